@@ -1,0 +1,131 @@
+import * as z from 'zod'
+import type { AppId } from './ids.ts'
+import { appIdSchema } from './ids.ts'
+
+const secretText = z.string().min(1).max(1024)
+const secretSchema = z.union([
+  secretText,
+  z.strictObject({
+    ref: z.string().regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/?[^\0]+)$/, {
+      error: 'a secret reference must be "env:NAME" or "file:PATH"',
+    }),
+  }),
+])
+
+/** Where a secret is: given as text (stored sealed) or as a reference that the worker reads. */
+export type SecretSource = string | { readonly ref: string }
+
+const storeCredentials = z.strictObject({
+  kind: z.literal('store'),
+  packageSid: z.string().regex(/^(ms-app:\/\/)?S-1-15-2(-\d{1,10}){1,12}$/i, {
+    error: 'a package SID looks like S-1-15-2-… (with or without ms-app://)',
+  }),
+  clientSecret: secretSchema,
+  previousClientSecret: secretSchema.optional(),
+})
+
+const entraCredentials = z.strictObject({
+  kind: z.literal('entra'),
+  tenantId: z.string().regex(/^[A-Za-z0-9.-]{1,128}$/, { error: 'a tenant id is a GUID or a domain name' }),
+  clientId: z.string().regex(/^[A-Za-z0-9-]{1,128}$/, { error: 'an Entra client id is a GUID' }),
+  clientSecret: secretSchema,
+  previousClientSecret: secretSchema.optional(),
+})
+
+export const credentialsSchema = z.discriminatedUnion('kind', [storeCredentials, entraCredentials])
+export type Credentials = z.infer<typeof credentialsSchema>
+export type CredentialsKind = Credentials['kind']
+
+/** The guideline of WNS: a generic update reaches a user at most once in 30 minutes. */
+export const GUIDELINE_SECONDS = 1800
+
+export const appRequestSchema = z
+  .strictObject({
+    displayName: z.string().min(1).max(200).optional(),
+    credentials: credentialsSchema,
+    ratePerSecond: z.number().int().min(1).max(100_000).optional(),
+    burst: z.number().int().min(1).max(100_000).optional(),
+    genericIntervalSeconds: z.number().int().min(0).max(604_800).optional(),
+    allowFasterThanGuideline: z.strictObject({ reason: z.string().min(1).max(500) }).optional(),
+    maxAttempts: z.number().int().min(1).max(6).optional(),
+    retentionDays: z.number().int().min(1).max(365).optional(),
+  })
+  .refine(
+    (app) =>
+      app.genericIntervalSeconds === undefined ||
+      app.genericIntervalSeconds >= GUIDELINE_SECONDS ||
+      app.allowFasterThanGuideline !== undefined,
+    {
+      path: ['genericIntervalSeconds'],
+      error: `an interval below ${GUIDELINE_SECONDS} s needs allowFasterThanGuideline with a reason`,
+    },
+  )
+  .meta({ id: 'AppRequest' })
+export type AppRequest = z.infer<typeof appRequestSchema>
+
+/** The settings of an app as the pipeline uses them: every default filled in, no secrets. */
+export interface AppSettings {
+  readonly app: AppId
+  readonly displayName?: string | undefined
+  readonly ratePerSecond: number
+  readonly burst: number
+  readonly genericIntervalSeconds: number
+  readonly allowFasterThanGuideline?: { readonly reason: string } | undefined
+  readonly maxAttempts: number
+  readonly retentionDays: number
+  readonly credentialsKind: CredentialsKind
+}
+
+export const appSettings = (app: AppId, request: AppRequest): AppSettings => {
+  const ratePerSecond = request.ratePerSecond ?? 300
+  return {
+    app,
+    ...(request.displayName === undefined ? {} : { displayName: request.displayName }),
+    ratePerSecond,
+    burst: request.burst ?? Math.max(1, Math.round(ratePerSecond / 10)),
+    genericIntervalSeconds: request.genericIntervalSeconds ?? GUIDELINE_SECONDS,
+    ...(request.allowFasterThanGuideline === undefined
+      ? {}
+      : { allowFasterThanGuideline: request.allowFasterThanGuideline }),
+    maxAttempts: request.maxAttempts ?? 5,
+    retentionDays: request.retentionDays ?? 7,
+    credentialsKind: request.credentials.kind,
+  }
+}
+
+const setSchema = z.strictObject({ set: z.literal(true) })
+
+/** What the API shows of an app; of a secret only that it is set. */
+export const appSchema = z
+  .strictObject({
+    app: appIdSchema,
+    displayName: z.string().optional(),
+    credentials: z.union([
+      z.strictObject({
+        kind: z.literal('store'),
+        packageSid: z.string(),
+        clientSecret: setSchema,
+        previousClientSecret: setSchema.optional(),
+      }),
+      z.strictObject({
+        kind: z.literal('entra'),
+        tenantId: z.string(),
+        clientId: z.string(),
+        clientSecret: setSchema,
+        previousClientSecret: setSchema.optional(),
+      }),
+    ]),
+    ratePerSecond: z.number(),
+    burst: z.number(),
+    genericIntervalSeconds: z.number(),
+    allowFasterThanGuideline: z.strictObject({ reason: z.string() }).optional(),
+    maxAttempts: z.number(),
+    retentionDays: z.number(),
+    state: z.enum(['active', 'paused']),
+    channels: z.number().int(),
+    effectiveRatePerSecond: z.number(),
+    throttledUntil: z.string().optional(),
+    breaker: z.strictObject({ reason: z.string(), since: z.string() }).optional(),
+  })
+  .meta({ id: 'App' })
+export type App = z.infer<typeof appSchema>

@@ -1,0 +1,79 @@
+import * as z from 'zod'
+import { audienceSchema } from './audience.ts'
+import { appIdSchema, campaignIdSchema, topicNameSchema } from './ids.ts'
+import { notificationSchema } from './notification.ts'
+import type { RecipientClass } from './vector.ts'
+import { classes } from './vector.ts'
+
+export const campaignStates = ['scheduled', 'sending', 'paused', 'completed', 'cancelled', 'expired', 'halted'] as const
+export type CampaignState = (typeof campaignStates)[number]
+const terminalStates = new Set<CampaignState>(['completed', 'cancelled', 'expired', 'halted'])
+export const isTerminal = (state: CampaignState): boolean => terminalStates.has(state)
+
+export const overLimitPolicies = ['reject', 'defer', 'coalesce', 'drop'] as const
+export type OverLimitPolicy = (typeof overLimitPolicies)[number]
+export const deliveries = ['at-least-once', 'at-most-once'] as const
+export type Delivery = (typeof deliveries)[number]
+
+const instant = z.iso.datetime({
+  offset: true,
+  error: 'a time must be ISO 8601 with a zone, e.g. 2026-01-31T09:30:00.000Z',
+})
+const share = z.number().gt(0).max(1)
+
+export const campaignRequestSchema = z
+  .strictObject({
+    name: z.string().min(1).max(200).optional(),
+    notification: notificationSchema,
+    audience: audienceSchema,
+    update: z.enum(['generic', 'personalized']).optional(),
+    topic: topicNameSchema.optional(),
+    overLimit: z.enum(overLimitPolicies).optional(),
+    delivery: z.enum(deliveries).optional(),
+    startAt: instant.optional(),
+    expiresAt: instant.optional(),
+    pace: z.strictObject({ overSeconds: z.number().int().min(1).max(604_800) }).optional(),
+    canary: z.strictObject({ size: z.number().int().min(1).max(1_000_000), maxFailureShare: share }).optional(),
+    maxFailureShare: share.optional(),
+    priority: z.enum(['urgent', 'normal']).optional(),
+    dryRun: z.boolean().optional(),
+    sample: z.strictObject({ share, seed: z.union([z.string().max(100), z.number().int()]) }).optional(),
+  })
+  .meta({ id: 'CampaignRequest' })
+export type CampaignRequest = z.infer<typeof campaignRequestSchema>
+
+const totalsSchema = z
+  .strictObject(
+    Object.fromEntries(classes.map((name) => [name, z.number().int()])) as Record<RecipientClass, z.ZodNumber>,
+  )
+  .meta({ id: 'Totals' })
+
+export const campaignSchema = z
+  .strictObject({
+    id: campaignIdSchema,
+    app: appIdSchema,
+    name: z.string().optional(),
+    state: z.enum(campaignStates),
+    reason: z.string().optional(),
+    update: z.enum(['generic', 'personalized']),
+    topic: z.string(),
+    delivery: z.enum(deliveries),
+    priority: z.enum(['urgent', 'normal']),
+    type: z.enum(['toast', 'tile', 'badge', 'raw']),
+    createdAt: z.string(),
+    startAt: z.string().optional(),
+    expiresAt: z.string(),
+    finishedAt: z.string().optional(),
+    audienceSize: z.number().int().nullable(),
+    totals: totalsSchema,
+    ratePerSecond: z.number(),
+    etaSeconds: z.number().nullable(),
+    parent: z.string().optional(),
+    unknownChannels: z.number().int().optional(),
+  })
+  .meta({ id: 'Campaign' })
+/** What the API shows of a campaign. `totals` sum to `audienceSize` at every instant after the freeze. */
+export type Campaign = z.infer<typeof campaignSchema>
+
+export const DAY_MS = 86_400_000
+export const MAX_LIFE_MS = 7 * DAY_MS

@@ -1,0 +1,69 @@
+import * as z from 'zod'
+import type { ChannelUri } from './channel-uri.ts'
+import { parseChannelUri } from './channel-uri.ts'
+import { faultsOf } from './faults.ts'
+import type { ChannelId } from './ids.ts'
+import { channelIdSchema, tagNameSchema } from './ids.ts'
+import type { Fault } from './problem.ts'
+
+export const MAX_TAGS_PER_CHANNEL = 50
+const localeSchema = z
+  .string()
+  .regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/, { error: 'a locale is a BCP 47 tag such as en or pt-BR' })
+const varsSchema = z
+  .record(
+    z
+      .string()
+      .regex(/^[a-zA-Z][a-zA-Z0-9_]{0,39}$/, { error: 'a variable is named by a letter, then letters, digits, _' }),
+    z.string().max(1000),
+  )
+  .refine((vars) => Object.keys(vars).length <= 20, { error: 'a channel has at most 20 variables' })
+
+const registration = {
+  uri: z.string(),
+  tags: z.array(tagNameSchema).max(MAX_TAGS_PER_CHANNEL).optional(),
+  locale: localeSchema.optional(),
+  vars: varsSchema.optional(),
+}
+
+export const channelRequestSchema = z.strictObject(registration).meta({ id: 'ChannelRequest' })
+export const importLineSchema = z.strictObject({ channel: channelIdSchema, ...registration }).meta({ id: 'ImportLine' })
+
+/** A registration that passed every check: the URI is one that a bearer token may be sent to. */
+export interface Registration {
+  readonly channel: ChannelId
+  readonly uri: ChannelUri
+  readonly tags: readonly string[]
+  readonly locale?: string | undefined
+  readonly vars?: Readonly<Record<string, string>> | undefined
+}
+
+export const channelSchema = z
+  .strictObject({
+    channel: z.string(),
+    tags: z.array(z.string()),
+    locale: z.string().optional(),
+    registeredAt: z.string(),
+  })
+  .meta({ id: 'Channel' })
+/** What the API shows of a channel: never its URI, which is a capability. */
+export type Channel = z.infer<typeof channelSchema>
+
+export type Parsed<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly faults: readonly Fault[] }
+
+/** Parse one line of an import: `{channel, uri, tags?, locale?, vars?}`; all faults at once. */
+export const parseImportLine = (input: unknown): Parsed<Registration> => {
+  const line = importLineSchema.safeParse(input)
+  const rawUri = typeof input === 'object' && input !== null && 'uri' in input ? input.uri : undefined
+  const uri = parseChannelUri(rawUri)
+  const faults = line.success ? [] : faultsOf(line.error.issues)
+  if (!uri.ok && typeof rawUri === 'string') faults.push({ path: ['uri'], code: 'channel-uri', detail: uri.detail })
+  if (!line.success || !uri.ok) return { ok: false, faults }
+  const { channel, tags, locale, vars } = line.data
+  return {
+    ok: true,
+    value: { channel: channel as ChannelId, uri: uri.uri, tags: [...new Set(tags ?? [])], locale, vars },
+  }
+}

@@ -1,0 +1,59 @@
+/** Details that WNS gives with an answer, kept for support: none of them is secret. */
+export interface AnswerTrace {
+  readonly wnsStatus?: string
+  readonly description?: string
+  readonly msgId?: string
+  readonly debugTrace?: string
+  readonly msCv?: string
+}
+
+/** What a device did last, as WNS reports it on request. */
+export type DeviceState = 'connected' | 'disconnected' | 'unknown'
+
+/**
+ * What came of one post. A closed union: each place that decides switches over `kind`, so a new case shows all of them.
+ * `retryAfterMs` is already clamped; absent means that WNS gave none.
+ */
+export type Outcome =
+  | { readonly kind: 'accepted'; readonly status: 200; readonly device?: DeviceState; readonly trace: AnswerTrace }
+  | { readonly kind: 'dropped'; readonly status: 200; readonly device?: DeviceState; readonly trace: AnswerTrace }
+  /** 200 that means no: this one was discarded and the channel wants a rest. */
+  | {
+      readonly kind: 'channel-throttled'
+      readonly status: 200
+      readonly retryAfterMs?: number
+      readonly trace: AnswerTrace
+    }
+  /** 404 or 410 with an X-WNS header: the URI is finished, not the device. */
+  | { readonly kind: 'gone'; readonly status: 404 | 410; readonly trace: AnswerTrace }
+  /** 410 that says the sender is blocked: nothing is to be removed. */
+  | { readonly kind: 'blocked'; readonly status: 410; readonly trace: AnswerTrace }
+  /** 400, 405, 412, 3xx and other answers that a repetition cannot change. */
+  | { readonly kind: 'bad-request'; readonly status: number; readonly trace: AnswerTrace }
+  | { readonly kind: 'forbidden'; readonly status: 403; readonly trace: AnswerTrace }
+  | { readonly kind: 'too-large'; readonly status: 413; readonly trace: AnswerTrace }
+  | { readonly kind: 'unexpected'; readonly status: number; readonly trace: AnswerTrace }
+  | { readonly kind: 'unauthorized'; readonly status: 401; readonly trace: AnswerTrace }
+  /** 406 or 429: the app as a whole is to slow down. */
+  | {
+      readonly kind: 'app-throttled'
+      readonly status: 406 | 429
+      readonly retryAfterMs?: number
+      readonly trace: AnswerTrace
+    }
+  /** 408, 409 and 5xx that WNS itself answered (an X-WNS header is there): nothing was delivered. */
+  | {
+      readonly kind: 'server-error'
+      readonly status: number
+      readonly retryAfterMs?: number
+      readonly trace: AnswerTrace
+    }
+  /** No byte of the request left: connecting, TLS or name resolution failed. */
+  | { readonly kind: 'not-sent'; readonly code: string }
+  /**
+   * The request may have been taken, and nobody can tell: reset, timeout or garbage after it was written, or an error
+   * status without any X-WNS header, which some box on the way may have made.
+   */
+  | { readonly kind: 'ambiguous'; readonly code: string; readonly status?: number; readonly trace?: AnswerTrace }
+
+export type OutcomeKind = Outcome['kind']

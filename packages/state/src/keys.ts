@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto'
+import type { AppId } from '@wns-fanout/domain'
+
+/**
+ * Every key in Redis, its type, its lifetime and what it holds. Keys of an app carry the hash tag `{<app>}`: one app,
+ * one slot, so that a script may touch registry, ledger and guard together, and a cluster scales by apps.
+ */
+export class Keys {
+  readonly prefix: string
+
+  /** @param prefix at most 32 characters of a-z, A-Z, 0-9, `-`, `_`, `.` and `:`; never a brace, which would move the slot. */
+  constructor(prefix: string) {
+    if (!/^[A-Za-z0-9_.:-]{1,32}$/.test(prefix))
+      throw new TypeError('WNS_FANOUT_PREFIX must be 1 to 32 characters of A-Z, a-z, 0-9, "-", "_", "." and ":"')
+    this.prefix = prefix
+  }
+
+  // The only keys outside an app.
+
+  /** hash: app id → JSON of its settings without secrets; what workers watch. For ever. */
+  get apps(): string {
+    return `${this.prefix}apps`
+  }
+  /** hash: key id → JSON {name, apps, verbs, sha256, createdAt, expiresAt?}. Until revoked. */
+  get apiKeys(): string {
+    return `${this.prefix}keys`
+  }
+  /** string: the leader's nonce; PX lease. */
+  get leader(): string {
+    return `${this.prefix}leader`
+  }
+  /** string: random id of this data set, made by the first process; missing or changed means that data was lost. */
+  get epoch(): string {
+    return `${this.prefix}epoch`
+  }
+  /** string: the app of a campaign. Lives as long as the campaign's ledger. */
+  campaignApp(campaign: string): string {
+    return `${this.prefix}cid:${campaign}`
+  }
+  /** Prefix of the queue `campaigns`. */
+  get campaignsQueuePrefix(): string {
+    return `${this.prefix}{campaigns}`
+  }
+
+  /** `<prefix>{<app>}:`, what every other key of an app begins with; scripts get it and append the rest. */
+  base(app: AppId | string): string {
+    return `${this.prefix}{${app}}:`
+  }
+  /** Prefix of the queue `send-<app>`. */
+  sendQueuePrefix(app: AppId | string): string {
+    return `${this.prefix}{${app}}`
+  }
+
+  /** hash {settings: JSON, credentials: JSON with sealed or referenced secrets, state: active|paused, breaker?: JSON}. */
+  app(app: AppId | string): string {
+    return `${this.base(app)}app`
+  }
+  /** int: the next ordinal to give. */
+  next(app: AppId | string): string {
+    return `${this.base(app)}next`
+  }
+  /** bitmap over ordinals: who has a live channel. */
+  occupied(app: AppId | string): string {
+    return `${this.base(app)}occupied`
+  }
+  /** set: tag names, at most 1,000. */
+  tags(app: AppId | string): string {
+    return `${this.base(app)}tags`
+  }
+  /** bitmap over ordinals: who wears the tag (of the living and the dead: intersect with `occupied`). */
+  tag(app: AppId | string, tag: string): string {
+    return `${this.base(app)}tag:${tag}`
+  }
+  /** bitmap over ordinals: who opted out. */
+  optOut(app: AppId | string): string {
+    return `${this.base(app)}optout`
+  }
+  /** hash: slot → `<channel id>\0<uri>\0<meta>`; the URI is empty once the channel is dead or deleted. */
+  uri(app: AppId | string, page: number): string {
+    return `${this.base(app)}uri:${page}`
+  }
+  /** hash of about 512 fields at the most: channel id → ordinal. */
+  device(app: AppId | string, channel: string): string {
+    return `${this.base(app)}dev:${bucketOf(channel)}`
+  }
+  /** hash: slot → JSON of the channel's variables; only where used. */
+  vars(app: AppId | string, page: number): string {
+    return `${this.base(app)}vars:${page}`
+  }
+  /** bitmap over ordinals: whose locale it is; only where used. */
+  locale(app: AppId | string, locale: string): string {
+    return `${this.base(app)}locale:${locale}`
+  }
+  /** string of 4 bytes a slot, big endian: second (Redis time) of the last generic update of that type. */
+  stamp(app: AppId | string, type: string, page: number): string {
+    return `${this.base(app)}stamp:${type}:${page}`
+  }
+  /** string of 4 bytes a slot, big endian: highest bit = raw gate closed; the rest = second until which the channel is held. */
+  gate(app: AppId | string, page: number): string {
+    return `${this.base(app)}gate:${page}`
+  }
+  /** string: sealed token envelope with its expiry. Expires with the token. */
+  token(app: AppId | string): string {
+    return `${this.base(app)}token`
+  }
+  /** string: nonce of the process that asks the token service; PX lease. */
+  tokenLease(app: AppId | string): string {
+    return `${this.base(app)}token:lease`
+  }
+  /** hash {permits, refilledAtMs, effectiveRate, pausedUntilMs, …}: the app's permits, by Redis time. */
+  bucket(app: AppId | string): string {
+    return `${this.base(app)}bucket`
+  }
+  /** string `<campaign>|<takenAtMs>`: the guard slot of a topic. Expires with the interval. */
+  topic(app: AppId | string, type: string, topic: string): string {
+    return `${this.base(app)}topic:${type}:${topic}`
+  }
+  /** zset: deferred campaigns of a topic by the time at which each is to start. */
+  waiting(app: AppId | string, type: string, topic: string): string {
+    return `${this.base(app)}waiting:${type}:${topic}`
+  }
+  /** string: JSON of an idempotent request and its answer. 24 h. */
+  idempotency(app: AppId | string, key: string): string {
+    return `${this.base(app)}idem:${createHash('sha256').update(key).digest('hex')}`
+  }
+  /** hash: schedule name → JSON. */
+  schedules(app: AppId | string): string {
+    return `${this.base(app)}schedules`
+  }
+  /** bitmap over ordinals: an uploaded list. 30 days. */
+  list(app: AppId | string, list: string): string {
+    return `${this.base(app)}list:${list}`
+  }
+  /** zset: campaign id → createdAtMs; the app's campaigns, newest last. */
+  campaigns(app: AppId | string): string {
+    return `${this.base(app)}campaigns`
+  }
+  /** hash: definition, state, totals, plan cursor, planned, closed, sealed of a campaign. `retentionDays`. */
+  campaign(app: AppId | string, campaign: string): string {
+    return `${this.base(app)}c:${campaign}`
+  }
+  /** bitmap over ordinals: the frozen audience. */
+  targets(app: AppId | string, campaign: string): string {
+    return `${this.campaign(app, campaign)}:targets`
+  }
+  /** stream: capped details of answers, failures first. */
+  samples(app: AppId | string, campaign: string): string {
+    return `${this.campaign(app, campaign)}:samples`
+  }
+  /** hash: range, owner nonce, fence, takeovers, dueAt, stamp second of a batch. */
+  batch(app: AppId | string, campaign: string, seq: number): string {
+    return `${this.campaign(app, campaign)}:b:${seq}`
+  }
+  /** string: the outcome vector of a batch, one byte a recipient. */
+  vector(app: AppId | string, campaign: string, seq: number): string {
+    return `${this.batch(app, campaign, seq)}:v`
+  }
+}
+
+const DEVICE_BUCKETS = 32_768
+
+/** FNV-1a over the id: spreads channel ids over a fixed number of small hashes, which Redis keeps as listpacks. */
+const bucketOf = (channel: string): number => {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < channel.length; at += 1) {
+    hash ^= channel.charCodeAt(at)
+    hash = Math.imul(hash, 0x01000193)
+  }
+  return ((hash ^ (hash >>> 17)) >>> 0) % DEVICE_BUCKETS
+}
