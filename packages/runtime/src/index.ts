@@ -1,1 +1,11 @@
-export {}
+/** How a process is configured, watched and stopped. */
+export { type Variable, baseConfig, variables, variablesOf } from './base-config.ts'
+export { ConfigError, type ConfigProblem, type VariableNotes, readConfig, variable } from './config.ts'
+export { serializeError } from './error-fields.ts'
+export { type Lifecycle, type StopReport, type StopStep, createLifecycle } from './lifecycle.ts'
+export { type Logger, type LoggerOptions, createLogger } from './logger.ts'
+export { type Collector, type Metrics, type MetricsOptions, createMetrics } from './metrics.ts'
+export { type OpsServer, type OpsServerOptions, type Readiness, listenProblem, startOpsServer } from './ops-server.ts'
+export { type ParentWatch, exitWhenParentGone } from './parent.ts'
+export { pause } from './pause.ts'
+export { redactText } from './redaction.ts'

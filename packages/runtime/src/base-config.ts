@@ -1,0 +1,171 @@
+import { z } from 'zod'
+import { notesOf, variable } from './config.ts'
+import { isRedisUrl } from './redis-url.ts'
+
+const both = ['api', 'worker']
+
+function integer(min: number, max: number, fallback: number) {
+  return z
+    .string()
+    .default(String(fallback))
+    .refine((text) => /^\d{1,15}$/.test(text) && Number(text) >= min && Number(text) <= max, { abort: true })
+    .transform(Number)
+}
+
+function portNumber(usedBy: readonly string[], fallback: number, meaning: string) {
+  return variable(integer(0, 65_535, fallback), {
+    wanted: 'an integer from 0 to 65535 (0: any free port)',
+    example: String(fallback),
+    meaning,
+    default: String(fallback),
+    usedBy,
+  })
+}
+
+const appName = /^[a-z0-9-]{1,40}$/
+const reservedNames = new Set(['and', 'or', 'not'])
+
+const appNames = z
+  .string()
+  .transform((text) => text.split(',').map((name) => name.trim()))
+  .refine((names) => names.every((name) => appName.test(name) && !reservedNames.has(name)), { abort: true })
+  .transform((names): readonly string[] => [...new Set(names)])
+
+function isProxyUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
+}
+
+function isHostAndPort(text: string): boolean {
+  const port = /^(?:[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\]):(\d{1,5})$/i.exec(text)?.[1]
+  return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535
+}
+
+/**
+ * The variables that the API and the workers share, as a zod shape with the environment's names as keys:
+ * `readConfig(z.object({ ...baseConfig, …own }), process.env)`.
+ */
+export const baseConfig = {
+  REDIS_URL: variable(z.string().default('redis://127.0.0.1:6379').refine(isRedisUrl), {
+    wanted:
+      'redis://[user:password@]host:port[/db], rediss://… (TLS), ' +
+      'redis+sentinel://[user:password@]h1:p1,h2:p2/<master>[/db] or redis+cluster://[user:password@]h1:p1,h2:p2 (rediss+… for TLS)',
+    example: 'redis://127.0.0.1:6379',
+    meaning: 'Where Redis is: one server, a Sentinel group or a cluster.',
+    default: 'redis://127.0.0.1:6379',
+    usedBy: both,
+    secret: true,
+  }),
+  // Braces would move the hash tag that keeps an app in one cluster slot.
+  WNS_FANOUT_PREFIX: variable(
+    z
+      .string()
+      .default('wf:')
+      .refine((text) => /^[A-Za-z0-9._:-]{1,64}$/.test(text)),
+    {
+      wanted: '1 to 64 letters, digits or . _ : -',
+      example: 'wf:',
+      meaning: 'What every Redis key starts with; two installations on one Redis need different ones.',
+      default: 'wf:',
+      usedBy: both,
+    },
+  ),
+  WNS_FANOUT_KEYRING_FILE: variable(z.string(), {
+    wanted: 'the path of a keyring file (lines "kid base64-of-32-bytes", newest first)',
+    example: '/etc/wns-fanout/keyring',
+    meaning: 'The keys that seal credentials and tokens in Redis; without it neither process starts.',
+    usedBy: both,
+    secret: false,
+  }),
+  WNS_FANOUT_LANES: variable(integer(1, 16_384, 256), {
+    wanted: 'an integer from 1 to 16384',
+    example: '256',
+    meaning: 'How many connections to WNS a worker may hold, shared by all its apps.',
+    default: '256',
+    usedBy: ['worker'],
+  }),
+  WNS_FANOUT_LOCK_MS: variable(integer(500, 3_600_000, 60_000), {
+    wanted: 'an integer from 500 to 3600000 (milliseconds)',
+    example: '60000',
+    meaning: 'How long a batch stays with a worker that says nothing, in milliseconds; then another takes over.',
+    default: '60000',
+    usedBy: ['worker'],
+  }),
+  WNS_FANOUT_APPS: variable(appNames.optional(), {
+    wanted: 'app names of a-z, 0-9 and "-" (1 to 40 characters), separated by commas',
+    example: 'news,weather',
+    meaning: 'The only apps this worker serves; unset means all.',
+    usedBy: ['worker'],
+  }),
+  WNS_FANOUT_ALLOW_VOLATILE_REDIS: variable(
+    z
+      .enum(['0', '1'])
+      .default('0')
+      .transform((text) => text === '1'),
+    {
+      wanted: '0 or 1',
+      example: '1',
+      meaning: 'With 1 a Redis that forgets on restart or evicts keys is accepted, with a warning.',
+      default: '0',
+      usedBy: both,
+    },
+  ),
+  WNS_FANOUT_HOST: variable(
+    z
+      .string()
+      .default('127.0.0.1')
+      .refine((text) => /^[A-Za-z0-9.:_-]{1,253}$/.test(text)),
+    {
+      wanted: 'an IP address or host name to listen on',
+      example: '0.0.0.0',
+      meaning: 'The address that PORT and OPS_PORT listen on; containers set 0.0.0.0.',
+      default: '127.0.0.1',
+      usedBy: both,
+    },
+  ),
+  PORT: portNumber(['api'], 8080, 'The port of the HTTP API.'),
+  OPS_PORT: portNumber(both, 8081, 'The port of /metrics, /healthz and /readyz.'),
+  LOG_LEVEL: variable(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'), {
+    wanted: 'fatal, error, warn, info, debug, trace or silent',
+    example: 'info',
+    meaning: 'The least important log events that are written.',
+    default: 'info',
+    usedBy: both,
+  }),
+  WNS_ROUTE_TO: variable(z.string().refine(isHostAndPort).optional(), {
+    wanted: 'host:port',
+    example: '127.0.0.1:8443',
+    meaning: 'Connections to WNS and its token service go there instead (the simulator); needs WNS_CA_FILE.',
+    usedBy: both,
+  }),
+  WNS_CA_FILE: variable(z.string().optional(), {
+    wanted: 'the path of a PEM file',
+    example: './ca.pem',
+    meaning: 'The certificate authority that is trusted instead of the public ones for WNS; needs WNS_ROUTE_TO.',
+    usedBy: both,
+  }),
+  HTTPS_PROXY: variable(z.string().refine(isProxyUrl).optional(), {
+    wanted: 'http://[user:password@]host:port',
+    example: 'http://proxy.example:3128',
+    meaning: 'The proxy for connections to WNS and its token service (CONNECT).',
+    usedBy: both,
+    secret: true,
+  }),
+}
+
+export type Variable = {
+  readonly name: string
+  readonly default: string | undefined
+  readonly meaning: string
+  readonly usedBy: readonly string[]
+}
+
+/** The documented variables of a config shape, in its order. */
+export function variablesOf(shape: Readonly<Record<string, z.core.$ZodType>>): readonly Variable[] {
+  return Object.entries(shape).flatMap(([name, schema]) => {
+    const notes = notesOf(schema)
+    return notes === undefined ? [] : [{ name, default: notes.default, meaning: notes.meaning, usedBy: notes.usedBy }]
+  })
+}
+
+/** Every variable of `baseConfig`; docs/configuration.md is checked against it. */
+export const variables: readonly Variable[] = variablesOf(baseConfig)

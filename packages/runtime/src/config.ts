@@ -1,0 +1,114 @@
+import { z } from 'zod'
+
+/** What the documentation and an error message say about one environment variable. */
+export type VariableNotes = {
+  /** Completes "wanted …", for example "an integer from 0 to 65535". */
+  readonly wanted: string
+  /** Completes "set …", for example "PORT=8080". */
+  readonly example: string
+  /** One sentence for docs/configuration.md. */
+  readonly meaning: string
+  /** As written in the environment; absent when there is none. */
+  readonly default?: string
+  readonly usedBy: readonly string[]
+  /** True when a value may hold a credential: it is then never shown. */
+  readonly secret?: boolean
+}
+
+export type ConfigProblem = { readonly variable: string; readonly problem: string }
+
+/** Thrown by `readConfig`; the message lists every problem, one a line. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly code = 'config-invalid'
+  readonly problems: readonly ConfigProblem[]
+
+  constructor(problems: readonly ConfigProblem[]) {
+    const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`
+    super([`The environment has ${count}:`, ...problems.map((p) => `  ${p.variable}: ${p.problem}`)].join('\n'))
+    this.problems = problems
+  }
+}
+
+const notesRegistry = z.registry<VariableNotes>()
+
+/** Attaches notes to a schema; call it last, since `.default()` and `.optional()` make a new schema without them. */
+export function variable<S extends z.ZodType>(schema: S, notes: VariableNotes): S {
+  const target: z.ZodType = schema
+  notesRegistry.add(target, notes)
+  return schema
+}
+
+/** The notes that `variable` attached, if any. */
+export function notesOf(schema: z.core.$ZodType): VariableNotes | undefined {
+  return notesRegistry.get(schema)
+}
+
+/**
+ * The typed configuration that `schema` (its keys are variable names) makes of `env`. An empty variable counts as unset.
+ * Throws `ConfigError` with all problems at once; values of variables that may hold a credential are not in it.
+ */
+export function readConfig<S extends z.ZodObject>(schema: S, env: NodeJS.ProcessEnv): z.infer<S> {
+  const given = Object.fromEntries(
+    Object.keys(schema.shape).flatMap((name) => (isSet(env[name]) ? [[name, env[name].trim()]] : [])),
+  )
+  const parsed = schema.safeParse(given)
+  const problems = [
+    ...(parsed.error?.issues ?? []).map((issue) => describeIssue(schema, given, issue)),
+    ...pairProblems(schema, given),
+    ...certificateProblems(env),
+  ]
+  if (problems.length > 0 || !parsed.success) throw new ConfigError(problems)
+  return parsed.data
+}
+
+function isSet(value: string | undefined): value is string {
+  return value !== undefined && value.trim() !== ''
+}
+
+function describeIssue(schema: z.ZodObject, given: Record<string, string>, issue: z.core.$ZodIssue): ConfigProblem {
+  const name = String(issue.path[0] ?? '')
+  const field = schema.shape[name]
+  if (field === undefined) return { variable: name === '' ? 'environment' : name, problem: issue.message }
+  const notes = notesOf(field)
+  const wanted = notes?.wanted ?? issue.message
+  const todo = notes === undefined ? 'correct it' : `set for example ${name}=${notes.example}`
+  return { variable: name, problem: `wanted ${wanted}; found ${shown(name, given[name], notes)}; ${todo}` }
+}
+
+const secretish = /SECRET|TOKEN|PASSWORD|PASS$|KEY|URL|PROXY|CREDENTIAL|AUTH|HEADERS/
+
+function shown(name: string, value: string | undefined, notes: VariableNotes | undefined): string {
+  if (value === undefined) return 'nothing'
+  if (notes?.secret ?? secretish.test(name)) return `a value of ${value.length} characters (not shown)`
+  return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
+}
+
+// A route without its certificate authority fails every handshake, the other way round nothing is rerouted.
+function pairProblems(schema: z.ZodObject, given: Record<string, string>): ConfigProblem[] {
+  const pair = ['WNS_ROUTE_TO', 'WNS_CA_FILE']
+  if (!pair.every((name) => name in schema.shape)) return []
+  const missing = pair.filter((name) => given[name] === undefined)
+  if (missing.length !== 1) return []
+  const there = pair.find((name) => name !== missing[0])
+  return [
+    {
+      variable: missing[0] ?? '',
+      problem: `wanted together with ${there}; found only ${there}; set both (for a simulator) or none`,
+    },
+  ]
+}
+
+// It would switch off the check that a channel address is really served by WNS, for every connection of the process.
+function certificateProblems(env: NodeJS.ProcessEnv): ConfigProblem[] {
+  const name = 'NODE_TLS_REJECT_UNAUTHORIZED'
+  if (env[name]?.trim() !== '0') return []
+  return [
+    {
+      variable: name,
+      problem:
+        'wanted unset; found "0", which turns certificate checks off; ' +
+        'unset it and give a private authority in WNS_CA_FILE (WNS) or NODE_EXTRA_CA_CERTS (all others)',
+    },
+  ]
+}

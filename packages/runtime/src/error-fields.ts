@@ -1,0 +1,29 @@
+const maxCauses = 5
+
+// Own fields of an error that hold requests, replies or commands: data of users, large, or both.
+const droppedFields = new Set(['command', 'args', 'previousErrors', 'request', 'response', 'socket', 'headers', 'body'])
+
+/** An error as plain data: name, message, code, stack, small own fields and its causes; no command, no request. */
+export function serializeError(value: unknown): unknown {
+  return value instanceof Error ? describe(value, 0) : value
+}
+
+function describe(error: Error, depth: number): Record<string, unknown> {
+  const fields: Record<string, unknown> = { type: error.name, message: error.message }
+  for (const [name, value] of Object.entries(error)) {
+    if (!droppedFields.has(name) && isSmall(value)) fields[name] = value
+  }
+  if (error.stack !== undefined) fields['stack'] = error.stack
+  if (depth >= maxCauses) return fields
+  if (error instanceof AggregateError) {
+    fields['errors'] = error.errors
+      .slice(0, maxCauses)
+      .map((item) => (item instanceof Error ? describe(item, depth + 1) : typeof item))
+  }
+  if (error.cause instanceof Error) fields['cause'] = describe(error.cause, depth + 1)
+  return fields
+}
+
+function isSmall(value: unknown): boolean {
+  return (typeof value === 'string' && value.length <= 500) || typeof value === 'number' || typeof value === 'boolean'
+}

@@ -1,0 +1,35 @@
+import { type DestinationStream, type Logger as PinoLogger, destination as openDestination, pino } from 'pino'
+import { serializeError } from './error-fields.ts'
+import { redactLine } from './redaction.ts'
+
+export type Logger = PinoLogger
+
+export type LoggerOptions = {
+  readonly name: string
+  /** The least important level written, or `silent`; default `info`. */
+  readonly level?: string
+  /** Where the lines go; default stderr, since stdout belongs to the ready line. */
+  readonly destination?: DestinationStream
+}
+
+const maxBufferedBytes = 4 * 1024 * 1024
+
+/** A logger that writes one JSON line an event (level as a word, time as ISO 8601) and lets no secret through. */
+export function createLogger({ name, level = 'info', destination = stderr() }: LoggerOptions): Logger {
+  return pino(
+    {
+      level,
+      base: { name, pid: process.pid },
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: serializeError, error: serializeError, cause: serializeError, reason: serializeError },
+      hooks: { streamWrite: redactLine },
+    },
+    destination,
+  )
+}
+
+// Asynchronous and bounded: a reader of stderr that stands still costs log lines, never deliveries.
+function stderr(): DestinationStream {
+  return openDestination({ fd: 2, sync: false, maxLength: maxBufferedBytes })
+}

@@ -1,0 +1,135 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+
+/** Fills gauges from elsewhere (Redis) just before a scrape is answered; it must end when `signal` is aborted. */
+export type Collector = (signal: AbortSignal) => void | Promise<void>
+
+export type MetricsOptions = {
+  /** How long a scrape waits for its collectors, in milliseconds; default 2000. Later, the last known values are served. */
+  readonly collectTimeoutMs?: number
+  /** Told when a collector fails or is late. */
+  readonly onCollectError?: (error: Error) => void
+}
+
+export type Metrics = ReturnType<typeof createMetrics>
+
+const maxApps = 1000
+
+/** The metrics of one process on a registry of their own. No label may hold a channel, address, payload, campaign or key. */
+export function createMetrics({ collectTimeoutMs = 2000, onCollectError }: MetricsOptions = {}) {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const collectors = createCollectors(collectTimeoutMs, onCollectError)
+
+  return {
+    registry,
+    ...defineMetrics(registry),
+    /** The app itself for the first 1,000 different apps of this process, then `other`. Every `app` label goes through it. */
+    appLabel: createAppLabel(maxApps),
+    /** Adds a collector that runs before every scrape. */
+    onCollect: collectors.add,
+    /** Runs the collectors (within their time limit) and answers the exposition text. Never rejects because of a collector. */
+    async scrape(): Promise<string> {
+      await collectors.run()
+      return await registry.metrics()
+    },
+  }
+}
+
+function defineMetrics(registry: Registry) {
+  const registers = [registry]
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Counter<L>({ name: `wns_fanout_${name}`, help, labelNames, registers })
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Gauge<L>({ name: `wns_fanout_${name}`, help, labelNames, registers })
+  const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[], buckets: number[]) =>
+    new Histogram<L>({ name: `wns_fanout_${name}`, help, labelNames, buckets, registers })
+
+  return {
+    sends: counter('sends_total', 'Recipients settled, by class', ['app', 'type', 'class']),
+    httpResponses: counter('http_responses_total', 'Answers of WNS to posts, by HTTP status', ['app', 'status']),
+    sendDuration: histogram('send_duration_seconds', 'From writing a post to its answer', ['app'], sendBuckets),
+    retries: counter('retries_total', 'Recipients to be tried again, by reason', ['app', 'reason']),
+    backlogRecipients: gauge('backlog_recipients', 'Recipients of sending campaigns not yet settled', ['app']),
+    backlogSeconds: gauge('backlog_seconds', 'Backlog divided by the rate that is achievable', ['app']),
+    campaigns: gauge('campaigns', 'Campaigns, by state', ['app', 'state']),
+    tokenRequests: counter('token_requests_total', 'Requests to the token service, by result', ['app', 'result']),
+    effectiveRate: gauge('effective_rate', 'Posts a second that are allowed now', ['app']),
+    permitWait: histogram('permit_wait_seconds', 'Time a batch waited for permits', ['app'], waitBuckets),
+    guard: counter('guard_total', 'Decisions of the 30-minute guard', ['app', 'decision']),
+    batchesFenced: counter('batches_fenced_total', 'Batches that a worker gave up because another owns them', ['app']),
+    takeovers: counter('takeovers_total', 'Batches taken over from an owner that fell silent', ['app']),
+    reconciled: counter('reconciled_total', 'Batches the reconciler put back into the queue, by reason', [
+      'app',
+      'reason',
+    ]),
+    redisRollbacks: counter('redis_rollbacks_total', 'Times that Redis was seen to have lost acknowledged writes', []),
+    lanes: gauge('lanes', 'Connections to WNS, by state', ['state']),
+    checkpointDuration: histogram('checkpoint_duration_seconds', 'Time of one checkpoint', [], checkpointBuckets),
+    channels: gauge('channels', 'Registered channels', ['app']),
+    breakerOpen: gauge('breaker_open', '1 while a breaker stops sending', ['app', 'kind']),
+  }
+}
+
+// WNS answers in tens of milliseconds; the upper end is the request timeout.
+const sendBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+const waitBuckets = [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60]
+const checkpointBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5]
+
+function createAppLabel(limit: number): (app: string) => string {
+  const known = new Set<string>()
+  return (app) => {
+    if (known.has(app)) return app
+    if (known.size >= limit) return 'other'
+    known.add(app)
+    return app
+  }
+}
+
+function createCollectors(timeoutMs: number, onError: ((error: Error) => void) | undefined) {
+  const collectors = new Set<Collector>()
+  const unfinished = new Set<Collector>()
+  let running: Promise<void> | undefined
+
+  // Never rejects. A collector that overstays is not started again before it has ended.
+  async function collect(collector: Collector, signal: AbortSignal, late: Promise<'late'>): Promise<void> {
+    if (unfinished.has(collector)) return
+    unfinished.add(collector)
+    const work = (async () => {
+      try {
+        await collector(signal)
+      } catch (error) {
+        if (!signal.aborted) onError?.(error instanceof Error ? error : new Error(String(error)))
+      } finally {
+        unfinished.delete(collector)
+      }
+    })()
+    if ((await Promise.race([work, late])) === 'late') {
+      onError?.(new Error(`Reading the gauges took longer than ${timeoutMs} ms; the last known values are served`))
+    }
+  }
+
+  async function runAll(): Promise<void> {
+    const timeout = new AbortController()
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => {
+        resolve('late')
+        timeout.abort()
+      }, timeoutMs)
+    })
+    await Promise.all([...collectors].map((collector) => collect(collector, timeout.signal, late)))
+    clearTimeout(timer)
+  }
+
+  return {
+    add: (collector: Collector): void => {
+      collectors.add(collector)
+    },
+    async run(): Promise<void> {
+      running ??= runAll().finally(() => {
+        running = undefined
+      })
+      await running
+    },
+  }
+}

@@ -1,0 +1,147 @@
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
+import type { Logger } from './logger.ts'
+import type { Metrics } from './metrics.ts'
+
+export type Readiness = { readonly ready: boolean; readonly problems: readonly string[] }
+
+export type OpsServerOptions = {
+  readonly host: string
+  /** 0 takes any free port. */
+  readonly port: number
+  readonly metrics: Pick<Metrics, 'scrape' | 'registry'>
+  readonly ready: () => Readiness | Promise<Readiness>
+  readonly logger: Logger
+  /** The variable that an error about the port names; default OPS_PORT. */
+  readonly portVariable?: string
+  /** How long `/readyz` waits for `ready`, in milliseconds; default 2000. */
+  readonly readyTimeoutMs?: number
+}
+
+export type OpsServer = { readonly url: string; readonly port: number; stop(): Promise<void> }
+
+const stopGraceMs = 1000
+
+/** Serves /metrics, /healthz and /readyz. Throws an error that names port and variable when the port cannot be had. */
+export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
+  const { host, logger, readyTimeoutMs = 2000 } = options
+  const server = createServer(
+    { requestTimeout: 10_000, headersTimeout: 5000, keepAliveTimeout: 5000 },
+    (request, response) => {
+      answer(request, response, options, readyTimeoutMs).catch((error: unknown) => {
+        logger.error({ err: error }, 'ops request failed')
+        if (!response.headersSent) sendJson(response, 500, { error: 'internal' })
+        else response.destroy()
+      })
+    },
+  )
+  await listen(server, options)
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : options.port
+  let stopped: Promise<void> | undefined
+  return {
+    url: `http://${reachable(host)}:${port}`,
+    port,
+    stop: () => (stopped ??= close(server)),
+  }
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { metrics, ready }: OpsServerOptions,
+  readyTimeoutMs: number,
+): Promise<void> {
+  const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('allow', 'GET, HEAD')
+    sendJson(response, 405, { error: 'method-not-allowed', allow: ['GET', 'HEAD'] })
+    return
+  }
+  switch (path) {
+    case '/metrics':
+      send(response, 200, metrics.registry.contentType, await metrics.scrape())
+      return
+    case '/healthz':
+      sendJson(response, 200, { alive: true })
+      return
+    case '/readyz': {
+      const state = await readiness(ready, readyTimeoutMs)
+      sendJson(response, state.ready ? 200 : 503, state)
+      return
+    }
+    default:
+      sendJson(response, 404, { error: 'not-found', paths: ['/metrics', '/healthz', '/readyz'] })
+  }
+}
+
+// A check that hangs or throws means "not ready", never a request that hangs or an error page.
+async function readiness(ready: OpsServerOptions['ready'], timeoutMs: number): Promise<Readiness> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<Readiness>((resolve) => {
+    timer = setTimeout(() => {
+      resolve({ ready: false, problems: [`the readiness check took longer than ${timeoutMs} ms`] })
+    }, timeoutMs)
+  })
+  try {
+    return await Promise.race([(async () => await ready())(), late])
+  } catch (error) {
+    return { ready: false, problems: [`the readiness check failed: ${error instanceof Error ? error.name : 'error'}`] }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  send(response, status, 'application/json; charset=utf-8', `${JSON.stringify(body)}\n`)
+}
+
+function send(response: ServerResponse, status: number, contentType: string, body: string): void {
+  response.writeHead(status, {
+    'content-type': contentType,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  })
+  response.end(body)
+}
+
+async function listen(server: Server, { host, port, portVariable = 'OPS_PORT' }: OpsServerOptions): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(new Error(listenProblem(error, host, port, portVariable), { cause: error }))
+    })
+    server.listen({ host, port, exclusive: true }, resolve)
+  })
+}
+
+/** What to tell about an error of `listen`: which port, which variable, what to do. */
+export function listenProblem(error: NodeJS.ErrnoException, host: string, port: number, variable: string): string {
+  const where = `port ${port} on ${host}`
+  switch (error.code ?? '') {
+    case 'EADDRINUSE':
+      return `${variable}: ${where} is taken by another process; set ${variable} to a free port, or to 0 for any`
+    case 'EACCES':
+      return `${variable}: this user may not listen on ${where}; set ${variable} to a port above 1023`
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `${variable}: this machine has no address ${host}; set WNS_FANOUT_HOST to one it has, for example 127.0.0.1`
+    default:
+      return `${variable}: cannot listen on ${where}: ${error.message}`
+  }
+}
+
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
+  return host.includes(':') ? `[${host}]` : host
+}
+
+async function close(server: Server): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), stopGraceMs)
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}

@@ -1,0 +1,39 @@
+import type { Readable } from 'node:stream'
+import type { Lifecycle } from './lifecycle.ts'
+import { pause } from './pause.ts'
+
+export type ParentWatch = {
+  readonly env?: NodeJS.ProcessEnv
+  readonly stdin?: Readable & { unref?: () => void }
+  /** How long the stop may take before the process exits anyway, in milliseconds; default 5000. */
+  readonly graceMs?: number
+}
+
+/**
+ * With WNS_FANOUT_PARENT_PIPE=1, stops and exits when stdin ends. The parent holds the other end, and the system closes
+ * it even when the parent is killed with SIGKILL: a child never outlives it. Answers whether it is watching.
+ */
+export function exitWhenParentGone(
+  life: Pick<Lifecycle, 'stop'>,
+  { env = process.env, stdin = process.stdin, graceMs = 5000 }: ParentWatch = {},
+): boolean {
+  if (env['WNS_FANOUT_PARENT_PIPE'] !== '1') return false
+  let gone = false
+  const onGone = (): void => {
+    if (gone) return
+    gone = true
+    void leave(life, graceMs)
+  }
+  stdin.once('end', onGone)
+  stdin.once('close', onGone)
+  stdin.once('error', onGone)
+  stdin.resume()
+  // Watching is no reason to stay alive.
+  stdin.unref?.()
+  return true
+}
+
+async function leave(life: Pick<Lifecycle, 'stop'>, graceMs: number): Promise<never> {
+  const report = await Promise.race([life.stop('parent gone'), pause(graceMs)])
+  process.exit(report?.clean === true ? 0 : 1)
+}
