@@ -1,1 +1,3 @@
-export {}
+export * from './keys.ts'
+export * from './redis.ts'
+export * from './scripts.ts'

@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { RedisConnection } from './redis.ts'
+
+export type ScriptArgument = string | number | Buffer
+
+/** A Lua script of `lua/`, run by its hash. Both calls take at least one key, which also routes them in a cluster. */
+export interface Script {
+  readonly name: string
+  /** Replies are decoded as UTF-8: for scripts that answer with numbers and words. */
+  run(redis: RedisConnection, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown>
+  /** Strings in the reply arrive as Buffers: for scripts that answer with bitmaps, vectors or URIs. */
+  runBuffer(redis: RedisConnection, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown>
+}
+
+/**
+ * The script `lua/<name>.lua`, read once. Its text is a constant and data only ever travels in KEYS and ARGV, so
+ * nothing that a caller sends can become code. Redis forgets scripts when it restarts; a NOSCRIPT sends the text once.
+ */
+export const loadScript = (name: string): Script => {
+  const lua = readFileSync(new URL(`../lua/${name}.lua`, import.meta.url), 'utf8')
+  const sha = createHash('sha1').update(lua).digest('hex')
+  return {
+    name,
+    run: async (redis, keys, args) => {
+      mustHaveKey(name, keys)
+      try {
+        return await redis.evalsha(sha, keys.length, ...keys, ...args)
+      } catch (error) {
+        if (!isNoScript(error)) throw error
+        return await redis.eval(lua, keys.length, ...keys, ...args)
+      }
+    },
+    runBuffer: async (redis, keys, args) => {
+      mustHaveKey(name, keys)
+      try {
+        return await redis.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args)
+      } catch (error) {
+        if (!isNoScript(error)) throw error
+        return await redis.callBuffer('EVAL', lua, keys.length, ...keys, ...args)
+      }
+    },
+  }
+}
+
+const isNoScript = (error: unknown): boolean => error instanceof Error && error.message.startsWith('NOSCRIPT')
+
+const mustHaveKey = (name: string, keys: readonly string[]): void => {
+  if (keys.length === 0) throw new TypeError(`the script ${name} needs a key, by which a cluster finds its node`)
+}
