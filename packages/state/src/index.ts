@@ -1,3 +1,5 @@
 export * from './keys.ts'
 export * from './redis.ts'
 export * from './scripts.ts'
+export * from './redis-check.ts'
+export * from './redis-url.ts'

@@ -1,0 +1,101 @@
+import { randomUUID } from 'node:crypto'
+import { Cluster } from 'ioredis'
+import type { Keys } from './keys.ts'
+import type { RedisConnection } from './redis.ts'
+
+/** Something about this Redis that endangers campaigns. */
+export interface RedisProblem {
+  readonly code: 'version' | 'volatile' | 'evicting'
+  /** False where the operator accepted it (`allowVolatile`): to be warned of, not refused. */
+  readonly fatal: boolean
+  /** For people: what was found and what to set. */
+  readonly detail: string
+}
+
+const MIN_MAJOR_VERSION = 7
+
+/** Is this Redis fit to hold campaigns? Asks by INFO alone, since CONFIG may be forbidden. An empty list is a yes. */
+export const checkRedis = async (
+  connection: RedisConnection,
+  { allowVolatile = false }: { readonly allowVolatile?: boolean } = {},
+): Promise<RedisProblem[]> => {
+  const problems = new Map<string, RedisProblem>()
+  for (const info of await infoOfEach(connection)) {
+    for (const problem of problemsOf(info, allowVolatile)) problems.set(problem.detail, problem)
+  }
+  return [...problems.values()]
+}
+
+/** Share of `maxmemory` in use, 0 to 1, of the fullest node; 0 where no limit is set. */
+export const memoryShare = async (connection: RedisConnection): Promise<number> => {
+  let share = 0
+  for (const info of await infoOfEach(connection)) {
+    const used = Number(info.get('used_memory') ?? 0)
+    const limit = Number(info.get('maxmemory') ?? 0)
+    if (limit > 0) share = Math.max(share, used / limit)
+  }
+  return share
+}
+
+/**
+ * The id of this data set, made by the first process that asks. A process that remembers another one knows that Redis
+ * lost its data or was replaced. `created` tells that it was missing just now.
+ */
+export const ensureEpoch = async (
+  connection: RedisConnection,
+  keys: Keys,
+): Promise<{ readonly epoch: string; readonly created: boolean }> => {
+  const fresh = randomUUID()
+  const created = (await connection.set(keys.epoch, fresh, 'NX')) === 'OK'
+  const epoch = await readEpoch(connection, keys)
+  if (epoch === null) throw new Error('the epoch key was removed while it was read; is somebody flushing Redis?')
+  return { epoch, created }
+}
+
+/** The id of this data set, or null if it is missing. */
+export const readEpoch = (connection: RedisConnection, keys: Keys): Promise<string | null> => connection.get(keys.epoch)
+
+const problemsOf = (info: ReadonlyMap<string, string>, allowVolatile: boolean): RedisProblem[] => {
+  const problems: RedisProblem[] = []
+  const version = info.get('redis_version') ?? 'unknown'
+  // Valkey keeps answering 7.2.4 here, for clients that look.
+  if (!(Number.parseInt(version, 10) >= MIN_MAJOR_VERSION))
+    problems.push({
+      code: 'version',
+      fatal: true,
+      detail: `Redis is version ${version}, and ${MIN_MAJOR_VERSION}.0 or newer is needed; upgrade Redis.`,
+    })
+  if (info.get('aof_enabled') !== '1')
+    problems.push({
+      code: 'volatile',
+      fatal: !allowVolatile,
+      detail:
+        'Redis has no append-only file, so a restart forgets who was already notified; set "appendonly yes" and ' +
+        '"appendfsync everysec" (or WNS_FANOUT_ALLOW_VOLATILE_REDIS=1 to accept that loss).',
+    })
+  const policy = info.get('maxmemory_policy') ?? 'unknown'
+  if (policy !== 'noeviction')
+    problems.push({
+      code: 'evicting',
+      fatal: !allowVolatile,
+      detail:
+        `Redis may evict our keys when it is full (maxmemory-policy ${policy}); set "maxmemory-policy noeviction" ` +
+        '(or WNS_FANOUT_ALLOW_VOLATILE_REDIS=1 to accept that loss).',
+    })
+  return problems
+}
+
+const infoOfEach = async (connection: RedisConnection): Promise<ReadonlyMap<string, string>[]> => {
+  const nodes = connection instanceof Cluster ? connection.nodes('master') : [connection]
+  const texts: string[] = []
+  for (const node of nodes) texts.push(await node.info())
+  return texts.map(parseInfo)
+}
+
+const parseInfo = (text: string): ReadonlyMap<string, string> =>
+  new Map(
+    text.split('\r\n').flatMap((line) => {
+      const colon = line.indexOf(':')
+      return colon === -1 || line.startsWith('#') ? [] : [[line.slice(0, colon), line.slice(colon + 1)] as const]
+    }),
+  )

@@ -1,0 +1,75 @@
+export interface RedisHost {
+  readonly host: string
+  readonly port: number
+}
+
+/** Where Redis is, as `REDIS_URL` says it. */
+export interface RedisAddress {
+  readonly kind: 'single' | 'sentinel' | 'cluster'
+  readonly tls: boolean
+  readonly hosts: readonly RedisHost[]
+  readonly username?: string
+  readonly password?: string
+  readonly db: number
+  /** Name of the group of masters that Sentinel watches; only with `sentinel`. */
+  readonly masterName?: string
+}
+
+const FORMS =
+  'redis://[user:password@]host:port[/db], redis+sentinel://[user:password@]h1:p1,h2:p2/<master>[/db] or ' +
+  'redis+cluster://[user:password@]h1:p1,h2:p2, each with rediss for TLS'
+const DEFAULT_PORTS = { single: 6379, sentinel: 26_379, cluster: 6379 } as const
+
+/** Parse `REDIS_URL`. The password may hold any character that is percent-encoded. Throws a TypeError that shows no part of it. */
+export const parseRedisUrl = (url: string): RedisAddress => {
+  const [, scheme = '', form, userInfo, hostList = '', path = ''] =
+    /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^/]*)@)?([^@/?#]+)(?:\/([^?#]*))?$/.exec(url) ?? []
+  if (scheme === '') throw refusal('it has none of these forms')
+  const kind = form === 'sentinel' || form === 'cluster' ? form : 'single'
+  const steps = path.split('/')
+  const masterName = kind === 'sentinel' ? decode(steps.shift() ?? '') : undefined
+  if (masterName === '') throw refusal('the name of the Sentinel group is missing after the hosts')
+  const db = steps[0] === undefined || steps[0] === '' ? 0 : Number(steps[0])
+  if (steps.length > 1 || !Number.isInteger(db) || db < 0) throw refusal('the database must be a number')
+  if (kind === 'cluster' && db !== 0) throw refusal('a cluster has database 0 only')
+  const hosts = hostList.split(',').map((text) => parseHost(text, DEFAULT_PORTS[kind]))
+  if (kind === 'single' && hosts.length > 1) throw refusal('several hosts need redis+sentinel or redis+cluster')
+  return {
+    kind,
+    tls: scheme === 'rediss',
+    hosts,
+    db,
+    ...parseUserInfo(userInfo),
+    ...(masterName === undefined ? {} : { masterName }),
+  }
+}
+
+/** For people: the hosts, never the password. */
+export const describeAddress = (address: RedisAddress): string =>
+  address.hosts.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`).join(', ')
+
+const parseHost = (text: string, defaultPort: number): RedisHost => {
+  const [, bracketed, plain, portText] = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?$/.exec(text) ?? []
+  const host = bracketed ?? plain
+  const port = portText === undefined ? defaultPort : Number(portText)
+  if (host === undefined || port < 1 || port > 65_535) throw refusal('a host must look like name:port')
+  return { host, port }
+}
+
+const parseUserInfo = (text: string | undefined): { username?: string; password?: string } => {
+  if (text === undefined || text === '') return {}
+  const colon = text.indexOf(':')
+  const username = decode(colon === -1 ? text : text.slice(0, colon))
+  const password = colon === -1 ? '' : decode(text.slice(colon + 1))
+  return { ...(username === '' ? {} : { username }), ...(password === '' ? {} : { password }) }
+}
+
+const decode = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw refusal('a "%" must be followed by two hexadecimal digits')
+  }
+}
+
+const refusal = (why: string): TypeError => new TypeError(`REDIS_URL cannot be used: ${why}. Wanted is ${FORMS}.`)
