@@ -1,0 +1,67 @@
+import type { RecipientClass } from '@wns-fanout/domain'
+
+/** One kind of device in the audience of the demo. */
+export interface Kind {
+  /** The word of the simulator's channel addresses. */
+  readonly behaviour: string
+  readonly perMille: number
+  /** What becomes of it; null where the dice of the simulator decide. */
+  readonly expected: RecipientClass | null
+  readonly meaning: string
+}
+
+/** Roughly what a registry looks like that was not swept for a while; the shares sum to 1000. */
+export const mix: readonly Kind[] = [
+  { behaviour: 'ok', perMille: 940, expected: 'accepted', meaning: 'takes it' },
+  { behaviour: 'dropped', perMille: 15, expected: 'dropped', meaning: '200, but not passed on to the device' },
+  { behaviour: 'gone', perMille: 12, expected: 'dead', meaning: '410: the address expired; the channel is removed' },
+  { behaviour: 'unknown', perMille: 6, expected: 'dead', meaning: '404: no such address; the channel is removed' },
+  { behaviour: 'throttled', perMille: 6, expected: 'accepted', meaning: 'wants a rest of 2 s first, then takes it' },
+  {
+    behaviour: 'forbidden',
+    perMille: 5,
+    expected: 'rejected',
+    meaning: '403: belongs to another app; not tried again',
+  },
+  { behaviour: 'error', perMille: 4, expected: 'failed', meaning: '500 every time, until the attempts are used up' },
+  { behaviour: 'flaky-40', perMille: 8, expected: null, meaning: '500 at four posts of ten' },
+  { behaviour: 'slow-150', perMille: 4, expected: 'accepted', meaning: 'answers after 150 ms' },
+]
+
+const hosts = ['db5p', 'am3p', 'wns2-by3p', 'bn1', 'sg2p', 'hk2', 'db3', 'wns2-pn1']
+const locales = ['en', 'en', 'de', 'pt-BR', 'ja']
+
+const upTo: readonly { readonly kind: Kind; readonly below: number }[] = mix.map((kind, index) => ({
+  kind,
+  below: mix.slice(0, index + 1).reduce((sum, { perMille }) => sum + perMille, 0),
+}))
+
+/** The kind of device number `n`: spread evenly over the numbers, and the same in every run. */
+export function kindOf(n: number): Kind {
+  const dice = Math.floor((scramble(n) / 2 ** 32) * 1000)
+  const found = upTo.find(({ below }) => dice < below)
+  if (found === undefined) throw new RangeError(`the shares of the mix do not reach ${dice} of 1000`)
+  return found.kind
+}
+
+export const channelOf = (n: number): string => `device-${String(n).padStart(8, '0')}`
+/** The number in a channel id or in the simulator's token of this demo; undefined when it is not one. */
+export function numberOf(text: string): number | undefined {
+  const digits = /(?:^device-|\.)(\d+)$/.exec(text)?.[1]
+  return digits === undefined ? undefined : Number(digits)
+}
+
+/** Line `n` of the import file, with its newline; `owner` is the client the address belongs to. */
+export function importLine(n: number, owner: string): string {
+  const host = hosts[scramble(n + 1) % hosts.length]
+  const uri = `https://${host}.notify.windows.com/?token=${kindOf(n).behaviour}.${owner}.${n}`
+  const tags = n % 3 === 0 ? ['news', 'sport'] : n % 10 === 0 ? ['news', 'beta'] : ['news']
+  return `${JSON.stringify({ channel: channelOf(n), uri, tags, locale: locales[n % locales.length] })}\n`
+}
+
+/** A bijection of 32-bit numbers without pattern (the finaliser of murmur3). */
+function scramble(n: number): number {
+  let hash = Math.imul(n ^ (n >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (hash ^ (hash >>> 16)) >>> 0
+}

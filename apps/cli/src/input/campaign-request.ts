@@ -1,0 +1,189 @@
+import { createHash } from 'node:crypto'
+import { UsageError } from '../failure.ts'
+import { readJson, readText } from './read.ts'
+
+/** The options of `send` as they come from the command line. */
+export interface SendOptions {
+  readonly name?: string
+  readonly toast?: string
+  readonly line?: readonly string[]
+  readonly image?: string
+  readonly launch?: string
+  readonly tile?: string
+  readonly badge?: string
+  readonly raw?: string
+  readonly xmlFile?: string
+  readonly type?: string
+  readonly notificationFile?: string
+  readonly ttl?: number
+  readonly wnsTag?: string
+  readonly wnsGroup?: string
+  readonly audience?: string
+  readonly tags?: string
+  readonly list?: string
+  readonly channel?: readonly string[]
+  readonly channelsFile?: string
+  readonly failedOf?: string
+  readonly update?: string
+  readonly topic?: string
+  readonly overLimit?: string
+  readonly delivery?: string
+  readonly startAt?: string
+  readonly expiresAt?: string
+  readonly pace?: number
+  readonly canary?: number
+  readonly maxFailureShare?: number
+  readonly priority?: string
+  readonly dryRun?: true
+}
+
+/** The API takes so many listed channels in a request; more go through an uploaded list. */
+const maxListed = 10_000
+
+export interface SendPlan {
+  /** The body of the request; the API checks it and tells every problem at once. */
+  readonly request: Readonly<Record<string, unknown>>
+  /** A list to upload first, where the audience is too long for the request. */
+  readonly upload?: { readonly list: string; readonly channels: readonly string[] }
+}
+
+/** Makes the request of a campaign from options and the files they name. Throws `UsageError`. */
+export async function planSend(options: SendOptions): Promise<SendPlan> {
+  const notification = await notificationOf(options)
+  const { audience, upload } = await audienceOf(options)
+  const request = withoutAbsent({
+    name: options.name,
+    notification,
+    audience,
+    update: options.update,
+    topic: options.topic,
+    overLimit: options.overLimit,
+    delivery: options.delivery,
+    startAt: options.startAt,
+    expiresAt: options.expiresAt,
+    pace: options.pace === undefined ? undefined : { overSeconds: options.pace },
+    canary:
+      options.canary === undefined
+        ? undefined
+        : { size: options.canary, maxFailureShare: options.maxFailureShare ?? defaultCanaryFailures },
+    maxFailureShare: options.maxFailureShare,
+    priority: options.priority,
+    dryRun: options.dryRun,
+  })
+  return upload === undefined ? { request } : { request, upload }
+}
+
+const defaultCanaryFailures = 0.05
+
+async function notificationOf(options: SendOptions): Promise<Readonly<Record<string, unknown>>> {
+  const ways = given({
+    '--toast': options.toast,
+    '--tile': options.tile,
+    '--badge': options.badge,
+    '--raw': options.raw,
+    '--xml-file': options.xmlFile,
+    '--notification-file': options.notificationFile,
+  })
+  if (ways.length !== 1) {
+    throw new UsageError(
+      `say what to send with exactly one of --toast, --tile, --badge, --raw, --xml-file, --notification-file; found ${ways.join(' and ') || 'none'}`,
+    )
+  }
+  if (options.toast === undefined)
+    for (const [option, value] of [['--image', options.image], ['--launch', options.launch]] as const)
+      if (value !== undefined) throw new UsageError(`${option} belongs to --toast`)
+  if (options.line !== undefined && options.toast === undefined && options.tile === undefined)
+    throw new UsageError('--line belongs to --toast or --tile')
+  return { ...(await bodyOf(options)), ...headersOf(options) }
+}
+
+async function bodyOf(options: SendOptions): Promise<Readonly<Record<string, unknown>>> {
+  const { toast, tile, badge, raw, xmlFile, notificationFile, line: lines, image, launch, type } = options
+  if (toast !== undefined) return { type: 'toast', content: withoutAbsent({ title: toast, lines, image, launch }) }
+  if (tile !== undefined) {
+    const binding = { lines: [tile, ...(lines ?? [])] }
+    return { type: 'tile', content: { medium: binding, wide: binding } }
+  }
+  if (badge !== undefined) return { type: 'badge', value: /^\d+$/.test(badge) ? Number(badge) : badge }
+  if (raw !== undefined) return { type: 'raw', text: raw }
+  if (xmlFile !== undefined) {
+    const xml = await readText(xmlFile)
+    return { type: type ?? rootOf(xml, xmlFile), xml }
+  }
+  const notification = await readJson(notificationFile ?? '-')
+  if (typeof notification === 'object' && notification !== null && !Array.isArray(notification)) return { ...notification }
+  throw new UsageError(`${notificationFile} holds no notification; wanted an object such as {"type": "toast", "content": {"title": "…"}}`)
+}
+
+/** `<toast>`, `<tile>` and `<badge>` say themselves what they are. */
+function rootOf(xml: string, path: string): string {
+  const root = /<(toast|tile|badge)[\s/>]/.exec(xml)?.[1]
+  if (root === undefined) throw new UsageError(`${path} has no <toast>, <tile> or <badge>; say which it is with --type`)
+  return root
+}
+
+const headersOf = ({ ttl, wnsTag, wnsGroup }: SendOptions): Readonly<Record<string, unknown>> =>
+  withoutAbsent({ ttlSeconds: ttl, wnsTag, wnsGroup })
+
+async function audienceOf(options: SendOptions): Promise<{ audience: unknown; upload?: SendPlan['upload'] & object }> {
+  const ways = given({
+    '--audience': options.audience,
+    '--tags': options.tags,
+    '--list': options.list,
+    '--channel': options.channel,
+    '--channels-file': options.channelsFile,
+    '--failed-of': options.failedOf,
+  })
+  if (ways.length !== 1) {
+    throw new UsageError(
+      `say whom to reach with exactly one of --audience all, --tags, --list, --channel, --channels-file, --failed-of; found ${ways.join(' and ') || 'none'}`,
+    )
+  }
+  if (options.audience !== undefined) {
+    if (options.audience === 'all') return { audience: { all: true } }
+    throw new UsageError(`--audience takes only "all", found "${options.audience}"; use --tags for a tag expression`)
+  }
+  if (options.tags !== undefined) return { audience: { tags: options.tags } }
+  if (options.list !== undefined) return { audience: { list: options.list } }
+  if (options.failedOf !== undefined) return { audience: { failedOf: options.failedOf } }
+  const channels = options.channel ?? (await readChannelIds(options.channelsFile ?? '-'))
+  if (channels.length <= maxListed) return { audience: { channels } }
+  const list = listNameOf(channels)
+  return { audience: { list }, upload: { list, channels } }
+}
+
+/** Channel ids of a file, one a line, either bare or as NDJSON with a `channel`. Throws `UsageError` with the line. */
+export async function readChannelIds(path: string): Promise<readonly string[]> {
+  const lines = (await readText(path)).split('\n')
+  const channels = lines.flatMap((line, index) => {
+    const text = line.trim()
+    if (text === '') return []
+    if (!text.startsWith('{')) return [text]
+    const channel = channelIn(text)
+    if (channel === undefined) throw new UsageError(`${path} line ${index + 1}: wanted a channel id or {"channel": "…"}`)
+    return [channel]
+  })
+  if (channels.length === 0) throw new UsageError(`${path} lists no channel`)
+  return channels
+}
+
+function channelIn(line: string): string | undefined {
+  try {
+    const value: unknown = JSON.parse(line)
+    if (typeof value === 'object' && value !== null && 'channel' in value && typeof value.channel === 'string') return value.channel
+  } catch {
+    // Told by the caller, who knows the line.
+  }
+  return undefined
+}
+
+/** The same channels make the same list, so that a repeated command does not pile up lists. */
+const listNameOf = (channels: readonly string[]): string =>
+  `upload-${createHash('sha256').update(channels.join('\n')).digest('hex').slice(0, 16)}`
+
+const given = (options: Readonly<Record<string, unknown>>): readonly string[] =>
+  Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [name]))
+
+/** The fields that have a value. */
+export const withoutAbsent = (fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))

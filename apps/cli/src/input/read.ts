@@ -1,0 +1,68 @@
+import { createReadStream } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import { UsageError } from '../failure.ts'
+
+/** The whole text of a file, or of stdin for `-`; at most 16 MB. Throws `UsageError` when it cannot be read. */
+export async function readText(path: string): Promise<string> {
+  if (path !== '-') {
+    return await readFile(path, 'utf8').catch((error: unknown) => {
+      throw unreadable(path, error)
+    })
+  }
+  if (process.stdin.isTTY) process.stderr.write('Reading from the terminal; end with Ctrl-D.\n')
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > maxTextBytes) throw new UsageError('stdin holds more than 16 MB; put it into a file')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+const maxTextBytes = 16_000_000
+
+/** The JSON value in a file, or in stdin for `-`. Throws `UsageError` with the file's name when it is none. */
+export async function readJson(path: string): Promise<unknown> {
+  const text = await readText(path)
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new UsageError(`${nameOf(path)} is not JSON: ${error instanceof Error ? error.message : 'unreadable'}`)
+  }
+}
+
+export interface Source {
+  readonly name: string
+  readonly stream: Readable
+  /** Null where the size is not known before (stdin, a pipe). */
+  readonly bytes: number | null
+}
+
+/** A file, or stdin for `-`, to be streamed. */
+export async function openSource(path: string): Promise<Source> {
+  if (path === '-') return { name: 'stdin', stream: process.stdin, bytes: null }
+  try {
+    const { size } = await stat(path)
+    return { name: path, stream: createReadStream(path), bytes: size }
+  } catch (error) {
+    throw unreadable(path, error)
+  }
+}
+
+/** A secret from a file or from stdin for `-`, without the line end at its end. Never from the arguments of a command: those are seen by every user of the machine. */
+export async function readSecret(path: string): Promise<string> {
+  const secret = (await readText(path)).replace(/\r?\n$/, '')
+  if (secret === '') throw new UsageError(`${nameOf(path)} is empty; a client secret was expected there`)
+  if (secret.includes('\n')) throw new UsageError(`${nameOf(path)} has several lines; only the client secret may be there`)
+  return secret
+}
+
+const nameOf = (path: string): string => (path === '-' ? 'stdin' : path)
+
+function unreadable(path: string, error: unknown): UsageError {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const why = code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'this user may not read it' : String(code)
+  return new UsageError(`cannot read ${path}: ${why}`)
+}

@@ -1,0 +1,38 @@
+/** `1234567` as `1,234,567`. */
+export const formatCount = (value: number): string => Math.round(value).toLocaleString('en-US')
+
+/** A rate for people: `0.4/s`, `12/s`, `3,100/s`. */
+export const formatRate = (perSecond: number): string =>
+  `${perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : formatCount(perSecond)}/s`
+
+/** Milliseconds for people: `40 ms`, `3.2 s`, `2 min 05 s`, `3 h 07 min`. */
+export function formatDuration(durationMs: number): string {
+  if (durationMs < 950) return `${Math.round(durationMs)} ms`
+  if (durationMs < 59_950) return `${(durationMs / 1000).toFixed(1)} s`
+  const seconds = Math.round(durationMs / 1000)
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${pad(seconds % 60)} s`
+  return `${Math.floor(seconds / 3600)} h ${pad(Math.floor((seconds % 3600) / 60))} min`
+}
+
+/** Bytes for people: `812 B`, `3.4 kB`, `118 MB`. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`
+  const units = ['kB', 'MB', 'GB', 'TB'] as const
+  let value = bytes / 1000
+  let unit = 0
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000
+    unit += 1
+  }
+  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`
+}
+
+/** `part` of `whole` as a percentage that never says 100 % (or 0 %) before it is. */
+export function formatShare(part: number, whole: number): string {
+  if (whole === 0 || part === 0) return '0 %'
+  if (part === whole) return '100 %'
+  const percent = Math.min(99.9, Math.max(0.1, (part / whole) * 100))
+  return `${percent < 10 || percent > 99 ? percent.toFixed(1) : Math.floor(percent)} %`
+}
+
+const pad = (value: number): string => String(value).padStart(2, '0')

@@ -1,0 +1,55 @@
+import type { Screen } from './screen.ts'
+import { formatShare } from './format.ts'
+
+export interface Step {
+  readonly done: number
+  /** Null while it is not known how much there is. */
+  readonly total: number | null
+  /** What follows the bar: counts, rate, time left. */
+  readonly note: string
+}
+
+export interface Progress {
+  update(step: Step): void
+  /** Ends the line; a last step is always shown, however recent the one before. */
+  end(step?: Step): void
+}
+
+const liveEveryMs = 100
+const plainEveryMs = 2000
+const barColumns = 24
+
+/** A live bar on a terminal; elsewhere a plain line every two seconds and one at the end. */
+export function createProgress(screen: Screen, label: string, nowMs: () => number = () => performance.now()): Progress {
+  let shownAtMs = Number.NEGATIVE_INFINITY
+  let shown = ''
+  let ended = false
+  const show = (step: Step): void => {
+    shownAtMs = nowMs()
+    const line = progressLine(label, step, screen.live)
+    if (line === shown) return
+    shown = line
+    if (screen.live) screen.rewrite(line.slice(0, Math.max(20, screen.columns - 1)))
+    else screen.say(line)
+  }
+  return {
+    update(step) {
+      if (!ended && nowMs() - shownAtMs >= (screen.live ? liveEveryMs : plainEveryMs)) show(step)
+    },
+    end(step) {
+      if (ended) return
+      ended = true
+      if (step !== undefined) show(step)
+      if (screen.live && shown !== '') screen.say()
+    },
+  }
+}
+
+/** `import  [██████░░░░]  61 %  61,000 of 100,000` */
+export function progressLine(label: string, { done, total, note }: Step, drawn: boolean): string {
+  if (total === null) return `${label}  ${note}`
+  const share = total === 0 ? 1 : Math.min(1, done / total)
+  const filled = share === 1 ? barColumns : Math.min(barColumns - 1, Math.floor(share * barColumns))
+  const bar = drawn ? `[${'█'.repeat(filled)}${'░'.repeat(barColumns - filled)}]  ` : ''
+  return `${label}  ${bar}${formatShare(done, total).padStart(6)}  ${note}`
+}

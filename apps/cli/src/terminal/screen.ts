@@ -1,0 +1,65 @@
+import type { Writable } from 'node:stream'
+
+/**
+ * Where a command writes. For people everything is text on `text`; with `--json` stdout carries one JSON document or
+ * NDJSON and nothing else, so texts and bars move to stderr.
+ */
+export interface Screen {
+  readonly json: boolean
+  /** Can `text` rewrite a line in place? */
+  readonly live: boolean
+  readonly columns: number
+  /** A line for people. */
+  say(line?: string): void
+  says(lines: readonly string[]): void
+  /** One JSON value on its own line; only with `--json`. */
+  emit(value: unknown): void
+  /** `value` with `--json`, else `lines`. */
+  show(value: unknown, lines: readonly string[]): void
+  /** Raw bytes of a result (an export), with back-pressure. */
+  write(chunk: string | Uint8Array): Promise<void>
+  /** Rewrites the current line; only when `live`. */
+  rewrite(line: string): void
+}
+
+type Stream = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+
+export function createScreen(json: boolean, stdout: Stream = process.stdout, stderr: Stream = process.stderr): Screen {
+  const text = json ? stderr : stdout
+  // NDJSON to a terminal and a bar on the same terminal would tear each other apart.
+  const live = text.isTTY === true && !(json && stdout.isTTY === true) && process.env['TERM'] !== 'dumb'
+  return {
+    json,
+    live,
+    columns: text.columns ?? 80,
+    say(line = '') {
+      text.write(`${line}\n`)
+    },
+    says(lines) {
+      if (lines.length > 0) text.write(`${lines.join('\n')}\n`)
+    },
+    emit(value) {
+      if (json) stdout.write(`${JSON.stringify(value)}\n`)
+    },
+    show(value, lines) {
+      if (json) this.emit(value)
+      else this.says(lines)
+    },
+    async write(chunk) {
+      if (stdout.write(chunk)) return
+      await new Promise<void>((resolve, reject) => {
+        const done = (error?: Error): void => {
+          stdout.off('drain', done)
+          stdout.off('error', done)
+          if (error === undefined) resolve()
+          else reject(error)
+        }
+        stdout.once('drain', done)
+        stdout.once('error', done)
+      })
+    },
+    rewrite(line) {
+      if (live) text.write(`\r\u001B[K${line}`)
+    },
+  }
+}

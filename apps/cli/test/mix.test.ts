@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest'
+import { channelOf, importLine, kindOf, mix, numberOf } from '../src/demo/mix.ts'
+
+test('the shares of the mix sum to the whole', () => {
+  expect(mix.reduce((sum, { perMille }) => sum + perMille, 0)).toBe(1000)
+})
+
+test('100,000 devices have the shares of the mix, within a tenth of a percent of all', () => {
+  const counts = new Map<string, number>()
+  for (let n = 0; n < 100_000; n += 1) {
+    const { behaviour } = kindOf(n)
+    counts.set(behaviour, (counts.get(behaviour) ?? 0) + 1)
+  }
+  for (const { behaviour, perMille } of mix)
+    expect(Math.abs((counts.get(behaviour) ?? 0) - perMille * 100)).toBeLessThan(300)
+})
+
+test('every kind is there among 3,000 devices', () => {
+  const seen = new Set(Array.from({ length: 3000 }, (_, n) => kindOf(n).behaviour))
+  expect([...seen].toSorted()).toEqual(mix.map(({ behaviour }) => behaviour).toSorted())
+})
+
+test('a line of the import is the same in every run and its number can be read back', () => {
+  const line = importLine(42, 'S-1-15-2-1')
+  expect(line).toBe(importLine(42, 'S-1-15-2-1'))
+  const parsed = JSON.parse(line) as { channel: string; uri: string; tags: string[] }
+  expect(parsed.channel).toBe('device-00000042')
+  const token = new URL(parsed.uri).searchParams.get('token')
+  expect(token).toBe('ok.S-1-15-2-1.42')
+  expect(numberOf(parsed.channel)).toBe(42)
+  expect(numberOf(token ?? '')).toBe(42)
+  expect(numberOf(channelOf(1_234_567))).toBe(1_234_567)
+  expect(numberOf('tablet')).toBeUndefined()
+})
