@@ -1,0 +1,83 @@
+import { constants } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { type Probe, firstLine, thisMachine } from './probe.ts'
+import { type RedisCommand, unpackRedis } from './unpack-redis.ts'
+
+export type FindRedisOptions = {
+  /** Where an unpacked server is kept for the next time. */
+  readonly cacheDir: string
+  readonly log?: (message: string) => void
+  readonly probe?: Probe
+}
+
+// The names of the hash settings that the registry relies on came with 7.0.
+const oldestMajor = 7
+
+/**
+ * A Redis (or Valkey) server of version 7 or later: one on PATH, else Debian's packages unpacked into `cacheDir` without
+ * installing anything. Throws an error that says what to install when neither is to be had.
+ */
+export async function findRedis({ cacheDir, log, probe = thisMachine() }: FindRedisOptions): Promise<RedisCommand> {
+  const refused: string[] = []
+  for (const command of await onPath(probe.path, ['redis-server', 'valkey-server'])) {
+    const found: RedisCommand = { command, args: [], env: {}, origin: 'path' }
+    const problem = await unusable(found, probe)
+    if (problem === undefined) return found
+    refused.push(problem)
+    log?.(problem)
+  }
+  const unpacked = await unpackRedis({
+    cacheDir,
+    probe,
+    log: log ?? (() => {}),
+    unusable: async (found) => await unusable(found, probe),
+  })
+  if ('command' in unpacked) return unpacked
+  throw new Error(notFound([...refused, unpacked.problem]))
+}
+
+/** Why this server cannot be used, or undefined when it can. */
+async function unusable({ command, args, env }: RedisCommand, probe: Probe): Promise<string | undefined> {
+  const { code, stdout, stderr } = await probe.run(command, [...args, '--version'], { env, timeoutMs: 10_000 })
+  const version = /\bv=(\d+)\.[\w.-]+/.exec(stdout)
+  if (code !== 0 || version === null) {
+    return `${command} does not run: ${firstLine(stderr) || firstLine(stdout) || `exit code ${code}`}`
+  }
+  if (Number(version[1]) >= oldestMajor) return undefined
+  return `${command} is version ${version[0].slice(2)}; version ${oldestMajor} or later is needed`
+}
+
+function notFound(reasons: readonly string[]): string {
+  return [
+    'No Redis server was found on this machine.',
+    ...reasons.map((reason) => `  - ${reason}`),
+    'Install one (version 7 or later):',
+    '  Debian, Ubuntu   sudo apt-get install redis-server',
+    '  Fedora, RHEL     sudo dnf install valkey    (or redis)',
+    '  macOS            brew install redis',
+    'or, for "pnpm start", use one that runs already:',
+    '  docker run -d -p 127.0.0.1:6379:6379 redis:7 redis-server --appendonly yes --maxmemory-policy noeviction',
+    '  REDIS_URL=redis://127.0.0.1:6379 pnpm start',
+  ].join('\n')
+}
+
+async function onPath(path: string, names: readonly string[]): Promise<string[]> {
+  const candidates = names.flatMap((name) =>
+    path
+      .split(delimiter)
+      .filter((folder) => folder !== '')
+      .map((folder) => join(folder, name)),
+  )
+  const found = await Promise.all(candidates.map(async (file) => ((await isExecutable(file)) ? [file] : [])))
+  return found.flat()
+}
+
+async function isExecutable(file: string): Promise<boolean> {
+  try {
+    await access(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

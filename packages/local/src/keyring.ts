@@ -1,0 +1,23 @@
+import { randomBytes } from 'node:crypto'
+import { link, mkdir, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/** A keyring with one new key: the line `kid base64-of-32-bytes`, with its line end. */
+export function makeKeyring(): string {
+  return `k${randomBytes(4).toString('hex')} ${randomBytes(32).toString('base64')}\n`
+}
+
+/** Makes a keyring file (mode 0600) if there is none; an existing one is never changed. Safe when two processes race. */
+export async function ensureKeyringFile(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
+  await writeFile(draft, makeKeyring(), { mode: 0o600, flag: 'wx' })
+  try {
+    // Unlike a rename, a link never replaces: whoever comes second uses the first one's keys.
+    await link(draft, path)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+  } finally {
+    await rm(draft, { force: true })
+  }
+}

@@ -1,0 +1,31 @@
+import type { Readable } from 'node:stream'
+
+const maxLineLength = 1_000_000
+
+/** Calls `onLine` for each line of a text stream; the last one counts without line end, a huge one is cut. */
+export function eachLine(stream: Readable, onLine: (line: string) => void): void {
+  let rest = ''
+  stream.setEncoding('utf8')
+  stream.on('data', (chunk: string) => {
+    const lines = (rest + chunk).split('\n')
+    rest = (lines.pop() ?? '').slice(0, maxLineLength)
+    for (const line of lines) onLine(line.replace(/\r$/, ''))
+  })
+  stream.on('end', () => {
+    if (rest !== '') onLine(rest)
+  })
+  // A broken pipe means the process is gone, which its exit tells.
+  stream.on('error', () => {})
+}
+
+/** Remembers the last `limit` lines. */
+export function lastLines(limit: number): { add(line: string): void; text(): string } {
+  const kept: string[] = []
+  return {
+    add(line) {
+      kept.push(line)
+      if (kept.length > limit) kept.shift()
+    },
+    text: () => kept.join('\n'),
+  }
+}

@@ -1,0 +1,51 @@
+import { execFile } from 'node:child_process'
+
+export type RunResult = { readonly code: number; readonly stdout: string; readonly stderr: string }
+
+/** How the machine is looked at; replaced to see what is said on a machine that has nothing. */
+export type Probe = {
+  /** The value of PATH. */
+  readonly path: string
+  readonly isRoot: boolean
+  /** Runs a command to its end; code 127 when it cannot be started, 124 when it took too long. */
+  run(command: string, args: readonly string[], options?: RunOptions): Promise<RunResult>
+}
+
+export type RunOptions = {
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly timeoutMs?: number
+}
+
+/** The first line that is not empty. */
+export function firstLine(text: string): string {
+  return text.trim().split('\n', 1)[0] ?? ''
+}
+
+/** The machine that this process runs on. */
+export function thisMachine(): Probe {
+  return { path: process.env['PATH'] ?? '', isRoot: process.getuid?.() === 0, run }
+}
+
+async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const { cwd, env = {}, timeoutMs = 60_000 } = options
+  return await new Promise<RunResult>((resolve) => {
+    execFile(
+      command,
+      [...args],
+      {
+        ...(cwd === undefined ? {} : { cwd }),
+        env: { ...process.env, ...env },
+        timeout: timeoutMs,
+        killSignal: 'SIGKILL',
+      },
+      (error, stdout, stderr) => {
+        if (error === null) resolve({ code: 0, stdout, stderr })
+        else if (error.killed === true)
+          resolve({ code: 124, stdout, stderr: `${command} took longer than ${timeoutMs} ms` })
+        else if (typeof error.code === 'number') resolve({ code: error.code, stdout, stderr })
+        else resolve({ code: 127, stdout, stderr: error.message })
+      },
+    )
+  })
+}

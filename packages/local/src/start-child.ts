@@ -1,0 +1,139 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { type WriteStream, createWriteStream } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { eachLine, lastLines } from './lines.ts'
+import { type Exit, describeExit, endChild, exitOf, spawned } from './processes.ts'
+
+export type StartChildOptions = {
+  /** For messages. */
+  readonly name: string
+  /** Path of a `.ts` (run from source) or `.js` file. */
+  readonly script: string
+  readonly args?: readonly string[]
+  /** Added to our own environment; undefined removes a variable. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  readonly cwd?: string
+  /**
+   * Which JSON line on stdout means ready: true (the default) for one with `"ready": true`, false not to wait for any, or
+   * a question about the parsed line.
+   */
+  readonly readyLine?: boolean | ((line: unknown) => boolean)
+  /** How long it may take to be ready, in milliseconds; then it is killed. Default 60000. */
+  readonly readyTimeoutMs?: number
+  /** Where its output is appended, beside `onLine`. */
+  readonly logFile?: string
+  /** Gets each line of its output, the ready line too. */
+  readonly onLine?: (line: string, from: 'stdout' | 'stderr') => void
+}
+
+export type Child = {
+  readonly name: string
+  readonly pid: number
+  /** The parsed ready line (undefined when none is awaited); rejects with its last output if it ends before. */
+  readonly ready: Promise<unknown>
+  readonly exited: Promise<Exit>
+  /** SIGTERM, then SIGKILL after `graceMs` (default 30000); complete when it is gone. May be called twice. */
+  stop(options?: { graceMs?: number }): Promise<Exit>
+}
+
+/**
+ * Starts one of our processes. Its stdin is a pipe that the system closes when we end, and WNS_FANOUT_PARENT_PIPE=1 tells
+ * it to end then too. Throws only if it cannot be spawned.
+ */
+export async function startChild(options: StartChildOptions): Promise<Child> {
+  const { name, script, args = [], cwd, logFile } = options
+  if (logFile !== undefined) await mkdir(dirname(logFile), { recursive: true })
+  const conditions = script.endsWith('.ts') ? ['--conditions=source'] : []
+  const child = spawn(process.execPath, [...conditions, script, ...args], {
+    ...(cwd === undefined ? {} : { cwd }),
+    env: { ...process.env, ...options.env, WNS_FANOUT_PARENT_PIPE: '1' },
+    stdio: ['pipe', 'pipe', 'pipe'],
+    // Ctrl-C in a terminal goes to the whole group; who stops first is our decision.
+    detached: true,
+  })
+  const exited = exitOf(child)
+  child.stdin.on('error', () => {})
+  const log = logFile === undefined ? undefined : openLog(logFile)
+  const ready = whenReady(child, exited, options, log)
+  // Whoever does not ask is told by `exited`.
+  ready.catch(() => {})
+  const pid = await spawned(child)
+
+  let stopped: Promise<Exit> | undefined
+  return {
+    name,
+    pid,
+    ready,
+    exited,
+    stop: ({ graceMs = 30_000 } = {}) => (stopped ??= endChild(child, exited, graceMs)),
+  }
+}
+
+function openLog(file: string): WriteStream {
+  const log = createWriteStream(file, { flags: 'a', mode: 0o600 })
+  // A full disk costs log lines, not the system.
+  log.on('error', () => {})
+  return log
+}
+
+async function whenReady(
+  child: ChildProcess,
+  exited: Promise<Exit>,
+  { name, readyLine = true, readyTimeoutMs = 60_000, onLine }: StartChildOptions,
+  log: WriteStream | undefined,
+): Promise<unknown> {
+  const isReady = typeof readyLine === 'function' ? readyLine : hasReadyTrue
+  const last = lastLines(20)
+  const closed = new Promise<void>((resolve) => {
+    child.once('close', () => {
+      log?.end()
+      resolve()
+    })
+    child.once('error', () => resolve())
+  })
+
+  const line = new Promise<unknown>((resolve) => {
+    const take = (text: string, from: 'stdout' | 'stderr'): void => {
+      last.add(text)
+      log?.write(`${text}\n`)
+      onLine?.(text, from)
+      if (from !== 'stdout' || !text.startsWith('{')) return
+      const parsed = parseJson(text)
+      if (isReady(parsed)) resolve(parsed)
+    }
+    if (child.stdout !== null) eachLine(child.stdout, (text) => take(text, 'stdout'))
+    if (child.stderr !== null) eachLine(child.stderr, (text) => take(text, 'stderr'))
+    if (readyLine === false) resolve(undefined)
+  })
+
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      child.kill('SIGKILL')
+      reject(new Error(`${name} was not ready within ${readyTimeoutMs} ms. Its output ends with:\n${last.text()}`))
+    }, readyTimeoutMs)
+  })
+  const ended = (async (): Promise<never> => {
+    const exit = await exited
+    await closed
+    throw new Error(`${name} ended before it was ready (${describeExit(exit)}). Its output ends with:\n${last.text()}`)
+  })()
+  try {
+    return await Promise.race([line, ended, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function hasReadyTrue(line: unknown): boolean {
+  return typeof line === 'object' && line !== null && 'ready' in line && line.ready === true
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,169 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdir, open } from 'node:fs/promises'
+import { totalmem } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { dieWithParent } from './die-with-parent.ts'
+import { freePort } from './free-port.ts'
+import { pingRedis } from './ping-redis.ts'
+import { type Exit, describeExit, endChild, exitOf } from './processes.ts'
+import { tailOf } from './tail.ts'
+import type { RedisCommand } from './unpack-redis.ts'
+
+export type StartRedisOptions = {
+  /** What `findRedis` answered. */
+  readonly redis: RedisCommand
+  /** Where data, and unless `logFile` says otherwise the log, live; made if needed. */
+  readonly dir: string
+  /** 0, the default, takes a free port. */
+  readonly port?: number
+  /** `aof` survives a restart and loses at most a second in a crash of the machine; `none` forgets. */
+  readonly persistence: 'aof' | 'none'
+  /** Default: half of the memory of this machine or container. */
+  readonly maxmemoryBytes?: number
+  /** Default `redis.log` in `dir`. */
+  readonly logFile?: string
+  /** More options of redis-server, for example `['--loglevel', 'debug']`. */
+  readonly extraArgs?: readonly string[]
+  /** How long it may take to load its data, in milliseconds; default 60000. */
+  readonly readyTimeoutMs?: number
+}
+
+export type LocalRedis = {
+  /** With the password that only this run knows. */
+  readonly url: string
+  readonly port: number
+  readonly pid: number
+  readonly logFile: string
+  /** Ends it in order (its data is on disk then); may be called twice. */
+  stop(options?: { graceMs?: number }): Promise<Exit>
+  readonly exited: Promise<Exit>
+}
+
+const portAttempts = 5
+
+/**
+ * A Redis server of our own on 127.0.0.1, behind a random password, that ends with this process whatever ends it.
+ * Resolves when it serves; throws an error with the last lines of its log when it does not.
+ */
+export async function startRedis(options: StartRedisOptions): Promise<LocalRedis> {
+  const { port = 0 } = options
+  if (port !== 0) return await startOn(port, options)
+  // Between finding a free port and Redis listening on it, another process may take it.
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOn(await freePort(), options)
+    } catch (error) {
+      if (!(error instanceof PortTakenError) || attempt >= portAttempts) throw error
+    }
+  }
+}
+
+class PortTakenError extends Error {}
+
+async function startOn(port: number, options: StartRedisOptions): Promise<LocalRedis> {
+  const { redis, extraArgs = [], readyTimeoutMs = 60_000 } = options
+  const dir = resolve(options.dir)
+  const logFile = resolve(options.logFile ?? join(dir, 'redis.log'))
+  const password = randomBytes(24).toString('base64url')
+  await mkdir(dir, { recursive: true })
+
+  // The log goes straight into a file: a pipe through this process would block Redis whenever we are busy.
+  const log = await open(logFile, 'a', 0o600)
+  const logStart = (await log.stat()).size
+  const guard = dieWithParent(redis.command, [...redis.args, '-', ...extraArgs])
+  const child = spawn(guard.command, guard.args, {
+    cwd: dir,
+    env: { ...process.env, ...redis.env },
+    stdio: ['pipe', log.fd, log.fd],
+    // Ctrl-C in a terminal goes to the whole group; Redis must outlive those who still write to it.
+    detached: true,
+  })
+  const exited = exitOf(child)
+  await log.close()
+  giveConfig(child, configOf(port, password, dir, options))
+  guard.watch(child)
+
+  const outcome = await waitUntilReady(port, password, exited, readyTimeoutMs)
+  if (outcome !== 'ready') {
+    const exit = await endChild(child, exited, 1000)
+    const what = outcome === 'ended' ? describeExit(exit) : `no answer within ${readyTimeoutMs} ms`
+    throw startError(redis.command, port, what, await tailOf(logFile, logStart))
+  }
+  let stopped: Promise<Exit> | undefined
+  return {
+    url: `redis://:${password}@127.0.0.1:${port}`,
+    port,
+    pid: child.pid ?? 0,
+    logFile,
+    stop: ({ graceMs = 10_000 } = {}) => (stopped ??= endChild(child, exited, graceMs)),
+    exited,
+  }
+}
+
+// Through stdin, so that the password is in no argument list and no file.
+function giveConfig(child: ChildProcess, config: string): void {
+  // It may have ended already; its exit tells more than the broken pipe.
+  child.stdin?.on('error', () => {})
+  child.stdin?.end(config)
+}
+
+function configOf(port: number, password: string, dir: string, options: StartRedisOptions): string {
+  const { persistence, maxmemoryBytes = defaultMaxmemoryBytes() } = options
+  const lines = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    'protected-mode yes',
+    `requirepass ${password}`,
+    `dir ${JSON.stringify(dir)}`,
+    'save ""',
+    `appendonly ${persistence === 'aof' ? 'yes' : 'no'}`,
+    'appendfsync everysec',
+    `maxmemory ${maxmemoryBytes}`,
+    // Evicting a ledger would lose campaigns silently; a write error is seen.
+    'maxmemory-policy noeviction',
+    // Registry hashes hold up to 512 channels; small hashes cost about half the memory.
+    'hash-max-listpack-entries 512',
+    'hash-max-listpack-value 160',
+    'daemonize no',
+    'logfile ""',
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+function defaultMaxmemoryBytes(): number {
+  const containerBytes = process.constrainedMemory()
+  const bytes = containerBytes > 0 && containerBytes < totalmem() ? containerBytes : totalmem()
+  return Math.floor(bytes / 2)
+}
+
+async function waitUntilReady(
+  port: number,
+  password: string,
+  exited: Promise<Exit>,
+  timeoutMs: number,
+): Promise<'ready' | 'ended' | 'late'> {
+  const deadlineMs = performance.now() + timeoutMs
+  let ended = false
+  void (async () => {
+    await exited
+    ended = true
+  })()
+  while (performance.now() < deadlineMs) {
+    // A stranger on our port would refuse the password.
+    if ((await pingRedis(port, password)) === 'ready' && !ended) return 'ready'
+    if (ended) return 'ended'
+    await wait(10)
+  }
+  return 'late'
+}
+
+function startError(command: string, port: number, what: string, log: string): Error {
+  if (/Address already in use/i.test(log)) {
+    return new PortTakenError(
+      `Redis cannot listen on port ${port} of 127.0.0.1: another process has it; choose another port, or 0 for a free one`,
+    )
+  }
+  return new Error(`Redis did not start (${command}, port ${port}): ${what}. Its log ends with:\n${log || '(nothing)'}`)
+}

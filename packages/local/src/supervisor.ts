@@ -1,0 +1,137 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Exit } from './processes.ts'
+
+/** What a supervisor can look after: a Redis, a child process, anything that is stopped once. */
+export type Part = {
+  readonly exited?: Promise<Exit>
+  stop(): Promise<unknown>
+}
+
+export type RestartPolicy<P> = {
+  readonly afterMs: number
+  /** Told about each new part, once it was started. */
+  readonly onRestart?: (part: P, exit: Exit) => void | Promise<void>
+}
+
+export type PartEnded = { readonly name: string; readonly exit: Exit }
+
+export type Supervisor = {
+  /**
+   * Starts a part now and stops it with the others. With `restart` it is started again whenever it ends on its own, and
+   * again after the same time when that fails. Rejects when the first start fails; nothing is left of it then.
+   */
+  add<P extends Part>(name: string, start: () => Promise<P>, options?: { restart?: RestartPolicy<P> }): Promise<P>
+  /** Resolves when a part without restart has ended on its own: time to stop. */
+  readonly failed: Promise<PartEnded>
+  /** Stops all parts, the last added first, one after another. May be called twice; never rejects. */
+  stop(): Promise<void>
+}
+
+export type SupervisorOptions = {
+  /** Told what goes wrong or is started again. */
+  readonly log?: (message: string) => void
+}
+
+/** Starts the parts of a system in order, keeps them running, and stops them in the opposite order. */
+export function createSupervisor({ log = () => {} }: SupervisorOptions = {}): Supervisor {
+  const stopping = new AbortController()
+  const members: { readonly name: string; end(): Promise<void> }[] = []
+  let stopped: Promise<void> | undefined
+  const { promise: failed, resolve: fail } = Promise.withResolvers<PartEnded>()
+
+  async function keepRunning<P extends Part>(
+    name: string,
+    first: P,
+    start: () => Promise<P>,
+    restart: RestartPolicy<P> | undefined,
+    onStarted: (part: P) => void,
+  ): Promise<void> {
+    for (let part = first; part.exited !== undefined;) {
+      const exit = await part.exited
+      if (stopping.signal.aborted) return
+      if (restart === undefined) {
+        fail({ name, exit })
+        return
+      }
+      log(`${name} ended (${exit.signal ?? `code ${exit.code}`}); starting it again in ${restart.afterMs} ms`)
+      const next = await startAgain(name, start, restart.afterMs)
+      if (next === undefined) return
+      part = next
+      onStarted(part)
+      // Stopped while it started: whoever stops us waits for this function and then ends the new part.
+      if (stopping.signal.aborted) return
+      await tell(name, restart, part, exit)
+    }
+  }
+
+  async function startAgain<P extends Part>(
+    name: string,
+    start: () => Promise<P>,
+    afterMs: number,
+  ): Promise<P | undefined> {
+    while (await pausedUnlessStopping(afterMs)) {
+      try {
+        return await start()
+      } catch (error) {
+        log(`${name} could not be started again: ${messageOf(error)}`)
+      }
+    }
+    return undefined
+  }
+
+  async function pausedUnlessStopping(ms: number): Promise<boolean> {
+    await wait(ms, undefined, { signal: stopping.signal }).catch(() => {})
+    return !stopping.signal.aborted
+  }
+
+  async function tell<P extends Part>(name: string, restart: RestartPolicy<P>, part: P, exit: Exit): Promise<void> {
+    try {
+      await restart.onRestart?.(part, exit)
+    } catch (error) {
+      log(`${name} was started again, but: ${messageOf(error)}`)
+    }
+  }
+
+  async function stopAll(): Promise<void> {
+    stopping.abort()
+    for (let member = members.pop(); member !== undefined; member = members.pop()) {
+      try {
+        await member.end()
+      } catch (error) {
+        log(`${member.name} did not stop: ${messageOf(error)}`)
+      }
+    }
+  }
+
+  return {
+    failed,
+    async add(name, start, { restart } = {}) {
+      if (stopping.signal.aborted) throw new Error(`${name} is not started: everything is being stopped`)
+      let current = await start()
+      const first = current
+      // Stopped while it started: the round of stopping has missed it.
+      if (stopping.signal.aborted) {
+        await first.stop()
+        throw new Error(`${name} is not kept: everything is being stopped`)
+      }
+      const watching = keepRunning(name, first, start, restart, (part) => {
+        current = part
+      })
+      members.push({
+        name,
+        async end() {
+          await current.stop()
+          await watching
+          // A restart that was under way is over now, and its part is the current one.
+          await current.stop()
+        },
+      })
+      return first
+    },
+    stop: () => (stopped ??= stopAll()),
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
