@@ -1,0 +1,73 @@
+import * as z from 'zod'
+import { tileContentSchema } from './tile-content.ts'
+import { toastContentSchema } from './toast-content.ts'
+
+// The schema tells the shape; rules about values and about fields together are in `lintNotification`, so that a caller
+// learns of everything at once. What the lint enforces is written into the JSON schema all the same (`meta`).
+
+export const notificationTypes = ['toast', 'tile', 'badge', 'raw'] as const
+export type NotificationType = (typeof notificationTypes)[number]
+
+/** Largest payload WNS takes, in UTF-8 bytes, for every type; it answers 413 above. */
+export const MAX_PAYLOAD_BYTES = 5000
+/** Longest time to live: a campaign ends within seven days, and a later delivery could not be counted. */
+export const MAX_TTL_SECONDS = 604_800
+/** `X-WNS-Tag` and `X-WNS-Group`. WNS documents 16 alphanumerics; only the device's own API takes more. */
+export const wnsLabelPattern = /^[A-Za-z0-9]{1,16}$/
+/** The id of a toast collection. WNS publishes no grammar; these characters are safe in a header everywhere. */
+export const collectionIdPattern = /^[A-Za-z0-9._~-]{1,64}$/
+export const MAX_VARIANTS = 100
+
+const xml = z.string().meta({ description: 'The XML as it is sent; may hold {{vars.name}} or {{vars.name|fallback}}.' })
+const text = z
+  .string()
+  .meta({ description: 'Text of a raw notification; may hold placeholders, values go in as they are.' })
+const base64 = z.string().meta({ contentEncoding: 'base64' })
+const value = z
+  .union([z.number(), z.string().max(200)])
+  .meta({ description: 'An integer from 0 to 2147483647, a glyph such as alert, or one placeholder.' })
+
+const options = {
+  ttlSeconds: z.number().meta({ type: 'integer', minimum: 1, maximum: MAX_TTL_SECONDS }).optional(),
+  wnsTag: z.string().meta({ pattern: wnsLabelPattern.source, description: 'Only toast and tile.' }).optional(),
+  wnsGroup: z.string().meta({ pattern: wnsLabelPattern.source, description: 'Only toast.' }).optional(),
+  cachePolicy: z.enum(['cache', 'no-cache']).optional(),
+  wnsPriority: z
+    .number()
+    .meta({ type: 'integer', minimum: 1, maximum: 4, description: '1 high, 2 medium, 3 low, 4 very low.' })
+    .optional(),
+  suppressPopup: z.boolean().meta({ description: 'Only toast.' }).optional(),
+  collectionId: z.string().meta({ pattern: collectionIdPattern.source, description: 'Only toast.' }).optional(),
+  requestForStatus: z.boolean().meta({ description: 'Default: true for raw, false for the rest.' }).optional(),
+}
+
+const exactlyOne = (...fields: string[]) => ({ oneOf: fields.map((field) => ({ required: [field] })) })
+
+// Bodies are optional here and exactly one is demanded by the lint: a union of objects would let only one of its
+// branches speak, and a caller with two mistakes would learn of one.
+const notificationOf = <Type extends NotificationType, Body extends z.ZodRawShape>(type: Type, body: Body) => {
+  const one = exactlyOne(...Object.keys(body))
+  return z
+    .strictObject({
+      type: z.literal(type),
+      ...body,
+      ...options,
+      variants: z
+        .record(z.string(), z.strictObject(body).meta(one))
+        .meta({ description: `Other bodies by BCP 47 locale, at most ${MAX_VARIANTS}.` })
+        .optional(),
+    })
+    .meta(one)
+}
+
+export const notificationSchema = z
+  .discriminatedUnion('type', [
+    notificationOf('toast', { xml: xml.optional(), content: toastContentSchema.optional() }),
+    notificationOf('tile', { xml: xml.optional(), content: tileContentSchema.optional() }),
+    notificationOf('badge', { xml: xml.optional(), value: value.optional() }),
+    notificationOf('raw', { text: text.optional(), base64: base64.optional() }),
+  ])
+  .meta({ id: 'Notification' })
+
+/** What is said, to everybody of a campaign or to each in their own words. Pass it through `lintNotification` once. */
+export type Notification = z.infer<typeof notificationSchema>

@@ -1,0 +1,146 @@
+import * as z from 'zod'
+import type { Fault } from './problem.ts'
+import type { XmlElement } from './xml-element.ts'
+import { element } from './xml-element.ts'
+
+// A toast in our own words; it becomes a ToastGeneric binding. Every text may hold placeholders.
+
+const text = z.string().max(5000)
+const name = z.string().min(1).max(256)
+
+const toastImageSchema = z.union([
+  z.string().min(1).max(2048),
+  z.strictObject({
+    src: z.string().min(1).max(2048),
+    placement: z.enum(['hero', 'appLogoOverride', 'inline']).optional(),
+    alt: text.optional(),
+    crop: z.enum(['circle', 'none']).optional(),
+  }),
+])
+
+const buttonSchema = z.strictObject({
+  content: text,
+  arguments: text,
+  activationType: z.enum(['foreground', 'background', 'protocol', 'system']).optional(),
+  imageUri: z.string().min(1).max(2048).optional(),
+  inputId: name.optional(),
+})
+
+const inputSchema = z.strictObject({
+  id: name,
+  type: z.enum(['text', 'selection']),
+  title: text.optional(),
+  placeholder: text.optional(),
+  defaultValue: text.optional(),
+  selections: z
+    .array(z.strictObject({ id: name, content: text }))
+    .min(1)
+    .max(5)
+    .optional(),
+})
+
+export const toastContentSchema = z
+  .strictObject({
+    title: text.min(1),
+    lines: z.array(text).max(20).optional(),
+    image: toastImageSchema.optional(),
+    launch: text.optional(),
+    buttons: z.array(buttonSchema).max(5).optional(),
+    inputs: z.array(inputSchema).max(5).optional(),
+    audio: z
+      .strictObject({
+        src: z.string().min(1).max(2048).optional(),
+        loop: z.boolean().optional(),
+        silent: z.boolean().optional(),
+      })
+      .optional(),
+    scenario: z.enum(['reminder', 'alarm', 'incomingCall', 'urgent']).optional(),
+    duration: z.enum(['short', 'long']).optional(),
+    displayTimestamp: z.iso.datetime({ offset: true }).optional(),
+  })
+  .meta({ id: 'ToastContent' })
+export type ToastContent = z.infer<typeof toastContentSchema>
+
+/** What the schema cannot say: ids are used once, and what refers to an id finds it. */
+export const lintToastContent = ({ buttons = [], inputs = [] }: ToastContent): Fault[] => {
+  const faults: Fault[] = []
+  const fault = (path: (string | number)[], code: string, detail: string): void => {
+    faults.push({ path, code, detail })
+  }
+  const inputIds = new Set<string>()
+  for (const [index, input] of inputs.entries()) {
+    if (inputIds.has(input.id)) fault(['inputs', index, 'id'], 'duplicate-id', 'another input has this id')
+    inputIds.add(input.id)
+    const ids = new Set<string>()
+    for (const [at, { id }] of (input.selections ?? []).entries()) {
+      if (ids.has(id)) fault(['inputs', index, 'selections', at, 'id'], 'duplicate-id', 'another selection has this id')
+      ids.add(id)
+    }
+    if (input.type === 'text') {
+      if (input.selections !== undefined)
+        fault(['inputs', index, 'selections'], 'not-for-this-type', 'only an input of type selection has selections')
+    } else {
+      if (input.selections === undefined)
+        fault(['inputs', index, 'selections'], 'missing', 'an input of type selection needs 1 to 5 selections')
+      else if (input.defaultValue !== undefined && !ids.has(input.defaultValue))
+        fault(
+          ['inputs', index, 'defaultValue'],
+          'unknown-id',
+          'the default of a selection is the id of one of its selections',
+        )
+      if (input.placeholder !== undefined)
+        fault(['inputs', index, 'placeholder'], 'not-for-this-type', 'only an input of type text has a placeholder')
+    }
+  }
+  for (const [index, { inputId }] of buttons.entries())
+    if (inputId !== undefined && !inputIds.has(inputId))
+      fault(['buttons', index, 'inputId'], 'unknown-id', 'there is no input with this id')
+  return faults
+}
+
+export const toastElement = (content: ToastContent): XmlElement => {
+  const { title, lines = [], image, launch, scenario, duration, displayTimestamp } = content
+  return element('toast', { launch, duration, displayTimestamp, scenario }, [
+    element('visual', {}, [
+      element('binding', { template: 'ToastGeneric' }, [
+        ...[title, ...lines].map((line) => element('text', {}, [line])),
+        image !== undefined && toastImage(image),
+      ]),
+    ]),
+    actions(content),
+    audio(content.audio),
+  ])
+}
+
+const toastImage = (image: z.infer<typeof toastImageSchema>): XmlElement => {
+  if (typeof image === 'string') return element('image', { src: image })
+  // A toast shows an image inline unless told otherwise; the attribute has no word for it.
+  const placement = image.placement === 'inline' ? undefined : image.placement
+  return element('image', { placement, src: image.src, alt: image.alt, 'hint-crop': image.crop })
+}
+
+// All inputs come before all buttons: the device refuses a toast that mixes them.
+const actions = ({ buttons = [], inputs = [] }: ToastContent): XmlElement | false =>
+  buttons.length + inputs.length > 0 &&
+  element('actions', {}, [
+    ...inputs.map(({ id, type, title, placeholder, defaultValue, selections = [] }) =>
+      element(
+        'input',
+        { id, type, title, placeHolderContent: placeholder, defaultInput: defaultValue },
+        selections.map((selection) => element('selection', { id: selection.id, content: selection.content })),
+      ),
+    ),
+    ...buttons.map((button) =>
+      element('action', {
+        content: button.content,
+        arguments: button.arguments,
+        activationType: button.activationType,
+        imageUri: button.imageUri,
+        'hint-inputId': button.inputId,
+      }),
+    ),
+  ])
+
+const audio = (wanted: ToastContent['audio']): XmlElement | false =>
+  wanted !== undefined &&
+  element('audio', { src: wanted.src, loop: wanted.loop?.toString(), silent: wanted.silent?.toString() })
