@@ -1,0 +1,168 @@
+import { type Reply, reply } from './reply.ts'
+
+/** Where in the order of checks a behaviour speaks: before headers and rate are looked at, or after. */
+type Stage = 'app' | 'channel' | 'device'
+
+/** What a channel address asks for; `parameter` is the number of `slow-<ms>`, `flaky-<percent>`, `drip-<ms>`. */
+export interface Behaviour {
+  readonly name: BehaviourName
+  readonly stage: Stage
+  readonly parameter: number
+}
+
+interface Rule {
+  readonly name: BehaviourName
+  readonly stage: Stage
+  readonly largest: number | undefined
+}
+
+const MINUTE_MS = 60_000
+
+export const BEHAVIOUR_NAMES = [
+  'ok',
+  'dropped',
+  'offline',
+  'sleeping',
+  'gone',
+  'revoked',
+  'blocked',
+  'unknown',
+  'throttled',
+  'forbidden',
+  'badheader',
+  'error',
+  'unavailable',
+  'reset',
+  'cut',
+  'hangup',
+  'stall',
+  'slow',
+  'drip',
+  'flaky',
+] as const
+export type BehaviourName = (typeof BEHAVIOUR_NAMES)[number]
+
+const APP_STAGE: readonly BehaviourName[] = ['forbidden']
+const CHANNEL_STAGE: readonly BehaviourName[] = ['gone', 'revoked', 'blocked', 'unknown']
+/** The largest number after the dash, for those that take one. */
+const LARGEST = new Map<BehaviourName, number>([
+  ['slow', 10 * MINUTE_MS],
+  ['drip', 10 * MINUTE_MS],
+  ['flaky', 100],
+])
+const known = new Map(BEHAVIOUR_NAMES.map((name) => [name as string, ruleOf(name)]))
+
+const REPLIES = {
+  received: reply(200, 'received'),
+  dropped: reply(200, 'dropped'),
+  offline: reply(200, 'dropped', { device: 'disconnected' }),
+  notCached: reply(200, 'dropped', {
+    device: 'disconnected',
+    description: 'Device is offline and X-WNS-Cache-Policy is no-cache',
+  }),
+  cached: reply(200, 'received', { device: 'disconnected' }),
+  expired: reply(410, 'dropped', { description: 'Channel URL expired' }),
+  revoked: reply(410, 'revoked', { description: 'Revoked channel URL' }),
+  blocked: reply(410, 'dropped', { outcome: '410-blocked', description: 'Domain Blocked' }),
+  unknown: reply(404, 'dropped', { description: 'Channel URL unknown' }),
+  throttled: reply(200, 'channelthrottled', { retryAfter: '2' }),
+  forbidden: reply(403, 'dropped', { description: 'Channel URL incompatible with caller app' }),
+  badheader: reply(400, 'dropped', { description: 'Invalid header' }),
+  error: reply(500, 'dropped'),
+  unavailable: reply(503, 'dropped', { retryAfter: '1' }),
+  reset: reply(0, null, { act: 'reset', outcome: 'reset' }),
+  cut: reply(200, 'received', { act: 'cut', outcome: 'cut' }),
+  hangup: reply(0, null, { act: 'hangup', outcome: 'hangup' }),
+  stall: reply(0, null, { act: 'stall', outcome: 'stall' }),
+  drip: reply(200, 'received', { act: 'drip' }),
+} as const
+
+/** Reads the word before the first dot of a channel token; undefined when no such behaviour exists. */
+export function parseBehaviour(word: string): Behaviour | undefined {
+  const dash = word.indexOf('-')
+  const name = dash < 0 ? word : word.slice(0, dash)
+  const rule = known.get(name)
+  if (rule === undefined || (rule.largest === undefined) !== dash < 0) return undefined
+  const digits = word.slice(name.length + 1)
+  if (rule.largest !== undefined && !/^\d{1,6}$/.test(digits)) return undefined
+  const parameter = Number(digits)
+  return parameter > (rule.largest ?? 0) ? undefined : { name: rule.name, stage: rule.stage, parameter }
+}
+
+function ruleOf(name: BehaviourName): Rule {
+  const stage = APP_STAGE.includes(name) ? 'app' : CHANNEL_STAGE.includes(name) ? 'channel' : 'device'
+  return { name, stage, largest: LARGEST.get(name) }
+}
+
+/** What decides between two answers of the same channel. */
+export interface Occasion {
+  readonly id: string
+  /** How many posts have come as far as the device, this one included. */
+  readonly ordinal: number
+  readonly raw: boolean
+  readonly cache: string
+}
+
+export function replyOf(behaviour: Behaviour, occasion: Occasion): Reply {
+  switch (behaviour.name) {
+    case 'ok':
+    case 'slow':
+      return REPLIES.received
+    case 'dropped':
+      return REPLIES.dropped
+    case 'offline':
+      return REPLIES.offline
+    case 'sleeping':
+      return isKept(occasion) ? REPLIES.cached : REPLIES.notCached
+    case 'gone':
+      return REPLIES.expired
+    case 'revoked':
+      return REPLIES.revoked
+    case 'blocked':
+      return REPLIES.blocked
+    case 'unknown':
+      return REPLIES.unknown
+    case 'throttled':
+      return occasion.ordinal === 1 ? REPLIES.throttled : REPLIES.received
+    case 'forbidden':
+      return REPLIES.forbidden
+    case 'badheader':
+      return REPLIES.badheader
+    case 'error':
+      return REPLIES.error
+    case 'unavailable':
+      return REPLIES.unavailable
+    case 'reset':
+      return REPLIES.reset
+    case 'cut':
+      return REPLIES.cut
+    case 'hangup':
+      return REPLIES.hangup
+    case 'stall':
+      return REPLIES.stall
+    case 'drip':
+      return REPLIES.drip
+    case 'flaky':
+      return fails(behaviour.parameter, occasion) ? REPLIES.error : REPLIES.received
+    default:
+      return behaviour.name satisfies never
+  }
+}
+
+/** WNS keeps one tile, badge and toast for an offline device by default, and raw only when asked to. */
+function isKept(occasion: Occasion): boolean {
+  return occasion.raw ? occasion.cache === 'cache' : occasion.cache !== 'no-cache'
+}
+
+function fails(percent: number, occasion: Occasion): boolean {
+  return hashOf(`${occasion.id}:${occasion.ordinal}`) % 100 < percent
+}
+
+/** FNV-1a with a final mix, so that ids that differ in one digit do not fail together. Never negative. */
+export function hashOf(text: string): number {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (hash ^ (hash >>> 16)) >>> 0
+}

@@ -1,0 +1,78 @@
+import { type Reply, reply } from './reply.ts'
+import type { Request } from './request.ts'
+
+/** What WNS refuses in the headers of a post. Most of the texts are ours: native ones are known only where `seen` is set. */
+export interface HeaderCheck {
+  readonly description: string
+  readonly fails: (request: Request) => boolean
+}
+
+const TYPES = ['wns/toast', 'wns/tile', 'wns/badge', 'wns/raw']
+const MAX_CV_LENGTH = 127
+const MAX_TTL_SECONDS = 2_147_483_647
+
+const absentOr = (value: string, pattern: RegExp): boolean => value === '' || pattern.test(value)
+
+/** In the order in which they are tried; the first that fails names the 400. */
+export const HEADER_CHECKS: readonly HeaderCheck[] = [
+  { description: 'A header was sent twice', fails: (request) => request.repeated !== '' },
+  { description: 'X-WNS-Type is missing or invalid', fails: (request) => !TYPES.includes(request.wnsType) },
+  {
+    description: 'Content-Type should be application/octet-stream',
+    fails: (request) => request.wnsType === 'wns/raw' && !/^application\/octet-stream$/i.test(request.contentType),
+  },
+  {
+    // One widely used library adds a charset; it is not known to be refused.
+    description: 'Content-Type should be text/xml',
+    fails: (request) =>
+      request.wnsType !== 'wns/raw' && !/^text\/xml(?:\s*;\s*charset="?utf-8"?)?$/i.test(request.contentType),
+  },
+  {
+    description: 'X-WNS-Cache-Policy should be cache or no-cache',
+    fails: (request) => !absentOr(request.cachePolicy, /^(?:cache|no-cache)$/),
+  },
+  {
+    description: 'X-WNS-RequestForStatus should be true or false',
+    fails: (request) => !absentOr(request.requestForStatus, /^(?:true|false)$/),
+  },
+  {
+    description: 'X-WNS-TTL should be a number of seconds',
+    fails: (request) => !absentOr(request.ttl, /^\d{1,10}$/) || Number(request.ttl) > MAX_TTL_SECONDS,
+  },
+  {
+    description: 'Ttl value conflicts with X-WNS-Cache-Policy.',
+    fails: (request) => request.ttl !== '' && Number(request.ttl) === 0 && request.cachePolicy !== 'no-cache',
+  },
+  {
+    description: 'X-WNS-Tag should be 1 to 16 letters and digits',
+    fails: (request) => !absentOr(request.tag, /^[A-Za-z0-9]{1,16}$/),
+  },
+  {
+    description: 'X-WNS-Group should be 1 to 16 letters and digits',
+    fails: (request) => !absentOr(request.group, /^[A-Za-z0-9]{1,16}$/),
+  },
+  {
+    description: 'X-WNS-PRIORITY should be 1 to 4',
+    fails: (request) => !absentOr(request.priority, /^[1-4]$/),
+  },
+  {
+    description: 'X-WNS-SuppressPopup should be true or false',
+    fails: (request) => !absentOr(request.suppressPopup, /^(?:true|false)$/),
+  },
+  {
+    description: 'MS-CV should be a correlation vector of at most 127 characters',
+    fails: (request) => request.msCv.length > MAX_CV_LENGTH || !absentOr(request.msCv, /^[A-Za-z0-9+/=]+(?:\.\d+)*!?$/),
+  },
+  { description: 'The body is empty', fails: (request) => request.body.length === 0 },
+]
+
+const replies = HEADER_CHECKS.map((check) => ({
+  check,
+  reply: reply(400, 'dropped', { description: check.description }),
+}))
+
+/** The 400 for the first check that fails, or undefined. */
+export function refuseHeaders(request: Request): Reply | undefined {
+  for (const { check, reply: refusal } of replies) if (check.fails(request)) return refusal
+  return undefined
+}

@@ -1,0 +1,211 @@
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { type Action, plainAction } from './action.ts'
+import type { Client } from './clients.ts'
+import type { Clock } from './clock.ts'
+import { parseHead, type Request } from './request.ts'
+import type { Tally } from './tally.ts'
+
+const MAX_HEAD_BYTES = 32_768
+const MAX_BODY_BYTES = 1_048_576
+const DRIPS = 16
+const HEAD_END = Buffer.from('\r\n\r\n')
+const CR = 13
+const LF = 10
+const METHOD_START = /^(?:POST|GET|PUT|HEAD|DELETE|OPTIONS|PATCH|TRACE|CONNECT) /
+
+/** What answers the requests of a connection. */
+export type Handler = (request: Request, connection: Connection) => Action
+
+/**
+ * One TLS connection. It is `reading` (waiting for the rest of a request), `busy` (a request is read and not yet
+ * answered; what arrives meanwhile was pipelined) or `done` (the last answer is written; what arrives is dropped).
+ */
+export class Connection {
+  readonly host: string
+  /** Whose connection it is, once an authenticated request came over it. */
+  client: Client | undefined
+  /** Requests answered or being answered. */
+  requests = 0
+  readonly #raw: Socket
+  readonly #socket: TLSSocket
+  readonly #handle: Handler
+  readonly #tally: Tally
+  readonly #clock: Clock
+  #state: 'reading' | 'busy' | 'done' = 'reading'
+  #received: Buffer | undefined
+  #request: Request | undefined
+  /** Bytes of the request being read came before the answer to the one before. */
+  #early = false
+  #timer: NodeJS.Timeout | undefined
+  #sinceMs: number
+
+  constructor(raw: Socket, socket: TLSSocket, handle: Handler, tally: Tally, clock: Clock) {
+    this.#raw = raw
+    this.#socket = socket
+    this.#handle = handle
+    this.#tally = tally
+    this.#clock = clock
+    this.#sinceMs = clock.nowMs()
+    this.host = typeof socket.servername === 'string' ? socket.servername.toLowerCase() : ''
+    socket.setNoDelay(true)
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk))
+    // A peer that went away is no concern of a server that forgets it.
+    socket.on('error', () => socket.destroy())
+    socket.on('end', () => socket.end())
+    socket.on('close', () => clearTimeout(this.#timer))
+  }
+
+  /** Cuts the connection with RST, without TLS farewell; safe to call twice. */
+  reset(): void {
+    this.#state = 'done'
+    this.#raw.resetAndDestroy()
+  }
+
+  destroy(): void {
+    this.#state = 'done'
+    this.#socket.destroy()
+  }
+
+  /** Closes a connection that is idle too long, or sends half a request and then nothing. */
+  sweep(nowMs: number, idleMs: number, partialMs: number): void {
+    const restMs = nowMs - this.#sinceMs
+    if (this.#state === 'busy') return
+    const isPartial = this.#received !== undefined
+    if (this.#state === 'done' ? restMs > partialMs : isPartial && restMs > partialMs) this.destroy()
+    else if (!isPartial && restMs > idleMs) this.#socket.end()
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#state === 'done') return
+    if (this.#state === 'busy') this.#early = true
+    this.#received = this.#received === undefined ? chunk : Buffer.concat([this.#received, chunk])
+    if (this.#state === 'reading') this.#read()
+  }
+
+  #read(): void {
+    while (this.#state === 'reading' && this.#received !== undefined) {
+      const request = this.#nextRequest(this.#received)
+      if (request === undefined) return
+      if (this.#early) this.#tally.pipelined += 1
+      this.#early = this.#received !== undefined
+      this.requests += 1
+      this.#act(this.#handle(request, this))
+    }
+  }
+
+  /** Takes one whole request off what was received; undefined when more is needed or the connection is lost. */
+  #nextRequest(received: Buffer): Request | undefined {
+    let rest = received
+    if (this.#request === undefined) {
+      let start = 0
+      while (rest[start] === CR || rest[start] === LF) start += 1
+      const end = rest.indexOf(HEAD_END, start)
+      if (end < 0) {
+        if (rest.length > MAX_HEAD_BYTES) return this.#refuse(431)
+        if (start === rest.length) this.#received = undefined
+        return undefined
+      }
+      const request = parseHead(rest.toString('latin1', start, end))
+      rest = rest.subarray(end + HEAD_END.length)
+      this.#received = rest
+      if (typeof request === 'string') return this.#refuse(400)
+      if (!this.#isLengthKnown(request)) return this.#refuse(411)
+      if (request.contentLength > MAX_BODY_BYTES) return this.#refuse(413)
+      this.#request = request
+      if (request.expectsContinue && rest.length < request.contentLength) {
+        this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
+      }
+    }
+    const request = this.#request
+    const length = Math.max(0, request.contentLength)
+    if (rest.length < length) return undefined
+    request.body = rest.subarray(0, length)
+    this.#request = undefined
+    this.#received = rest.length === length ? undefined : rest.subarray(length)
+    if (this.#received !== undefined && isLeftover(this.#received)) {
+      // Most likely a Content-Length that counted characters, not bytes.
+      this.#tally.wrongLength += 1
+      this.#tally.badHeader += 1
+      return this.#refuse(400)
+    }
+    return request
+  }
+
+  #isLengthKnown(request: Request): boolean {
+    if (request.chunked) this.#tally.chunked += 1
+    return !request.chunked && (request.contentLength >= 0 || request.method !== 'POST')
+  }
+
+  /** Answers what cannot be read, says goodbye and reads no further. */
+  #refuse(status: number): undefined {
+    this.#tally.badRequest += 1
+    this.#received = undefined
+    this.#act(plainAction(status, this.#clock.dateLine(this.#clock.nowMs()), '', true))
+    return undefined
+  }
+
+  #act(action: Action): void {
+    this.#state = 'busy'
+    if (action.delayMs > 0) this.#timer = setTimeout(() => this.#carryOut(action), action.delayMs)
+    else this.#carryOut(action)
+  }
+
+  #carryOut(action: Action): void {
+    switch (action.act) {
+      case 'answer':
+        this.#answer(action)
+        break
+      case 'drip':
+        this.#drip(action, 0)
+        break
+      case 'reset':
+        this.reset()
+        break
+      case 'cut':
+        this.#socket.write(action.text.slice(0, action.text.length >> 1), 'latin1', () => this.reset())
+        break
+      case 'hangup':
+        this.#state = 'done'
+        this.#socket.end()
+        break
+      case 'stall':
+        break
+      default:
+        action.act satisfies never
+    }
+  }
+
+  #answer(action: Action): void {
+    this.#sinceMs = this.#clock.nowMs()
+    if (action.close) {
+      this.#state = 'done'
+      this.#socket.end(action.text, 'latin1')
+    } else if (this.#socket.write(action.text, 'latin1')) {
+      this.#resume()
+    } else {
+      this.#socket.once('drain', () => this.#resume())
+    }
+  }
+
+  #drip(action: Action, piece: number): void {
+    const size = Math.ceil(action.text.length / DRIPS)
+    const text = action.text.slice(piece * size, (piece + 1) * size)
+    if (piece + 1 === DRIPS) return this.#answer({ ...action, act: 'answer', text })
+    this.#socket.write(text, 'latin1')
+    this.#timer = setTimeout(() => this.#drip(action, piece + 1), action.overMs / DRIPS)
+  }
+
+  #resume(): void {
+    if (this.#state !== 'busy') return
+    this.#state = 'reading'
+    // Inside #read the loop goes on by itself; after a timer there is none.
+    if (this.#received !== undefined) queueMicrotask(() => this.#read())
+  }
+}
+
+/** Whether bytes after a complete body cannot be the start of another request. */
+function isLeftover(bytes: Buffer): boolean {
+  const start = bytes.toString('latin1', 0, 16).replace(/^[\r\n]+/, '')
+  return start !== '' && start.length >= 8 && !METHOD_START.test(start)
+}

@@ -1,0 +1,199 @@
+import { BEHAVIOUR_NAMES, type BehaviourName } from './behaviours.ts'
+import type { Client, Clients } from './clients.ts'
+import { ChannelBook } from './channel-book.ts'
+import type { Clock } from './clock.ts'
+import type { Reply, WnsStatus } from './reply.ts'
+import type { Request } from './request.ts'
+import { SlidingSecond } from './sliding-second.ts'
+
+const WNS_STATUSES: readonly (WnsStatus | null)[] = [
+  null,
+  'received',
+  'dropped',
+  'channelthrottled',
+  'appthrottled',
+  'revoked',
+]
+
+interface BehaviourCount {
+  posts: number
+  channels: number
+}
+
+/** Everything the simulator counts: what `/v1/stats` and `/v1/posts` show, and what `/v1/reset` forgets. */
+export class Tally {
+  readonly book = new ChannelBook()
+  readonly #clients: Clients
+  readonly #clock: Clock
+  readonly #outcomes: string[] = []
+  readonly #outcomeNumbers = new Map<string, number>()
+  posts = 0
+  tokenRequests = 0
+  duplicates = 0
+  pipelined = 0
+  chunked = 0
+  wrongApp = 0
+  badHeader = 0
+  badRequest = 0
+  wrongLength = 0
+  http2Attempts = 0
+  connections = 0
+  refusedConnections = 0
+  #acceptedChannels = 0
+  #acceptedPosts = 0
+  #byStatus = new Map<number, number>()
+  #byWnsStatus = new Map<string, number>()
+  #byBehaviour = noBehaviours()
+  #channels: number[] = []
+  #arrived = new SlidingSecond()
+  #cpuSinceReset = process.cpuUsage()
+
+  constructor(clients: Clients, clock: Clock) {
+    this.#clients = clients
+    this.#clock = clock
+  }
+
+  /** A post has arrived, whatever becomes of it. */
+  arrive(client: Client | undefined, nowMs: number): void {
+    this.posts += 1
+    this.#arrived.add(nowMs)
+    if (client === undefined) return
+    client.posts += 1
+    client.arrived.add(nowMs)
+  }
+
+  /** The row of a channel in the book, counted under its behaviour when it is new. */
+  row(token: string, behaviour: BehaviourName | 'none'): number {
+    const before = this.book.size
+    const row = this.book.row(token)
+    const count = this.#byBehaviour.get(behaviour)!
+    count.posts += 1
+    if (this.book.size > before) count.channels += 1
+    return row
+  }
+
+  /** The decision about a post. Counted when it is taken: a client that goes away before it reads the answer changes nothing. */
+  settle(
+    row: number | undefined,
+    client: Client | undefined,
+    given: Reply,
+    bare: boolean,
+    request: Request,
+    nowMs: number,
+  ): void {
+    const wnsStatus = bare ? null : given.wnsStatus
+    if (given.status !== 0) this.#byStatus.set(given.status, (this.#byStatus.get(given.status) ?? 0) + 1)
+    if (wnsStatus !== null) this.#byWnsStatus.set(wnsStatus, (this.#byWnsStatus.get(wnsStatus) ?? 0) + 1)
+    if (row === undefined) return
+    const outcome = this.#outcomeNumber(given.outcome)
+    const before = this.book.lastOutcome(row)
+    if (before !== undefined) this.#channels[before] = (this.#channels[before] ?? 0) - 1
+    this.#channels[outcome] = (this.#channels[outcome] ?? 0) + 1
+    if (given.accepted) {
+      this.#acceptedPosts += 1
+      if (this.book.acceptedPosts(row) === 0) this.#acceptedChannels += 1
+    }
+    const entry = {
+      status: given.status,
+      wnsStatus: WNS_STATUSES.indexOf(wnsStatus),
+      outcome,
+      client: client?.index ?? -1,
+      accepted: given.accepted,
+    }
+    if (this.book.note(row, entry, request.body, nowMs)) this.duplicates += 1
+  }
+
+  /** The document of `GET /v1/stats`. */
+  stats(): Record<string, unknown> {
+    const perClient = this.#clients
+      .all()
+      .filter((client) => client.posts > 0 || client.tokenRequests > 0)
+      .map((client) => {
+        const { posts, tokenRequests, arrived } = client
+        return [client.id, { posts, tokenRequests, peakPerSecond: arrived.peak }] as const
+      })
+    const { user, system } = process.cpuUsage(this.#cpuSinceReset)
+    return {
+      posts: this.posts,
+      byStatus: Object.fromEntries(this.#byStatus),
+      byWnsStatus: Object.fromEntries(this.#byWnsStatus),
+      tokenRequests: this.tokenRequests,
+      perClient: Object.fromEntries(perClient),
+      duplicates: this.duplicates,
+      peakPerSecond: this.#arrived.peak,
+      pipelined: this.pipelined,
+      chunked: this.chunked,
+      wrongApp: this.wrongApp,
+      badHeader: this.badHeader,
+      http2Attempts: this.http2Attempts,
+      acceptedPosts: this.#acceptedPosts,
+      distinctChannels: this.book.size,
+      acceptedChannels: this.#acceptedChannels,
+      channels: this.#lastAnswers(),
+      byBehaviour: Object.fromEntries([...this.#byBehaviour].filter(([, count]) => count.posts > 0)),
+      wrongLength: this.wrongLength,
+      badRequest: this.badRequest,
+      connections: this.connections,
+      refusedConnections: this.refusedConnections,
+      cpuMsPerThousandPosts: this.posts === 0 ? null : Math.round(((user + system) / this.posts) * 100) / 100,
+    }
+  }
+
+  /** One line of `GET /v1/posts`, without its line end. */
+  line(row: number): string {
+    const found = this.book.read(row)
+    return JSON.stringify({
+      client: this.#clients.at(found.client)?.id ?? null,
+      token: found.token,
+      posts: found.posts,
+      accepted: found.acceptedPosts,
+      lastStatus: found.status === 0 ? null : found.status,
+      lastWnsStatus: WNS_STATUSES[found.wnsStatus] ?? null,
+      lastOutcome: this.#outcomes[found.outcome],
+      firstAtMs: Math.round(this.#clock.epochMs + found.firstAtMs),
+      lastAtMs: Math.round(this.#clock.epochMs + found.lastAtMs),
+      minAcceptedGapMs: found.minAcceptedGapMs ?? null,
+    })
+  }
+
+  reset(): void {
+    this.book.clear()
+    this.posts = 0
+    this.tokenRequests = 0
+    this.duplicates = 0
+    this.pipelined = 0
+    this.chunked = 0
+    this.wrongApp = 0
+    this.badHeader = 0
+    this.badRequest = 0
+    this.wrongLength = 0
+    this.http2Attempts = 0
+    this.connections = 0
+    this.refusedConnections = 0
+    this.#acceptedChannels = 0
+    this.#acceptedPosts = 0
+    this.#byStatus.clear()
+    this.#byWnsStatus.clear()
+    this.#byBehaviour = noBehaviours()
+    this.#channels = []
+    this.#arrived = new SlidingSecond()
+    this.#cpuSinceReset = process.cpuUsage()
+    this.#clients.forgetCounters()
+  }
+
+  #lastAnswers(): Record<string, number> {
+    const pairs = this.#outcomes.map((name, number) => [name, this.#channels[number] ?? 0] as const)
+    return Object.fromEntries(pairs.filter(([, count]) => count > 0))
+  }
+
+  #outcomeNumber(name: string): number {
+    const found = this.#outcomeNumbers.get(name)
+    if (found !== undefined) return found
+    this.#outcomeNumbers.set(name, this.#outcomes.length)
+    return this.#outcomes.push(name) - 1
+  }
+}
+
+function noBehaviours(): Map<BehaviourName | 'none', BehaviourCount> {
+  return new Map([...BEHAVIOUR_NAMES, 'none' as const].map((name) => [name, { posts: 0, channels: 0 }]))
+}

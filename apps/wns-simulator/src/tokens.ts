@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto'
+import type { Client } from './clients.ts'
+
+/** Store identities get the legacy kind of token, Entra applications theirs; WNS treats them differently. */
+export type Identity = 'store' | 'entra'
+
+export interface Token {
+  readonly client: Client
+  readonly identity: Identity
+  readonly expiresAtMs: number
+  revoked: boolean
+}
+
+/** A bearer token that was looked at: whose it is, where known, and why it is refused, if it is. */
+export interface TokenCheck {
+  readonly token: Token | undefined
+  readonly problem: 'Invalid token' | 'Token expired' | undefined
+}
+
+const MAX_TOKENS = 100_000
+const SCHEME = /^bearer /i
+
+/** The tokens that were given out; the oldest are forgotten beyond 100,000. */
+export class Tokens {
+  readonly #byText = new Map<string, Token>()
+
+  issue(client: Client, identity: Identity, lifetimeSeconds: number, nowMs: number): string {
+    const random = randomBytes(48)
+    const text = random.toString(identity === 'store' ? 'base64' : 'base64url')
+    this.#byText.set(text, { client, identity, expiresAtMs: nowMs + lifetimeSeconds * 1000, revoked: false })
+    if (this.#byText.size > MAX_TOKENS) {
+      for (const oldest of this.#byText.keys()) {
+        this.#byText.delete(oldest)
+        break
+      }
+    }
+    return text
+  }
+
+  /** Judges an Authorization header. */
+  check(authorization: string, nowMs: number): TokenCheck {
+    const token = SCHEME.test(authorization) ? this.#byText.get(authorization.slice('bearer '.length)) : undefined
+    if (token === undefined) return { token, problem: 'Invalid token' }
+    return { token, problem: token.revoked || nowMs >= token.expiresAtMs ? 'Token expired' : undefined }
+  }
+
+  /** Makes the tokens of one client, or all, worthless; returns how many still were worth something. */
+  revoke(client: Client | undefined, nowMs: number): number {
+    let revoked = 0
+    for (const token of this.#byText.values()) {
+      if (token.revoked || (client !== undefined && token.client !== client)) continue
+      token.revoked = true
+      if (nowMs < token.expiresAtMs) revoked += 1
+    }
+    return revoked
+  }
+}

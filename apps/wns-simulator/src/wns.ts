@@ -1,0 +1,213 @@
+import { randomBytes } from 'node:crypto'
+import { type Action, plainAction } from './action.ts'
+import { type Behaviour, parseBehaviour, replyOf } from './behaviours.ts'
+import { refuseHeaders } from './checks.ts'
+import type { Client, Clients } from './clients.ts'
+import { type Clock, httpDate } from './clock.ts'
+import type { FaultSet, RateCap } from './faults.ts'
+import { type Reply, reply } from './reply.ts'
+import type { Request } from './request.ts'
+import type { Tally } from './tally.ts'
+import type { Identity, TokenCheck, Tokens } from './tokens.ts'
+
+const MAX_BYTES = 5000
+const DATE_AFTER_MS = 2000
+const UNKNOWN_CHANNEL = reply(404, 'dropped', { description: 'Channel URL unknown' })
+const WRONG_APP = reply(403, 'dropped', { description: 'Channel URL incompatible with caller app' })
+const WRONG_TYPE = reply(403, 'dropped', { description: 'Tile and badge are not supported for this kind of app' })
+const TOO_LARGE = reply(413, 'dropped', { description: 'The payload is larger than 5000 bytes' })
+const INVALID_TOKEN = unauthorized('Invalid token')
+const EXPIRED_TOKEN = unauthorized('Token expired')
+
+/** A channel address: `<behaviour>.<owner>.<id>` with everything it says. */
+interface Address {
+  readonly token: string
+  readonly behaviour: Behaviour | undefined
+  readonly owner: string
+  readonly id: string
+}
+
+/** A post on its way through the checks. */
+interface Post {
+  readonly request: Request
+  readonly address: Address | undefined
+  readonly row: number | undefined
+  readonly client: Client | undefined
+  readonly identity: Identity | undefined
+  readonly auth: TokenCheck
+  readonly faults: FaultSet
+  readonly nowMs: number
+}
+
+/** `*.notify.windows.com`. */
+export class WnsService {
+  readonly #clients: Clients
+  readonly #tokens: Tokens
+  readonly #tally: Tally
+  readonly #clock: Clock
+  readonly #always = new Map<number, Reply>()
+  readonly #traceBase = randomBytes(4).toString('hex').toUpperCase()
+  readonly #vectorBase = randomBytes(16).toString('base64').slice(0, 22)
+  #answered = 0
+
+  /**
+   * The order of checks, in one place because the true one is unknown. The first that speaks answers the post. Method
+   * and length come before, when the request is read.
+   */
+  readonly #checks: readonly ((post: Post) => Reply | undefined)[] = [
+    (post) =>
+      post.auth.problem === undefined ? undefined : post.auth.token === undefined ? INVALID_TOKEN : EXPIRED_TOKEN,
+    (post) => (post.address?.behaviour === undefined ? UNKNOWN_CHANNEL : this.#refuseApp(post)),
+    (post) => this.#spoken(post, 'app'),
+    (post) => (post.faults.always === undefined ? undefined : this.#alwaysReply(post.faults.always)),
+    (post) => this.#spoken(post, 'channel'),
+    (post) => this.#refuseHeaders(post),
+    (post) => (post.identity === 'entra' && /tile|badge/.test(post.request.wnsType) ? WRONG_TYPE : undefined),
+    (post) => (post.request.body.length > MAX_BYTES ? TOO_LARGE : undefined),
+    (post) => this.#refuseRate(post),
+    (post) => this.#spoken(post, 'device'),
+  ]
+
+  constructor(clients: Clients, tokens: Tokens, tally: Tally, clock: Clock) {
+    this.#clients = clients
+    this.#tokens = tokens
+    this.#tally = tally
+    this.#clock = clock
+  }
+
+  /** Whose request this is, as far as its bearer token tells. */
+  clientOf(request: Request): Client | undefined {
+    return this.#tokens.check(request.authorization, this.#clock.nowMs()).token?.client
+  }
+
+  answer(request: Request): Action {
+    const nowMs = this.#clock.nowMs()
+    if (request.method !== 'POST') return plainAction(405, this.#clock.dateLine(nowMs), 'Allow: POST\r\n')
+
+    const auth = this.#tokens.check(request.authorization, nowMs)
+    const client = auth.token?.client
+    const address = readAddress(request.target)
+    this.#tally.arrive(client, nowMs)
+    const row = address && this.#tally.row(address.token, address.behaviour?.name ?? 'none')
+    const faults = client?.faults ?? this.#clients.faults
+    const post = { request, address, row, client, identity: auth.token?.identity, auth, faults, nowMs }
+
+    const given = this.#judge(post)
+    const bare = faults.bare === true
+    this.#tally.settle(row, client, given, bare, request, nowMs)
+    const parameter = address?.behaviour?.parameter ?? 0
+    const slowMs = given.accepted && address?.behaviour?.name === 'slow' ? parameter : 0
+    return {
+      act: given.act,
+      text: given.status === 0 ? '' : this.#write(given, bare, request, nowMs),
+      delayMs: (faults.latencyMs ?? 0) + slowMs,
+      overMs: parameter,
+      close: false,
+    }
+  }
+
+  #judge(post: Post): Reply {
+    for (const check of this.#checks) {
+      const given = check(post)
+      if (given !== undefined) return given
+    }
+    return UNKNOWN_CHANNEL
+  }
+
+  #spoken(post: Post, stage: Behaviour['stage']): Reply | undefined {
+    const { address, request } = post
+    if (address?.behaviour?.stage !== stage || post.row === undefined) return undefined
+    return replyOf(address.behaviour, {
+      id: address.id,
+      ordinal: stage === 'device' ? this.#tally.book.reach(post.row) : 0,
+      raw: request.wnsType === 'wns/raw',
+      cache: request.cachePolicy,
+    })
+  }
+
+  #refuseApp(post: Post): Reply | undefined {
+    if (post.address?.owner === 'any' || post.address?.owner === post.client?.id) return undefined
+    this.#tally.wrongApp += 1
+    return WRONG_APP
+  }
+
+  #refuseHeaders(post: Post): Reply | undefined {
+    const refusal = refuseHeaders(post.request)
+    if (refusal !== undefined) this.#tally.badHeader += 1
+    return refusal
+  }
+
+  #refuseRate(post: Post): Reply | undefined {
+    const cap = post.faults.rateCap
+    if (cap === undefined || post.client === undefined) return undefined
+    if (post.client.admitted.count(post.nowMs) < cap.perSecond) {
+      post.client.admitted.add(post.nowMs)
+      return undefined
+    }
+    return this.#throttled(cap, post.nowMs)
+  }
+
+  #throttled(cap: RateCap, nowMs: number): Reply {
+    const status = cap.status ?? 406
+    if (cap.retryAfter === undefined || cap.retryAfter === null) return reply(status, 'appthrottled')
+    // Rounded up: a date has whole seconds, and one already past would ask for no pause at all.
+    const dateMs = Math.ceil((this.#clock.epochMs + nowMs + DATE_AFTER_MS) / 1000) * 1000
+    return reply(status, 'appthrottled', {
+      retryAfter: cap.retryAfter === 'date' ? httpDate(dateMs) : String(cap.retryAfter),
+    })
+  }
+
+  #alwaysReply(status: number): Reply {
+    const found = this.#always.get(status)
+    if (found !== undefined) return found
+    const made = makeAlways(status)
+    this.#always.set(status, made)
+    return made
+  }
+
+  #write(given: Reply, bare: boolean, request: Request, nowMs: number): string {
+    this.#answered += 1
+    const vector = `MS-CV: ${request.msCv.trim() === '' ? `${this.#vectorBase}.${this.#answered}` : request.msCv}\r\n`
+    const date = this.#clock.dateLine(nowMs)
+    if (bare) return `${given.head}${vector}${date}\r\n`
+    const number = (this.#answered >>> 0).toString(16).toUpperCase().padStart(8, '0')
+    const device =
+      request.requestForStatus !== 'true'
+        ? ''
+        : given.connected
+          ? 'X-WNS-DEVICECONNECTIONSTATUS: connected\r\n'
+          : 'X-WNS-DEVICECONNECTIONSTATUS: disconnected\r\n'
+    return `${given.head}${given.wnsHead}X-WNS-MSG-ID: ${this.#traceBase}${number}\r\n${device}${vector}${date}\r\n`
+  }
+}
+
+/** Reads `/?token=…` or `/w/?token=…` byte for byte; an address that was re-encoded is another one. */
+function readAddress(target: string): Address | undefined {
+  const start = target.startsWith('/?token=') ? 8 : target.startsWith('/w/?token=') ? 10 : -1
+  if (start < 0 || start === target.length) return undefined
+  const token = target.slice(start)
+  const first = token.indexOf('.')
+  const second = token.indexOf('.', first + 1)
+  if (first <= 0 || second <= first + 1 || second === token.length - 1) {
+    return { token, behaviour: undefined, owner: '', id: '' }
+  }
+  return {
+    token,
+    behaviour: parseBehaviour(token.slice(0, first)),
+    owner: token.slice(first + 1, second),
+    id: token.slice(second + 1),
+  }
+}
+
+function makeAlways(status: number): Reply {
+  if (status === 200) return reply(200, 'received')
+  if (status === 401) return INVALID_TOKEN
+  if (status === 406 || status === 429) return reply(status, 'appthrottled')
+  if (status === 410) return reply(410, 'dropped', { description: 'Channel URL expired' })
+  if (status === 503) return reply(503, 'dropped', { retryAfter: '1' })
+  return reply(status, 'dropped')
+}
+
+function unauthorized(problem: string): Reply {
+  return reply(401, 'dropped', { authenticate: `Bearer error="invalid_request",error_description="${problem}"` })
+}
