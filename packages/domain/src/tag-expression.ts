@@ -37,7 +37,7 @@ export const tagsIn = (expression: TagExpression): Set<string> => {
       return tagsIn(expression.of)
     case 'and':
     case 'or':
-      return tagsIn(expression.left).union(tagsIn(expression.right))
+      return new Set([...tagsIn(expression.left), ...tagsIn(expression.right)])
     default:
       return expression satisfies never
   }

@@ -135,6 +135,10 @@ export class Keys {
   campaigns(app: AppId | string): string {
     return `${this.base(app)}campaigns`
   }
+  /** set: ids of the app's campaigns that are not finished. */
+  active(app: AppId | string): string {
+    return `${this.base(app)}active`
+  }
   /** hash: definition, state, totals, plan cursor, planned, closed, sealed of a campaign. `retentionDays`. */
   campaign(app: AppId | string, campaign: string): string {
     return `${this.base(app)}c:${campaign}`
@@ -142,6 +146,10 @@ export class Keys {
   /** bitmap over ordinals: the frozen audience. */
   targets(app: AppId | string, campaign: string): string {
     return `${this.campaign(app, campaign)}:targets`
+  }
+  /** set: sequence numbers of batches that are planned and not closed. Empty, so gone, once the campaign is finished. */
+  live(app: AppId | string, campaign: string): string {
+    return `${this.campaign(app, campaign)}:live`
   }
   /** stream: capped details of answers, failures first. */
   samples(app: AppId | string, campaign: string): string {

@@ -14,11 +14,11 @@ export interface Script {
 }
 
 /**
- * The script `lua/<name>.lua`, read once. Its text is a constant and data only ever travels in KEYS and ARGV, so
+ * The script `lua/<name>.lua`, read once, with `lua/<shared>.lua` before it where several scripts share functions. Its text is a constant and data only ever travels in KEYS and ARGV, so
  * nothing that a caller sends can become code. Redis forgets scripts when it restarts; a NOSCRIPT sends the text once.
  */
-export const loadScript = (name: string): Script => {
-  const lua = readFileSync(new URL(`../lua/${name}.lua`, import.meta.url), 'utf8')
+export const loadScript = (name: string, shared?: string): Script => {
+  const lua = (shared === undefined ? '' : read(shared)) + read(name)
   const sha = createHash('sha1').update(lua).digest('hex')
   return {
     name,
@@ -42,6 +42,8 @@ export const loadScript = (name: string): Script => {
     },
   }
 }
+
+const read = (name: string): string => readFileSync(new URL(`../lua/${name}.lua`, import.meta.url), 'utf8')
 
 const isNoScript = (error: unknown): boolean => error instanceof Error && error.message.startsWith('NOSCRIPT')
 

@@ -1,0 +1,54 @@
+-- Store a campaign, once, and take its topic's guard slot when it starts now.
+-- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
+-- ARGV: 1 id, 2 type, 3 topic, 4 guard window in ms (0 = exempt), 5 policy reject|defer|coalesce|drop,
+--       6 startAtMs or '' for now, 7 lifetime in ms (from the start) or '', 8 expiresAtMs or '', 9 definition (JSON)
+-- Returns {'created', state, startAtMs, expiresAtMs, superseded campaign or ''}, or {'refused', admissibleAtMs},
+--      or {'full', admissibleAtMs} when too many are deferred already.
+local base, campaign = KEYS[1], KEYS[2]
+local id, type, topic, interval, policy = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local at = now_ms()
+if redis.call('EXISTS', campaign) == 1 then
+  local c = redis.call('HMGET', campaign, 'state', 'start', 'expires')
+  return { 'created', c[1], tonumber(c[2]), tonumber(c[3]), '' }
+end
+local start = ARGV[6] ~= '' and tonumber(ARGV[6]) or at
+local state, reason, superseded = 'scheduled', '', ''
+local slot, waiting = base .. 'topic:' .. type .. ':' .. topic, base .. 'waiting:' .. type .. ':' .. topic
+if interval > 0 and start <= at then
+  local ttl = redis.call('PTTL', slot)
+  local deferred = redis.call('ZRANGE', waiting, 0, -1, 'WITHSCORES')
+  if ttl <= 0 and #deferred == 0 then
+    redis.call('SET', slot, id .. '|' .. at, 'PX', interval)
+  else
+    local admissible = at + math.max(ttl, 0)
+    if policy == 'reject' then return { 'refused', #deferred > 0 and tonumber(deferred[#deferred]) + interval or admissible } end
+    if policy == 'drop' then
+      state, reason = 'cancelled', 'guard'
+    elseif policy == 'coalesce' then
+      start = admissible
+      for w = 1, #deferred, 2 do
+        superseded = deferred[w]
+        if tonumber(deferred[w + 1]) > start then start = tonumber(deferred[w + 1]) end
+        redis.call('ZREM', waiting, superseded)
+      end
+      redis.call('ZADD', waiting, start, id)
+      reason = 'guard'
+    else
+      if #deferred >= 20 then return { 'full', tonumber(deferred[#deferred]) + interval } end
+      start = #deferred > 0 and math.max(admissible, tonumber(deferred[#deferred]) + interval) or admissible
+      redis.call('ZADD', waiting, start, id)
+      reason = 'guard'
+    end
+  end
+end
+local expires = ARGV[8] ~= '' and tonumber(ARGV[8]) or start + tonumber(ARGV[7])
+redis.call('HSET', campaign, 'v', 1, 'id', id, 'def', ARGV[9], 'type', type, 'topic', topic, 'interval', interval,
+  'state', state, 'created', at, 'start', start, 'expires', expires, 'planned', 0, 'closed', 0, 'cursor', 0, 'policy', policy)
+if reason ~= '' then redis.call('HSET', campaign, 'reason', reason) end
+redis.call('ZADD', base .. 'campaigns', at, id)
+if state == 'cancelled' then
+  redis.call('HSET', campaign, 'size', 0, 'sealed', 1, 'finished', at)
+else
+  redis.call('SADD', base .. 'active', id)
+end
+return { 'created', state, start, expires, superseded }

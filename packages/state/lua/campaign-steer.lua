@@ -1,0 +1,30 @@
+-- Pause, resume or stop a campaign.
+-- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key   ARGV: 1 pause|resume|cancelled|halted, 2 reason or ''
+-- Returns {'ok', state}, or {'conflict', state} where the state does not allow it. Stopping what is stopped is no conflict.
+local base, campaign = KEYS[1], KEYS[2]
+local act, reason = ARGV[1], ARGV[2]
+local c = redis.call('HMGET', campaign, 'state', 'expires', 'size', 'type', 'topic', 'id')
+if not c[1] then return { 'conflict', 'missing' } end
+local at = now_ms()
+local state = state_now(campaign, c[1], c[2], at)
+if act == 'pause' then
+  if state == 'paused' then return { 'ok', state } end
+  if state ~= 'sending' then return { 'conflict', state } end
+  redis.call('HSET', campaign, 'state', 'paused')
+elseif act == 'resume' then
+  if state == 'sending' then return { 'ok', state } end
+  if state ~= 'paused' then return { 'conflict', state } end
+  redis.call('HSET', campaign, 'state', 'sending')
+  redis.call('HDEL', campaign, 'reason')
+else
+  if state == act then return { 'ok', state } end
+  if state == 'completed' or stop_code(state) then return { 'conflict', state } end
+  redis.call('HSET', campaign, 'state', act)
+  state = act
+  redis.call('ZREM', base .. 'waiting:' .. c[4] .. ':' .. c[5], c[6])
+  if not c[3] then redis.call('HSET', campaign, 'size', 0, 'sealed', 1) end
+  seal_unplanned(campaign, stop_code(act))
+  finish_if_done(base, campaign, at)
+end
+if reason ~= '' then redis.call('HSET', campaign, 'reason', reason) end
+return { 'ok', redis.call('HGET', campaign, 'state') }

@@ -1,0 +1,204 @@
+-- Record what an owner did with its batch, and grant the next credit.
+-- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
+-- ARGV: 1 seq, 2 owner nonce, 3 fence, 4 checkpoint number (from 1, one more each time), 5 window, 6 type,
+--       7 guard window in seconds (0 = no guard),
+--       8 vector: what is settled, what waits, and the credit wanted,
+--       9 end: '' | 'close' | 'park', 10 dueAtMs for a park, 11 '1' when a park clears our stamps,
+--       12 changed: 4-byte position and 4-byte ordinal of each recipient settled since the last checkpoint,
+--       13 gates: 4-byte ordinal and 4-byte value (highest bit: close the raw gate; the rest: second to hold until),
+--       14 number of dead, then for each: position (from 1), ordinal, posted URI;
+--       then the samples, each a JSON text.
+-- Returns {'fenced'} when another owner took the batch, {'closed'} when it is closed already, else
+--   {'ok', state, nowMs, adjusted: {position, byte, …}, batches live, sealed 0|1, finished 0|1, batch closed 0|1,
+--    counts: {class, n, …} of what this call settled}.
+-- Idempotent: a checkpoint number that was seen changes nothing; totals come from the change of the vector.
+local base, campaign = KEYS[1], KEYS[2]
+local seq, owner, fence, number = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local window, type, guard = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
+local new_text, ending, due, clears = ARGV[8], ARGV[9], ARGV[10], ARGV[11] == '1'
+local changed, gates, dead_count = ARGV[12], ARGV[13], tonumber(ARGV[14])
+local key = campaign .. ':b:' .. seq
+
+local b = redis.call('HMGET', key, 'r', 'o', 'f', 'q', 's', 'z')
+local c = redis.call('HMGET', campaign, 'state', 'expires', 'sealed', 'n:dead', 'answers')
+if not b[1] or not c[1] then return { 'fenced' } end
+if b[2] ~= owner or b[3] ~= fence then
+  if b[6] then return { 'closed' } end
+  return { 'fenced' }
+end
+
+local at = now_ms()
+local second = floor(at / 1000)
+local state = state_now(campaign, c[1], c[2], at)
+local final = stop_code(state)
+local n = tonumber(string.match(b[1], '(%d+)$'))
+local adjusted, counts = {}, {}
+local function reply(finished, closed)
+  local list = {}
+  for class, count in pairs(counts) do list[#list + 1] = class; list[#list + 1] = count end
+  return { 'ok', state, at, adjusted, redis.call('SCARD', campaign .. ':live'),
+    redis.call('HGET', campaign, 'sealed') == '1' and 1 or 0, finished and 1 or 0, closed and 1 or 0, list }
+end
+
+local old_text = redis.call('GET', key .. ':v')
+if not old_text or #old_text ~= n or #new_text ~= n then
+  return redis.error_reply('LEDGER the vector of batch ' .. seq .. ' does not fit its range')
+end
+if number <= tonumber(b[4] or '0') then
+  -- Its reply was lost: tell again where the stored vector differs from what was sent.
+  local new = unpack_bytes(new_text, n)
+  local old = unpack_bytes(old_text, n)
+  for i = 1, n do
+    if old[i] ~= new[i] then adjusted[#adjusted + 1] = i; adjusted[#adjusted + 1] = old[i] end
+  end
+  return reply(false, false)
+end
+
+local old, new = unpack_bytes(old_text, n), unpack_bytes(new_text, n)
+
+-- The dead: removed only while the URI that was refused is still the channel's.
+local at_arg = 15
+if dead_count > 0 then
+  local dead, answers = tonumber(c[4] or '0'), tonumber(c[5] or '0')
+  for _ = 1, dead_count do
+    local position, ordinal, posted = tonumber(ARGV[at_arg]), tonumber(ARGV[at_arg + 1]), ARGV[at_arg + 2]
+    at_arg = at_arg + 3
+    if CLASS[code_of(old[position])] == 'pending' then
+      if answers >= 500 and dead > answers * 0.2 and not final then
+        -- Addresses that all look dead are more likely our fault than theirs: stop before the registry is emptied.
+        state, final = 'halted', CANCELLED
+        redis.call('HSET', campaign, 'state', 'halted', 'reason', 'mass-removal')
+      end
+      if final then
+        new[position] = byte_of(final, posts_of(new[position]))
+      else
+        local page, slot = floor(ordinal / PAGE), ordinal % PAGE
+        local value = redis.call('HGET', base .. 'uri:' .. page, slot)
+        local a = value and string.find(value, '\0', 1, true)
+        local z = a and (string.find(value, '\0', a + 1, true) or #value + 1)
+        local uri = a and sub(value, a + 1, z - 1) or ''
+        if uri == posted then
+          redis.call('HSET', base .. 'uri:' .. page, slot, sub(value, 1, a) .. sub(value, z))
+          redis.call('SETBIT', base .. 'occupied', ordinal, 0)
+          dead = dead + 1
+        elseif uri ~= '' then
+          local was_rotated = code_of(new[position]) == FAILED_ROTATED
+          new[position] = byte_of(was_rotated and FAILED_ROTATED or ROTATED, posts_of(new[position]))
+        else
+          dead = dead + 1
+        end
+      end
+      adjusted[#adjusted + 1] = position
+      adjusted[#adjusted + 1] = new[position]
+    end
+  end
+end
+
+-- Totals are the change of the vector, nothing else.
+local credited, pending, answered, posts = 0, 0, 0, 0
+for i = 1, n do
+  local was, is = old[i], new[i]
+  local is_code = is % 32
+  if was ~= is then
+    local was_code = was % 32
+    local was_class, is_class = CLASS[was_code], CLASS[is_code]
+    if not is_class then return redis.error_reply('LEDGER no outcome has the code ' .. is_code) end
+    if was_class ~= 'pending' then
+      return redis.error_reply('LEDGER recipient ' .. i .. ' of batch ' .. seq .. ' is settled already')
+    end
+    if is_code == CREDITED and was_code ~= CREDITED and (final or state ~= 'sending' or ending ~= '') then
+      new[i] = was
+      is, is_code, is_class = was, was_code, was_class
+      adjusted[#adjusted + 1] = i
+      adjusted[#adjusted + 1] = was
+    end
+    if is_class ~= 'pending' then
+      counts[is_class] = (counts[is_class] or 0) + 1
+      answered = answered + 1
+    end
+    posts = posts + posts_of(is) - posts_of(was)
+  end
+  if is_code == CREDITED then
+    credited = credited + 1
+    pending = pending + 1
+  elseif CLASS[is_code] == 'pending' then
+    pending = pending + 1
+  end
+end
+if credited > window then return redis.error_reply('LEDGER ' .. credited .. ' credits exceed the window of ' .. window) end
+if ending ~= '' and credited > 0 then return redis.error_reply('LEDGER a batch ends without credit, ' .. credited .. ' are left') end
+
+-- Stamps: what was or may have been taken counts from now; what was not taken no longer counts.
+if guard > 0 and (#changed > 0 or clears) then
+  local stamps, ours, stamp_now = stamps_of(base, type), tonumber(b[5] or '-1'), pack4(second)
+  for p = 1, #changed, 8 do
+    local position, ordinal = int4(changed, p), int4(changed, p + 4)
+    local class = CLASS[code_of(new[position])]
+    if class == 'accepted' or class == 'in_doubt' then
+      stamps:set(ordinal, stamp_now)
+    elseif (clears or class ~= 'pending') and stamps:get(ordinal) == ours then
+      stamps:set(ordinal, '\0\0\0\0')
+    end
+  end
+  stamps:save()
+end
+
+for p = 1, #gates, 8 do
+  local ordinal, value = int4(gates, p), int4(gates, p + 4)
+  local gate, offset = base .. 'gate:' .. floor(ordinal / PAGE), ordinal % PAGE * 4
+  local before = int4(redis.call('GETRANGE', gate, offset, offset + 3), 1)
+  local closed = before >= 2147483648 or value >= 2147483648
+  local hold = math.max(before % 2147483648, value % 2147483648)
+  redis.call('SETRANGE', gate, offset, pack4((closed and 2147483648 or 0) + hold))
+end
+
+local room = 10000 - redis.call('XLEN', campaign .. ':samples')
+for a = at_arg, #ARGV do
+  if room <= 0 then break end
+  redis.call('XADD', campaign .. ':samples', '*', 'j', ARGV[a])
+  room = room - 1
+end
+
+local totals = counts
+redis.call('HSET', key, 'q', number)
+if answered > 0 then redis.call('HSET', key, 'g', 0) end
+if posts > 0 then
+  redis.call('HINCRBY', campaign, 'posts', posts)
+end
+if answered > 0 then
+  redis.call('HINCRBY', campaign, 'answers', answered)
+  -- The pace of the last seconds: settled in the running window, and the rate of the one before.
+  local w = redis.call('HMGET', campaign, 'windowAt', 'windowCount')
+  local since = at - (tonumber(w[1]) or 0)
+  if since >= 3000 then
+    redis.call('HSET', campaign, 'windowAt', at, 'windowCount', answered,
+      'rate', w[1] and since < 60000 and string.format('%.1f', (tonumber(w[2]) or 0) * 1000 / since) or '0')
+  else
+    redis.call('HINCRBY', campaign, 'windowCount', answered)
+  end
+end
+
+local packed = pack_bytes(new)
+if packed ~= old_text then redis.call('SET', key .. ':v', packed) end
+add_totals(campaign, totals)
+
+if ending ~= '' then
+  if final then
+    seal_unplanned(campaign, final)
+    local swept = pending
+    close_with(base, campaign, key, n, final)
+    if swept > 0 then counts[CLASS[final]] = (counts[CLASS[final]] or 0) + swept end
+    leave_live(campaign, seq)
+    return reply(finish_if_done(base, campaign, at), true)
+  end
+  if pending == 0 then
+    redis.call('HSET', key, 'z', '1')
+    redis.call('HDEL', key, 'st', 'd', 's', 'g', 'x')
+    redis.call('HINCRBY', campaign, 'closed', 1)
+    leave_live(campaign, seq)
+    return reply(finish_if_done(base, campaign, at), true)
+  end
+  redis.call('HSET', key, 'st', 'parked', 'd', due)
+  redis.call('HDEL', key, 'o')
+end
+return reply(false, false)

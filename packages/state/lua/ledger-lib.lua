@@ -1,0 +1,147 @@
+-- What the ledger scripts share; placed before each of them. Codes and classes are those of the outcome vector in
+-- the domain package (a test holds both tables side by side).
+
+local CLASS = {
+  [0] = 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'accepted', 'dropped', 'dead',
+  'dead', 'rejected', 'rejected', 'rejected', 'rejected', 'rejected', 'failed', 'failed', 'failed', 'failed', 'failed',
+  'suppressed', 'suppressed', 'gated', 'unregistered', 'cancelled', 'lapsed', 'in_doubt', 'pending', 'failed'
+}
+local PENDING, CREDITED, RETRY1, ROTATED, FAILED_ROTATED = 0, 1, 2, 28, 29
+local DEAD_FIRST, DEAD_LAST, POISON, IN_DOUBT = 9, 10, 20, 27
+local SUPPRESSED_GUARD, SUPPRESSED_OPT_OUT, GATED, UNREGISTERED, CANCELLED, LAPSED = 21, 22, 23, 24, 25, 26
+local PAGE = 512
+
+local floor, byte, char, sub = math.floor, string.byte, string.char, string.sub
+
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + floor(t[2] / 1000)
+end
+
+local function code_of(b) return b % 32 end
+local function posts_of(b) return floor(b / 32) end
+local function byte_of(code, posts)
+  if posts > 7 then posts = 7 end
+  return posts * 32 + code
+end
+local function is_pending(b) return CLASS[b % 32] == 'pending' end
+
+-- The class of recipients that a campaign in a final state leaves behind, or nil while it may still send.
+local function stop_code(state)
+  if state == 'expired' then return LAPSED end
+  if state == 'cancelled' or state == 'halted' then return CANCELLED end
+  return nil
+end
+
+local function unpack_bytes(text, n) return { byte(text, 1, n) } end
+local function pack_bytes(list) return char(unpack(list)) end
+
+local function int4(text, at)
+  local a, b, c, d = byte(text, at, at + 3)
+  if not d then return 0 end
+  return ((a * 256 + b) * 256 + c) * 256 + d
+end
+local function pack4(n)
+  return char(floor(n / 16777216) % 256, floor(n / 65536) % 256, floor(n / 256) % 256, n % 256)
+end
+
+-- Add `totals` (class -> n) to the campaign; `pending` is never stored, it is what is left of the audience.
+local function add_totals(campaign, totals)
+  for class, n in pairs(totals) do
+    if class ~= 'pending' and n ~= 0 then redis.call('HINCRBY', campaign, 'n:' .. class, n) end
+  end
+end
+
+-- A campaign is finished when its plan is sealed and every planned batch is closed. Tested wherever either changes.
+-- The outbox field makes the completion event at-least-once: a reader removes it when the event is out.
+local function finish_if_done(base, campaign, at)
+  local f = redis.call('HMGET', campaign, 'sealed', 'planned', 'closed', 'state', 'finished', 'id', 'posts', 'type', 'topic')
+  if f[1] ~= '1' or f[2] ~= f[3] or f[5] then return false end
+  if f[4] == 'sending' or f[4] == 'paused' then
+    redis.call('HSET', campaign, 'state', 'completed')
+    redis.call('HDEL', campaign, 'reason')
+  end
+  redis.call('HSET', campaign, 'finished', at, 'outbox', 'finished')
+  redis.call('SREM', base .. 'active', f[6])
+  if f[7] == false or f[7] == '0' then
+    local slot = base .. 'topic:' .. f[8] .. ':' .. f[9]
+    local holder = redis.call('GET', slot)
+    if holder and sub(holder, 1, #f[6] + 1) == f[6] .. '|' then redis.call('DEL', slot) end
+  end
+  return true
+end
+
+-- Move a campaign whose time is up to `expired`. Returns its state after that.
+local function state_now(campaign, state, expires, at)
+  if (state == 'sending' or state == 'paused' or state == 'scheduled') and expires and at >= tonumber(expires) then
+    redis.call('HSET', campaign, 'state', 'expired', 'reason', 'expired')
+    return 'expired'
+  end
+  return state
+end
+
+-- What was never planned will not be: it takes the class of the final state, and the plan is sealed.
+local function seal_unplanned(campaign, code)
+  local f = redis.call('HMGET', campaign, 'sealed', 'size', 'plannedRecipients')
+  if f[1] == '1' then return end
+  local left = (tonumber(f[2]) or 0) - (tonumber(f[3]) or 0)
+  if left > 0 then redis.call('HINCRBY', campaign, 'n:' .. CLASS[code], left) end
+  redis.call('HSET', campaign, 'sealed', '1', 'stopCode', code)
+end
+
+-- Close a batch that nobody owns: every pending recipient takes `code`. A batch that was never opened needs no vector.
+local function close_with(base, campaign, key, n, code)
+  local vector = redis.call('GET', key .. ':v')
+  if not vector then
+    redis.call('HINCRBY', campaign, 'n:' .. CLASS[code], n)
+    redis.call('HSET', key, 'z', '1', 'all', code)
+  else
+    local bytes, changed = unpack_bytes(vector, n), 0
+    for i = 1, n do
+      if is_pending(bytes[i]) then
+        bytes[i] = byte_of(code, posts_of(bytes[i]))
+        changed = changed + 1
+      end
+    end
+    redis.call('SET', key .. ':v', pack_bytes(bytes))
+    if changed > 0 then redis.call('HINCRBY', campaign, 'n:' .. CLASS[code], changed) end
+    redis.call('HSET', key, 'z', '1')
+  end
+  redis.call('HDEL', key, 'st', 'o', 'd')
+  redis.call('HINCRBY', campaign, 'closed', 1)
+end
+
+-- Every batch that is planned and not closed is in the set `live`, so that nothing has to look through all of them.
+local function leave_live(campaign, seq) redis.call('SREM', campaign .. ':live', seq) end
+
+-- Stamps of a page as a table of 512 seconds, loaded once and written back once.
+local Stamps = {}
+Stamps.__index = Stamps
+local function stamps_of(base, type) return setmetatable({ base = base .. 'stamp:' .. type .. ':', pages = {}, dirty = {} }, Stamps) end
+function Stamps:page(page)
+  local loaded = self.pages[page]
+  if not loaded then
+    local text = redis.call('GET', self.base .. page) or ''
+    loaded = {}
+    for at = 1, #text, 4 do loaded[(at + 3) / 4] = sub(text, at, at + 3) end
+    self.pages[page] = loaded
+  end
+  return loaded
+end
+function Stamps:get(ordinal)
+  local text = self:page(floor(ordinal / PAGE))[ordinal % PAGE + 1]
+  return text and int4(text, 1) or 0
+end
+function Stamps:set(ordinal, packed)
+  local page = floor(ordinal / PAGE)
+  self:page(page)[ordinal % PAGE + 1] = packed
+  self.dirty[page] = true
+end
+function Stamps:save()
+  for page in pairs(self.dirty) do
+    local list, last = self.pages[page], 0
+    for slot in pairs(list) do if slot > last then last = slot end end
+    for slot = 1, last do if not list[slot] then list[slot] = '\0\0\0\0' end end
+    redis.call('SET', self.base .. page, table.concat(list, '', 1, last))
+  end
+end

@@ -1,0 +1,213 @@
+-- Take a batch in hand, or resume it, and grant the first credit.
+-- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
+-- ARGV: 1 seq, 2 owner nonce, 3 window (credit at most), 4 delivery, 5 type, 6 guard window in seconds (0 = no guard),
+--       7 max attempts, 8 '1' when variables are wanted, 9.. locales of variants
+-- Returns {'closed' | 'missing' | 'paused'},
+--      or {'not-due', dueAtMs},
+--      or {'open', fence, takeover 0|1, nowMs, expiresMs, vector before the credit, vector, ordinals (4 bytes each, big
+--          endian), uris, variables, variants (a byte a recipient: 0 = the notification itself), heldUntilSecond or 0,
+--          uncertain, window in force, counts (class, n, …) of what this call settled}.
+-- `uris` has a text for each recipient in the vector; empty where nothing is to be posted now.
+-- Idempotent for the same owner: answers again and changes nothing but what has become due.
+local base, campaign = KEYS[1], KEYS[2]
+local seq, owner, window, delivery, type = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local guard, max_attempts, wants_vars = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
+local key = campaign .. ':b:' .. seq
+
+local c = redis.call('HMGET', campaign, 'state', 'expires')
+local b = redis.call('HMGET', key, 'r', 'st', 'o', 'f', 'k', 'd', 's', 'z', 'g', 'x')
+if not c[1] or not b[1] then return { 'missing' } end
+if b[8] then return { 'closed' } end
+
+local at = now_ms()
+local second = floor(at / 1000)
+local from, to, n = string.match(b[1], '^(%d+),(%d+),(%d+)$')
+from, to, n = tonumber(from), tonumber(to), tonumber(n)
+local state = state_now(campaign, c[1], c[2], at)
+local mine = b[2] == 'open' and b[3] == owner
+local takeover = b[2] == 'open' and not mine
+local totals, uncertain = {}, 0
+
+local stored = redis.call('GET', key .. ':v')
+local vector = unpack_bytes(stored or string.rep('\0', n), n)
+if #vector ~= n then return redis.error_reply('LEDGER the vector of batch ' .. seq .. ' does not fit its range') end
+
+if b[2] == 'parked' and state == 'sending' and tonumber(b[6] or '0') > at then return { 'not-due', tonumber(b[6]) } end
+if state == 'paused' and not takeover then return { 'paused' } end
+if state == 'scheduled' then return { 'paused' } end
+
+local grants = window
+if takeover then
+  -- Whoever held the batch may have posted to each credited recipient, and nobody can tell.
+  local without_progress = tonumber(b[9] or '0') + 1
+  local first, count = nil, 0
+  for i = 1, n do
+    if code_of(vector[i]) == CREDITED then
+      first, count = first or i, count + 1
+      local posts = posts_of(vector[i])
+      if delivery == 'at-most-once' then
+        vector[i] = byte_of(IN_DOUBT, posts + 1)
+        totals['in_doubt'] = (totals['in_doubt'] or 0) + 1
+      else
+        local spent = math.min(posts, max_attempts - 1, 5)
+        vector[i] = byte_of(spent == 0 and PENDING or RETRY1 + spent - 1, posts + 1)
+      end
+    end
+  end
+  uncertain = count
+  -- Alone in the window twice in a row: this recipient is what kills its owners.
+  if count == 1 and delivery ~= 'at-most-once' and b[10] == tostring(first) then
+    vector[first] = byte_of(POISON, posts_of(vector[first]))
+    totals['failed'] = (totals['failed'] or 0) + 1
+    without_progress = 0
+  end
+  redis.call('HSET', key, 'g', without_progress, 'x', count == 1 and first or 0)
+  redis.call('HINCRBY', key, 'k', 1)
+  redis.call('HINCRBY', campaign, 'takeovers', 1)
+  if without_progress >= 3 then grants = 1 end
+elseif tonumber(b[9] or '0') >= 3 then
+  grants = 1
+end
+
+local final = stop_code(state)
+if final or state == 'completed' then
+  redis.call('SET', key .. ':v', pack_bytes(vector))
+  add_totals(campaign, totals)
+  if final then seal_unplanned(campaign, final) end
+  close_with(base, campaign, key, n, final or CANCELLED)
+  leave_live(campaign, seq)
+  finish_if_done(base, campaign, at)
+  return { 'closed' }
+end
+
+local fence = tonumber(b[4] or '0')
+if not mine then
+  fence = fence + 1
+  redis.call('HSET', key, 'st', 'open', 'o', owner, 'f', fence, 'q', 0)
+  redis.call('HDEL', key, 'd')
+end
+if state == 'paused' then
+  -- A dead owner's batch of a paused campaign: settle what is uncertain, then leave it as paused.
+  redis.call('SET', key .. ':v', pack_bytes(vector))
+  add_totals(campaign, totals)
+  redis.call('HSET', key, 'st', 'parked')
+  redis.call('HDEL', key, 'o')
+  return { 'paused' }
+end
+
+-- Who is in the batch, and what may be posted to them now.
+local ordinals, uris, vars, variants = {}, {}, {}, {}
+local stamps = guard > 0 and stamps_of(base, type)
+local ours, stamp_now = tonumber(b[7] or '-1'), pack4(second)
+local held_until, i = 0, 0
+local locale_count = #ARGV - 8
+for page = from, to do
+  local bits = redis.call('GETRANGE', campaign .. ':targets', page * 64, page * 64 + 63)
+  local slots = {}
+  for at_byte = 1, #bits do
+    local v = byte(bits, at_byte)
+    if v ~= 0 then
+      for bit = 7, 0, -1 do
+        local weight = 2 ^ bit
+        if v >= weight then
+          v = v - weight
+          slots[#slots + 1] = (at_byte - 1) * 8 + 7 - bit
+        end
+      end
+    end
+  end
+  if #slots > 0 then
+    local by_slot = {}
+    if #slots > 32 then
+      local all = redis.call('HGETALL', base .. 'uri:' .. page)
+      for f = 1, #all, 2 do by_slot[tonumber(all[f])] = all[f + 1] end
+    else
+      local found = redis.call('HMGET', base .. 'uri:' .. page, unpack(slots))
+      for f = 1, #slots do by_slot[slots[f]] = found[f] end
+    end
+    local by_vars = wants_vars and redis.call('HMGET', base .. 'vars:' .. page, unpack(slots))
+    local gates = redis.call('GET', base .. 'gate:' .. page)
+    local opted = redis.call('GETRANGE', base .. 'optout', page * 64, page * 64 + 63)
+    if not string.find(opted, '[^%z]') then opted = nil end
+    local locales = {}
+    for l = 1, locale_count do
+      locales[l] = redis.call('GETRANGE', base .. 'locale:' .. ARGV[8 + l], page * 64, page * 64 + 63)
+    end
+    for s = 1, #slots do
+      local slot = slots[s]
+      local ordinal = page * PAGE + slot
+      i = i + 1
+      ordinals[i] = pack4(ordinal)
+      uris[i] = ''
+      if wants_vars then vars[i] = by_vars[s] or '' end
+      if locale_count > 0 then
+        variants[i] = 0
+        for l = 1, locale_count do
+          local v = byte(locales[l], floor(slot / 8) + 1) or 0
+          if floor(v / 2 ^ (7 - slot % 8)) % 2 == 1 then variants[i] = l end
+        end
+      end
+      local code = code_of(vector[i] or 0)
+      if CLASS[code] == 'pending' then
+        local value = by_slot[slot]
+        local a = value and string.find(value, '\0', 1, true)
+        local z = a and string.find(value, '\0', a + 1, true)
+        local uri = a and sub(value, a + 1, (z or #value + 1) - 1) or ''
+        local settle, held = nil, 0
+        if uri == '' then
+          settle = UNREGISTERED
+        elseif opted and floor((byte(opted, floor(slot / 8) + 1) or 0) / 2 ^ (7 - slot % 8)) % 2 == 1 then
+          settle = SUPPRESSED_OPT_OUT
+        end
+        if not settle and gates then
+          local gate = int4(gates, slot * 4 + 1)
+          if gate >= 2147483648 then
+            gate = gate - 2147483648
+            if type == 'raw' then settle = GATED end
+          end
+          if gate > second then held = gate end
+        end
+        if not settle and stamps then
+          local stamp = stamps:get(ordinal)
+          if stamp ~= ours and stamp ~= 0 and second - stamp < guard then
+            settle = SUPPRESSED_GUARD
+          elseif stamp ~= second then
+            stamps:set(ordinal, stamp_now)
+          end
+        end
+        if settle and code ~= CREDITED then
+          vector[i] = byte_of(settle, posts_of(vector[i]))
+          totals[CLASS[settle]] = (totals[CLASS[settle]] or 0) + 1
+        elseif held > 0 and code ~= CREDITED then
+          if held_until == 0 or held < held_until then held_until = held end
+        else
+          uris[i] = uri
+        end
+      end
+    end
+  end
+end
+if i ~= n then return redis.error_reply('LEDGER batch ' .. seq .. ' names ' .. n .. ' recipients, its pages hold ' .. i) end
+
+local before = pack_bytes(vector)
+if not mine then
+  local granted = 0
+  for p = 1, n do
+    if granted == grants then break end
+    if uris[p] ~= '' then
+      vector[p] = vector[p] - code_of(vector[p]) + CREDITED
+      granted = granted + 1
+    end
+  end
+end
+if stamps then
+  stamps:save()
+  redis.call('HSET', key, 's', second)
+end
+local packed = pack_bytes(vector)
+if packed ~= stored then redis.call('SET', key .. ':v', packed) end
+add_totals(campaign, totals)
+local counts = {}
+for class, count in pairs(totals) do counts[#counts + 1] = class; counts[#counts + 1] = count end
+return { 'open', fence, takeover and 1 or 0, at, tonumber(c[2]), before, packed, table.concat(ordinals), uris, vars,
+  locale_count > 0 and pack_bytes(variants) or '', held_until, uncertain, grants, counts }

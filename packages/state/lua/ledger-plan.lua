@@ -1,0 +1,28 @@
+-- Write down the next batches of a campaign, in order.
+-- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
+-- ARGV: 1 cursor that the planner read, 2 cursor afterwards, 3 '1' when this ends the plan, then `from,to,n` of each batch
+-- Returns {'ok', first sequence number, live, finished 0|1}, or {'moved', cursor, live} when another planner was faster,
+--      or {'stopped', state} when there is nothing left to plan. Idempotent by the cursor.
+local base, campaign = KEYS[1], KEYS[2]
+local c = redis.call('HMGET', campaign, 'state', 'cursor', 'sealed', 'planned')
+if not c[1] then return { 'stopped', 'missing' } end
+if c[3] == '1' or (c[1] ~= 'sending' and c[1] ~= 'paused') then return { 'stopped', c[1] } end
+local live = campaign .. ':live'
+if c[2] ~= ARGV[1] then return { 'moved', c[2], redis.call('SCARD', live) } end
+local first = tonumber(c[4] or '0')
+local recipients = 0
+for a = 4, #ARGV do
+  local seq = first + a - 4
+  redis.call('HSET', campaign .. ':b:' .. seq, 'r', ARGV[a])
+  redis.call('SADD', live, seq)
+  recipients = recipients + tonumber(string.match(ARGV[a], '(%d+)$'))
+end
+redis.call('HINCRBY', campaign, 'planned', #ARGV - 3)
+redis.call('HINCRBY', campaign, 'plannedRecipients', recipients)
+redis.call('HSET', campaign, 'cursor', ARGV[2])
+local finished = false
+if ARGV[3] == '1' then
+  redis.call('HSET', campaign, 'sealed', '1')
+  finished = finish_if_done(base, campaign, now_ms())
+end
+return { 'ok', first, redis.call('SCARD', live), finished and 1 or 0 }

@@ -1,0 +1,280 @@
+import type { AppId, CampaignId, CampaignRequest, CampaignState, OverLimitPolicy, Totals } from '@wns-fanout/domain'
+import { DAY_MS, classes, emptyTotals, isTerminal } from '@wns-fanout/domain'
+import type { Keys } from './keys.ts'
+import type { RedisConnection } from './redis.ts'
+import { loadScript } from './scripts.ts'
+
+/** What a campaign is, once and for all: the request with every default filled in. Holds the payload. */
+export interface CampaignDefinition {
+  readonly id: CampaignId
+  readonly app: AppId
+  readonly request: CampaignRequest
+  readonly update: 'generic' | 'personalized'
+  readonly topic: string
+  readonly delivery: 'at-least-once' | 'at-most-once'
+  readonly priority: 'urgent' | 'normal'
+  /** Seconds within which a channel gets no second generic update; 0 where the guard does not apply. */
+  readonly guardSeconds: number
+  readonly maxAttempts: number
+  readonly retentionDays: number
+  readonly parent?: CampaignId | undefined
+}
+
+/** A campaign as the ledger has it at one instant. */
+export interface CampaignRecord {
+  readonly definition: CampaignDefinition
+  readonly state: CampaignState
+  readonly reason?: string | undefined
+  readonly createdAtMs: number
+  readonly startAtMs: number
+  readonly startedAtMs?: number | undefined
+  readonly expiresAtMs: number
+  readonly finishedAtMs?: number | undefined
+  /** Null before the freeze. */
+  readonly audienceSize: number | null
+  readonly unknownChannels?: number | undefined
+  readonly totals: Totals
+  readonly takeovers: number
+  readonly cursor: number
+  readonly planned: number
+  readonly closed: number
+  readonly sealed: boolean
+  /** The code of recipients that were never planned, once the campaign was stopped. */
+  readonly stopCode?: number | undefined
+  /** Settled recipients a second, lately. */
+  readonly ratePerSecond: number
+  readonly redisNowMs: number
+}
+
+export interface NewCampaign {
+  readonly definition: CampaignDefinition
+  readonly policy: OverLimitPolicy
+  /** Milliseconds a topic's slot is taken for; 0 for a campaign that is exempt. */
+  readonly topicIntervalMs: number
+  readonly startAtMs?: number | undefined
+  readonly expiresAtMs?: number | undefined
+}
+
+export type CreateAnswer =
+  | {
+      readonly kind: 'created'
+      readonly state: CampaignState
+      readonly startAtMs: number
+      readonly superseded?: CampaignId
+    }
+  | { readonly kind: 'refused' | 'full'; readonly admissibleAtMs: number }
+
+export type LaunchAnswer =
+  | { readonly kind: 'go' | 'frozen' }
+  | { readonly kind: 'wait'; readonly startAtMs: number }
+  | { readonly kind: 'stopped'; readonly state: string }
+
+const createScript = loadScript('campaign-create', 'ledger-lib')
+const launchScript = loadScript('campaign-launch', 'ledger-lib')
+const freezeScript = loadScript('campaign-freeze', 'ledger-lib')
+const steerScript = loadScript('campaign-steer', 'ledger-lib')
+
+/** Campaigns in Redis: their definition, their life and what is known of all their recipients together. */
+export class CampaignStore {
+  readonly #redis: RedisConnection
+  readonly #keys: Keys
+
+  constructor(redis: RedisConnection, keys: Keys) {
+    this.#redis = redis
+    this.#keys = keys
+  }
+
+  /** Store a campaign and take its topic's slot in one step. Idempotent by the id. */
+  async create(campaign: NewCampaign): Promise<CreateAnswer> {
+    const { definition } = campaign
+    // Written first: a campaign without its pointer could not be found, a pointer without its campaign is harmless.
+    await this.#redis.set(this.#keys.campaignApp(definition.id), definition.app)
+    const reply = (await createScript.run(this.#redis, this.#both(definition.app, definition.id), [
+      definition.id,
+      definition.request.notification.type,
+      definition.topic,
+      campaign.topicIntervalMs,
+      campaign.policy,
+      campaign.startAtMs ?? '',
+      DAY_MS,
+      campaign.expiresAtMs ?? '',
+      JSON.stringify(definition),
+    ])) as unknown[]
+    const kind = String(reply[0])
+    if (kind === 'created') {
+      const superseded = String(reply[4])
+      return {
+        kind,
+        state: reply[1] as CampaignState,
+        startAtMs: Number(reply[2]),
+        ...(superseded === '' ? {} : { superseded: superseded as CampaignId }),
+      }
+    }
+    await this.#redis.del(this.#keys.campaignApp(definition.id))
+    return { kind: kind as 'refused' | 'full', admissibleAtMs: Number(reply[1]) }
+  }
+
+  async launch(app: AppId, id: CampaignId): Promise<LaunchAnswer> {
+    const reply = (await launchScript.run(this.#redis, this.#both(app, id), [])) as unknown[]
+    const kind = String(reply[0])
+    if (kind === 'wait') return { kind, startAtMs: Number(reply[1]) }
+    if (kind === 'stopped') return { kind, state: String(reply[1]) }
+    return { kind: kind as 'go' | 'frozen' }
+  }
+
+  /** The audience is evaluated and stored: the campaign sends from now on. */
+  async frozen(app: AppId, id: CampaignId, audienceSize: number, unknownChannels?: number): Promise<string> {
+    const args = [audienceSize, unknownChannels ?? '']
+    const reply = (await freezeScript.run(this.#redis, this.#both(app, id), args)) as unknown[]
+    return String(reply[0])
+  }
+
+  /** @returns the state afterwards, and whether the state before allowed the step. */
+  async steer(
+    app: AppId,
+    id: CampaignId,
+    act: 'pause' | 'resume' | 'cancelled' | 'halted',
+    reason = '',
+  ): Promise<{ readonly ok: boolean; readonly state: string }> {
+    const reply = (await steerScript.run(this.#redis, this.#both(app, id), [act, reason])) as unknown[]
+    return { ok: reply[0] === 'ok', state: String(reply[1]) }
+  }
+
+  async appOf(id: CampaignId): Promise<AppId | null> {
+    return (await this.#redis.get(this.#keys.campaignApp(id))) as AppId | null
+  }
+
+  async get(app: AppId, id: CampaignId): Promise<CampaignRecord | null> {
+    const [fields, time] = await Promise.all([this.#redis.hgetall(this.#keys.campaign(app, id)), this.#redis.time()])
+    return fields['def'] === undefined ? null : recordOf(fields, redisMs(time))
+  }
+
+  /** Ids of an app's campaigns, newest first, from after `after`. */
+  async ids(app: AppId, after: string | undefined, count: number): Promise<CampaignId[]> {
+    const key = this.#keys.campaigns(app)
+    const rank = after === undefined ? -1 : await this.#redis.zrevrank(key, after)
+    if (rank === null) return []
+    return (await this.#redis.zrevrange(key, rank + 1, rank + count)) as CampaignId[]
+  }
+
+  /** Ids of campaigns that are not finished. */
+  async active(app: AppId): Promise<CampaignId[]> {
+    return (await this.#redis.smembers(this.#keys.active(app))) as CampaignId[]
+  }
+
+  /** Sequence numbers of the batches that are planned and not closed. */
+  async liveBatches(app: AppId, id: CampaignId): Promise<number[]> {
+    return (await this.#redis.smembers(this.#keys.live(app, id))).map(Number)
+  }
+
+  /** Bytes `from` to `to` (inclusive) of the frozen audience. */
+  async targets(app: AppId, id: CampaignId, from: number, to: number): Promise<Uint8Array> {
+    return Uint8Array.from(await this.#redis.getrangeBuffer(this.#keys.targets(app, id), from, to))
+  }
+
+  /** Range, due time and vector of each batch; null where there is none. */
+  async batches(app: AppId, id: CampaignId, seqs: readonly number[]): Promise<(StoredBatch | null)[]> {
+    const pipeline = this.#redis.pipeline()
+    for (const seq of seqs) {
+      pipeline.hmgetBuffer(this.#keys.batch(app, id, seq), 'r', 'd', 'z', 'all', 'st')
+      pipeline.getBuffer(this.#keys.vector(app, id, seq))
+    }
+    const replies = (await pipeline.exec()) ?? []
+    return seqs.map((seq, at) => {
+      const fields = valueOf(replies[at * 2]) as (Buffer | null)[]
+      const vector = valueOf(replies[at * 2 + 1]) as Buffer | null
+      const range = fields[0]?.toString().split(',').map(Number)
+      if (range === undefined) return null
+      const [fromPage = 0, toPage = 0, recipients = 0] = range
+      return {
+        seq,
+        fromPage,
+        toPage,
+        recipients,
+        dueAtMs: Number(fields[1]?.toString() ?? 0),
+        closed: fields[2] !== null,
+        state: fields[4]?.toString() ?? 'new',
+        all: fields[3] == null ? undefined : Number(fields[3].toString()),
+        vector: vector === null ? null : Uint8Array.from(vector),
+      }
+    })
+  }
+
+  /** Up to `count` samples, oldest first. */
+  async samples(app: AppId, id: CampaignId, count: number): Promise<string[]> {
+    const entries = await this.#redis.xrange(this.#keys.samples(app, id), '-', '+', 'COUNT', count)
+    return entries.map(([, fields]) => fields[1] ?? '{}')
+  }
+
+  /** The finished campaigns whose completion nobody has told of yet; `told` takes one off. */
+  async told(app: AppId, id: CampaignId): Promise<void> {
+    await this.#redis.hdel(this.#keys.campaign(app, id), 'outbox')
+  }
+
+  async redisNowMs(): Promise<number> {
+    return redisMs(await this.#redis.time())
+  }
+
+  #both(app: AppId, id: CampaignId): string[] {
+    return [this.#keys.base(app), this.#keys.campaign(app, id)]
+  }
+}
+
+export interface StoredBatch {
+  readonly seq: number
+  readonly fromPage: number
+  readonly toPage: number
+  readonly recipients: number
+  readonly dueAtMs: number
+  readonly closed: boolean
+  readonly state: string
+  /** The code of all recipients, where the batch was closed without ever being opened. */
+  readonly all: number | undefined
+  readonly vector: Uint8Array | null
+}
+
+const redisMs = (time: readonly (string | number)[]): number =>
+  Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000)
+
+const valueOf = (reply: [Error | null, unknown] | undefined): unknown => {
+  if (reply === undefined) throw new Error('Redis answered fewer commands than were sent')
+  if (reply[0] !== null) throw reply[0]
+  return reply[1]
+}
+
+const recordOf = (fields: Readonly<Record<string, string>>, redisNowMs: number): CampaignRecord => {
+  const number = (name: string): number => Number(fields[name] ?? 0)
+  const optional = (name: string): number | undefined => (fields[name] === undefined ? undefined : Number(fields[name]))
+  const totals = emptyTotals()
+  let settled = 0
+  for (const name of classes) {
+    if (name === 'pending') continue
+    totals[name] = number(`n:${name}`)
+    settled += totals[name]
+  }
+  const audienceSize = optional('size') ?? null
+  totals.pending = (audienceSize ?? 0) - settled
+  const state = fields['state'] as CampaignState
+  return {
+    definition: JSON.parse(fields['def'] ?? '{}') as CampaignDefinition,
+    // Time is up even if nothing has touched the campaign since.
+    state: !isTerminal(state) && redisNowMs >= number('expires') ? 'expired' : state,
+    reason: fields['reason'],
+    createdAtMs: number('created'),
+    startAtMs: number('start'),
+    startedAtMs: optional('started'),
+    expiresAtMs: number('expires'),
+    finishedAtMs: optional('finished'),
+    audienceSize,
+    unknownChannels: optional('unknown'),
+    totals,
+    takeovers: number('takeovers'),
+    cursor: number('cursor'),
+    planned: number('planned'),
+    closed: number('closed'),
+    sealed: fields['sealed'] === '1',
+    stopCode: optional('stopCode'),
+    ratePerSecond: redisNowMs - number('windowAt') < 10_000 ? number('rate') : 0,
+    redisNowMs,
+  }
+}

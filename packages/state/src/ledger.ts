@@ -1,0 +1,301 @@
+import type { AppId, CampaignId, CampaignState, Delivery, RecipientClass } from '@wns-fanout/domain'
+import type { Keys } from './keys.ts'
+import type { RedisConnection } from './redis.ts'
+import { loadScript } from './scripts.ts'
+
+/** A batch: a run of pages of one campaign's frozen audience that is sent, checkpointed and closed as one. */
+export interface BatchRef {
+  readonly app: AppId
+  readonly campaign: CampaignId
+  readonly seq: number
+}
+
+/** What the scripts must know of a campaign to open and checkpoint its batches. */
+export interface BatchTerms {
+  /** Credit at most: how many recipients may be uncertain when the owner dies. */
+  readonly window: number
+  readonly delivery: Delivery
+  readonly type: string
+  /** Seconds within which a channel gets no second generic update of the type; 0 where the guard does not apply. */
+  readonly guardSeconds: number
+  readonly maxAttempts: number
+  readonly wantsVariables: boolean
+  /** Locales of the notification's variants; a recipient's variant is its index here + 1, or 0. */
+  readonly locales: readonly string[]
+}
+
+export interface OpenBatch {
+  readonly kind: 'open'
+  readonly fence: number
+  /** Did another owner hold the batch when it was opened? */
+  readonly takeover: boolean
+  readonly redisNowMs: number
+  readonly expiresAtMs: number
+  /** The vector before this call granted credit: tells how many attempts a credited recipient has spent. */
+  readonly before: Uint8Array
+  readonly vector: Uint8Array
+  readonly ordinals: Uint32Array
+  /** By position; empty where nothing is to be posted now. */
+  readonly uris: readonly string[]
+  readonly variables: readonly string[]
+  readonly variants: Uint8Array
+  /** Redis second at which the first held channel may be posted to again, or 0. */
+  readonly heldUntilSecond: number
+  /** Recipients whose post nobody can vouch for, because their owner was lost. */
+  readonly uncertain: number
+  /** The window in force: 1 for a batch that keeps losing its owners. */
+  readonly window: number
+  readonly settled: readonly SettledCount[]
+}
+
+export interface SettledCount {
+  readonly class: RecipientClass
+  readonly count: number
+}
+
+export type OpenAnswer =
+  | { readonly kind: 'missing' | 'closed' | 'paused' }
+  | { readonly kind: 'not-due'; readonly dueAtMs: number }
+  | OpenBatch
+
+export interface DeadChannel {
+  readonly position: number
+  readonly ordinal: number
+  readonly uri: string
+}
+
+export interface GateChange {
+  readonly ordinal: number
+  readonly closeRawGate: boolean
+  /** Redis second until which nothing is posted to the channel; 0 for no hold. */
+  readonly holdUntilSecond: number
+}
+
+export interface Checkpoint {
+  /** From 1, one more each time; the same number again changes nothing. */
+  readonly number: number
+  /** The vector as it should be, credit wanted included. */
+  readonly vector: Uint8Array
+  /** Positions whose stamp has to follow their outcome: newly settled, or pending when a park clears stamps. */
+  readonly changed: readonly number[]
+  readonly dead: readonly DeadChannel[]
+  readonly gates: readonly GateChange[]
+  readonly samples: readonly string[]
+  readonly end?: 'close' | { readonly parkUntilMs: number; readonly clearStamps: boolean }
+}
+
+export type CheckpointAnswer =
+  | { readonly kind: 'fenced' | 'closed' }
+  | {
+      readonly kind: 'ok'
+      readonly state: CampaignState
+      readonly redisNowMs: number
+      /** Where the ledger decided otherwise: refused credit, rotated or halted channels. */
+      readonly adjusted: readonly { readonly position: number; readonly byte: number }[]
+      /** Batches planned and not closed; a small number wakes the planner. */
+      readonly live: number
+      readonly sealed: boolean
+      readonly campaignFinished: boolean
+      readonly batchClosed: boolean
+      readonly settled: readonly SettledCount[]
+    }
+
+const open = loadScript('ledger-open', 'ledger-lib')
+const checkpoint = loadScript('ledger-checkpoint', 'ledger-lib')
+const plan = loadScript('ledger-plan', 'ledger-lib')
+const sweep = loadScript('ledger-sweep', 'ledger-lib')
+
+/**
+ * What Redis remembers of the recipients of a campaign.
+ *
+ * A batch is `new → open(owner) → parked → open … → closed`. A post may start only for a recipient whose byte Redis has
+ * acknowledged as credited, and at most `window` bytes are credited at once; so when an owner dies, at most that many
+ * recipients are uncertain. Opening a batch that is open under another owner is a takeover: the fence rises, whatever
+ * was credited becomes `in_doubt` (at-most-once) or eligible again (at-least-once), and the old owner's next
+ * checkpoint is refused. Every call may be repeated with the same owner and number and then changes nothing.
+ */
+export class Ledger {
+  readonly #redis: RedisConnection
+  readonly #keys: Keys
+
+  constructor(redis: RedisConnection, keys: Keys) {
+    this.#redis = redis
+    this.#keys = keys
+  }
+
+  async open(batch: BatchRef, owner: string, terms: BatchTerms): Promise<OpenAnswer> {
+    const reply = (await open.runBuffer(this.#redis, this.#campaignKeys(batch), [
+      batch.seq,
+      owner,
+      terms.window,
+      terms.delivery,
+      terms.type,
+      terms.guardSeconds,
+      terms.maxAttempts,
+      terms.wantsVariables ? '1' : '0',
+      ...terms.locales,
+    ])) as Reply
+    const kind = text(reply[0])
+    switch (kind) {
+      case 'missing':
+      case 'closed':
+      case 'paused':
+        return { kind }
+      case 'not-due':
+        return { kind, dueAtMs: Number(reply[1]) }
+      case 'open':
+        return {
+          kind,
+          fence: Number(reply[1]),
+          takeover: reply[2] === 1,
+          redisNowMs: Number(reply[3]),
+          expiresAtMs: Number(reply[4]),
+          before: bytes(reply[5]),
+          vector: bytes(reply[6]),
+          ordinals: uint32s(bytes(reply[7])),
+          // URIs are ASCII by the policy that let them in.
+          uris: (reply[8] as Buffer[]).map((uri) => uri.toString('latin1')),
+          variables: (reply[9] as Buffer[]).map((vars) => vars.toString('utf8')),
+          variants: bytes(reply[10]),
+          heldUntilSecond: Number(reply[11]),
+          uncertain: Number(reply[12]),
+          window: Number(reply[13]),
+          settled: settledCounts(reply[14] as Reply),
+        }
+      default:
+        throw new Error(`the ledger answered ${kind} to an open`)
+    }
+  }
+
+  async checkpoint(
+    batch: BatchRef,
+    owner: string,
+    opened: OpenBatch,
+    terms: BatchTerms,
+    change: Checkpoint,
+  ): Promise<CheckpointAnswer> {
+    const park = typeof change.end === 'object' ? change.end : undefined
+    const args: (string | number | Buffer)[] = [
+      batch.seq,
+      owner,
+      opened.fence,
+      change.number,
+      opened.window,
+      terms.type,
+      terms.guardSeconds,
+      Buffer.from(change.vector.buffer, change.vector.byteOffset, change.vector.byteLength),
+      change.end === undefined ? '' : park === undefined ? 'close' : 'park',
+      park === undefined ? '' : Math.ceil(park.parkUntilMs),
+      park?.clearStamps === true ? '1' : '0',
+      terms.guardSeconds === 0
+        ? ''
+        : pairs(change.changed, (position) => [position + 1, opened.ordinals[position] ?? 0]),
+      pairs(change.gates, (gate) => [gate.ordinal, (gate.closeRawGate ? 0x8000_0000 : 0) + gate.holdUntilSecond]),
+      change.dead.length,
+    ]
+    for (const dead of change.dead) args.push(dead.position + 1, dead.ordinal, Buffer.from(dead.uri, 'latin1'))
+    args.push(...change.samples)
+    const reply = (await checkpoint.run(this.#redis, this.#campaignKeys(batch), args)) as Reply
+    const kind = text(reply[0])
+    if (kind === 'fenced' || kind === 'closed') return { kind }
+    const list = reply[3] as number[]
+    return {
+      kind: 'ok',
+      state: text(reply[1]) as CampaignState,
+      redisNowMs: Number(reply[2]),
+      adjusted: Array.from({ length: list.length / 2 }, (_, at) => ({
+        position: (list[at * 2] ?? 0) - 1,
+        byte: list[at * 2 + 1] ?? 0,
+      })),
+      live: Number(reply[4]),
+      sealed: reply[5] === 1,
+      campaignFinished: reply[6] === 1,
+      batchClosed: reply[7] === 1,
+      settled: settledCounts(reply[8] as Reply),
+    }
+  }
+
+  /** Write down the next batches; see `planBatches` for how they are cut. */
+  async plan(
+    campaign: Omit<BatchRef, 'seq'>,
+    step: {
+      readonly cursor: number
+      readonly nextCursor: number
+      readonly ends: boolean
+      readonly batches: readonly PlannedBatch[]
+    },
+  ): Promise<PlanAnswer> {
+    const reply = (await plan.run(this.#redis, this.#campaignKeys(campaign), [
+      step.cursor,
+      step.nextCursor,
+      step.ends ? '1' : '0',
+      ...step.batches.map((batch) => `${batch.fromPage},${batch.toPage},${batch.recipients}`),
+    ])) as Reply
+    const kind = text(reply[0])
+    if (kind === 'ok')
+      return { kind, firstSeq: Number(reply[1]), live: Number(reply[2]), campaignFinished: reply[3] === 1 }
+    if (kind === 'moved') return { kind, cursor: Number(reply[1]), live: Number(reply[2]) }
+    return { kind: 'stopped', state: text(reply[1]) }
+  }
+
+  /** Close up to `atMost` batches that nobody holds, of a campaign that was cancelled, halted or has expired. */
+  async sweep(campaign: Omit<BatchRef, 'seq'>, atMost: number): Promise<SweepAnswer> {
+    const reply = (await sweep.run(this.#redis, this.#campaignKeys(campaign), [atMost])) as Reply
+    return {
+      state: text(reply[0]) as CampaignState | 'missing',
+      closed: Number(reply[1]),
+      live: Number(reply[2]),
+      campaignFinished: reply[3] === 1,
+    }
+  }
+
+  #campaignKeys(of: Omit<BatchRef, 'seq'>): string[] {
+    return [this.#keys.base(of.app), this.#keys.campaign(of.app, of.campaign)]
+  }
+}
+
+/** A run of pages, ends included, and how many recipients are in it. */
+export interface PlannedBatch {
+  readonly fromPage: number
+  readonly toPage: number
+  readonly recipients: number
+}
+
+export type PlanAnswer =
+  | { readonly kind: 'ok'; readonly firstSeq: number; readonly live: number; readonly campaignFinished: boolean }
+  | { readonly kind: 'moved'; readonly cursor: number; readonly live: number }
+  | { readonly kind: 'stopped'; readonly state: string }
+
+export interface SweepAnswer {
+  readonly state: CampaignState | 'missing'
+  readonly closed: number
+  readonly live: number
+  readonly campaignFinished: boolean
+}
+
+type Reply = readonly unknown[]
+
+const text = (value: unknown): string => (Buffer.isBuffer(value) ? value.toString('utf8') : String(value))
+
+const bytes = (value: unknown): Uint8Array => Uint8Array.from(value as Buffer)
+
+const uint32s = (packed: Uint8Array): Uint32Array => {
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength)
+  return Uint32Array.from({ length: packed.byteLength / 4 }, (_, at) => view.getUint32(at * 4))
+}
+
+const pairs = <T>(items: readonly T[], of: (item: T) => readonly [number, number]): Buffer => {
+  const packed = Buffer.allocUnsafe(items.length * 8)
+  items.forEach((item, at) => {
+    const [first, second] = of(item)
+    packed.writeUInt32BE(first, at * 8)
+    packed.writeUInt32BE(second, at * 8 + 4)
+  })
+  return packed
+}
+
+const settledCounts = (list: Reply): SettledCount[] =>
+  Array.from({ length: list.length / 2 }, (_, at) => ({
+    class: text(list[at * 2]) as RecipientClass,
+    count: Number(list[at * 2 + 1]),
+  }))
