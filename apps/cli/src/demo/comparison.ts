@@ -4,7 +4,8 @@ import { classes } from '@wns-fanout/domain'
 /** What the simulator remembers of one channel address; the parts the comparison needs. */
 export interface SimulatorChannel {
   readonly posts: number
-  readonly lastStatus: number
+  /** Null where the last post got no answer. */
+  readonly lastStatus: number | null
   readonly lastWnsStatus: string | null
 }
 

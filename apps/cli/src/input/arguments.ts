@@ -29,7 +29,8 @@ const units: ReadonlyMap<string, number> = new Map([
 export function seconds(text: string): number {
   const match = /^(\d{1,9})([smhd]?)$/.exec(text)
   const unit = units.get(match?.[2] || 's')
-  if (match === null || unit === undefined) throw new InvalidArgumentError('Wanted a duration such as 90s, 15m, 2h or 1d.')
+  if (match === null || unit === undefined)
+    throw new InvalidArgumentError('Wanted a duration such as 90s, 15m, 2h or 1d.')
   return Number(match[1]) * unit
 }
 

@@ -90,7 +90,10 @@ async function notificationOf(options: SendOptions): Promise<Readonly<Record<str
     )
   }
   if (options.toast === undefined)
-    for (const [option, value] of [['--image', options.image], ['--launch', options.launch]] as const)
+    for (const [option, value] of [
+      ['--image', options.image],
+      ['--launch', options.launch],
+    ] as const)
       if (value !== undefined) throw new UsageError(`${option} belongs to --toast`)
   if (options.line !== undefined && options.toast === undefined && options.tile === undefined)
     throw new UsageError('--line belongs to --toast or --tile')
@@ -111,8 +114,11 @@ async function bodyOf(options: SendOptions): Promise<Readonly<Record<string, unk
     return { type: type ?? rootOf(xml, xmlFile), xml }
   }
   const notification = await readJson(notificationFile ?? '-')
-  if (typeof notification === 'object' && notification !== null && !Array.isArray(notification)) return { ...notification }
-  throw new UsageError(`${notificationFile} holds no notification; wanted an object such as {"type": "toast", "content": {"title": "…"}}`)
+  if (typeof notification === 'object' && notification !== null && !Array.isArray(notification))
+    return { ...notification }
+  throw new UsageError(
+    `${notificationFile} holds no notification; wanted an object such as {"type": "toast", "content": {"title": "…"}}`,
+  )
 }
 
 /** `<toast>`, `<tile>` and `<badge>` say themselves what they are. */
@@ -160,7 +166,8 @@ export async function readChannelIds(path: string): Promise<readonly string[]> {
     if (text === '') return []
     if (!text.startsWith('{')) return [text]
     const channel = channelIn(text)
-    if (channel === undefined) throw new UsageError(`${path} line ${index + 1}: wanted a channel id or {"channel": "…"}`)
+    if (channel === undefined)
+      throw new UsageError(`${path} line ${index + 1}: wanted a channel id or {"channel": "…"}`)
     return [channel]
   })
   if (channels.length === 0) throw new UsageError(`${path} lists no channel`)
@@ -170,7 +177,8 @@ export async function readChannelIds(path: string): Promise<readonly string[]> {
 function channelIn(line: string): string | undefined {
   try {
     const value: unknown = JSON.parse(line)
-    if (typeof value === 'object' && value !== null && 'channel' in value && typeof value.channel === 'string') return value.channel
+    if (typeof value === 'object' && value !== null && 'channel' in value && typeof value.channel === 'string')
+      return value.channel
   } catch {
     // Told by the caller, who knows the line.
   }

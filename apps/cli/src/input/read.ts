@@ -55,7 +55,8 @@ export async function openSource(path: string): Promise<Source> {
 export async function readSecret(path: string): Promise<string> {
   const secret = (await readText(path)).replace(/\r?\n$/, '')
   if (secret === '') throw new UsageError(`${nameOf(path)} is empty; a client secret was expected there`)
-  if (secret.includes('\n')) throw new UsageError(`${nameOf(path)} has several lines; only the client secret may be there`)
+  if (secret.includes('\n'))
+    throw new UsageError(`${nameOf(path)} has several lines; only the client secret may be there`)
   return secret
 }
 
@@ -63,6 +64,7 @@ const nameOf = (path: string): string => (path === '-' ? 'stdin' : path)
 
 function unreadable(path: string, error: unknown): UsageError {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
-  const why = code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'this user may not read it' : String(code)
+  const why =
+    code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'this user may not read it' : String(code)
   return new UsageError(`cannot read ${path}: ${why}`)
 }

@@ -1,0 +1,66 @@
+import { describeExit, isAlive } from '@wns-fanout/local'
+import type { Command } from 'commander'
+import { setTimeout as wait } from 'node:timers/promises'
+import { type Context, contextOf, untilInterrupted } from '../context.ts'
+import { Failure } from '../failure.ts'
+import { readableLog, startWorker } from '../stack/parts.ts'
+import { enterWorker, leaveWorker, readRunningStack } from '../stack/stack-file.ts'
+
+const checkEveryMs = 500
+
+export function addStartWorker(program: Command): void {
+  program
+    .command('start-worker')
+    .description('Run one more worker for the stack of this folder until Ctrl-C.')
+    .addHelpText(
+      'after',
+      `
+The worker joins the stack that "wns-fanout up" runs (see .wns-fanout/stack.json), takes its share of what is being
+sent, and ends when the stack ends.
+
+Example:
+  $ wns-fanout start-worker`,
+    )
+    .action(async (_options: unknown, command: Command) => await joinStack(contextOf(command)))
+}
+
+async function joinStack({ screen, folder, interrupted }: Context): Promise<void> {
+  const stack = await readRunningStack(folder)
+  const name = `worker-extra-${process.pid}`
+  const worker = await startWorker(
+    { folder, env: stack.env, onLog: (_name, line) => screen.say(readableLog(line)) },
+    name,
+  )
+  const ended = new AbortController()
+  try {
+    await enterWorker(folder, worker)
+    screen.show({ ready: true, pid: worker.pid, ops: worker.ops }, [
+      `Worker ${worker.pid} works for ${stack.api}; metrics at ${worker.ops}/metrics. Ctrl-C stops it in order.`,
+    ])
+    const end = await Promise.race([
+      untilInterrupted(interrupted),
+      worker.exited,
+      whenGone(stack.pids.main, ended.signal),
+    ])
+    if (end === 'interrupted') screen.say('Stopping: finishing what is being posted.')
+    else if (end === 'gone') screen.say('The stack has ended, so this worker does too.')
+    else
+      throw new Failure(
+        'worker-ended',
+        `the worker ended${end === undefined ? '' : ` (${describeExit(end)})`}; look into ${folder.logFile(name)}`,
+      )
+  } finally {
+    ended.abort()
+    await worker.stop()
+    await leaveWorker(folder, worker.pid)
+  }
+}
+
+/** Resolves when that process is gone. */
+async function whenGone(pid: number, signal: AbortSignal): Promise<'gone' | 'interrupted'> {
+  while (isAlive(pid)) {
+    await wait(checkEveryMs, undefined, { signal }).catch(() => {})
+    if (signal.aborted) return 'interrupted'
+  }
+  return 'gone'
+}

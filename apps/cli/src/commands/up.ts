@@ -1,0 +1,147 @@
+import { createServer } from 'node:net'
+import { describeExit, removeStackFile } from '@wns-fanout/local'
+import type { Command } from 'commander'
+import { type Context, contextOf, untilInterrupted } from '../context.ts'
+import { Failure } from '../failure.ts'
+import { integer } from '../input/arguments.ts'
+import { claim } from '../stack/folder.ts'
+import { parseLog, readableLog } from '../stack/parts.ts'
+import type { RunningStack } from '../stack/stack-file.ts'
+import { startStack } from '../stack/start-stack.ts'
+import { formatDuration } from '../terminal/format.ts'
+import { fieldLines } from '../terminal/table.ts'
+
+interface UpOptions {
+  readonly simulate?: true
+  readonly workers: number
+  readonly port?: number
+  readonly restart: boolean
+}
+
+const usualPort = 8080
+const warnSeverity = 40
+
+export function addUp(program: Command): void {
+  program
+    .command('up')
+    .description('Run Redis, the API and workers on this machine until Ctrl-C (this is "pnpm start").')
+    .option('--simulate', 'send to a simulator of WNS instead of WNS; nothing leaves this machine')
+    .option('--workers <n>', 'how many workers', integer(0, 64), 1)
+    .option(
+      '--port <port>',
+      `port of the API; 0 takes a free one (default: PORT, else ${usualPort} or a free one)`,
+      integer(0, 65_535),
+    )
+    .option('--no-restart', 'leave a worker that died dead')
+    .addHelpText(
+      'after',
+      `
+With REDIS_URL that Redis is used, else one is started that keeps its data in .wns-fanout/redis.
+Everything another command needs is in .wns-fanout/stack.json while it runs: addresses, process ids, an API key.
+Ctrl-C stops in order: workers finish what they are posting, batches in hand go back to the queue.
+
+Examples:
+  $ wns-fanout up --simulate                 try everything without Windows or Microsoft
+  $ wns-fanout up --workers 4 --port 9000    four workers against the real WNS
+  $ REDIS_URL=redis://10.0.0.5:6379 wns-fanout up`,
+    )
+    .action(async (options: UpOptions, command: Command) => await up(contextOf(command), options))
+}
+
+async function up(context: Context, options: UpOptions): Promise<void> {
+  const { screen, folder, interrupted } = context
+  const port = await portOf(options.port, (line) => screen.say(line))
+  const claimed = await claim(folder)
+  try {
+    const stack = await startStack({
+      folder,
+      redisUrl: process.env['REDIS_URL'] || null,
+      persistence: 'aof',
+      simulate: options.simulate === true,
+      workers: options.workers,
+      port,
+      restart: options.restart,
+      env: inherited(['WNS_FANOUT_PREFIX', 'WNS_ROUTE_TO', 'WNS_CA_FILE']),
+      log: (line) => screen.say(line),
+      onLog: (name, line) => {
+        if ((parseLog(line)?.severity ?? 0) >= warnSeverity) screen.say(`${name}  ${readableLog(line)}`)
+      },
+      onPart: (name, tookMs) => screen.say(`${name} is up after ${formatDuration(tookMs)}`),
+    })
+    try {
+      const running = stack.current()
+      screen.show(running, overview(running, folder.stackFile, folder.logFile('*')))
+      const end = await Promise.race([untilInterrupted(interrupted), stack.failed])
+      screen.say(end === 'interrupted' ? 'Stopping; a second Ctrl-C does not wait.' : '')
+      if (end !== 'interrupted')
+        throw new Failure(
+          'part-ended',
+          `${end.name} ended (${describeExit(end.exit)}), so the stack stops; look into ${folder.logFile(end.name)}`,
+        )
+    } finally {
+      await stack.stop()
+      await removeStackFile(folder.stackFile)
+    }
+    screen.say('Stopped.')
+  } finally {
+    await claimed.release()
+  }
+}
+
+/** The port that was asked for, if it is free; nobody asked: the usual one, or any when that is taken. */
+async function portOf(wanted: number | undefined, log: (line: string) => void): Promise<number> {
+  const asked = wanted ?? (process.env['PORT'] ? integer(0, 65_535)(process.env['PORT']) : undefined)
+  const port = asked ?? usualPort
+  if (port === 0 || (await isFree(port))) return port
+  if (asked !== undefined)
+    throw new Failure(
+      'port-taken',
+      `port ${port} of 127.0.0.1 is taken by another process; choose another with --port, or --port 0 for a free one`,
+      { port },
+    )
+  log(`Port ${port} is taken by another process, so the API gets a free one.`)
+  return 0
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  return await new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false))
+    server.listen({ host: '127.0.0.1', port, exclusive: true }, () => server.close(() => resolve(true)))
+  })
+}
+
+function inherited(names: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = process.env[name]
+      return value === undefined || value === '' ? [] : [[name, value]]
+    }),
+  )
+}
+
+function overview(stack: RunningStack, stackFile: string, logs: string): readonly string[] {
+  const { simulator } = stack
+  return [
+    '',
+    ...(simulator === null
+      ? []
+      : ['*** SIMULATOR: notifications go to a program on this machine, not to WNS. ***', '']),
+    ...fieldLines([
+      ['API', `${stack.api}/v1`],
+      ['docs', `${stack.api}/docs`],
+      ['metrics', [stack.ops.api, ...stack.ops.workers].map((url) => `${url}/metrics`).join('\n         ')],
+      ['simulator', simulator === null ? null : `${simulator.control}/v1/stats`],
+      ['logs', logs],
+      ['details', stackFile],
+    ]),
+    '',
+    'For curl in another terminal (the key is the one in stack.json):',
+    `  export WNS_FANOUT_URL=${stack.api}`,
+    `  export WNS_FANOUT_API_KEY=$(node -p "require('${stackFile}').apiKey")`,
+    '  curl -H "Authorization: Bearer $WNS_FANOUT_API_KEY" $WNS_FANOUT_URL/v1/apps',
+    'Commands such as "wns-fanout doctor" find this stack by themselves in this folder.',
+    '',
+    'Ready. Ctrl-C stops everything in order.',
+  ]
+}

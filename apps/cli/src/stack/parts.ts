@@ -1,0 +1,181 @@
+import { readFile } from 'node:fs/promises'
+import type { Child, LocalRedis, Part, RedisCommand } from '@wns-fanout/local'
+import { findRedis, startChild, startRedis } from '@wns-fanout/local'
+import { Failure } from '../failure.ts'
+import type { Folder } from './folder.ts'
+import { cacheDir, scriptOf } from './scripts.ts'
+
+/** What the parts of a stack have in common. */
+export interface PartOptions {
+  readonly folder: Folder
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly onLog?: ((name: string, line: string) => void) | undefined
+}
+
+export interface ApiPart extends Part {
+  readonly pid: number
+  readonly url: string
+  readonly ops: string
+}
+
+export interface WorkerPart extends Part {
+  readonly pid: number
+  readonly ops: string
+}
+
+export interface SimulatorPart extends Part {
+  readonly pid: number
+  readonly about: { readonly host: string; readonly port: number; readonly caFile: string; readonly control: string }
+}
+
+/** A Redis of our own with its data in the folder. */
+export async function startEmbeddedRedis(
+  folder: Folder,
+  persistence: 'aof' | 'none',
+  log: (line: string) => void,
+): Promise<LocalRedis> {
+  const redis: RedisCommand = await findRedis({ cacheDir: cacheDir(), log }).catch((error: unknown) => {
+    throw new Failure('no-redis', error instanceof Error ? error.message : 'no Redis server was found', {
+      cause: error,
+    })
+  })
+  return await startRedis({ redis, dir: folder.redisDir, persistence, logFile: folder.logFile('redis') })
+}
+
+export async function startSimulator(options: PartOptions): Promise<SimulatorPart> {
+  const child = await start(options, 'simulator', {
+    script: scriptOf('wns-simulator'),
+    args: ['--port', '0', '--control-port', '0', '--ca-file', options.folder.caFile, '--exit-with-stdin'],
+    readyLine: (line) => textIn(line, 'control') !== undefined,
+  })
+  const line = await child.ready
+  const about = {
+    host: textIn(line, 'host') ?? '127.0.0.1',
+    port: Number(fieldOf(line, 'port')),
+    caFile: textIn(line, 'caFile') ?? options.folder.caFile,
+    control: urlOf(fieldOf(line, 'control')),
+  }
+  return { pid: child.pid, about, exited: child.exited, stop: async () => await child.stop() }
+}
+
+/** The API on `port` (0: any free one); its first key is in the folder's api-key file once it is ready. */
+export async function startApi(options: PartOptions, port: number): Promise<ApiPart> {
+  const child = await start(
+    {
+      ...options,
+      env: { ...options.env, PORT: String(port), OPS_PORT: '0', [bootstrapVariable]: options.folder.apiKeyFile },
+    },
+    'api',
+    { script: scriptOf('api') },
+  )
+  const line = await child.ready
+  return {
+    pid: child.pid,
+    url: urlOf(fieldOf(line, 'api')),
+    ops: urlOf(fieldOf(line, 'ops')),
+    exited: child.exited,
+    stop: async () => await child.stop(),
+  }
+}
+
+const bootstrapVariable = 'WNS_FANOUT_BOOTSTRAP_KEY_FILE'
+
+export async function startWorker(options: PartOptions, name: string): Promise<WorkerPart> {
+  const child = await start({ ...options, env: { ...options.env, OPS_PORT: '0' } }, name, {
+    script: scriptOf('worker'),
+  })
+  const line = await child.ready
+  return {
+    pid: child.pid,
+    ops: urlOf(fieldOf(line, 'ops')),
+    exited: child.exited,
+    stop: async () => await child.stop(),
+  }
+}
+
+/** The key that the API left for us. */
+export async function readApiKey(folder: Folder): Promise<string> {
+  const key = (await readFile(folder.apiKeyFile, 'utf8').catch(() => '')).trim()
+  if (key !== '') return key
+  throw new Failure('no-api-key', `the API left no key in ${folder.apiKeyFile}; look into ${folder.logFile('api')}`)
+}
+
+type ChildOptions = Pick<Parameters<typeof startChild>[0], 'script' | 'args' | 'readyLine'>
+
+/** Starts a child and waits until it is ready; ends it when it does not become so. */
+async function start({ folder, env, onLog }: PartOptions, name: string, options: ChildOptions): Promise<Child> {
+  const logFile = folder.logFile(name)
+  const child = await startChild({
+    ...options,
+    name,
+    env,
+    logFile,
+    ...(onLog === undefined ? {} : { onLine: (line) => onLog(name, line) }),
+  })
+  try {
+    await child.ready
+    return child
+  } catch (error) {
+    await child.stop({ graceMs: 1000 })
+    throw new Failure('start-failed', `${startProblem(error)}\n  its whole log: ${logFile}`, { cause: error })
+  }
+}
+
+/** Of the JSON log lines in the message of a failed start, the messages. */
+function startProblem(error: unknown): string {
+  const [first = '', ...rest] = (error instanceof Error ? error.message : String(error)).split('\n')
+  return [first, ...rest.map((line) => `  ${readableLog(line)}`)].join('\n')
+}
+
+/** A JSON log line as text: `level message (error)`. Other lines as they are. */
+export function readableLog(line: string): string {
+  const entry = parseLog(line)
+  if (entry === undefined) return line
+  const err = fieldOf(entry.fields, 'err')
+  const why = textIn(err, 'message')
+  return `${entry.level}  ${entry.message}${why === undefined || why === entry.message ? '' : ` (${why})`}`
+}
+
+export interface LogEntry {
+  readonly level: string
+  /** As pino counts: 30 info, 40 warn, 50 error. */
+  readonly severity: number
+  readonly message: string
+  readonly fields: unknown
+}
+
+const levels: ReadonlyMap<number, string> = new Map([
+  [10, 'trace'],
+  [20, 'debug'],
+  [30, 'info'],
+  [40, 'warn'],
+  [50, 'error'],
+  [60, 'fatal'],
+])
+
+export function parseLog(line: string): LogEntry | undefined {
+  if (!line.startsWith('{')) return undefined
+  let fields: unknown
+  try {
+    fields = JSON.parse(line)
+  } catch {
+    return undefined
+  }
+  const level = fieldOf(fields, 'level')
+  const severity = typeof level === 'number' ? level : ([...levels].find(([, name]) => name === level)?.[0] ?? 0)
+  const message = textIn(fields, 'msg') ?? textIn(fields, 'message')
+  if (severity === 0 || message === undefined) return undefined
+  return { level: levels.get(severity) ?? 'info', severity, message, fields }
+}
+
+const fieldOf = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+
+const textIn = (value: unknown, name: string): string | undefined => {
+  const field = fieldOf(value, name)
+  return typeof field === 'string' ? field : undefined
+}
+
+/** Ready lines tell a URL, or only a port of this machine. */
+const urlOf = (value: unknown): string =>
+  typeof value === 'number' ? `http://127.0.0.1:${value}` : String(value).replace(/\/$/, '')

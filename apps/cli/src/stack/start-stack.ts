@@ -1,0 +1,204 @@
+import type { Exit, PartEnded, Supervisor } from '@wns-fanout/local'
+import { createSupervisor, describeExit, ensureKeyringFile } from '@wns-fanout/local'
+import type { Folder } from './folder.ts'
+import type { ApiPart, PartOptions, SimulatorPart, WorkerPart } from './parts.ts'
+import { readApiKey, startApi, startEmbeddedRedis, startSimulator, startWorker } from './parts.ts'
+import type { RunningStack } from './stack-file.ts'
+import { rewriteStackFile } from './stack-file.ts'
+
+export interface StackOptions {
+  readonly folder: Folder
+  /** Null starts a Redis of our own in the folder. */
+  readonly redisUrl: string | null
+  /** Whether our own Redis keeps its data for the next start. */
+  readonly persistence: 'aof' | 'none'
+  readonly simulate: boolean
+  readonly workers: number
+  /** Of the API; 0 takes a free one. */
+  readonly port: number
+  /** Whether an API or a worker that died is started again after a second. */
+  readonly restart: boolean
+  /** Variables for the API and workers beside those that hold the stack together; undefined removes one. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** What happens, one line for people. */
+  readonly log: (line: string) => void
+  /** Each line that the API, workers and the simulator write. */
+  readonly onLog?: (name: string, line: string) => void
+  /** Told when a part is up, with the milliseconds it took. */
+  readonly onPart?: (name: string, tookMs: number) => void
+}
+
+export interface Stack {
+  /** As it is now: a worker that was started again has another process and another port. */
+  current(): RunningStack
+  /** Resolves when a part without which nothing works has ended on its own. */
+  readonly failed: Promise<PartEnded>
+  /** Ends API and workers, then the simulator and Redis. Leaves stack.json to the caller. */
+  stop(): Promise<void>
+}
+
+const restartAfterMs = 1000
+
+/**
+ * Starts Redis, the simulator, the API and workers as children and writes stack.json once all are ready. When one cannot
+ * be started, the others are ended and its error is thrown.
+ */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const supervisor = createSupervisor({ log: options.log })
+  try {
+    return await assemble(options, supervisor)
+  } catch (error) {
+    await supervisor.stop()
+    throw error
+  }
+}
+
+async function assemble(options: StackOptions, supervisor: Supervisor): Promise<Stack> {
+  const { folder, log } = options
+  const own = new Set<number>()
+  const workers = new Map<number, WorkerPart>()
+  let api: ApiPart | undefined
+  let apiKey = ''
+  let ready = false
+  let stopping = false
+
+  await ensureKeyringFile(folder.keyringFile)
+  const simulatorOptions: PartOptions = { folder, env: options.env ?? {}, onLog: options.onLog }
+  const [redis, simulator] = await all([
+    options.redisUrl === null
+      ? timed(
+          'Redis',
+          async () =>
+            await supervisor.add('redis', async () => await startEmbeddedRedis(folder, options.persistence, log)),
+        )
+      : Promise.resolve(null),
+    options.simulate
+      ? timed(
+          'simulator',
+          async () => await supervisor.add('simulator', async () => await startSimulator(simulatorOptions)),
+        )
+      : Promise.resolve(null),
+  ])
+  const redisUrl = redis?.url ?? options.redisUrl ?? ''
+  const partOptions: PartOptions = { folder, env: envOf(options, redisUrl, simulator), onLog: options.onLog }
+
+  await all([addApi(), ...Array.from({ length: options.workers }, async (_, index) => await addWorker(index + 1))])
+  apiKey = await readApiKey(folder)
+  await save()
+  ready = true
+
+  return {
+    current,
+    failed: supervisor.failed,
+    async stop() {
+      stopping = true
+      await supervisor.stop()
+    },
+  }
+
+  async function addApi(): Promise<void> {
+    const start = async (): Promise<ApiPart> => {
+      // Started again it must be found where it was.
+      const port = api === undefined ? options.port : Number(new URL(api.url).port)
+      api = await startApi(partOptions, port)
+      return api
+    }
+    await timed('API', async () => await supervisor.add('api', start, restartOptions('api')))
+  }
+
+  async function addWorker(number: number): Promise<void> {
+    const name = `worker-${number}`
+    const start = async (): Promise<WorkerPart> => {
+      const worker = await startWorker(partOptions, name)
+      own.add(worker.pid)
+      workers.set(number, worker)
+      return worker
+    }
+    await timed(name, async () => {
+      if (options.restart) await supervisor.add(name, start, restartOptions(name))
+      else await supervisor.add(name, async () => await mortal(name, number, await start()))
+    })
+  }
+
+  function restartOptions(name: string): Parameters<Supervisor['add']>[2] {
+    if (!options.restart) return {}
+    return { restart: { afterMs: restartAfterMs, onRestart: async () => await saveBecause(`${name} runs again`) } }
+  }
+
+  /** A part that may die: without `exited` the supervisor lets it rest, and the others go on. */
+  async function mortal(name: string, number: number, worker: WorkerPart): Promise<Pick<WorkerPart, 'stop'>> {
+    void (async () => {
+      const exit: Exit | undefined = await worker.exited
+      workers.delete(number)
+      if (exit !== undefined) await saveBecause(`${name} ended (${describeExit(exit)}); it is not started again`)
+    })()
+    return { stop: async () => await worker.stop() }
+  }
+
+  async function saveBecause(line: string): Promise<void> {
+    if (!ready || stopping) return
+    log(line)
+    await save().catch((error: unknown) => log(`stack.json could not be written: ${String(error)}`))
+  }
+
+  async function save(): Promise<void> {
+    await rewriteStackFile(folder, current(), own)
+  }
+
+  function current(): RunningStack {
+    const running = [...workers].toSorted(([a], [b]) => a - b).map(([, worker]) => worker)
+    return {
+      api: api?.url ?? '',
+      apiKey,
+      ops: { api: api?.ops ?? '', workers: running.map(({ ops }) => ops) },
+      redis: redisUrl,
+      pids: {
+        main: process.pid,
+        api: api?.pid ?? null,
+        workers: running.map(({ pid }) => pid),
+        redis: redis?.pid ?? null,
+        simulator: simulator?.pid ?? null,
+      },
+      simulator: simulator?.about ?? null,
+      env: Object.fromEntries(
+        Object.entries(partOptions.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+      ),
+    }
+  }
+
+  async function timed<T>(name: string, act: () => Promise<T>): Promise<T> {
+    const startedMs = performance.now()
+    const result = await act()
+    options.onPart?.(name, performance.now() - startedMs)
+    return result
+  }
+}
+
+function envOf(
+  options: StackOptions,
+  redisUrl: string,
+  simulator: SimulatorPart | null,
+): Readonly<Record<string, string | undefined>> {
+  return {
+    LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
+    ...options.env,
+    REDIS_URL: redisUrl,
+    WNS_FANOUT_KEYRING_FILE: options.folder.keyringFile,
+    ...(simulator === null
+      ? {}
+      : {
+          WNS_ROUTE_TO: `${simulator.about.host}:${simulator.about.port}`,
+          WNS_CA_FILE: simulator.about.caFile,
+          // The simulator is on this machine; a proxy could not reach it.
+          HTTPS_PROXY: undefined,
+        }),
+  }
+}
+
+/** Like `Promise.all`, but settled altogether before it throws, so that nothing starts behind our back. */
+async function all<T extends readonly Promise<unknown>[]>(
+  promises: readonly [...T],
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(promises)
+  return (await Promise.all(promises)) as { -readonly [K in keyof T]: Awaited<T[K]> }
+}
