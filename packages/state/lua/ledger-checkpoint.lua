@@ -8,8 +8,9 @@
 --       13 gates: 4-byte ordinal and 4-byte value (highest bit: close the raw gate; the rest: second to hold until),
 --       14 number of dead, then for each: position (from 1), ordinal, posted URI;
 --       then the samples, each a JSON text.
+-- A recipient whose URI had changed once already comes as FAILED_ROTATED: it stays so only if it changed again.
 -- Returns {'fenced'} when another owner took the batch, {'closed'} when it is closed already, else
---   {'ok', state, nowMs, adjusted: {position, byte, …}, batches live, sealed 0|1, finished 0|1, batch closed 0|1,
+--   {'ok', state, nowMs, adjusted: {position, byte, …}, batches live, plan cursor (-1 = sealed), finished 0|1, batch closed 0|1,
 --    counts: {class, n, …} of what this call settled}.
 -- Idempotent: a checkpoint number that was seen changes nothing; totals come from the change of the vector.
 local base, campaign = KEYS[1], KEYS[2]
@@ -33,11 +34,15 @@ local state = state_now(campaign, c[1], c[2], at)
 local final = stop_code(state)
 local n = tonumber(string.match(b[1], '(%d+)$'))
 local adjusted, counts = {}, {}
+local function plan_cursor()
+  local p = redis.call('HMGET', campaign, 'sealed', 'cursor')
+  return p[1] == '1' and -1 or tonumber(p[2] or '0')
+end
 local function reply(finished, closed)
   local list = {}
   for class, count in pairs(counts) do list[#list + 1] = class; list[#list + 1] = count end
-  return { 'ok', state, at, adjusted, redis.call('SCARD', campaign .. ':live'),
-    redis.call('HGET', campaign, 'sealed') == '1' and 1 or 0, finished and 1 or 0, closed and 1 or 0, list }
+  return { 'ok', state, at, adjusted, redis.call('SCARD', campaign .. ':live'), plan_cursor(),
+    finished and 1 or 0, closed and 1 or 0, list }
 end
 
 local old_text = redis.call('GET', key .. ':v')
@@ -81,6 +86,7 @@ if dead_count > 0 then
           redis.call('HSET', base .. 'uri:' .. page, slot, sub(value, 1, a) .. sub(value, z))
           redis.call('SETBIT', base .. 'occupied', ordinal, 0)
           dead = dead + 1
+          if code_of(new[position]) == FAILED_ROTATED then new[position] = byte_of(DEAD_LAST, posts_of(new[position])) end
         elseif uri ~= '' then
           local was_rotated = code_of(new[position]) == FAILED_ROTATED
           new[position] = byte_of(was_rotated and FAILED_ROTATED or ROTATED, posts_of(new[position]))

@@ -1,7 +1,7 @@
 -- Take a batch in hand, or resume it, and grant the first credit.
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 seq, 2 owner nonce, 3 window (credit at most), 4 delivery, 5 type, 6 guard window in seconds (0 = no guard),
---       7 max attempts, 8 '1' when variables are wanted, 9.. locales of variants
+--       7 max attempts, 8 '1' when variables are wanted, 9 '1' when locales are wanted
 -- Returns {'closed' | 'missing' | 'paused'},
 --      or {'not-due', dueAtMs},
 --      or {'open', fence, takeover 0|1, nowMs, expiresMs, vector before the credit, vector, ordinals (4 bytes each, big
@@ -96,11 +96,11 @@ if state == 'paused' then
 end
 
 -- Who is in the batch, and what may be posted to them now.
-local ordinals, uris, vars, variants = {}, {}, {}, {}
+local ordinals, uris, vars, locales = {}, {}, {}, {}
 local stamps = guard > 0 and stamps_of(base, type)
 local ours, stamp_now = tonumber(b[7] or '-1'), pack4(second)
 local held_until, i = 0, 0
-local locale_count = #ARGV - 8
+local wants_locales = ARGV[9] == '1'
 for page = from, to do
   local bits = redis.call('GETRANGE', campaign .. ':targets', page * 64, page * 64 + 63)
   local slots = {}
@@ -129,10 +129,6 @@ for page = from, to do
     local gates = redis.call('GET', base .. 'gate:' .. page)
     local opted = redis.call('GETRANGE', base .. 'optout', page * 64, page * 64 + 63)
     if not string.find(opted, '[^%z]') then opted = nil end
-    local locales = {}
-    for l = 1, locale_count do
-      locales[l] = redis.call('GETRANGE', base .. 'locale:' .. ARGV[8 + l], page * 64, page * 64 + 63)
-    end
     for s = 1, #slots do
       local slot = slots[s]
       local ordinal = page * PAGE + slot
@@ -140,13 +136,7 @@ for page = from, to do
       ordinals[i] = pack4(ordinal)
       uris[i] = ''
       if wants_vars then vars[i] = by_vars[s] or '' end
-      if locale_count > 0 then
-        variants[i] = 0
-        for l = 1, locale_count do
-          local v = byte(locales[l], floor(slot / 8) + 1) or 0
-          if floor(v / 2 ^ (7 - slot % 8)) % 2 == 1 then variants[i] = l end
-        end
-      end
+      if wants_locales then locales[i] = '' end
       local code = code_of(vector[i] or 0)
       if CLASS[code] == 'pending' then
         local value = by_slot[slot]
@@ -182,6 +172,7 @@ for page = from, to do
           if held_until == 0 or held < held_until then held_until = held end
         else
           uris[i] = uri
+          if wants_locales and z then locales[i] = string.match(sub(value, z + 1), '^[^;]*;([^;]*)') or '' end
         end
       end
     end
@@ -209,5 +200,5 @@ if packed ~= stored then redis.call('SET', key .. ':v', packed) end
 add_totals(campaign, totals)
 local counts = {}
 for class, count in pairs(totals) do counts[#counts + 1] = class; counts[#counts + 1] = count end
-return { 'open', fence, takeover and 1 or 0, at, tonumber(c[2]), before, packed, table.concat(ordinals), uris, vars,
-  locale_count > 0 and pack_bytes(variants) or '', held_until, uncertain, grants, counts }
+return { 'open', fence, takeover and 1 or 0, at, tonumber(c[2]), before, packed, table.concat(ordinals), uris, vars, locales,
+  held_until, uncertain, grants, counts }

@@ -20,8 +20,7 @@ export interface BatchTerms {
   readonly guardSeconds: number
   readonly maxAttempts: number
   readonly wantsVariables: boolean
-  /** Locales of the notification's variants; a recipient's variant is its index here + 1, or 0. */
-  readonly locales: readonly string[]
+  readonly wantsLocales: boolean
 }
 
 export interface OpenBatch {
@@ -38,7 +37,7 @@ export interface OpenBatch {
   /** By position; empty where nothing is to be posted now. */
   readonly uris: readonly string[]
   readonly variables: readonly string[]
-  readonly variants: Uint8Array
+  readonly locales: readonly string[]
   /** Redis second at which the first held channel may be posted to again, or 0. */
   readonly heldUntilSecond: number
   /** Recipients whose post nobody can vouch for, because their owner was lost. */
@@ -94,7 +93,8 @@ export type CheckpointAnswer =
       readonly adjusted: readonly { readonly position: number; readonly byte: number }[]
       /** Batches planned and not closed; a small number wakes the planner. */
       readonly live: number
-      readonly sealed: boolean
+      /** Where the planner goes on, or -1 when the plan is sealed. */
+      readonly planCursor: number
       readonly campaignFinished: boolean
       readonly batchClosed: boolean
       readonly settled: readonly SettledCount[]
@@ -133,7 +133,7 @@ export class Ledger {
       terms.guardSeconds,
       terms.maxAttempts,
       terms.wantsVariables ? '1' : '0',
-      ...terms.locales,
+      terms.wantsLocales ? '1' : '0',
     ])) as Reply
     const kind = text(reply[0])
     switch (kind) {
@@ -156,7 +156,7 @@ export class Ledger {
           // URIs are ASCII by the policy that let them in.
           uris: (reply[8] as Buffer[]).map((uri) => uri.toString('latin1')),
           variables: (reply[9] as Buffer[]).map((vars) => vars.toString('utf8')),
-          variants: bytes(reply[10]),
+          locales: (reply[10] as Buffer[]).map((locale) => locale.toString('latin1')),
           heldUntilSecond: Number(reply[11]),
           uncertain: Number(reply[12]),
           window: Number(reply[13]),
@@ -208,7 +208,7 @@ export class Ledger {
         byte: list[at * 2 + 1] ?? 0,
       })),
       live: Number(reply[4]),
-      sealed: reply[5] === 1,
+      planCursor: Number(reply[5]),
       campaignFinished: reply[6] === 1,
       batchClosed: reply[7] === 1,
       settled: settledCounts(reply[8] as Reply),

@@ -1,0 +1,74 @@
+import type { AppId, CampaignId } from './ids.ts'
+import type { RetryReason } from './disposition.ts'
+import type { AnswerTrace } from './outcome.ts'
+import type { NotificationType } from './notification.ts'
+import type { RecipientClass } from './vector.ts'
+
+/**
+ * What happens in a worker, told once; metrics and logs only read it. Each event says what it means to operators in
+ * the table of docs/operations.md. No event holds a channel, a URI, a payload or a token.
+ */
+export type FanoutEvent =
+  | {
+      /** A checkpoint was acknowledged: what it settled and what led to it. */
+      readonly type: 'batch.checkpointed'
+      readonly app: AppId
+      readonly campaign: CampaignId
+      readonly notification: NotificationType
+      readonly settled: readonly { readonly class: RecipientClass; readonly count: number }[]
+      /** Complete answers by HTTP status, and `none` for posts that got none. */
+      readonly responses: ReadonlyMap<number | 'none', number>
+      readonly retries: ReadonlyMap<RetryReason, number>
+      /** A sample of how long posts took. */
+      readonly durationsMs: readonly number[]
+      readonly checkpointMs: number
+    }
+  | {
+      readonly type: 'batch.opened'
+      readonly app: AppId
+      readonly campaign: CampaignId
+      readonly seq: number
+      readonly notification: NotificationType
+      readonly takeover: boolean
+      readonly uncertain: number
+      readonly settled: readonly { readonly class: RecipientClass; readonly count: number }[]
+      readonly guardAdmitted: number
+    }
+  | {
+      readonly type: 'batch.parked'
+      readonly app: AppId
+      readonly campaign: CampaignId
+      readonly seq: number
+      readonly delayMs: number
+      readonly reason: string
+    }
+  | { readonly type: 'batch.closed'; readonly app: AppId; readonly campaign: CampaignId; readonly seq: number }
+  | { readonly type: 'batch.fenced'; readonly app: AppId; readonly campaign: CampaignId; readonly seq: number }
+  | {
+      readonly type: 'batch.failed'
+      readonly app: AppId
+      readonly campaign: CampaignId
+      readonly seq: number
+      readonly error: unknown
+    }
+  | {
+      readonly type: 'campaign.launched'
+      readonly app: AppId
+      readonly campaign: CampaignId
+      readonly audienceSize: number
+    }
+  | { readonly type: 'campaign.finished'; readonly app: AppId; readonly campaign: CampaignId }
+  | {
+      readonly type: 'post.refused'
+      readonly app: AppId
+      readonly campaign: CampaignId
+      readonly status: number
+      readonly trace: AnswerTrace
+    }
+  | { readonly type: 'permits.waited'; readonly app: AppId; readonly waitMs: number }
+  | { readonly type: 'app.throttled'; readonly app: AppId; readonly status: number; readonly retryAfterMs?: number }
+  | { readonly type: 'token.unavailable'; readonly app: AppId; readonly error: unknown }
+  | { readonly type: 'queue.error'; readonly queue: string; readonly error: unknown }
+  | { readonly type: 'reconciled'; readonly app: AppId; readonly reason: string; readonly count: number }
+
+export type Listener = (event: FanoutEvent) => void
