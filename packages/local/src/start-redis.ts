@@ -145,16 +145,15 @@ async function waitUntilReady(
   timeoutMs: number,
 ): Promise<'ready' | 'ended' | 'late'> {
   const deadlineMs = performance.now() + timeoutMs
-  let ended = false
-  void (async () => {
+  const ended = (async (): Promise<'ended'> => {
     await exited
-    ended = true
+    return 'ended'
   })()
   while (performance.now() < deadlineMs) {
-    // A stranger on our port would refuse the password.
-    if ((await pingRedis(port, password)) === 'ready' && !ended) return 'ready'
-    if (ended) return 'ended'
-    await wait(10)
+    // A stranger on our port would refuse the password, or not answer while our Redis gives up.
+    const answer = await Promise.race([ended, pingRedis(port, password)])
+    if (answer === 'ready' || answer === 'ended') return answer
+    await Promise.race([ended, wait(10)])
   }
   return 'late'
 }

@@ -120,10 +120,11 @@ export function createSupervisor({ log = () => {} }: SupervisorOptions = {}): Su
       members.push({
         name,
         async end() {
-          await current.stop()
+          const known = current
+          await known.stop()
           await watching
           // A restart that was under way is over now, and its part is the current one.
-          await current.stop()
+          if (current !== known) await current.stop()
         },
       })
       return first

@@ -1,0 +1,46 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { expect, test } from 'vitest'
+import { freePort, isAlive, temporaryFolder } from '../src/index.ts'
+import { eachLine } from '../src/lines.ts'
+
+test('a free port can be listened on', async () => {
+  const server = createServer().listen(await freePort(), '127.0.0.1')
+  await once(server, 'listening')
+  server.close()
+})
+
+test('a temporary folder is there until it is removed, which may happen twice', async () => {
+  const folder = await temporaryFolder()
+  await writeFile(join(folder.path, 'file'), 'x')
+  expect(await readFile(join(folder.path, 'file'), 'utf8')).toBe('x')
+  await folder.remove()
+  await folder.remove()
+  expect(existsSync(folder.path)).toBe(false)
+})
+
+test('a process is alive until it has ended', async () => {
+  const child = spawn(process.execPath, ['--eval', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'ignore'] })
+  expect(isAlive(process.pid)).toBe(true)
+  expect(isAlive(child.pid ?? 0)).toBe(true)
+  child.stdin.end()
+  await once(child, 'exit')
+  expect(isAlive(child.pid ?? 0)).toBe(false)
+})
+
+test('lines are found however the text was cut, and bytes of a character stay together', async () => {
+  const lines: string[] = []
+  const bytes = Buffer.from('one\r\nzwei ü\n\nfour')
+  const stream = Readable.from(
+    [...bytes].map((byte) => Buffer.from([byte])),
+    { objectMode: false },
+  )
+  eachLine(stream, (line) => lines.push(line))
+  await once(stream, 'end')
+  expect(lines).toEqual(['one', 'zwei ü', '', 'four'])
+})

@@ -1,0 +1,128 @@
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import {
+  type Child,
+  type StartChildOptions,
+  type TemporaryFolder,
+  isAlive,
+  startChild,
+  temporaryFolder,
+} from '../src/index.ts'
+import { fixture, pidOf, runFixture, until } from './support.ts'
+
+let folder: TemporaryFolder
+const started: Child[] = []
+
+beforeEach(async () => {
+  folder = await temporaryFolder()
+})
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((child) => child.stop({ graceMs: 0 })))
+  await folder.remove()
+})
+
+async function start(behaviour: string, options: Partial<StartChildOptions> = {}): Promise<Child> {
+  const child = await startChild({ name: 'worker 1', script: fixture('child.ts'), args: [behaviour], ...options })
+  started.push(child)
+  return child
+}
+
+test('a child is ready when its ready line comes, and the line is handed on', async () => {
+  const child = await start('obedient', { args: ['obedient', 'a', 'b'], env: { GREETING: 'hello' } })
+  expect(await child.ready).toEqual({
+    ready: true,
+    pid: child.pid,
+    rest: ['a', 'b'],
+    execArgv: ['--conditions=source'],
+    greeting: 'hello',
+  })
+})
+
+test('a variable set to undefined is not inherited', async () => {
+  process.env['GREETING'] = 'from outside'
+  try {
+    const child = await start('obedient', { env: { GREETING: undefined } })
+    expect(await child.ready).toMatchObject({ greeting: null })
+  } finally {
+    delete process.env['GREETING']
+  }
+})
+
+test('a built .js file runs without the condition for sources', async () => {
+  const script = join(folder.path, 'main.js')
+  await writeFile(script, 'console.log(JSON.stringify({ ready: true, execArgv: process.execArgv }))\n')
+  const child = await start('', { script })
+  expect(await child.ready).toEqual({ ready: true, execArgv: [] })
+})
+
+test('a question decides which line means ready', async () => {
+  const child = await start('obedient', {
+    readyLine: (line) => typeof line === 'object' && line !== null && 'msg' in line,
+  })
+  expect(await child.ready).toEqual({ level: 'info', msg: 'not yet' })
+})
+
+test('a child without a ready line is ready at once', async () => {
+  const child = await start('silent', { readyLine: false })
+  expect(await child.ready).toBeUndefined()
+})
+
+test('an error about an early end shows how it ended and its last output', async () => {
+  const child = await start('dies')
+  await expect(child.ready).rejects.toThrow(
+    'worker 1 ended before it was ready (exit code 3). Its output ends with:\nREDIS_URL: wanted a URL\nfound "nonsense"',
+  )
+  expect(await child.exited).toEqual({ code: 3, signal: null })
+})
+
+test('a child that is not ready in time is killed', async () => {
+  const child = await start('silent', { readyTimeoutMs: 300 })
+  await expect(child.ready).rejects.toThrow(/^worker 1 was not ready within 300 ms\. Its output ends with:/)
+  expect(await child.exited).toEqual({ code: null, signal: 'SIGKILL' })
+})
+
+test('a folder that does not exist is an error of the start', async () => {
+  await expect(start('obedient', { cwd: join(folder.path, 'nowhere') })).rejects.toThrow('ENOENT')
+})
+
+test('stop sends SIGTERM, may be called twice, and is complete when it resolves', async () => {
+  const child = await start('obedient')
+  await child.ready
+  const exits = await Promise.all([child.stop(), child.stop()])
+  expect(exits).toEqual([
+    { code: null, signal: 'SIGTERM' },
+    { code: null, signal: 'SIGTERM' },
+  ])
+  expect(isAlive(child.pid)).toBe(false)
+})
+
+test('a child that ignores SIGTERM is killed after the grace', async () => {
+  const heard: string[] = []
+  const child = await start('deaf', { onLine: (line) => heard.push(line) })
+  await child.ready
+  expect(await child.stop({ graceMs: 300 })).toEqual({ code: null, signal: 'SIGKILL' })
+  expect(heard).toContain('not listening')
+})
+
+test('its output goes to the log file and to the callback', async () => {
+  const logFile = join(folder.path, 'logs/worker.log')
+  const heard: string[] = []
+  const child = await start('obedient', { logFile, onLine: (line, from) => heard.push(`${from} ${line}`) })
+  await child.ready
+  await until(async () => (await readFile(logFile, 'utf8')).split('\n').length === 4)
+  const written = await readFile(logFile, 'utf8')
+  expect(written).toContain('{"level":"info","msg":"listening"}\n')
+  expect(written).toContain('"ready":true')
+  expect((await stat(logFile)).mode & 0o777).toBe(0o600)
+  expect(heard).toContain('stderr {"level":"info","msg":"listening"}')
+  expect(heard.filter((line) => line.startsWith('stdout'))).toHaveLength(2)
+})
+
+test('a child ends when its parent is killed with SIGKILL', async () => {
+  const parent = runFixture('child-parent.ts', [])
+  const pid = await pidOf(parent)
+  expect(isAlive(pid)).toBe(true)
+  parent.process.kill('SIGKILL')
+  await until(() => !isAlive(pid))
+})
