@@ -94,6 +94,7 @@ const isWnsHost = (host: string): boolean => {
   return sub.includes('.') ? sub.split('.').every((part) => label.test(part)) : label.test(sub)
 }
 
+// No text is known that passes the grammar and fails here; this holds even should the grammar ever be loosened.
 const whatwgAgrees = (raw: string, host: string): boolean => {
   const url = URL.parse(raw)
   return (

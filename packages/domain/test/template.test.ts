@@ -1,0 +1,134 @@
+import { fc, test as property } from '@fast-check/vitest'
+import { describe, expect, test } from 'vitest'
+import type { Template } from '../src/template.ts'
+import { coverPlaceholders, parseTemplate, renderTemplate } from '../src/template.ts'
+
+const parsed = (text: string): Template => {
+  const result = parseTemplate(text)
+  if (!result.ok) throw new Error(JSON.stringify(result.faults))
+  return result.template
+}
+
+interface Piece {
+  readonly text: string
+  readonly value: (vars: Record<string, string>) => string
+}
+
+const rendered = (text: string, vars: Record<string, string> = {}, context: 'xml' | 'text' = 'text'): string =>
+  renderTemplate(parsed(text), vars, context).toString()
+
+describe('a template', () => {
+  test('without placeholders is the same for everybody', () => {
+    expect(parsed('Hello')).toEqual({ parts: ['Hello'], names: [], isPersonalised: false })
+    expect(parsed('')).toEqual({ parts: [], names: [], isPersonalised: false })
+    expect(rendered('a { b } }} {c}')).toBe('a { b } }} {c}')
+  })
+
+  test('names its variables once, in order', () => {
+    const { names, isPersonalised } = parsed('{{vars.b}} {{vars.a|x}} {{ vars.b }}')
+    expect(names).toEqual(['b', 'a'])
+    expect(isPersonalised).toBe(true)
+  })
+
+  test('takes the value, else the fallback, else nothing', () => {
+    expect(rendered('Hi {{vars.name|you}}!', { name: 'Ann' })).toBe('Hi Ann!')
+    expect(rendered('Hi {{vars.name|you}}!')).toBe('Hi you!')
+    expect(rendered('Hi {{vars.name}}!')).toBe('Hi !')
+    expect(rendered('Hi {{vars.name|you}}!', { name: '' })).toBe('Hi !')
+    expect(rendered('{{vars.a| b | c }}')).toBe(' b | c ')
+    expect(rendered('{{vars.a|}}{{vars.b|{}}')).toBe('{')
+  })
+
+  test('knows only own variables', () => {
+    expect(rendered('[{{vars.constructor}}{{vars.toString}}{{vars.hasOwnProperty}}]')).toBe('[]')
+  })
+
+  test('does not read a value as a template', () => {
+    expect(rendered('{{vars.a}}{{vars.b}}', { a: '{{vars.b}}', b: 'x' })).toBe('{{vars.b}}x')
+  })
+
+  test('escapes values and fallbacks in XML, and leaves them alone in text', () => {
+    const odd = `<a b="c" d='e'>&\n\u0001`
+    const safe = '&lt;a b=&quot;c&quot; d=&apos;e&apos;&gt;&amp;&#10;\uFFFD'
+    expect(rendered('<t>{{vars.v}}</t>', { v: odd }, 'xml')).toBe(`<t>${safe}</t>`)
+    expect(rendered(`<t>{{vars.v|${odd}}}</t>`, {}, 'xml')).toBe(`<t>${safe}</t>`)
+    expect(rendered('{{vars.v}}', { v: odd }, 'text')).toBe(odd)
+  })
+
+  test('is rendered in UTF-8', () => {
+    expect(renderTemplate(parsed('é{{vars.a}}'), { a: '😀\uD800' }, 'text')).toEqual(Buffer.from('é😀\uFFFD'))
+  })
+
+  test.for<[string, string]>([
+    ['{{', 'placeholder-unclosed'],
+    ['a {{vars.name', 'placeholder-unclosed'],
+    ['a {{vars.name}', 'placeholder-unclosed'],
+    ['{{}}', 'placeholder-name'],
+    ['{{name}}', 'placeholder-name'],
+    ['{{vars}}', 'placeholder-name'],
+    ['{{vars.}}', 'placeholder-name'],
+    ['{{var.name}}', 'placeholder-name'],
+    ['{{Vars.name}}', 'placeholder-name'],
+    ['{{vars.1a}}', 'placeholder-name'],
+    ['{{vars._a}}', 'placeholder-name'],
+    ['{{vars.__proto__}}', 'placeholder-name'],
+    ['{{vars.a-b}}', 'placeholder-name'],
+    ['{{vars.a b}}', 'placeholder-name'],
+    ['{{vars.é}}', 'placeholder-name'],
+    [`{{vars.${'a'.repeat(41)}}}`, 'placeholder-name'],
+    ['{{|x}}', 'placeholder-name'],
+    ['{{{vars.a}}}', 'placeholder-name'],
+    ['{{vars.a.b}}', 'placeholder-name'],
+    ['{{#if vars.a}}', 'placeholder-name'],
+  ])('%s is a fault', ([text, code]) => {
+    expect(parseTemplate(text)).toMatchObject({ ok: false, faults: [{ path: [], code }] })
+  })
+
+  test('has all its faults told at once, with their places', () => {
+    const result = parseTemplate('{{a}} {{vars.b}} {{c}} {{')
+    expect(result.ok ? [] : result.faults.map(({ code, detail }) => `${code} ${/\d+/.exec(detail)?.[0]}`)).toEqual([
+      'placeholder-name 1',
+      'placeholder-name 18',
+      'placeholder-unclosed 24',
+    ])
+  })
+
+  test('takes a name of 40 characters', () => {
+    const name = `a${'_9'.repeat(19)}z`
+    expect(rendered(`{{vars.${name}}}`, { [name]: 'x' })).toBe('x')
+  })
+
+  test('is read in linear time', () => {
+    for (const unit of ['{{', '{', '}}', '{{}}', '{{vars.a', '{{vars.a|', ' ', '{{ '.padEnd(1000)]) {
+      const text = unit.repeat(Math.floor(1_000_000 / unit.length))
+      const startedAt = performance.now()
+      parseTemplate(text)
+      expect(performance.now() - startedAt).toBeLessThan(500)
+    }
+  })
+
+  const literal = fc.string({ unit: 'grapheme' }).map((text) => text.replaceAll('{', '(').replaceAll('}', ')'))
+  const piece = fc.oneof(
+    literal.map((text): Piece => ({ text, value: () => text })),
+    fc.record({ name: fc.stringMatching(/^[a-c]$/), fallback: literal }).map(({ name, fallback }): Piece => ({
+      text: `{{vars.${name}|${fallback}}}`,
+      value: (vars) => vars[name] ?? fallback,
+    })),
+  )
+
+  property.prop([fc.array(piece), fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.string({ unit: 'grapheme' }))])(
+    'renders to its literals and values, one behind the other',
+    (pieces, vars) => {
+      const template = parsed(pieces.map(({ text }) => text).join(''))
+      const expected = pieces.map(({ value }) => value(vars)).join('')
+      expect(renderTemplate(template, vars, 'text')).toEqual(Buffer.from(expected))
+    },
+  )
+
+  property.prop([fc.array(piece)])('keeps the place of everything when its placeholders are covered', (pieces) => {
+    const text = pieces.map((each) => each.text).join('')
+    const covered = coverPlaceholders(parsed(text))
+    expect(covered.length).toBe(text.length)
+    expect(covered.split('\n').map((line) => line.length)).toEqual(text.split('\n').map((line) => line.length))
+  })
+})
