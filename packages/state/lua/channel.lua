@@ -1,0 +1,40 @@
+-- Read or change one channel that is registered.
+-- KEYS[1] `<prefix>{<app>}:`     ARGV[1] what to do   ARGV[2] channel id   ARGV[3] device key suffix
+-- 'read'        → the stored value `<id>\0<uri>\0<meta>`
+-- 'unregister'  → 1; the URI, tags, locale and variables go, id and ordinal stay so that results can name the channel
+-- 'active'      → 1; the raw gate opens (the highest bit of the slot's four bytes)
+-- 'opt-out'     → 1, and 'opt-in' → 1
+-- Returns false for a channel that is unknown or not registered any more.
+local PAGE = 512
+local base, action, id = KEYS[1], ARGV[1], ARGV[2]
+local ordinal = tonumber(redis.call('HGET', base .. ARGV[3], id))
+if not ordinal or redis.call('GETBIT', base .. 'occupied', ordinal) == 0 then
+  return false
+end
+local page, slot = math.floor(ordinal / PAGE), ordinal % PAGE
+
+if action == 'read' then
+  return redis.call('HGET', base .. 'uri:' .. page, slot)
+elseif action == 'unregister' then
+  local value = redis.call('HGET', base .. 'uri:' .. page, slot)
+  local since, tags = string.match(value or '', '^[^%z]*%z[^%z]*%z([^;]*);[^;]*;(.*)$')
+  for tag in string.gmatch(tags or '', '[^,]+') do
+    redis.call('SETBIT', base .. 'tag:' .. tag, ordinal, 0)
+  end
+  redis.call('HSET', base .. 'uri:' .. page, slot, id .. '\0\0' .. (since or '0') .. ';;')
+  redis.call('HDEL', base .. 'vars:' .. page, slot)
+  redis.call('SETBIT', base .. 'occupied', ordinal, 0)
+elseif action == 'active' then
+  local gate = base .. 'gate:' .. page
+  local byte = string.byte(redis.call('GETRANGE', gate, slot * 4, slot * 4) or '')
+  if byte and byte >= 128 then
+    redis.call('SETRANGE', gate, slot * 4, string.char(byte - 128))
+  end
+elseif action == 'opt-out' then
+  redis.call('SETBIT', base .. 'optout', ordinal, 1)
+elseif action == 'opt-in' then
+  redis.call('SETBIT', base .. 'optout', ordinal, 0)
+else
+  return redis.error_reply('ERR channel.lua does not know the action ' .. action)
+end
+return 1
