@@ -18,25 +18,40 @@ const secretFields = new Set(
 
 const mark = '[secret]'
 const maxDepth = 12
+// Longer than any stack; it bounds what a hostile text can cost.
+const maxTextLength = 16_384
+const longestSecret = 2_048
 
 // Names that announce a secret inside a text; shorter than the list above, because prose has words like "text" and "key".
 const announced =
   'authorization|token|access_?token|refresh_?token|client_?secret|secret|password|passwd|api_?key|uri|payload|xml'
+
+const quote = '\\\\{0,15}["\'`]'
 
 const patterns: readonly (readonly [RegExp, string])[] = [
   // A channel address is a capability; its host alone says which datacenter and is no secret.
   [/(notify\.windows\.com(?::\d+)?)(?:\/|\?|%2f|%3f)[^\s"'<>\\]*/gi, `$1/${mark}`],
   [/\bbearer\s+[\w.~+/=%-]{4,}/gi, `Bearer ${mark}`],
   [/(\bauthorization["'`]?\s*[:=]\s*["'`]?)(?:\w+\s+)?[^\s"'`,]+/gi, `$1${mark}`],
-  [/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@"']*@/gi, `$1${mark}@`],
-  [new RegExp(`\\b((?:${announced})["'\`]?\\s*[:=]\\s*)(["'\`])(?:\\\\.|(?!\\2)[^\\\\])*\\2`, 'gi'), `$1$2${mark}$2`],
+  [/(\b[a-z][a-z0-9+.-]{1,30}:\/\/)[^\s/@"']{1,2000}@/gi, `$1${mark}@`],
+  // A quote may itself be escaped, once for each JSON text around it; the closing one may have been cut off.
+  [
+    new RegExp(`\\b((?:${announced})${quote}?\\s*[:=]\\s*)(${quote})(?:(?!\\2)(?:\\\\.|[^\\\\]))*`, 'gis'),
+    `$1$2${mark}`,
+  ],
   [new RegExp(`\\b((?:${announced})=)[^\\s&"'\`,;)}\\]]+`, 'gi'), `$1${mark}`],
   // Redis repeats the arguments of a command that it does not know.
   [/(with args beginning with:?).*/gis, `$1 ${mark}`],
 ]
 
-/** The text without channel addresses, bearer tokens, passwords in URLs and `secret="…"` or `secret=…` pairs. */
+/** The text, cut to 16,384 characters, without channel addresses, bearer tokens, passwords in URLs and `secret="…"` or `secret=…` pairs. */
 export function redactText(text: string): string {
+  if (text.length <= maxTextLength) return clean(text)
+  // What a pattern recognises by its end may have lost it to the cut, so the end goes too.
+  return `${clean(text.slice(0, maxTextLength)).slice(0, -longestSecret)}… (cut)`
+}
+
+function clean(text: string): string {
   return patterns.reduce((rest, [pattern, replacement]) => rest.replace(pattern, replacement), text)
 }
 

@@ -1,0 +1,116 @@
+import { expect, test } from 'vitest'
+import { createMetrics } from '../src/index.ts'
+
+// Dashboards, alerts and KEDA of others rely on these names and labels.
+const contract = {
+  wns_fanout_sends_total: ['app', 'type', 'class'],
+  wns_fanout_http_responses_total: ['app', 'status'],
+  wns_fanout_send_duration_seconds: ['app'],
+  wns_fanout_retries_total: ['app', 'reason'],
+  wns_fanout_backlog_recipients: ['app'],
+  wns_fanout_backlog_seconds: ['app'],
+  wns_fanout_campaigns: ['app', 'state'],
+  wns_fanout_token_requests_total: ['app', 'result'],
+  wns_fanout_effective_rate: ['app'],
+  wns_fanout_permit_wait_seconds: ['app'],
+  wns_fanout_guard_total: ['app', 'decision'],
+  wns_fanout_batches_fenced_total: ['app'],
+  wns_fanout_takeovers_total: ['app'],
+  wns_fanout_reconciled_total: ['app', 'reason'],
+  wns_fanout_redis_rollbacks_total: [],
+  wns_fanout_lanes: ['state'],
+  wns_fanout_checkpoint_duration_seconds: [],
+  wns_fanout_channels: ['app'],
+  wns_fanout_breaker_open: ['app', 'kind'],
+}
+
+function ours(metrics: ReturnType<typeof createMetrics>): string[] {
+  return metrics.registry
+    .getMetricsAsArray()
+    .map(({ name }) => name)
+    .filter((name) => name.startsWith('wns_fanout_'))
+}
+
+test('the registry holds exactly the metrics that were promised, with their labels', () => {
+  const metrics = createMetrics()
+  expect(ours(metrics).toSorted()).toEqual(Object.keys(contract).toSorted())
+  for (const [name, labels] of Object.entries(contract)) {
+    expect(metrics.registry.getSingleMetric(name)).toMatchObject({ labelNames: labels })
+  }
+})
+
+test('the defaults of Node are there too', async () => {
+  expect(await createMetrics().scrape()).toMatch(/^process_cpu_user_seconds_total [^]*^nodejs_eventloop_lag_seconds /m)
+})
+
+test('two sets of metrics know nothing of each other', async () => {
+  const one = createMetrics()
+  const two = createMetrics()
+  one.redisRollbacks.inc()
+  expect(await one.scrape()).toContain('wns_fanout_redis_rollbacks_total 1')
+  expect(await two.scrape()).toContain('wns_fanout_redis_rollbacks_total 0')
+})
+
+test('values come out with their labels', async () => {
+  const metrics = createMetrics()
+  metrics.sends.inc({ app: 'news', type: 'toast', class: 'accepted' }, 512)
+  metrics.backlogSeconds.set({ app: 'news' }, 1.5)
+  metrics.sendDuration.observe({ app: 'news' }, 0.02)
+  const text = await metrics.scrape()
+  expect(text).toContain('wns_fanout_sends_total{app="news",type="toast",class="accepted"} 512')
+  expect(text).toContain('wns_fanout_backlog_seconds{app="news"} 1.5')
+  expect(text).toContain('wns_fanout_send_duration_seconds_bucket{le="0.025",app="news"} 1')
+})
+
+test('after the first 1,000 apps all others are "other"', () => {
+  const { appLabel } = createMetrics()
+  for (let app = 0; app < 1000; app += 1) expect(appLabel(`app-${app}`)).toBe(`app-${app}`)
+  expect(appLabel('one-more')).toBe('other')
+  expect(appLabel('app-0')).toBe('app-0')
+  expect(appLabel('app-999')).toBe('app-999')
+})
+
+test('collectors run before each scrape is answered', async () => {
+  const metrics = createMetrics()
+  let reads = 0
+  metrics.onCollect(async () => {
+    reads += 1
+    metrics.channels.set({ app: 'news' }, await Promise.resolve(reads * 10))
+  })
+  expect(await metrics.scrape()).toContain('wns_fanout_channels{app="news"} 10')
+  expect(await metrics.scrape()).toContain('wns_fanout_channels{app="news"} 20')
+})
+
+test('scrapes at the same time share one run of the collectors', async () => {
+  const metrics = createMetrics()
+  let reads = 0
+  metrics.onCollect(async () => {
+    reads += 1
+    await Promise.resolve()
+  })
+  await Promise.all([metrics.scrape(), metrics.scrape(), metrics.scrape()])
+  expect(reads).toBe(1)
+})
+
+test('a collector that fails or hangs costs no scrape, is told, and does not pile up', async () => {
+  const errors: string[] = []
+  const metrics = createMetrics({ collectTimeoutMs: 20, onCollectError: (error) => errors.push(error.message) })
+  let starts = 0
+  let aborted = false
+  metrics.channels.set({ app: 'news' }, 5)
+  metrics.onCollect(() => Promise.reject(new Error('Redis is away')))
+  metrics.onCollect(async (signal) => {
+    starts += 1
+    signal.addEventListener('abort', () => {
+      aborted = true
+    })
+    await new Promise<void>(() => {})
+  })
+  for (let scrape = 0; scrape < 3; scrape += 1) {
+    expect(await metrics.scrape()).toContain('wns_fanout_channels{app="news"} 5')
+  }
+  expect(starts).toBe(1)
+  expect(aborted).toBe(true)
+  expect(errors).toContain('Redis is away')
+  expect(errors).toContain('Reading the gauges took longer than 20 ms; the last known values are served')
+})

@@ -1,0 +1,134 @@
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
+import { connect, createServer } from 'node:net'
+import { afterEach, expect, test } from 'vitest'
+import { type OpsServer, type OpsServerOptions, createMetrics, startOpsServer } from '../src/index.ts'
+import { listen } from './support.ts'
+
+const servers: OpsServer[] = []
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.stop()))
+})
+
+async function start(options: Partial<OpsServerOptions> = {}): Promise<OpsServer> {
+  const server = await startOpsServer({
+    host: '127.0.0.1',
+    port: 0,
+    metrics: createMetrics(),
+    ready: () => ({ ready: true, problems: [] }),
+    logger: listen().logger,
+    ...options,
+  })
+  servers.push(server)
+  return server
+}
+
+type Answer = { status: number; headers: IncomingMessage['headers']; text: string }
+
+async function ask(server: OpsServer, path: string, method = 'GET'): Promise<Answer> {
+  const call = request(`${server.url}${path}`, { method, agent: false }).end()
+  const signal = AbortSignal.timeout(5000)
+  const [response]: IncomingMessage[] = await once(call, 'response', { signal })
+  if (response === undefined) throw new Error('No response')
+  let text = ''
+  for await (const chunk of response.setEncoding('utf8')) text += String(chunk)
+  return { status: response.statusCode ?? 0, headers: response.headers, text }
+}
+
+test('/metrics answers the exposition text', async () => {
+  const metrics = createMetrics()
+  metrics.redisRollbacks.inc()
+  const { status, headers, text } = await ask(await start({ metrics }), '/metrics')
+  expect(status).toBe(200)
+  expect(headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/)
+  expect(text).toContain('wns_fanout_redis_rollbacks_total 1')
+})
+
+test('/healthz answers while the process lives, also when it is not ready', async () => {
+  const server = await start({ ready: () => ({ ready: false, problems: ['Redis is away'] }) })
+  expect(await ask(server, '/healthz')).toMatchObject({ status: 200, text: '{"alive":true}\n' })
+})
+
+test('/readyz says whether, and if not, why not', async () => {
+  const state = { ready: false, problems: ['Redis is away', 'the epoch has changed'] }
+  const server = await start({ ready: async () => await Promise.resolve(state) })
+  const away = await ask(server, '/readyz')
+  expect(away).toMatchObject({ status: 503, text: `${JSON.stringify(state)}\n` })
+  expect(away.headers['content-type']).toMatch(/^application\/json/)
+  state.ready = true
+  state.problems.length = 0
+  expect(await ask(server, '/readyz?verbose')).toMatchObject({ status: 200, text: '{"ready":true,"problems":[]}\n' })
+})
+
+test('a readiness check that throws or hangs means not ready', async () => {
+  const thrown = await start({ ready: () => Promise.reject(new TypeError('redis://:canary@h')) })
+  expect(await ask(thrown, '/readyz')).toMatchObject({
+    status: 503,
+    text: '{"ready":false,"problems":["the readiness check failed: TypeError"]}\n',
+  })
+  const hanging = await start({ ready: () => new Promise(() => {}), readyTimeoutMs: 20 })
+  expect(await ask(hanging, '/readyz')).toMatchObject({
+    status: 503,
+    text: '{"ready":false,"problems":["the readiness check took longer than 20 ms"]}\n',
+  })
+})
+
+test('other paths and methods get an answer that helps', async () => {
+  const server = await start()
+  expect(await ask(server, '/metric')).toMatchObject({
+    status: 404,
+    text: '{"error":"not-found","paths":["/metrics","/healthz","/readyz"]}\n',
+  })
+  const posted = await ask(server, '/metrics', 'POST')
+  expect(posted.status).toBe(405)
+  expect(posted.headers['allow']).toBe('GET, HEAD')
+  expect(await ask(server, '/healthz', 'HEAD')).toMatchObject({ status: 200, text: '' })
+})
+
+test('a failure while answering is logged and told without details', async () => {
+  const { logger, lines } = listen()
+  const metrics = createMetrics()
+  metrics.registry.registerMetric(metrics.lanes)
+  metrics.lanes.get = () => Promise.reject(new Error('broken gauge'))
+  const server = await start({ metrics, logger })
+  expect(await ask(server, '/metrics')).toMatchObject({ status: 500, text: '{"error":"internal"}\n' })
+  expect(lines()[0]).toMatchObject({ level: 'error', err: { message: 'broken gauge' } })
+})
+
+test('a taken port is told with the port, the variable and what to do', async () => {
+  const squatter = createServer().listen(0, '127.0.0.1')
+  await once(squatter, 'listening')
+  const address = squatter.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  try {
+    await expect(start({ port })).rejects.toThrow(
+      `OPS_PORT: port ${port} on 127.0.0.1 is taken by another process; set OPS_PORT to a free port, or to 0 for any`,
+    )
+  } finally {
+    squatter.close()
+  }
+})
+
+test('an address of another machine is told with the variable to change', async () => {
+  await expect(start({ host: '192.0.2.1' })).rejects.toThrow(
+    'OPS_PORT: this machine has no address 192.0.2.1; set WNS_FANOUT_HOST to one it has, for example 127.0.0.1',
+  )
+})
+
+test('stop ends open connections, may be called twice, and frees the port', async () => {
+  const server = await start()
+  const socket = connect(server.port, '127.0.0.1')
+  await once(socket, 'connect')
+  socket.on('error', () => {})
+  const closed = once(socket, 'close')
+  await Promise.all([server.stop(), server.stop()])
+  await closed
+  const again = await start({ port: server.port })
+  expect(again.port).toBe(server.port)
+})
+
+test('listening on all addresses, the URL is one that can be called', async () => {
+  const server = await start({ host: '0.0.0.0' })
+  expect(server.url).toBe(`http://127.0.0.1:${server.port}`)
+  expect((await ask(server, '/healthz')).status).toBe(200)
+})
