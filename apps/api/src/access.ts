@@ -1,0 +1,55 @@
+import type { Verb } from './ports.ts'
+
+/**
+ * What a caller needs for each route, the only place where it is decided: a route that is missing here does not start.
+ * `scope` says how the app is found: named in the path, through the campaign in the path, whatever apps the key may
+ * see, or the whole installation (keys that stand for every app).
+ */
+export interface Rule {
+  readonly verb: Verb
+  readonly scope: 'app' | 'campaign' | 'visible' | 'installation'
+}
+
+const app = (verb: Verb): Rule => ({ verb, scope: 'app' })
+const campaign = (verb: Verb): Rule => ({ verb, scope: 'campaign' })
+const installation: Rule = { verb: 'admin', scope: 'installation' }
+
+export const rules: Readonly<Record<string, Rule>> = {
+  'GET /v1/apps': { verb: 'read', scope: 'visible' },
+  'PUT /v1/apps/:app': app('admin'),
+  'GET /v1/apps/:app': app('read'),
+  'DELETE /v1/apps/:app': app('admin'),
+  'POST /v1/apps/:app/verify': app('admin'),
+  'POST /v1/apps/:app/pause': app('admin'),
+  'POST /v1/apps/:app/resume': app('admin'),
+
+  'PUT /v1/apps/:app/channels/:channel': app('register'),
+  'GET /v1/apps/:app/channels/:channel': app('read'),
+  'DELETE /v1/apps/:app/channels/:channel': app('register'),
+  'POST /v1/apps/:app/channels/:channel/active': app('register'),
+  'PUT /v1/apps/:app/channels/:channel/opt-out': app('register'),
+  'DELETE /v1/apps/:app/channels/:channel/opt-out': app('register'),
+  'POST /v1/apps/:app/channels::import': app('register'),
+  // It shows the URIs, which are capabilities, so reading alone is not enough.
+  'GET /v1/apps/:app/channels::export': app('admin'),
+  'POST /v1/apps/:app/channels::count': app('read'),
+
+  'PUT /v1/apps/:app/lists/:list': app('send'),
+  'GET /v1/apps/:app/lists/:list': app('read'),
+  'DELETE /v1/apps/:app/lists/:list': app('send'),
+
+  'POST /v1/apps/:app/campaigns': app('send'),
+  'GET /v1/apps/:app/campaigns': app('read'),
+  'GET /v1/campaigns/:campaign': campaign('read'),
+  'POST /v1/campaigns/:campaign/pause': campaign('send'),
+  'POST /v1/campaigns/:campaign/resume': campaign('send'),
+  'POST /v1/campaigns/:campaign/cancel': campaign('send'),
+  'POST /v1/campaigns/:campaign/retry-failed': campaign('send'),
+  'GET /v1/campaigns/:campaign/events': campaign('read'),
+  'GET /v1/campaigns/:campaign/results': campaign('read'),
+  'GET /v1/campaigns/:campaign/samples': campaign('read'),
+
+  'POST /v1/keys': installation,
+  'GET /v1/keys': installation,
+  'DELETE /v1/keys/:key': installation,
+}

@@ -1,0 +1,94 @@
+import type { AppId } from '@wns-fanout/domain'
+import { Problem } from '@wns-fanout/domain'
+import type { Caller } from './ports.ts'
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
+import type { Rule } from './access.ts'
+import { rules } from './access.ts'
+import { FailureLimit } from './failure-limit.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks; set before the body is read. */
+    caller: Caller | null
+  }
+}
+
+export interface AuthDeps {
+  /** The caller behind a key, or null when the key is unknown, wrong, revoked or expired. */
+  readonly verifyKey: (key: string) => Promise<Caller | null>
+  readonly appOfCampaign: (campaign: string) => Promise<AppId | null>
+}
+
+// Wrong keys from one source: enough for a fleet with an outdated key, hopeless for guessing.
+const wrongKeys = { burst: 200, perSecond: 2 }
+
+/**
+ * Who may do what, decided before a byte of the body is read. An object of an app that the key may not see does not
+ * exist for it (404), whatever it was going to do there; a lacking verb is told as such (403).
+ */
+export const installAuth = (app: FastifyInstance, deps: AuthDeps): void => {
+  const failures = new FailureLimit(wrongKeys)
+
+  app.decorateRequest('caller', null)
+  app.addHook('onRoute', (route) => {
+    for (const name of ruleNames(route))
+      if (!(name in rules)) throw new Error(`the route ${name} has no rule in access.ts, which says who may use it`)
+  })
+  app.addHook('onRequest', async (request) => {
+    const rule = rules[`${request.method} ${request.routeOptions.url}`]
+    if (rule === undefined) throw new Problem('forbidden', 'nobody may do this')
+    const caller = await authenticate(request, deps, failures)
+    request.caller = caller
+    await authorise(request, caller, rule, deps)
+  })
+}
+
+const ruleNames = ({ method, url }: RouteOptions): string[] => [method].flat().map((name) => `${name} ${url}`)
+
+const authenticate = async (request: FastifyRequest, deps: AuthDeps, failures: FailureLimit): Promise<Caller> => {
+  const header = request.headers.authorization
+  if (header === undefined)
+    throw new Problem('unauthenticated', 'no API key was sent; send the header "Authorization: Bearer <key>"')
+  const key = /^Bearer +(\S{1,512}) *$/i.exec(header)?.[1]
+  const caller = key === undefined ? null : await deps.verifyKey(key)
+  if (caller !== null) return caller
+  const waitSeconds = failures.fail(request.ip)
+  if (waitSeconds > 0)
+    throw new Problem('rate-limited', 'too many wrong API keys came from your address; wait', {
+      retryAfterSeconds: waitSeconds,
+    })
+  throw new Problem('unauthenticated', 'the API key is unknown, revoked or expired; ask an administrator for another')
+}
+
+/** May this caller see things of the app at all? */
+export const maySee = (caller: Caller, app: string): boolean => caller.apps.includes('*') || caller.apps.includes(app)
+
+const authorise = async (request: FastifyRequest, caller: Caller, rule: Rule, deps: AuthDeps): Promise<void> => {
+  const params = request.params as Readonly<Record<string, string>>
+  switch (rule.scope) {
+    case 'app':
+      if (!maySee(caller, params['app'] ?? '')) throw notFound('app')
+      break
+    case 'campaign': {
+      const app = await deps.appOfCampaign(params['campaign'] ?? '')
+      if (app === null || !maySee(caller, app)) throw notFound('campaign')
+      break
+    }
+    case 'installation':
+      if (!caller.apps.includes('*'))
+        throw new Problem('forbidden', 'this API key stands for certain apps; only one for all apps ("*") may do this')
+      break
+    case 'visible':
+      break
+    default:
+      rule.scope satisfies never
+  }
+  if (!caller.verbs.includes(rule.verb))
+    throw new Problem(
+      'forbidden',
+      `this needs the verb "${rule.verb}"; the API key has ${caller.verbs.join(', ') || 'none'}`,
+    )
+}
+
+/** There is no such thing, or none that the caller may see; nobody can tell which. */
+export const notFound = (what: string): Problem => new Problem('not-found', `there is no such ${what}`)

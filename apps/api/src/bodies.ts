@@ -1,0 +1,72 @@
+import { isUtf8 } from 'node:buffer'
+import type { FastifyInstance, FastifyRequest, FastifySchemaCompiler } from 'fastify'
+import { faultsOf, Problem } from '@wns-fanout/domain'
+import type { Fault } from '@wns-fanout/domain'
+import type { $ZodType } from 'zod/v4/core'
+import { safeParse } from 'zod/v4/core'
+import { parseJson } from './json.ts'
+import { invalid } from './problem.ts'
+
+/** How the routes of `app` read JSON bodies and judge them: by zod schemas, with all faults at once. */
+export const installBodies = (app: FastifyInstance): void => {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer' },
+    async (request: FastifyRequest, bytes: Buffer) => {
+      refuseCodings(request.headers['content-encoding'], request.headers['content-type'])
+      // Many clients send the type with every POST, also with those that have nothing to say.
+      if (bytes.length === 0) return undefined
+      if (!isUtf8(bytes)) throw new Problem('malformed-json', 'the body is not UTF-8')
+      return parseJson(bytes.toString('utf8'))
+    },
+  )
+  installSchemas(app)
+  // What nobody reads is a mistake of the caller too.
+  app.addHook('preValidation', async ({ body, routeOptions }) => {
+    if (routeOptions.schema?.body !== undefined || body === undefined) return
+    if (typeof body !== 'object' || body === null || Array.isArray(body))
+      throw invalid('The body', [{ path: [], code: 'wrong-type', detail: 'this path takes no body' }])
+    const faults = Object.keys(body).map((key) => unknownField(key))
+    if (faults.length > 0) throw invalid('The body', faults)
+  })
+}
+
+const unknownField = (key: string): Fault => ({
+  path: [key],
+  code: 'unknown-field',
+  detail: 'this path takes no body; remove the field',
+})
+
+const refuseCodings = (encoding: string | undefined, type: string | undefined): void => {
+  if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity')
+    throw new Problem('media-type', 'a JSON body is sent without Content-Encoding; only uploads may be gzip')
+  const charset = /charset\s*=\s*"?([^\s;"]+)/i.exec(type ?? '')?.[1]
+  if (charset !== undefined && charset.toLowerCase() !== 'utf-8')
+    throw new Problem('media-type', 'JSON is UTF-8; leave the charset out')
+}
+
+/** Schemas are zod; an input that one refuses is a `Problem` with every fault. */
+export const installSchemas = (app: FastifyInstance): void => {
+  app.setValidatorCompiler(judge)
+  app.setSerializerCompiler(() => JSON.stringify)
+}
+
+export const judge: FastifySchemaCompiler<$ZodType> =
+  ({ schema, httpPart, method }) =>
+  (input: unknown) => {
+    const parsed = safeParse(schema, input)
+    if (parsed.success) return { value: parsed.data }
+    if (httpPart === 'body' && input === undefined) return { error: noBody() }
+    // Only PUT makes a thing out of a name; what else has a bad name does not exist.
+    if (httpPart === 'params' && method !== 'PUT') return { error: new Problem('not-found', 'there is no such thing') }
+    return { error: invalid(partNames[httpPart ?? 'body'] ?? 'The input', faultsOf(parsed.error.issues)) }
+  }
+
+export const noBody = (): Problem => new Problem('malformed-json', 'there is no body; send one as application/json')
+
+const partNames: Readonly<Record<string, string>> = {
+  body: 'The body',
+  querystring: 'The query string',
+  params: 'The path',
+}

@@ -1,0 +1,118 @@
+import { STATUS_CODES } from 'node:http'
+import type { Fault, ProblemCode } from '@wns-fanout/domain'
+import { pointerOf, Problem, problems } from '@wns-fanout/domain'
+import * as z from 'zod'
+
+/** RFC 9457, with every fault of the input in `errors`. */
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    code: z.string().meta({ description: 'A stable word for programs.' }),
+    detail: z.string().meta({ description: 'For people: what was wanted, what was found, what to do.' }),
+    errors: z
+      .array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() }))
+      .meta({ description: 'Everything that is wrong with the input; `pointer` is an RFC 6901 pointer into it.' })
+      .optional(),
+    admissibleAt: z
+      .string()
+      .meta({ description: 'With `guard-interval`: when the request would be taken.' })
+      .optional(),
+  })
+  .meta({ id: 'Problem' })
+export type ProblemDocument = z.infer<typeof problemSchema>
+
+export interface ProblemAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly document: ProblemDocument
+}
+
+/** What a refusal looks like on the wire. */
+export const answerOf = (problem: Problem): ProblemAnswer => ({
+  status: problem.status,
+  headers: {
+    ...(problem.retryAfterSeconds === undefined
+      ? {}
+      : { 'retry-after': String(Math.max(1, Math.ceil(problem.retryAfterSeconds))) }),
+    ...(problem.code === 'unauthenticated' ? { 'www-authenticate': 'Bearer realm="wns-fanout"' } : {}),
+  },
+  document: {
+    type: `urn:wns-fanout:problem:${problem.code}`,
+    title: problems[problem.code].title,
+    status: problem.status,
+    code: problem.code,
+    detail: problem.message,
+    ...(problem.faults.length === 0
+      ? {}
+      : { errors: problem.faults.map(({ path, code, detail }) => ({ pointer: pointerOf(path), code, detail })) }),
+    ...problem.extra,
+  },
+})
+
+/** The only refusal that is no `Problem`: the path is known, the method is not. */
+export const methodNotAllowed = (method: string, allowed: readonly string[]): ProblemAnswer => ({
+  status: 405,
+  headers: { allow: allowed.join(', ') },
+  document: {
+    type: 'urn:wns-fanout:problem:method-not-allowed',
+    title: STATUS_CODES[405] ?? 'Method Not Allowed',
+    status: 405,
+    code: 'method-not-allowed',
+    detail: `${method} does nothing here; this path knows ${allowed.join(', ')}`,
+  },
+})
+
+/** The refusal of an input with these faults, never none. */
+export const invalid = (what: string, faults: readonly Fault[], cause?: unknown): Problem =>
+  new Problem('invalid', `${what} ${faults.length === 1 ? 'has 1 problem' : `has ${faults.length} problems`}`, {
+    faults,
+    ...(cause === undefined ? {} : { cause }),
+  })
+
+/**
+ * What a thrown error means to the caller: a `Problem` is itself, an error of the HTTP layer is its problem, Redis
+ * being away or full is 503, and everything else is `internal`, whose details stay in the log.
+ */
+export const problemFrom = (error: unknown): Problem => {
+  if (error instanceof Problem) return error
+  if (!(error instanceof Error)) return internal(error)
+  return fromHttpLayer(error) ?? fromRedis(error) ?? internal(error)
+}
+
+const internal = (cause: unknown): Problem =>
+  new Problem('internal', 'something broke on our side; the log has it under this X-Request-Id', { cause })
+
+const httpLayer: Readonly<Record<string, readonly [ProblemCode, string]>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: ['too-large', 'a body may have at most 1 MB (1,048,576 bytes) here'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['media-type', 'send the body with the Content-Type that this path takes'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['bad-request', 'the body is not as long as Content-Length says'],
+  FST_ERR_BAD_URL: ['bad-request', 'the path is not valid percent-encoding'],
+  FST_ERR_MAX_PARAM_LENGTH: ['not-found', 'a name in the path is too long to be one'],
+  ECONNRESET: ['bad-request', 'the connection ended before the body did'],
+  ERR_STREAM_PREMATURE_CLOSE: ['bad-request', 'the connection ended before the body did'],
+}
+
+const fromHttpLayer = (error: Error): Problem | undefined => {
+  const known = 'code' in error && typeof error.code === 'string' ? httpLayer[error.code] : undefined
+  return known === undefined ? undefined : new Problem(known[0], known[1], { cause: error })
+}
+
+const redisAway =
+  /connection is closed|stream isn't writeable|command timed out|max retries per request|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|socket closed|all sentinels|failed to refresh slots|^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|BUSY)\b/i
+
+const fromRedis = (error: Error): Problem | undefined => {
+  const text = `${error.message} ${'code' in error ? String(error.code) : ''}`
+  if (/^(?:ERR .*)?OOM\b|\bOOM command not allowed/.test(error.message))
+    return new Problem('redis-memory', 'Redis has no memory left; raise maxmemory or delete finished campaigns', {
+      cause: error,
+      retryAfterSeconds: 30,
+    })
+  if (!redisAway.test(error.message) && !redisAway.test(text) && error.name !== 'MaxRetriesPerRequestError')
+    return undefined
+  return new Problem('unavailable', 'Redis cannot be reached now; try again soon', {
+    cause: error,
+    retryAfterSeconds: 2,
+  })
+}

@@ -1,0 +1,150 @@
+import type { App, AppId } from '@wns-fanout/domain'
+import { appRequestSchema, appSchema } from '@wns-fanout/domain'
+import type { AppRecord } from '@wns-fanout/state'
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import * as z from 'zod'
+import { maySee, notFound } from '../auth.ts'
+import type { ApiDeps } from '../deps.ts'
+import { answers, appPath, nothing, pageOf, pageQuery } from './shapes.ts'
+
+export const verificationSchema = z
+  .object({
+    ok: z.boolean(),
+    code: z.string(),
+    explanation: z.string(),
+    expiresInSeconds: z.number().optional(),
+  })
+  .meta({ id: 'Verification' })
+/** What the token service said about an app's credentials. */
+export type Verification = z.infer<typeof verificationSchema>
+
+const tags = ['apps']
+
+export const appRoutes = (app: FastifyInstance, deps: ApiDeps): void => {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+  const { apps } = deps
+
+  const view = async (id: AppId): Promise<App> => {
+    const record = await apps.get(id)
+    if (record === null) throw notFound('app')
+    return await showApp(deps, record)
+  }
+
+  api.get(
+    '/apps',
+    {
+      schema: { tags, summary: 'The apps', querystring: pageQuery, response: answers({ 200: pageOf(appSchema) }) },
+    },
+    async ({ caller, query: { after, limit } }) => {
+      const visible = (await apps.list()).filter(
+        (id) => caller !== null && maySee(caller, id) && (after === undefined || id > after),
+      )
+      const ids = visible.slice(0, limit)
+      const records = await Promise.all(ids.map((id) => apps.get(id)))
+      const items = await Promise.all(
+        records.filter((record) => record !== null).map((record) => showApp(deps, record)),
+      )
+      const last = ids.at(-1)
+      return { items, ...(visible.length > limit && last !== undefined ? { next: last } : {}) }
+    },
+  )
+
+  api.put(
+    '/apps/:app',
+    {
+      schema: {
+        tags,
+        summary: 'Create or replace an app',
+        params: appPath,
+        body: appRequestSchema,
+        response: answers({ 200: appSchema, 201: appSchema }),
+      },
+    },
+    async ({ params, body }, reply) => {
+      const { created } = await apps.put(params.app, body)
+      reply.code(created ? 201 : 200)
+      return await view(params.app)
+    },
+  )
+
+  api.get(
+    '/apps/:app',
+    { schema: { tags, summary: 'An app', params: appPath, response: answers({ 200: appSchema }) } },
+    ({ params }) => view(params.app),
+  )
+
+  api.delete(
+    '/apps/:app',
+    {
+      schema: {
+        tags,
+        summary: 'Remove an app with its channels, lists and finished campaigns',
+        params: appPath,
+        response: answers({ 204: nothing }),
+      },
+    },
+    async ({ params }, reply) => {
+      if (!(await apps.delete(params.app))) throw notFound('app')
+      return reply.code(204).send(null)
+    },
+  )
+
+  api.post(
+    '/apps/:app/verify',
+    {
+      schema: {
+        tags,
+        summary: 'Ask the token service for a token now',
+        params: appPath,
+        response: answers({ 200: verificationSchema }),
+      },
+    },
+    async ({ params }) => {
+      if ((await apps.settings(params.app)) === null) throw notFound('app')
+      return await deps.verifyCredentials(params.app)
+    },
+  )
+
+  for (const [action, state] of [
+    ['pause', 'paused'],
+    ['resume', 'active'],
+  ] as const)
+    api.post(
+      `/apps/:app/${action}`,
+      {
+        schema: {
+          tags,
+          summary: action === 'pause' ? 'Stop sending for an app' : 'Send again for an app',
+          params: appPath,
+          response: answers({ 200: appSchema }),
+        },
+      },
+      async ({ params }) => {
+        if (!(await apps.setState(params.app, state))) throw notFound('app')
+        return await view(params.app)
+      },
+    )
+}
+
+const showApp = async (deps: ApiDeps, { settings, state, credentials, breaker }: AppRecord): Promise<App> => {
+  const [channels, rate] = await Promise.all([deps.registry.count(settings.app), deps.rateOf(settings.app)])
+  return {
+    app: settings.app,
+    ...(settings.displayName === undefined ? {} : { displayName: settings.displayName }),
+    credentials,
+    ratePerSecond: settings.ratePerSecond,
+    burst: settings.burst,
+    genericIntervalSeconds: settings.genericIntervalSeconds,
+    ...(settings.allowFasterThanGuideline === undefined
+      ? {}
+      : { allowFasterThanGuideline: settings.allowFasterThanGuideline }),
+    maxAttempts: settings.maxAttempts,
+    retentionDays: settings.retentionDays,
+    state,
+    channels,
+    effectiveRatePerSecond: rate.effectiveRatePerSecond,
+    ...(rate.throttledUntilMs === undefined ? {} : { throttledUntil: new Date(rate.throttledUntilMs).toISOString() }),
+    ...(breaker === undefined ? {} : { breaker: { reason: breaker.reason, since: breaker.since } }),
+  }
+}

@@ -1,0 +1,254 @@
+import type { AppSettings, Campaign, CampaignId, CampaignRequest, Fault } from '@wns-fanout/domain'
+import {
+  campaignRequestSchema,
+  campaignSchema,
+  campaignStates,
+  classes,
+  faultsOf,
+  lintNotification,
+  notificationSchema,
+  Problem,
+} from '@wns-fanout/domain'
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import * as z from 'zod'
+import { notFound } from '../auth.ts'
+import type { ApiDeps } from '../deps.ts'
+import { csv, ndjson } from '../ndjson.ts'
+import { invalid } from '../problem.ts'
+import type { ProgressStreams } from '../sse.ts'
+import { answers, appPath, bodyJudgedLater, campaignPath, pageOf, pageQuery } from './shapes.ts'
+
+const tags = ['campaigns']
+
+const estimateSchema = z
+  .object({
+    audienceSize: z.number().int(),
+    estimate: z.object({ seconds: z.number(), ratePerSecond: z.number() }),
+  })
+  .meta({ id: 'Estimate' })
+
+const resultSchema = z
+  .object({
+    channel: z.string(),
+    class: z.enum(classes),
+    status: z.number().int().optional(),
+    reason: z.string().optional(),
+    attempts: z.number().int().meta({ description: 'Posts written; 7 means 7 or more.' }),
+  })
+  .meta({ id: 'Result' })
+export type Result = z.infer<typeof resultSchema>
+
+const sampleSchema = z
+  .object({
+    channel: z.string(),
+    status: z.number().int(),
+    wnsStatus: z.string().optional(),
+    description: z.string().optional(),
+    msgId: z.string().optional(),
+    debugTrace: z.string().optional(),
+    msCv: z.string().optional(),
+    at: z.string(),
+  })
+  .meta({ id: 'Sample' })
+
+const resultColumns = ['channel', 'class', 'status', 'reason', 'attempts']
+
+export const campaignRoutes = (app: FastifyInstance, deps: ApiDeps, progress: ProgressStreams): void => {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+  const { apps, campaigns } = deps
+
+  const mustGet = async (id: CampaignId): Promise<Campaign> => {
+    const campaign = await campaigns.get(id)
+    if (campaign === null) throw notFound('campaign')
+    return campaign
+  }
+
+  api.post(
+    '/apps/:app/campaigns',
+    {
+      schema: {
+        tags,
+        summary: 'Send a notification to an audience',
+        description:
+          'With `dryRun` nothing is stored and the answer is 200 with the size of the audience and an estimate. A repeat with ' +
+          'the same `Idempotency-Key` within 24 hours gets the first answer again, with `Idempotency-Replayed: true`.',
+        params: appPath,
+        headers: z.object({ 'idempotency-key': z.string().optional() }),
+        body: campaignRequestSchema,
+        response: answers({ 200: estimateSchema, 201: campaignSchema }),
+      },
+      validatorCompiler: bodyJudgedLater(),
+    },
+    async ({ params, body, headers }, reply) => {
+      const key = idempotencyKey(headers['idempotency-key'])
+      const settings = await apps.settings(params.app)
+      if (settings === null) throw notFound('app')
+      const request = campaignOf(body, settings)
+      if (request.dryRun === true) return await campaigns.estimate(settings, request)
+      const create = async () => ({ status: 201, body: await campaigns.create(settings, request) })
+      const answer = key === undefined ? await create() : await deps.idempotency.once(params.app, key, body, create)
+      if ('replayed' in answer && answer.replayed) reply.header('idempotency-replayed', 'true')
+      const campaign = answer.body as Campaign
+      return reply.code(answer.status).header('location', `/v1/campaigns/${campaign.id}`).send(campaign)
+    },
+  )
+
+  api.get(
+    '/apps/:app/campaigns',
+    {
+      schema: {
+        tags,
+        summary: 'The campaigns of an app, newest first',
+        params: appPath,
+        querystring: pageQuery.extend({ state: z.enum(campaignStates).optional() }),
+        response: answers({ 200: pageOf(campaignSchema) }),
+      },
+    },
+    async ({ params, query: { state, after, limit } }) => {
+      if ((await apps.settings(params.app)) === null) throw notFound('app')
+      return await campaigns.list(params.app, {
+        limit,
+        ...(state === undefined ? {} : { state }),
+        ...(after === undefined ? {} : { after }),
+      })
+    },
+  )
+
+  api.get(
+    '/campaigns/:campaign',
+    { schema: { tags, summary: 'A campaign', params: campaignPath, response: answers({ 200: campaignSchema }) } },
+    ({ params }) => mustGet(params.campaign),
+  )
+
+  for (const [action, summary] of [
+    ['pause', 'Stop sending a campaign for now'],
+    ['resume', 'Send a paused campaign again'],
+    ['cancel', 'End a campaign; what was not sent is cancelled'],
+  ] as const)
+    api.post(
+      `/campaigns/:campaign/${action}`,
+      { schema: { tags, summary, params: campaignPath, response: answers({ 200: campaignSchema }) } },
+      ({ params }) => campaigns[action](params.campaign),
+    )
+
+  api.post(
+    '/campaigns/:campaign/retry-failed',
+    {
+      schema: {
+        tags,
+        summary: 'Send again to those who failed or whose time ran out',
+        params: campaignPath,
+        body: z.strictObject({ includeInDoubt: z.boolean().optional() }).optional(),
+        response: answers({ 201: campaignSchema }),
+      },
+    },
+    async ({ params, body }, reply) => {
+      const child = await campaigns.retryFailed(
+        params.campaign,
+        body?.includeInDoubt === undefined ? {} : { includeInDoubt: body.includeInDoubt },
+      )
+      return reply.code(201).header('location', `/v1/campaigns/${child.id}`).send(child)
+    },
+  )
+
+  api.get(
+    '/campaigns/:campaign/events',
+    {
+      schema: {
+        tags,
+        summary: 'The progress of a campaign as server-sent events',
+        description: '`event: progress` with a Campaign, at most once a second and at each change of state.',
+        params: campaignPath,
+        response: answers({ 200: { content: { 'text/event-stream': { schema: campaignSchema } } } }),
+      },
+    },
+    async ({ params }, reply) => {
+      const campaign = await mustGet(params.campaign)
+      if (progress.clients >= maxStreams)
+        throw new Problem('unavailable', 'too many streams of progress are open here; ask again later', {
+          retryAfterSeconds: 10,
+        })
+      reply.hijack()
+      progress.add(params.campaign, campaign, reply.raw, reply.getHeaders() as Record<string, string>)
+    },
+  )
+
+  api.get(
+    '/campaigns/:campaign/results',
+    {
+      schema: {
+        tags,
+        summary: 'What became of each recipient',
+        description: 'Lines of JSON, or a CSV with `Accept: text/csv`.',
+        params: campaignPath,
+        querystring: z.strictObject({ class: z.enum(classes).optional() }),
+        response: answers({
+          200: { content: { 'application/x-ndjson': { schema: resultSchema }, 'text/csv': { schema: z.string() } } },
+        }),
+      },
+    },
+    async ({ params, query, headers }, reply) => {
+      await mustGet(params.campaign)
+      const results = campaigns.results(params.campaign, query.class)
+      return wantsCsv(headers.accept)
+        ? reply.type('text/csv; charset=utf-8').send(csv(results, resultColumns, rowOf))
+        : reply.type('application/x-ndjson').send(ndjson(results))
+    },
+  )
+
+  api.get(
+    '/campaigns/:campaign/samples',
+    {
+      schema: {
+        tags,
+        summary: 'What WNS answered, in detail, failures first',
+        params: campaignPath,
+        response: answers({ 200: z.object({ items: z.array(sampleSchema) }) }),
+      },
+    },
+    async ({ params }) => {
+      await mustGet(params.campaign)
+      return await campaigns.samples(params.campaign)
+    },
+  )
+}
+
+// Each is a socket and an entry; the rest of the API must go on beside them.
+const maxStreams = 2000
+
+/** The campaign in a body; throws all its faults, those of its shape and those of its notification. */
+const campaignOf = (body: unknown, { credentialsKind }: AppSettings): CampaignRequest => {
+  const parsed = campaignRequestSchema.safeParse(body)
+  const faults = [
+    ...(parsed.success ? [] : faultsOf(parsed.error.issues)),
+    ...notificationFaults(body, credentialsKind),
+  ]
+  if (parsed.success && faults.length === 0) return parsed.data
+  throw invalid('The campaign', faults)
+}
+
+const notificationFaults = (body: unknown, credentialsKind: AppSettings['credentialsKind']): Fault[] => {
+  if (typeof body !== 'object' || body === null || !('notification' in body)) return []
+  const parsed = notificationSchema.safeParse(body.notification)
+  if (!parsed.success) return []
+  return lintNotification(parsed.data, { credentialsKind }).map((fault) => ({
+    ...fault,
+    path: ['notification', ...fault.path],
+  }))
+}
+
+const idempotencyKey = (key: string | undefined): string | undefined => {
+  if (key === undefined || /^[!-~]{1,255}$/.test(key)) return key
+  throw new Problem('invalid', 'an Idempotency-Key must be 1 to 255 printable ASCII characters without spaces')
+}
+
+const wantsCsv = (accept: string | undefined): boolean => /(^|,)\s*text\/csv\b/i.test(accept ?? '')
+
+const rowOf = ({ channel, class: name, status, reason, attempts }: Result): string[] => [
+  channel,
+  name,
+  status === undefined ? '' : String(status),
+  reason ?? '',
+  String(attempts),
+]

@@ -1,0 +1,158 @@
+import type { AppId, Channel, ChannelId, Registration } from '@wns-fanout/domain'
+import {
+  audienceSchema,
+  channelRequestSchema,
+  channelSchema,
+  importLineSchema,
+  parseImportLine,
+} from '@wns-fanout/domain'
+import { MAX_TAG_NAMES } from '@wns-fanout/state'
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import * as z from 'zod'
+import { notFound } from '../auth.ts'
+import type { ApiDeps } from '../deps.ts'
+import { ndjson } from '../ndjson.ts'
+import { invalid } from '../problem.ts'
+import { answers, appPath, bodyJudgedLater, channelPath, nothing } from './shapes.ts'
+
+const tags = ['channels']
+
+export const channelRoutes = (app: FastifyInstance, { apps, registry, audiences }: ApiDeps): void => {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+
+  const mustExist = async (id: AppId): Promise<void> => {
+    if ((await apps.settings(id)) === null) throw notFound('app')
+  }
+  const view = async (id: AppId, channelId: ChannelId): Promise<Channel> => {
+    const channel = await registry.get(id, channelId)
+    if (channel === null) throw notFound('channel')
+    return channel
+  }
+  const mustHave = (found: boolean): void => {
+    if (!found) throw notFound('channel')
+  }
+
+  api.put(
+    '/apps/:app/channels/:channel',
+    {
+      schema: {
+        tags,
+        summary: 'Register a channel, or its new URI',
+        params: channelPath,
+        body: channelRequestSchema,
+        response: answers({ 200: channelSchema, 201: channelSchema }),
+      },
+      validatorCompiler: bodyJudgedLater(),
+    },
+    async ({ params, body }, reply) => {
+      const registration = registrationOf(params.channel, body)
+      await mustExist(params.app)
+      const [registered] = await registry.register(params.app, [registration])
+      if (registered === 'too-many-tags')
+        throw invalid('The body', [
+          {
+            path: ['tags'],
+            code: 'too-many-tags',
+            detail: `an app has at most ${MAX_TAG_NAMES} tags; use some that exist`,
+          },
+        ])
+      reply.code(registered === 'created' ? 201 : 200)
+      return await view(params.app, params.channel)
+    },
+  )
+
+  api.get(
+    '/apps/:app/channels/:channel',
+    { schema: { tags, summary: 'A channel', params: channelPath, response: answers({ 200: channelSchema }) } },
+    ({ params }) => view(params.app, params.channel),
+  )
+
+  api.delete(
+    '/apps/:app/channels/:channel',
+    { schema: { tags, summary: 'Remove a channel', params: channelPath, response: answers({ 204: nothing }) } },
+    async ({ params }, reply) => {
+      mustHave(await registry.unregister(params.app, params.channel))
+      return reply.code(204).send(null)
+    },
+  )
+
+  api.post(
+    '/apps/:app/channels/:channel/active',
+    {
+      schema: {
+        tags,
+        summary: 'The app runs on the device: raw notifications may be sent to it again',
+        params: channelPath,
+        response: answers({ 204: nothing }),
+      },
+    },
+    async ({ params }, reply) => {
+      mustHave(await registry.markActive(params.app, params.channel))
+      return reply.code(204).send(null)
+    },
+  )
+
+  for (const isOut of [true, false])
+    api.route({
+      method: isOut ? 'PUT' : 'DELETE',
+      url: '/apps/:app/channels/:channel/opt-out',
+      schema: {
+        tags,
+        summary: isOut ? 'Send this channel nothing any more' : 'Send this channel notifications again',
+        params: channelPath,
+        response: answers({ 204: nothing }),
+      },
+      handler: async ({ params }, reply) => {
+        mustHave(await registry.setOptOut(params.app, params.channel, isOut))
+        return reply.code(204).send(null)
+      },
+    })
+
+  api.get(
+    '/apps/:app/channels::export',
+    {
+      schema: {
+        tags,
+        summary: 'Every channel with its URI, as lines that an import takes',
+        params: appPath,
+        response: answers({ 200: { content: { 'application/x-ndjson': { schema: importLineSchema } } } }),
+      },
+    },
+    async ({ params }, reply) => {
+      await mustExist(params.app)
+      return reply.type('application/x-ndjson').send(ndjson(registry.exportChannels(params.app)))
+    },
+  )
+
+  api.post(
+    '/apps/:app/channels::count',
+    {
+      schema: {
+        tags,
+        summary: 'How many channels an audience has now',
+        params: appPath,
+        body: z.strictObject({ audience: audienceSchema }),
+        response: answers({ 200: z.object({ count: z.number().int() }) }),
+      },
+    },
+    async ({ params, body }) => {
+      await mustExist(params.app)
+      return { count: await audiences.count(params.app, body.audience) }
+    },
+  )
+}
+
+/** The registration in a body; throws all its faults, those of the URI too. */
+const registrationOf = (channel: ChannelId, body: unknown): Registration => {
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw invalid('The body', [{ path: [], code: 'wrong-type', detail: 'the body must be a JSON object' }])
+  const parsed = parseImportLine({ ...body, channel })
+  if (parsed.ok && !('channel' in body)) return parsed.value
+  throw invalid('The body', [
+    ...(parsed.ok ? [] : parsed.faults),
+    ...('channel' in body
+      ? [{ path: ['channel'], code: 'unknown-field', detail: 'the path says which channel it is; remove the field' }]
+      : []),
+  ])
+}

@@ -1,0 +1,47 @@
+import type { AppId, CampaignId, ChannelId, ListName } from '@wns-fanout/domain'
+import { appIdSchema, campaignIdSchema, channelIdSchema, listNameSchema } from '@wns-fanout/domain'
+import type { FastifySchemaCompiler } from 'fastify'
+import * as z from 'zod'
+import { judge, noBody } from '../bodies.ts'
+import { problemSchema } from '../problem.ts'
+
+// Paths: the brand is given where the name was judged.
+const appName = appIdSchema.transform((name) => name as AppId)
+export const appPath = z.strictObject({ app: appName })
+export const channelPath = z.strictObject({ app: appName, channel: channelIdSchema.transform((id) => id as ChannelId) })
+export const listPath = z.strictObject({ app: appName, list: listNameSchema.transform((name) => name as ListName) })
+export const campaignPath = z.strictObject({ campaign: campaignIdSchema.transform((id) => id as CampaignId) })
+
+/** What the answer to a page of a list begins after, and how many items it has. */
+export const pageQuery = z.strictObject({
+  after: z.string().min(1).max(200).meta({ description: 'The `next` of the page before.' }).optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+})
+
+export const pageOf = <T extends z.ZodType>(item: T) =>
+  z.object({
+    items: z.array(item),
+    next: z.string().meta({ description: 'Give it as `after` to get the next page; absent on the last.' }).optional(),
+  })
+
+/** What a route answers, for the documentation; every route may also answer with a problem. */
+export const answers = (own: Readonly<Record<number, unknown>>): unknown => ({
+  ...own,
+  '4xx': problem('A refusal that the caller can act on'),
+  '5xx': problem('The service cannot answer now'),
+})
+
+const problem = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: problemSchema } },
+})
+
+export const nothing = z.null().meta({ description: 'No content' })
+
+/** For routes whose body is judged in the handler, together with what the schema cannot know. */
+export const bodyJudgedLater =
+  <Schema>(): FastifySchemaCompiler<Schema> =>
+  (route) =>
+    route.httpPart === 'body'
+      ? (input: unknown) => (input === undefined ? { error: noBody() } : { value: input })
+      : judge(route as unknown as Parameters<typeof judge>[0])

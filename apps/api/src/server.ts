@@ -1,0 +1,193 @@
+import { randomUUID } from 'node:crypto'
+import type { Server } from 'node:http'
+import type { CampaignId } from '@wns-fanout/domain'
+import { Problem } from '@wns-fanout/domain'
+import type { Logger } from '@wns-fanout/runtime'
+import { fastify } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { installAuth } from './auth.ts'
+import { installBodies } from './bodies.ts'
+import { installOpenApi } from './openapi.ts'
+import type { ProblemAnswer } from './problem.ts'
+import { answerOf, methodNotAllowed, problemFrom } from './problem.ts'
+import type { ApiDeps } from './deps.ts'
+import { appRoutes } from './routes/apps.ts'
+import { campaignRoutes } from './routes/campaigns.ts'
+import { channelRoutes } from './routes/channels.ts'
+import { keyRoutes } from './routes/keys.ts'
+import { listRoutes } from './routes/lists.ts'
+import { uploadRoutes } from './routes/uploads.ts'
+import { ProgressStreams } from './sse.ts'
+
+/** Largest JSON body. */
+export const MAX_BODY_BYTES = 1024 * 1024
+
+/** The API's instance: fastify with schemas of zod. */
+export type Api = FastifyInstance<
+  Server,
+  import('node:http').IncomingMessage,
+  import('node:http').ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>
+
+/** The HTTP API; `listen` and `close` are the caller's. */
+export const buildServer = async (deps: ApiDeps): Promise<Api> => {
+  const { logger } = deps
+  const app: Api = fastify({
+    logger: false,
+    bodyLimit: MAX_BODY_BYTES,
+    // An upload of millions of channels may take minutes; a socket on which nothing moves may not stay.
+    requestTimeout: 15 * 60_000,
+    connectionTimeout: 120_000,
+    keepAliveTimeout: 30_000,
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 5_000 },
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    // A percent-encoded channel id of 128 characters.
+    routerOptions: { maxParamLength: 512 },
+    genReqId: requestIdOf,
+    frameworkErrors: (error, request, reply) => sendProblem(request, reply, answerOf(problemFrom(error))),
+    clientErrorHandler: answerGarbage,
+  }).withTypeProvider<ZodTypeProvider>()
+  app.server.maxConnections = 10_000
+
+  const paths = new KnownPaths()
+  app.addHook('onRoute', ({ method, url }) => paths.add([method].flat(), url))
+  app.addHook('onRequest', async (request, reply) => void reply.headers(answerHeaders(request.id)))
+  app.setErrorHandler((error, request, reply) => {
+    const problem = problemFrom(error)
+    if (problem.code === 'internal')
+      logger.error({ requestId: request.id, route: routeOf(request), err: error }, 'a request failed')
+    else if (problem.status >= 500)
+      logger.warn({ requestId: request.id, route: routeOf(request), err: error }, 'a request cannot be served now')
+    sendProblem(request, reply, answerOf(problem))
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? '/'
+    const methods = paths.methodsOf(path)
+    sendProblem(
+      request,
+      reply,
+      methods.length > 0
+        ? methodNotAllowed(request.method, methods)
+        : answerOf(new Problem('not-found', 'there is nothing at this path; /docs lists what there is')),
+    )
+  })
+
+  const progress = new ProgressStreams({ read: (id) => deps.campaigns.get(id as CampaignId), logger, ...deps.progress })
+  app.addHook('preClose', async () => progress.stop())
+
+  await installOpenApi(app)
+  await app.register(
+    async (v1) => {
+      installAuth(v1, {
+        verifyKey: (key) => deps.apiKeys.verify(key),
+        appOfCampaign: (id) => deps.campaigns.appOf(id as CampaignId),
+      })
+      await v1.register(async (json) => {
+        installBodies(json)
+        appRoutes(json, deps)
+        channelRoutes(json, deps)
+        listRoutes(json, deps)
+        campaignRoutes(json, deps, progress)
+        keyRoutes(json, deps)
+      })
+      await v1.register(async (uploads) => uploadRoutes(uploads, deps))
+    },
+    { prefix: '/v1' },
+  )
+  return app
+}
+
+// A caller's own id is kept when it cannot do harm in a log.
+const requestIdOf = ({ headers }: { readonly headers: NodeJS.Dict<string | string[]> }): string => {
+  const given = headers['x-request-id']
+  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID()
+}
+
+const answerHeaders = (requestId: string): Record<string, string> => ({
+  'x-request-id': requestId,
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cache-control': 'no-store',
+  'cross-origin-resource-policy': 'same-origin',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+})
+
+// How long a refused upload may go on, so that its sender reads the answer instead of a broken connection.
+const lingerMs = 5000
+
+const sendProblem = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { status, headers, document }: ProblemAnswer,
+): void => {
+  const { raw } = request
+  if (!raw.complete && !raw.destroyed && request.method !== 'GET') {
+    void reply.removeHeader('connection')
+    const timer = setTimeout(() => raw.socket.destroy(), lingerMs)
+    raw.once('close', () => clearTimeout(timer))
+    raw.resume()
+  }
+  void reply
+    .code(status)
+    .headers({ ...answerHeaders(request.id), ...headers })
+    .type('application/problem+json')
+    .serializer(JSON.stringify)
+    .send(document)
+}
+
+/** What is not HTTP at all has no request yet; the socket gets the answer. */
+const answerGarbage = (error: NodeJS.ErrnoException, socket: import('node:net').Socket): void => {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW'
+  const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+  const { document } = answerOf(
+    new Problem(
+      'bad-request',
+      isTooLarge ? 'the headers are too large' : isLate ? 'the request did not arrive in time' : 'this is not HTTP/1.1',
+    ),
+  )
+  const status = isTooLarge ? '431 Request Header Fields Too Large' : isLate ? '408 Request Timeout' : '400 Bad Request'
+  const body = JSON.stringify({ ...document, status: Number(status.slice(0, 3)) })
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/problem+json\r\nx-request-id: ${randomUUID()}\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  )
+}
+
+const routeOf = (request: FastifyRequest): string => `${request.method} ${request.routeOptions.url ?? '(none)'}`
+
+/** Which methods a path has, to tell "no such path" from "not that method". */
+class KnownPaths {
+  readonly #methods = new Map<string, { readonly pattern: RegExp; readonly methods: Set<string> }>()
+
+  add(methods: readonly string[], url: string): void {
+    const known = this.#methods.get(url) ?? { pattern: patternOf(url), methods: new Set<string>() }
+    for (const method of methods) known.methods.add(method)
+    this.#methods.set(url, known)
+  }
+
+  methodsOf(path: string): string[] {
+    const found = new Set<string>()
+    for (const { pattern, methods } of this.#methods.values())
+      if (pattern.test(path)) for (const method of methods) found.add(method)
+    return [...found].toSorted()
+  }
+}
+
+// `::` is a colon, `:name` one segment, `*` the rest.
+const patternOf = (url: string): RegExp => {
+  const source = url.replaceAll(/::|:[A-Za-z]+|\*|[.+?^${}()|[\]\\]/g, (token) => {
+    if (token === '::') return ':'
+    if (token === '*') return '.*'
+    return token.startsWith(':') ? '[^/]+' : `\\${token}`
+  })
+  return new RegExp(`^${source}$`)
+}

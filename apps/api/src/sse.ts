@@ -1,0 +1,169 @@
+import type { ServerResponse } from 'node:http'
+import type { Campaign } from '@wns-fanout/domain'
+import { isTerminal } from '@wns-fanout/domain'
+import type { Logger } from '@wns-fanout/runtime'
+
+export interface WatchOptions {
+  readonly read: (campaign: string) => Promise<Campaign | null>
+  readonly logger: Logger
+  /** How often a watched campaign is read, in milliseconds; each change of state within is told at once. */
+  readonly pollMs?: number
+  /** Progress without a change of state is told at most this often. */
+  readonly progressMs?: number
+  /** How often a silent connection gets a comment, so that proxies keep it. */
+  readonly heartbeatMs?: number
+  /** How long a finished campaign may still drain before its streams end. */
+  readonly drainMs?: number
+}
+
+interface Watch {
+  readonly clients: Set<ServerResponse>
+  last: Campaign | null
+  lastText: string
+  toldAtMs: number
+  terminalSinceMs: number | null
+  timer: NodeJS.Timeout | null
+}
+
+// A reader this far behind gets the next snapshot instead of every one; the last always goes out.
+const maxUnreadBytes = 256 * 1024
+
+/**
+ * Streams of progress. However many clients look at a campaign, it is read once per poll. A stream ends after the
+ * campaign has ended and nothing of it is pending any more, at the latest `drainMs` after the end.
+ */
+export class ProgressStreams {
+  readonly #read: WatchOptions['read']
+  readonly #logger: Logger
+  readonly #pollMs: number
+  readonly #progressMs: number
+  readonly #drainMs: number
+  readonly #watches = new Map<string, Watch>()
+  readonly #heartbeat: NodeJS.Timeout
+  #stopped = false
+
+  constructor({ read, logger, pollMs = 250, progressMs = 1000, heartbeatMs = 15_000, drainMs = 10_000 }: WatchOptions) {
+    this.#read = read
+    this.#logger = logger
+    this.#pollMs = pollMs
+    this.#progressMs = progressMs
+    this.#drainMs = drainMs
+    this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs)
+    this.#heartbeat.unref()
+  }
+
+  get clients(): number {
+    let sum = 0
+    for (const { clients } of this.#watches.values()) sum += clients.size
+    return sum
+  }
+
+  /** Writes the head and every progress of `campaign` to `response`, beginning with `now`, and ends it. */
+  add(campaign: string, now: Campaign, response: ServerResponse, headers: Readonly<Record<string, string>>): void {
+    response.writeHead(200, {
+      ...headers,
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+    })
+    response.write('retry: 1000\n\n')
+    response.write(eventOf(JSON.stringify(now)))
+    if (this.#stopped || isDrained(now)) {
+      response.end()
+      return
+    }
+    const watch = this.#watches.get(campaign) ?? this.#begin(campaign)
+    watch.clients.add(response)
+    response.on('close', () => this.#remove(campaign, response))
+    response.on('error', () => this.#remove(campaign, response))
+  }
+
+  /** Ends every stream; clients connect again, to another replica. */
+  stop(): void {
+    this.#stopped = true
+    clearInterval(this.#heartbeat)
+    for (const [campaign, watch] of this.#watches) this.#endAll(campaign, watch)
+  }
+
+  #begin(campaign: string): Watch {
+    const watch: Watch = {
+      clients: new Set(),
+      last: null,
+      lastText: '',
+      toldAtMs: performance.now(),
+      terminalSinceMs: null,
+      timer: null,
+    }
+    this.#watches.set(campaign, watch)
+    this.#schedule(campaign, watch)
+    return watch
+  }
+
+  #schedule(campaign: string, watch: Watch): void {
+    watch.timer = setTimeout(() => {
+      void this.#poll(campaign, watch)
+    }, this.#pollMs)
+  }
+
+  // Never rejects: while Redis is away the streams stay open and silent but for heartbeats.
+  async #poll(campaign: string, watch: Watch): Promise<void> {
+    try {
+      const now = await this.#read(campaign)
+      if (this.#watches.get(campaign) !== watch) return
+      if (now === null) return this.#endAll(campaign, watch)
+      this.#tell(watch, now)
+      if (isTerminal(now.state)) watch.terminalSinceMs ??= performance.now()
+      const drainedMs = watch.terminalSinceMs === null ? 0 : performance.now() - watch.terminalSinceMs
+      if (isDrained(now) || drainedMs > this.#drainMs) return this.#endAll(campaign, watch, now)
+    } catch (error) {
+      this.#logger.warn({ campaign, err: error }, 'cannot read the progress of a watched campaign')
+    }
+    if (this.#watches.get(campaign) === watch) this.#schedule(campaign, watch)
+  }
+
+  #tell(watch: Watch, now: Campaign): void {
+    const text = JSON.stringify(now)
+    const changedState = watch.last !== null && (watch.last.state !== now.state || watch.last.reason !== now.reason)
+    const isDue = performance.now() - watch.toldAtMs >= this.#progressMs && text !== watch.lastText
+    if (!changedState && !isDue && !isDrained(now)) {
+      watch.last ??= now
+      return
+    }
+    watch.last = now
+    if (text === watch.lastText) return
+    watch.lastText = text
+    watch.toldAtMs = performance.now()
+    for (const client of watch.clients)
+      if (client.writableLength < maxUnreadBytes || isTerminal(now.state)) client.write(eventOf(text))
+  }
+
+  #beat(): void {
+    for (const { clients } of this.#watches.values())
+      for (const client of clients) if (client.writableLength < maxUnreadBytes) client.write(': still here\n\n')
+  }
+
+  #remove(campaign: string, response: ServerResponse): void {
+    const watch = this.#watches.get(campaign)
+    if (watch === undefined || !watch.clients.delete(response) || watch.clients.size > 0) return
+    this.#forget(campaign, watch)
+  }
+
+  #endAll(campaign: string, watch: Watch, now?: Campaign): void {
+    this.#forget(campaign, watch)
+    const text = now === undefined ? '' : JSON.stringify(now)
+    for (const client of watch.clients) {
+      if (text !== '' && text !== watch.lastText) client.write(eventOf(text))
+      client.end()
+    }
+    watch.clients.clear()
+  }
+
+  #forget(campaign: string, watch: Watch): void {
+    if (watch.timer !== null) clearTimeout(watch.timer)
+    this.#watches.delete(campaign)
+  }
+}
+
+const eventOf = (json: string): string => `event: progress\ndata: ${json}\n\n`
+
+const isDrained = (campaign: Campaign): boolean => isTerminal(campaign.state) && campaign.finishedAt !== undefined
