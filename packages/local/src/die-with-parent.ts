@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { isMainThread } from 'node:worker_threads'
 
 export type Guarded = {
   readonly command: string
@@ -10,28 +11,42 @@ export type Guarded = {
 }
 
 /**
- * How to start a program that knows nothing of us so that it gets SIGTERM when this process ends, even by SIGKILL.
- * On Linux the kernel does it. It looks at the thread that spawned, so spawn from the main thread.
+ * How to start a program that knows nothing of us so that it gets SIGTERM when this process ends, even by SIGKILL: on
+ * Linux the kernel does it, elsewhere a watchdog process.
  */
-export function dieWithParent(command: string, args: readonly string[], path = process.env['PATH'] ?? ''): Guarded {
-  const setpriv = process.platform === 'linux' ? findOnPath('setpriv', path) : undefined
+export function dieWithParent(
+  command: string,
+  args: readonly string[],
+  { path = process.env['PATH'] ?? '', parentPid = process.pid } = {},
+): Guarded {
+  const setpriv = process.platform === 'linux' && isMainThread ? findSetpriv(path) : undefined
   if (setpriv === undefined) return { command, args, watch: startWatchdog }
-  return { command: setpriv, args: ['--pdeathsig', 'TERM', command, ...args], watch: () => {} }
+  const guard = ['--pdeathsig', 'TERM', '/bin/sh', '-c', startIfParentLives, 'sh', String(parentPid)]
+  return { command: setpriv, args: [...guard, command, ...args], watch: () => {} }
 }
 
-function findOnPath(name: string, path: string): string | undefined {
-  return path
+// The kernel tells of a death that comes after the request; one that came before shows in the parent's id.
+const startIfParentLives = '[ "$PPID" -eq "$1" ] || exit 1; shift; exec "$@"'
+
+// The kernel watches the thread that spawned, hence the main thread only; busybox has a setpriv without this option.
+function findSetpriv(path: string): string | undefined {
+  const found = path
     .split(delimiter)
     .filter((folder) => folder !== '')
-    .map((folder) => join(folder, name))
-    .find((file) => {
-      try {
-        accessSync(file, constants.X_OK)
-        return true
-      } catch {
-        return false
-      }
-    })
+    .map((folder) => join(folder, 'setpriv'))
+    .find(isExecutable)
+  if (found === undefined) return undefined
+  const help = spawnSync(found, ['--help'], { encoding: 'utf8', timeout: 5000 })
+  return help.stdout?.includes('--pdeathsig') ? found : undefined
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 // Its stdin is a pipe from us, which the system closes when we end. It is ended when the program has ended before.

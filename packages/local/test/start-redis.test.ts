@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFile, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from 'vitest'
 import {
   type LocalRedis,
@@ -49,6 +50,11 @@ test('two Redis servers run at once on ports of their own', async () => {
   expect(one.port).not.toBe(two.port)
   await askRedis(one.url, 'SET', 'name', 'one')
   expect(await askRedis(two.url, 'GET', 'name')).toBe('$-1')
+})
+
+test('a folder may have any name', async () => {
+  const server = await start({ dir: join(folder.path, `it's "här" \\ #1\t$x`), persistence: 'aof' })
+  expect(await askRedis(server.url, 'SET', 'name', 'value')).toBe('+OK')
 })
 
 test('nobody gets in without the password, and the password is in no argument list', async () => {
@@ -130,6 +136,21 @@ test('a Redis that was killed is reported', async () => {
   const server = await start()
   process.kill(server.pid, 'SIGKILL')
   expect(await server.exited).toEqual({ code: null, signal: 'SIGKILL' })
+})
+
+test('a watchdog goes with the Redis it watches', async () => {
+  const path = process.env['PATH'] ?? ''
+  process.env['PATH'] = ''
+  const server = await start().finally(() => {
+    process.env['PATH'] = path
+  })
+  const watchdogs = (): string[] =>
+    execFileSync('ps', ['-A', '-ww', '-o', 'stat=,args='], { encoding: 'utf8' })
+      .split('\n')
+      .filter((line) => line.trimEnd().endsWith(` ${server.pid}`) && !line.startsWith('Z'))
+  expect(watchdogs()).toHaveLength(1)
+  await server.stop()
+  await until(() => watchdogs().length === 0)
 })
 
 // Without setpriv on PATH (as on macOS) a watchdog process does what the kernel does on Linux.
