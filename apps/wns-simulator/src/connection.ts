@@ -38,6 +38,7 @@ export class Connection {
   /** Bytes of the request being read came before the answer to the one before. */
   #early = false
   #timer: NodeJS.Timeout | undefined
+  /** When the last answer was written or, if later, the request being read began. */
   #sinceMs: number
 
   constructor(raw: Socket, socket: TLSSocket, handle: Handler, tally: Tally, clock: Clock) {
@@ -69,17 +70,27 @@ export class Connection {
 
   /** Closes a connection that is idle too long, or sends half a request and then nothing. */
   sweep(nowMs: number, idleMs: number, partialMs: number): void {
-    const restMs = nowMs - this.#sinceMs
     if (this.#state === 'busy') return
-    const isPartial = this.#received !== undefined
-    if (this.#state === 'done' ? restMs > partialMs : isPartial && restMs > partialMs) this.destroy()
-    else if (!isPartial && restMs > idleMs) this.#socket.end()
+    const sinceMs = nowMs - this.#sinceMs
+    const isIdle = this.#state === 'reading' && this.#received === undefined
+    if (isIdle ? sinceMs > idleMs : sinceMs > partialMs) this.#leave(isIdle)
+  }
+
+  #leave(politely: boolean): void {
+    if (!politely) return this.destroy()
+    this.#state = 'done'
+    this.#socket.end()
   }
 
   #receive(chunk: Buffer): void {
     if (this.#state === 'done') return
     if (this.#state === 'busy') this.#early = true
-    this.#received = this.#received === undefined ? chunk : Buffer.concat([this.#received, chunk])
+    if (this.#received === undefined) {
+      this.#received = chunk
+      this.#sinceMs = this.#clock.nowMs()
+    } else {
+      this.#received = Buffer.concat([this.#received, chunk])
+    }
     if (this.#state === 'reading') this.#read()
   }
 
@@ -103,7 +114,11 @@ export class Connection {
       const end = rest.indexOf(HEAD_END, start)
       if (end < 0) {
         if (rest.length > MAX_HEAD_BYTES) return this.#refuse(431)
-        if (start === rest.length) this.#received = undefined
+        if (start === rest.length) {
+          // Some clients put an empty line after a body; that is no beginning of a request.
+          this.#received = undefined
+          this.#early = false
+        }
         return undefined
       }
       const request = parseHead(rest.toString('latin1', start, end))
@@ -166,8 +181,7 @@ export class Connection {
         this.#socket.write(action.text.slice(0, action.text.length >> 1), 'latin1', () => this.reset())
         break
       case 'hangup':
-        this.#state = 'done'
-        this.#socket.end()
+        this.#leave(true)
         break
       case 'stall':
         break

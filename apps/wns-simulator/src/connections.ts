@@ -4,6 +4,7 @@ import type { Action } from './action.ts'
 import type { Client, Clients } from './clients.ts'
 import type { Clock } from './clock.ts'
 import { Connection, type Handler } from './connection.ts'
+import type { Request } from './request.ts'
 import type { Tally } from './tally.ts'
 
 const SWEEP_MS = 100
@@ -71,10 +72,10 @@ export class Connections {
     return true
   }
 
-  /** Says goodbye with the answer when the connection has served its number of requests. */
-  limit(connection: Connection, action: Action): Action {
-    const most = (connection.client?.faults ?? this.#clients.faults).requestsPerConnection
-    if (most === undefined || connection.requests < most || action.act !== 'answer') return action
+  /** Says goodbye with the answer when the client asked for that, or the connection has served its number of requests. */
+  limit(connection: Connection, request: Request, action: Action): Action {
+    const most = (connection.client?.faults ?? this.#clients.faults).requestsPerConnection ?? Infinity
+    if (action.act !== 'answer' || (connection.requests < most && !request.wantsClose)) return action
     return { ...action, text: action.text.replace('\r\n', '\r\nConnection: close\r\n'), close: true }
   }
 

@@ -88,11 +88,11 @@ function route(wns: WnsService, tokenService: TokenService, connections: Connect
     if (service === 'none') {
       return plainAction(request.host === '' ? 400 : 421, clock.dateLine(clock.nowMs()))
     }
-    if (service !== 'wns') return connections.limit(connection, tokenService.answer(service, request))
+    if (service !== 'wns') return connections.limit(connection, request, tokenService.answer(service, request))
     if (!connections.admit(connection, connection.client ?? wns.clientOf(request))) {
       return { act: 'reset', text: '', delayMs: 0, overMs: 0, close: false }
     }
-    return connections.limit(connection, wns.answer(request))
+    return connections.limit(connection, request, wns.answer(request))
   }
 }
 

@@ -33,6 +33,17 @@ describe('requests as they arrive', () => {
     expect((await sender.stats())['pipelined']).toBe(2)
   })
 
+  test('an empty line after a body is no pipelined request', async () => {
+    const { bearer, wire, sender } = await open()
+
+    wire.send(`${postText('ok.any.1', bearer)}\r\n`)
+    await wire.until(() => wire.answers() === 1)
+    wire.send(postText('ok.any.2', bearer))
+    await wire.until(() => wire.answers() === 2)
+
+    expect(await sender.stats()).toMatchObject({ posts: 2, pipelined: 0, wrongLength: 0 })
+  })
+
   test('a second request that comes while the first is being answered is counted as pipelined', async () => {
     const { bearer, wire, sender } = await open()
 
@@ -103,6 +114,16 @@ describe('requests as they arrive', () => {
     await wire.until(() => wire.answers() === 1)
 
     expect(wire.statuses()).toEqual([400])
+  })
+
+  test('a client that asks for the end of the connection gets it with the answer', async () => {
+    const { bearer, wire } = await open()
+
+    wire.send(postText('ok.any.1', bearer, { Connection: 'close' }))
+    await wire.untilClosed()
+
+    expect(wire.statuses()).toEqual([200])
+    expect(wire.received).toContain('Connection: close\r\n')
   })
 
   test('a client that waits for 100 Continue is told to go on', async () => {
