@@ -1,0 +1,380 @@
+import type { Outcome } from '@wns-fanout/domain'
+import type { LaneLimits } from './lane.ts'
+import { Lane } from './lane.ts'
+import type { Transport } from './transport.ts'
+
+/** Told once for each started post; `context` is the caller's own number. Shared by all posts of one sender. */
+export type PostDone = (context: number, outcome: Outcome, durationMs: number) => void
+
+export interface LanePoolOptions {
+  /** Connections at most, over all origins. Default 256. */
+  readonly lanes?: number
+  /** Longest time from `tryPost` to the outcome, whatever the other side does; overshoot is at most 250 ms. Default 10,000. */
+  readonly deadlineMs?: number
+  /** Share of the lanes that an origin gets before it has shown that it answers. Default 0.5. */
+  readonly maxPerOriginShare?: number
+  /** Close a lane without work after so long. Default 60,000. */
+  readonly idleMs?: number
+}
+
+export interface LaneStats {
+  /** Connected, without a post. */
+  readonly idle: number
+  /** Connected, with a post under way. */
+  readonly busy: number
+  /** With a post that waits for its connection. */
+  readonly connecting: number
+}
+
+/** A budget of lanes that all origins share. */
+export interface LanePool {
+  /**
+   * Start a post if a lane for its origin is free or may be opened; else answer false, and the listeners of `onFree` are
+   * called when it is worth trying again. `origin` is `https://host`; path and body are sent byte for byte. `done` is
+   * called exactly once for every post that started, later than this returns.
+   */
+  tryPost(origin: string, path: string, headers: string[], body: Buffer, done: PostDone, context: number): boolean
+  /** Call `listener` when lanes became free after a refusal; the returned function ends that. */
+  onFree(listener: () => void): () => void
+  /** Posts under way. */
+  readonly busy: number
+  /** Lanes that exist, connected or connecting. */
+  readonly open: number
+  readonly limit: number
+  stats(): LaneStats
+  /** Start no more posts, let those under way end (their deadline holds), close all lanes. May be called twice. */
+  stop(): Promise<void>
+  /** End every post now: as `stopped`, ambiguous if it was written. */
+  abortAll(): void
+}
+
+export const createLanePool = (transport: Transport, options: LanePoolOptions = {}): LanePool =>
+  new SharedLanes(transport, options)
+
+// A want that was not repeated for so long is forgotten; the sender or its campaign may be gone.
+const WANT_LASTS_MS = 1_000
+// An origin that answered within this time may have more than its first share of lanes.
+const ANSWERS_LATELY_MS = 1_000
+// A free lane of another origin is left alone for so long, unless its origin has more than its share of lanes.
+const TAKE_OVER_AFTER_MS = 50
+const FORGET_ORIGIN_AFTER_MS = 60_000
+const MAX_HEADER_BYTES = 16_384
+const MAX_BODY_BYTES = 65_536
+
+/** The lanes of one origin. */
+class Origin {
+  readonly url: string
+  readonly host: string
+  /** Free lanes; the last is the one used most recently. */
+  readonly free: Slot[] = []
+  open = 0
+  lastAnswerAtMs = Number.NEGATIVE_INFINITY
+  usedAtMs = 0
+  /** When it was last refused for want of lanes; undefined once it got one. */
+  wantedAtMs: number | undefined
+
+  constructor(url: string) {
+    this.url = url
+    this.host = url.slice('https://'.length)
+  }
+}
+
+/** All posts with the same `done`: in practice a batch. */
+class Sender {
+  readonly done: PostDone
+  busy = 0
+  wantedAtMs: number | undefined
+
+  constructor(done: PostDone) {
+    this.done = done
+  }
+}
+
+/** A lane and what it is doing. */
+class Slot {
+  readonly origin: Origin
+  readonly lane: Lane
+  sender: Sender | undefined
+  context = 0
+  freeSinceMs = 0
+
+  constructor(origin: Origin, openLane: (slot: Slot) => Lane) {
+    this.origin = origin
+    this.lane = openLane(this)
+  }
+}
+
+class SharedLanes implements LanePool {
+  readonly limit: number
+  readonly #transport: Transport
+  readonly #deadlineMs: number
+  readonly #firstShare: number
+  readonly #limits: LaneLimits
+  readonly #origins = new Map<string, Origin>()
+  readonly #senders = new Map<PostDone, Sender>()
+  readonly #slots = new Set<Slot>()
+  readonly #listeners = new Set<() => void>()
+  readonly #closing = new Set<Promise<void>>()
+  readonly #sweepTimer: NodeJS.Timeout
+  #busy = 0
+  /** Senders and origins that were refused for want of lanes and have got none since. */
+  #wants = 0
+  #wasRefused = false
+  #isAnnouncing = false
+  #drained: PromiseWithResolvers<void> | undefined
+
+  constructor(transport: Transport, options: LanePoolOptions) {
+    const { lanes = 256, deadlineMs = 10_000, maxPerOriginShare = 0.5, idleMs = 60_000 } = options
+    if (!Number.isSafeInteger(lanes) || lanes < 1)
+      throw new RangeError(`lanes must be a whole number of at least 1, found ${lanes}`)
+    if (!(deadlineMs > 0) || !(idleMs > 0)) throw new RangeError('deadlineMs and idleMs must be above 0')
+    if (!(maxPerOriginShare > 0 && maxPerOriginShare <= 1))
+      throw new RangeError(`maxPerOriginShare must be above 0 and at most 1, found ${maxPerOriginShare}`)
+    this.limit = lanes
+    this.#transport = transport
+    this.#deadlineMs = deadlineMs
+    this.#firstShare = Math.max(1, Math.floor(lanes * maxPerOriginShare))
+    this.#limits = { idleMs, maxHeaderBytes: MAX_HEADER_BYTES, maxBodyBytes: MAX_BODY_BYTES }
+    // One timer for all posts. After a long block of the loop it must not judge before the answers that arrived
+    // meanwhile were read, hence the detour over the check phase.
+    const sweepMs = Math.min(Math.max(deadlineMs / 20, 10), 250)
+    this.#sweepTimer = setInterval(() => setImmediate(() => this.#sweep()), sweepMs).unref()
+  }
+
+  get busy(): number {
+    return this.#busy
+  }
+
+  get open(): number {
+    return this.#slots.size
+  }
+
+  stats(): LaneStats {
+    let connecting = 0
+    for (const { lane } of this.#slots) if (!lane.isConnected) connecting += 1
+    let idle = 0
+    for (const { free } of this.#origins.values()) idle += free.length
+    return { idle, connecting, busy: this.#slots.size - idle - connecting }
+  }
+
+  tryPost(url: string, path: string, headers: string[], body: Buffer, done: PostDone, context: number): boolean {
+    if (this.#drained !== undefined) return false
+    const nowMs = performance.now()
+    const origin = this.#originOf(url)
+    const sender = this.#senderOf(done)
+    if (this.#wants > 0 && this.#mustYield(origin, sender)) return this.#refuse(origin, sender, nowMs)
+    const slot = origin.free.pop() ?? this.#openSlot(origin, sender, nowMs)
+    if (slot === undefined) return false
+    this.#satisfy(origin)
+    this.#satisfy(sender)
+    origin.usedAtMs = nowMs
+    sender.busy += 1
+    this.#busy += 1
+    slot.sender = sender
+    slot.context = context
+    slot.lane.post(path, headers, body, nowMs)
+    return true
+  }
+
+  onFree(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async stop(): Promise<void> {
+    this.#drained ??= Promise.withResolvers()
+    if (this.#busy === 0) this.#drained.resolve()
+    await this.#drained.promise
+    clearInterval(this.#sweepTimer)
+    for (const { lane } of this.#present()) void lane.close()
+    await Promise.all(this.#closing)
+  }
+
+  abortAll(): void {
+    for (const { lane } of this.#present()) lane.abandon('stopped')
+  }
+
+  /** A copy: ending a post may close lanes and open others. */
+  #present(): readonly Slot[] {
+    return Array.from(this.#slots)
+  }
+
+  #finished(slot: Slot, outcome: Outcome, durationMs: number): void {
+    const { origin, sender } = slot
+    if (sender === undefined) throw new Error('a lane reported the end of a post that nobody started')
+    slot.sender = undefined
+    sender.busy -= 1
+    this.#busy -= 1
+    const nowMs = slot.lane.startedAtMs + durationMs
+    if ('status' in outcome) origin.lastAnswerAtMs = nowMs
+    if (this.#slots.has(slot)) {
+      slot.freeSinceMs = nowMs
+      origin.free.push(slot)
+    }
+    this.#announce()
+    if (this.#busy === 0) this.#drained?.resolve()
+    sender.done(slot.context, outcome, durationMs)
+  }
+
+  #closed(slot: Slot): void {
+    this.#slots.delete(slot)
+    slot.origin.open -= 1
+    const at = slot.origin.free.indexOf(slot)
+    if (at !== -1) slot.origin.free.splice(at, 1)
+    this.#announce()
+  }
+
+  /** Should this sender leave what is free to those that were refused? */
+  #mustYield(origin: Origin, sender: Sender): boolean {
+    const free = this.limit - this.#busy
+    if (free > this.#wants) return false
+    return (
+      isAboveShare(sender, [...this.#senders.values()], this.limit, busyOf) ||
+      isAboveShare(origin, [...this.#origins.values()], this.limit, busyLanesOf)
+    )
+  }
+
+  #openSlot(origin: Origin, sender: Sender, nowMs: number): Slot | undefined {
+    if (!this.#mayGrow(origin, nowMs)) {
+      // Its own slowness holds it back, not the others: it has no claim on their lanes.
+      this.#wasRefused = true
+      return undefined
+    }
+    if (this.#slots.size >= this.limit) {
+      const victim = this.#laneToTakeOver(origin, nowMs)
+      if (victim === undefined) {
+        this.#refuse(origin, sender, nowMs)
+        return undefined
+      }
+      void victim.lane.close()
+    }
+    const slot = new Slot(origin, (owned) => this.#openLane(owned))
+    this.#slots.add(slot)
+    origin.open += 1
+    return slot
+  }
+
+  #openLane(slot: Slot): Lane {
+    return new Lane(slot.origin.host, this.#transport, this.#limits, {
+      finished: (_lane, outcome, durationMs) => this.#finished(slot, outcome, durationMs),
+      closed: (lane) => {
+        this.#closed(slot)
+        const closing = lane.close()
+        this.#closing.add(closing)
+        void closing.then(() => this.#closing.delete(closing))
+      },
+    })
+  }
+
+  /**
+   * Beyond its first share an origin gets lanes only while it answers and nobody else wants them. So a host that stalls
+   * holds its first share until the deadline, and never all lanes.
+   */
+  #mayGrow(origin: Origin, nowMs: number): boolean {
+    if (origin.open < this.#firstShare) return true
+    if (nowMs - origin.lastAnswerAtMs > ANSWERS_LATELY_MS) return false
+    if (this.#wants === 0) return true
+    for (const other of this.#origins.values()) if (other !== origin && other.wantedAtMs !== undefined) return false
+    return true
+  }
+
+  /** The free lane of another origin that was idle longest, if taking it is no robbery. */
+  #laneToTakeOver(origin: Origin, nowMs: number): Slot | undefined {
+    const share = Math.max(1, Math.floor(this.limit / this.#origins.size))
+    let oldest: Slot | undefined
+    for (const other of this.#origins.values()) {
+      const slot = other.free[0]
+      if (slot === undefined || other === origin) continue
+      const isFair =
+        nowMs - slot.freeSinceMs >= TAKE_OVER_AFTER_MS ||
+        origin.open === 0 ||
+        (origin.open < share && other.open > share)
+      if (isFair && (oldest === undefined || slot.freeSinceMs < oldest.freeSinceMs)) oldest = slot
+    }
+    return oldest
+  }
+
+  #refuse(origin: Origin, sender: Sender, nowMs: number): false {
+    this.#wasRefused = true
+    if (origin.wantedAtMs === undefined) this.#wants += 1
+    if (sender.wantedAtMs === undefined) this.#wants += 1
+    origin.wantedAtMs = nowMs
+    sender.wantedAtMs = nowMs
+    return false
+  }
+
+  #satisfy(claimant: Origin | Sender): void {
+    if (claimant.wantedAtMs === undefined) return
+    claimant.wantedAtMs = undefined
+    this.#wants -= 1
+  }
+
+  #announce(): void {
+    if (!this.#wasRefused || this.#isAnnouncing) return
+    this.#isAnnouncing = true
+    queueMicrotask(() => {
+      this.#isAnnouncing = false
+      this.#wasRefused = false
+      const [first, ...others] = this.#listeners
+      if (first === undefined) return
+      // Who was first goes to the end, so that each is first in turn.
+      this.#listeners.delete(first)
+      this.#listeners.add(first)
+      for (const listener of [first, ...others]) if (this.#listeners.has(listener)) listener()
+    })
+  }
+
+  #sweep(): void {
+    const nowMs = performance.now()
+    for (const { lane } of this.#present())
+      if (lane.isBusy && nowMs - lane.startedAtMs >= this.#deadlineMs) lane.abandon('timeout')
+    for (const [done, sender] of this.#senders) {
+      this.#forgetOldWant(sender, nowMs)
+      if (sender.busy === 0 && sender.wantedAtMs === undefined) this.#senders.delete(done)
+    }
+    for (const [url, origin] of this.#origins) {
+      this.#forgetOldWant(origin, nowMs)
+      if (origin.open === 0 && nowMs - origin.usedAtMs > FORGET_ORIGIN_AFTER_MS) this.#origins.delete(url)
+    }
+    if (this.#busy < this.limit) this.#announce()
+  }
+
+  #forgetOldWant(claimant: Origin | Sender, nowMs: number): void {
+    if (claimant.wantedAtMs !== undefined && nowMs - claimant.wantedAtMs > WANT_LASTS_MS) this.#satisfy(claimant)
+  }
+
+  #originOf(url: string): Origin {
+    let origin = this.#origins.get(url)
+    if (origin === undefined) {
+      if (!url.startsWith('https://')) throw new RangeError('an origin is https://host')
+      origin = new Origin(url)
+      this.#origins.set(url, origin)
+    }
+    return origin
+  }
+
+  #senderOf(done: PostDone): Sender {
+    let sender = this.#senders.get(done)
+    if (sender === undefined) {
+      sender = new Sender(done)
+      this.#senders.set(done, sender)
+    }
+    return sender
+  }
+}
+
+const busyOf = (sender: Sender): number => sender.busy
+const busyLanesOf = (origin: Origin): number => origin.open - origin.free.length
+
+/** Has this claimant an equal share of the lanes already, while another one wants lanes and has less? */
+const isAboveShare = <Claimant extends Origin | Sender>(
+  claimant: Claimant,
+  all: readonly Claimant[],
+  limit: number,
+  busyOfClaimant: (claimant: Claimant) => number,
+): boolean => {
+  const active = all.filter((other) => busyOfClaimant(other) > 0 || other.wantedAtMs !== undefined).length
+  const share = Math.max(1, Math.floor(limit / Math.max(1, active)))
+  if (busyOfClaimant(claimant) < share) return false
+  return all.some((other) => other !== claimant && other.wantedAtMs !== undefined && busyOfClaimant(other) < share)
+}

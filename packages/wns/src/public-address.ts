@@ -1,0 +1,72 @@
+import type { LookupAddress, LookupOptions } from 'node:dns'
+import { lookup as systemLookup } from 'node:dns'
+import { BlockList, isIP } from 'node:net'
+import { ConnectError } from './connect-error.ts'
+
+/** `dns.lookup` with a list as its answer; a seam for tests and for resolvers of your own. */
+export type Lookup = (
+  hostname: string,
+  options: LookupOptions & { all: true },
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void
+
+// What a name of the public internet never resolves to (IANA special-purpose registries). A channel host that does is
+// an attack on the metadata service or on the neighbours of this process.
+const notPublic = new BlockList()
+for (const [network, prefix] of [
+  ['0.0.0.0', 8], // this network
+  ['10.0.0.0', 8], // private
+  ['100.64.0.0', 10], // carrier-grade NAT
+  ['127.0.0.0', 8], // loopback
+  ['169.254.0.0', 16], // link-local, cloud metadata
+  ['172.16.0.0', 12], // private
+  ['192.0.0.0', 24], // protocol assignments
+  ['192.0.2.0', 24], // documentation
+  ['192.88.99.0', 24], // 6to4 relays
+  ['192.168.0.0', 16], // private
+  ['198.18.0.0', 15], // benchmarks
+  ['198.51.100.0', 24], // documentation
+  ['203.0.113.0', 24], // documentation
+  ['224.0.0.0', 4], // multicast
+  ['240.0.0.0', 4], // reserved, broadcast
+] as const)
+  notPublic.addSubnet(network, prefix, 'ipv4')
+// Of IPv6 only 2000::/3 is handed out; inside it, these lead elsewhere or nowhere.
+for (const [network, prefix] of [
+  ['::', 3], // unspecified, loopback, v4-mapped, v4-compatible, NAT64 and 6bone remains
+  ['4000::', 2],
+  ['8000::', 1], // unique local, link-local, site-local, multicast
+  ['2001::', 23], // protocol assignments: Teredo, ORCHID, benchmarks
+  ['2001:db8::', 32], // documentation
+  ['2002::', 16], // 6to4 carries any IPv4 address
+  ['3fff::', 20], // documentation
+] as const)
+  notPublic.addSubnet(network, prefix, 'ipv6')
+
+/** Is this literal address one of the public internet? Anything that is no address is not. */
+export const isPublicAddress = (address: string): boolean => {
+  const family = isIP(address)
+  return family !== 0 && !address.includes('%') && !notPublic.check(address, family === 4 ? 'ipv4' : 'ipv6')
+}
+
+/**
+ * A lookup that answers with public addresses only, and with an error as soon as one address of a name is not public: a
+ * name that points both ways is a rebinding attempt.
+ */
+export const publicLookup =
+  (lookup: Lookup = systemLookup) =>
+  (
+    hostname: string,
+    options: LookupOptions,
+    callback: (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void,
+  ): void => {
+    lookup(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) return callback(error, [])
+      const [first] = addresses
+      if (first === undefined) return callback(new ConnectError('no-address', 'the name has no address'), [])
+      if (!addresses.every(({ address }) => isPublicAddress(address)))
+        return callback(new ConnectError('private-address', 'the name leads to an address that is not public'), [])
+      if (options.all === true) callback(null, addresses)
+      else callback(null, first.address, first.family)
+    })
+  }
