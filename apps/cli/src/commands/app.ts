@@ -1,0 +1,231 @@
+import type { Client } from '@wns-fanout/client'
+import type { App, AppRequest } from '@wns-fanout/domain'
+import type { Command } from 'commander'
+import { Option } from 'commander'
+import { withApi } from '../connection.ts'
+import { contextOf } from '../context.ts'
+import { Failure, UsageError } from '../failure.ts'
+import { integer, seconds } from '../input/arguments.ts'
+import { withoutAbsent } from '../input/campaign-request.ts'
+import { readJson, readSecret } from '../input/read.ts'
+import { formatCount, formatRate } from '../terminal/format.ts'
+import { fieldLines, tableLines } from '../terminal/table.ts'
+
+interface PutOptions {
+  readonly credentialsFile?: string
+  readonly kind?: string
+  readonly packageSid?: string
+  readonly tenantId?: string
+  readonly clientId?: string
+  readonly clientSecretFile?: string
+  readonly clientSecretRef?: string
+  readonly previousClientSecretFile?: string
+  readonly displayName?: string
+  readonly rate?: number
+  readonly burst?: number
+  readonly interval?: number
+  readonly fasterBecause?: string
+  readonly maxAttempts?: number
+  readonly retentionDays?: number
+}
+
+export function addApp(program: Command): void {
+  const app = program.command('app').description('Apps: their credentials, their rate, whether they send.')
+  addPut(app)
+  app
+    .command('get <app>')
+    .description('Show an app; of its secrets only that they are set.')
+    .action(
+      async (id: string, _options: unknown, command: Command) =>
+        await showOne(command, async (api) => await api.app(id)),
+    )
+  app
+    .command('list')
+    .description('Show all apps that your key may see.')
+    .action(async (_options: unknown, command: Command) => await list(command))
+  app
+    .command('delete <app>')
+    .description('Remove an app with its channels, lists and finished campaigns.')
+    .action(async (id: string, _options: unknown, command: Command) => await remove(command, id))
+  app
+    .command('verify <app>')
+    .description('Ask the token service now whether the credentials are good.')
+    .action(async (id: string, _options: unknown, command: Command) => await verify(command, id))
+  app
+    .command('pause <app>')
+    .description('Stop sending for this app; campaigns wait with the reason app-paused.')
+    .action(
+      async (id: string, _options: unknown, command: Command) =>
+        await showOne(command, async (api) => await api.pauseApp(id)),
+    )
+  app
+    .command('resume <app>')
+    .description('Send for this app again.')
+    .action(
+      async (id: string, _options: unknown, command: Command) =>
+        await showOne(command, async (api) => await api.resumeApp(id)),
+    )
+}
+
+function addPut(app: Command): void {
+  app
+    .command('put <app>')
+    .description('Create an app or replace its settings.')
+    .option('--credentials-file <file>', 'JSON with the credentials, or "-" for stdin')
+    .addOption(new Option('--kind <kind>', 'where the app is registered').choices(['store', 'entra']))
+    .option('--package-sid <sid>', 'store: the package SID, with or without ms-app://')
+    .option('--tenant-id <id>', 'entra: the tenant')
+    .option('--client-id <id>', 'entra: the application (client) id')
+    .option('--client-secret-file <file>', 'the client secret alone in a file, or "-" for stdin')
+    .option('--client-secret-ref <ref>', 'env:NAME or file:PATH, read by the workers and never stored')
+    .option('--previous-client-secret-file <file>', 'the secret before, while it is being rotated')
+    .option('--display-name <text>', 'a name for people')
+    .option('--rate <n>', 'posts a second to WNS, over all workers (default 300)', integer(1, 100_000))
+    .option('--burst <n>', 'posts at once (default a tenth of the rate)', integer(1, 100_000))
+    .option('--interval <duration>', 'between generic updates of a channel (default 30m)', seconds)
+    .option('--faster-because <reason>', 'allow an interval below the guideline of 30 minutes, and say why')
+    .option('--max-attempts <n>', 'posts for one recipient at most (default 5)', integer(1, 6))
+    .option('--retention-days <n>', 'how long results are kept (default 7)', integer(1, 365))
+    .addHelpText(
+      'after',
+      `
+A secret is never given as an argument: every user of a machine can see the arguments of every process.
+A credentials file holds {"kind": "store", "packageSid": "S-1-15-2-…", "clientSecret": "…"} or
+{"kind": "entra", "tenantId": "…", "clientId": "…", "clientSecret": "…"}; a secret may be {"ref": "env:NAME"} too.
+
+Examples:
+  $ wns-fanout app put news --credentials-file news.json
+  $ pass show wns/news | wns-fanout app put news --kind store --package-sid S-1-15-2-… --client-secret-file -
+  $ wns-fanout app put news --kind entra --tenant-id contoso.example --client-id 1b2c… --client-secret-ref env:NEWS_SECRET
+  $ wns-fanout app put news --credentials-file news.json --rate 1000 --max-attempts 3`,
+    )
+    .action(async (id: string, options: PutOptions, command: Command) => await put(command, id, options))
+}
+
+async function put(command: Command, id: string, options: PutOptions): Promise<void> {
+  const request = withoutAbsent({
+    displayName: options.displayName,
+    credentials: await credentialsOf(options),
+    ratePerSecond: options.rate,
+    burst: options.burst,
+    genericIntervalSeconds: options.interval,
+    allowFasterThanGuideline: options.fasterBecause === undefined ? undefined : { reason: options.fasterBecause },
+    maxAttempts: options.maxAttempts,
+    retentionDays: options.retentionDays,
+  })
+  // The API judges the whole of it and tells every problem at once.
+  await showOne(command, async (api) => await api.putApp(id, request as AppRequest))
+}
+
+/** The credentials as the API takes them; what is missing in them is for the API to say. Throws `UsageError`. */
+export async function credentialsOf(options: PutOptions): Promise<unknown> {
+  const {
+    credentialsFile,
+    kind,
+    packageSid,
+    tenantId,
+    clientId,
+    clientSecretFile,
+    clientSecretRef,
+    previousClientSecretFile,
+  } = options
+  if (credentialsFile !== undefined) {
+    if (kind !== undefined || clientSecretFile !== undefined || clientSecretRef !== undefined)
+      throw new UsageError('give either --credentials-file or --kind with its own options')
+    return await readJson(credentialsFile)
+  }
+  if (kind === undefined)
+    throw new UsageError('say what the app signs in with: --credentials-file FILE, or --kind store|entra')
+  if ((clientSecretFile === undefined) === (clientSecretRef === undefined))
+    throw new UsageError(
+      'give the client secret with exactly one of --client-secret-file FILE (or "-") and --client-secret-ref env:NAME|file:PATH',
+    )
+  return withoutAbsent({
+    kind,
+    packageSid,
+    tenantId,
+    clientId,
+    clientSecret: clientSecretRef === undefined ? await readSecret(clientSecretFile ?? '-') : { ref: clientSecretRef },
+    previousClientSecret:
+      previousClientSecretFile === undefined ? undefined : await readSecret(previousClientSecretFile),
+  })
+}
+
+async function showOne(command: Command, act: (api: Client) => Promise<App>): Promise<void> {
+  const context = contextOf(command)
+  await withApi(context, async (api) => {
+    const app = await act(api)
+    context.screen.show(app, appLines(app))
+  })
+}
+
+function appLines(app: App): readonly string[] {
+  const { credentials } = app
+  return fieldLines([
+    ['app', app.app],
+    ['name', app.displayName],
+    ['state', app.state],
+    [
+      'signs in as',
+      credentials.kind === 'store'
+        ? `store ${credentials.packageSid}`
+        : `entra ${credentials.clientId} in ${credentials.tenantId}`,
+    ],
+    ['channels', app.channels],
+    [
+      'rate',
+      `${formatRate(app.ratePerSecond)}, burst ${formatCount(app.burst)}, now ${formatRate(app.effectiveRatePerSecond)}`,
+    ],
+    ['interval', `${app.genericIntervalSeconds} s between generic updates`],
+    ['below the guideline', app.allowFasterThanGuideline?.reason],
+    ['attempts', app.maxAttempts],
+    ['results kept', `${app.retentionDays} days`],
+    ['throttled until', app.throttledUntil],
+    ['breaker', app.breaker === undefined ? null : `${app.breaker.reason} since ${app.breaker.since}`],
+  ])
+}
+
+async function list(command: Command): Promise<void> {
+  const context = contextOf(command)
+  await withApi(context, async (api) => {
+    const apps: App[] = []
+    for await (const app of api.apps()) apps.push(app)
+    context.screen.show(
+      { items: apps },
+      apps.length === 0
+        ? ['No app yet; "wns-fanout app put --help" shows how to make one.']
+        : tableLines(
+            ['app', 'state', 'channels', 'rate', 'breaker'],
+            apps.map((app) => [
+              app.app,
+              app.state,
+              app.channels,
+              formatRate(app.effectiveRatePerSecond),
+              app.breaker?.reason,
+            ]),
+          ),
+    )
+  })
+}
+
+async function remove(command: Command, id: string): Promise<void> {
+  const context = contextOf(command)
+  await withApi(context, async (api) => {
+    await api.deleteApp(id)
+    context.screen.show({ deleted: id }, [`Removed the app ${id} with its channels.`])
+  })
+}
+
+async function verify(command: Command, id: string): Promise<void> {
+  const context = contextOf(command)
+  await withApi(context, async (api) => {
+    const verified = await api.verifyApp(id)
+    const { ok, code, explanation, expiresInSeconds } = verified
+    context.screen.show(verified, [
+      `${ok ? 'ok' : 'refused'} (${code}): ${explanation}`,
+      ...(expiresInSeconds === undefined ? [] : [`The token is good for ${formatCount(expiresInSeconds)} s.`]),
+    ])
+    if (!ok)
+      throw new Failure('credentials-refused', `the token service does not accept the credentials of ${id} (${code})`)
+  })
+}

@@ -1,0 +1,188 @@
+import type { Client } from '@wns-fanout/client'
+import type { Campaign, CampaignState, RecipientClass } from '@wns-fanout/domain'
+import { campaignStates, classes } from '@wns-fanout/domain'
+import type { Command } from 'commander'
+import { Option } from 'commander'
+import { withApi } from '../connection.ts'
+import { contextOf } from '../context.ts'
+import { stateOf } from '../follow.ts'
+import { integer } from '../input/arguments.ts'
+import { formatCount, formatShare } from '../terminal/format.ts'
+import { tableLines } from '../terminal/table.ts'
+import { campaignLines, watch } from './watching.ts'
+
+export function addCampaigns(program: Command): void {
+  const campaigns = program.command('campaigns').description('Campaigns: look at them, steer them, read their results.')
+  campaigns
+    .command('list')
+    .description('Show the campaigns of an app, newest first.')
+    .requiredOption('--app <app>', 'whose campaigns')
+    .addOption(new Option('--state <state>', 'only those').choices(campaignStates))
+    .option('--limit <n>', 'at most so many', integer(1, 10_000), 50)
+    .addHelpText('after', '\nExample:\n  $ wns-fanout campaigns list --app news --state sending')
+    .action(async (options: ListOptions, command: Command) => await list(command, options))
+  one(campaigns, 'show', 'Show a campaign with its totals.', async (api, id) => await api.campaign(id))
+  campaigns
+    .command('watch <campaign>')
+    .description('Follow a campaign live until it is over; Ctrl-C ends only the watching.')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const context = contextOf(command)
+      await withApi(context, async (api) => await watch(api, await api.campaign(id), context))
+    })
+  one(
+    campaigns,
+    'pause',
+    'Hold a campaign; what is in flight is still counted.',
+    async (api, id) => await api.pauseCampaign(id),
+  )
+  one(campaigns, 'resume', 'Go on with a paused campaign.', async (api, id) => await api.resumeCampaign(id))
+  one(
+    campaigns,
+    'cancel',
+    'Stop a campaign for good; whoever was not reached is counted as cancelled.',
+    async (api, id) => await api.cancelCampaign(id),
+  )
+  campaigns
+    .command('results <campaign>')
+    .description('Write one line for every recipient: NDJSON, or CSV with --csv.')
+    .addOption(new Option('--class <class>', 'only those').choices(classes))
+    .option('--csv', 'with the header channel,class,status,reason,attempts')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ wns-fanout campaigns results 01j9… --class failed
+  $ wns-fanout campaigns results 01j9… --csv > results.csv`,
+    )
+    .action(async (id: string, options: ResultsOptions, command: Command) => await results(command, id, options))
+  campaigns
+    .command('samples <campaign>')
+    .description('Show answers of WNS with their headers, failures first.')
+    .option('--limit <n>', 'at most so many', integer(1, 10_000), 20)
+    .action(
+      async (id: string, options: { limit: number }, command: Command) => await samples(command, id, options.limit),
+    )
+  campaigns
+    .command('retry-failed <campaign>')
+    .description('Send again to whoever failed or lapsed, as a new campaign, and watch it.')
+    .option('--include-in-doubt', 'also to those of whom nobody can tell; some will get it twice')
+    .option('--detach', 'do not watch')
+    .action(async (id: string, options: RetryOptions, command: Command) => await retryFailed(command, id, options))
+}
+
+interface ListOptions {
+  readonly app: string
+  readonly state?: CampaignState
+  readonly limit: number
+}
+
+interface ResultsOptions {
+  readonly class?: RecipientClass
+  readonly csv?: true
+}
+
+interface RetryOptions {
+  readonly includeInDoubt?: true
+  readonly detach?: true
+}
+
+function one(
+  parent: Command,
+  name: string,
+  description: string,
+  act: (api: Client, id: string) => Promise<Campaign>,
+): void {
+  parent
+    .command(`${name} <campaign>`)
+    .description(description)
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const { screen } = contextOf(command)
+      await withApi(contextOf(command), async (api) => {
+        const campaign = await act(api, id)
+        screen.show(campaign, campaignLines(campaign))
+      })
+    })
+}
+
+async function list(command: Command, { app, state, limit }: ListOptions): Promise<void> {
+  const context = contextOf(command)
+  await withApi(context, async (api) => {
+    const items: Campaign[] = []
+    for await (const campaign of api.campaigns(app, state === undefined ? {} : { state })) {
+      items.push(campaign)
+      if (items.length === limit) break
+    }
+    context.screen.show(
+      { items },
+      items.length === 0
+        ? ['No campaign; "wns-fanout send --help" shows how to start one.']
+        : tableLines(
+            ['campaign', 'name', 'state', 'created', 'recipients', 'accepted', 'settled'],
+            items.map(({ id, name, createdAt, audienceSize, totals, ...rest }) => [
+              id,
+              name,
+              stateOf({ id, createdAt, audienceSize, totals, ...rest }),
+              createdAt,
+              audienceSize,
+              totals.accepted,
+              audienceSize === null ? '' : formatShare(audienceSize - totals.pending, audienceSize),
+            ]),
+          ),
+    )
+  })
+}
+
+async function results(command: Command, id: string, { class: wanted, csv }: ResultsOptions): Promise<void> {
+  const context = contextOf(command)
+  const { screen } = context
+  await withApi(context, async (api) => {
+    if (csv === true) await screen.write('channel,class,status,reason,attempts\n')
+    for await (const result of api.results(id, wanted === undefined ? {} : { class: wanted })) {
+      const { channel, class: name, status, reason, attempts } = result
+      await screen.write(
+        csv === true
+          ? `${[csvCell(channel), name, status ?? '', reason ?? '', attempts].join(',')}\n`
+          : `${JSON.stringify(result)}\n`,
+      )
+    }
+  })
+}
+
+/** Channel ids may hold commas and quotes, and a spreadsheet takes a cell that starts with = + - @ for a formula. */
+export function csvCell(text: string): string {
+  const safe = /^[=+\-@]/.test(text) ? `'${text}` : text
+  return /[",]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+}
+
+async function samples(command: Command, id: string, limit: number): Promise<void> {
+  const context = contextOf(command)
+  await withApi(context, async (api) => {
+    const { items } = await api.samples(id)
+    const shown = items.slice(0, limit)
+    context.screen.show({ items: shown }, [
+      ...tableLines(
+        ['channel', 'status', 'wns', 'description', 'at', 'message id'],
+        shown.map((sample) => [
+          sample.channel,
+          String(sample.status),
+          sample.wnsStatus,
+          sample.description,
+          sample.at,
+          sample.msgId,
+        ]),
+      ),
+      ...(items.length > shown.length
+        ? [`${formatCount(shown.length)} of ${formatCount(items.length)}; more with --limit`]
+        : []),
+    ])
+  })
+}
+
+async function retryFailed(command: Command, id: string, { includeInDoubt, detach }: RetryOptions): Promise<void> {
+  const context = contextOf(command)
+  await withApi(context, async (api) => {
+    const campaign = await api.retryFailed(id, includeInDoubt === true ? { includeInDoubt } : {})
+    if (detach === true) context.screen.show(campaign, campaignLines(campaign))
+    else await watch(api, campaign, context)
+  })
+}

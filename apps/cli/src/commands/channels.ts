@@ -1,0 +1,160 @@
+import { Transform } from 'node:stream'
+import type { Audience } from '@wns-fanout/domain'
+import type { Command } from 'commander'
+import { Option } from 'commander'
+import { withApi } from '../connection.ts'
+import { contextOf } from '../context.ts'
+import { Failure } from '../failure.ts'
+import { openSource } from '../input/read.ts'
+import { formatBytes, formatCount, formatRate } from '../terminal/format.ts'
+import { createProgress } from '../terminal/progress.ts'
+import { fieldLines } from '../terminal/table.ts'
+
+interface ImportOptions {
+  readonly app: string
+  readonly format?: 'ndjson' | 'csv'
+}
+
+interface AppOption {
+  readonly app: string
+}
+
+export function addChannels(program: Command): void {
+  const channels = program.command('channels').description('Channels: the devices of an app.')
+  channels
+    .command('import <file>')
+    .description('Register channels from NDJSON or CSV, plain or gzipped; "-" reads stdin.')
+    .requiredOption('--app <app>', 'whose channels they are')
+    .addOption(
+      new Option('--format <format>', 'ndjson, unless the file is named .csv or .csv.gz').choices(['ndjson', 'csv']),
+    )
+    .addHelpText(
+      'after',
+      `
+NDJSON lines look like {"channel": "device-1", "uri": "https://….notify.windows.com/?token=…", "tags": ["news"]}, with
+"locale" and "vars" where you have them. CSV has the header channel,uri,tags,locale with tags joined by ";".
+Lines with a problem are told by number and left out; the others are registered. The same id again replaces its URI.
+
+Examples:
+  $ wns-fanout channels import devices.ndjson --app news
+  $ zcat devices-*.csv.gz | wns-fanout channels import - --app news --format csv`,
+    )
+    .action(async (file: string, options: ImportOptions, command: Command) => await importFile(command, file, options))
+  channels
+    .command('count')
+    .description('Count an audience without sending to it.')
+    .requiredOption('--app <app>', 'whose channels')
+    .option('--tags <expression>', 'only those, e.g. "(news or sport) and not beta"')
+    .option('--list <name>', 'only those of an uploaded list')
+    .addHelpText('after', '\nExample:\n  $ wns-fanout channels count --app news --tags "news and not beta"')
+    .action(
+      async (options: AppOption & { tags?: string; list?: string }, command: Command) =>
+        await count(command, options.app, audienceOf(options)),
+    )
+  channels
+    .command('export')
+    .description('Write all channels as NDJSON lines that "import" takes; they hold the URIs, so keep them safe.')
+    .requiredOption('--app <app>', 'whose channels')
+    .addHelpText('after', '\nExample:\n  $ wns-fanout channels export --app news > news.ndjson')
+    .action(async (options: AppOption, command: Command) => await exportAll(command, options.app))
+  channels
+    .command('get <channel>')
+    .description('Show a channel; its URI is never shown.')
+    .requiredOption('--app <app>', 'whose channel')
+    .action(async (channel: string, options: AppOption, command: Command) => await show(command, options.app, channel))
+  channels
+    .command('delete <channel>')
+    .description('Remove a channel; it gets nothing any more.')
+    .requiredOption('--app <app>', 'whose channel')
+    .action(
+      async (channel: string, options: AppOption, command: Command) => await remove(command, options.app, channel),
+    )
+}
+
+async function importFile(command: Command, file: string, { app, format }: ImportOptions): Promise<void> {
+  const context = contextOf(command)
+  const { screen } = context
+  const source = await openSource(file)
+  const progress = createProgress(screen, 'import')
+  const startedMs = performance.now()
+  let sent = 0
+  const step = (): { done: number; total: number | null; note: string } => ({
+    done: sent,
+    total: source.bytes,
+    note: `${formatBytes(sent)}${source.bytes === null ? '' : ` of ${formatBytes(source.bytes)}`}`,
+  })
+  const counted = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      sent += chunk.length
+      progress.update(step())
+      done(null, chunk)
+    },
+  })
+  source.stream.on('error', (error) => counted.destroy(error))
+  await withApi(context, async (api) => {
+    const result = await api.importChannels(app, source.stream.pipe(counted), {
+      type: format ?? (/\.csv(\.gz)?$/i.test(file) ? 'csv' : 'ndjson'),
+      gzip: file.endsWith('.gz'),
+    })
+    progress.end(step())
+    const seconds = (performance.now() - startedMs) / 1000
+    screen.show(result, [
+      `${formatCount(result.accepted)} registered (${formatRate(result.accepted / seconds)}), ${formatCount(result.rejected)} refused.`,
+      ...(result.sharedUris > 0
+        ? [`${formatCount(result.sharedUris)} share their URI with another channel: that device gets everything twice.`]
+        : []),
+      ...result.errors.map(({ line, code, detail }) => `  line ${line}: ${detail} (${code})`),
+      ...(result.rejected > result.errors.length
+        ? [`  … and ${formatCount(result.rejected - result.errors.length)} more`]
+        : []),
+    ])
+    if (result.rejected > 0)
+      throw new Failure(
+        'lines-refused',
+        `${formatCount(result.rejected)} lines were not imported; correct them and import them again`,
+      )
+  })
+}
+
+const audienceOf = ({ tags, list }: { tags?: string; list?: string }): Audience =>
+  // The API checks the name and the expression.
+  tags !== undefined ? { tags } : list !== undefined ? { list } : { all: true }
+
+async function count(command: Command, app: string, audience: Audience): Promise<void> {
+  const context = contextOf(command)
+  await withApi(context, async (api) => {
+    const result = await api.countChannels(app, audience)
+    context.screen.show(result, [formatCount(result.count)])
+  })
+}
+
+async function exportAll(command: Command, app: string): Promise<void> {
+  const context = contextOf(command)
+  await withApi(context, async (api) => {
+    for await (const line of api.exportChannels(app)) await context.screen.write(`${JSON.stringify(line)}\n`)
+  })
+}
+
+async function show(command: Command, app: string, channel: string): Promise<void> {
+  const context = contextOf(command)
+  await withApi(context, async (api) => {
+    const found = await api.channel(app, channel)
+    context.screen.show(
+      found,
+      fieldLines([
+        ['channel', found.channel],
+        ['tags', found.tags.join(', ')],
+        ['locale', found.locale],
+        ['registered', found.registeredAt],
+      ]),
+    )
+  })
+}
+
+async function remove(command: Command, app: string, channel: string): Promise<void> {
+  const context = contextOf(command)
+  await withApi(context, async (api) => {
+    await api.deleteChannel(app, channel)
+    context.screen.show({ deleted: channel }, [`Removed the channel ${channel}.`])
+  })
+}

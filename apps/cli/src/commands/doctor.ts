@@ -1,0 +1,69 @@
+import { createClient } from '@wns-fanout/client'
+import type { Command } from 'commander'
+import { findApi } from '../connection.ts'
+import { type Context, contextOf } from '../context.ts'
+import { Failure } from '../failure.ts'
+import { checkApi, checkApp, checkChannel, checkOps, checkStack, type Check } from '../doctor/checks.ts'
+
+interface DoctorOptions {
+  readonly app?: string
+  readonly channel?: string
+}
+
+export function addDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .description('Look for what is wrong, from the stack to one device, and say what to do.')
+    .option('--app <app>', 'also ask the token service about this app')
+    .option('--channel <channel>', 'also look at this channel of the app')
+    .addHelpText(
+      'after',
+      `
+Every line is ok, warn or fail with what to do. Exit code 1 when something fails. Nothing is sent to any device.
+
+Examples:
+  $ wns-fanout doctor
+  $ wns-fanout doctor --app news --channel device-42`,
+    )
+    .action(async (options: DoctorOptions, command: Command) => await doctor(contextOf(command), options))
+}
+
+async function doctor(context: Context, { app, channel }: DoctorOptions): Promise<void> {
+  const { screen } = context
+  const checks: Check[] = []
+  const note = (found: readonly Check[]): void => {
+    for (const check of found) {
+      checks.push(check)
+      if (!screen.json) screen.say(lineOf(check))
+    }
+  }
+  const stack = await checkStack(context)
+  note(stack.checks)
+  if (stack.running !== undefined) note(await checkOps(stack.running))
+
+  const connection = await findApi(context).catch((error: unknown) => {
+    if (error instanceof Failure) return error
+    throw error
+  })
+  if (connection instanceof Failure) {
+    note([{ state: 'fail', what: 'API', found: connection.message }])
+  } else {
+    const api = createClient({ url: connection.url, apiKey: connection.apiKey })
+    try {
+      const reached = await checkApi(api, connection)
+      note([reached])
+      if (reached.state !== 'fail' && app !== undefined) note(await checkApp(api, app))
+      if (reached.state !== 'fail' && app !== undefined && channel !== undefined)
+        note([await checkChannel(api, app, channel)])
+    } finally {
+      await api.close()
+    }
+  }
+  const failed = checks.filter(({ state }) => state === 'fail').length
+  screen.emit({ ok: failed === 0, checks })
+  if (failed > 0) throw new Failure('doctor', `${failed} of ${checks.length} checks failed`)
+  if (!screen.json) screen.say(`${checks.length} checks, nothing fails.`)
+}
+
+const lineOf = ({ state, what, found, todo }: Check): string =>
+  `${state.padEnd(4)}  ${what}: ${found}${todo === undefined ? '' : `\n      → ${todo}`}`

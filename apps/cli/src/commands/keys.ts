@@ -1,0 +1,149 @@
+import type { Client } from '@wns-fanout/client'
+import { startChild } from '@wns-fanout/local'
+import type { Command } from 'commander'
+import { withApi } from '../connection.ts'
+import { contextOf } from '../context.ts'
+import { Failure, UsageError } from '../failure.ts'
+import { instant, names } from '../input/arguments.ts'
+import { readableLog } from '../stack/parts.ts'
+import { scriptOf } from '../stack/scripts.ts'
+import { fieldLines, tableLines } from '../terminal/table.ts'
+
+const verbs = ['read', 'register', 'send', 'admin'] as const
+type Verb = (typeof verbs)[number]
+
+interface CreateOptions {
+  readonly apps?: readonly string[]
+  readonly verbs?: readonly string[]
+  readonly expiresAt?: string
+}
+
+export function addKeys(program: Command): void {
+  const keys = program.command('keys').description('API keys: who may do what for which apps.')
+  keys
+    .command('bootstrap')
+    .argument('[name]', 'a name for people', 'bootstrap')
+    .description('Make the first API key of an installation, directly in its Redis.')
+    .option('--force', 'also when there are keys already (all of them were lost, say)')
+    .addHelpText(
+      'after',
+      `
+Needs what the API needs: run it with the same REDIS_URL, WNS_FANOUT_PREFIX and WNS_FANOUT_KEYRING_FILE.
+The key may do everything; it is printed once and only its hash is kept. "wns-fanout up" does this by itself.
+
+Example:
+  $ REDIS_URL=redis://redis:6379 WNS_FANOUT_KEYRING_FILE=/etc/wns-fanout/keyring wns-fanout keys bootstrap ops`,
+    )
+    .action(
+      async (name: string, options: { force?: true }, command: Command) =>
+        await bootstrap(command, name, options.force === true),
+    )
+  keys
+    .command('create <name>')
+    .description('Make an API key; it is shown once.')
+    .option('--apps <apps>', 'for these apps, separated by commas (default: all)', names)
+    .option('--verbs <verbs>', `what it may do, of ${verbs.join(', ')} (default: read)`, names)
+    .option('--expires-at <time>', 'until then: +30d or 2026-12-31T00:00:00Z', instant)
+    .addHelpText(
+      'after',
+      `
+read: look at everything except URIs · register: put and remove channels · send: campaigns and lists · admin: all
+
+Examples:
+  $ wns-fanout keys create newsroom --apps news --verbs read,send
+  $ wns-fanout keys create device-gateway --apps news,shop --verbs register --expires-at +90d`,
+    )
+    .action(async (name: string, options: CreateOptions, command: Command) => await create(command, name, options))
+  keys
+    .command('list')
+    .description('Show all keys; never the keys themselves.')
+    .action(async (_options: unknown, command: Command) => await list(command))
+  keys
+    .command('revoke <id>')
+    .description('Make a key useless at once.')
+    .action(async (id: string, _options: unknown, command: Command) => await revoke(command, id))
+}
+
+async function bootstrap(command: Command, name: string, force: boolean): Promise<void> {
+  const { screen } = contextOf(command)
+  let problem = ''
+  const child = await startChild({
+    name: 'the API',
+    script: scriptOf('api'),
+    args: ['--bootstrap-key', name, ...(force ? ['--force'] : [])],
+    readyLine: (line) => keyIn(line) !== undefined,
+    readyTimeoutMs: 30_000,
+    onLine: (line, from) => {
+      if (from === 'stderr') problem = readableLog(line)
+    },
+  })
+  try {
+    const made = await child.ready.catch((error: unknown) => {
+      throw new Failure('bootstrap', problem === '' ? 'the first key could not be made' : problem, { cause: error })
+    })
+    const key = keyIn(made) ?? ''
+    screen.show(made, [key])
+    if (!screen.json && process.stderr.isTTY)
+      process.stderr.write('It is shown only now; keep it safe. Use it as WNS_FANOUT_API_KEY.\n')
+  } finally {
+    await child.stop({ graceMs: 5000 })
+  }
+}
+
+const keyIn = (line: unknown): string | undefined =>
+  typeof line === 'object' && line !== null && 'key' in line && typeof line.key === 'string' ? line.key : undefined
+
+async function create(command: Command, name: string, options: CreateOptions): Promise<void> {
+  const context = contextOf(command)
+  const wanted = options.verbs ?? ['read']
+  const known = wanted.filter((verb): verb is Verb => (verbs as readonly string[]).includes(verb))
+  if (known.length !== wanted.length)
+    throw new UsageError(
+      `--verbs takes ${verbs.join(', ')}; found ${wanted.filter((verb) => !known.includes(verb as Verb)).join(', ')}`,
+    )
+  await withApi(context, async (api) => {
+    const made = await api.createKey({
+      name,
+      apps: [...(options.apps ?? ['*'])],
+      verbs: known,
+      ...(options.expiresAt === undefined ? {} : { expiresAt: options.expiresAt }),
+    })
+    context.screen.show(made, [
+      ...fieldLines([
+        ['id', made.id],
+        ['name', made.name],
+        ['apps', made.apps.join(', ')],
+        ['verbs', made.verbs.join(', ')],
+        ['expires', made.expiresAt],
+        ['key', made.key],
+      ]),
+      '',
+      'The key is shown only now; keep it safe.',
+    ])
+  })
+}
+
+type Key = Awaited<ReturnType<Client['keys']>> extends AsyncIterable<infer K> ? K : never
+
+async function list(command: Command): Promise<void> {
+  const context = contextOf(command)
+  await withApi(context, async (api) => {
+    const keys: Key[] = []
+    for await (const key of api.keys()) keys.push(key)
+    context.screen.show(
+      { items: keys },
+      tableLines(
+        ['id', 'name', 'apps', 'verbs', 'created', 'expires'],
+        keys.map((key) => [key.id, key.name, key.apps.join(', '), key.verbs.join(', '), key.createdAt, key.expiresAt]),
+      ),
+    )
+  })
+}
+
+async function revoke(command: Command, id: string): Promise<void> {
+  const context = contextOf(command)
+  await withApi(context, async (api) => {
+    await api.revokeKey(id)
+    context.screen.show({ revoked: id }, [`Revoked the key ${id}.`])
+  })
+}

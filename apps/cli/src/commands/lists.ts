@@ -1,0 +1,63 @@
+import type { Command } from 'commander'
+import { withApi } from '../connection.ts'
+import { contextOf } from '../context.ts'
+import { readChannelIds } from '../input/campaign-request.ts'
+import { formatCount } from '../terminal/format.ts'
+import { fieldLines } from '../terminal/table.ts'
+
+interface AppOption {
+  readonly app: string
+}
+
+export function addLists(program: Command): void {
+  const lists = program
+    .command('lists')
+    .description('Lists: uploaded audiences of up to millions of channels, kept 30 days.')
+  lists
+    .command('put <list> <file>')
+    .description('Upload channel ids, one a line or as NDJSON {"channel": "…"}; "-" reads stdin.')
+    .requiredOption('--app <app>', 'whose channels')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ wns-fanout lists put winners winners.txt --app news && wns-fanout send --app news --list winners --toast "You won"',
+    )
+    .action(async (list: string, file: string, { app }: AppOption, command: Command) => {
+      const context = contextOf(command)
+      const channels = await readChannelIds(file)
+      await withApi(context, async (api) => {
+        const made = await api.putList(app, list, channels)
+        context.screen.show(made, [
+          `The list ${list} has ${formatCount(made.size)} channels; ${formatCount(made.unknown)} ids are not registered.`,
+        ])
+      })
+    })
+  lists
+    .command('get <list>')
+    .description('Show how many channels a list has.')
+    .requiredOption('--app <app>', 'whose list')
+    .action(async (list: string, { app }: AppOption, command: Command) => {
+      const context = contextOf(command)
+      await withApi(context, async (api) => {
+        const found = await api.list(app, list)
+        context.screen.show(
+          found,
+          fieldLines([
+            ['list', found.list],
+            ['channels', found.size],
+            ['unknown', found.unknown],
+          ]),
+        )
+      })
+    })
+  lists
+    .command('delete <list>')
+    .description('Remove a list; campaigns that launched with it are not changed.')
+    .requiredOption('--app <app>', 'whose list')
+    .action(async (list: string, { app }: AppOption, command: Command) => {
+      const context = contextOf(command)
+      await withApi(context, async (api) => {
+        await api.deleteList(app, list)
+        context.screen.show({ deleted: list }, [`Removed the list ${list}.`])
+      })
+    })
+}

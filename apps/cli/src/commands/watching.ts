@@ -1,0 +1,66 @@
+import type { Client } from '@wns-fanout/client'
+import type { Campaign } from '@wns-fanout/domain'
+import type { Context } from '../context.ts'
+import { Failure } from '../failure.ts'
+import { classCounts, classMeanings, follow, isOver, stateOf } from '../follow.ts'
+import { formatCount, formatShare } from '../terminal/format.ts'
+import { createProgress } from '../terminal/progress.ts'
+import { fieldLines, tableLines } from '../terminal/table.ts'
+
+/** Follows a campaign on the screen until it is over or the operator has seen enough; with `--json` one line a change. */
+export async function watch(api: Client, campaign: Campaign, { screen, interrupted }: Context): Promise<void> {
+  screen.say(`Campaign ${campaign.id} (Ctrl-C ends only the watching)`)
+  const last = await follow(api, campaign, {
+    progress: createProgress(screen, campaign.app),
+    signal: interrupted,
+    onUpdate: (now) => screen.emit(now),
+  })
+  if (!isOver(last)) {
+    screen.say(
+      `Still ${stateOf(last)}. Watch it again: wns-fanout campaigns watch ${last.id}   Stop it: wns-fanout campaigns cancel ${last.id}`,
+    )
+    return
+  }
+  if (!screen.json) screen.says(['', ...campaignLines(last)])
+  if (last.state !== 'completed')
+    throw new Failure('not-completed', `campaign ${last.id} ended as ${stateOf(last)}${hintOf(last)}`, {
+      campaign: last.id,
+    })
+}
+
+const hintOf = ({ state, reason, id }: Campaign): string => {
+  if (state === 'halted') return `; see why with "wns-fanout campaigns samples ${id}"`
+  if (reason === 'guard') return '; the topic was used within the guard interval'
+  return ''
+}
+
+export function campaignLines(campaign: Campaign): readonly string[] {
+  const { audienceSize, totals } = campaign
+  const size = audienceSize ?? 0
+  const counts = [...classCounts(campaign), ...(totals.pending > 0 ? [['pending', totals.pending] as const] : [])]
+  return [
+    ...fieldLines([
+      ['campaign', campaign.id],
+      ['name', campaign.name],
+      ['app', campaign.app],
+      ['state', stateOf(campaign)],
+      ['type', `${campaign.type}, ${campaign.update}, topic ${campaign.topic}, ${campaign.delivery}`],
+      ['created', campaign.createdAt],
+      ['starts', campaign.startAt],
+      ['expires', campaign.expiresAt],
+      ['finished', campaign.finishedAt],
+      ['parent', campaign.parent],
+      ['recipients', audienceSize === null ? 'not frozen yet' : formatCount(audienceSize)],
+      ['unknown channels', campaign.unknownChannels],
+    ]),
+    ...(counts.length === 0
+      ? []
+      : [
+          '',
+          ...tableLines(
+            ['class', 'recipients', 'share', 'meaning'],
+            counts.map(([name, count]) => [name, count, formatShare(count, size), classMeanings[name]]),
+          ),
+        ]),
+  ]
+}

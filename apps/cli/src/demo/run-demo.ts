@@ -1,0 +1,197 @@
+import { Readable } from 'node:stream'
+import type { Client } from '@wns-fanout/client'
+import { createClient } from '@wns-fanout/client'
+import type { Campaign } from '@wns-fanout/domain'
+import { describeExit, removeStackFile, temporaryFolder } from '@wns-fanout/local'
+import { Failure } from '../failure.ts'
+import { follow } from '../follow.ts'
+import { folderAt } from '../stack/folder.ts'
+import type { Stack } from '../stack/start-stack.ts'
+import { startStack } from '../stack/start-stack.ts'
+import { formatCount, formatRate } from '../terminal/format.ts'
+import { createProgress } from '../terminal/progress.ts'
+import type { Screen } from '../terminal/screen.ts'
+import { untilInterrupted } from '../context.ts'
+import { Comparison } from './comparison.ts'
+import { workerUse } from './measure.ts'
+import { importLine, mix, numberOf } from './mix.ts'
+import type { DemoResult, Phase } from './report.ts'
+import { readPosts, readStats } from './simulator.ts'
+
+export interface DemoOptions {
+  readonly channels: number
+  readonly workers: number
+  readonly screen: Screen
+  readonly interrupted: AbortSignal
+}
+
+const app = 'demo'
+const packageSid = 'S-1-15-2-1609473798-1231923017-684268153-4268514328-882773646-2760585773-1760938157'
+const linesPerChunk = 256
+/** 500 every time is retried until the attempts are used up; few attempts keep the tail of the demo short. */
+const maxAttempts = 3
+const ratePerSecond = 100_000
+
+/** The main job from nothing: a stack in a temporary folder, a registry, one campaign, and a comparison of every recipient with what the simulator saw. Nothing is left behind. */
+export async function runDemo({ channels, workers, screen, interrupted }: DemoOptions): Promise<DemoResult> {
+  await using temporary = await temporaryFolder('wns-fanout-demo-')
+  const folder = folderAt(temporary.path)
+  const phases: Phase[] = []
+  const startedMs = performance.now()
+  screen.say(
+    `Starting Redis, a simulator of WNS, the API and ${workers} ${workers === 1 ? 'worker' : 'workers'} in a temporary folder.`,
+  )
+  const stack = await startStack({
+    folder,
+    redisUrl: null,
+    persistence: 'aof',
+    simulate: true,
+    workers,
+    port: 0,
+    restart: true,
+    // What the operator's shell has set is about another installation.
+    env: { WNS_FANOUT_PREFIX: 'demo:', WNS_FANOUT_APPS: undefined, WNS_FANOUT_LOCK_MS: undefined, LOG_LEVEL: 'info' },
+    log: (line) => screen.say(line),
+  })
+  try {
+    phases.push({ name: 'start', tookMs: performance.now() - startedMs, note: 'Redis, simulator, API and workers' })
+    const work = play(stack, phases, { channels, workers, screen, interrupted })
+    // After an interruption it fails at its next request; that is no news.
+    work.catch(() => {})
+    const end = await Promise.race([work, untilInterrupted(interrupted), stack.failed])
+    if (end === 'interrupted')
+      throw new Failure('interrupted', 'interrupted; everything the demo had started is stopped and removed')
+    if ('exit' in end)
+      throw new Failure('part-ended', `${end.name} ended (${describeExit(end.exit)}) while the demo ran`)
+    return end
+  } finally {
+    await stack.stop()
+    await removeStackFile(folder.stackFile)
+  }
+}
+
+async function play(stack: Stack, phases: Phase[], options: DemoOptions): Promise<DemoResult> {
+  const { channels, screen, interrupted } = options
+  const { api: url, apiKey, simulator } = stack.current()
+  if (simulator === null) throw new Error('the demo runs with a simulator')
+  const api = createClient({ url, apiKey })
+  const phase = async <T>(
+    name: string,
+    act: () => Promise<T>,
+    noteOf: (tookMs: number, result: T) => string,
+  ): Promise<T> => {
+    const startedMs = performance.now()
+    const result = await act()
+    const tookMs = performance.now() - startedMs
+    phases.push({ name, tookMs, note: noteOf(tookMs, result) })
+    return result
+  }
+
+  await registerApp(api, screen)
+  await phase(
+    'import',
+    async () => await importChannels(api, options),
+    (tookMs) => `${formatRate(channels / (tookMs / 1000))}: NDJSON parsed, checked and stored`,
+  )
+
+  screen.say(`Sending one tile to all of them. ${sayMix()}`)
+  const before = performance.now()
+  let mostMs: number | null = null
+  const campaign = await phase(
+    'send',
+    async () => {
+      const created = await api.createCampaign(app, {
+        name: 'demo',
+        notification: {
+          type: 'tile',
+          content: { wide: { lines: ['Hello from wns-fanout', 'One campaign, every device, every outcome counted'] } },
+        },
+        audience: { all: true },
+      })
+      return await follow(api, created, {
+        progress: createProgress(screen, 'send  '),
+        signal: interrupted,
+        onUpdate: (now) => {
+          if (
+            mostMs === null &&
+            now.audienceSize !== null &&
+            now.audienceSize - now.totals.pending >= now.audienceSize * 0.99
+          )
+            mostMs = performance.now() - before
+        },
+      })
+    },
+    (tookMs) =>
+      `${formatRate(channels / (tookMs / 1000))} on average, with retries (1 s, then 2 s) and a rest of 2 s for throttled channels`,
+  )
+  const sendMs = performance.now() - before
+
+  screen.say("Comparing: reading our result for every recipient, and the simulator's record of every address.")
+  const comparison = await phase(
+    'compare',
+    async () => await compare(api, campaign, simulator.control, channels),
+    () => 'two NDJSON streams, one byte a recipient in memory',
+  )
+  return {
+    channels,
+    campaign,
+    verdict: comparison.verdict(campaign.totals),
+    stats: await readStats(simulator.control),
+    phases,
+    sendMs,
+    mostMs,
+    workers: await workerUse(stack.current()),
+    channelsLeft: await countChannels(api),
+  }
+}
+
+async function registerApp(api: Client, screen: Screen): Promise<void> {
+  await api.putApp(app, {
+    displayName: 'Demo',
+    credentials: { kind: 'store', packageSid, clientSecret: 'demo-secret' },
+    ratePerSecond,
+    maxAttempts,
+  })
+  const verified = await api.verifyApp(app)
+  screen.say(`Registered the app "${app}"; the token service says: ${verified.code}.`)
+}
+
+async function importChannels(api: Client, { channels, screen }: DemoOptions): Promise<void> {
+  const progress = createProgress(screen, 'import')
+  const startedMs = performance.now()
+  const note = (done: number): string => {
+    const seconds = (performance.now() - startedMs) / 1000
+    return `${formatCount(done)} of ${formatCount(channels)}  ${formatRate(seconds > 0 ? done / seconds : 0)}`
+  }
+  async function* chunks(): AsyncGenerator<Buffer> {
+    for (let n = 0; n < channels;) {
+      let text = ''
+      for (const end = Math.min(channels, n + linesPerChunk); n < end; n += 1) text += importLine(n, packageSid)
+      yield Buffer.from(text)
+      progress.update({ done: n, total: channels, note: note(n) })
+    }
+  }
+  const result = await api.importChannels(app, Readable.from(chunks()), { type: 'ndjson' })
+  progress.end({ done: channels, total: channels, note: note(channels) })
+  if (result.accepted !== channels)
+    throw new Failure(
+      'import',
+      `${formatCount(result.rejected)} of ${formatCount(channels)} channels were not imported: ${JSON.stringify(result.errors.slice(0, 3))}`,
+    )
+}
+
+const sayMix = (): string =>
+  `Of 1,000 addresses ${mix.map(({ behaviour, perMille }) => `${perMille} ${behaviour}`).join(', ')}.`
+
+async function compare(api: Client, campaign: Campaign, control: string, channels: number): Promise<Comparison> {
+  const comparison = new Comparison(channels)
+  for await (const result of api.results(campaign.id))
+    comparison.addOurs(numberOf(result.channel), result.class, result.attempts)
+  await readPosts(control, comparison)
+  return comparison
+}
+
+async function countChannels(api: Client): Promise<number> {
+  const { count } = await api.countChannels(app, { all: true })
+  return count
+}

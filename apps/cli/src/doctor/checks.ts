@@ -1,0 +1,220 @@
+import type { Client } from '@wns-fanout/client'
+import { isAlive } from '@wns-fanout/local'
+import type { Connection } from '../connection.ts'
+import type { Context } from '../context.ts'
+import { Failure } from '../failure.ts'
+import { getText } from '../http.ts'
+import { explain } from '../explain.ts'
+import { readRunningStack, type RunningStack } from '../stack/stack-file.ts'
+import { formatCount, formatRate } from '../terminal/format.ts'
+
+export interface Check {
+  readonly state: 'ok' | 'warn' | 'fail'
+  readonly what: string
+  readonly found: string
+  /** What to do about it. */
+  readonly todo?: string
+}
+
+/** Is there a stack in this folder, and do its processes live? */
+export async function checkStack({ folder }: Context): Promise<{ checks: readonly Check[]; running?: RunningStack }> {
+  let running: RunningStack
+  try {
+    running = await readRunningStack(folder)
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    // Without a stack here the API may still be elsewhere, which the next check tells.
+    if (error.code === 'stack-missing')
+      return {
+        checks: [
+          {
+            state: 'warn',
+            what: 'stack',
+            found: 'none runs in this folder',
+            todo: 'start one with "pnpm start", or set WNS_FANOUT_URL and WNS_FANOUT_API_KEY to use one elsewhere',
+          },
+        ],
+      }
+    return { checks: [{ state: 'fail', what: 'stack', found: error.message }] }
+  }
+  const { pids, simulator } = running
+  const parts: readonly (readonly [name: string, pid: number | null])[] = [
+    ['api', pids.api],
+    ['redis', pids.redis],
+    ['simulator', pids.simulator],
+    ...pids.workers.map((pid, index) => [`worker ${index + 1}`, pid] as const),
+  ]
+  const dead = parts.filter(([, pid]) => pid !== null && !isAlive(pid))
+  const checks: Check[] = [
+    dead.length === 0
+      ? {
+          state: 'ok',
+          what: 'stack',
+          found: `runs in ${folder.path} (process ${pids.main}) with ${pids.workers.length} workers`,
+        }
+      : {
+          state: 'fail',
+          what: 'stack',
+          found: `${dead.map(([name, pid]) => `${name} (process ${pid})`).join(', ')} is gone`,
+          todo: `look into ${folder.logFile('*')}; a worker is started again after a second unless --no-restart was given`,
+        },
+  ]
+  if (pids.workers.length === 0)
+    checks.push({ state: 'warn', what: 'workers', found: 'none, so nothing is sent', todo: 'run "pnpm start-worker"' })
+  if (simulator !== null)
+    checks.push({
+      state: 'warn',
+      what: 'simulator',
+      found: 'notifications go to a program on this machine, not to WNS',
+      todo: 'start without --simulate to reach devices',
+    })
+  return { checks, running }
+}
+
+/** Does every process of the stack say that it is ready, and if not, why? */
+export async function checkOps({ ops }: RunningStack): Promise<readonly Check[]> {
+  const parts = [['API', ops.api] as const, ...ops.workers.map((url, index) => [`worker ${index + 1}`, url] as const)]
+  return await Promise.all(
+    parts.map(async ([name, url]): Promise<Check> => {
+      const what = `${name} ready`
+      try {
+        const { status, text } = await getText(`${url}/readyz`)
+        if (status === 200) return { state: 'ok', what, found: `${url}/readyz says yes` }
+        return {
+          state: 'fail',
+          what,
+          found: `${url}/readyz answers ${status}: ${reasonsIn(text)}`,
+          todo: 'see "Not ready" in docs/operations.md; Redis must be reachable, keep its data and not evict',
+        }
+      } catch (error) {
+        return {
+          state: 'fail',
+          what,
+          found: explain(error).message,
+          todo: 'the process hangs or is gone; look into its log',
+        }
+      }
+    }),
+  )
+}
+
+/** The text of a readiness answer without its punctuation. */
+function reasonsIn(text: string): string {
+  try {
+    const body: unknown = JSON.parse(text)
+    if (typeof body === 'object' && body !== null) {
+      return Object.entries(body)
+        .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+        .join(', ')
+    }
+  } catch {
+    // Not JSON: as it is.
+  }
+  return text.trim().slice(0, 300)
+}
+
+/** Does the API answer, and does it know our key? */
+export async function checkApi(api: Client, { url, from }: Connection): Promise<Check> {
+  try {
+    let apps = 0
+    for await (const app of api.apps()) apps += app.app === '' ? 0 : 1
+    return {
+      state: 'ok',
+      what: 'API',
+      found: `${url} (from ${from}) answers; the key sees ${apps} ${apps === 1 ? 'app' : 'apps'}`,
+    }
+  } catch (error) {
+    const { code, message } = explain(error)
+    return {
+      state: 'fail',
+      what: 'API',
+      found: `${url} (from ${from}): ${message}`,
+      todo:
+        code === 'unauthenticated'
+          ? 'set WNS_FANOUT_API_KEY to a valid key'
+          : 'check that the API runs and that this machine may reach it',
+    }
+  }
+}
+
+/** May the app send now? */
+export async function checkApp(api: Client, id: string): Promise<readonly Check[]> {
+  try {
+    const app = await api.app(id)
+    const verified = await api.verifyApp(id)
+    return [
+      verified.ok
+        ? { state: 'ok', what: `credentials of ${id}`, found: verified.explanation }
+        : {
+            state: 'fail',
+            what: `credentials of ${id}`,
+            found: `${verified.explanation} (${verified.code})`,
+            todo: `correct them with "wns-fanout app put ${id}"`,
+          },
+      app.state === 'active'
+        ? {
+            state: 'ok',
+            what: `app ${id}`,
+            found: `active, ${formatCount(app.channels)} channels, ${formatRate(app.effectiveRatePerSecond)}`,
+          }
+        : {
+            state: 'warn',
+            what: `app ${id}`,
+            found: 'paused, so its campaigns wait',
+            todo: `wns-fanout app resume ${id}`,
+          },
+      ...(app.channels === 0
+        ? [
+            {
+              state: 'warn',
+              what: `channels of ${id}`,
+              found: 'none',
+              todo: 'wns-fanout channels import --help',
+            } as const,
+          ]
+        : []),
+      ...(app.throttledUntil === undefined
+        ? []
+        : [
+            {
+              state: 'warn',
+              what: `rate of ${id}`,
+              found: `WNS asked for a rest until ${app.throttledUntil}`,
+            } as const,
+          ]),
+      ...(app.breaker === undefined
+        ? []
+        : [
+            {
+              state: 'fail',
+              what: `breaker of ${id}`,
+              found: `open since ${app.breaker.since}: ${app.breaker.reason}`,
+              todo: 'it is tried again once a minute; see "Breaker open" in docs/operations.md',
+            } as const,
+          ]),
+    ]
+  } catch (error) {
+    return [{ state: 'fail', what: `app ${id}`, found: explain(error).message }]
+  }
+}
+
+/** Is this device registered? */
+export async function checkChannel(api: Client, app: string, id: string): Promise<Check> {
+  const what = `channel ${id}`
+  try {
+    const channel = await api.channel(app, id)
+    return { state: 'ok', what, found: `registered ${channel.registeredAt}, tags ${channel.tags.join(', ') || 'none'}` }
+  } catch (error) {
+    const { code, message } = explain(error)
+    return {
+      state: 'fail',
+      what,
+      found: message,
+      ...(code === 'not-found'
+        ? {
+            todo: 'it was never registered, or removed after WNS said that its address is finished; the app on the device must register again',
+          }
+        : {}),
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import { StackFileError } from '@wns-fanout/local'
+import { Failure, UsageError } from './failure.ts'
+
+/** An error as the operator is told of it. */
+export interface Explanation {
+  /** A stable word for programs. */
+  readonly code: string
+  /** One line, or a line for each problem: what was wanted, what was found, what to do. */
+  readonly message: string
+  readonly exitCode: 1 | 2
+  /** Further members for `--json`. */
+  readonly extra: Readonly<Record<string, unknown>>
+}
+
+const connectionProblems: ReadonlyMap<string, string> = new Map([
+  ['ECONNREFUSED', 'nobody listens there; is it running?'],
+  ['ENOTFOUND', 'there is no host of that name'],
+  ['EAI_AGAIN', 'the name could not be looked up now'],
+  ['ECONNRESET', 'the connection broke; try again'],
+  ['UND_ERR_SOCKET', 'the connection broke; try again'],
+  ['UND_ERR_CONNECT_TIMEOUT', 'no connection came about in time'],
+  ['UND_ERR_HEADERS_TIMEOUT', 'no answer came in time'],
+  ['UND_ERR_BODY_TIMEOUT', 'the answer stopped in the middle'],
+  ['ETIMEDOUT', 'no connection came about in time'],
+])
+
+/** What to tell about anything that was thrown; never a stack trace. */
+export function explain(error: unknown): Explanation {
+  if (error instanceof UsageError) return { code: 'usage', message: error.message, exitCode: 2, extra: {} }
+  if (error instanceof Failure) return { code: error.code, message: error.message, exitCode: 1, extra: error.extra }
+  if (error instanceof StackFileError) return { code: error.code, message: error.message, exitCode: 1, extra: {} }
+  const problem = problemIn(error)
+  if (problem !== undefined) return problem
+  const code = codeIn(error)
+  if (code !== undefined && connectionProblems.has(code))
+    return { code, message: `${connectionProblems.get(code)}${addressIn(error)}`, exitCode: 1, extra: {} }
+  const message = error instanceof Error ? error.message : String(error)
+  return {
+    code: code ?? 'error',
+    message: message === '' ? 'something failed without saying what' : message,
+    exitCode: 1,
+    extra: {},
+  }
+}
+
+/** The refusal of the API, with every fault of the input on a line of its own. */
+function problemIn(error: unknown): Explanation | undefined {
+  if (!(error instanceof Error) || !('status' in error) || !('code' in error) || typeof error.code !== 'string')
+    return undefined
+  const errors =
+    'errors' in error && Array.isArray(error.errors)
+      ? (error.errors as readonly { pointer: string; detail: string }[])
+      : []
+  const lines = errors.map(({ pointer, detail }) => `  ${pointer === '' ? '(all of it)' : pointer}: ${detail}`)
+  const admissibleAt =
+    'admissibleAt' in error && typeof error.admissibleAt === 'string' ? error.admissibleAt : undefined
+  const hint = hints.get(error.code)
+  return {
+    code: error.code,
+    message: [`${error.message}${hint === undefined ? '' : `; ${hint}`}`, ...lines].join('\n'),
+    exitCode: 1,
+    extra: {
+      status: error.status,
+      ...(errors.length === 0 ? {} : { errors }),
+      ...(admissibleAt === undefined ? {} : { admissibleAt }),
+    },
+  }
+}
+
+const hints: ReadonlyMap<string, string> = new Map([
+  ['unauthenticated', 'check WNS_FANOUT_API_KEY'],
+  ['guard-interval', 'wait, or choose with --over-limit defer, coalesce or drop'],
+])
+
+/** The code of an error or of what caused it. */
+function codeIn(error: unknown, depth = 0): string | undefined {
+  if (!(error instanceof Error) || depth > 5) return undefined
+  if ('code' in error && typeof error.code === 'string') return error.code
+  if (error instanceof AggregateError) {
+    const [first] = error.errors as readonly unknown[]
+    return codeIn(first, depth + 1)
+  }
+  return codeIn(error.cause, depth + 1)
+}
+
+function addressIn(error: unknown, depth = 0): string {
+  if (!(error instanceof Error) || depth > 5) return ''
+  if ('address' in error && 'port' in error) return ` (${String(error.address)}:${String(error.port)})`
+  return addressIn(error instanceof AggregateError ? (error.errors as readonly unknown[])[0] : error.cause, depth + 1)
+}
