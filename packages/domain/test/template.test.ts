@@ -3,6 +3,9 @@ import { describe, expect, test } from 'vitest'
 import type { Template } from '../src/template.ts'
 import { coverPlaceholders, parseTemplate, renderTemplate } from '../src/template.ts'
 
+// The same texts in every run.
+fc.configureGlobal({ seed: 1 })
+
 const parsed = (text: string): Template => {
   const result = parseTemplate(text)
   if (!result.ok) throw new Error(JSON.stringify(result.faults))

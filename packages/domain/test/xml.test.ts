@@ -11,6 +11,9 @@ import {
   escapeXmlValue,
 } from '../src/xml.ts'
 
+// The same texts in every run.
+fc.configureGlobal({ seed: 1 })
+
 const codes = (text: string): string[] => checkXml(text, 'toast').map(({ code }) => code)
 
 const laughs = `<!DOCTYPE lolz [<!ENTITY lol "lol">${Array.from(

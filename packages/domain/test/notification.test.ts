@@ -1,0 +1,677 @@
+import { fc, test as property } from '@fast-check/vitest'
+import { SaxesParser } from 'saxes'
+import { describe, expect, test } from 'vitest'
+import * as z from 'zod'
+import { lintNotification } from '../src/notification-lint.ts'
+import type { Notification } from '../src/notification.ts'
+import { notificationSchema } from '../src/notification.ts'
+import { bodyFor, prepareMessage, variantFor } from '../src/prepared-message.ts'
+
+// The same texts in every run.
+fc.configureGlobal({ seed: 1 })
+
+const store = { credentialsKind: 'store' } as const
+const entra = { credentialsKind: 'entra' } as const
+const toastXml = '<toast><visual><binding template="ToastGeneric"><text>Hi</text></binding></visual></toast>'
+
+const faultsOf = (notification: unknown, context: { credentialsKind: 'store' | 'entra' } = store): string[] =>
+  lintNotification(notificationSchema.parse(notification), context).map(
+    ({ path, code }) => `${path.join('.')}: ${code}`,
+  )
+
+const bodyOf = (notification: unknown, vars: Record<string, string> = {}, locale?: string): string =>
+  bodyFor(prepareMessage(notificationSchema.parse(notification)), vars, locale).toString()
+
+const oneOf = (...fields: string[]): unknown => fields.map((field) => ({ required: [field] }))
+const option = (type: string, body: unknown): unknown =>
+  expect.objectContaining({
+    additionalProperties: false,
+    oneOf: body,
+    properties: expect.objectContaining({
+      type: { type: 'string', const: type },
+      ttlSeconds: { type: 'integer', minimum: 1, maximum: 604_800 },
+      wnsPriority: expect.objectContaining({ type: 'integer', minimum: 1, maximum: 4 }),
+      wnsTag: expect.objectContaining({ type: 'string', pattern: '^[A-Za-z0-9]{1,16}$' }),
+    }),
+  })
+const sixTimes = (value: unknown): unknown[] => Array.from({ length: 6 }, () => value)
+
+describe('the schema of a notification', () => {
+  test.for<[string, unknown]>([
+    ['no type', { xml: toastXml }],
+    ['an unknown type', { type: 'sms', text: 'a' }],
+    ['an unknown field', { type: 'raw', text: 'a', foo: 1 }],
+    ['the body of another type', { type: 'raw', xml: toastXml }],
+    ['the body of another type, on a badge', { type: 'badge', content: { title: 'a' } }],
+    ['a field of the wrong type', { type: 'raw', text: 'a', ttlSeconds: '60' }],
+    ['an unknown cache policy', { type: 'tile', xml: '<tile/>', cachePolicy: 'maybe' }],
+    ['a toast without title', { type: 'toast', content: { lines: ['a'] } }],
+    ['an unknown field in a toast', { type: 'toast', content: { title: 'a', subtitle: 'b' } }],
+    ['six buttons', { type: 'toast', content: { title: 'a', buttons: sixTimes({ content: 'a', arguments: 'b' }) } }],
+    ['six inputs', { type: 'toast', content: { title: 'a', inputs: sixTimes({ id: 'a', type: 'text' }) } }],
+    ['an unknown scenario', { type: 'toast', content: { title: 'a', scenario: 'panic' } }],
+    ['an unknown size of tile', { type: 'tile', content: { huge: {} } }],
+    ['an unknown style', { type: 'tile', content: { medium: { lines: [{ text: 'a', style: 'comic' }] } } }],
+    ['an unknown field in a variant', { type: 'raw', text: 'a', variants: { de: { text: 'b', foo: 1 } } }],
+    ['a list', []],
+    ['nothing', null],
+  ])('refuses %s', ([, notification]) => {
+    expect(notificationSchema.safeParse(notification).success).toBe(false)
+  })
+
+  test('becomes a JSON schema in which a notification has exactly one body', () => {
+    expect(z.toJSONSchema(notificationSchema)).toMatchObject({
+      $defs: {
+        Notification: {
+          oneOf: [
+            option('toast', oneOf('xml', 'content')),
+            option('tile', oneOf('xml', 'content')),
+            option('badge', oneOf('xml', 'value')),
+            option('raw', oneOf('text', 'base64')),
+          ],
+        },
+      },
+    })
+  })
+})
+
+const headersOf = (notification: unknown): unknown => prepareMessage(notificationSchema.parse(notification)).headers
+const bytes = (count: number): string => 'a'.repeat(count)
+
+describe('the lint of a notification', () => {
+  test.for<[string, unknown]>([
+    ['a toast of XML', { type: 'toast', xml: toastXml }],
+    [
+      'a toast with every option',
+      {
+        type: 'toast',
+        xml: toastXml,
+        ttlSeconds: 604_800,
+        wnsTag: 'abcdefgh12345678',
+        wnsGroup: 'G1',
+        cachePolicy: 'no-cache',
+        wnsPriority: 4,
+        suppressPopup: true,
+        collectionId: 'news.de_1~a-b',
+        requestForStatus: true,
+      },
+    ],
+    [
+      'a tile',
+      { type: 'tile', content: { medium: {} }, wnsTag: 'a', cachePolicy: 'cache', wnsPriority: 1, ttlSeconds: 1 },
+    ],
+    ['a badge of 0', { type: 'badge', value: 0 }],
+    ['the greatest badge', { type: 'badge', value: 2_147_483_647 }],
+    ['a badge of digits', { type: 'badge', value: '7' }],
+    ['a glyph', { type: 'badge', value: 'newMessage' }],
+    ['a badge of each recipient', { type: 'badge', value: '{{vars.unread|0}}' }],
+    ['a badge of XML', { type: 'badge', xml: '<badge value="{{vars.unread}}" version="1"/>' }],
+    ['raw text', { type: 'raw', text: '{"a": {"b": "😀"}}' }],
+    ['raw bytes', { type: 'raw', base64: 'AAECAwQ=' }],
+    ['exactly 5000 bytes', { type: 'raw', text: bytes(5000) }],
+    ['5000 bytes of two-byte characters', { type: 'raw', text: 'é'.repeat(2500) }],
+    ['a long template that is short for each', { type: 'raw', text: `a${'{{vars.a}}'.repeat(1000)}` }],
+    ['variants', { type: 'raw', text: 'a', variants: { de: { text: 'b' }, 'zh-Hant-TW': { base64: 'YQ==' } } }],
+  ])('finds nothing in %s', ([, notification]) => {
+    expect(faultsOf(notification)).toEqual([])
+  })
+
+  test.for<[string, unknown, string[]]>([
+    ['no body', { type: 'toast' }, [': missing']],
+    ['two bodies', { type: 'toast', xml: toastXml, content: { title: 'a' } }, [': one-body']],
+    ['a TTL of 0', { type: 'raw', text: 'a', ttlSeconds: 0 }, ['ttlSeconds: wrong-value']],
+    ['half a second', { type: 'raw', text: 'a', ttlSeconds: 0.5 }, ['ttlSeconds: wrong-value']],
+    ['a TTL above 7 days', { type: 'raw', text: 'a', ttlSeconds: 604_801 }, ['ttlSeconds: wrong-value']],
+    ['a negative TTL', { type: 'raw', text: 'a', ttlSeconds: -1 }, ['ttlSeconds: wrong-value']],
+    ['priority 0', { type: 'raw', text: 'a', wnsPriority: 0 }, ['wnsPriority: wrong-value']],
+    ['priority 5', { type: 'raw', text: 'a', wnsPriority: 5 }, ['wnsPriority: wrong-value']],
+    ['an empty tag', { type: 'tile', xml: '<tile/>', wnsTag: '' }, ['wnsTag: wrong-value']],
+    ['17 characters', { type: 'tile', xml: '<tile/>', wnsTag: bytes(17) }, ['wnsTag: wrong-value']],
+    ['a header in a tag', { type: 'tile', xml: '<tile/>', wnsTag: 'a\r\nB: c' }, ['wnsTag: wrong-value']],
+    ['a line feed behind a tag', { type: 'tile', xml: '<tile/>', wnsTag: 'a\n' }, ['wnsTag: wrong-value']],
+    ['an accent', { type: 'toast', xml: toastXml, wnsGroup: 'é' }, ['wnsGroup: wrong-value']],
+    ['a space in an id', { type: 'toast', xml: toastXml, collectionId: 'a b' }, ['collectionId: wrong-value']],
+    ['a tag on a badge', { type: 'badge', value: 1, wnsTag: 'a' }, ['wnsTag: not-for-this-type']],
+    ['a tag on raw', { type: 'raw', text: 'a', wnsTag: 'a' }, ['wnsTag: not-for-this-type']],
+    ['a group on a tile', { type: 'tile', xml: '<tile/>', wnsGroup: 'a' }, ['wnsGroup: not-for-this-type']],
+    ['suppressPopup on raw', { type: 'raw', text: 'a', suppressPopup: false }, ['suppressPopup: not-for-this-type']],
+    [
+      'a collection on a tile',
+      { type: 'tile', xml: '<tile/>', collectionId: 'a' },
+      ['collectionId: not-for-this-type'],
+    ],
+    ['empty text', { type: 'raw', text: '' }, ['text: payload-empty']],
+    ['empty bytes', { type: 'raw', base64: '' }, ['base64: payload-empty']],
+    ['text that is empty for some', { type: 'raw', text: '{{vars.a}}' }, ['text: payload-empty']],
+    ['5001 bytes', { type: 'raw', text: bytes(5001) }, ['text: payload-too-large']],
+    ['5002 bytes in 2501 characters', { type: 'raw', text: 'é'.repeat(2501) }, ['text: payload-too-large']],
+    [
+      '5001 bytes of base64',
+      { type: 'raw', base64: Buffer.alloc(5001).toString('base64') },
+      ['base64: payload-too-large'],
+    ],
+    ['a long toast', { type: 'toast', xml: `<toast>${bytes(4986)}</toast>` }, ['xml: payload-too-large']],
+    [
+      'a toast long by escapes',
+      { type: 'toast', content: { title: '&'.repeat(1000) } },
+      ['content: payload-too-large'],
+    ],
+    ['a long fallback', { type: 'raw', text: `{{vars.a|${bytes(5001)}}}` }, ['text: payload-too-large']],
+    ['NUL in text', { type: 'raw', text: 'a\0b' }, ['text: raw-nul']],
+    ['half a surrogate pair', { type: 'raw', text: '\uD83D' }, ['text: raw-surrogate']],
+    ['base64url', { type: 'raw', base64: '_-8=' }, ['base64: base64']],
+    ['base64 without padding', { type: 'raw', base64: 'YQ' }, ['base64: base64']],
+    ['base64 in lines', { type: 'raw', base64: 'YW\nFh' }, ['base64: base64']],
+    ['base64 with bits to spare', { type: 'raw', base64: 'YR==' }, ['base64: base64']],
+    ['a badge of -1', { type: 'badge', value: -1 }, ['value: badge-value']],
+    ['a badge of 1.5', { type: 'badge', value: 1.5 }, ['value: badge-value']],
+    ['a badge of 2^31', { type: 'badge', value: 2_147_483_648 }, ['value: badge-value']],
+    ['a badge of 007', { type: 'badge', value: '007' }, ['value: badge-value']],
+    ['a glyph in another case', { type: 'badge', value: 'Alert' }, ['value: badge-value']],
+    ['a glyph that is a property', { type: 'badge', value: 'constructor' }, ['value: badge-value']],
+    ['text around a badge', { type: 'badge', value: '{{vars.a}}0' }, ['value: badge-value']],
+    ['a badge with a bad fallback', { type: 'badge', value: '{{vars.a|many}}' }, ['value: badge-value']],
+    ['XML with another root', { type: 'toast', xml: '<tile/>' }, ['xml: xml-root']],
+    ['XML that is not', { type: 'tile', xml: '<tile>' }, ['xml: xml-malformed']],
+    ['XML with entities', { type: 'tile', xml: '<!DOCTYPE tile><tile/>' }, ['xml: xml-doctype']],
+    [
+      'a placeholder that does not end',
+      { type: 'toast', xml: '<toast>{{vars.a</toast>' },
+      ['xml: placeholder-unclosed'],
+    ],
+    [
+      'a misspelled placeholder',
+      { type: 'toast', content: { title: '{{name}}' } },
+      ['content.title: placeholder-name'],
+    ],
+    [
+      'a placeholder in a comment',
+      { type: 'toast', xml: '<toast><!--{{vars.a}}--></toast>' },
+      ['xml: placeholder-position'],
+    ],
+    ['a placeholder before >', { type: 'toast', xml: '<toast>{{vars.a}}></toast>' }, ['xml: placeholder-position']],
+    ['a placeholder before ]>', { type: 'toast', xml: '<toast>{{vars.a}}]></toast>' }, ['xml: placeholder-position']],
+    [
+      'a placeholder for an attribute',
+      { type: 'toast', xml: '<toast a={{vars.a}}/>' },
+      ['xml: xml-malformed', 'xml: xml-malformed'],
+    ],
+    [
+      'a control character',
+      { type: 'toast', content: { title: 'a', lines: ['b', '\u0001'] } },
+      ['content.lines.1: xml-illegal-character'],
+    ],
+    ['no binding', { type: 'tile', content: { branding: 'logo' } }, ['content: missing']],
+    [
+      'an unknown input',
+      { type: 'toast', content: { title: 'a', buttons: [{ content: 'b', arguments: 'c', inputId: 'd' }] } },
+      ['content.buttons.0.inputId: unknown-id'],
+    ],
+    [
+      'inputs that contradict themselves',
+      {
+        type: 'toast',
+        content: {
+          title: 'a',
+          inputs: [
+            { id: 'a', type: 'text', selections: [{ id: 'x', content: 'X' }] },
+            { id: 'a', type: 'selection', placeholder: 'p' },
+            {
+              id: 'c',
+              type: 'selection',
+              defaultValue: 'z',
+              selections: [
+                { id: 'x', content: 'X' },
+                { id: 'x', content: 'Y' },
+              ],
+            },
+          ],
+        },
+      },
+      [
+        'content.inputs.0.selections: not-for-this-type',
+        'content.inputs.1.id: duplicate-id',
+        'content.inputs.1.selections: missing',
+        'content.inputs.1.placeholder: not-for-this-type',
+        'content.inputs.2.selections.1.id: duplicate-id',
+        'content.inputs.2.defaultValue: unknown-id',
+      ],
+    ],
+    [
+      'a locale that is none',
+      { type: 'raw', text: 'a', variants: { de_DE: { text: 'b' } } },
+      ['variants.de_DE: locale'],
+    ],
+    [
+      'a locale Intl refuses',
+      { type: 'raw', text: 'a', variants: { 'de-a': { text: 'b' } } },
+      ['variants.de-a: locale'],
+    ],
+    [
+      'the same locale twice',
+      { type: 'raw', text: 'a', variants: { 'en-us': { text: 'b' }, 'en-US': { text: 'c' } } },
+      ['variants.en-US: duplicate-locale'],
+    ],
+    ['an empty variant', { type: 'raw', text: 'a', variants: { de: {} } }, ['variants.de: missing']],
+    [
+      'a bad variant',
+      { type: 'toast', xml: toastXml, variants: { de: { xml: '<tile/>' } } },
+      ['variants.de.xml: xml-root'],
+    ],
+  ])('finds %s', ([, notification, expected]) => {
+    expect(faultsOf(notification)).toEqual(expected)
+  })
+
+  test('lets Entra apps send toast and raw only', () => {
+    expect(faultsOf({ type: 'toast', xml: toastXml }, entra)).toEqual([])
+    expect(faultsOf({ type: 'raw', text: 'a' }, entra)).toEqual([])
+    expect(faultsOf({ type: 'tile', xml: '<tile/>' }, entra)).toEqual(['type: type-not-supported'])
+    expect(faultsOf({ type: 'badge', value: 1 }, entra)).toEqual(['type: type-not-supported'])
+  })
+
+  test('tells everything at once', () => {
+    const notification = {
+      type: 'badge',
+      value: 'foo',
+      xml: '<a/>',
+      wnsTag: 'é',
+      wnsGroup: 'g',
+      collectionId: ' ',
+      suppressPopup: true,
+      ttlSeconds: 0,
+      wnsPriority: 9,
+      variants: { x_: {}, de: { value: 'bar' } },
+    }
+    expect(faultsOf(notification, entra)).toEqual([
+      'type: type-not-supported',
+      'wnsTag: not-for-this-type',
+      'wnsGroup: not-for-this-type',
+      'suppressPopup: not-for-this-type',
+      'collectionId: not-for-this-type',
+      'ttlSeconds: wrong-value',
+      'wnsPriority: wrong-value',
+      'wnsTag: wrong-value',
+      'collectionId: wrong-value',
+      'xml: xml-root',
+      'value: badge-value',
+      ': one-body',
+      'variants.x_: locale',
+      'variants.x_: missing',
+      'variants.de.value: badge-value',
+    ])
+  })
+
+  test('refuses more than 100 variants', () => {
+    const letters = 'abcdefghijklmnopqrstuvwxyz'.split('')
+    const locales = letters.flatMap((a) => letters.map((b) => `${a}${b}`)).slice(0, 101)
+    const variants = Object.fromEntries(locales.map((locale) => [locale, { text: 'a' }]))
+    expect(faultsOf({ type: 'raw', text: 'a', variants })).toContain('variants: out-of-range')
+  })
+})
+
+describe('a prepared message', () => {
+  test('carries the headers that are the same for everybody', () => {
+    const message = prepareMessage(
+      notificationSchema.parse({
+        type: 'toast',
+        xml: toastXml,
+        ttlSeconds: 60,
+        wnsTag: 'T1',
+        wnsGroup: 'G1',
+        cachePolicy: 'no-cache',
+        wnsPriority: 2,
+        suppressPopup: false,
+        collectionId: 'news',
+        requestForStatus: true,
+      }),
+    )
+    expect(message.headers).toEqual({
+      'X-WNS-Type': 'wns/toast',
+      'X-WNS-Cache-Policy': 'no-cache',
+      'X-WNS-RequestForStatus': 'true',
+      'X-WNS-Tag': 'T1',
+      'X-WNS-Group': 'G1',
+      'X-WNS-SuppressPopup': 'false',
+      'X-WNS-PRIORITY': '2',
+      'X-WNS-CollectionId': 'news',
+    })
+    expect(message).toMatchObject({ type: 'toast', contentType: 'text/xml', context: 'xml', ttlSeconds: 60 })
+    expect(message).toMatchObject({ body: Buffer.from(toastXml), template: null, isPersonalised: false })
+  })
+
+  test('asks for the state of the device on raw, unless told not to', () => {
+    expect(headersOf({ type: 'raw', text: 'a' })).toEqual({ 'X-WNS-Type': 'wns/raw', 'X-WNS-RequestForStatus': 'true' })
+    expect(headersOf({ type: 'raw', text: 'a', requestForStatus: false })).toEqual({ 'X-WNS-Type': 'wns/raw' })
+    expect(headersOf({ type: 'badge', value: 1 })).toEqual({ 'X-WNS-Type': 'wns/badge' })
+  })
+
+  test('sends raw as bytes, whatever they are', () => {
+    const message = prepareMessage({ type: 'raw', base64: '/wD+' })
+    expect(message.contentType).toBe('application/octet-stream')
+    expect(bodyFor(message)).toEqual(Buffer.from([0xff, 0x00, 0xfe]))
+  })
+
+  test('is not made from a notification with faults', () => {
+    expect(() => prepareMessage({ type: 'toast', xml: '<tile/>' })).toThrow('xml-root')
+    expect(() => prepareMessage({ type: 'tile', xml: '<tile/>', wnsTag: 'a\r\nB: c' })).toThrow(RangeError)
+  })
+
+  test('writes a whole toast', () => {
+    const content = {
+      title: 'Hi {{vars.name|you & me}} <b>',
+      lines: ['two'],
+      image: { src: 'https://example.com/a?b=1&c=2', placement: 'hero', alt: '"a"', crop: 'circle' },
+      launch: 'id={{vars.id}}',
+      inputs: [
+        { id: 'reply', type: 'text', title: 'T', placeholder: 'P', defaultValue: 'D' },
+        { id: 'when', type: 'selection', defaultValue: '1', selections: [{ id: '1', content: 'now' }] },
+      ],
+      buttons: [
+        { content: 'Send', arguments: 'a=1', activationType: 'background', imageUri: 'i.png', inputId: 'reply' },
+        { content: 'No', arguments: '' },
+      ],
+      audio: { src: 'ms-winsoundevent:Notification.Reminder', loop: true, silent: false },
+      scenario: 'reminder',
+      duration: 'long',
+      displayTimestamp: '2026-01-31T09:30:00Z',
+    }
+    expect(faultsOf({ type: 'toast', content })).toEqual([])
+    expect(bodyOf({ type: 'toast', content }, { name: '<Ann>', id: '"7"' })).toBe(
+      '<toast launch="id=&quot;7&quot;" duration="long" displayTimestamp="2026-01-31T09:30:00Z" scenario="reminder">' +
+        '<visual><binding template="ToastGeneric"><text>Hi &lt;Ann&gt; &lt;b&gt;</text><text>two</text>' +
+        '<image placement="hero" src="https://example.com/a?b=1&amp;c=2" alt="&quot;a&quot;" hint-crop="circle"/>' +
+        '</binding></visual><actions>' +
+        '<input id="reply" type="text" title="T" placeHolderContent="P" defaultInput="D"/>' +
+        '<input id="when" type="selection" defaultInput="1"><selection id="1" content="now"/></input>' +
+        '<action content="Send" arguments="a=1" activationType="background" imageUri="i.png" hint-inputId="reply"/>' +
+        '<action content="No" arguments=""/></actions>' +
+        '<audio src="ms-winsoundevent:Notification.Reminder" loop="true" silent="false"/></toast>',
+    )
+    expect(bodyOf({ type: 'toast', content })).toContain('<text>Hi you &amp; me &lt;b&gt;</text>')
+  })
+
+  test('writes a whole tile and a badge', () => {
+    const content = {
+      small: { image: 'a.png' },
+      medium: {
+        lines: ['one', { text: 'two', style: 'captionSubtle', wrap: true }],
+        backgroundImage: { src: 'b.png', crop: 'none' },
+      },
+      wide: {},
+      branding: 'nameAndLogo',
+      displayName: 'A & B',
+    }
+    expect(faultsOf({ type: 'tile', content })).toEqual([])
+    expect(bodyOf({ type: 'tile', content })).toBe(
+      '<tile><visual branding="nameAndLogo" displayName="A &amp; B">' +
+        '<binding template="TileSmall"><image src="a.png"/></binding>' +
+        '<binding template="TileMedium"><image placement="background" src="b.png" hint-crop="none"/><text>one</text>' +
+        '<text hint-style="captionSubtle" hint-wrap="true">two</text></binding>' +
+        '<binding template="TileWide"/></visual></tile>',
+    )
+    expect(bodyOf({ type: 'badge', value: 7 })).toBe('<badge value="7"/>')
+    expect(bodyOf({ type: 'badge', value: '{{vars.n|0}}' }, { n: '3' })).toBe('<badge value="3"/>')
+  })
+
+  test('gives a recipient the variant that is closest to their locale', () => {
+    const notification = {
+      type: 'raw',
+      text: 'default',
+      variants: { de: { text: 'de {{vars.n}}' }, 'en-GB': { text: 'en-GB' }, 'zh-Hant': { text: 'zh-Hant' } },
+    }
+    const of = (locale?: string): string => bodyOf(notification, { n: '1' }, locale)
+    expect(of()).toBe('default')
+    expect(of('fr')).toBe('default')
+    expect(of('de')).toBe('de 1')
+    expect(of('DE-at-1996')).toBe('de 1')
+    expect(of('en-gb')).toBe('en-GB')
+    expect(of('en-US')).toBe('default')
+    expect(of('zh-Hant-x-a')).toBe('zh-Hant')
+    expect(of('')).toBe('default')
+    expect(of('-')).toBe('default')
+    const message = prepareMessage(notificationSchema.parse(notification))
+    expect(message.isPersonalised).toBe(true)
+    expect(message.body).not.toBeNull()
+    expect(variantFor(message, 'de-AT')).toBe(message.variants.get('de'))
+    expect(variantFor(message, 'constructor')).toBe(message)
+  })
+})
+
+/** Elements and attribute names of a document, without texts; throws on what is not well-formed. */
+const structureOf = (document: string): string => {
+  let structure = ''
+  const parser = new SaxesParser()
+  parser.on('opentag', ({ name, attributes }) => {
+    structure += `<${name} ${Object.keys(attributes).join(' ')}>`
+  })
+  parser.on('closetag', ({ name }) => {
+    structure += `</${name}>`
+  })
+  parser.on('comment', () => {
+    structure += '<!---->'
+  })
+  parser.write(document).close()
+  return structure
+}
+
+const textOf = (document: string): string => {
+  let text = ''
+  const parser = new SaxesParser()
+  parser.on('text', (more) => {
+    text += more
+  })
+  parser.write(document).close()
+  return text
+}
+
+// Half of it is text that a lint lets through, so that what is built from it is looked at; the rest it must refuse.
+const legalMarkup =
+  '< > & " \' ]]> ] ]] <!-- --> <![CDATA[ <?xml </text> <b/> &lt; &#0; {{vars.a}} {{vars.b|<x>}} {{vars.c|]]}} { } \n \r \t = /> a é'
+    .split(' ')
+    .concat(' ')
+const illegalMarkup = ['{{', '{{x}}', '\u0001', '\uD800', '\0', '\uFFFF']
+const joined = (pieces: string[]): fc.Arbitrary<string> =>
+  fc.array(fc.constantFrom(...pieces), { maxLength: 8 }).map((parts) => parts.join(''))
+const legalText = joined(legalMarkup).filter((text) => !/\{\{(?!vars\.)|\{\{\{/.test(text))
+const hostileText = fc.oneof(
+  { weight: 20, arbitrary: legalText },
+  { weight: 1, arbitrary: joined([...legalMarkup, ...illegalMarkup]) },
+  { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 30 }) },
+)
+const hostileValue = fc.oneof(joined([...legalMarkup, ...illegalMarkup]), fc.string({ unit: 'binary', maxLength: 30 }))
+const hostileVars = fc.dictionary(fc.constantFrom('a', 'b', 'c', 'x'), hostileValue)
+
+const optional = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.option(arbitrary, { nil: undefined })
+const present = <T extends object>(record: T): T =>
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only absent fields are dropped
+  Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as T
+const name = fc.oneof(
+  fc.constantFrom('a', 'b'),
+  hostileText.filter((text) => text !== ''),
+)
+const toastContent = fc
+  .record({
+    title: hostileText.filter((text) => text !== ''),
+    lines: optional(fc.array(hostileText, { maxLength: 3 })),
+    image: optional(name),
+    launch: optional(hostileText),
+    buttons: optional(
+      fc.array(fc.record({ content: hostileText, arguments: hostileText, inputId: optional(name) }).map(present), {
+        maxLength: 3,
+      }),
+    ),
+    inputs: optional(
+      fc.array(
+        fc
+          .record({
+            id: name,
+            type: fc.constantFrom('text' as const, 'selection' as const),
+            title: optional(hostileText),
+            placeholder: optional(hostileText),
+            defaultValue: optional(hostileText),
+            selections: optional(
+              fc.array(fc.record({ id: name, content: hostileText }), { minLength: 1, maxLength: 3 }),
+            ),
+          })
+          .map(present),
+        { maxLength: 3 },
+      ),
+    ),
+    scenario: optional(fc.constantFrom('reminder' as const, 'urgent' as const)),
+  })
+  .map(present)
+const tileContent = fc
+  .record({
+    small: optional(fc.record({ image: optional(name) }).map(present)),
+    medium: optional(fc.record({ lines: optional(fc.array(hostileText, { maxLength: 3 })) }).map(present)),
+    displayName: optional(hostileText),
+  })
+  .map(present)
+
+const attributes = (fields: Record<string, unknown>): string =>
+  Object.keys(fields)
+    .filter((field) => fields[field] !== undefined)
+    .join(' ')
+
+describe('a built document', () => {
+  property.prop([toastContent, hostileVars], { numRuns: 2000 })(
+    'of a toast has the structure of its fields, whatever texts and values say',
+    (content, vars) => {
+      const notification: Notification = { type: 'toast', content }
+      fc.pre(lintNotification(notification, store).length === 0)
+      const { lines = [], image, launch, buttons = [], inputs = [], scenario } = content
+      const expected = [
+        `<toast ${attributes({ launch, scenario })}><visual ><binding template>`,
+        '<text ></text>'.repeat(1 + lines.length),
+        image === undefined ? '' : '<image src></image>',
+        '</binding></visual>',
+        buttons.length + inputs.length > 0 ? '<actions >' : '',
+        ...inputs.map(({ title, placeholder, defaultValue, selections = [] }) => {
+          const given = attributes({
+            id: '',
+            type: '',
+            title,
+            placeHolderContent: placeholder,
+            defaultInput: defaultValue,
+          })
+          return `<input ${given}>${'<selection id content></selection>'.repeat(selections.length)}</input>`
+        }),
+        ...buttons.map(
+          ({ inputId }) => `<action ${attributes({ content: '', arguments: '', 'hint-inputId': inputId })}></action>`,
+        ),
+        buttons.length + inputs.length > 0 ? '</actions>' : '',
+        '</toast>',
+      ].join('')
+      const message = prepareMessage(notification)
+      expect(structureOf(bodyFor(message).toString())).toBe(expected)
+      expect(structureOf(bodyFor(message, vars).toString())).toBe(expected)
+    },
+  )
+
+  property.prop([hostileText, hostileText, hostileVars], { numRuns: 2000 })(
+    'of a tile has one element for each line, and reads as it was written',
+    (first, second, vars) => {
+      const notification: Notification = {
+        type: 'tile',
+        content: { medium: { lines: [first, { text: second, wrap: true }] }, displayName: first },
+      }
+      fc.pre(lintNotification(notification, store).length === 0)
+      const document = bodyFor(prepareMessage(notification), vars).toString()
+      expect(structureOf(document)).toBe(
+        '<tile ><visual displayName><binding template><text ></text><text hint-wrap></text></binding></visual></tile>',
+      )
+      const said = [first, second].map((text) => bodyOf({ type: 'raw', text: `:${text}` }, vars).slice(1)).join('')
+      // oxlint-disable-next-line no-control-regex -- control characters are what cannot be written
+      expect(textOf(document)).toBe(said.replace(/[\0-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g, '\uFFFD'))
+    },
+  )
+
+  const inside = joined('{{vars.a}} {{vars.b|]]}} {{vars.c|x_y}} ]] ] > &gt; &amp; & ; - a \n'.split(' '))
+  const xmlPiece = fc.oneof(
+    { weight: 4, arbitrary: inside },
+    { weight: 2, arbitrary: inside.map((text) => `<text a="${text}" b='${text}'>${text}</text>`) },
+    { weight: 1, arbitrary: inside.map((text) => `<!--${text}-->`) },
+    { weight: 1, arbitrary: inside.map((text) => `<![CDATA[${text}]]>`) },
+    { weight: 1, arbitrary: fc.tuple(inside, inside).map(([name_, text]) => `<a${name_}>${text}</a${name_}>`) },
+    { weight: 1, arbitrary: joined('< > " \' = / ! ? # [ ] {{vars.a}} a &'.split(' ')) },
+  )
+  property.prop([fc.array(xmlPiece, { maxLength: 4 }), hostileVars], { numRuns: 5000 })(
+    'that passed the lint as XML stays well-formed and keeps its structure for any values',
+    (pieces, vars) => {
+      const notification: Notification = { type: 'toast', xml: `<toast>${pieces.join('')}</toast>` }
+      fc.pre(lintNotification(notification, store).length === 0)
+      const message = prepareMessage(notification)
+      const structure = structureOf(bodyFor(message, { a: 'x', b: 'x', c: 'x' }).toString())
+      expect(structureOf(bodyFor(message, vars).toString())).toBe(structure)
+      expect(structureOf(bodyFor(message).toString())).toBe(structure)
+    },
+  )
+})
+
+const anyNumber = fc.oneof(fc.integer({ min: -2, max: 10 }), fc.double({ noNaN: true, noDefaultInfinity: true }))
+const anyOptions = fc
+  .record({
+    ttlSeconds: optional(anyNumber),
+    wnsTag: optional(fc.oneof(fc.stringMatching(/^[A-Za-z0-9]{1,18}$/), hostileText)),
+    wnsGroup: optional(fc.oneof(fc.stringMatching(/^[A-Za-z0-9]{1,16}$/), hostileText)),
+    cachePolicy: optional(fc.constantFrom('cache', 'no-cache')),
+    wnsPriority: optional(anyNumber),
+    suppressPopup: optional(fc.boolean()),
+    collectionId: optional(fc.oneof(fc.constantFrom('news', 'a.b'), hostileText)),
+    requestForStatus: optional(fc.boolean()),
+  })
+  .map(present)
+const anyXml = fc.oneof(fc.constantFrom(toastXml, '<tile/>', '<badge value="1"/>'), hostileText)
+const toastBody = fc.record({ xml: optional(anyXml), content: optional(toastContent) }).map(present)
+const tileBody = fc.record({ xml: optional(anyXml), content: optional(tileContent) }).map(present)
+const badgeBody = fc.record({ xml: optional(anyXml), value: optional(fc.oneof(anyNumber, hostileText)) }).map(present)
+const rawBody = fc
+  .record({ text: optional(hostileText), base64: optional(fc.oneof(fc.base64String(), hostileText)) })
+  .map(present)
+const localeName = fc.oneof(fc.constantFrom('de', 'en-US', 'en-us', 'de-a'), fc.string())
+const anyOf = (type: string, body: fc.Arbitrary<object>): fc.Arbitrary<unknown> =>
+  fc
+    .record({ type: fc.constant(type), variants: optional(fc.dictionary(localeName, body, { maxKeys: 3 })) })
+    .chain((base) => fc.tuple(body, anyOptions).map(([fields, given]) => present({ ...base, ...fields, ...given })))
+const anyNotification = fc.oneof(
+  anyOf('toast', toastBody),
+  anyOf('tile', tileBody),
+  anyOf('badge', badgeBody),
+  anyOf('raw', rawBody),
+)
+
+describe('any notification of the schema', () => {
+  property.prop([anyNotification, hostileVars, fc.string()], { numRuns: 3000 })(
+    'is linted without a throw, and sent with printable headers when it has no fault',
+    (input, vars, locale) => {
+      const parsed = notificationSchema.safeParse(input)
+      if (!parsed.success) return
+      const faults = lintNotification(parsed.data, store)
+      for (const { code, detail } of faults) {
+        expect(code).toMatch(/^[a-z0-9-]+$/)
+        expect(detail.length).toBeGreaterThan(0)
+      }
+      if (faults.length > 0) {
+        // What the lint refuses is at most sent without its body being any different; it is never a broken header.
+        try {
+          expectPrintable(prepareMessage(parsed.data).headers)
+        } catch (error) {
+          expect(error).toBeInstanceOf(RangeError)
+        }
+        return
+      }
+      const message = prepareMessage(parsed.data)
+      expectPrintable(message.headers)
+      expect(bodyFor(message).length).toBeLessThanOrEqual(5000)
+      expect(bodyFor(message, vars, locale)).toBeInstanceOf(Buffer)
+    },
+  )
+})
+
+const expectPrintable = (headers: Readonly<Record<string, string>>): void => {
+  for (const [header, value] of Object.entries(headers)) {
+    expect(header).toMatch(/^X-WNS-[A-Za-z-]+$/)
+    expect(value).toMatch(/^[\x21-\x7E]+$/)
+  }
+}
