@@ -1,0 +1,90 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { temporaryFolder } from '@wns-fanout/local'
+import { campaignRequestSchema } from '@wns-fanout/domain'
+import { describe, expect, test } from 'vitest'
+import { UsageError } from '../src/failure.ts'
+import { planSend, readChannelIds } from '../src/input/campaign-request.ts'
+
+const inFile = async <T>(text: string, act: (path: string) => Promise<T>): Promise<T> => {
+  await using folder = await temporaryFolder()
+  const path = join(folder.path, 'input')
+  await writeFile(path, text)
+  return await act(path)
+}
+
+describe('what to send', () => {
+  test.each([
+    [
+      { toast: 'Storm', line: ['Stay inside'], launch: 'x=1' },
+      { type: 'toast', content: { title: 'Storm', lines: ['Stay inside'], launch: 'x=1' } },
+    ],
+    [
+      { tile: 'News', line: ['More'] },
+      { type: 'tile', content: { medium: { lines: ['News', 'More'] }, wide: { lines: ['News', 'More'] } } },
+    ],
+    [{ badge: '3' }, { type: 'badge', value: 3 }],
+    [{ badge: 'alert' }, { type: 'badge', value: 'alert' }],
+    [
+      { raw: 'ping', ttl: 60 },
+      { type: 'raw', text: 'ping', ttlSeconds: 60 },
+    ],
+  ])('%j becomes a notification that the API takes', async (options, notification) => {
+    const { request } = await planSend({ ...options, audience: 'all' })
+    expect(request).toEqual({ notification, audience: { all: true } })
+    expect(campaignRequestSchema.safeParse(request).success).toBe(true)
+  })
+
+  test('XML says itself what it is', async () => {
+    const xml = '<?xml version="1.0"?><toast><visual/></toast>'
+    const { request } = await inFile(xml, async (xmlFile) => await planSend({ xmlFile, audience: 'all' }))
+    expect(request['notification']).toEqual({ type: 'toast', xml })
+  })
+
+  test('a notification file is taken as it is, with headers added', async () => {
+    const { request } = await inFile(
+      '{"type":"badge","value":1}',
+      async (notificationFile) => await planSend({ notificationFile, audience: 'all', ttl: 5 }),
+    )
+    expect(request['notification']).toEqual({ type: 'badge', value: 1, ttlSeconds: 5 })
+  })
+
+  test.each([
+    [{ audience: 'all' }, /exactly one of --toast.*found none/],
+    [{ toast: 'a', raw: 'b', audience: 'all' }, /found --toast and --raw/],
+    [{ raw: 'a', image: 'https://x', audience: 'all' }, /--image belongs to --toast/],
+    [{ badge: '1', line: ['a'], audience: 'all' }, /--line belongs to/],
+    [{ badge: '1' }, /exactly one of --audience all.*found none/],
+    [{ badge: '1', tags: 'a', list: 'b' }, /found --tags and --list/],
+    [{ badge: '1', audience: 'everyone' }, /takes only "all", found "everyone"/],
+    [{ notificationFile: '/does/not/exist', audience: 'all' }, /cannot read .*there is no such file/],
+  ])('%j is refused with what is wrong', async (options, message) => {
+    const failure = planSend(options)
+    await expect(failure).rejects.toThrow(message)
+    await expect(failure).rejects.toBeInstanceOf(UsageError)
+  })
+})
+
+describe('to whom', () => {
+  test('ids come bare or as NDJSON', async () => {
+    expect(await inFile('a\n\n{"channel":"b","x":1}\r\n c \n', readChannelIds)).toEqual(['a', 'b', 'c'])
+    await expect(inFile('a\n{"chanel":"b"}\n', readChannelIds)).rejects.toThrow(/line 2/)
+    await expect(inFile('\n', readChannelIds)).rejects.toThrow(/lists no channel/)
+  })
+
+  test('a long file goes through an uploaded list, the same one each time', async () => {
+    const ids = Array.from({ length: 10_001 }, (_, n) => `device-${n}`)
+    const plan = await inFile(ids.join('\n'), async (channelsFile) => await planSend({ badge: '1', channelsFile }))
+    expect(plan.upload?.channels).toHaveLength(10_001)
+    expect(plan.request['audience']).toEqual({ list: plan.upload?.list })
+    expect(plan.upload?.list).toMatch(/^[a-z0-9-]{1,40}$/)
+    const again = await inFile(ids.join('\n'), async (channelsFile) => await planSend({ badge: '1', channelsFile }))
+    expect(again.upload?.list).toBe(plan.upload?.list)
+  })
+
+  test('a short one is in the request', async () => {
+    const plan = await inFile('a\nb\n', async (channelsFile) => await planSend({ badge: '1', channelsFile }))
+    expect(plan.request['audience']).toEqual({ channels: ['a', 'b'] })
+    expect(plan.upload).toBeUndefined()
+  })
+})
