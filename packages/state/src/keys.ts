@@ -131,6 +131,14 @@ export class Keys {
   list(app: AppId | string, list: string): string {
     return `${this.base(app)}list:${list}`
   }
+  /** hash {unknown, updatedAtMs}: what else is known of an uploaded list. 30 days. */
+  listInfo(app: AppId | string, list: string): string {
+    return `${this.list(app, list)}:info`
+  }
+  /** bitmap under construction: an audience or list. An hour at the most. */
+  temporary(app: AppId | string, nonce: string): string {
+    return `${this.base(app)}tmp:${nonce}`
+  }
   /** zset: campaign id → createdAtMs; the app's campaigns, newest last. */
   campaigns(app: AppId | string): string {
     return `${this.base(app)}campaigns`

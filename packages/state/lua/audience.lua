@@ -1,0 +1,65 @@
+-- Evaluate an audience to a bitmap over ordinals, in one step, so that it is the audience of one instant.
+-- KEYS[1] `<prefix>{<app>}:`   KEYS[2] destination: bitmap, replaced; removed again where only the size is wanted
+-- ARGV[1] '1' to leave out who opted out   ARGV[2] seconds to live: '' for ever, '0' keeps nothing but the size
+-- ARGV[3…] the audience in postfix order: 'all'; 't<tag>'; 'b<bitmap key of the same app>'; 'not'; 'and'; 'or'
+-- Returns the number of recipients.
+local base, destination = KEYS[1], KEYS[2]
+local occupied = base .. 'occupied'
+local call = redis.call
+
+-- A stack of keys. Results of operators lie in temporary keys, each removed as soon as it is used, and none outlives
+-- this script. They may hold the dead, who keep wearing their tags, until the last step takes those out.
+local stack, made, temporary = {}, 0, {}
+local function release(key)
+  if temporary[key] then
+    call('UNLINK', key)
+    temporary[key] = nil
+  end
+end
+local function operate(operator, left, right)
+  made = made + 1
+  local key = base .. 'tmp:stack:' .. made
+  call('BITOP', operator, key, left, right)
+  temporary[key] = true
+  release(left)
+  release(right)
+  return key
+end
+local function pop()
+  return table.remove(stack)
+end
+
+for at = 3, #ARGV do
+  local word = ARGV[at]
+  local head = string.sub(word, 1, 1)
+  if word == 'all' then
+    stack[#stack + 1] = occupied
+  elseif word == 'and' or word == 'or' then
+    local right, left = pop(), pop()
+    stack[#stack + 1] = operate(string.upper(word), left, right)
+  elseif word == 'not' then
+    -- Not BITOP NOT: it would end with the last ordinal that wears the tag, and those after it do not wear it either.
+    local worn = operate('AND', pop(), occupied)
+    stack[#stack + 1] = operate('XOR', occupied, worn)
+  elseif head == 't' then
+    stack[#stack + 1] = base .. 'tag:' .. string.sub(word, 2)
+  else
+    stack[#stack + 1] = string.sub(word, 2)
+  end
+end
+
+local last = pop()
+call('BITOP', 'AND', destination, last, occupied)
+release(last)
+if ARGV[1] == '1' and call('EXISTS', base .. 'optout') == 1 then
+  local out = operate('AND', destination, base .. 'optout')
+  call('BITOP', 'XOR', destination, destination, out)
+  release(out)
+end
+local size = call('BITCOUNT', destination)
+if ARGV[2] == '0' then
+  call('UNLINK', destination)
+elseif ARGV[2] ~= '' then
+  call('EXPIRE', destination, ARGV[2])
+end
+return size

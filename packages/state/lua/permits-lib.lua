@@ -1,0 +1,43 @@
+-- The permits of an app: a token bucket on Redis's own clock, and a rate that gives way when WNS says "slow down".
+-- The bucket is a hash; every field that ends in AtMs or UntilMs is Redis time in milliseconds, with a fraction:
+--   permits, refilledAtMs        what may be granted, and when that was computed
+--   refusedRate, decreasedAtMs   the rate that WNS refused last, and when we gave way; absent at full rate
+--   pausedUntilMs, pauseMs       nothing is granted until then; how long the last pause was that WNS did not choose
+--   probeAtMs                    when the one post after a pause was granted, while its answer is awaited; 0 = it may be granted
+--   climbingSinceMs              when that post was answered well; absent while pausing or probing
+local CLIMB_SECONDS = 5
+local CLIMB_TO = 0.9
+local GROWTH_PER_SECOND = 0.01
+local MIN_RATE = 1
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
+end
+
+local function read_bucket(key)
+  local fields = redis.call('HGETALL', key)
+  local bucket = {}
+  for at = 1, #fields, 2 do
+    bucket[fields[at]] = tonumber(fields[at + 1])
+  end
+  return bucket
+end
+
+-- The rate at `now`: half of the refused one after a decrease, in five seconds up to 90 % of it, then 1 % of it a second.
+local function effective_rate(bucket, configured, now)
+  local refused = bucket.refusedRate
+  if not refused then
+    return configured
+  end
+  local low = math.max(refused / 2, math.min(MIN_RATE, configured))
+  if not bucket.climbingSinceMs then
+    return math.min(configured, low)
+  end
+  local seconds = math.max(0, now - bucket.climbingSinceMs) / 1000
+  local high = math.max(low, refused * CLIMB_TO)
+  if seconds < CLIMB_SECONDS then
+    return math.min(configured, low + (high - low) * seconds / CLIMB_SECONDS)
+  end
+  return math.min(configured, high + refused * GROWTH_PER_SECOND * (seconds - CLIMB_SECONDS))
+end

@@ -1,0 +1,45 @@
+-- Take up to `wanted` permits of an app. A permit is never given back; who does not use it lets it lapse.
+-- KEYS[1] bucket (see permits-lib)     ARGV: 1 wanted, 2 configured rate per second, 3 burst, 4 ms after which a probe is lost
+-- Returns {granted, waitMs, effective rate as text, pausedUntilMs or 0, nowMs as text, probe 0|1};
+-- waitMs is 0 when anything was granted, else when to ask again.
+local key = KEYS[1]
+local wanted, configured, burst, probeLostMs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local WAIT_FOR_HANDFUL_MS = 50
+local now = now_ms()
+local bucket = read_bucket(key)
+local rate = effective_rate(bucket, configured, now)
+
+local function answer(granted, waitMs, probe)
+  return { granted, math.ceil(waitMs), string.format('%.3f', rate), math.ceil(bucket.pausedUntilMs or 0),
+    string.format('%.3f', now), probe or 0 }
+end
+
+if bucket.pausedUntilMs and now < bucket.pausedUntilMs then
+  return answer(0, bucket.pausedUntilMs - now)
+end
+if bucket.probeAtMs then
+  -- The pause is over: one post finds out whether the next ones are welcome.
+  if bucket.probeAtMs > 0 and now - bucket.probeAtMs < probeLostMs then
+    return answer(0, WAIT_FOR_HANDFUL_MS)
+  end
+  redis.call('HSET', key, 'probeAtMs', now, 'permits', 0, 'refilledAtMs', now)
+  redis.call('HDEL', key, 'pausedUntilMs')
+  return answer(1, 0, 1)
+end
+
+if bucket.refusedRate and bucket.climbingSinceMs and rate >= configured then
+  redis.call('HDEL', key, 'refusedRate', 'decreasedAtMs', 'climbingSinceMs', 'pauseMs')
+end
+-- A slower rate has a smaller burst, and there is always room for one.
+local room = math.max(1, burst * rate / configured)
+local elapsedMs = math.max(0, now - (bucket.refilledAtMs or now))
+local permits = math.min(room, (bucket.permits or room) + elapsedMs * rate / 1000)
+local granted = math.min(wanted, math.floor(permits))
+redis.call('HSET', key, 'permits', permits - granted, 'refilledAtMs', now)
+if granted > 0 then
+  return answer(granted, 0)
+end
+-- Wait for a handful rather than for one, unless even one takes longer.
+local oneMs = (1 - permits) * 1000 / rate
+local handfulMs = (math.min(wanted, math.max(1, math.floor(room))) - permits) * 1000 / rate
+return answer(0, math.max(1, oneMs, math.min(handfulMs, WAIT_FOR_HANDFUL_MS)))

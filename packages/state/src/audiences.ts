@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto'
+import type { AppId, Audience, ChannelId, TagExpression } from '@wns-fanout/domain'
+import { parseTagExpression, Problem } from '@wns-fanout/domain'
+import type { Keys } from './keys.ts'
+import { markChannels, TEMPORARY_SECONDS } from './marking.ts'
+import type { RedisConnection } from './redis.ts'
+import type { Sample } from './sample.ts'
+import { thinOut } from './sample.ts'
+import { loadScript } from './scripts.ts'
+
+const audienceScript = loadScript('audience')
+
+/** A bitmap over the ordinals of the app that something else made, e.g. the failed recipients of a campaign. */
+export interface BitmapAudience {
+  readonly bitmapKey: string
+}
+
+/** What can be evaluated here. `failedOf` cannot: the ledger turns it into a {@link BitmapAudience} first. */
+export type EvaluableAudience = Exclude<Audience, { failedOf: string }> | BitmapAudience
+
+export interface Frozen {
+  /** Recipients; 0 leaves no bitmap behind. */
+  readonly size: number
+  /** Of listed channels: how many ids no registered channel has. */
+  readonly unknownChannels?: number
+}
+
+export interface FreezeOptions {
+  readonly sample?: Sample | undefined
+  /** Leave out who opted out; default true. */
+  readonly exceptOptOut?: boolean
+}
+
+const CHUNK_BYTES = 65_536
+
+/** Turns audiences into bitmaps over ordinals. */
+export class Audiences {
+  readonly #redis: RedisConnection
+  readonly #keys: Keys
+
+  constructor(redis: RedisConnection, keys: Keys) {
+    this.#redis = redis
+    this.#keys = keys
+  }
+
+  /**
+   * Evaluate an audience now and store it at `destination`, a key of the same app without expiry, which is replaced.
+   * Registered channels only; a tag that nobody wears is nobody. May be repeated after a crash.
+   * Throws the Problem `not-found` for a list that does not exist.
+   */
+  async freeze(
+    app: AppId,
+    audience: EvaluableAudience,
+    destination: string,
+    options: FreezeOptions = {},
+  ): Promise<Frozen> {
+    const { sample } = options
+    if (sample === undefined || sample.share >= 1) return this.#evaluate(app, audience, destination, '', options)
+    const draft = this.#keys.temporary(app, randomUUID())
+    const { unknownChannels } = await this.#evaluate(app, audience, draft, String(TEMPORARY_SECONDS), options)
+    const size = await this.#thinOut(draft, sample)
+    if (size === 0) await this.#redis.unlink(draft, destination)
+    else await this.#redis.multi().rename(draft, destination).persist(destination).exec()
+    return { size, ...(unknownChannels === undefined ? {} : { unknownChannels }) }
+  }
+
+  /** How many recipients an audience has now, those who opted out not counted. */
+  async count(app: AppId, audience: EvaluableAudience, options: FreezeOptions = {}): Promise<Frozen> {
+    const { sample } = options
+    const draft = this.#keys.temporary(app, randomUUID())
+    if (sample === undefined || sample.share >= 1) return this.#evaluate(app, audience, draft, '0', options)
+    const frozen = await this.freeze(app, audience, draft, options)
+    await this.#redis.unlink(draft)
+    return frozen
+  }
+
+  async #evaluate(
+    app: AppId,
+    audience: EvaluableAudience,
+    destination: string,
+    ttlSeconds: string,
+    { exceptOptOut = true }: FreezeOptions,
+  ): Promise<Frozen> {
+    const run = async (program: readonly string[]): Promise<number> => {
+      const args = [exceptOptOut ? '1' : '0', ttlSeconds, ...program]
+      return Number(await audienceScript.run(this.#redis, [this.#keys.base(app), destination], args))
+    }
+    if ('bitmapKey' in audience) return { size: await run([`b${audience.bitmapKey}`]) }
+    if ('all' in audience) return { size: await run(['all']) }
+    if ('tags' in audience) return { size: await run(postfix(parsed(audience.tags))) }
+    if ('list' in audience) {
+      const list = this.#keys.list(app, audience.list)
+      if ((await this.#redis.exists(this.#keys.listInfo(app, audience.list))) === 0)
+        throw new Problem(
+          'not-found',
+          `there is no list ${audience.list} in app ${app}; upload it first (kept 30 days)`,
+        )
+      return { size: await run([`b${list}`]) }
+    }
+    const listed = this.#keys.temporary(app, randomUUID())
+    const ids = [...new Set(audience.channels)] as ChannelId[]
+    const unknownChannels = await markChannels(this.#redis, this.#keys, app, listed, ids)
+    const size = await run([`b${listed}`])
+    await this.#redis.unlink(listed)
+    return { size, unknownChannels }
+  }
+
+  /** Read, thin out and write back piece by piece: 64 kB hold half a million ordinals. */
+  async #thinOut(bitmap: string, sample: Sample): Promise<number> {
+    const length = await this.#redis.strlen(bitmap)
+    let size = 0
+    for (let at = 0; at < length; at += CHUNK_BYTES) {
+      const piece = await this.#redis.getrangeBuffer(bitmap, at, at + CHUNK_BYTES - 1)
+      size += thinOut(piece, at * 8, sample)
+      await this.#redis.setrange(bitmap, at, piece)
+    }
+    return size
+  }
+}
+
+const parsed = (text: string): TagExpression => {
+  const result = parseTagExpression(text)
+  if (!result.ok) throw new Problem('invalid', result.detail)
+  return result.expression
+}
+
+/** The expression with operators after their operands, as the script reads it. */
+const postfix = (expression: TagExpression): string[] => {
+  switch (expression.kind) {
+    case 'tag':
+      return [`t${expression.tag}`]
+    case 'not':
+      return [...postfix(expression.of), 'not']
+    case 'and':
+    case 'or':
+      return [...postfix(expression.left), ...postfix(expression.right), expression.kind]
+    default:
+      return expression satisfies never
+  }
+}

@@ -1,0 +1,144 @@
+import type { AppId } from '@wns-fanout/domain'
+import type { Permits, RateLimit, RateState } from './permits.ts'
+
+export interface PermitHandfulOptions {
+  /** The app's limits now; asked at each round trip, so a change counts within milliseconds. */
+  readonly limit: () => RateLimit
+  /** Gets what Redis said at each round trip, for metrics. */
+  readonly onRate?: (state: RateState) => void
+  /** Redis failed; the handful keeps asking. */
+  readonly onError?: (error: unknown) => void
+  /** A permit that is not used for so long lapses. Default 250 ms. */
+  readonly lapseMs?: number
+}
+
+/** A handful lasts about so long at the effective rate: round trips stay rare, and little lapses. */
+const HANDFUL_MS = 50
+const RETRY_AFTER_ERROR_MS = 500
+const MAX_WAIT_MS = 1000
+
+/**
+ * The permits that one process holds for one app. `tryTake` is synchronous; while somebody wants permits and there are
+ * none, a handful is asked for, and `onGranted` tells those who wait.
+ *
+ * States: idle (nobody asked) → asking (one round trip under way) → holding (permits that lapse together) or waiting
+ * (until Redis said to ask again) → asking … Stopped is for ever.
+ */
+export class PermitHandful {
+  readonly #permits: Permits
+  readonly #app: AppId
+  readonly #options: PermitHandfulOptions
+  readonly #lapseMs: number
+  readonly #listeners = new Set<() => void>()
+  #left = 0
+  #lapsesAt = 0
+  #grantedAtMs = 0
+  #probing = false
+  #asking = false
+  #timer: NodeJS.Timeout | undefined
+  #effectiveRate: number | undefined
+  #stopped = false
+
+  constructor(permits: Permits, app: AppId, options: PermitHandfulOptions) {
+    this.#permits = permits
+    this.#app = app
+    this.#options = options
+    this.#lapseMs = options.lapseMs ?? 250
+  }
+
+  /** May one post start now? If not, permits are asked for, and the listeners hear when to try again. */
+  tryTake(): boolean {
+    if (this.#left > 0 && performance.now() < this.#lapsesAt) {
+      this.#left -= 1
+      return true
+    }
+    this.#left = 0
+    this.#ask()
+    return false
+  }
+
+  /** Redis time at which the permit taken last was granted: to be kept with its post. */
+  get grantedAtMs(): number {
+    return this.#grantedAtMs
+  }
+
+  /** Was the permit taken last the one post after a pause? Then its answer is to be told. */
+  get probing(): boolean {
+    return this.#probing
+  }
+
+  /** The rate that Redis granted by last; undefined before the first answer. */
+  get effectiveRate(): number | undefined {
+    return this.#effectiveRate
+  }
+
+  /** Call `listener` whenever permits arrived; the answer stops that. */
+  onGranted(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** WNS answered 406 or 429 to a post permitted at `grantedAtMs`. What is in hand lapses at once. */
+  async slowDown(grantedAtMs: number, retryAfterMs?: number): Promise<void> {
+    // Permits granted since then may belong to the time after the pause.
+    if (grantedAtMs >= this.#grantedAtMs) this.#left = 0
+    const state = await this.#permits.slowDown(this.#app, { grantedAtMs, retryAfterMs }, this.#options.limit())
+    this.#note(state)
+  }
+
+  /** A post permitted at `grantedAtMs` got any other answer. Costs a round trip only after a pause. */
+  async answered(grantedAtMs: number): Promise<void> {
+    if (!this.#probing || grantedAtMs !== this.#grantedAtMs) return
+    this.#probing = false
+    await this.#permits.probed(this.#app, grantedAtMs)
+    if (this.#listeners.size > 0) this.#ask()
+  }
+
+  /** Ask for nothing any more. */
+  stop(): void {
+    this.#stopped = true
+    this.#left = 0
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#listeners.clear()
+  }
+
+  #ask(): void {
+    if (this.#asking || this.#timer !== undefined || this.#stopped) return
+    this.#asking = true
+    const limit = this.#options.limit()
+    const wanted = Math.max(1, Math.round(((this.#effectiveRate ?? limit.ratePerSecond) * HANDFUL_MS) / 1000))
+    // Counted from before the question: the grant is not younger than this says.
+    const askedAt = performance.now()
+    this.#permits.take(this.#app, wanted, limit).then(
+      (grant) => {
+        this.#asking = false
+        if (this.#stopped) return
+        this.#note(grant)
+        if (grant.granted === 0) return this.#askIn(Math.min(grant.waitMs, MAX_WAIT_MS))
+        this.#left = grant.granted
+        this.#lapsesAt = askedAt + this.#lapseMs
+        this.#grantedAtMs = grant.nowMs
+        this.#probing = grant.probe
+        for (const listener of this.#listeners) listener()
+      },
+      (error: unknown) => {
+        this.#asking = false
+        this.#options.onError?.(error)
+        if (!this.#stopped) this.#askIn(RETRY_AFTER_ERROR_MS)
+      },
+    )
+  }
+
+  #askIn(delayMs: number): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#ask()
+    }, delayMs)
+  }
+
+  #note(state: RateState): void {
+    this.#effectiveRate = state.effectiveRate
+    this.#options.onRate?.(state)
+  }
+}
