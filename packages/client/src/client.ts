@@ -1,0 +1,304 @@
+import { randomUUID } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { Readable, Transform } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
+import type {
+  App,
+  AppRequest,
+  Audience,
+  Campaign,
+  CampaignRequest,
+  CampaignState,
+  Channel,
+  RecipientClass,
+} from '@wns-fanout/domain'
+import { isTerminal } from '@wns-fanout/domain'
+import { ApiError, ApiUnreachableError } from './api-error.ts'
+import type { HttpOptions, HttpRequest } from './http.ts'
+import { Http } from './http.ts'
+import { jsonLines, serverEvents } from './streams.ts'
+import type {
+  ApiKey,
+  ApiKeyRequest,
+  ChannelRequest,
+  Estimate,
+  ImportLine,
+  ImportResult,
+  List,
+  NewApiKey,
+  Result,
+  Sample,
+  Verification,
+} from './types.ts'
+
+export type ClientOptions = HttpOptions
+
+export interface CallOptions {
+  /** Gives the call up. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface ImportOptions extends CallOptions {
+  /** Lines of JSON, or a CSV with the header `channel,uri,tags,locale`. */
+  readonly type: 'ndjson' | 'csv'
+  /** The source is gzip already. */
+  readonly gzip?: boolean
+  /** Told how many bytes of the source were sent so far. */
+  readonly onProgress?: (bytes: number) => void
+}
+
+/** What an import reads: a file by its path, a stream, or pieces of text or bytes. */
+export type ImportSource = { readonly file: string } | Readable | AsyncIterable<string | Uint8Array> | Iterable<string>
+
+export interface CreateOptions extends CallOptions {
+  /** A repeat with the same key within 24 hours gets the first answer. Without one, each call makes its own. */
+  readonly idempotencyKey?: string
+}
+
+export type Client = ReturnType<typeof createClient>
+
+const linesType = 'application/x-ndjson'
+const pageSize = 500
+const streamSilenceMs = 60_000
+// The API sends a comment every 15 seconds.
+const eventSilenceMs = 45_000
+
+/**
+ * The HTTP API, typed. Calls throw {@link ApiError} when the API refuses and {@link ApiUnreachableError} when no answer
+ * comes; 429 and 503 are repeated as `Retry-After` says. Lists and results are async iterables.
+ */
+export const createClient = (settings: ClientOptions) => {
+  const http = new Http(settings)
+  const call = <T>(method: HttpRequest['method'], path: string, { signal }: CallOptions = {}, body?: unknown) =>
+    http.json<T>({ method, path, signal, ...(body === undefined ? {} : { body: json(body) }) })
+
+  const pages = async function* <T>(
+    path: string,
+    query: Readonly<Record<string, string | undefined>>,
+    { signal }: CallOptions,
+  ): AsyncGenerator<T> {
+    let after: string | undefined
+    do {
+      const page: { items: T[]; next?: string } = await http.json({
+        method: 'GET',
+        path,
+        query: { ...query, after, limit: pageSize },
+        signal,
+      })
+      yield* page.items
+      after = page.next
+    } while (after !== undefined)
+  }
+
+  const lines = async function* <T>(
+    path: string,
+    query: Readonly<Record<string, string | undefined>>,
+    { signal }: CallOptions,
+  ): AsyncGenerator<T> {
+    const { body } = await http.send({
+      method: 'GET',
+      path,
+      query,
+      signal,
+      headers: { accept: linesType },
+      silenceMs: streamSilenceMs,
+    })
+    try {
+      yield* jsonLines<T>(body)
+    } catch (error) {
+      if (signal?.aborted === true) throw error
+      throw new ApiUnreachableError(http.url, 'the answer broke off', error)
+    }
+  }
+
+  const events = async function* (id: string, { signal }: CallOptions = {}): AsyncGenerator<Campaign> {
+    const { body } = await http.send({
+      method: 'GET',
+      path: path`/campaigns/${id}/events`,
+      signal,
+      headers: { accept: 'text/event-stream' },
+      silenceMs: eventSilenceMs,
+    })
+    try {
+      for await (const { event, data } of serverEvents(body))
+        if (event === 'progress') yield JSON.parse(data) as Campaign
+    } catch (error) {
+      if (signal?.aborted === true) throw error
+      throw new ApiUnreachableError(http.url, 'the stream of progress broke off', error)
+    }
+  }
+
+  return {
+    /** Every app that the key may see. */
+    apps: (options: CallOptions = {}) => pages<App>('/apps', {}, options),
+    app: (app: string, options?: CallOptions) => call<App>('GET', path`/apps/${app}`, options),
+    putApp: (app: string, request: AppRequest, options?: CallOptions) =>
+      call<App>('PUT', path`/apps/${app}`, options, request),
+    deleteApp: (app: string, options?: CallOptions) => call<void>('DELETE', path`/apps/${app}`, options),
+    /** Asks the token service with the app's credentials now. */
+    verifyApp: (app: string, options?: CallOptions) => call<Verification>('POST', path`/apps/${app}/verify`, options),
+    pauseApp: (app: string, options?: CallOptions) => call<App>('POST', path`/apps/${app}/pause`, options),
+    resumeApp: (app: string, options?: CallOptions) => call<App>('POST', path`/apps/${app}/resume`, options),
+
+    putChannel: (app: string, channel: string, request: ChannelRequest, options?: CallOptions) =>
+      call<Channel>('PUT', path`/apps/${app}/channels/${channel}`, options, request),
+    channel: (app: string, channel: string, options?: CallOptions) =>
+      call<Channel>('GET', path`/apps/${app}/channels/${channel}`, options),
+    deleteChannel: (app: string, channel: string, options?: CallOptions) =>
+      call<void>('DELETE', path`/apps/${app}/channels/${channel}`, options),
+    /** The app runs on the device: its raw gate opens. */
+    channelActive: (app: string, channel: string, options?: CallOptions) =>
+      call<void>('POST', path`/apps/${app}/channels/${channel}/active`, options),
+    optOut: (app: string, channel: string, options?: CallOptions) =>
+      call<void>('PUT', path`/apps/${app}/channels/${channel}/opt-out`, options),
+    optIn: (app: string, channel: string, options?: CallOptions) =>
+      call<void>('DELETE', path`/apps/${app}/channels/${channel}/opt-out`, options),
+    /** Register many channels; the source is read as fast as the API takes it, and not read again. */
+    importChannels: (app: string, source: ImportSource, { type, gzip = false, onProgress, signal }: ImportOptions) =>
+      http.json<ImportResult>({
+        method: 'POST',
+        path: `${path`/apps/${app}/channels`}:import`,
+        headers: gzip ? { 'content-encoding': 'gzip' } : {},
+        body: { type: type === 'csv' ? 'text/csv' : linesType, content: counted(source, onProgress) },
+        signal,
+      }),
+    /** Every channel with its URI, as an import takes it. */
+    exportChannels: (app: string, options: CallOptions = {}) =>
+      lines<ImportLine>(`${path`/apps/${app}/channels`}:export`, {}, options),
+    countChannels: (app: string, audience: Audience, options?: CallOptions) =>
+      call<{ count: number }>('POST', `${path`/apps/${app}/channels`}:count`, options, { audience }),
+
+    /** Upload a list of channel ids; kept for 30 days. */
+    putList: (
+      app: string,
+      list: string,
+      channels: Iterable<string> | AsyncIterable<string>,
+      options: CallOptions = {},
+    ) =>
+      http.json<List>({
+        method: 'PUT',
+        path: path`/apps/${app}/lists/${list}`,
+        body: { type: linesType, content: Readable.from(listLines(channels), { objectMode: false }) },
+        signal: options.signal,
+      }),
+    list: (app: string, list: string, options?: CallOptions) =>
+      call<List>('GET', path`/apps/${app}/lists/${list}`, options),
+    deleteList: (app: string, list: string, options?: CallOptions) =>
+      call<void>('DELETE', path`/apps/${app}/lists/${list}`, options),
+
+    createCampaign: (app: string, request: CampaignRequest, { idempotencyKey, signal }: CreateOptions = {}) =>
+      http.json<Campaign>({
+        method: 'POST',
+        path: path`/apps/${app}/campaigns`,
+        headers: { 'idempotency-key': idempotencyKey ?? randomUUID() },
+        body: json(request),
+        // The key makes it so.
+        repeatable: true,
+        signal,
+      }),
+    /** How large the audience is and how long it would take; nothing is stored. */
+    dryRun: (app: string, request: CampaignRequest, options?: CallOptions) =>
+      call<Estimate>('POST', path`/apps/${app}/campaigns`, options, { ...request, dryRun: true }),
+    /** Campaigns of an app, newest first. */
+    campaigns: (app: string, { state, ...options }: CallOptions & { readonly state?: CampaignState } = {}) =>
+      pages<Campaign>(path`/apps/${app}/campaigns`, { state }, options),
+    campaign: (id: string, options?: CallOptions) => call<Campaign>('GET', path`/campaigns/${id}`, options),
+    pauseCampaign: (id: string, options?: CallOptions) => call<Campaign>('POST', path`/campaigns/${id}/pause`, options),
+    resumeCampaign: (id: string, options?: CallOptions) =>
+      call<Campaign>('POST', path`/campaigns/${id}/resume`, options),
+    cancelCampaign: (id: string, options?: CallOptions) =>
+      call<Campaign>('POST', path`/campaigns/${id}/cancel`, options),
+    retryFailed: (
+      id: string,
+      { includeInDoubt, ...options }: CallOptions & { readonly includeInDoubt?: boolean | undefined } = {},
+    ) =>
+      call<Campaign>(
+        'POST',
+        path`/campaigns/${id}/retry-failed`,
+        options,
+        includeInDoubt === undefined ? {} : { includeInDoubt },
+      ),
+    /** One stream of progress; it ends with the campaign, or when the API stops. */
+    events,
+    /** The progress of a campaign to its end, over as many connections as it takes; gives up after a minute without any. */
+    watch: async function* (id: string, { signal }: CallOptions = {}): AsyncGenerator<Campaign> {
+      let latest: Campaign | undefined
+      let heardAtMs = performance.now()
+      while (latest === undefined || !isOver(latest)) {
+        try {
+          for await (const campaign of events(id, { signal })) {
+            heardAtMs = performance.now()
+            latest = campaign
+            yield campaign
+          }
+        } catch (error) {
+          if (error instanceof ApiError || signal?.aborted === true) throw error
+          if (performance.now() - heardAtMs > patienceMs) throw error
+        }
+        if (latest === undefined || !isOver(latest))
+          await pause(reconnectMs, undefined, signal === undefined ? {} : { signal })
+      }
+    },
+    /** What became of each recipient. */
+    results: (id: string, { class: name, ...options }: CallOptions & { readonly class?: RecipientClass } = {}) =>
+      lines<Result>(path`/campaigns/${id}/results`, { class: name }, options),
+    samples: (id: string, options?: CallOptions) =>
+      call<{ items: Sample[] }>('GET', path`/campaigns/${id}/samples`, options),
+
+    /** Make an API key; `key` is shown this once. */
+    createKey: (request: ApiKeyRequest, options?: CallOptions) => call<NewApiKey>('POST', '/keys', options, request),
+    keys: (options: CallOptions = {}) => pages<ApiKey>('/keys', {}, options),
+    deleteKey: (id: string, options?: CallOptions) => call<void>('DELETE', path`/keys/${id}`, options),
+
+    /** Closes every connection; calls under way fail. */
+    close: () => http.close(),
+  }
+}
+
+const reconnectMs = 1000
+const patienceMs = 60_000
+
+const isOver = (campaign: Campaign): boolean => isTerminal(campaign.state) && campaign.finishedAt !== undefined
+
+const json = (body: unknown) => ({ type: 'application/json', content: JSON.stringify(body) })
+
+/** A path whose parts are encoded: a channel id may hold a slash. */
+const path = (fixed: TemplateStringsArray, ...names: string[]): string =>
+  String.raw({ raw: fixed }, ...names.map((name) => encodeURIComponent(name)))
+
+const counted = (source: ImportSource, onProgress: ((bytes: number) => void) | undefined): Readable => {
+  const stream = streamOf(source)
+  if (onProgress === undefined) return stream
+  let bytes = 0
+  const counter = new Transform({
+    transform(piece: Buffer, _encoding, done) {
+      bytes += piece.length
+      onProgress(bytes)
+      done(null, piece)
+    },
+  })
+  stream.once('error', (error) => counter.destroy(error))
+  counter.once('close', () => stream.destroy())
+  return stream.pipe(counter)
+}
+
+const streamOf = (source: ImportSource): Readable => {
+  if (source instanceof Readable) return source
+  if ('file' in source) return createReadStream(source.file)
+  return Readable.from(source, { objectMode: false })
+}
+
+const linesPerPiece = 500
+
+async function* listLines(channels: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string> {
+  let piece = ''
+  let count = 0
+  for await (const channel of channels) {
+    piece += `${JSON.stringify({ channel })}\n`
+    count += 1
+    if (count % linesPerPiece !== 0) continue
+    yield piece
+    piece = ''
+  }
+  if (piece !== '') yield piece
+}

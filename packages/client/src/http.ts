@@ -1,0 +1,197 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Readable } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import { Agent } from 'undici'
+import { ApiUnreachableError, errorOf } from './api-error.ts'
+
+export interface HttpOptions {
+  /** Where the API is, for example `http://127.0.0.1:8080`; a path before `/v1` is kept. */
+  readonly url: string
+  readonly apiKey: string
+  /** For one request without a stream, in milliseconds; default 30000. */
+  readonly timeoutMs?: number
+  /** How often a request is repeated that was not carried out (429, 503, no connection); default 3. */
+  readonly retries?: number
+  /** Longest wait that a `Retry-After` may ask for, in milliseconds; a longer one is thrown. Default 30000. */
+  readonly maxRetryWaitMs?: number
+  /** For `https:`: PEM of a certificate authority to trust instead of the system's. */
+  readonly ca?: string
+}
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
+  /** Below `/v1`, already encoded. */
+  readonly path: string
+  readonly query?: Readonly<Record<string, string | number | undefined>>
+  readonly headers?: Readonly<Record<string, string>>
+  /** A text can be sent again, a stream cannot. */
+  readonly body?: { readonly type: string; readonly content: string | Readable }
+  readonly signal?: AbortSignal | undefined
+  /** The answer may be repeated without harm even if the first one was carried out; default for all but POST. */
+  readonly repeatable?: boolean
+  /** Longest silence of an answer that is a stream, in milliseconds; such answers have no other limit. */
+  readonly silenceMs?: number
+}
+
+export type HttpAnswer = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers' | 'body'>
+
+// Of a refusal; longer ones are not ours.
+const maxProblemBytes = 4 * 1024 * 1024
+const uploadSilenceMs = 120_000
+
+/** Requests to one API: authorised, bounded in time, repeated where that is safe. */
+export class Http {
+  readonly url: string
+  readonly #origin: string
+  readonly #basePath: string
+  readonly #apiKey: string
+  readonly #timeoutMs: number
+  readonly #retries: number
+  readonly #maxRetryWaitMs: number
+  readonly #agent: Agent
+
+  /** Throws a TypeError for a URL that is not `http:` or `https:`. */
+  constructor({ url, apiKey, timeoutMs = 30_000, retries = 3, maxRetryWaitMs = 30_000, ca }: HttpOptions) {
+    const parsed = URL.parse(url)
+    if (parsed === null || !/^https?:$/.test(parsed.protocol))
+      throw new TypeError(`the URL of the API must be like http://127.0.0.1:8080, found ${JSON.stringify(url)}`)
+    this.url = `${parsed.origin}${parsed.pathname.replace(/\/+$/, '')}`
+    this.#origin = parsed.origin
+    this.#basePath = parsed.pathname.replace(/\/+$/, '')
+    this.#apiKey = apiKey
+    this.#timeoutMs = timeoutMs
+    this.#retries = retries
+    this.#maxRetryWaitMs = maxRetryWaitMs
+    this.#agent = new Agent({
+      allowH2: false,
+      connections: 64,
+      connectTimeout: 5000,
+      keepAliveTimeout: 10_000,
+      ...(ca === undefined ? {} : { connect: { ca } }),
+    })
+  }
+
+  /** The answer, which is a success; its body must be read or destroyed. Throws {@link ApiError} or {@link ApiUnreachableError}. */
+  async send(request: HttpRequest): Promise<HttpAnswer> {
+    for (let attempt = 0; ; attempt += 1) {
+      const mayRepeat = attempt < this.#retries && typeof (request.body?.content ?? '') === 'string'
+      const result = await this.#try(request)
+      if (result.ok) return result.answer
+      const waitMs = mayRepeat ? result.repeatAfterMs(attempt) : null
+      if (waitMs === null || waitMs > this.#maxRetryWaitMs) throw result.error
+      await pause(waitMs, undefined, request.signal === undefined ? {} : { signal: request.signal })
+    }
+  }
+
+  /** The JSON of the answer; undefined when it has no content. */
+  async json<T>(request: HttpRequest): Promise<T> {
+    const { statusCode, body } = await this.send(request)
+    const text = await this.#reading(body.text())
+    return (statusCode === 204 || text === '' ? undefined : JSON.parse(text)) as T
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy()
+  }
+
+  async #try(request: HttpRequest): Promise<Tried> {
+    const { method, path, query = {}, headers = {}, body, signal, silenceMs } = request
+    const isUpload = typeof body?.content === 'object'
+    const isStream = silenceMs !== undefined || isUpload
+    const timeout = isStream ? undefined : AbortSignal.timeout(this.#timeoutMs)
+    const signals = [signal, timeout].filter((one) => one !== undefined)
+    try {
+      const answer = await this.#agent.request({
+        origin: this.#origin,
+        path: `${this.#basePath}/v1${path}${queryOf(query)}`,
+        method,
+        headers: {
+          authorization: `Bearer ${this.#apiKey}`,
+          ...(body === undefined ? {} : { 'content-type': body.type }),
+          ...headers,
+        },
+        headersTimeout: isUpload ? uploadSilenceMs : this.#timeoutMs,
+        bodyTimeout: silenceMs ?? this.#timeoutMs,
+        ...(body === undefined ? {} : { body: body.content }),
+        ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
+      })
+      if (answer.statusCode < 300) return { ok: true, answer }
+      const error = errorOf(answer.statusCode, answer.headers, await textOf(answer.body))
+      const isNotDone = answer.statusCode === 429 || answer.statusCode === 503
+      return {
+        ok: false,
+        error,
+        repeatAfterMs: (attempt) =>
+          isNotDone
+            ? error.retryAfterSeconds === undefined
+              ? backoffMs(attempt)
+              : error.retryAfterSeconds * 1000
+            : null,
+      }
+    } catch (error) {
+      if (signal?.aborted === true) throw error
+      const repeatable = request.repeatable ?? method !== 'POST'
+      const refused = codeOf(error) === 'ECONNREFUSED' || codeOf(error) === 'UND_ERR_CONNECT_TIMEOUT'
+      const late = timeout?.aborted === true
+      return {
+        ok: false,
+        error: new ApiUnreachableError(this.url, late ? `none within ${this.#timeoutMs} ms` : reasonOf(error), error),
+        repeatAfterMs: (attempt) => (!late && (refused || repeatable) ? backoffMs(attempt) : null),
+      }
+    }
+  }
+
+  async #reading<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work
+    } catch (error) {
+      throw new ApiUnreachableError(this.url, `the answer broke off: ${reasonOf(error)}`, error)
+    }
+  }
+}
+
+type Tried =
+  | { readonly ok: true; readonly answer: HttpAnswer }
+  | { readonly ok: false; readonly error: Error; readonly repeatAfterMs: (attempt: number) => number | null }
+
+/** 200, 400, 800 ms with some jitter. */
+const backoffMs = (attempt: number): number => 200 * 2 ** attempt * (0.75 + Math.random() / 2)
+
+const queryOf = (query: Readonly<Record<string, string | number | undefined>>): string => {
+  const pairs = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)] as [string, string]],
+  )
+  return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs).toString()}`
+}
+
+const textOf = async (body: Dispatcher.ResponseData['body']): Promise<string> => {
+  let text = ''
+  body.setEncoding('utf8')
+  for await (const piece of body as AsyncIterable<string>) {
+    text += piece
+    if (text.length > maxProblemBytes) break
+  }
+  return text
+}
+
+const codeOf = (error: unknown): string | undefined => {
+  if (!(error instanceof Error)) return undefined
+  if ('code' in error && typeof error.code === 'string') return error.code
+  return error instanceof AggregateError ? codeOf(error.errors[0]) : undefined
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nobody listens there; is it running?',
+  ENOTFOUND: 'there is no such host',
+  ECONNRESET: 'the connection was reset',
+  UND_ERR_SOCKET: 'the connection was closed',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection within 5 s',
+  UND_ERR_HEADERS_TIMEOUT: 'it took too long',
+  UND_ERR_BODY_TIMEOUT: 'it fell silent',
+}
+
+const reasonOf = (error: unknown): string => {
+  const code = codeOf(error)
+  const known = code === undefined ? undefined : reasons[code]
+  return known ?? code ?? (error instanceof Error ? error.name : 'unknown')
+}

@@ -1,0 +1,86 @@
+import type { RecipientClass } from '@wns-fanout/domain'
+
+// What the API says and the domain has no word for.
+
+export interface ChannelRequest {
+  /** As Windows gave it, byte for byte. */
+  readonly uri: string
+  readonly tags?: readonly string[]
+  /** BCP 47, for example `pt-BR`. */
+  readonly locale?: string
+  readonly vars?: Readonly<Record<string, string>>
+}
+
+export interface ImportLine extends ChannelRequest {
+  readonly channel: string
+}
+
+export interface ImportResult {
+  readonly accepted: number
+  readonly rejected: number
+  /** The first 100. */
+  readonly errors: readonly { readonly line: number; readonly code: string; readonly detail: string }[]
+  /** Lines whose URI another channel of the same import had: one device under two names. */
+  readonly sharedUris: number
+}
+
+export interface List {
+  readonly list: string
+  readonly size: number
+  /** Ids in the upload that are not registered. */
+  readonly unknown: number
+}
+
+export interface Verification {
+  readonly ok: boolean
+  readonly code: string
+  readonly explanation: string
+  readonly expiresInSeconds?: number
+}
+
+export interface Estimate {
+  readonly audienceSize: number
+  readonly estimate: { readonly seconds: number; readonly ratePerSecond: number }
+}
+
+export interface Result {
+  readonly channel: string
+  readonly class: RecipientClass
+  readonly status?: number
+  readonly reason?: string
+  /** Posts written; 7 means 7 or more. */
+  readonly attempts: number
+}
+
+export interface Sample {
+  readonly channel: string
+  readonly status: number
+  readonly wnsStatus?: string
+  readonly description?: string
+  readonly msgId?: string
+  readonly debugTrace?: string
+  readonly msCv?: string
+  /** ISO 8601. */
+  readonly at: string
+}
+
+export type Verb = 'read' | 'register' | 'send' | 'admin'
+
+export interface ApiKeyRequest {
+  readonly name: string
+  /** App ids; `*` means all. */
+  readonly apps: readonly string[]
+  readonly verbs: readonly Verb[]
+  /** ISO 8601. */
+  readonly expiresAt?: string
+}
+
+export interface ApiKey extends ApiKeyRequest {
+  readonly id: string
+  readonly createdAt: string
+}
+
+export interface NewApiKey extends ApiKey {
+  /** The key itself; the API keeps only its hash. */
+  readonly key: string
+}
