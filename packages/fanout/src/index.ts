@@ -1,1 +1,12 @@
-export {}
+export type { BatchEnd, Lanes, ParkReason, PermitSource, TokenSource } from './batch-run.ts'
+export { Campaigns } from './campaigns.ts'
+export type { CampaignsDeps, Estimate, Sample } from './campaigns.ts'
+export { BATCH_RECIPIENTS, cutBatches, ordinalsIn, popcount } from './cut.ts'
+export { backoffMs, decide } from './decide.ts'
+export type { Attempt } from './decide.ts'
+export { plan } from './plan.ts'
+export { Queues } from './queues.ts'
+export type { Result } from './results.ts'
+export type { AppCondition } from './view.ts'
+export { FanoutWorker } from './worker.ts'
+export type { FanoutWorkerDeps } from './worker.ts'

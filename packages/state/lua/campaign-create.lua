@@ -48,6 +48,7 @@ if reason ~= '' then redis.call('HSET', campaign, 'reason', reason) end
 redis.call('ZADD', base .. 'campaigns', at, id)
 if state == 'cancelled' then
   redis.call('HSET', campaign, 'size', 0, 'sealed', 1, 'finished', at)
+  redis.call('SADD', base .. 'finished', id)
 else
   redis.call('SADD', base .. 'active', id)
 end

@@ -21,7 +21,7 @@ local changed, gates, dead_count = ARGV[12], ARGV[13], tonumber(ARGV[14])
 local key = campaign .. ':b:' .. seq
 
 local b = redis.call('HMGET', key, 'r', 'o', 'f', 'q', 's', 'z')
-local c = redis.call('HMGET', campaign, 'state', 'expires', 'sealed', 'n:dead', 'answers')
+local c = redis.call('HMGET', campaign, 'state', 'expires', 'sealed', 'n:dead', 'answers', 'id', 'topic', 'interval')
 if not b[1] or not c[1] then return { 'fenced' } end
 if b[2] ~= owner or b[3] ~= fence then
   if b[6] then return { 'closed' } end
@@ -184,6 +184,15 @@ if answered > 0 then
   end
 end
 
+-- The topic's slot counts from the last update that was or may have been taken, so that whoever comes when it is free
+-- finds no device of this campaign still within its own interval.
+local topic_ms = tonumber(c[8] or '0')
+if topic_ms > 0 and (counts['accepted'] or counts['in_doubt']) then
+  local slot = base .. 'topic:' .. type .. ':' .. c[7]
+  local holder = redis.call('GET', slot)
+  if holder and sub(holder, 1, #c[6] + 1) == c[6] .. '|' then redis.call('PEXPIRE', slot, topic_ms) end
+end
+
 local packed = pack_bytes(new)
 if packed ~= old_text then redis.call('SET', key .. ':v', packed) end
 add_totals(campaign, totals)
@@ -204,7 +213,8 @@ if ending ~= '' then
     leave_live(campaign, seq)
     return reply(finish_if_done(base, campaign, at), true)
   end
-  redis.call('HSET', key, 'st', 'parked', 'd', due)
+  -- A close that is not one after all, since a channel was rotated, is a park of a second.
+  redis.call('HSET', key, 'st', 'parked', 'd', tonumber(due) or at + 1000)
   redis.call('HDEL', key, 'o')
 end
 return reply(false, false)

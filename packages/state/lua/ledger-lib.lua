@@ -53,7 +53,7 @@ local function add_totals(campaign, totals)
 end
 
 -- A campaign is finished when its plan is sealed and every planned batch is closed. Tested wherever either changes.
--- The outbox field makes the completion event at-least-once: a reader removes it when the event is out.
+-- The set `finished` makes the completion event at-least-once: the leader takes an id off when it has told and retired it.
 local function finish_if_done(base, campaign, at)
   local f = redis.call('HMGET', campaign, 'sealed', 'planned', 'closed', 'state', 'finished', 'id', 'posts', 'type', 'topic')
   if f[1] ~= '1' or f[2] ~= f[3] or f[5] then return false end
@@ -61,7 +61,8 @@ local function finish_if_done(base, campaign, at)
     redis.call('HSET', campaign, 'state', 'completed')
     redis.call('HDEL', campaign, 'reason')
   end
-  redis.call('HSET', campaign, 'finished', at, 'outbox', 'finished')
+  redis.call('HSET', campaign, 'finished', at)
+  redis.call('SADD', base .. 'finished', f[6])
   redis.call('SREM', base .. 'active', f[6])
   if f[7] == false or f[7] == '0' then
     local slot = base .. 'topic:' .. f[8] .. ':' .. f[9]

@@ -206,9 +206,28 @@ export class CampaignStore {
     return entries.map(([, fields]) => fields[1] ?? '{}')
   }
 
-  /** The finished campaigns whose completion nobody has told of yet; `told` takes one off. */
-  async told(app: AppId, id: CampaignId): Promise<void> {
-    await this.#redis.hdel(this.#keys.campaign(app, id), 'outbox')
+  /** Ids of finished campaigns that nobody has told of and retired yet. */
+  async finished(app: AppId): Promise<CampaignId[]> {
+    return (await this.#redis.smembers(this.#keys.finished(app))) as CampaignId[]
+  }
+
+  /** Let everything of a finished campaign expire after its retention. Repeating it only puts the end off. */
+  async retire(app: AppId, record: CampaignRecord): Promise<void> {
+    const { id, retentionDays } = record.definition
+    const seconds = retentionDays * 86_400
+    for (let first = 0; first < record.planned; first += RETIRE_CHUNK) {
+      const pipeline = this.#redis.pipeline()
+      for (let seq = first; seq < Math.min(record.planned, first + RETIRE_CHUNK); seq += 1) {
+        pipeline.expire(this.#keys.batch(app, id, seq), seconds)
+        pipeline.expire(this.#keys.vector(app, id, seq), seconds)
+      }
+      for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error
+    }
+    await this.#redis.expire(this.#keys.targets(app, id), seconds)
+    await this.#redis.expire(this.#keys.samples(app, id), seconds)
+    await this.#redis.expire(this.#keys.campaign(app, id), seconds)
+    await this.#redis.expire(this.#keys.campaignApp(id), seconds)
+    await this.#redis.srem(this.#keys.finished(app), id)
   }
 
   async redisNowMs(): Promise<number> {
@@ -219,6 +238,8 @@ export class CampaignStore {
     return [this.#keys.base(app), this.#keys.campaign(app, id)]
   }
 }
+
+const RETIRE_CHUNK = 500
 
 export interface StoredBatch {
   readonly seq: number

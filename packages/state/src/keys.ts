@@ -147,6 +147,10 @@ export class Keys {
   active(app: AppId | string): string {
     return `${this.base(app)}active`
   }
+  /** set: ids of finished campaigns that the leader has not told of and retired yet. */
+  finished(app: AppId | string): string {
+    return `${this.base(app)}finished`
+  }
   /** hash: definition, state, totals, plan cursor, planned, closed, sealed of a campaign. `retentionDays`. */
   campaign(app: AppId | string, campaign: string): string {
     return `${this.base(app)}c:${campaign}`

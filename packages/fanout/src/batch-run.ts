@@ -1,0 +1,560 @@
+import type { FanoutEvent, Outcome, PreparedMessage, RetryReason } from '@wns-fanout/domain'
+import {
+  attemptsSpent,
+  bodyFor,
+  byteOf,
+  code,
+  codeOf,
+  isSettled,
+  pendingCode,
+  postsOf,
+  splitChannelUri,
+} from '@wns-fanout/domain'
+import type {
+  BatchRef,
+  BatchTerms,
+  Checkpoint,
+  CheckpointAnswer,
+  DeadChannel,
+  GateChange,
+  OpenBatch,
+} from '@wns-fanout/state'
+import { decide } from './decide.ts'
+import { PostHeaders } from './post-headers.ts'
+
+/** The lanes of a process. `tryPost` returns false when no lane is free; `onFree` tells when to try again. */
+export interface Lanes {
+  tryPost(
+    origin: string,
+    path: string,
+    headers: string[],
+    body: Buffer,
+    done: (context: number, outcome: Outcome, durationMs: number) => void,
+    context: number,
+  ): boolean
+  onFree(listener: () => void): () => void
+}
+
+/** The permits of one app in a process. */
+export interface PermitSource {
+  tryTake(): boolean
+  onGranted(listener: () => void): () => void
+  /** Milliseconds that the app as a whole has to rest, 0 when it may post. */
+  pausedForMs(): number
+  /** WNS told the app to slow down. */
+  slowDown(permittedAtMs: number, retryAfterMs: number | undefined): void
+}
+
+/** The token of one app. `current` is what to post with now; a refused one is given back by `reject`. */
+export interface TokenSource {
+  current(): string | undefined
+  /** Get a token, or a new one in place of `rejected`. Throws when the token service refuses. */
+  fetch(rejected?: string): Promise<void>
+}
+
+export interface BatchRunDeps {
+  readonly lanes: Lanes
+  readonly permits: PermitSource
+  readonly token: TokenSource
+  readonly checkpoint: (change: Checkpoint) => Promise<CheckpointAnswer>
+  readonly emit: (event: FanoutEvent) => void
+  /** Milliseconds after the last acknowledged checkpoint during which posts may start. */
+  readonly leaseMs: number
+  readonly dice: () => number
+}
+
+export interface BatchSpec {
+  readonly ref: BatchRef
+  readonly terms: BatchTerms
+  readonly message: PreparedMessage
+}
+
+export type BatchEnd =
+  | { readonly kind: 'closed'; readonly campaignFinished: boolean; readonly live: number; readonly planCursor: number }
+  /** `delayMs` from now on; `reason` says what the batch waits for. */
+  | {
+      readonly kind: 'parked'
+      readonly delayMs: number
+      readonly reason: ParkReason
+      readonly live: number
+      readonly planCursor: number
+    }
+  | { readonly kind: 'fenced' }
+
+export type ParkReason = RetryReason | 'paused' | 'stopping' | 'in-hand' | 'no-token' | 'held'
+
+const CHECKPOINT_MS = 250
+/** Without anything to tell, a checkpoint still asks how the campaign stands and renews the lease. */
+const HEARTBEAT_MS = 2000
+/** A worker never sits on a batch for longer than this. */
+const IN_HAND_MS = 60_000
+/** A rest of the app that is longer than this is not waited for with a batch in hand. */
+const LONG_PAUSE_MS = 3000
+const DURATION_SAMPLE = 16
+const SAMPLES_PER_CHECKPOINT = 20
+
+/**
+ * One opened batch on its way to closed, parked or fenced.
+ *
+ * Recipients are posted to in the order of their ordinals, each only after the ledger acknowledged its credit. At most
+ * one checkpoint is under way; it carries what was settled and asks for more credit. Everything that can start a post
+ * (a free lane, a permit, a token, new credit) calls `#pump`. The run ends once nothing is under way and nothing more
+ * may start: the last checkpoint then closes or parks the batch.
+ */
+export class BatchRun {
+  readonly #deps: BatchRunDeps
+  readonly #spec: BatchSpec
+  readonly #opened: OpenBatch
+  readonly #headers: PostHeaders
+  readonly #vector: Uint8Array
+  /** Attempts spent by each recipient before its credit, and whether its URI had changed once. */
+  readonly #spent: Uint8Array
+  readonly #rotated: Set<number>
+  readonly #reauthorized = new Set<number>()
+  /** Positions that may be posted to in this run, in order: the first `#credited` have credit, the first `#started` are on their way or done. */
+  readonly #todo: Int32Array
+  #credited = 0
+  #started = 0
+  /** Positions to post to once more with a fresh token. */
+  readonly #again: number[] = []
+  #inFlight = 0
+
+  #number = 0
+  #checkpointing = false
+  #acknowledgedAtMs: number
+  readonly #openedAtMs: number
+  #stop: ParkReason | 'fenced' | 'final' | undefined
+  #permitInHand = false
+  #fetchingToken = false
+  #retryDelayMs = 0
+  #retryReason: RetryReason | undefined
+  #throttled = false
+
+  // What the next checkpoint has to tell.
+  #changed: number[] = []
+  #dead: DeadChannel[] = []
+  #gates: GateChange[] = []
+  #samples: string[] = []
+  #responses = new Map<number | 'none', number>()
+  #retries = new Map<RetryReason, number>()
+  #durationsMs: number[] = []
+  #sinceCheckpoint = 0
+  #posts = 0
+
+  #done = false
+  #finish: (end: BatchEnd) => void = () => {}
+  #fail: (error: unknown) => void = () => {}
+
+  constructor(deps: BatchRunDeps, spec: BatchSpec, opened: OpenBatch) {
+    this.#deps = deps
+    this.#spec = spec
+    this.#opened = opened
+    this.#openedAtMs = performance.now()
+    this.#acknowledgedAtMs = this.#openedAtMs
+    this.#vector = opened.vector
+    this.#spent = opened.before.map((byte) => spentBefore(byte, spec.terms.maxAttempts))
+    this.#rotated = new Set()
+    const todo: number[] = []
+    opened.uris.forEach((uri, position) => {
+      if (codeOf(opened.before[position] ?? 0) === code.rotated) this.#rotated.add(position)
+      if (uri !== '') todo.push(position)
+    })
+    // Credit is granted from the front, so whoever has it comes first.
+    this.#todo = Int32Array.from(todo)
+    while (codeOf(this.#vector[this.#todo[this.#credited] ?? -1] ?? 0) === code.credited) this.#credited += 1
+    this.#headers = new PostHeaders(spec.message, opened)
+  }
+
+  /** Runs until the batch is closed, parked or lost; rejects when the ledger cannot be reached or refuses. */
+  async run(signal: AbortSignal): Promise<BatchEnd> {
+    const pump = (): void => this.#pump()
+    const abort = (): void => this.#halt('stopping')
+    const unsubscribe = [this.#deps.lanes.onFree(pump), this.#deps.permits.onGranted(pump)]
+    const timer = setInterval(() => this.#tick(), CHECKPOINT_MS)
+    signal.addEventListener('abort', abort, { once: true })
+    try {
+      return await new Promise<BatchEnd>((resolve, reject) => {
+        this.#finish = (end) => {
+          this.#done = true
+          resolve(end)
+        }
+        this.#fail = (error) => {
+          this.#done = true
+          reject(error)
+        }
+        if (signal.aborted) this.#halt('stopping')
+        this.#pump()
+      })
+    } finally {
+      clearInterval(timer)
+      signal.removeEventListener('abort', abort)
+      for (const off of unsubscribe) off()
+    }
+  }
+
+  /** Start every post that may start now. */
+  #pump(): void {
+    while (this.#stop === undefined && !this.#done && (this.#again.length > 0 || this.#started < this.#credited)) {
+      if (performance.now() - this.#acknowledgedAtMs > this.#deps.leaseMs) return
+      const token = this.#deps.token.current()
+      if (token === undefined) return this.#fetchToken()
+      if (!this.#permitInHand && !this.#deps.permits.tryTake()) return
+      this.#permitInHand = true
+      const again = this.#again.length > 0
+      const position = (again ? this.#again[0] : this.#todo[this.#started]) ?? 0
+      const target = splitChannelUri(this.#opened.uris[position] ?? '')
+      const body = target === null ? null : this.#body(position)
+      if (target === null || body === null) {
+        // The registry let in what the sender must not send to, or variables made the payload too large.
+        if (again) this.#again.shift()
+        else this.#started += 1
+        this.#settle(position, target === null ? code.rejectedUnexpected : code.rejectedTooLarge)
+        continue
+      }
+      const headers = this.#headers.next(token)
+      if (!this.#deps.lanes.tryPost(target.origin, target.path, headers, body, this.#answered, position)) return
+      this.#permitInHand = false
+      if (again) this.#again.shift()
+      else this.#started += 1
+      this.#inFlight += 1
+    }
+    this.#endIfDone()
+  }
+
+  #body(position: number): Buffer | null {
+    const { message, terms } = this.#spec
+    if (message.body !== null && message.variants.size === 0) return message.body
+    const text = terms.wantsVariables ? this.#opened.variables[position] : ''
+    const vars = text === undefined || text === '' ? undefined : (JSON.parse(text) as Record<string, string>)
+    const locale = this.#opened.locales[position]
+    const body = bodyFor(message, vars, locale === '' ? undefined : locale)
+    return body.byteLength > 5000 || body.byteLength === 0 ? null : body
+  }
+
+  readonly #answered = (position: number, outcome: Outcome, durationMs: number): void => {
+    this.#inFlight -= 1
+    const written = outcome.kind !== 'not-sent'
+    const byte = this.#vector[position] ?? 0
+    const posts = postsOf(byte) + (written ? 1 : 0)
+    this.#count(outcome, durationMs)
+    const disposition = decide(outcome, {
+      posts,
+      spent: this.#spent[position] ?? 0,
+      reauthorized: this.#reauthorized.has(position),
+      delivery: this.#spec.terms.delivery,
+      maxAttempts: this.#spec.terms.maxAttempts,
+      dice: this.#deps.dice(),
+    })
+    switch (disposition.kind) {
+      case 'settle':
+        this.#vector[position] = byteOf(codeOf(byte), posts)
+        this.#settle(position, disposition.code)
+        break
+      case 'bury':
+        this.#vector[position] = byteOf(codeOf(byte), posts)
+        this.#dead.push({
+          position,
+          ordinal: this.#opened.ordinals[position] ?? 0,
+          uri: this.#opened.uris[position] ?? '',
+        })
+        this.#settle(position, this.#rotated.has(position) ? code.failedRotated : disposition.code)
+        break
+      case 'retry':
+        this.#vector[position] = byteOf(
+          this.#rotated.has(position) ? code.rotated : pendingCode(disposition.spent),
+          posts,
+        )
+        this.#retryLater(position, outcome, disposition.delayMs, disposition.reason, durationMs)
+        break
+      case 'reauthorize':
+        this.#vector[position] = byteOf(code.credited, posts)
+        this.#reauthorized.add(position)
+        this.#again.push(position)
+        bump(this.#retries, 'unauthorized')
+        this.#fetchToken(this.#headers.token)
+        break
+      default:
+        disposition satisfies never
+    }
+    if (outcome.kind !== 'accepted') this.#sample(position, outcome)
+    if (this.#spec.message.type === 'raw' && isAway(outcome))
+      this.#gates.push({ ordinal: this.#opened.ordinals[position] ?? 0, closeRawGate: true, holdUntilSecond: 0 })
+    if (this.#sinceCheckpoint >= this.#opened.window / 2) this.#checkpoint()
+    this.#pump()
+  }
+
+  #settle(position: number, settled: number): void {
+    this.#vector[position] = byteOf(settled, postsOf(this.#vector[position] ?? 0))
+    this.#changed.push(position)
+    this.#sinceCheckpoint += 1
+  }
+
+  #retryLater(position: number, outcome: Outcome, delayMs: number, reason: RetryReason, durationMs: number): void {
+    this.#sinceCheckpoint += 1
+    bump(this.#retries, reason)
+    if (reason === 'channel-throttled') {
+      const holdUntilSecond = Math.ceil((this.#redisNowMs() + delayMs) / 1000)
+      this.#gates.push({ ordinal: this.#opened.ordinals[position] ?? 0, closeRawGate: false, holdUntilSecond })
+    }
+    if (outcome.kind === 'app-throttled') {
+      this.#throttled = true
+      this.#deps.permits.slowDown(performance.now() - durationMs, outcome.retryAfterMs)
+      this.#deps.emit({
+        type: 'app.throttled',
+        app: this.#spec.ref.app,
+        status: outcome.status,
+        ...(outcome.retryAfterMs === undefined ? {} : { retryAfterMs: outcome.retryAfterMs }),
+      })
+    }
+    if (delayMs > this.#retryDelayMs) {
+      this.#retryDelayMs = delayMs
+      this.#retryReason = reason
+    }
+    // The app's credentials are refused: nobody else in the batch would fare better.
+    if (reason === 'unauthorized') this.#halt('unauthorized')
+  }
+
+  #count(outcome: Outcome, durationMs: number): void {
+    this.#posts += 1
+    if (this.#posts % DURATION_SAMPLE === 1) this.#durationsMs.push(durationMs)
+    const status = 'status' in outcome ? (outcome.status ?? 'none') : 'none'
+    if (outcome.kind !== 'not-sent') bump(this.#responses, status)
+  }
+
+  #sample(position: number, outcome: Outcome): void {
+    if (this.#samples.length >= SAMPLES_PER_CHECKPOINT) return
+    const trace = 'trace' in outcome ? outcome.trace : undefined
+    const status = 'status' in outcome ? outcome.status : undefined
+    if (isRefusal(outcome)) {
+      const { app, campaign } = this.#spec.ref
+      this.#deps.emit({ type: 'post.refused', app, campaign, status: outcome.status, trace: outcome.trace })
+    }
+    this.#samples.push(
+      JSON.stringify({
+        ordinal: this.#opened.ordinals[position],
+        status: status ?? null,
+        ...('code' in outcome ? { description: outcome.code } : {}),
+        ...trace,
+        at: new Date(this.#redisNowMs()).toISOString(),
+      }),
+    )
+  }
+
+  #fetchToken(rejected?: string): void {
+    if (this.#fetchingToken) return
+    this.#fetchingToken = true
+    this.#deps.token
+      .fetch(rejected)
+      .then(
+        () => {
+          this.#fetchingToken = false
+        },
+        (error: unknown) => {
+          this.#fetchingToken = false
+          this.#deps.emit({ type: 'token.unavailable', app: this.#spec.ref.app, error })
+          this.#retryDelayMs = Math.max(this.#retryDelayMs, 5000)
+          this.#halt('no-token')
+        },
+      )
+      .finally(() => this.#pump())
+      .catch((error: unknown) => this.#fail(error))
+  }
+
+  #tick(): void {
+    const now = performance.now()
+    const restMs = this.#deps.permits.pausedForMs()
+    if (restMs > LONG_PAUSE_MS && this.#stop === undefined) {
+      this.#retryDelayMs = Math.max(this.#retryDelayMs, restMs)
+      this.#throttled = true
+      this.#halt('app-throttled')
+    } else if (now - this.#openedAtMs > IN_HAND_MS) this.#halt('in-hand')
+    if (this.#sinceCheckpoint > 0 || now - this.#acknowledgedAtMs > HEARTBEAT_MS) this.#checkpoint()
+    this.#pump()
+  }
+
+  /** Start nothing more; the run ends when what is under way has its answer. */
+  #halt(why: ParkReason | 'fenced' | 'final'): void {
+    this.#stop ??= why
+    this.#endIfDone()
+  }
+
+  #endIfDone(): void {
+    if (this.#inFlight > 0 || this.#checkpointing || this.#done) return
+    if (this.#stop === undefined) {
+      const more = this.#again.length > 0 || this.#started < this.#todo.length
+      if (more && this.#started >= this.#credited && this.#again.length === 0) this.#checkpoint()
+      if (more) return
+    }
+    this.#checkpoint(true)
+  }
+
+  /** Tell the ledger what came of the batch since the last time, and ask for more credit or for the end. */
+  #checkpoint(last = false): void {
+    if (this.#checkpointing || this.#done) return
+    this.#checkpointing = true
+    const proposal = this.#proposal(last)
+    const sentAtMs = performance.now()
+    this.#deps.checkpoint(proposal.change).then(
+      (answer) => {
+        this.#checkpointing = false
+        this.#acknowledged(proposal, answer, sentAtMs)
+      },
+      (error: unknown) => this.#fail(error),
+    )
+  }
+
+  #proposal(last: boolean): Proposal {
+    const credit = last || this.#stop !== undefined ? this.#credited : this.#creditWanted()
+    if (last) {
+      // What has credit and was not posted to gives it back. A post to be repeated was refused, so it is not uncertain.
+      for (let at = this.#started; at < this.#credited; at += 1) this.#uncredit(this.#todo[at] ?? 0)
+      for (const position of this.#again.splice(0)) this.#uncredit(position)
+    }
+    const vector = this.#vector.slice()
+    for (let at = this.#credited; at < credit; at += 1) {
+      const position = this.#todo[at] ?? 0
+      vector[position] = byteOf(code.credited, postsOf(vector[position] ?? 0))
+    }
+    this.#number += 1
+    const change: Checkpoint = {
+      number: this.#number,
+      vector,
+      changed: this.#changed,
+      dead: this.#dead,
+      gates: this.#gates,
+      samples: this.#samples,
+      ...(last ? this.#ending(vector) : {}),
+    }
+    const proposal = {
+      change,
+      credit,
+      last,
+      responses: this.#responses,
+      retries: this.#retries,
+      durationsMs: this.#durationsMs,
+    }
+    this.#changed = []
+    this.#dead = []
+    this.#gates = []
+    this.#samples = []
+    this.#responses = new Map()
+    this.#retries = new Map()
+    this.#durationsMs = []
+    this.#sinceCheckpoint = 0
+    return proposal
+  }
+
+  /** How far credit may reach: the window less what is credited and not settled. */
+  #creditWanted(): number {
+    const open = this.#inFlight + this.#again.length + (this.#credited - this.#started)
+    return Math.min(this.#todo.length, this.#credited + Math.max(0, this.#opened.window - open))
+  }
+
+  #uncredit(position: number): void {
+    const byte = this.#vector[position] ?? 0
+    const before = this.#rotated.has(position) ? code.rotated : pendingCode(this.#spent[position] ?? 0)
+    this.#vector[position] = byteOf(before, postsOf(byte))
+  }
+
+  #ending(vector: Uint8Array): Pick<Checkpoint, 'end' | 'changed'> {
+    const pending: number[] = []
+    vector.forEach((byte, position) => {
+      if (!isSettled(codeOf(byte))) pending.push(position)
+    })
+    if (pending.length === 0 || this.#stop === 'final') return { end: 'close', changed: this.#changed }
+    const clearStamps = this.#stop === 'paused' || this.#throttled
+    return {
+      end: { parkUntilMs: this.#redisNowMs() + this.#parkDelayMs(), clearStamps },
+      changed: clearStamps ? [...this.#changed, ...pending] : this.#changed,
+    }
+  }
+
+  #parkDelayMs(): number {
+    if (this.#stop === 'stopping' || this.#stop === 'in-hand' || this.#stop === 'paused') return 0
+    if (this.#retryDelayMs > 0) return this.#retryDelayMs
+    const heldMs = this.#opened.heldUntilSecond * 1000 - this.#redisNowMs()
+    return this.#opened.heldUntilSecond > 0 ? Math.max(heldMs, 100) : 1000
+  }
+
+  #acknowledged(proposal: Proposal, answer: CheckpointAnswer, sentAtMs: number): void {
+    if (answer.kind !== 'ok') {
+      if (this.#stop !== 'fenced') {
+        const { app, campaign, seq } = this.#spec.ref
+        this.#deps.emit({ type: 'batch.fenced', app, campaign, seq })
+      }
+      this.#stop = 'fenced'
+      return this.#finish({ kind: 'fenced' })
+    }
+    this.#acknowledgedAtMs = sentAtMs
+    this.#deps.emit({
+      type: 'batch.checkpointed',
+      app: this.#spec.ref.app,
+      campaign: this.#spec.ref.campaign,
+      notification: this.#spec.message.type,
+      settled: answer.settled,
+      responses: proposal.responses,
+      retries: proposal.retries,
+      durationsMs: proposal.durationsMs,
+      checkpointMs: performance.now() - sentAtMs,
+    })
+    if (proposal.last) return this.#ended(answer)
+    // Credit that was refused goes back before it is counted: it is always the tail of what was asked for.
+    let credit = proposal.credit
+    for (const { position, byte } of answer.adjusted) {
+      this.#vector[position] = byte
+      if (codeOf(byte) === code.rotated) this.#retryDelayMs = Math.max(this.#retryDelayMs, 1000)
+    }
+    if (answer.state !== 'sending') credit = this.#credited
+    for (let at = this.#credited; at < credit; at += 1) {
+      const position = this.#todo[at] ?? 0
+      this.#vector[position] = byteOf(code.credited, postsOf(this.#vector[position] ?? 0))
+    }
+    this.#credited = credit
+    if (answer.state === 'paused') this.#halt('paused')
+    else if (answer.state !== 'sending') this.#halt('final')
+    this.#pump()
+  }
+
+  #ended(answer: CheckpointAnswer & { readonly kind: 'ok' }): void {
+    const { live, planCursor } = answer
+    if (answer.batchClosed)
+      return this.#finish({ kind: 'closed', campaignFinished: answer.campaignFinished, live, planCursor })
+    this.#finish({ kind: 'parked', delayMs: this.#parkDelayMs(), reason: this.#parkReason(answer), live, planCursor })
+  }
+
+  #parkReason(answer: CheckpointAnswer & { readonly kind: 'ok' }): ParkReason {
+    if (answer.state === 'paused') return 'paused'
+    if (this.#stop !== undefined && this.#stop !== 'fenced' && this.#stop !== 'final') return this.#stop
+    return this.#retryReason ?? 'held'
+  }
+
+  #redisNowMs(): number {
+    return this.#opened.redisNowMs + performance.now() - this.#openedAtMs
+  }
+}
+
+interface Proposal {
+  readonly change: Checkpoint
+  /** How far `#credited` goes once the ledger has agreed. */
+  readonly credit: number
+  readonly last: boolean
+  readonly responses: ReadonlyMap<number | 'none', number>
+  readonly retries: ReadonlyMap<RetryReason, number>
+  readonly durationsMs: readonly number[]
+}
+
+/** After these WNS wants no more raw notifications for the channel until its app has asked again. */
+const isAway = (outcome: Outcome): boolean =>
+  outcome.kind === 'dropped' || (outcome.kind === 'accepted' && outcome.device === 'disconnected')
+
+type Refusal = Extract<Outcome, { kind: 'blocked' | 'bad-request' | 'forbidden' | 'too-large' | 'unexpected' }>
+const isRefusal = (outcome: Outcome): outcome is Refusal =>
+  ['blocked', 'bad-request', 'forbidden', 'too-large', 'unexpected'].includes(outcome.kind)
+
+const bump = <K>(counts: Map<K, number>, key: K): void => {
+  counts.set(key, (counts.get(key) ?? 0) + 1)
+}
+
+/** A credit that was resumed hides how many attempts were spent; its posts are the safe guess, one attempt is left. */
+const spentBefore = (byte: number, maxAttempts: number): number =>
+  codeOf(byte) === code.credited ? Math.min(postsOf(byte), maxAttempts - 1) : attemptsSpent(codeOf(byte))

@@ -1,0 +1,318 @@
+import { randomBytes } from 'node:crypto'
+import type {
+  AppId,
+  AppSettings,
+  Campaign,
+  CampaignId,
+  CampaignRequest,
+  CampaignState,
+  Fault,
+  RecipientClass,
+} from '@wns-fanout/domain'
+import { DAY_MS, MAX_LIFE_MS, Problem, isTerminal, lintNotification, prepareMessage } from '@wns-fanout/domain'
+import type {
+  AppStore,
+  Audiences,
+  CampaignDefinition,
+  CampaignRecord,
+  CampaignStore,
+  Keys,
+  Ledger,
+  RedisConnection,
+  Registry,
+} from '@wns-fanout/state'
+import { memoryShare } from '@wns-fanout/state'
+import { writeRecipientsOf } from './failed-of.ts'
+import { guardSecondsOf } from './guard.ts'
+import type { Queues } from './queues.ts'
+import type { Result } from './results.ts'
+import { results } from './results.ts'
+import type { AppCondition } from './view.ts'
+import { viewOf } from './view.ts'
+
+export interface CampaignsDeps {
+  readonly redis: RedisConnection
+  readonly keys: Keys
+  readonly apps: AppStore
+  readonly registry: Registry
+  readonly audiences: Audiences
+  readonly campaigns: CampaignStore
+  readonly ledger: Ledger
+  readonly queues: Queues
+  /** What slows or stops an app now. */
+  readonly condition: (app: AppId) => Promise<AppCondition>
+}
+
+export interface Estimate {
+  readonly audienceSize: number
+  readonly estimate: { readonly seconds: number; readonly ratePerSecond: number }
+}
+
+export interface Sample {
+  readonly channel: string
+  readonly status: number | null
+  readonly at: string
+  readonly [detail: string]: unknown
+}
+
+/** The share of Redis memory above which no new campaign is admitted. */
+const MEMORY_LIMIT = 0.8
+const LISTED_WITHOUT_PLACEHOLDER = 100
+
+/** Campaigns as their owners see them: create, look, steer. Workers do the rest. */
+export class Campaigns {
+  readonly #deps: CampaignsDeps
+
+  constructor(deps: CampaignsDeps) {
+    this.#deps = deps
+  }
+
+  /**
+   * Admit a campaign. Throws a Problem: `invalid` with every fault, `guard-interval` with the time at which it would be
+   * admitted, `redis-memory` when Redis is nearly full.
+   */
+  async create(app: AppSettings, request: CampaignRequest, parent?: CampaignId): Promise<Campaign> {
+    refuse(faultsOfRequest(app, request, await this.#deps.campaigns.redisNowMs()))
+    const ratio = await memoryShare(this.#deps.redis)
+    if (ratio > MEMORY_LIMIT)
+      throw new Problem(
+        'redis-memory',
+        `Redis uses ${Math.round(ratio * 100)} % of its memory; new campaigns wait until it is below 80 %`,
+      )
+    const definition = define(app, request, parent)
+    const answer = await this.#deps.campaigns.create({
+      definition,
+      policy: request.overLimit ?? 'reject',
+      topicIntervalMs: parent === undefined ? definition.guardSeconds * 1000 : 0,
+      startAtMs: instant(request.startAt),
+      expiresAtMs: instant(request.expiresAt),
+    })
+    if (answer.kind !== 'created') throw await this.#guardProblem(definition, answer.kind, answer.admissibleAtMs)
+    if (answer.superseded !== undefined)
+      await this.#deps.campaigns.steer(app.app, answer.superseded, 'cancelled', 'superseded')
+    if (!isTerminal(answer.state)) await this.#ask('launch', definition.app, definition.id, answer.startAtMs)
+    return this.#view(definition.app, definition.id)
+  }
+
+  /** How many a campaign would reach and how long it would take; stores nothing. */
+  async estimate(app: AppSettings, request: CampaignRequest): Promise<Estimate> {
+    refuse(faultsOfRequest(app, request, await this.#deps.campaigns.redisNowMs()))
+    const { audience } = request
+    const { size } =
+      'failedOf' in audience
+        ? await this.#deps.audiences.count(app.app, {
+            bitmapKey: await writeRecipientsOf(this.#deps, app.app, audience),
+          })
+        : await this.#deps.audiences.count(app.app, audience)
+    const { effectiveRatePerSecond } = await this.#deps.condition(app.app)
+    const share = request.sample?.share ?? 1
+    const seconds = Math.ceil((size * share) / effectiveRatePerSecond)
+    return {
+      audienceSize: Math.round(size * share),
+      estimate: { seconds: Math.max(seconds, request.pace?.overSeconds ?? 0), ratePerSecond: effectiveRatePerSecond },
+    }
+  }
+
+  async get(id: CampaignId): Promise<Campaign | null> {
+    const app = await this.#deps.campaigns.appOf(id)
+    if (app === null) return null
+    const [record, condition] = await Promise.all([this.#deps.campaigns.get(app, id), this.#deps.condition(app)])
+    return record === null ? null : viewOf(record, condition)
+  }
+
+  appOf(id: CampaignId): Promise<AppId | null> {
+    return this.#deps.campaigns.appOf(id)
+  }
+
+  /** An app's campaigns, newest first. */
+  async list(
+    app: AppId,
+    page: { readonly state?: CampaignState | undefined; readonly after?: string | undefined; readonly limit: number },
+  ): Promise<{ readonly items: Campaign[]; readonly next?: string }> {
+    const condition = await this.#deps.condition(app)
+    const items: Campaign[] = []
+    let after = page.after
+    for (;;) {
+      const ids = await this.#deps.campaigns.ids(app, after, page.limit)
+      const records = await Promise.all(ids.map((id) => this.#deps.campaigns.get(app, id)))
+      for (const [at, record] of records.entries()) {
+        after = ids[at] ?? after
+        if (record === null || (page.state !== undefined && record.state !== page.state)) continue
+        items.push(viewOf(record, condition))
+        if (items.length === page.limit) return { items, ...(after === undefined ? {} : { next: after }) }
+      }
+      if (ids.length < page.limit) return { items }
+    }
+  }
+
+  /** Nothing more is started; what is under way has its answer counted. */
+  async pause(id: CampaignId): Promise<Campaign> {
+    const { app } = await this.#steer(id, 'pause')
+    return this.#view(app, id)
+  }
+
+  async resume(id: CampaignId): Promise<Campaign> {
+    const { app } = await this.#steer(id, 'resume')
+    await this.#deps.queues.ask('reconcile', { app, campaign: id }, randomBytes(6).toString('hex'))
+    return this.#view(app, id)
+  }
+
+  async cancel(id: CampaignId): Promise<Campaign> {
+    const { app } = await this.#steer(id, 'cancelled')
+    await this.#deps.ledger.sweep({ app, campaign: id }, 256)
+    await this.#deps.queues.ask('sweep', { app, campaign: id }, randomBytes(6).toString('hex'))
+    return this.#view(app, id)
+  }
+
+  /** A new campaign for those that this one failed or ran out of time for. */
+  async retryFailed(id: CampaignId, options: { readonly includeInDoubt?: boolean | undefined }): Promise<Campaign> {
+    const { app, record } = await this.#find(id)
+    if (!isTerminal(record.state))
+      throw new Problem('conflict', `campaign ${id} is ${record.state}; only a finished campaign has failures to retry`)
+    const settings = await this.#deps.apps.settings(app)
+    if (settings === null) throw new Problem('not-found', `there is no app ${app}`)
+    const { startAt: _, expiresAt: __, sample: ___, canary: ____, ...request } = record.definition.request
+    const includeInDoubt = options.includeInDoubt === true ? { includeInDoubt: true } : {}
+    return this.create(settings, { ...request, audience: { failedOf: id, ...includeInDoubt } }, id)
+  }
+
+  /** One result for every recipient, in the order of registration. */
+  async *results(id: CampaignId, only?: RecipientClass): AsyncGenerator<Result> {
+    const { app, record } = await this.#find(id)
+    yield* results(this.#deps, app, record, only)
+  }
+
+  /** Details of answers that were not plain acceptance, failures first. */
+  async samples(id: CampaignId): Promise<{ readonly items: Sample[] }> {
+    const { app } = await this.#find(id)
+    const found = (await this.#deps.campaigns.samples(app, id, 10_000)).map(
+      (json) => JSON.parse(json) as { ordinal: number; status: number | null; at: string },
+    )
+    const items: Sample[] = []
+    const pages = new Map<number, Map<number, string>>()
+    for (const { ordinal, ...sample } of found) {
+      const page = Math.floor(ordinal / 512)
+      const ids = pages.get(page) ?? (await this.#deps.registry.channelIds(app, page))
+      pages.set(page, ids)
+      items.push({ channel: ids.get(ordinal % 512) ?? '', ...sample })
+    }
+    return { items: items.toSorted((a, b) => Number(isRefusal(b)) - Number(isRefusal(a))) }
+  }
+
+  /** Campaigns of an app that are not finished, as records: what the global gauges count. */
+  async unfinished(app: AppId): Promise<CampaignRecord[]> {
+    const ids = await this.#deps.campaigns.active(app)
+    const records = await Promise.all(ids.map((id) => this.#deps.campaigns.get(app, id)))
+    return records.filter((record) => record !== null)
+  }
+
+  async #view(app: AppId, id: CampaignId): Promise<Campaign> {
+    const [record, condition] = await Promise.all([this.#deps.campaigns.get(app, id), this.#deps.condition(app)])
+    if (record === null) throw new Problem('not-found', `there is no campaign ${id}`)
+    return viewOf(record, condition)
+  }
+
+  async #find(id: CampaignId): Promise<{ readonly app: AppId; readonly record: CampaignRecord }> {
+    const app = await this.#deps.campaigns.appOf(id)
+    const record = app === null ? null : await this.#deps.campaigns.get(app, id)
+    if (app === null || record === null) throw new Problem('not-found', `there is no campaign ${id}`)
+    return { app, record }
+  }
+
+  async #steer(id: CampaignId, act: 'pause' | 'resume' | 'cancelled'): Promise<{ readonly app: AppId }> {
+    const { app } = await this.#find(id)
+    const { ok, state } = await this.#deps.campaigns.steer(app, id, act)
+    if (!ok) {
+      const wanted = { pause: 'sending', resume: 'paused', cancelled: 'scheduled, sending or paused' }[act]
+      throw new Problem('conflict', `campaign ${id} is ${state}; this needs one that is ${wanted}`)
+    }
+    return { app }
+  }
+
+  async #ask(name: 'launch', app: AppId, campaign: CampaignId, startAtMs: number): Promise<void> {
+    const delayMs = startAtMs - (await this.#deps.campaigns.redisNowMs())
+    await this.#deps.queues.ask(name, { app, campaign }, '', Math.max(0, delayMs))
+  }
+
+  async #guardProblem(
+    definition: CampaignDefinition,
+    kind: 'refused' | 'full',
+    admissibleAtMs: number,
+  ): Promise<Problem> {
+    const admissibleAt = new Date(admissibleAtMs).toISOString()
+    const waitMs = admissibleAtMs - (await this.#deps.campaigns.redisNowMs())
+    const type = definition.request.notification.type
+    const detail =
+      kind === 'full'
+        ? `ten generic ${type} updates of topic ${definition.topic} are deferred already; the next is admitted at ${admissibleAt}`
+        : `a generic ${type} update of topic ${definition.topic} was launched within the guard interval; the next is admitted at ${admissibleAt}. Wait, or choose overLimit defer, coalesce or drop`
+    return new Problem('guard-interval', detail, {
+      extra: { admissibleAt },
+      retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)),
+    })
+  }
+}
+
+const isRefusal = (sample: { readonly status: number | null }): boolean =>
+  sample.status === null || sample.status >= 400
+
+const instant = (text: string | undefined): number | undefined => (text === undefined ? undefined : Date.parse(text))
+
+/** A campaign's id: twelve characters of a random number that sorts by nothing. */
+const newCampaignId = (): CampaignId => BigInt(`0x${randomBytes(10).toString('hex')}`).toString(36) as CampaignId
+
+const define = (app: AppSettings, request: CampaignRequest, parent: CampaignId | undefined): CampaignDefinition => {
+  const update = request.update ?? 'generic'
+  return {
+    id: newCampaignId(),
+    app: app.app,
+    request,
+    update,
+    topic: request.topic ?? 'default',
+    delivery: request.delivery ?? (request.notification.type === 'toast' ? 'at-most-once' : 'at-least-once'),
+    priority: request.priority ?? 'normal',
+    guardSeconds: update === 'generic' ? guardSecondsOf(app) : 0,
+    maxAttempts: app.maxAttempts,
+    retentionDays: app.retentionDays,
+    ...(parent === undefined ? {} : { parent }),
+  }
+}
+
+const refuse = (faults: readonly Fault[]): void => {
+  if (faults.length === 0) return
+  const more = faults.length === 1 ? '' : ` (and ${faults.length - 1} more)`
+  throw new Problem('invalid', `${faults[0]?.detail ?? ''}${more}`, { faults })
+}
+
+/** What the schema of a campaign request cannot see: its notification, its times, its right to be personalised. */
+const faultsOfRequest = (app: AppSettings, request: CampaignRequest, nowMs: number): Fault[] => {
+  const faults: Fault[] = lintNotification(request.notification, { credentialsKind: app.credentialsKind }).map(
+    (fault) => ({ ...fault, path: ['notification', ...fault.path] }),
+  )
+  const startAtMs = instant(request.startAt) ?? nowMs
+  const expiresAtMs = instant(request.expiresAt) ?? startAtMs + DAY_MS
+  if (expiresAtMs <= Math.max(startAtMs, nowMs))
+    faults.push({
+      path: ['expiresAt'],
+      code: 'out-of-range',
+      detail: 'expiresAt must be in the future and after startAt',
+    })
+  if (expiresAtMs - startAtMs > MAX_LIFE_MS)
+    faults.push({
+      path: ['expiresAt'],
+      code: 'out-of-range',
+      detail: 'expiresAt must be at most 7 days after the start',
+    })
+  if (faults.length === 0 && request.update === 'personalized' && !mayBePersonalised(app, request))
+    faults.push({
+      path: ['update'],
+      code: 'not-personalized',
+      detail: `a personalized update needs a {{vars.…}} placeholder, or at most ${LISTED_WITHOUT_PLACEHOLDER} listed channels; send it as generic`,
+    })
+  return faults
+}
+
+const mayBePersonalised = (app: AppSettings, { notification, audience }: CampaignRequest): boolean =>
+  app.allowFasterThanGuideline !== undefined ||
+  ('channels' in audience && audience.channels.length <= LISTED_WITHOUT_PLACEHOLDER) ||
+  prepareMessage(notification).isPersonalised

@@ -1,0 +1,44 @@
+import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
+import type { Audiences, Keys, RedisConnection } from '@wns-fanout/state'
+import { writeRecipientsOf } from './failed-of.ts'
+import type { PlanDeps } from './plan.ts'
+import { plan } from './plan.ts'
+
+export interface LaunchDeps extends PlanDeps {
+  readonly audiences: Audiences
+  readonly keys: Keys
+  readonly redis: RedisConnection
+  readonly emit: (event: FanoutEvent) => void
+}
+
+/**
+ * Launch a campaign: take the topic's slot, freeze the audience, plan the first batches. May run any number of times.
+ *
+ * @returns in how many milliseconds to come back, for one that is not due yet
+ */
+export const launch = async (deps: LaunchDeps, app: AppId, id: CampaignId): Promise<{ readonly waitMs?: number }> => {
+  const answer = await deps.campaigns.launch(app, id)
+  if (answer.kind === 'wait') return { waitMs: Math.max(1, answer.startAtMs - (await deps.campaigns.redisNowMs())) }
+  if (answer.kind === 'stopped') {
+    await deps.ledger.sweep({ app, campaign: id }, 1)
+    return {}
+  }
+  if (answer.kind === 'go') await freeze(deps, app, id)
+  const { campaignFinished } = await plan(deps, app, id)
+  if (campaignFinished) deps.emit({ type: 'campaign.finished', app, campaign: id })
+  return {}
+}
+
+const freeze = async (deps: LaunchDeps, app: AppId, id: CampaignId): Promise<void> => {
+  const record = await deps.campaigns.get(app, id)
+  if (record === null) return
+  const { audience, sample } = record.definition.request
+  const targets = deps.keys.targets(app, id)
+  const options = sample === undefined ? {} : { sample }
+  const frozen =
+    'failedOf' in audience
+      ? await deps.audiences.freeze(app, { bitmapKey: await writeRecipientsOf(deps, app, audience) }, targets, options)
+      : await deps.audiences.freeze(app, audience, targets, options)
+  await deps.campaigns.frozen(app, id, frozen.size, frozen.unknownChannels)
+  deps.emit({ type: 'campaign.launched', app, campaign: id, audienceSize: frozen.size })
+}

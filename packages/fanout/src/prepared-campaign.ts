@@ -1,0 +1,55 @@
+import type { AppId, CampaignId, PreparedMessage } from '@wns-fanout/domain'
+import { prepareMessage } from '@wns-fanout/domain'
+import type { BatchTerms, CampaignDefinition, CampaignStore } from '@wns-fanout/state'
+
+/** What a worker needs of a campaign again and again. */
+export interface PreparedCampaign {
+  readonly definition: CampaignDefinition
+  readonly message: PreparedMessage
+  readonly terms: BatchTerms
+}
+
+/** Credit at most: small where an uncertain recipient is lost to the campaign, larger where it only costs a repeat. */
+const windows = { 'at-least-once': 256, 'at-most-once': 64 } as const
+
+const KEPT = 64
+
+export const prepareCampaign = (definition: CampaignDefinition): PreparedCampaign => {
+  const message = prepareMessage(definition.request.notification)
+  return {
+    definition,
+    message,
+    terms: {
+      window: windows[definition.delivery],
+      delivery: definition.delivery,
+      type: message.type,
+      guardSeconds: definition.guardSeconds,
+      maxAttempts: definition.maxAttempts,
+      wantsVariables: message.isPersonalised,
+      wantsLocales: message.variants.size > 0,
+    },
+  }
+}
+
+/** The campaigns a process is busy with. A definition never changes, so it is read once. */
+export class PreparedCampaigns {
+  readonly #store: CampaignStore
+  readonly #known = new Map<CampaignId, Promise<PreparedCampaign | null>>()
+
+  constructor(store: CampaignStore) {
+    this.#store = store
+  }
+
+  get(app: AppId, id: CampaignId): Promise<PreparedCampaign | null> {
+    const known = this.#known.get(id)
+    if (known !== undefined) return known
+    const prepared = this.#store
+      .get(app, id)
+      .then((record) => (record === null ? null : prepareCampaign(record.definition)))
+    this.#known.set(id, prepared)
+    // Not kept when it failed or found nothing: the next one asks again.
+    prepared.then((found) => found ?? this.#known.delete(id)).catch(() => this.#known.delete(id))
+    if (this.#known.size > KEPT) this.#known.delete(this.#known.keys().next().value ?? id)
+    return prepared
+  }
+}

@@ -1,0 +1,140 @@
+import type { AppId, CampaignId } from '@wns-fanout/domain'
+import type { Keys, RedisConnection } from '@wns-fanout/state'
+import type { BulkJobOptions, JobsOptions, QueueOptions, WorkerOptions } from 'bullmq'
+import { Queue } from 'bullmq'
+
+/** A batch to send. A reference only: everything else is in the ledger. */
+export interface SendJob {
+  readonly campaign: CampaignId
+  readonly seq: number
+}
+
+/** Something to do for a campaign as a whole. */
+export interface CampaignJob {
+  readonly app: AppId
+  readonly campaign: CampaignId
+}
+
+export type CampaignJobName = 'launch' | 'plan' | 'sweep' | 'reconcile'
+
+export const sendQueueName = (app: AppId): string => `send-${app}`
+export const CAMPAIGNS_QUEUE = 'campaigns'
+
+/** A batch has one job for ever, so adding it again is harmless while it exists. */
+export const batchJobId = (campaign: CampaignId, seq: number): string => `c${campaign}-b${seq}`
+
+/** BullMQ runs jobs without a priority first, so every job has one; a small number goes first. */
+export const jobPriority = { urgent: 1, normal: 10 } as const
+
+const everyJob = {
+  // A record that stayed behind would make BullMQ ignore the job when it is added again. Failures live in the ledger and the log.
+  removeOnComplete: true,
+  removeOnFail: true,
+  // A batch is repeated until the ledger says that it is closed; the ledger counts the attempts that matter.
+  attempts: 1_000_000,
+  backoff: { type: 'exponential', delay: 1000, jitter: 0.5 },
+  sizeLimit: 8192,
+} satisfies JobsOptions
+
+export const batchJob = (
+  campaign: CampaignId,
+  seq: number,
+  priority: keyof typeof jobPriority,
+  delayMs = 0,
+): { name: string; data: SendJob; opts: BulkJobOptions } => ({
+  name: 'send',
+  data: { campaign, seq },
+  opts: {
+    ...everyJob,
+    jobId: batchJobId(campaign, seq),
+    priority: jobPriority[priority],
+    ...(delayMs > 0 ? { delay: Math.ceil(delayMs) } : {}),
+  },
+})
+
+/** Options of every worker, with the lock time that the configuration sets; the rest of the times follow from it. */
+export const workerOptions = (connection: RedisConnection, lockMs: number): WorkerOptions & QueueOptions => ({
+  connection: connection as never,
+  lockDuration: lockMs,
+  lockRenewTime: Math.round(lockMs / 3),
+  stalledInterval: Math.max(1000, Math.round(lockMs / 4)),
+  // A batch whose owners die is never given up by the queue: the ledger finds out who kills them.
+  maxStalledCount: 1_000_000_000,
+  autorun: false,
+  // Nothing reads the finished jobs' numbers from the queue.
+  skipVersionCheck: true,
+})
+
+/** The queues that work is put into. Connections are shared; each app has its own queue, so that apps do not wait for each other. */
+export class Queues {
+  readonly #connection: RedisConnection
+  readonly #keys: Keys
+  readonly #onError: (queue: string, error: unknown) => void
+  readonly #send = new Map<AppId, Queue<SendJob>>()
+  readonly #campaigns: Queue<CampaignJob>
+
+  constructor(connection: RedisConnection, keys: Keys, onError: (queue: string, error: unknown) => void) {
+    this.#connection = connection
+    this.#keys = keys
+    this.#onError = onError
+    this.#campaigns = this.#queue<CampaignJob>(CAMPAIGNS_QUEUE, keys.campaignsQueuePrefix)
+  }
+
+  send(app: AppId): Queue<SendJob> {
+    const known = this.#send.get(app)
+    if (known !== undefined) return known
+    const queue = this.#queue<SendJob>(sendQueueName(app), this.#keys.sendQueuePrefix(app))
+    this.#send.set(app, queue)
+    return queue
+  }
+
+  /** Put batches into the app's queue; those that have a job already are left alone. */
+  async addBatches(
+    app: AppId,
+    batches: readonly { campaign: CampaignId; seq: number; delayMs?: number }[],
+    priority: keyof typeof jobPriority,
+  ): Promise<void> {
+    const jobs = batches.map(({ campaign, seq, delayMs }) => batchJob(campaign, seq, priority, delayMs))
+    for (let at = 0; at < jobs.length; at += 500) await this.send(app).addBulk(jobs.slice(at, at + 500))
+  }
+
+  /**
+   * Give batches that lost their job a new one. A record that failed would stand in its way and is removed first.
+   * @returns how many had none
+   */
+  async restoreBatches(
+    app: AppId,
+    batches: readonly { campaign: CampaignId; seq: number; delayMs: number }[],
+    priority: keyof typeof jobPriority,
+  ): Promise<number> {
+    const queue = this.send(app)
+    const states = await Promise.all(batches.map(({ campaign, seq }) => queue.getJobState(batchJobId(campaign, seq))))
+    const lost = batches.filter((_, at) => ['unknown', 'failed', 'completed'].includes(states[at] ?? 'unknown'))
+    await Promise.all(
+      batches
+        .filter((_, at) => states[at] === 'failed' || states[at] === 'completed')
+        .map(({ campaign, seq }) => queue.remove(batchJobId(campaign, seq))),
+    )
+    await this.addBatches(app, lost, priority)
+    return lost.length
+  }
+
+  /** Ask for something to be done for a campaign. `once` names the occasion: while its job exists, asking again is ignored. */
+  async ask(name: CampaignJobName, job: CampaignJob, once: string | number = '', delayMs = 0): Promise<void> {
+    await this.#campaigns.add(name, job, {
+      ...everyJob,
+      jobId: once === '' ? `${name}-${job.campaign}` : `${name}-${job.campaign}-${once}`,
+      ...(delayMs > 0 ? { delay: Math.ceil(delayMs) } : {}),
+    })
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#campaigns, ...this.#send.values()].map((queue) => queue.close()))
+  }
+
+  #queue<T>(name: string, prefix: string): Queue<T> {
+    const queue = new Queue<T>(name, { connection: this.#connection as never, prefix, skipVersionCheck: true })
+    queue.on('error', (error) => this.#onError(name, error))
+    return queue
+  }
+}

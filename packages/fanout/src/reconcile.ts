@@ -1,0 +1,78 @@
+import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
+import { isTerminal } from '@wns-fanout/domain'
+import type { CampaignStore, Ledger } from '@wns-fanout/state'
+import type { Queues } from './queues.ts'
+
+export interface ReconcileDeps {
+  readonly campaigns: CampaignStore
+  readonly ledger: Ledger
+  readonly queues: Queues
+  readonly emit: (event: FanoutEvent) => void
+}
+
+const SWEEP_AT_ONCE = 256
+
+/**
+ * Make the queue agree with the ledger for one campaign. The queue only wakes workers up, the ledger is the truth:
+ * every batch that is planned and not closed gets its job back, a plan that stopped short goes on, a launch that was
+ * forgotten happens, and what a stopped campaign left behind is closed. Adding a job that exists changes nothing.
+ */
+export const reconcile = async (deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> => {
+  const record = await deps.campaigns.get(app, id)
+  if (record === null) return
+  if (record.finishedAtMs !== undefined) return
+  if (isTerminal(record.state)) return sweep(deps, app, id)
+  if (record.state === 'scheduled') {
+    await deps.queues.ask('launch', { app, campaign: id }, '', Math.max(0, record.startAtMs - record.redisNowMs))
+    return
+  }
+  if (record.state !== 'sending') return
+  if (!record.sealed) await deps.queues.ask('plan', { app, campaign: id }, record.cursor)
+  const live = await deps.campaigns.liveBatches(app, id)
+  const batches = await deps.campaigns.batches(app, id, live)
+  const missing = batches.flatMap((batch) => {
+    if (batch === null || batch.closed) return []
+    const delayMs = batch.state === 'parked' ? Math.max(0, batch.dueAtMs - record.redisNowMs) : 0
+    return [{ campaign: id, seq: batch.seq, delayMs }]
+  })
+  const added = await deps.queues.restoreBatches(app, missing, record.definition.priority)
+  if (added > 0) deps.emit({ type: 'reconciled', app, reason: 'no-job', count: added })
+}
+
+/** Close what a stopped campaign left behind. What an owner still holds, the owner closes. */
+export const sweep = async (deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> => {
+  for (;;) {
+    const swept = await deps.ledger.sweep({ app, campaign: id }, SWEEP_AT_ONCE)
+    if (swept.closed < SWEEP_AT_ONCE) {
+      if (swept.live > 0) await wakeOwners(deps, app, id)
+      return
+    }
+  }
+}
+
+/** The batches left are open: an owner that lives is closing its batch, for a dead one somebody has to come. */
+const wakeOwners = async (deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> => {
+  const live = await deps.campaigns.liveBatches(app, id)
+  await deps.queues.restoreBatches(
+    app,
+    live.map((seq) => ({ campaign: id, seq, delayMs: 0 })),
+    'urgent',
+  )
+}
+
+/** What the leader does from time to time, for all apps. Finished campaigns are told of once more and retired. */
+export const reconcileAll = async (deps: ReconcileDeps, apps: readonly AppId[], signal: AbortSignal): Promise<void> => {
+  for (const app of apps) {
+    for (const id of await deps.campaigns.active(app)) {
+      if (signal.aborted) return
+      await reconcile(deps, app, id)
+    }
+    for (const id of await deps.campaigns.finished(app)) {
+      if (signal.aborted) return
+      const record = await deps.campaigns.get(app, id)
+      if (record === null) continue
+      deps.emit({ type: 'campaign.finished', app, campaign: id })
+      await deps.campaigns.retire(app, record)
+    }
+  }
+}

@@ -1,0 +1,324 @@
+import { randomUUID } from 'node:crypto'
+import type { AppId, FanoutEvent } from '@wns-fanout/domain'
+import type { AppStore, Audiences, CampaignStore, Checkpoint, Keys, Ledger, RedisConnection } from '@wns-fanout/state'
+import { Leader } from '@wns-fanout/state'
+import type { Job } from 'bullmq'
+import { DelayedError, Worker } from 'bullmq'
+import pLimit from 'p-limit'
+import type { BatchEnd, Lanes, PermitSource, TokenSource } from './batch-run.ts'
+import { BatchRun } from './batch-run.ts'
+import { launch } from './launch.ts'
+import { WAKE_AT, plan } from './plan.ts'
+import { PreparedCampaigns } from './prepared-campaign.ts'
+import type { CampaignJob, Queues, SendJob } from './queues.ts'
+import { CAMPAIGNS_QUEUE, sendQueueName, workerOptions } from './queues.ts'
+import { reconcile, reconcileAll, sweep } from './reconcile.ts'
+
+export interface FanoutWorkerDeps {
+  readonly redis: RedisConnection
+  readonly keys: Keys
+  readonly apps: AppStore
+  readonly audiences: Audiences
+  readonly campaigns: CampaignStore
+  readonly ledger: Ledger
+  readonly queues: Queues
+  readonly lanes: Lanes
+  readonly permits: (app: AppId) => PermitSource
+  readonly token: (app: AppId) => TokenSource
+  readonly emit: (event: FanoutEvent) => void
+  /** Lanes of the process; decides how many batches it has in hand. */
+  readonly laneCount: number
+  readonly lockMs: number
+  /** Only these apps, where workers are divided among apps. */
+  readonly only?: ReadonlySet<string> | undefined
+}
+
+const WATCH_MS = 500
+/** Window of the smaller delivery mode; the batches in hand have to keep every lane busy with it. */
+const SMALL_WINDOW = 64
+const CAMPAIGN_CONCURRENCY = 4
+const CHECKPOINT_TRIES = 5
+
+interface AppRunner {
+  readonly worker: Worker<SendJob>
+  readonly halt: AbortController
+}
+
+/**
+ * The part of a process that sends. It watches the apps and serves a queue for each of them, takes part in launching
+ * and planning, and stands for leader to reconcile. `stop` hands everything back: no new post is started, posts under
+ * way get their answer, every batch is parked and its job goes back to the queue.
+ */
+export class FanoutWorker {
+  readonly #deps: FanoutWorkerDeps
+  readonly #prepared: PreparedCampaigns
+  readonly #leader: Leader
+  readonly #stopping = new AbortController()
+  readonly #runners = new Map<AppId, AppRunner>()
+  readonly #batchLimit
+  readonly #asked = new Map<string, number>()
+  #campaignWorker: Worker<CampaignJob> | undefined
+  #watching: Promise<void> | undefined
+  #leading: Promise<void> | undefined
+
+  constructor(deps: FanoutWorkerDeps) {
+    this.#deps = deps
+    this.#prepared = new PreparedCampaigns(deps.campaigns)
+    this.#leader = new Leader(deps.redis, deps.keys, Math.max(3000, deps.lockMs / 2))
+    this.#batchLimit = pLimit(4 * this.#batchesInHand)
+  }
+
+  /** Resolves when the apps that exist are served. */
+  async start(): Promise<void> {
+    await this.#watchOnce()
+    this.#campaignWorker = new Worker<CampaignJob>(CAMPAIGNS_QUEUE, (job, token) => this.#campaignJob(job, token), {
+      ...workerOptions(this.#deps.redis, this.#deps.lockMs),
+      prefix: this.#deps.keys.campaignsQueuePrefix,
+      concurrency: CAMPAIGN_CONCURRENCY,
+    })
+    this.#run(this.#campaignWorker, CAMPAIGNS_QUEUE)
+    this.#watching = this.#every(WATCH_MS, () => this.#watchOnce())
+    this.#leading = this.#lead()
+  }
+
+  /** May be called twice. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await Promise.all([this.#watching, this.#leading])
+    const workers = [...this.#runners.values()].map(({ worker }) => worker)
+    await Promise.all(workers.map((worker) => worker.close()))
+    await this.#campaignWorker?.close()
+    await this.#leader.resign()
+  }
+
+  get #batchesInHand(): number {
+    return Math.ceil((2 * this.#deps.laneCount) / SMALL_WINDOW) + 1
+  }
+
+  // Apps
+
+  async #watchOnce(): Promise<void> {
+    const revisions = await this.#deps.apps.revisions()
+    for (const [app, { state }] of revisions) {
+      if (this.#deps.only !== undefined && !this.#deps.only.has(app)) continue
+      const runner = this.#runners.get(app) ?? this.#serve(app)
+      if (state === 'paused' && !runner.worker.isPaused()) await this.#rest(app, runner)
+      else if (state === 'active' && runner.worker.isPaused()) {
+        this.#runners.set(app, { worker: runner.worker, halt: new AbortController() })
+        runner.worker.resume()
+      }
+    }
+    for (const [app, runner] of this.#runners) {
+      if (revisions.has(app)) continue
+      this.#runners.delete(app)
+      runner.halt.abort()
+      await runner.worker.close()
+    }
+  }
+
+  #serve(app: AppId): AppRunner {
+    const worker = new Worker<SendJob>(sendQueueName(app), (job, token) => this.#sendJob(app, job, token), {
+      ...workerOptions(this.#deps.redis, this.#deps.lockMs),
+      prefix: this.#deps.keys.sendQueuePrefix(app),
+      concurrency: this.#batchesInHand,
+    })
+    const runner = { worker, halt: new AbortController() }
+    this.#runners.set(app, runner)
+    // A batch that found its campaign paused has no job any more. If the campaign was resumed meanwhile, it needs one.
+    worker.on('completed', (job, result: unknown) => {
+      if (result === 'paused') this.#inBackground(sendQueueName(app), this.#askIfSending(app, job.data))
+    })
+    this.#run(worker, sendQueueName(app))
+    return runner
+  }
+
+  async #rest(app: AppId, runner: AppRunner): Promise<void> {
+    await runner.worker.pause(true)
+    runner.halt.abort()
+    this.#runners.set(app, runner)
+  }
+
+  async #askIfSending(app: AppId, { campaign }: SendJob): Promise<void> {
+    const record = await this.#deps.campaigns.get(app, campaign)
+    if (record?.state === 'sending') await this.#deps.queues.ask('reconcile', { app, campaign })
+  }
+
+  // Batches
+
+  async #sendJob(app: AppId, job: Job<SendJob>, token: string | undefined): Promise<string> {
+    const halt = this.#runners.get(app)?.halt.signal ?? this.#stopping.signal
+    const signal = AbortSignal.any([halt, this.#stopping.signal])
+    const end = await this.#batchLimit(() => this.#sendBatch(app, job.data, signal))
+    switch (end.kind) {
+      case 'gone':
+      case 'fenced':
+      case 'closed':
+        return end.kind
+      case 'parked':
+        if (end.reason === 'paused') return 'paused'
+        // Always as a delayed job: that wakes an idle worker when it is due, even at once.
+        await job.moveToDelayed(Date.now() + end.delayMs, token)
+        throw new DelayedError()
+      default:
+        return end satisfies never
+    }
+  }
+
+  async #sendBatch(
+    app: AppId,
+    { campaign: id, seq }: SendJob,
+    signal: AbortSignal,
+  ): Promise<BatchEnd | { readonly kind: 'gone' }> {
+    if (signal.aborted) return parked(0, 'stopping')
+    const campaign = await this.#prepared.get(app, id)
+    if (campaign === null) return { kind: 'gone' }
+    const { ledger, emit } = this.#deps
+    const ref = { app, campaign: id, seq }
+    const owner = randomUUID()
+    const opened = await ledger.open(ref, owner, campaign.terms)
+    if (opened.kind === 'not-due') return parked(opened.dueAtMs - (await this.#deps.campaigns.redisNowMs()), 'held')
+    if (opened.kind === 'paused') return parked(0, 'paused')
+    if (opened.kind !== 'open') return { kind: 'gone' }
+    emit({
+      type: 'batch.opened',
+      app,
+      campaign: id,
+      seq,
+      notification: campaign.message.type,
+      takeover: opened.takeover,
+      uncertain: opened.uncertain,
+      settled: opened.settled,
+      guardAdmitted: campaign.terms.guardSeconds > 0 ? opened.uris.filter((uri) => uri !== '').length : 0,
+    })
+    const run = new BatchRun(
+      {
+        lanes: this.#deps.lanes,
+        permits: this.#deps.permits(app),
+        token: this.#deps.token(app),
+        checkpoint: (change) =>
+          this.#checkpoint(() => ledger.checkpoint(ref, owner, opened, campaign.terms, change), change),
+        emit,
+        leaseMs: this.#deps.lockMs * 0.75,
+        dice: Math.random,
+      },
+      { ref, terms: campaign.terms, message: campaign.message },
+      opened,
+    )
+    const end = await run.run(signal)
+    await this.#told(app, ref.campaign, seq, end)
+    return end
+  }
+
+  /** A checkpoint may be sent again as it is, so a moment's trouble with Redis does not cost the batch its owner. */
+  async #checkpoint<T>(send: () => Promise<T>, change: Checkpoint): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await send()
+      } catch (error) {
+        const isOurs = error instanceof Error && error.message.includes('LEDGER')
+        if (isOurs || attempt === CHECKPOINT_TRIES) throw error
+        this.#deps.emit({ type: 'queue.error', queue: `checkpoint ${change.number}`, error })
+        await pause(200 * 2 ** attempt)
+      }
+    }
+  }
+
+  async #told(app: AppId, campaign: SendJob['campaign'], seq: number, end: BatchEnd): Promise<void> {
+    const { emit, queues } = this.#deps
+    if (end.kind === 'fenced') return
+    if (end.kind === 'parked')
+      emit({ type: 'batch.parked', app, campaign, seq, delayMs: end.delayMs, reason: end.reason })
+    else {
+      emit({ type: 'batch.closed', app, campaign, seq })
+      if (end.campaignFinished) emit({ type: 'campaign.finished', app, campaign })
+    }
+    if (end.planCursor < 0 || end.live >= WAKE_AT || this.#asked.get(campaign) === end.planCursor) return
+    this.#asked.set(campaign, end.planCursor)
+    if (this.#asked.size > 1000) this.#asked.clear()
+    await queues.ask('plan', { app, campaign }, end.planCursor)
+  }
+
+  // Campaigns
+
+  async #campaignJob(job: Job<CampaignJob>, token: string | undefined): Promise<string> {
+    const { app, campaign } = job.data
+    switch (job.name) {
+      case 'launch': {
+        const { waitMs } = await launch(this.#deps, app, campaign)
+        if (waitMs === undefined) return 'launched'
+        await job.moveToDelayed(Date.now() + waitMs, token)
+        throw new DelayedError()
+      }
+      case 'plan': {
+        const { campaignFinished } = await plan(this.#deps, app, campaign)
+        if (campaignFinished) this.#deps.emit({ type: 'campaign.finished', app, campaign })
+        return 'planned'
+      }
+      case 'sweep':
+        await sweep(this.#deps, app, campaign)
+        return 'swept'
+      case 'reconcile':
+        await reconcile(this.#deps, app, campaign)
+        return 'reconciled'
+      default:
+        throw new Error(`there is nothing called ${job.name} to do for a campaign`)
+    }
+  }
+
+  async #lead(): Promise<void> {
+    const everyMs = Math.min(30_000, this.#deps.lockMs / 2)
+    const holdMs = Math.min(5000, everyMs)
+    let lastMs = Number.NEGATIVE_INFINITY
+    await this.#every(holdMs, async () => {
+      if (!(await this.#leader.hold()) || performance.now() - lastMs < everyMs) return
+      lastMs = performance.now()
+      const apps = await this.#deps.apps.list()
+      await reconcileAll(this.#deps, apps, this.#stopping.signal)
+    })
+  }
+
+  // Life
+
+  #run(worker: Worker, queue: string): void {
+    const report = (error: unknown): void => this.#deps.emit({ type: 'queue.error', queue, error })
+    worker.on('error', report)
+    worker.on('failed', (_job, error) => report(error))
+    // What is due while a connection is away is reported by the error event; run itself ends only with the worker.
+    worker.run().catch(report)
+  }
+
+  async #every(ms: number, work: () => Promise<void>): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      try {
+        await work()
+      } catch (error) {
+        this.#deps.emit({ type: 'queue.error', queue: 'worker', error })
+      }
+      await pause(ms, this.#stopping.signal)
+    }
+  }
+
+  #inBackground(queue: string, work: Promise<void>): void {
+    work.catch((error: unknown) => this.#deps.emit({ type: 'queue.error', queue, error }))
+  }
+}
+
+const parked = (delayMs: number, reason: 'stopping' | 'paused' | 'held'): BatchEnd => ({
+  kind: 'parked',
+  delayMs: Math.max(0, delayMs),
+  reason,
+  live: Number.POSITIVE_INFINITY,
+  planCursor: -1,
+})
+
+const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal?.aborted === true) return resolve()
+    const end = (): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    signal?.addEventListener('abort', end, { once: true })
+  })
