@@ -1,3 +1,4 @@
+import { ApiError } from '@wns-fanout/client'
 import { StackFileError } from '@wns-fanout/local'
 import { Failure, UsageError } from './failure.ts'
 
@@ -29,8 +30,7 @@ export function explain(error: unknown): Explanation {
   if (error instanceof UsageError) return { code: 'usage', message: error.message, exitCode: 2, extra: {} }
   if (error instanceof Failure) return { code: error.code, message: error.message, exitCode: 1, extra: error.extra }
   if (error instanceof StackFileError) return { code: error.code, message: error.message, exitCode: 1, extra: {} }
-  const problem = problemIn(error)
-  if (problem !== undefined) return problem
+  if (error instanceof ApiError) return refusal(error)
   const code = codeIn(error)
   if (code !== undefined && connectionProblems.has(code))
     return { code, message: `${connectionProblems.get(code)}${addressIn(error)}`, exitCode: 1, extra: {} }
@@ -44,26 +44,15 @@ export function explain(error: unknown): Explanation {
 }
 
 /** The refusal of the API, with every fault of the input on a line of its own. */
-function problemIn(error: unknown): Explanation | undefined {
-  if (!(error instanceof Error) || !('status' in error) || !('code' in error) || typeof error.code !== 'string')
-    return undefined
-  const errors =
-    'errors' in error && Array.isArray(error.errors)
-      ? (error.errors as readonly { pointer: string; detail: string }[])
-      : []
-  const lines = errors.map(({ pointer, detail }) => `  ${pointer === '' ? '(all of it)' : pointer}: ${detail}`)
-  const admissibleAt =
-    'admissibleAt' in error && typeof error.admissibleAt === 'string' ? error.admissibleAt : undefined
-  const hint = hints.get(error.code)
+function refusal(error: ApiError): Explanation {
+  const { code, message, status, errors, requestId, extra } = error
+  const hint = hints.get(code)
+  const [first = '', ...faults] = message.split('\n')
   return {
-    code: error.code,
-    message: [`${error.message}${hint === undefined ? '' : `; ${hint}`}`, ...lines].join('\n'),
+    code,
+    message: [`${first}${hint === undefined ? '' : `; ${hint}`}`, ...faults].join('\n'),
     exitCode: 1,
-    extra: {
-      status: error.status,
-      ...(errors.length === 0 ? {} : { errors }),
-      ...(admissibleAt === undefined ? {} : { admissibleAt }),
-    },
+    extra: { status, requestId, ...(errors.length === 0 ? {} : { errors }), ...extra },
   }
 }
 

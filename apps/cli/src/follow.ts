@@ -1,7 +1,6 @@
 import type { Client } from '@wns-fanout/client'
 import type { Campaign, RecipientClass } from '@wns-fanout/domain'
 import { classes, isTerminal } from '@wns-fanout/domain'
-import { setTimeout as wait } from 'node:timers/promises'
 import { formatCount, formatDuration, formatRate } from './terminal/format.ts'
 import type { Progress, Step } from './terminal/progress.ts'
 
@@ -12,10 +11,6 @@ export interface FollowOptions {
   readonly onUpdate?: (campaign: Campaign) => void
 }
 
-const reconnectAfterMs = 1000
-/** The API may be restarted or moved while a campaign runs for hours; longer than this it is away. */
-const patienceMs = 60_000
-
 /** Watches a campaign to its end and answers its last state, or the latest known one when `signal` was aborted. */
 export async function follow(
   api: Client,
@@ -23,26 +18,14 @@ export async function follow(
   { progress, signal, onUpdate }: FollowOptions,
 ): Promise<Campaign> {
   let latest = first
-  const take = (campaign: Campaign): void => {
-    latest = campaign
-    onUpdate?.(campaign)
-    progress.update(stepOf(campaign))
-  }
-  take(first)
-  let heardAtMs = performance.now()
-  while (!isOver(latest) && !signal.aborted) {
-    try {
-      for await (const campaign of api.events(latest.id, { signal })) {
-        heardAtMs = performance.now()
-        take(campaign)
-      }
-      // The stream ends after a terminal state; what is still in flight then settles a little later.
-      if (!isOver(latest)) take(await api.campaign(latest.id))
-    } catch (error) {
-      if (signal.aborted) break
-      if (performance.now() - heardAtMs > patienceMs) throw error
+  try {
+    for await (const campaign of api.watch(first.id, { signal })) {
+      latest = campaign
+      onUpdate?.(campaign)
+      progress.update(stepOf(campaign))
     }
-    if (!isOver(latest)) await wait(reconnectAfterMs, undefined, { signal }).catch(() => {})
+  } catch (error) {
+    if (!signal.aborted) throw error
   }
   progress.end(stepOf(latest))
   return latest

@@ -1,3 +1,4 @@
+import { parseImportLine } from '@wns-fanout/domain'
 import { expect, test } from 'vitest'
 import { channelOf, importLine, kindOf, mix, numberOf } from '../src/demo/mix.ts'
 
@@ -23,12 +24,12 @@ test('every kind is there among 3,000 devices', () => {
 test('a line of the import is the same in every run and its number can be read back', () => {
   const line = importLine(42, 'S-1-15-2-1')
   expect(line).toBe(importLine(42, 'S-1-15-2-1'))
-  const parsed = JSON.parse(line) as { channel: string; uri: string; tags: string[] }
-  expect(parsed.channel).toBe('device-00000042')
-  const token = new URL(parsed.uri).searchParams.get('token')
-  expect(token).toBe('ok.S-1-15-2-1.42')
-  expect(numberOf(parsed.channel)).toBe(42)
-  expect(numberOf(token ?? '')).toBe(42)
+  const parsed = parseImportLine(JSON.parse(line))
+  if (!parsed.ok) throw new Error(parsed.faults.map(({ detail }) => detail).join())
+  expect(parsed.value.channel).toBe('device-00000042')
+  expect(new URL(parsed.value.uri).searchParams.get('token')).toBe('ok.S-1-15-2-1.42')
+  expect(numberOf('device-00000042')).toBe(42)
+  expect(numberOf('ok.S-1-15-2-1.42')).toBe(42)
   expect(numberOf(channelOf(1_234_567))).toBe(1_234_567)
   expect(numberOf('tablet')).toBeUndefined()
 })

@@ -113,7 +113,7 @@ async function put(command: Command, id: string, options: PutOptions): Promise<v
     maxAttempts: options.maxAttempts,
     retentionDays: options.retentionDays,
   })
-  // The API judges the whole of it and tells every problem at once.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the API judges it and tells every problem at once
   await showOne(command, async (api) => await api.putApp(id, request as AppRequest))
 }
 
@@ -188,8 +188,7 @@ function appLines(app: App): readonly string[] {
 async function list(command: Command): Promise<void> {
   const context = contextOf(command)
   await withApi(context, async (api) => {
-    const apps: App[] = []
-    for await (const app of api.apps()) apps.push(app)
+    const apps = await Array.fromAsync(api.apps())
     context.screen.show(
       { items: apps },
       apps.length === 0

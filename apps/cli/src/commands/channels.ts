@@ -1,4 +1,3 @@
-import { Transform } from 'node:stream'
 import type { Audience } from '@wns-fanout/domain'
 import type { Command } from 'commander'
 import { Option } from 'commander'
@@ -83,16 +82,12 @@ async function importFile(command: Command, file: string, { app, format }: Impor
     total: source.bytes,
     note: `${formatBytes(sent)}${source.bytes === null ? '' : ` of ${formatBytes(source.bytes)}`}`,
   })
-  const counted = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      sent += chunk.length
-      progress.update(step())
-      done(null, chunk)
-    },
-  })
-  source.stream.on('error', (error) => counted.destroy(error))
   await withApi(context, async (api) => {
-    const result = await api.importChannels(app, source.stream.pipe(counted), {
+    const result = await api.importChannels(app, source.stream, {
+      onProgress: (bytes) => {
+        sent = bytes
+        progress.update(step())
+      },
       type: format ?? (/\.csv(\.gz)?$/i.test(file) ? 'csv' : 'ndjson'),
       gzip: file.endsWith('.gz'),
     })

@@ -1,4 +1,4 @@
-import type { Client } from '@wns-fanout/client'
+import type { Verb } from '@wns-fanout/client'
 import { startChild } from '@wns-fanout/local'
 import type { Command } from 'commander'
 import { withApi } from '../connection.ts'
@@ -9,8 +9,7 @@ import { readableLog } from '../stack/parts.ts'
 import { scriptOf } from '../stack/scripts.ts'
 import { fieldLines, tableLines } from '../terminal/table.ts'
 
-const verbs = ['read', 'register', 'send', 'admin'] as const
-type Verb = (typeof verbs)[number]
+const verbs: readonly Verb[] = ['read', 'register', 'send', 'admin']
 
 interface CreateOptions {
   readonly apps?: readonly string[]
@@ -96,11 +95,9 @@ const keyIn = (line: unknown): string | undefined =>
 async function create(command: Command, name: string, options: CreateOptions): Promise<void> {
   const context = contextOf(command)
   const wanted = options.verbs ?? ['read']
-  const known = wanted.filter((verb): verb is Verb => (verbs as readonly string[]).includes(verb))
-  if (known.length !== wanted.length)
-    throw new UsageError(
-      `--verbs takes ${verbs.join(', ')}; found ${wanted.filter((verb) => !known.includes(verb as Verb)).join(', ')}`,
-    )
+  const known = wanted.filter((verb): verb is Verb => verbs.some((one) => one === verb))
+  const unknown = wanted.filter((word) => !verbs.some((verb) => verb === word))
+  if (unknown.length > 0) throw new UsageError(`--verbs takes ${verbs.join(', ')}; found ${unknown.join(', ')}`)
   await withApi(context, async (api) => {
     const made = await api.createKey({
       name,
@@ -123,13 +120,10 @@ async function create(command: Command, name: string, options: CreateOptions): P
   })
 }
 
-type Key = Awaited<ReturnType<Client['keys']>> extends AsyncIterable<infer K> ? K : never
-
 async function list(command: Command): Promise<void> {
   const context = contextOf(command)
   await withApi(context, async (api) => {
-    const keys: Key[] = []
-    for await (const key of api.keys()) keys.push(key)
+    const keys = await Array.fromAsync(api.keys())
     context.screen.show(
       { items: keys },
       tableLines(
@@ -143,7 +137,7 @@ async function list(command: Command): Promise<void> {
 async function revoke(command: Command, id: string): Promise<void> {
   const context = contextOf(command)
   await withApi(context, async (api) => {
-    await api.revokeKey(id)
+    await api.deleteKey(id)
     context.screen.show({ revoked: id }, [`Revoked the key ${id}.`])
   })
 }

@@ -96,7 +96,7 @@ async function send(command: Command, options: Options): Promise<void> {
   const context = contextOf(command)
   const { screen } = context
   const { request: draft, upload } = await planSend(options)
-  // The API judges it and tells every problem at once.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the API judges it and tells every problem at once
   const request = draft as CampaignRequest
   await withApi(context, async (api) => {
     if (upload !== undefined) {

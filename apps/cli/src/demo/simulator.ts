@@ -1,5 +1,5 @@
 import { getJson, getLines } from '../http.ts'
-import type { Comparison } from './comparison.ts'
+import type { Comparison, SimulatorChannel } from './comparison.ts'
 import { numberOf } from './mix.ts'
 
 export interface SimulatorStats {
@@ -29,17 +29,14 @@ export async function readStats(control: string): Promise<SimulatorStats> {
   }
 }
 
-interface PostsLine {
+interface PostsLine extends SimulatorChannel {
   readonly token: string
-  readonly posts: number
-  readonly lastStatus: number | null
-  readonly lastWnsStatus: string | null
 }
 
 /** Enters what the simulator answered last to every address. */
 export async function readPosts(control: string, comparison: Comparison): Promise<void> {
   for await (const text of getLines(`${control}/v1/posts`)) {
-    // The simulator is started by us and its lines are fixed.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the simulator is ours, and its lines are fixed
     const line = JSON.parse(text) as PostsLine
     comparison.addTheirs(numberOf(line.token), line)
   }

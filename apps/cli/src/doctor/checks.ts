@@ -116,8 +116,7 @@ function reasonsIn(text: string): string {
 /** Does the API answer, and does it know our key? */
 export async function checkApi(api: Client, { url, from }: Connection): Promise<Check> {
   try {
-    let apps = 0
-    for await (const app of api.apps()) apps += app.app === '' ? 0 : 1
+    const apps = (await Array.fromAsync(api.apps())).length
     return {
       state: 'ok',
       what: 'API',

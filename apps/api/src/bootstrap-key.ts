@@ -1,0 +1,49 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { ApiKeysPort } from './ports.ts'
+
+type Keys = Pick<ApiKeysPort, 'create' | 'list' | 'verify'>
+
+/** An admin key for every app: what an installation starts with. */
+const everything = { apps: ['*'], verbs: ['read', 'register', 'send', 'admin'] } as const
+
+/**
+ * Sees to it that `file` holds an admin key that works: one that is there and valid is kept, else a new one is made and
+ * written with mode 0600. For a stack on one machine, whose owner may read that file; elsewhere use `bootstrapKey`.
+ */
+export const ensureKeyFile = async (keys: Keys, file: string): Promise<void> => {
+  const present = (await readFile(file, 'utf8').catch(() => '')).trim()
+  if (present !== '' && (await keys.verify(present)) !== null) return
+  const { key } = await keys.create({ name: 'local-stack', ...everything })
+  await mkdir(dirname(file), { recursive: true })
+  const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`
+  try {
+    await writeFile(draft, `${key}\n`, { mode: 0o600, flag: 'wx' })
+    await rename(draft, file)
+  } finally {
+    await rm(draft, { force: true })
+  }
+}
+
+/** Why no first key was made. */
+export class KeysExistError extends Error {
+  override readonly name = 'KeysExistError'
+
+  constructor(count: number) {
+    super(
+      `there ${count === 1 ? 'is 1 API key' : `are ${count} API keys`} already; make more with "wns-fanout keys create", or add --force when all of them are lost`,
+    )
+  }
+}
+
+/** Makes the first key of an installation. With keys there already it throws `KeysExistError`, unless `force`. */
+export const bootstrapKey = async (
+  keys: Keys,
+  name: string,
+  { force = false }: { readonly force?: boolean } = {},
+): Promise<Awaited<ReturnType<Keys['create']>>> => {
+  const { length } = await keys.list()
+  if (length > 0 && !force) throw new KeysExistError(length)
+  return await keys.create({ name, ...everything })
+}
