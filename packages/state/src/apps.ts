@@ -82,10 +82,12 @@ export class AppStore {
     this.#env = env
   }
 
-  /** Create or replace an app. Its state and breaker stay, unless the credentials changed: then a credentials breaker closes. */
+  /** Create or replace an app. Its state stays; a breaker that the old credentials opened closes. */
   async put(app: AppId, request: AppRequest): Promise<{ readonly created: boolean; readonly settings: AppSettings }> {
     const settings = appSettings(app, request)
-    const credentials = JSON.stringify(this.#store(app, request.credentials))
+    const stored = this.#store(app, request.credentials)
+    const credentials = JSON.stringify(stored)
+    const before = await this.#redis.hget(this.#keys.app(app), 'credentials')
     const replies = await this.#redis
       .multi()
       .hsetnx(this.#keys.app(app), 'state', 'active')
@@ -97,7 +99,11 @@ export class AppStore {
         if (error) throw error
         return reply
       })[0] === 1
+    // The new credentials are tried at once, whatever became of the old ones.
     await changeBreaker.run(this.#redis, [this.#keys.app(app)], ['close', 'credentials', ''])
+    await this.#redis.unlink(this.#keys.tokenRefusal(app), this.#keys.tokenRejected(app))
+    if (before !== null && identityOf(JSON.parse(before) as StoredCredentials) !== identityOf(stored))
+      await this.#redis.unlink(this.#keys.token(app), this.#keys.tokenLease(app))
     await this.#publish(app)
     return { created, settings }
   }

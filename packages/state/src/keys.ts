@@ -107,6 +107,14 @@ export class Keys {
   tokenLease(app: AppId | string): string {
     return `${this.base(app)}token:lease`
   }
+  /** string: JSON {permanent, code, explanation}: why no token is asked for until this expires. A minute at the most. */
+  tokenRefusal(app: AppId | string): string {
+    return `${this.base(app)}token:refusal`
+  }
+  /** string: marks that an unused token was rejected within the last minute. */
+  tokenRejected(app: AppId | string): string {
+    return `${this.base(app)}token:rejected`
+  }
   /** hash {permits, refilledAtMs, effectiveRate, pausedUntilMs, …}: the app's permits, by Redis time. */
   bucket(app: AppId | string): string {
     return `${this.base(app)}bucket`

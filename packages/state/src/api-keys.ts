@@ -1,0 +1,107 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Keys } from './keys.ts'
+import type { RedisConnection } from './redis.ts'
+
+export const apiVerbs = ['read', 'register', 'send', 'admin'] as const
+export type ApiVerb = (typeof apiVerbs)[number]
+
+export interface ApiKeyRequest {
+  readonly name: string
+  /** App ids, or `*` for all. */
+  readonly apps: readonly string[]
+  readonly verbs: readonly ApiVerb[]
+  /** ISO 8601; absent = never. */
+  readonly expiresAt?: string | undefined
+}
+
+/** An API key without its secret. */
+export interface ApiKey extends ApiKeyRequest {
+  readonly id: string
+  readonly createdAt: string
+}
+
+interface StoredKey extends Omit<ApiKey, 'id'> {
+  /** Hex of SHA-256 over the whole key text; it has 256 random bits, so a slow hash would protect nothing. */
+  readonly sha256: string
+}
+
+/** A revoked key stops working everywhere within this. */
+const CACHE_MS = 2000
+const CACHE_SIZE = 10_000
+const FORM = /^wnsf_([a-z0-9]{12})_([A-Za-z0-9_-]{43})$/
+const NOBODY = createHash('sha256').update(randomBytes(32)).digest()
+
+/** The keys of the HTTP API: `wnsf_<id>_<32 random bytes>`. Redis holds hashes only. */
+export class ApiKeys {
+  readonly #redis: RedisConnection
+  readonly #keys: Keys
+  readonly #cache = new Map<string, { readonly stored: StoredKey | null; readonly until: number }>()
+
+  constructor(redis: RedisConnection, keys: Keys) {
+    this.#redis = redis
+    this.#keys = keys
+  }
+
+  /** Make a key. `key` is its whole text, to be shown this once. */
+  async create(request: ApiKeyRequest): Promise<{ readonly apiKey: ApiKey; readonly key: string }> {
+    const id = randomBytes(6).toString('hex')
+    const key = `wnsf_${id}_${randomBytes(32).toString('base64url')}`
+    const { name, apps, verbs, expiresAt } = request
+    const stored: StoredKey = {
+      name,
+      apps: [...apps],
+      verbs: [...verbs],
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+      createdAt: new Date().toISOString(),
+      sha256: sha256(key).toString('hex'),
+    }
+    await this.#redis.hset(this.#keys.apiKeys, id, JSON.stringify(stored))
+    this.#cache.delete(id)
+    return { apiKey: withoutHash(id, stored), key }
+  }
+
+  /** Whose key this text is; null for anything that is no valid key now. Takes the same time for any of them. */
+  async verify(text: string): Promise<ApiKey | null> {
+    const [, id = ''] = FORM.exec(text) ?? []
+    const stored = id === '' ? null : await this.#read(id)
+    const expected = stored === null ? NOBODY : Buffer.from(stored.sha256, 'hex')
+    const matches = timingSafeEqual(sha256(text), expected)
+    if (!matches || stored === null || isOver(stored)) return null
+    return withoutHash(id, stored)
+  }
+
+  /** All keys, oldest first; those that expired too. */
+  async list(): Promise<ApiKey[]> {
+    const entries = Object.entries(await this.#redis.hgetall(this.#keys.apiKeys))
+    return entries
+      .map(([id, text]) => withoutHash(id, JSON.parse(text) as StoredKey))
+      .toSorted((left, right) => left.createdAt.localeCompare(right.createdAt) || left.id.localeCompare(right.id))
+  }
+
+  /** False when there was none. Other processes refuse it within two seconds. */
+  async revoke(id: string): Promise<boolean> {
+    this.#cache.delete(id)
+    return (await this.#redis.hdel(this.#keys.apiKeys, id)) === 1
+  }
+
+  count(): Promise<number> {
+    return this.#redis.hlen(this.#keys.apiKeys)
+  }
+
+  async #read(id: string): Promise<StoredKey | null> {
+    const known = this.#cache.get(id)
+    if (known !== undefined && performance.now() < known.until) return known.stored
+    const text = await this.#redis.hget(this.#keys.apiKeys, id)
+    const stored = text === null ? null : (JSON.parse(text) as StoredKey)
+    // Guesses of ids must not fill the memory.
+    if (this.#cache.size >= CACHE_SIZE) this.#cache.clear()
+    this.#cache.set(id, { stored, until: performance.now() + CACHE_MS })
+    return stored
+  }
+}
+
+const sha256 = (text: string): Buffer => createHash('sha256').update(text, 'utf8').digest()
+
+const isOver = ({ expiresAt }: StoredKey): boolean => expiresAt !== undefined && Date.parse(expiresAt) <= Date.now()
+
+const withoutHash = (id: string, { sha256: _, ...rest }: StoredKey): ApiKey => ({ id, ...rest })
