@@ -2,6 +2,7 @@ import type { Client } from '@wns-fanout/client'
 import type { App, AppRequest } from '@wns-fanout/domain'
 import type { Command } from 'commander'
 import { Option } from 'commander'
+import { allOf } from '../all-of.ts'
 import { withApi } from '../connection.ts'
 import { contextOf } from '../context.ts'
 import { Failure, UsageError } from '../failure.ts'
@@ -188,7 +189,7 @@ function appLines(app: App): readonly string[] {
 async function list(command: Command): Promise<void> {
   const context = contextOf(command)
   await withApi(context, async (api) => {
-    const apps = await Array.fromAsync(api.apps())
+    const apps = await allOf(api.apps())
     context.screen.show(
       { items: apps },
       apps.length === 0

@@ -1,6 +1,7 @@
 import type { Verb } from '@wns-fanout/client'
 import { startChild } from '@wns-fanout/local'
 import type { Command } from 'commander'
+import { allOf } from '../all-of.ts'
 import { withApi } from '../connection.ts'
 import { contextOf } from '../context.ts'
 import { Failure, UsageError } from '../failure.ts'
@@ -123,7 +124,7 @@ async function create(command: Command, name: string, options: CreateOptions): P
 async function list(command: Command): Promise<void> {
   const context = contextOf(command)
   await withApi(context, async (api) => {
-    const keys = await Array.fromAsync(api.keys())
+    const keys = await allOf(api.keys())
     context.screen.show(
       { items: keys },
       tableLines(

@@ -1,5 +1,6 @@
 import type { Client } from '@wns-fanout/client'
 import { isAlive } from '@wns-fanout/local'
+import { allOf } from '../all-of.ts'
 import type { Connection } from '../connection.ts'
 import type { Context } from '../context.ts'
 import { Failure } from '../failure.ts'
@@ -116,7 +117,7 @@ function reasonsIn(text: string): string {
 /** Does the API answer, and does it know our key? */
 export async function checkApi(api: Client, { url, from }: Connection): Promise<Check> {
   try {
-    const apps = (await Array.fromAsync(api.apps())).length
+    const apps = (await allOf(api.apps())).length
     return {
       state: 'ok',
       what: 'API',

@@ -97,13 +97,14 @@ async function assemble(options: StackOptions, supervisor: Supervisor): Promise<
   }
 
   async function addApi(): Promise<void> {
-    const start = async (): Promise<ApiPart> => {
-      // Started again it must be found where it was.
-      const port = api === undefined ? options.port : Number(new URL(api.url).port)
-      api = await startApi(partOptions, port)
-      return api
-    }
-    await timed('API', async () => await supervisor.add('api', start, restartOptions('api')))
+    await timed('API', async () => await supervisor.add('api', startApiAgain, restartOptions('api')))
+  }
+
+  async function startApiAgain(): Promise<ApiPart> {
+    // Started again it must be found where it was.
+    const port = api === undefined ? options.port : Number(new URL(api.url).port)
+    api = await startApi(partOptions, port)
+    return api
   }
 
   async function addWorker(number: number): Promise<void> {
