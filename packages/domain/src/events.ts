@@ -45,13 +45,6 @@ export type FanoutEvent =
   | { readonly type: 'batch.closed'; readonly app: AppId; readonly campaign: CampaignId; readonly seq: number }
   | { readonly type: 'batch.fenced'; readonly app: AppId; readonly campaign: CampaignId; readonly seq: number }
   | {
-      readonly type: 'batch.failed'
-      readonly app: AppId
-      readonly campaign: CampaignId
-      readonly seq: number
-      readonly error: unknown
-    }
-  | {
       readonly type: 'campaign.launched'
       readonly app: AppId
       readonly campaign: CampaignId

@@ -35,18 +35,26 @@ export interface Lanes {
   onFree(listener: () => void): () => void
 }
 
-/** The permits of one app in a process. */
+/** The permits of one app in a process; times of grants are Redis time in milliseconds. */
 export interface PermitSource {
   tryTake(): boolean
   onGranted(listener: () => void): () => void
-  /** Milliseconds that the app as a whole has to rest, 0 when it may post. */
-  pausedForMs(): number
-  /** WNS told the app to slow down. */
-  slowDown(permittedAtMs: number, retryAfterMs: number | undefined): void
+  /** Of the permit taken last: when it was granted, when it lapses (`performance.now()`), and whether it is a probe. */
+  readonly grantedAtMs: number
+  readonly lapsesAtMs: number
+  readonly probing: boolean
+  /** Redis time until which the app has to rest, 0 when it may post. */
+  readonly pausedUntilMs: number
+  /** WNS told the app to slow down in its answer to a post permitted at `grantedAtMs`. */
+  slowDown(grantedAtMs: number, retryAfterMs: number | undefined): void
+  /** Any other answer to such a post; worth telling of a probe only. */
+  answered(grantedAtMs: number): void
 }
 
 /** The token of one app. `current` is what to post with now; a refused one is given back by `reject`. */
 export interface TokenSource {
+  /** The token that WNS took last: a later 401 then means that it ended, not that the credentials are wrong. */
+  accepted: string | undefined
   current(): string | undefined
   /** Get a token, or a new one in place of `rejected`. Throws when the token service refuses. */
   fetch(rejected?: string): Promise<void>
@@ -124,8 +132,12 @@ export class BatchRun {
   #acknowledgedAtMs: number
   readonly #openedAtMs: number
   #stop: ParkReason | 'fenced' | 'final' | undefined
-  #permitInHand = false
+  /** Until when a permit that was taken and not used holds, and when it was granted. */
+  #permitUntilMs = 0
+  #permitGrantedAtMs = 0
+  readonly #permittedAtMs: Float64Array
   #fetchingToken = false
+  #rejectedToken: string | undefined
   #retryDelayMs = 0
   #retryReason: RetryReason | undefined
   #throttled = false
@@ -154,6 +166,7 @@ export class BatchRun {
     this.#vector = opened.vector
     this.#spent = opened.before.map((byte) => spentBefore(byte, spec.terms.maxAttempts))
     this.#rotated = new Set()
+    this.#permittedAtMs = new Float64Array(opened.vector.length)
     const todo: number[] = []
     opened.uris.forEach((uri, position) => {
       if (codeOf(opened.before[position] ?? 0) === code.rotated) this.#rotated.add(position)
@@ -198,8 +211,8 @@ export class BatchRun {
       if (performance.now() - this.#acknowledgedAtMs > this.#deps.leaseMs) return
       const token = this.#deps.token.current()
       if (token === undefined) return this.#fetchToken()
-      if (!this.#permitInHand && !this.#deps.permits.tryTake()) return
-      this.#permitInHand = true
+      if (token === this.#rejectedToken && this.#fetchingToken) return
+      if (!this.#hasPermit()) return
       const again = this.#again.length > 0
       const position = (again ? this.#again[0] : this.#todo[this.#started]) ?? 0
       const target = splitChannelUri(this.#opened.uris[position] ?? '')
@@ -213,12 +226,23 @@ export class BatchRun {
       }
       const headers = this.#headers.next(token)
       if (!this.#deps.lanes.tryPost(target.origin, target.path, headers, body, this.#answered, position)) return
-      this.#permitInHand = false
+      this.#permittedAtMs[position] = this.#permitGrantedAtMs
+      this.#permitUntilMs = 0
       if (again) this.#again.shift()
       else this.#started += 1
       this.#inFlight += 1
     }
     this.#endIfDone()
+  }
+
+  /** A permit is in hand, or one could be taken. One that found no lane is used for the next, until it lapses. */
+  #hasPermit(): boolean {
+    if (this.#permitUntilMs > 0 && performance.now() < this.#permitUntilMs) return true
+    const { permits } = this.#deps
+    if (!permits.tryTake()) return false
+    this.#permitUntilMs = permits.lapsesAtMs
+    this.#permitGrantedAtMs = permits.grantedAtMs
+    return true
   }
 
   #body(position: number): Buffer | null {
@@ -237,6 +261,8 @@ export class BatchRun {
     const byte = this.#vector[position] ?? 0
     const posts = postsOf(byte) + (written ? 1 : 0)
     this.#count(outcome, durationMs)
+    if (this.#deps.permits.probing && outcome.kind !== 'app-throttled')
+      this.#deps.permits.answered(this.#permittedAtMs[position] ?? 0)
     const disposition = decide(outcome, {
       posts,
       spent: this.#spent[position] ?? 0,
@@ -264,7 +290,7 @@ export class BatchRun {
           this.#rotated.has(position) ? code.rotated : pendingCode(disposition.spent),
           posts,
         )
-        this.#retryLater(position, outcome, disposition.delayMs, disposition.reason, durationMs)
+        this.#retryLater(position, outcome, disposition.delayMs, disposition.reason)
         break
       case 'reauthorize':
         this.#vector[position] = byteOf(code.credited, posts)
@@ -289,7 +315,7 @@ export class BatchRun {
     this.#sinceCheckpoint += 1
   }
 
-  #retryLater(position: number, outcome: Outcome, delayMs: number, reason: RetryReason, durationMs: number): void {
+  #retryLater(position: number, outcome: Outcome, delayMs: number, reason: RetryReason): void {
     this.#sinceCheckpoint += 1
     bump(this.#retries, reason)
     if (reason === 'channel-throttled') {
@@ -298,7 +324,7 @@ export class BatchRun {
     }
     if (outcome.kind === 'app-throttled') {
       this.#throttled = true
-      this.#deps.permits.slowDown(performance.now() - durationMs, outcome.retryAfterMs)
+      this.#deps.permits.slowDown(this.#permittedAtMs[position] ?? 0, outcome.retryAfterMs)
       this.#deps.emit({
         type: 'app.throttled',
         app: this.#spec.ref.app,
@@ -318,7 +344,9 @@ export class BatchRun {
     this.#posts += 1
     if (this.#posts % DURATION_SAMPLE === 1) this.#durationsMs.push(durationMs)
     const status = 'status' in outcome ? (outcome.status ?? 'none') : 'none'
-    if (outcome.kind !== 'not-sent') bump(this.#responses, status)
+    if (outcome.kind === 'not-sent') return
+    bump(this.#responses, status)
+    if (outcome.kind === 'accepted') this.#deps.token.accepted = this.#headers.token
   }
 
   #sample(position: number, outcome: Outcome): void {
@@ -342,7 +370,10 @@ export class BatchRun {
 
   #fetchToken(rejected?: string): void {
     if (this.#fetchingToken) return
+    // Another batch has had the token renewed already.
+    if (rejected !== undefined && this.#deps.token.current() !== rejected) return
     this.#fetchingToken = true
+    this.#rejectedToken = rejected
     this.#deps.token
       .fetch(rejected)
       .then(
@@ -362,7 +393,7 @@ export class BatchRun {
 
   #tick(): void {
     const now = performance.now()
-    const restMs = this.#deps.permits.pausedForMs()
+    const restMs = this.#deps.permits.pausedUntilMs - this.#redisNowMs()
     if (restMs > LONG_PAUSE_MS && this.#stop === undefined) {
       this.#retryDelayMs = Math.max(this.#retryDelayMs, restMs)
       this.#throttled = true

@@ -97,20 +97,13 @@ export class Campaigns {
   /** How many a campaign would reach and how long it would take; stores nothing. */
   async estimate(app: AppSettings, request: CampaignRequest): Promise<Estimate> {
     refuse(faultsOfRequest(app, request, await this.#deps.campaigns.redisNowMs()))
-    const { audience } = request
-    const { size } =
-      'failedOf' in audience
-        ? await this.#deps.audiences.count(app.app, {
-            bitmapKey: await writeRecipientsOf(this.#deps, app.app, audience),
-          })
-        : await this.#deps.audiences.count(app.app, audience)
+    const { audience, sample } = request
+    const evaluable =
+      'failedOf' in audience ? { bitmapKey: await writeRecipientsOf(this.#deps, app.app, audience) } : audience
+    const { size } = await this.#deps.audiences.count(app.app, evaluable, sample === undefined ? {} : { sample })
     const { effectiveRatePerSecond } = await this.#deps.condition(app.app)
-    const share = request.sample?.share ?? 1
-    const seconds = Math.ceil((size * share) / effectiveRatePerSecond)
-    return {
-      audienceSize: Math.round(size * share),
-      estimate: { seconds: Math.max(seconds, request.pace?.overSeconds ?? 0), ratePerSecond: effectiveRatePerSecond },
-    }
+    const seconds = Math.max(Math.ceil(size / effectiveRatePerSecond), request.pace?.overSeconds ?? 0)
+    return { audienceSize: size, estimate: { seconds, ratePerSecond: effectiveRatePerSecond } }
   }
 
   async get(id: CampaignId): Promise<Campaign | null> {

@@ -1,6 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import type { AppId, FanoutEvent } from '@wns-fanout/domain'
-import type { AppStore, Audiences, CampaignStore, Checkpoint, Keys, Ledger, RedisConnection } from '@wns-fanout/state'
+import type {
+  AppRevision,
+  AppStore,
+  Audiences,
+  CampaignStore,
+  Checkpoint,
+  Keys,
+  Ledger,
+  RedisConnection,
+} from '@wns-fanout/state'
 import { Leader } from '@wns-fanout/state'
 import type { Job } from 'bullmq'
 import { DelayedError, Worker } from 'bullmq'
@@ -26,6 +35,8 @@ export interface FanoutWorkerDeps {
   readonly permits: (app: AppId) => PermitSource
   readonly token: (app: AppId) => TokenSource
   readonly emit: (event: FanoutEvent) => void
+  /** Told of every app as it is now, whenever it is looked at, before any of its batches is sent. */
+  readonly onApp: (app: AppRevision) => void
   /** Lanes of the process; decides how many batches it has in hand. */
   readonly laneCount: number
   readonly lockMs: number
@@ -99,8 +110,10 @@ export class FanoutWorker {
 
   async #watchOnce(): Promise<void> {
     const revisions = await this.#deps.apps.revisions()
-    for (const [app, { state }] of revisions) {
+    for (const [app, revision] of revisions) {
       if (this.#deps.only !== undefined && !this.#deps.only.has(app)) continue
+      const { state } = revision
+      this.#deps.onApp(revision)
       const runner = this.#runners.get(app) ?? this.#serve(app)
       if (state === 'paused' && !runner.worker.isPaused()) await this.#rest(app, runner)
       else if (state === 'active' && runner.worker.isPaused()) {

@@ -62,6 +62,11 @@ export class PermitHandful {
     return this.#grantedAtMs
   }
 
+  /** When the permit taken last lapses, in milliseconds of `performance.now()`. */
+  get lapsesAtMs(): number {
+    return this.#lapsesAt
+  }
+
   /** Was the permit taken last the one post after a pause? Then its answer is to be told. */
   get probing(): boolean {
     return this.#probing

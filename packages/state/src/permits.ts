@@ -5,6 +5,7 @@ import { loadScript } from './scripts.ts'
 
 const takeScript = loadScript('permits-take', 'permits-lib')
 const slowDownScript = loadScript('permits-slow-down', 'permits-lib')
+const readScript = loadScript('permits-read', 'permits-lib')
 const probedScript = loadScript('permits-probed', 'permits-lib')
 
 export interface RateLimit {
@@ -80,6 +81,12 @@ export class Permits {
       probe: probe === 1,
       ...rateState(effectiveRate, pausedUntilMs),
     }
+  }
+
+  /** How fast the app may post now, and until when it rests. */
+  async read(app: AppId, { ratePerSecond }: Pick<RateLimit, 'ratePerSecond'>): Promise<RateState> {
+    const reply = (await readScript.run(this.#redis, [this.#keys.bucket(app)], [ratePerSecond])) as string[]
+    return rateState(Number(reply[0]), Number(reply[1]))
   }
 
   /**

@@ -1,0 +1,3 @@
+import { startWorker } from './start.ts'
+
+await startWorker(process.env)

@@ -1,0 +1,98 @@
+import type { FanoutEvent, Listener } from '@wns-fanout/domain'
+import type { Logger, Metrics } from '@wns-fanout/runtime'
+
+/** Turns what happens into metrics and log lines, both decided here and nowhere else. */
+export const reporter = (logger: Logger, metrics: Metrics): Listener => {
+  return (event) => {
+    measure(metrics, event)
+    tell(logger, event)
+  }
+}
+
+const measure = (metrics: Metrics, event: FanoutEvent): void => {
+  switch (event.type) {
+    case 'batch.checkpointed': {
+      const app = metrics.appLabel(event.app)
+      for (const { class: settled, count } of event.settled)
+        metrics.sends.inc({ app, type: event.notification, class: settled }, count)
+      for (const [status, count] of event.responses) metrics.httpResponses.inc({ app, status: String(status) }, count)
+      for (const [reason, count] of event.retries) metrics.retries.inc({ app, reason }, count)
+      for (const durationMs of event.durationsMs) metrics.sendDuration.observe({ app }, durationMs / 1000)
+      metrics.checkpointDuration.observe(event.checkpointMs / 1000)
+      return
+    }
+    case 'batch.opened': {
+      const app = metrics.appLabel(event.app)
+      if (event.takeover) metrics.takeovers.inc({ app })
+      if (event.guardAdmitted > 0) metrics.guard.inc({ app, decision: 'admitted' }, event.guardAdmitted)
+      for (const { class: settled, count } of event.settled) {
+        metrics.sends.inc({ app, type: event.notification, class: settled }, count)
+        if (settled === 'suppressed') metrics.guard.inc({ app, decision: 'suppressed' }, count)
+      }
+      return
+    }
+    case 'batch.fenced':
+      metrics.batchesFenced.inc({ app: metrics.appLabel(event.app) })
+      return
+    case 'permits.waited':
+      metrics.permitWait.observe({ app: metrics.appLabel(event.app) }, event.waitMs / 1000)
+      return
+    case 'reconciled':
+      metrics.reconciled.inc({ app: metrics.appLabel(event.app), reason: event.reason }, event.count)
+      return
+    case 'batch.parked':
+    case 'batch.closed':
+    case 'campaign.launched':
+    case 'campaign.finished':
+    case 'post.refused':
+    case 'app.throttled':
+    case 'token.unavailable':
+    case 'queue.error':
+      return
+    default:
+      event satisfies never
+  }
+}
+
+const tell = (logger: Logger, event: FanoutEvent): void => {
+  const { type, ...fields } = event
+  switch (event.type) {
+    case 'batch.checkpointed':
+      return
+    case 'batch.closed':
+    case 'batch.parked':
+      logger.debug(fields, type)
+      return
+    case 'batch.opened':
+      if (event.takeover) logger.warn(fields, 'batch taken over from an owner that fell silent')
+      else logger.debug(fields, type)
+      return
+    case 'batch.fenced':
+      logger.warn(fields, 'batch given up: another worker owns it')
+      return
+    case 'campaign.launched':
+    case 'campaign.finished':
+    case 'reconciled':
+      logger.info(fields, type)
+      return
+    case 'post.refused':
+      logger.warn(fields, 'WNS refused a notification for good')
+      return
+    case 'app.throttled':
+    case 'permits.waited':
+      logger.debug(fields, type)
+      return
+    case 'token.unavailable': {
+      const { error, ...rest } = event
+      logger.warn({ ...rest, err: error }, 'no token for the app')
+      return
+    }
+    case 'queue.error': {
+      const { error, ...rest } = event
+      logger.warn({ ...rest, err: error }, 'trouble with the queue')
+      return
+    }
+    default:
+      event satisfies never
+  }
+}

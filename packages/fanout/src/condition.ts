@@ -1,0 +1,18 @@
+import type { AppId } from '@wns-fanout/domain'
+import type { AppStore, Permits } from '@wns-fanout/state'
+import type { AppCondition } from './view.ts'
+
+/** What slows or stops an app now; one that does not exist can do nothing. */
+export const conditionOf =
+  (apps: AppStore, permits: Permits) =>
+  async (app: AppId): Promise<AppCondition> => {
+    const record = await apps.get(app)
+    if (record === null) return { paused: true, effectiveRatePerSecond: 0 }
+    const { effectiveRate, pausedUntilMs } = await permits.read(app, record.settings)
+    return {
+      paused: record.state === 'paused',
+      effectiveRatePerSecond: effectiveRate,
+      throttledUntilMs: pausedUntilMs,
+      breaker: record.breaker,
+    }
+  }
