@@ -1,4 +1,4 @@
-import type { Verb } from './ports.ts'
+import type { ApiVerb } from '@wns-fanout/state'
 
 /**
  * What a caller needs for each route, the only place where it is decided: a route that is missing here does not start.
@@ -6,12 +6,12 @@ import type { Verb } from './ports.ts'
  * see, or the whole installation (keys that stand for every app).
  */
 export interface Rule {
-  readonly verb: Verb
+  readonly verb: ApiVerb
   readonly scope: 'app' | 'campaign' | 'visible' | 'installation'
 }
 
-const app = (verb: Verb): Rule => ({ verb, scope: 'app' })
-const campaign = (verb: Verb): Rule => ({ verb, scope: 'campaign' })
+const app = (verb: ApiVerb): Rule => ({ verb, scope: 'app' })
+const campaign = (verb: ApiVerb): Rule => ({ verb, scope: 'campaign' })
 const installation: Rule = { verb: 'admin', scope: 'installation' }
 
 export const rules: Readonly<Record<string, Rule>> = {

@@ -1,6 +1,6 @@
 import type { AppId } from '@wns-fanout/domain'
 import { Problem } from '@wns-fanout/domain'
-import type { Caller } from './ports.ts'
+import type { ApiKey } from '@wns-fanout/state'
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import type { Rule } from './access.ts'
 import { rules } from './access.ts'
@@ -9,13 +9,13 @@ import { FailureLimit } from './failure-limit.ts'
 declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks; set before the body is read. */
-    caller: Caller | null
+    caller: ApiKey | null
   }
 }
 
 export interface AuthDeps {
   /** The caller behind a key, or null when the key is unknown, wrong, revoked or expired. */
-  readonly verifyKey: (key: string) => Promise<Caller | null>
+  readonly verifyKey: (key: string) => Promise<ApiKey | null>
   readonly appOfCampaign: (campaign: string) => Promise<AppId | null>
 }
 
@@ -45,7 +45,7 @@ export const installAuth = (app: FastifyInstance, deps: AuthDeps): void => {
 
 const ruleNames = ({ method, url }: RouteOptions): string[] => [method].flat().map((name) => `${name} ${url}`)
 
-const authenticate = async (request: FastifyRequest, deps: AuthDeps, failures: FailureLimit): Promise<Caller> => {
+const authenticate = async (request: FastifyRequest, deps: AuthDeps, failures: FailureLimit): Promise<ApiKey> => {
   const header = request.headers.authorization
   if (header === undefined)
     throw new Problem('unauthenticated', 'no API key was sent; send the header "Authorization: Bearer <key>"')
@@ -61,9 +61,9 @@ const authenticate = async (request: FastifyRequest, deps: AuthDeps, failures: F
 }
 
 /** May this caller see things of the app at all? */
-export const maySee = (caller: Caller, app: string): boolean => caller.apps.includes('*') || caller.apps.includes(app)
+export const maySee = (caller: ApiKey, app: string): boolean => caller.apps.includes('*') || caller.apps.includes(app)
 
-const authorise = async (request: FastifyRequest, caller: Caller, rule: Rule, deps: AuthDeps): Promise<void> => {
+const authorise = async (request: FastifyRequest, caller: ApiKey, rule: Rule, deps: AuthDeps): Promise<void> => {
   const params = request.params as Readonly<Record<string, string>>
   switch (rule.scope) {
     case 'app':

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { ApiKeysPort } from './ports.ts'
+import type { ApiKey, ApiKeys } from '@wns-fanout/state'
 
-type Keys = Pick<ApiKeysPort, 'create' | 'list' | 'verify'>
+type Keys = Pick<ApiKeys, 'create' | 'list' | 'verify'>
 
 /** An admin key for every app: what an installation starts with. */
 const everything = { apps: ['*'], verbs: ['read', 'register', 'send', 'admin'] } as const
@@ -42,8 +42,9 @@ export const bootstrapKey = async (
   keys: Keys,
   name: string,
   { force = false }: { readonly force?: boolean } = {},
-): Promise<Awaited<ReturnType<Keys['create']>>> => {
+): Promise<ApiKey & { readonly key: string }> => {
   const { length } = await keys.list()
   if (length > 0 && !force) throw new KeysExistError(length)
-  return await keys.create({ name, ...everything })
+  const { apiKey, key } = await keys.create({ name, ...everything })
+  return { ...apiKey, key }
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { parse as parseCsv } from 'csv-parse/sync'
-import type { ChannelId, Fault, Parsed, Registration } from '@wns-fanout/domain'
+import type { ChannelId, Fault, Parsed } from '@wns-fanout/domain'
 import { channelIdSchema, faultsOf, parseImportLine, Problem } from '@wns-fanout/domain'
 import type { ImportLine } from '@wns-fanout/state'
 import * as z from 'zod'
@@ -24,22 +24,25 @@ export async function* readRegistrations(
   reader.end()
 }
 
-/** A line of a list that was read, or what is wrong with it. */
-export interface ListLine {
-  readonly line: number
-  readonly parsed: Parsed<ChannelId>
-}
-
 const listLineSchema = z.strictObject({ channel: channelIdSchema })
+const maxListFaults = 100
 
-/** The channels of an upload of `{channel}` lines. */
-export async function* readChannels(request: IncomingMessage): AsyncGenerator<ListLine> {
+/**
+ * The channels of an upload of `{channel}` lines. Throws `invalid` with the first hundred faults, by line, after the last
+ * line: a list that lacks some of its channels is not the one that was meant.
+ */
+export async function* readChannels(request: IncomingMessage): AsyncGenerator<ChannelId> {
+  const faults: Fault[] = []
   for await (const lines of readLines(request)) {
     for (const line of lines) {
       const parsed = parsedLine(line, parseJson, parseListLine)
-      if (parsed !== undefined) yield { line: line.number, parsed }
+      if (parsed === undefined) continue
+      if (parsed.ok) yield parsed.value
+      else if (faults.length < maxListFaults)
+        faults.push(...parsed.faults.map((fault) => ({ ...fault, path: [line.number, ...fault.path] })))
     }
   }
+  if (faults.length > 0) throw invalid('The list (pointers begin with the line)', faults.slice(0, maxListFaults))
 }
 
 const parseListLine = (input: unknown): Parsed<ChannelId> => {

@@ -9,11 +9,13 @@ import {
   notificationSchema,
   Problem,
 } from '@wns-fanout/domain'
+import type { Result } from '@wns-fanout/fanout'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
 import { notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
+import { answerOnce } from '../idempotent.ts'
 import { csv, ndjson } from '../ndjson.ts'
 import { invalid } from '../problem.ts'
 import type { ProgressStreams } from '../sse.ts'
@@ -37,7 +39,6 @@ const resultSchema = z
     attempts: z.number().int().meta({ description: 'Posts written; 7 means 7 or more.' }),
   })
   .meta({ id: 'Result' })
-export type Result = z.infer<typeof resultSchema>
 
 const sampleSchema = z
   .object({
@@ -86,11 +87,14 @@ export const campaignRoutes = (app: FastifyInstance, deps: ApiDeps, progress: Pr
       if (settings === null) throw notFound('app')
       const request = campaignOf(body, settings)
       if (request.dryRun === true) return await campaigns.estimate(settings, request)
-      const create = async () => ({ status: 201, body: await campaigns.create(settings, request) })
-      const answer = key === undefined ? await create() : await deps.idempotency.once(params.app, key, body, create)
-      if ('replayed' in answer && answer.replayed) reply.header('idempotency-replayed', 'true')
-      const campaign = answer.body as Campaign
-      return reply.code(answer.status).header('location', `/v1/campaigns/${campaign.id}`).send(campaign)
+      const create = async () => ({ status: 201, body: JSON.stringify(await campaigns.create(settings, request)) })
+      if (key === undefined) {
+        const { status, body: text } = await create()
+        return reply.code(status).type(jsonType).serializer(asIs).send(text)
+      }
+      const answer = await answerOnce(deps.idempotency, { app: params.app, key, request: body }, create)
+      if (answer.replayed) reply.header('idempotency-replayed', 'true')
+      return reply.code(answer.status).type(jsonType).serializer(asIs).send(answer.body)
     },
   )
 
@@ -148,7 +152,7 @@ export const campaignRoutes = (app: FastifyInstance, deps: ApiDeps, progress: Pr
         params.campaign,
         body?.includeInDoubt === undefined ? {} : { includeInDoubt: body.includeInDoubt },
       )
-      return reply.code(201).header('location', `/v1/campaigns/${child.id}`).send(child)
+      return reply.code(201).send(child)
     },
   )
 
@@ -214,10 +218,14 @@ export const campaignRoutes = (app: FastifyInstance, deps: ApiDeps, progress: Pr
   )
 }
 
+const jsonType = 'application/json; charset=utf-8'
+// The text is JSON already.
+const asIs = (text: unknown): string => String(text)
+
 // Each is a socket and an entry; the rest of the API must go on beside them.
 const maxStreams = 2000
 
-/** The campaign in a body; throws all its faults, those of its shape and those of its notification. */
+/** The campaign in a body; throws all faults of its shape, and with them those of a notification whose shape is right. */
 const campaignOf = (body: unknown, { credentialsKind }: AppSettings): CampaignRequest => {
   const parsed = campaignRequestSchema.safeParse(body)
   const faults = [

@@ -1,4 +1,4 @@
-import type { AppId, Channel, ChannelId, Registration } from '@wns-fanout/domain'
+import type { AppId, Audience, Channel, ChannelId, Registration } from '@wns-fanout/domain'
 import {
   audienceSchema,
   channelRequestSchema,
@@ -18,9 +18,16 @@ import { answers, appPath, bodyJudgedLater, channelPath, nothing } from './shape
 
 const tags = ['channels']
 
-export const channelRoutes = (app: FastifyInstance, { apps, registry, audiences }: ApiDeps): void => {
+export const channelRoutes = (app: FastifyInstance, { apps, registry, audiences, campaigns }: ApiDeps): void => {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
+  const countOf = async (id: AppId, audience: Audience): Promise<number> => {
+    if (!('failedOf' in audience)) return (await audiences.count(id, audience)).size
+    // Only the ledger knows them. Of the rest of the request the estimate uses nothing.
+    const settings = await apps.settings(id)
+    if (settings === null) throw notFound('app')
+    return (await campaigns.estimate(settings, { audience, notification: { type: 'raw', text: '-' } })).audienceSize
+  }
   const mustExist = async (id: AppId): Promise<void> => {
     if ((await apps.settings(id)) === null) throw notFound('app')
   }
@@ -29,10 +36,6 @@ export const channelRoutes = (app: FastifyInstance, { apps, registry, audiences 
     if (channel === null) throw notFound('channel')
     return channel
   }
-  const mustHave = (found: boolean): void => {
-    if (!found) throw notFound('channel')
-  }
-
   api.put(
     '/apps/:app/channels/:channel',
     {
@@ -138,9 +141,13 @@ export const channelRoutes = (app: FastifyInstance, { apps, registry, audiences 
     },
     async ({ params, body }) => {
       await mustExist(params.app)
-      return { count: await audiences.count(params.app, body.audience) }
+      return { count: await countOf(params.app, body.audience) }
     },
   )
+}
+
+const mustHave = (found: boolean): void => {
+  if (!found) throw notFound('channel')
 }
 
 /** The registration in a body; throws all its faults, those of the URI too. */

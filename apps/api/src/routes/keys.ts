@@ -1,4 +1,5 @@
 import { appIdSchema } from '@wns-fanout/domain'
+import { apiVerbs } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
@@ -7,7 +8,6 @@ import type { ApiDeps } from '../deps.ts'
 import { answers, nothing, pageOf, pageQuery } from './shapes.ts'
 
 const tags = ['keys']
-const verbs = z.enum(['read', 'register', 'send', 'admin'])
 const key = {
   name: z.string().min(1).max(200),
   apps: z
@@ -15,7 +15,7 @@ const key = {
     .min(1)
     .max(1000)
     .meta({ description: 'The apps it may see; "*" means all, those of the future too.' }),
-  verbs: z.array(verbs).min(1).max(4),
+  verbs: z.array(z.enum(apiVerbs)).min(1).max(4),
   expiresAt: z.iso
     .datetime({ offset: true, error: 'a time must be ISO 8601 with a zone, e.g. 2026-01-31T09:30:00.000Z' })
     .refine((text) => Date.parse(text) > Date.now(), { error: 'the time is over; a key must expire in the future' })
@@ -44,7 +44,8 @@ export const keyRoutes = (app: FastifyInstance, { apiKeys }: ApiDeps): void => {
     },
     async ({ body }, reply) => {
       reply.code(201)
-      return await apiKeys.create(body)
+      const { apiKey, key: text } = await apiKeys.create(body)
+      return { ...apiKey, key: text }
     },
   )
 
@@ -59,11 +60,11 @@ export const keyRoutes = (app: FastifyInstance, { apiKeys }: ApiDeps): void => {
       },
     },
     async ({ query: { after, limit } }) => {
-      const all = (await apiKeys.list()).toSorted((left, right) => (left.id < right.id ? -1 : 1))
-      const rest = all.filter(({ id }) => after === undefined || id > after)
-      const items = rest.slice(0, limit)
+      const all = await apiKeys.list()
+      const from = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1
+      const items = all.slice(from, from + limit)
       const last = items.at(-1)
-      return { items, ...(rest.length > limit && last !== undefined ? { next: last.id } : {}) }
+      return { items, ...(from + limit < all.length && last !== undefined ? { next: last.id } : {}) }
     },
   )
 

@@ -16,7 +16,7 @@ export const listRoutes = (app: FastifyInstance, { lists }: ApiDeps): void => {
     async ({ params }) => {
       const list = await lists.get(params.app, params.list)
       if (list === null) throw notFound('list')
-      return list
+      return { list: params.list, ...list }
     },
   )
 

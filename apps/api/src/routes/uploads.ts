@@ -49,7 +49,7 @@ export const uploadRoutes = (app: FastifyInstance, { apps, registry, lists }: Ap
     },
     async ({ params, raw }) => {
       if ((await apps.settings(params.app)) === null) throw notFound('app')
-      return await lists.put(params.app, params.list, readChannels(raw))
+      return { list: params.list, ...(await lists.put(params.app, params.list, readChannels(raw))) }
     },
   )
 

@@ -1,0 +1,80 @@
+import type { AppId, CampaignState } from '@wns-fanout/domain'
+import { isTerminal, campaignStates } from '@wns-fanout/domain'
+import type { CampaignRecord } from '@wns-fanout/state'
+import type { Metrics } from '@wns-fanout/runtime'
+import type { ApiDeps } from './deps.ts'
+
+export type GaugeDeps = Pick<ApiDeps, 'apps' | 'registry' | 'rateOf'> & {
+  readonly unfinished: (app: AppId) => Promise<readonly CampaignRecord[]>
+}
+
+interface AppGauges {
+  readonly app: AppId
+  readonly channels: number
+  readonly effectiveRate: number
+  readonly backlog: number
+  readonly campaigns: ReadonlyMap<CampaignState, number>
+  readonly breaker: string | undefined
+}
+
+const breakerKinds = ['credentials', 'answers'] as const
+const openStates = campaignStates.filter((state) => !isTerminal(state))
+// As many as have a label of their own.
+const maxApps = 1000
+const appsAtOnce = 50
+
+/**
+ * The gauges about the whole installation, read from Redis at each scrape. Every replica of the API shows the same, so
+ * aggregate them by `max`. All are set at once when all were read: a scrape that is cut short shows the ones before.
+ */
+export const collectGauges = async (metrics: Metrics, deps: GaugeDeps, signal: AbortSignal): Promise<void> => {
+  const revisions = [...(await deps.apps.revisions()).values()].slice(0, maxApps)
+  const all: AppGauges[] = []
+  for (let at = 0; at < revisions.length; at += appsAtOnce) {
+    signal.throwIfAborted()
+    const some = revisions.slice(at, at + appsAtOnce)
+    all.push(...(await Promise.all(some.map((revision) => readGauges(deps, revision)))))
+  }
+  signal.throwIfAborted()
+  show(metrics, all)
+}
+
+type Revision = Awaited<ReturnType<GaugeDeps['apps']['revisions']>> extends Map<AppId, infer R> ? R : never
+
+const readGauges = async (deps: GaugeDeps, { settings, state, breaker }: Revision): Promise<AppGauges> => {
+  const { app } = settings
+  const [channels, rate, records] = await Promise.all([
+    deps.registry.count(app),
+    deps.rateOf(app),
+    deps.unfinished(app),
+  ])
+  const campaigns = new Map<CampaignState, number>(openStates.map((name) => [name, 0]))
+  for (const record of records) campaigns.set(record.state, (campaigns.get(record.state) ?? 0) + 1)
+  return {
+    app,
+    channels,
+    effectiveRate: rate.effectiveRatePerSecond,
+    // What waits for an operator is nothing that more workers could send.
+    backlog: state === 'active' && breaker === undefined ? pendingOf(records) : 0,
+    campaigns,
+    breaker: breaker?.kind,
+  }
+}
+
+const pendingOf = (records: readonly CampaignRecord[]): number =>
+  records.reduce((sum, { state, totals }) => sum + (state === 'sending' ? totals.pending : 0), 0)
+
+const show = (metrics: Metrics, all: readonly AppGauges[]): void => {
+  const { backlogRecipients, backlogSeconds, campaigns, effectiveRate, channels, breakerOpen } = metrics
+  for (const gauge of [backlogRecipients, backlogSeconds, campaigns, effectiveRate, channels, breakerOpen])
+    gauge.reset()
+  for (const one of all) {
+    const app = metrics.appLabel(one.app)
+    channels.inc({ app }, one.channels)
+    effectiveRate.inc({ app }, one.effectiveRate)
+    backlogRecipients.inc({ app }, one.backlog)
+    backlogSeconds.inc({ app }, one.effectiveRate > 0 ? one.backlog / one.effectiveRate : 0)
+    for (const [state, count] of one.campaigns) campaigns.inc({ app, state }, count)
+    for (const kind of breakerKinds) breakerOpen.inc({ app, kind }, one.breaker === kind ? 1 : 0)
+  }
+}

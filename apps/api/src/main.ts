@@ -1,0 +1,45 @@
+import { parseArgs } from 'node:util'
+import { createLifecycle, createLogger, exitWhenParentGone, readConfig } from '@wns-fanout/runtime'
+import { ApiKeys, Keys } from '@wns-fanout/state'
+import { bootstrapKey } from './bootstrap-key.ts'
+import { apiConfigSchema } from './config.ts'
+import { openRedis, startApi } from './start.ts'
+
+// The process of the API. On stdout it writes one line of JSON when it is ready; everything else goes to stderr.
+
+const main = async (): Promise<void> => {
+  const { values } = parseArgs({ options: { 'bootstrap-key': { type: 'string' }, force: { type: 'boolean' } } })
+  const config = readConfig(apiConfigSchema, process.env)
+  const logger = createLogger({ name: 'api', level: config.LOG_LEVEL })
+  const life = createLifecycle(logger)
+  life.installSignals()
+  exitWhenParentGone(life)
+  const options = { config, env: process.env, logger, life }
+  try {
+    if (values['bootstrap-key'] === undefined) {
+      const { api, ops } = await startApi(options)
+      logger.info({ api, ops }, 'the API is ready')
+      process.stdout.write(`${JSON.stringify({ ready: true, api, ops })}\n`)
+      return
+    }
+    // Makes the first key instead of serving.
+    const apiKeys = new ApiKeys(await openRedis(options), new Keys(config.WNS_FANOUT_PREFIX))
+    const made = await bootstrapKey(apiKeys, values['bootstrap-key'], { force: values.force === true })
+    process.stdout.write(`${JSON.stringify(made)}\n`)
+    await life.stop('the key is made')
+  } catch (error) {
+    // A stop while starting is no failure.
+    if (life.signal.aborted) return
+    await life.stop('it could not start')
+    throw error
+  }
+}
+
+try {
+  await main()
+} catch (error) {
+  // What the operator must do is in the message; a stack would bury it.
+  const message = error instanceof Error ? error.message : String(error)
+  createLogger({ name: 'api' }).fatal(message)
+  process.exitCode = 1
+}

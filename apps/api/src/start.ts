@@ -1,0 +1,162 @@
+import type { AppId } from '@wns-fanout/domain'
+import type { AppCondition } from '@wns-fanout/fanout'
+import { Campaigns, Queues } from '@wns-fanout/fanout'
+import type { Lifecycle, Logger, Readiness } from '@wns-fanout/runtime'
+import { createMetrics, listenProblem, startOpsServer } from '@wns-fanout/runtime'
+import type { RedisConnection } from '@wns-fanout/state'
+import {
+  ApiKeys,
+  AppStore,
+  Audiences,
+  CampaignStore,
+  checkRedis,
+  closeRedis,
+  connectRedis,
+  ensureEpoch,
+  Idempotency,
+  Keys,
+  Ledger,
+  Lists,
+  readEpoch,
+  readKeyringFile,
+  Registry,
+  waitForRedis,
+} from '@wns-fanout/state'
+import { createTransport, requestToken } from '@wns-fanout/wns'
+import { ensureKeyFile } from './bootstrap-key.ts'
+import type { ApiConfig } from './config.ts'
+import type { ApiDeps } from './deps.ts'
+import { collectGauges } from './gauges.ts'
+import type { RateView } from './rate-view.ts'
+import { readRate } from './rate-view.ts'
+import { buildServer } from './server.ts'
+import { verifyCredentials } from './verify.ts'
+
+/** Something that the operator must change before the API can start; its message is the whole story. */
+export class StartError extends Error {
+  override readonly name = 'StartError'
+}
+
+export interface StartOptions {
+  readonly config: ApiConfig
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly logger: Logger
+  readonly life: Lifecycle
+}
+
+/** Connects to Redis, waiting for it, and refuses one that would forget campaigns. */
+export const openRedis = async ({ config, logger, life }: StartOptions): Promise<RedisConnection> => {
+  const redis = connectRedis(config.REDIS_URL, {
+    role: 'producer',
+    onError: (error) => logger.debug({ err: error }, 'Redis connection'),
+  })
+  life.onStop('redis', () => closeRedis(redis))
+  await waitForRedis(redis, { signal: life.signal, onWaiting: (line) => logger.warn(line) })
+  const problems = await checkRedis(redis, { allowVolatile: config.WNS_FANOUT_ALLOW_VOLATILE_REDIS })
+  for (const { fatal, detail } of problems) if (!fatal) logger.warn(detail)
+  const fatal = problems.filter((problem) => problem.fatal).map(({ detail }) => detail)
+  if (fatal.length > 0) throw new StartError(fatal.join(' '))
+  return redis
+}
+
+/** Starts the API; every part is stopped by `life`, in the opposite order. */
+export const startApi = async (options: StartOptions): Promise<{ readonly api: string; readonly ops: string }> => {
+  const { config, env, logger, life } = options
+  const keyring = await readKeyringFile(config.WNS_FANOUT_KEYRING_FILE)
+  const transport = createTransport({
+    routeTo: config.WNS_ROUTE_TO,
+    caFile: config.WNS_CA_FILE,
+    httpsProxy: config.HTTPS_PROXY,
+  })
+  if (config.WNS_ROUTE_TO !== undefined)
+    logger.warn(
+      { routeTo: config.WNS_ROUTE_TO },
+      'connections to WNS and its token service go to another place (WNS_ROUTE_TO)',
+    )
+
+  const redis = await openRedis(options)
+  const keys = new Keys(config.WNS_FANOUT_PREFIX)
+  const { epoch } = await ensureEpoch(redis, keys)
+  const queues = new Queues(redis, keys, (queue, error) => logger.debug({ queue, err: error }, 'queue'))
+  life.onStop('queues', () => queues.close())
+
+  const apps = new AppStore(redis, keys, keyring, { env })
+  const registry = new Registry(redis, keys)
+  const audiences = new Audiences(redis, keys)
+  const apiKeys = new ApiKeys(redis, keys)
+  const rateOf = async (app: AppId): Promise<RateView> => {
+    const settings = await apps.settings(app)
+    return settings === null ? { effectiveRatePerSecond: 0 } : await readRate(redis, keys, app, settings)
+  }
+  const condition = async (app: AppId): Promise<AppCondition> => {
+    const [record, rate] = await Promise.all([apps.get(app), rateOf(app)])
+    return { ...rate, paused: record?.state === 'paused', breaker: record?.breaker }
+  }
+  const campaigns = new Campaigns({
+    redis,
+    keys,
+    apps,
+    registry,
+    audiences,
+    campaigns: new CampaignStore(redis, keys),
+    ledger: new Ledger(redis, keys),
+    queues,
+    condition,
+  })
+  const deps: ApiDeps = {
+    logger,
+    apps,
+    registry,
+    audiences,
+    lists: new Lists(redis, keys),
+    campaigns,
+    apiKeys,
+    idempotency: new Idempotency(redis, keys),
+    rateOf,
+    verifyCredentials: verifyCredentials(apps, (credentials) => requestToken(credentials, transport)),
+  }
+
+  const metrics = createMetrics({ onCollectError: (error) => logger.warn({ err: error }, 'gauges') })
+  metrics.onCollect((signal) =>
+    collectGauges(metrics, { ...deps, unfinished: (app) => campaigns.unfinished(app) }, signal),
+  )
+  const ops = await startOpsServer({
+    host: config.WNS_FANOUT_HOST,
+    port: config.OPS_PORT,
+    metrics,
+    logger,
+    ready: async () => await readiness(redis, keys, epoch),
+  })
+  life.onStop('ops server', () => ops.stop())
+
+  const server = await buildServer(deps)
+  life.onStop('api server', () => server.close())
+  const api = await listen(server, config)
+  if (config.WNS_FANOUT_BOOTSTRAP_KEY_FILE !== undefined)
+    await ensureKeyFile(apiKeys, config.WNS_FANOUT_BOOTSTRAP_KEY_FILE)
+  return { api, ops: ops.url }
+}
+
+const listen = async (server: Awaited<ReturnType<typeof buildServer>>, config: ApiConfig): Promise<string> => {
+  const { WNS_FANOUT_HOST: host, PORT: port } = config
+  try {
+    const address = await server.listen({ host, port })
+    return address.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//127.0.0.1:')
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    throw new StartError(listenProblem(error, host, port, 'PORT'), { cause: error })
+  }
+}
+
+const readiness = async (redis: RedisConnection, keys: Keys, epoch: string): Promise<Readiness> => {
+  const now = await readEpoch(redis, keys)
+  if (now === epoch) return { ready: true, problems: [] }
+  return {
+    ready: false,
+    problems: [
+      now === null
+        ? 'Redis lost its data (the key epoch is gone); see "wns-fanout doctor"'
+        : 'Redis holds other data than when this process started (the key epoch changed); see "wns-fanout doctor"',
+    ],
+  }
+}

@@ -1,0 +1,31 @@
+import type { AppId } from '@wns-fanout/domain'
+import type { AppStore, RevealedCredentials } from '@wns-fanout/state'
+import { SecretUnavailableError } from '@wns-fanout/state'
+import type { TokenAnswer } from '@wns-fanout/wns'
+import { notFound } from './auth.ts'
+import type { Verification } from './routes/apps.ts'
+
+/**
+ * Asks the token service for a token with an app's credentials, and forgets it. A secret by reference is read here, in
+ * the API; where only the workers have it, the answer says so.
+ */
+export const verifyCredentials =
+  (apps: Pick<AppStore, 'credentials'>, ask: (credentials: RevealedCredentials) => Promise<TokenAnswer>) =>
+  async (app: AppId): Promise<Verification> => {
+    let credentials: RevealedCredentials | null
+    try {
+      credentials = await apps.credentials(app)
+    } catch (error) {
+      if (!(error instanceof SecretUnavailableError)) throw error
+      return { ok: false, code: error.code, explanation: error.message }
+    }
+    if (credentials === null) throw notFound('app')
+    const answer = await ask(credentials)
+    if (!answer.ok) return { ok: false, code: answer.code, explanation: answer.explanation }
+    return {
+      ok: true,
+      code: 'ok',
+      explanation: 'The token service accepts the credentials.',
+      expiresInSeconds: answer.expiresInSeconds,
+    }
+  }
