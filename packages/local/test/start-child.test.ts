@@ -9,7 +9,7 @@ import {
   startChild,
   temporaryFolder,
 } from '../src/index.ts'
-import { fixture, pidOf, runFixture, until } from './support.ts'
+import { fixture, groupOf, pidOf, runFixture, until } from './support.ts'
 
 let folder: TemporaryFolder
 const started: Child[] = []
@@ -95,6 +95,11 @@ test('stop sends SIGTERM, may be called twice, and is complete when it resolves'
     { code: null, signal: 'SIGTERM' },
   ])
   expect(isAlive(child.pid)).toBe(false)
+})
+
+test('Ctrl-C in a terminal does not reach it, since the order of stopping is ours', async () => {
+  const child = await start('obedient')
+  expect(groupOf(child.pid)).toBe(child.pid)
 })
 
 test('a child that ignores SIGTERM is killed after the grace', async () => {

@@ -14,7 +14,7 @@ import {
   startRedis,
   temporaryFolder,
 } from '../src/index.ts'
-import { askRedis, cacheDir, pidOf, runFixture, until } from './support.ts'
+import { askRedis, cacheDir, groupOf, pidOf, runFixture, until } from './support.ts'
 
 let redis: RedisCommand
 let folder: TemporaryFolder
@@ -130,6 +130,11 @@ test('stop may be called twice and is complete when it resolves', async () => {
   await Promise.all([server.stop(), server.stop()])
   expect(isAlive(server.pid)).toBe(false)
   expect(await server.exited).toEqual({ code: 0, signal: null })
+})
+
+test('Ctrl-C in a terminal does not reach it, since its users may still need it', async () => {
+  const server = await start()
+  expect(groupOf(server.pid)).toBe(server.pid)
 })
 
 test('a Redis that was killed is reported', async () => {

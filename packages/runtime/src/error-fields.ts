@@ -1,8 +1,5 @@
 const maxCauses = 5
 
-// Own fields of an error that hold requests, replies or commands: data of users, large, or both.
-const droppedFields = new Set(['command', 'args', 'previousErrors', 'request', 'response', 'socket', 'headers', 'body'])
-
 /** An error as plain data: name, message, code, stack, small own fields and its causes; no command, no request. */
 export function serializeError(value: unknown): unknown {
   return value instanceof Error ? describe(value, 0) : value
@@ -11,7 +8,8 @@ export function serializeError(value: unknown): unknown {
 function describe(error: Error, depth: number): Record<string, unknown> {
   const fields: Record<string, unknown> = { type: error.name, message: error.message }
   for (const [name, value] of Object.entries(error)) {
-    if (!droppedFields.has(name) && isSmall(value)) fields[name] = value
+    // What libraries hang on an error as objects are commands, requests, replies: data of users, large, or both.
+    if (isSmall(value)) fields[name] = value
   }
   if (error.stack !== undefined) fields['stack'] = error.stack
   if (depth >= maxCauses) return fields

@@ -5,7 +5,7 @@ import { pause } from './pause.ts'
 export type ParentWatch = {
   readonly env?: NodeJS.ProcessEnv
   readonly stdin?: Readable & { unref?: () => void }
-  /** How long the stop may take before the process exits anyway, in milliseconds; default 5000. */
+  /** How long the stop may take before the process exits anyway, in milliseconds; default 2000. */
   readonly graceMs?: number
 }
 
@@ -15,7 +15,7 @@ export type ParentWatch = {
  */
 export function exitWhenParentGone(
   life: Pick<Lifecycle, 'stop'>,
-  { env = process.env, stdin = process.stdin, graceMs = 5000 }: ParentWatch = {},
+  { env = process.env, stdin = process.stdin, graceMs = 2000 }: ParentWatch = {},
 ): boolean {
   if (env['WNS_FANOUT_PARENT_PIPE'] !== '1') return false
   let gone = false
