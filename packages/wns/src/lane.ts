@@ -144,6 +144,9 @@ export class Lane implements Dispatcher.DispatchHandler {
     this.#answerHeaders = headers
   }
 
+  /** The library requires it; what WNS answers is all in the headers. */
+  onResponseData(): void {}
+
   onResponseEnd(): void {
     if (this.#isBusy) this.#finish(classify(this.#status, this.#answerHeaders, Date.now()))
   }
