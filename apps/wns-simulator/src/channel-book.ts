@@ -1,5 +1,5 @@
-import { crc32 } from 'node:zlib'
-import { hashOf } from './behaviours.ts'
+import { BodyChains, fingerprintOf } from './body-chains.ts'
+import { hashOf } from './hash.ts'
 
 const PAGE_BITS = 12
 const PAGE_ROWS = 1 << PAGE_BITS
@@ -134,7 +134,7 @@ export class ChannelBook {
     page.accepted[at] = before + 1
     page.acceptedAtMs[at] = nowMs
     const chain = page.body[at]!
-    const fingerprint = (crc32(body) ^ Math.imul(body.length, 0x9e3779b1)) >>> 0
+    const fingerprint = fingerprintOf(body)
     if (this.#bodies.has(chain, fingerprint)) return true
     page.body[at] = this.#bodies.add(chain, fingerprint)
     return false
@@ -233,32 +233,5 @@ export class ChannelBook {
       slots[slot] = found
     }
     this.#segments[segment] = slots
-  }
-}
-
-/** The fingerprints of the bodies each channel accepted, as chains in one growing pool: 8 bytes a body. */
-class BodyChains {
-  readonly #pages: Uint32Array[] = []
-  #count = 0
-
-  has(chain: number, fingerprint: number): boolean {
-    for (let link = chain; link !== 0; link = this.#cell(link, 1)) if (this.#cell(link, 0) === fingerprint) return true
-    return false
-  }
-
-  /** Puts a body before a chain; returns the new chain. */
-  add(chain: number, fingerprint: number): number {
-    if (this.#count % PAGE_ROWS === 0) this.#pages.push(new Uint32Array(2 * PAGE_ROWS))
-    const page = this.#pages.at(-1)!
-    const at = 2 * (this.#count % PAGE_ROWS)
-    page[at] = fingerprint
-    page[at + 1] = chain
-    this.#count += 1
-    return this.#count
-  }
-
-  #cell(link: number, offset: 0 | 1): number {
-    const index = link - 1
-    return this.#pages[index >>> PAGE_BITS]![2 * (index & (PAGE_ROWS - 1)) + offset]!
   }
 }
