@@ -4,9 +4,7 @@ import type { CampaignRecord } from '@wns-fanout/state'
 import type { Metrics } from '@wns-fanout/runtime'
 import type { ApiDeps } from './deps.ts'
 
-export type GaugeDeps = Pick<ApiDeps, 'apps' | 'registry' | 'rateOf'> & {
-  readonly unfinished: (app: AppId) => Promise<readonly CampaignRecord[]>
-}
+export type GaugeDeps = Pick<ApiDeps, 'apps' | 'registry' | 'rateOf' | 'campaigns'>
 
 interface AppGauges {
   readonly app: AppId
@@ -46,7 +44,7 @@ const readGauges = async (deps: GaugeDeps, { settings, state, breaker }: Revisio
   const [channels, rate, records] = await Promise.all([
     deps.registry.count(app),
     deps.rateOf(app),
-    deps.unfinished(app),
+    deps.campaigns.unfinished(app),
   ])
   const campaigns = new Map<CampaignState, number>(openStates.map((name) => [name, 0]))
   for (const record of records) campaigns.set(record.state, (campaigns.get(record.state) ?? 0) + 1)

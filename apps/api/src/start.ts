@@ -1,36 +1,22 @@
-import type { AppId } from '@wns-fanout/domain'
-import type { AppCondition } from '@wns-fanout/fanout'
-import { Campaigns, Queues } from '@wns-fanout/fanout'
 import type { Lifecycle, Logger, Readiness } from '@wns-fanout/runtime'
 import { createMetrics, listenProblem, startOpsServer } from '@wns-fanout/runtime'
 import type { RedisConnection } from '@wns-fanout/state'
 import {
-  ApiKeys,
-  AppStore,
-  Audiences,
-  CampaignStore,
   checkRedis,
   closeRedis,
   connectRedis,
   ensureEpoch,
-  Idempotency,
   Keys,
-  Ledger,
-  Lists,
   readEpoch,
   readKeyringFile,
-  Registry,
   waitForRedis,
 } from '@wns-fanout/state'
 import { createTransport, requestToken } from '@wns-fanout/wns'
 import { ensureKeyFile } from './bootstrap-key.ts'
 import type { ApiConfig } from './config.ts'
-import type { ApiDeps } from './deps.ts'
 import { collectGauges } from './gauges.ts'
-import type { RateView } from './rate-view.ts'
-import { readRate } from './rate-view.ts'
 import { buildServer } from './server.ts'
-import { verifyCredentials } from './verify.ts'
+import { wire } from './wire.ts'
 
 /** Something that the operator must change before the API can start; its message is the whole story. */
 export class StartError extends Error {
@@ -77,49 +63,18 @@ export const startApi = async (options: StartOptions): Promise<{ readonly api: s
   const redis = await openRedis(options)
   const keys = new Keys(config.WNS_FANOUT_PREFIX)
   const { epoch } = await ensureEpoch(redis, keys)
-  const queues = new Queues(redis, keys, (queue, error) => logger.debug({ queue, err: error }, 'queue'))
-  life.onStop('queues', () => queues.close())
-
-  const apps = new AppStore(redis, keys, keyring, { env })
-  const registry = new Registry(redis, keys)
-  const audiences = new Audiences(redis, keys)
-  const apiKeys = new ApiKeys(redis, keys)
-  const rateOf = async (app: AppId): Promise<RateView> => {
-    const settings = await apps.settings(app)
-    return settings === null ? { effectiveRatePerSecond: 0 } : await readRate(redis, keys, app, settings)
-  }
-  const condition = async (app: AppId): Promise<AppCondition> => {
-    const [record, rate] = await Promise.all([apps.get(app), rateOf(app)])
-    return { ...rate, paused: record?.state === 'paused', breaker: record?.breaker }
-  }
-  const campaigns = new Campaigns({
+  const { deps, close } = wire({
     redis,
     keys,
-    apps,
-    registry,
-    audiences,
-    campaigns: new CampaignStore(redis, keys),
-    ledger: new Ledger(redis, keys),
-    queues,
-    condition,
-  })
-  const deps: ApiDeps = {
+    keyring,
     logger,
-    apps,
-    registry,
-    audiences,
-    lists: new Lists(redis, keys),
-    campaigns,
-    apiKeys,
-    idempotency: new Idempotency(redis, keys),
-    rateOf,
-    verifyCredentials: verifyCredentials(apps, (credentials) => requestToken(credentials, transport)),
-  }
+    env,
+    askToken: (credentials) => requestToken(credentials, transport, { signal: life.signal }),
+  })
+  life.onStop('queues', close)
 
   const metrics = createMetrics({ onCollectError: (error) => logger.warn({ err: error }, 'gauges') })
-  metrics.onCollect((signal) =>
-    collectGauges(metrics, { ...deps, unfinished: (app) => campaigns.unfinished(app) }, signal),
-  )
+  metrics.onCollect((signal) => collectGauges(metrics, deps, signal))
   const ops = await startOpsServer({
     host: config.WNS_FANOUT_HOST,
     port: config.OPS_PORT,
@@ -133,7 +88,7 @@ export const startApi = async (options: StartOptions): Promise<{ readonly api: s
   life.onStop('api server', () => server.close())
   const api = await listen(server, config)
   if (config.WNS_FANOUT_BOOTSTRAP_KEY_FILE !== undefined)
-    await ensureKeyFile(apiKeys, config.WNS_FANOUT_BOOTSTRAP_KEY_FILE)
+    await ensureKeyFile(deps.apiKeys, config.WNS_FANOUT_BOOTSTRAP_KEY_FILE)
   return { api, ops: ops.url }
 }
 

@@ -1,0 +1,62 @@
+import type { AppId } from '@wns-fanout/domain'
+import type { AppCondition } from '@wns-fanout/fanout'
+import { Campaigns, Queues } from '@wns-fanout/fanout'
+import type { Logger } from '@wns-fanout/runtime'
+import type { Keyring, Keys, RedisConnection, RevealedCredentials } from '@wns-fanout/state'
+import { ApiKeys, AppStore, Audiences, CampaignStore, Idempotency, Ledger, Lists, Registry } from '@wns-fanout/state'
+import type { TokenAnswer } from '@wns-fanout/wns'
+import type { ApiDeps } from './deps.ts'
+import type { RateView } from './rate-view.ts'
+import { readRate } from './rate-view.ts'
+import { verifyCredentials } from './verify.ts'
+
+export interface WireOptions {
+  readonly redis: RedisConnection
+  readonly keys: Keys
+  readonly keyring: Keyring
+  readonly logger: Logger
+  /** Where `env:NAME` secrets are read. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Asks the token service. */
+  readonly askToken: (credentials: RevealedCredentials) => Promise<TokenAnswer>
+}
+
+/** Everything that the API is made of, on one connection; `close` ends what was opened here. */
+export const wire = ({ redis, keys, keyring, logger, env, askToken }: WireOptions) => {
+  const queues = new Queues(redis, keys, (queue, error) => logger.debug({ queue, err: error }, 'queue'))
+  const apps = new AppStore(redis, keys, keyring, { env })
+  const registry = new Registry(redis, keys)
+  const audiences = new Audiences(redis, keys)
+  const rateOf = async (app: AppId): Promise<RateView> => {
+    const settings = await apps.settings(app)
+    return settings === null ? { effectiveRatePerSecond: 0 } : await readRate(redis, keys, app, settings)
+  }
+  const condition = async (app: AppId): Promise<AppCondition> => {
+    const [record, rate] = await Promise.all([apps.get(app), rateOf(app)])
+    return { ...rate, paused: record?.state === 'paused', breaker: record?.breaker }
+  }
+  const campaigns = new Campaigns({
+    redis,
+    keys,
+    apps,
+    registry,
+    audiences,
+    campaigns: new CampaignStore(redis, keys),
+    ledger: new Ledger(redis, keys),
+    queues,
+    condition,
+  })
+  const deps: ApiDeps = {
+    logger,
+    apps,
+    registry,
+    audiences,
+    lists: new Lists(redis, keys),
+    campaigns,
+    apiKeys: new ApiKeys(redis, keys),
+    idempotency: new Idempotency(redis, keys),
+    rateOf,
+    verifyCredentials: verifyCredentials(apps, askToken),
+  }
+  return { deps, close: () => queues.close() }
+}
