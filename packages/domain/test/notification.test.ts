@@ -535,7 +535,7 @@ const attributes = (fields: Record<string, unknown>): string =>
     .join(' ')
 
 describe('a built document', () => {
-  property.prop([toastContent, hostileVars], { numRuns: 2000 })(
+  property.prop([toastContent, hostileVars], { numRuns: 500 })(
     'of a toast has the structure of its fields, whatever texts and values say',
     (content, vars) => {
       const notification: Notification = { type: 'toast', content }
@@ -569,7 +569,7 @@ describe('a built document', () => {
     },
   )
 
-  property.prop([hostileText, hostileText, hostileVars], { numRuns: 2000 })(
+  property.prop([hostileText, hostileText, hostileVars], { numRuns: 500 })(
     'of a tile has one element for each line, and reads as it was written',
     (first, second, vars) => {
       const notification: Notification = {
@@ -596,7 +596,7 @@ describe('a built document', () => {
     { weight: 1, arbitrary: fc.tuple(inside, inside).map(([name_, text]) => `<a${name_}>${text}</a${name_}>`) },
     { weight: 1, arbitrary: joined('< > " \' = / ! ? # [ ] {{vars.a}} a &'.split(' ')) },
   )
-  property.prop([fc.array(xmlPiece, { maxLength: 4 }), hostileVars], { numRuns: 5000 })(
+  property.prop([fc.array(xmlPiece, { maxLength: 4 }), hostileVars], { numRuns: 2000 })(
     'that passed the lint as XML stays well-formed and keeps its structure for any values',
     (pieces, vars) => {
       const notification: Notification = { type: 'toast', xml: `<toast>${pieces.join('')}</toast>` }
@@ -642,7 +642,7 @@ const anyNotification = fc.oneof(
 )
 
 describe('any notification of the schema', () => {
-  property.prop([anyNotification, hostileVars, fc.string()], { numRuns: 3000 })(
+  property.prop([anyNotification, hostileVars, fc.string()], { numRuns: 1000 })(
     'is linted without a throw, and sent with printable headers when it has no fault',
     (input, vars, locale) => {
       const parsed = notificationSchema.safeParse(input)

@@ -106,7 +106,7 @@ describe('a template', () => {
       const text = unit.repeat(Math.floor(1_000_000 / unit.length))
       const startedAt = performance.now()
       parseTemplate(text)
-      expect(performance.now() - startedAt).toBeLessThan(500)
+      expect(performance.now() - startedAt).toBeLessThan(1000)
     }
   })
 

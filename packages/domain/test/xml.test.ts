@@ -120,11 +120,21 @@ const fine: [string, string][] = [
   ],
 ]
 
+/** The best of three, so that a busy machine does not look like slow code. */
+const quickestMs = (act: () => unknown): number =>
+  Math.min(
+    ...[0, 1, 2].map(() => {
+      const startedAt = performance.now()
+      act()
+      return performance.now() - startedAt
+    }),
+  )
+
 describe('a document', () => {
   test.for(hostile)('is refused: %s', ([, text, code]) => {
-    const startedAt = performance.now()
     const found = codes(text)
-    expect(performance.now() - startedAt).toBeLessThan(250)
+    // Under 5 ms each on an idle machine.
+    expect(quickestMs(() => codes(text))).toBeLessThan(100)
     expect(found).toContain(code)
     expect(found.length).toBeLessThanOrEqual(22)
   })
@@ -166,13 +176,8 @@ describe('a document', () => {
     ]
     for (const unit of units) {
       const text = `<toast>${unit.repeat(60_000 / unit.length)}`
-      const times = [0, 1, 2].map(() => {
-        const startedAt = performance.now()
-        checkXml(text, 'toast')
-        return performance.now() - startedAt
-      })
       // 3 ms at most on an idle machine; anything quadratic needs seconds.
-      expect(Math.min(...times)).toBeLessThan(200)
+      expect(quickestMs(() => checkXml(text, 'toast'))).toBeLessThan(200)
     }
   })
 })
