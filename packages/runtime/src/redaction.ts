@@ -33,7 +33,7 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [/(notify\.windows\.com(?::\d+)?)(?:\/|\?|%2f|%3f)[^\s"'<>\\]*/gi, `$1/${mark}`],
   [/\bbearer\s+[\w.~+/=%-]{4,}/gi, `Bearer ${mark}`],
   [/(\bauthorization["'`]?\s*[:=]\s*["'`]?)(?:\w+\s+)?[^\s"'`,]+/gi, `$1${mark}`],
-  [/(\b[a-z][a-z0-9+.-]{1,30}:\/\/)[^\s/@"']{1,2000}@/gi, `$1${mark}@`],
+  [/(\b[a-z][a-z0-9+.-]{1,30}:\/\/)[^\s/"']{1,2000}@/gi, `$1${mark}@`],
   // A quote may itself be escaped, once for each JSON text around it; the closing one may have been cut off.
   [
     new RegExp(`\\b((?:${announced})${quote}?\\s*[:=]\\s*)(${quote})(?:(?!\\2)(?:\\\\.|[^\\\\]))*`, 'gis'),

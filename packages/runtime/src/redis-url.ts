@@ -1,10 +1,11 @@
-const form = /^rediss?(?:\+(sentinel|cluster))?:\/\/(?:[^@/\s]*@)?([^@/?#\s]+)((?:\/[^/?#\s]*){0,2})(?:\?[^#\s]*)?$/
+const form = /^rediss?(?:\+(sentinel|cluster))?:\/\/(?:([^/\s]*)@)?([^@/?#\s]+)((?:\/[^/?#\s]*){0,2})$/
 
 /** Whether the text is one of the four forms of REDIS_URL: one server, Sentinel or cluster, each with or without TLS. */
 export function isRedisUrl(text: string): boolean {
   const found = form.exec(text)
   if (found === null) return false
-  const [, kind = 'single', hosts = '', path = ''] = found
+  const [, kind = 'single', credentials = '', hosts = '', path = ''] = found
+  if (/%(?![0-9a-f]{2})/i.test(credentials)) return false
   const names = path.split('/').slice(1)
   if (!hosts.split(',').every(isHost)) return false
   switch (kind) {
@@ -12,7 +13,7 @@ export function isRedisUrl(text: string): boolean {
       return names[0] !== undefined && names[0] !== '' && isDatabase(names[1])
     case 'cluster':
       // A cluster has database 0 only.
-      return names.every((name) => name === '' || name === '0')
+      return names.length < 2 && names.every((name) => /^0*$/.test(name))
     default:
       return !hosts.includes(',') && names.length < 2 && isDatabase(names[0])
   }

@@ -182,6 +182,7 @@ test.each([
   'redis://user:p%40ss@h:6379/0',
   'rediss://user:pass@redis.example.com:6380',
   'redis://[::1]:6379',
+  'redis://user:p@ss:w%20rd@h:6379',
   'redis+sentinel://h1:26379,h2:26379/mymaster',
   'redis+sentinel://user:pass@h1:26379,h2:26379,h3:26379/mymaster/3',
   'rediss+sentinel://h1/mymaster',
@@ -206,8 +207,11 @@ test.each([
   'redis+sentinel://h1:1/m/x',
   'redis+cluster://h1:1,/',
   'redis+cluster://h1:1/1',
+  'redis+cluster://h1:1//',
   'redis+tls://h:1',
   'redis://h h',
+  'redis://:p%zz@h:1',
+  'redis://h:1?family=6',
 ])('%s is no REDIS_URL', (url) => {
   expect(isRedisUrl(url)).toBe(false)
 })

@@ -1,3 +1,4 @@
+import { test as property, fc } from '@fast-check/vitest'
 import { afterEach, expect, test } from 'vitest'
 import { redactText } from '../src/index.ts'
 import { endAll, listen, run, until } from './support.ts'
@@ -73,6 +74,7 @@ const ways: Record<string, (log: ReturnType<typeof listen>['logger']) => void> =
   'a bearer token': (log) => log.info(`sent Authorization: Bearer ${canary}.${canary}`),
   'another authorization': (log) => log.info(`authorization: Basic ${canary}==`),
   'a password in a URL': (log) => log.info({ redis: `rediss://user:${canary}@redis:6379/0` }),
+  'a password with an at sign': (log) => log.info(`redis://user:a@${canary}@h:1/0`),
   'a password of a cluster URL': (log) => log.info(`redis+cluster://:${canary}@h1:1,h2:2`),
   'a form body': (log) => log.info(`grant_type=client_credentials&client_secret=${canary}&scope=x`),
   'JSON in a text': (log) => log.info(`answer {"access_token":"${canary}","expires_in":1}`),
@@ -109,6 +111,47 @@ test.each(Object.entries(ways))('no secret gets out by %s', (_way, write) => {
   expect(text()).not.toContain(Buffer.from(canary).toString('base64'))
   expect(text()).not.toContain([...Buffer.from(canary)].join(','))
 })
+
+const secretName = fc
+  .constantFrom(
+    'token',
+    'uri',
+    'clientSecret',
+    'client_secret',
+    'password',
+    'Authorization',
+    'key',
+    'payload',
+    'command',
+  )
+  .chain((name) => fc.constantFrom(name, name.toUpperCase(), `${name}_`))
+const { tree } = fc.letrec((tie) => ({
+  tree: fc.oneof(
+    { depthSize: 'medium' },
+    fc.oneof(fc.string({ unit: 'binary' }), fc.integer(), fc.constant(null), fc.boolean()),
+    fc.dictionary(fc.string({ unit: 'binary' }), tie('tree'), { maxKeys: 3 }),
+    fc.array(tie('tree'), { maxLength: 3 }),
+    // The canary in any shape, but always under a name that says what it is.
+    fc.tuple(secretName, tie('hidden')).map(([name, value]) => ({ [name]: value })),
+  ),
+  hidden: fc.oneof(
+    fc.constant(canary),
+    fc.constant([canary]),
+    fc.constant({ name: 'hset', args: [canary, { deeper: canary }] }),
+    tie('tree').map((value) => ({ value, more: canary })),
+  ),
+}))
+
+property.prop([tree, fc.string({ unit: 'binary' })])(
+  'whatever is logged is one line of JSON without secrets',
+  (value, message) => {
+    const { logger, text, lines } = listen()
+    logger.info({ value }, message)
+    expect(text()).toMatch(/^[^\n]+\n$/)
+    expect(text()).not.toContain(canary)
+    expect(lines()).toHaveLength(1)
+  },
+)
 
 test('what is no secret stays readable', () => {
   const { logger, lines } = listen()
