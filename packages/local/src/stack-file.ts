@@ -39,7 +39,7 @@ export class StackFileError extends Error {
 
 /** Writes the file (mode 0600, it holds a key) by rename, so that a reader sees the old or the new one whole. */
 export async function writeStackFile(path: string, stack: StackFile): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
   try {
     await writeFile(draft, `${JSON.stringify(stack, null, 2)}\n`, { mode: 0o600, flag: 'wx' })

@@ -14,7 +14,7 @@ import type { RedisCommand } from './unpack-redis.ts'
 export type StartRedisOptions = {
   /** What `findRedis` answered. */
   readonly redis: RedisCommand
-  /** Where data, and unless `logFile` says otherwise the log, live; made if needed. */
+  /** Where data, and unless `logFile` says otherwise the log, live; made (mode 0700) if needed. */
   readonly dir: string
   /** 0, the default, takes a free port. */
   readonly port?: number
@@ -67,7 +67,8 @@ async function startOn(port: number, options: StartRedisOptions): Promise<LocalR
   const dir = resolve(options.dir)
   const logFile = resolve(options.logFile ?? join(dir, 'redis.log'))
   const password = randomBytes(24).toString('base64url')
-  await mkdir(dir, { recursive: true })
+  // The data holds channel addresses; Redis makes its files readable for all.
+  await mkdir(dir, { recursive: true, mode: 0o700 })
 
   // The log goes straight into a file: a pipe through this process would block Redis whenever we are busy.
   const log = await open(logFile, 'a', 0o600)

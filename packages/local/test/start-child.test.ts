@@ -9,7 +9,7 @@ import {
   startChild,
   temporaryFolder,
 } from '../src/index.ts'
-import { fixture, groupOf, pidOf, runFixture, until } from './support.ts'
+import { fixture, gone, groupOf, pidOf, runFixture, until } from './support.ts'
 
 let folder: TemporaryFolder
 const started: Child[] = []
@@ -129,5 +129,5 @@ test('a child ends when its parent is killed with SIGKILL', async () => {
   const pid = await pidOf(parent)
   expect(isAlive(pid)).toBe(true)
   parent.process.kill('SIGKILL')
-  await until(() => !isAlive(pid))
+  await gone(pid)
 })

@@ -14,7 +14,7 @@ import {
   startRedis,
   temporaryFolder,
 } from '../src/index.ts'
-import { askRedis, cacheDir, groupOf, pidOf, runFixture, until } from './support.ts'
+import { askRedis, cacheDir, gone, groupOf, pidOf, runFixture, until } from './support.ts'
 
 let redis: RedisCommand
 let folder: TemporaryFolder
@@ -50,6 +50,12 @@ test('two Redis servers run at once on ports of their own', async () => {
   expect(one.port).not.toBe(two.port)
   await askRedis(one.url, 'SET', 'name', 'one')
   expect(await askRedis(two.url, 'GET', 'name')).toBe('$-1')
+})
+
+test('the folder of its data is closed to others', async () => {
+  const dir = join(folder.path, 'data')
+  await start({ dir })
+  expect((await stat(dir)).mode & 0o777).toBe(0o700)
 })
 
 test('a folder may have any name', async () => {
@@ -167,5 +173,5 @@ test.each([
   const pid = await pidOf(parent)
   expect(isAlive(pid)).toBe(true)
   parent.process.kill('SIGKILL')
-  await until(() => !isAlive(pid))
+  await gone(pid)
 })

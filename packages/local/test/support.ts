@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { isAlive } from '../src/index.ts'
 
 /** The cache that all runs share, so that only the first one downloads. */
 export const cacheDir = fileURLToPath(new URL('../../../.cache', import.meta.url))
@@ -22,6 +23,16 @@ export async function until(condition: () => boolean | Promise<boolean>, timeout
   while (!(await condition())) {
     if (performance.now() > deadlineMs) throw new Error(`Still not so after ${timeoutMs} ms: ${condition.toString()}`)
     await wait(10)
+  }
+}
+
+/** Waits until a process that is none of our children has ended; if it does not, ends it and fails. */
+export async function gone(pid: number): Promise<void> {
+  try {
+    await until(() => !isAlive(pid))
+  } catch (error) {
+    process.kill(pid, 'SIGKILL')
+    throw error
   }
 }
 
