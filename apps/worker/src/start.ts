@@ -1,14 +1,7 @@
 import type { AppId } from '@wns-fanout/domain'
 import type { TokenSource } from '@wns-fanout/fanout'
 import { AppPermits, FanoutWorker, Queues } from '@wns-fanout/fanout'
-import {
-  ConfigError,
-  createLifecycle,
-  createLogger,
-  createMetrics,
-  exitWhenParentGone,
-  startOpsServer,
-} from '@wns-fanout/runtime'
+import { createLifecycle, createLogger, createMetrics, exitWhenParentGone, startOpsServer } from '@wns-fanout/runtime'
 import type { RateLimit } from '@wns-fanout/state'
 import {
   AppStore,
@@ -36,7 +29,6 @@ export const startWorker = async (env: NodeJS.ProcessEnv): Promise<void> => {
     await start(workerConfig(env))
   } catch (error) {
     process.stderr.write(`wns-fanout worker cannot start: ${error instanceof Error ? error.message : String(error)}\n`)
-    if (env['LOG_LEVEL'] === 'debug' && !(error instanceof ConfigError)) console.error(error)
     process.exit(1)
   }
 }
@@ -71,8 +63,9 @@ const start = async (config: WorkerConfig): Promise<void> => {
   life.onStop('ops', () => ops.stop())
   await waitForRedis(redis, { signal: life.signal, onWaiting: (line) => logger.warn(line) })
   const problems = await checkRedis(redis, { allowVolatile: config.WNS_FANOUT_ALLOW_VOLATILE_REDIS })
-  if (problems.length > 0)
-    throw new Error(`Redis is not fit for this:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
+  for (const { fatal, detail } of problems) if (!fatal) logger.warn(detail)
+  const fatal = problems.filter((problem) => problem.fatal)
+  if (fatal.length > 0) throw new Error(fatal.map(({ detail }) => detail).join(' '))
 
   const keys = new Keys(config.WNS_FANOUT_PREFIX)
   await ensureEpoch(redis, keys)

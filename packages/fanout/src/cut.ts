@@ -69,6 +69,7 @@ export const popcount = (bits: Uint8Array, from = 0, to = bits.length): number =
 export const ordinalsIn = function* (bits: Uint8Array, base: number): Generator<number> {
   for (let at = 0; at < bits.length; at += 1) {
     const byte = bits[at] ?? 0
-    for (let bit = 0; byte !== 0 && bit < 8; bit += 1) if ((byte & (0x80 >> bit)) !== 0) yield base + at * 8 + bit
+    if (byte === 0) continue
+    for (let bit = 0; bit < 8; bit += 1) if ((byte & (0x80 >> bit)) !== 0) yield base + at * 8 + bit
   }
 }

@@ -54,7 +54,7 @@ export const batchJob = (
 
 /** Options of every worker, with the lock time that the configuration sets; the rest of the times follow from it. */
 export const workerOptions = (connection: RedisConnection, lockMs: number): WorkerOptions & QueueOptions => ({
-  connection: connection as never,
+  connection: connection,
   lockDuration: lockMs,
   lockRenewTime: Math.round(lockMs / 3),
   stalledInterval: Math.max(1000, Math.round(lockMs / 4)),
@@ -133,7 +133,7 @@ export class Queues {
   }
 
   #queue<T>(name: string, prefix: string): Queue<T> {
-    const queue = new Queue<T>(name, { connection: this.#connection as never, prefix, skipVersionCheck: true })
+    const queue = new Queue<T>(name, { connection: this.#connection, prefix, skipVersionCheck: true })
     queue.on('error', (error) => this.#onError(name, error))
     return queue
   }

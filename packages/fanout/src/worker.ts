@@ -118,7 +118,7 @@ export class FanoutWorker {
       if (state === 'paused' && !runner.worker.isPaused()) await this.#rest(app, runner)
       else if (state === 'active' && runner.worker.isPaused()) {
         this.#runners.set(app, { worker: runner.worker, halt: new AbortController() })
-        runner.worker.resume()
+        await runner.worker.resume()
       }
     }
     for (const [app, runner] of this.#runners) {
