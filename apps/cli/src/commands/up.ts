@@ -130,7 +130,9 @@ function overview(stack: RunningStack, stackFile: string, logs: string): readonl
     ...fieldLines([
       ['API', `${stack.api}/v1`],
       ['docs', `${stack.api}/docs`],
-      ['metrics', [stack.ops.api, ...stack.ops.workers].map((url) => `${url}/metrics`).join('\n         ')],
+      ...[stack.ops.api, ...stack.ops.workers].map(
+        (url, index) => [index === 0 ? 'metrics' : '', `${url}/metrics`] as const,
+      ),
       ['simulator', simulator === null ? null : `${simulator.control}/v1/stats`],
       ['logs', logs],
       ['details', stackFile],

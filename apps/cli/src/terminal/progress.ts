@@ -21,7 +21,8 @@ const barColumns = 24
 
 /** A live bar on a terminal; elsewhere a plain line every two seconds and one at the end. */
 export function createProgress(screen: Screen, label: string, nowMs: () => number = () => performance.now()): Progress {
-  let shownAtMs = Number.NEGATIVE_INFINITY
+  // A plain line about nothing done yet says nothing.
+  let shownAtMs = screen.live ? Number.NEGATIVE_INFINITY : nowMs()
   let shown = ''
   let ended = false
   const show = (step: Step): void => {
