@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     include: ['{apps,packages}/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
+    globalSetup: [fileURLToPath(new URL('support/global-redis.ts', import.meta.url))],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,

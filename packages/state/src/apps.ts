@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { App, AppId, AppRequest, AppSettings, Credentials, SecretSource } from '@wns-fanout/domain'
-import { appSettings, isTerminal, Problem, Secret } from '@wns-fanout/domain'
+import { appSettings, Problem, Secret } from '@wns-fanout/domain'
 import type { Keyring } from './keyring.ts'
 import { deleteByPrefix } from './delete-by-prefix.ts'
 import type { Keys } from './keys.ts'
@@ -210,11 +210,12 @@ export class AppStore {
   async #refuseWithCampaigns(app: AppId): Promise<void> {
     const campaigns = await this.#redis.zrange(this.#keys.campaigns(app), 0, '-1')
     for (const campaign of campaigns) {
-      const state = await this.#redis.hget(this.#keys.campaign(app, campaign), 'state')
-      if (state !== null && !isTerminal(state as Parameters<typeof isTerminal>[0]))
+      const [state, finished] = await this.#redis.hmget(this.#keys.campaign(app, campaign), 'state', 'finished')
+      // A stopped campaign still has posts under way until it is finished; one without a record has expired.
+      if (typeof state === 'string' && typeof finished !== 'string')
         throw new Problem(
           'app-has-campaigns',
-          `the campaign ${campaign} of app ${app} is ${state}; cancel it or wait for its end, then delete the app`,
+          `the campaign ${campaign} of app ${app} is ${state} and not finished; cancel it or wait for its end, then delete the app`,
         )
     }
   }

@@ -1,0 +1,184 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { AppId, AppRequest } from '@wns-fanout/domain'
+import { Problem } from '@wns-fanout/domain'
+import { AppStore, Registry, SecretUnavailableError } from '@wns-fanout/state'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { dumpOf, keyring, keysOf, NEWS, registrations, setup } from './support.ts'
+
+const SID = 'S-1-15-2-1234-5678'
+const store = (clientSecret: AppRequest['credentials']['clientSecret'], more: Partial<AppRequest> = {}): AppRequest => ({
+  credentials: { kind: 'store', packageSid: `ms-app://${SID.toLowerCase()}`, clientSecret },
+  ...more,
+})
+
+const start = (env: Record<string, string> = {}) => {
+  const bench = setup()
+  const ring = keyring()
+  return { ...bench, ring, apps: new AppStore(bench.redis, bench.keys, ring, { env }) }
+}
+
+describe('an app', () => {
+  test('is created once, then replaced', async () => {
+    const { apps } = start()
+    expect(await apps.put(NEWS, store('s', { ratePerSecond: 50 }))).toMatchObject({
+      created: true,
+      settings: { app: 'news', ratePerSecond: 50, burst: 5, genericIntervalSeconds: 1800, maxAttempts: 5 },
+    })
+    expect(await apps.put(NEWS, store('s', { ratePerSecond: 60 }))).toMatchObject({ created: false })
+    expect(await apps.settings(NEWS)).toMatchObject({ ratePerSecond: 60 })
+    expect(await apps.list()).toEqual(['news'])
+  })
+
+  test('shows that its secrets are set, and its SID in one form', async () => {
+    const { apps } = start()
+    await apps.put(NEWS, store('s'))
+    expect(await apps.get(NEWS)).toMatchObject({
+      state: 'active',
+      credentials: { kind: 'store', packageSid: `ms-app://${SID}`, clientSecret: { set: true } },
+    })
+    expect(await apps.get('other' as AppId)).toBeNull()
+    expect(await apps.settings('other' as AppId)).toBeNull()
+    expect(await apps.credentials('other' as AppId)).toBeNull()
+  })
+
+  test('keeps its secrets sealed: Redis never holds their text', async () => {
+    const bench = start()
+    await bench.apps.put(NEWS, {
+      credentials: {
+        kind: 'entra',
+        tenantId: 'contoso.example',
+        clientId: 'c-1',
+        clientSecret: 'canary-new',
+        previousClientSecret: 'canary-old',
+      },
+    })
+    const credentials = await bench.apps.credentials(NEWS)
+    expect(credentials?.clientSecret.reveal()).toBe('canary-new')
+    expect(credentials?.previousClientSecret?.reveal()).toBe('canary-old')
+    expect(JSON.stringify(credentials)).not.toContain('canary')
+    const dump = await dumpOf(bench)
+    expect(dump).toContain('contoso.example')
+    expect(dump).not.toContain('canary')
+    expect(dump).not.toContain(Buffer.from('canary').toString('base64').slice(0, 7))
+  })
+
+  test('a sealed secret cannot be moved to another app', async () => {
+    const { apps, redis, keys } = start()
+    const other = 'other' as AppId
+    await apps.put(NEWS, store('mine'))
+    await apps.put(other, store('theirs'))
+    await redis.hset(keys.app(other), 'credentials', (await redis.hget(keys.app(NEWS), 'credentials')) ?? '')
+    await expect(apps.credentials(other)).rejects.toThrow(SecretUnavailableError)
+  })
+
+  test('reads referenced secrets when they are needed, and again when they changed', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'secret-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const path = join(folder, 'secret')
+    const { apps } = start({ NEWS_SECRET: 'from-env' })
+    await apps.put(NEWS, store({ ref: 'env:NEWS_SECRET' }))
+    expect((await apps.credentials(NEWS))?.clientSecret.reveal()).toBe('from-env')
+    await apps.put(NEWS, store({ ref: `file:${path}` }))
+    await expect(apps.credentials(NEWS)).rejects.toThrow(/clientSecret of app news refers to file:.*ENOENT/)
+    await writeFile(path, 'first\n')
+    expect((await apps.credentials(NEWS))?.clientSecret.reveal()).toBe('first')
+    await writeFile(path, 'second')
+    expect((await apps.credentials(NEWS))?.clientSecret.reveal()).toBe('second')
+    await writeFile(path, '\n')
+    await expect(apps.credentials(NEWS)).rejects.toThrow(/which is empty/)
+    await apps.put(NEWS, store({ ref: 'env:MISSING' }))
+    await expect(apps.credentials(NEWS)).rejects.toMatchObject({ code: 'secret-unavailable' })
+  })
+})
+
+describe('watching', () => {
+  test('every change gives a new revision that shows it', async () => {
+    const { apps } = start()
+    await apps.put(NEWS, store('s'))
+    const look = async () => (await apps.revisions()).get(NEWS)
+    const first = await look()
+    expect(first).toMatchObject({ state: 'active', identity: `ms-app://${SID}`, settings: { ratePerSecond: 300 } })
+    expect(await apps.pause(NEWS)).toBe(true)
+    const second = await look()
+    expect(second).toMatchObject({ state: 'paused' })
+    expect(second?.revision).toBeGreaterThan(first?.revision ?? 0)
+    await apps.put(NEWS, store('s', { ratePerSecond: 7 }))
+    expect(await look()).toMatchObject({ state: 'paused', settings: { ratePerSecond: 7 } })
+    expect(await apps.resume(NEWS)).toBe(true)
+    expect(await look()).toMatchObject({ state: 'active' })
+    expect(await apps.pause('other' as AppId)).toBe(false)
+    expect([...(await apps.revisions()).keys()]).toEqual(['news'])
+  })
+
+  test('changes at the same time end with the published copy equal to the truth', async () => {
+    const { apps } = start()
+    await apps.put(NEWS, store('s'))
+    const changes = Array.from({ length: 20 }, (_, at) =>
+      at % 3 === 0 ? apps.put(NEWS, store('s', { ratePerSecond: at + 1 })) : apps.setState(NEWS, at % 2 ? 'paused' : 'active'),
+    )
+    await Promise.all(changes)
+    const record = await apps.get(NEWS)
+    expect((await apps.revisions()).get(NEWS)).toMatchObject({ settings: record?.settings, state: record?.state })
+  })
+
+  test('a breaker keeps its first reason until it is cleared', async () => {
+    const { apps } = start()
+    await apps.put(NEWS, store('s'))
+    const breaker = { kind: 'credentials', reason: 'invalid_client: "quoted"', since: '2026-01-01T00:00:00.000Z' } as const
+    expect(await apps.setBreaker(NEWS, breaker)).toBe(true)
+    expect(await apps.setBreaker(NEWS, { ...breaker, reason: 'later' })).toBe(false)
+    expect((await apps.get(NEWS))?.breaker).toEqual(breaker)
+    expect((await apps.revisions()).get(NEWS)?.breaker).toEqual(breaker)
+    expect(await apps.clearBreaker(NEWS, 'answers')).toBe(false)
+    expect(await apps.clearBreaker(NEWS, 'credentials')).toBe(true)
+    expect(await apps.clearBreaker(NEWS)).toBe(false)
+    expect((await apps.revisions()).get(NEWS)?.breaker).toBeUndefined()
+    expect(await apps.setBreaker('other' as AppId, breaker)).toBe(false)
+  })
+
+  test('new credentials close the breaker that the old ones opened', async () => {
+    const { apps } = start()
+    await apps.put(NEWS, store('bad'))
+    await apps.setBreaker(NEWS, { kind: 'credentials', reason: 'bad', since: '2026-01-01T00:00:00.000Z' })
+    await apps.put(NEWS, store('good'))
+    expect((await apps.get(NEWS))?.breaker).toBeUndefined()
+  })
+})
+
+describe('deleting', () => {
+  test('removes every key of the app and of no other', async () => {
+    const bench = start()
+    const { apps, redis, keys } = bench
+    const neighbour = 'news-2' as AppId
+    const registry = new Registry(redis, keys)
+    for (const app of [NEWS, neighbour]) {
+      await apps.put(app, store('s'))
+      await registry.register(app, registrations(2000, { tags: ['a'] }))
+    }
+    const others = (await keysOf(bench)).filter((key) => !key.includes('{news}'))
+    expect(await apps.delete(NEWS)).toBe(true)
+    expect(await keysOf(bench)).toEqual(others)
+    expect(await apps.list()).toEqual([neighbour])
+    expect(await apps.get(NEWS)).toBeNull()
+    expect(await registry.count(neighbour)).toBe(2000)
+    expect(await apps.delete(NEWS)).toBe(false)
+  })
+
+  test('is refused while a campaign is not over', async () => {
+    const { apps, redis, keys } = start()
+    await apps.put(NEWS, store('s'))
+    await redis.zadd(keys.campaigns(NEWS), 1, 'c1')
+    await redis.set(keys.campaignApp('c1'), NEWS)
+    await redis.hset(keys.campaign(NEWS, 'c1'), 'state', 'sending')
+    const refusal = await apps.delete(NEWS).catch((error: unknown) => error)
+    expect(refusal).toBeInstanceOf(Problem)
+    expect(refusal).toMatchObject({ code: 'app-has-campaigns', status: 409 })
+    await redis.hset(keys.campaign(NEWS, 'c1'), 'state', 'cancelled')
+    await expect(apps.delete(NEWS)).rejects.toMatchObject({ code: 'app-has-campaigns' })
+    await redis.hset(keys.campaign(NEWS, 'c1'), 'finished', '1')
+    expect(await apps.delete(NEWS)).toBe(true)
+    expect(await redis.exists(keys.campaignApp('c1'))).toBe(0)
+  })
+})

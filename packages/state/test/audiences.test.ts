@@ -1,0 +1,241 @@
+import { randomBytes } from 'node:crypto'
+import { fc, test } from '@fast-check/vitest'
+import type { ListName, TagExpression } from '@wns-fanout/domain'
+import { channelId, parseTagExpression } from '@wns-fanout/domain'
+import { Audiences, Lists, Registry } from '@wns-fanout/state'
+import { describe, expect } from 'vitest'
+import type { Bench } from './support.ts'
+import { ids, keysOf, NEWS, ordinalsIn, registration, setup } from './support.ts'
+
+const start = () => {
+  const bench = setup()
+  return {
+    ...bench,
+    registry: new Registry(bench.redis, bench.keys),
+    audiences: new Audiences(bench.redis, bench.keys),
+    lists: new Lists(bench.redis, bench.keys),
+    target: bench.keys.targets(NEWS, 'c1'),
+  }
+}
+
+const membersOf = async ({ redis }: Bench, key: string): Promise<number[]> =>
+  ordinalsIn((await redis.getBuffer(key)) ?? Buffer.alloc(0))
+
+const wardrobe = [['news'], ['sport'], ['news', 'sport'], [], ['news', 'beta']]
+
+const withWardrobe = async () => {
+  const bench = start()
+  await bench.registry.register(
+    NEWS,
+    wardrobe.map((tags, at) => registration(`c${at}`, { tags })),
+  )
+  return bench
+}
+
+describe('freezing', () => {
+  test.each([
+    ['news', [0, 2, 4]],
+    ['news and sport', [2]],
+    ['news or sport', [0, 1, 2, 4]],
+    ['not news', [1, 3]],
+    ['not (news or sport)', [3]],
+    ['(news or sport) and not beta', [0, 1, 2]],
+    ['unknown', []],
+    ['not unknown', [0, 1, 2, 3, 4]],
+    ['news and unknown', []],
+    ['not not news', [0, 2, 4]],
+    ['not sport or beta', [0, 3, 4]],
+  ])('the tags %s are the channels %j', async (tags, expected) => {
+    const bench = await withWardrobe()
+    expect(await bench.audiences.freeze(NEWS, { tags }, bench.target)).toEqual({ size: expected.length })
+    expect(await membersOf(bench, bench.target)).toEqual(expected)
+  })
+
+  test('all are those who are registered and did not opt out', async () => {
+    const bench = await withWardrobe()
+    await bench.registry.unregister(NEWS, channelId('c1'))
+    await bench.registry.setOptOut(NEWS, channelId('c2'), true)
+    expect(await bench.audiences.freeze(NEWS, { all: true }, bench.target)).toEqual({ size: 3 })
+    expect(await membersOf(bench, bench.target)).toEqual([0, 3, 4])
+    expect(await bench.audiences.freeze(NEWS, { all: true }, bench.target, { exceptOptOut: false })).toEqual({ size: 4 })
+  })
+
+  test('the dead keep wearing their tags and are in no audience, nor in its opposite', async () => {
+    const bench = await withWardrobe()
+    await bench.redis.setbit(bench.keys.occupied(NEWS), 0, 0)
+    expect(await bench.audiences.count(NEWS, { tags: 'news' })).toEqual({ size: 2 })
+    expect(await bench.audiences.count(NEWS, { tags: 'not news' })).toEqual({ size: 2 })
+  })
+
+  test('listed channels are found and the unknown ones counted, each once', async () => {
+    const bench = await withWardrobe()
+    await bench.registry.unregister(NEWS, channelId('c1'))
+    const channels = ids('c0', 'c3', 'c0', 'c1', 'nobody', 'nobody')
+    expect(await bench.audiences.freeze(NEWS, { channels }, bench.target)).toEqual({ size: 2, unknownChannels: 2 })
+    expect(await membersOf(bench, bench.target)).toEqual([0, 3])
+  })
+
+  test('a bitmap made elsewhere is an audience, less those who left', async () => {
+    const bench = await withWardrobe()
+    const key = bench.keys.temporary(NEWS, 'failed')
+    for (const ordinal of [1, 2, 4, 77]) await bench.redis.setbit(key, ordinal, 1)
+    await bench.registry.unregister(NEWS, channelId('c2'))
+    expect(await bench.audiences.freeze(NEWS, { bitmapKey: key }, bench.target)).toEqual({ size: 2 })
+    expect(await membersOf(bench, bench.target)).toEqual([1, 4])
+  })
+
+  test('an app without channels has empty audiences', async () => {
+    const bench = start()
+    expect(await bench.audiences.freeze(NEWS, { all: true }, bench.target)).toEqual({ size: 0 })
+    expect(await bench.audiences.freeze(NEWS, { tags: 'not news' }, bench.target)).toEqual({ size: 0 })
+    expect(await bench.audiences.freeze(NEWS, { channels: ids('a') }, bench.target)).toEqual({ size: 0, unknownChannels: 1 })
+    expect(await bench.audiences.freeze(NEWS, { all: true }, bench.target, { sample: { share: 0.5, seed: 1 } })).toEqual({
+      size: 0,
+    })
+  })
+
+  test('freezing leaves nothing behind but the frozen audience, which does not expire', async () => {
+    const bench = await withWardrobe()
+    const before = await keysOf(bench)
+    await bench.audiences.freeze(NEWS, { tags: '(news or sport) and not beta' }, bench.target)
+    await bench.audiences.freeze(NEWS, { channels: ids('c0') }, bench.target)
+    await bench.audiences.freeze(NEWS, { all: true }, bench.target, { sample: { share: 0.9, seed: 'x' } })
+    await bench.audiences.count(NEWS, { all: true })
+    await bench.audiences.count(NEWS, { tags: 'news' }, { sample: { share: 0.9, seed: 'x' } })
+    expect(await keysOf(bench)).toEqual([...before, bench.target].toSorted())
+    expect(await bench.redis.ttl(bench.target)).toBe(-1)
+  })
+
+  test('ten million ordinals are evaluated in a moment', async () => {
+    const bench = start()
+    const { redis, keys } = bench
+    await redis.set(keys.next(NEWS), 10_000_000)
+    await redis.set(keys.occupied(NEWS), Buffer.alloc(1_250_000, 0xff))
+    await redis.set(keys.tag(NEWS, 'news'), randomBytes(1_250_000))
+    await redis.set(keys.tag(NEWS, 'sport'), randomBytes(600_000))
+    const startedAt = performance.now()
+    const { size } = await bench.audiences.freeze(NEWS, { tags: '(news or sport) and not (news and sport)' }, bench.target)
+    const tookMs = performance.now() - startedAt
+    expect(size).toBeGreaterThan(4_900_000)
+    expect(size).toBeLessThan(5_100_000)
+    expect(tookMs).toBeLessThan(1000)
+  })
+})
+
+describe('sampling', () => {
+  const many = async () => {
+    const bench = start()
+    await bench.redis.set(bench.keys.next(NEWS), 800_000)
+    await bench.redis.set(bench.keys.occupied(NEWS), Buffer.alloc(100_000, 0xff))
+    return bench
+  }
+
+  test('a sample has about its share and is the same each time', async () => {
+    const bench = await many()
+    const sample = { share: 0.1, seed: 'spring' }
+    const { size } = await bench.audiences.freeze(NEWS, { all: true }, bench.target, { sample })
+    expect(Math.abs(size - 80_000)).toBeLessThan(2000)
+    const first = await membersOf(bench, bench.target)
+    expect(first).toHaveLength(size)
+    await bench.audiences.freeze(NEWS, { all: true }, bench.target, { sample })
+    expect(await membersOf(bench, bench.target)).toEqual(first)
+    expect(await bench.audiences.count(NEWS, { all: true }, { sample })).toEqual({ size })
+  })
+
+  test('another seed chooses others, a larger share includes the smaller one', async () => {
+    const bench = await many()
+    const choose = async (share: number, seed: string | number) => {
+      await bench.audiences.freeze(NEWS, { all: true }, bench.target, { sample: { share, seed } })
+      return new Set(await membersOf(bench, bench.target))
+    }
+    const [small, large, other] = [await choose(0.05, 7), await choose(0.2, 7), await choose(0.05, 8)]
+    expect(small.isSubsetOf(large)).toBe(true)
+    const both = small.intersection(other).size / small.size
+    expect(Math.abs(both - 0.05)).toBeLessThan(0.01)
+  })
+
+  test('the whole is the whole', async () => {
+    const bench = await many()
+    expect(await bench.audiences.count(NEWS, { all: true }, { sample: { share: 1, seed: 1 } })).toEqual({ size: 800_000 })
+  })
+})
+
+const evaluate = (expression: TagExpression, tags: readonly string[]): boolean => {
+  switch (expression.kind) {
+    case 'tag':
+      return tags.includes(expression.tag)
+    case 'not':
+      return !evaluate(expression.of, tags)
+    case 'and':
+      return evaluate(expression.left, tags) && evaluate(expression.right, tags)
+    case 'or':
+      return evaluate(expression.left, tags) || evaluate(expression.right, tags)
+    default:
+      return expression satisfies never
+  }
+}
+
+const { expressionText } = fc.letrec<{ expressionText: string }>((tie) => ({
+  expressionText: fc.oneof(
+    { maxDepth: 4, depthSize: 'small' },
+    fc.constantFrom('a', 'b', 'c', 'nobody'),
+    tie('expressionText').map((inner) => `not (${inner})`),
+    fc.tuple(tie('expressionText'), tie('expressionText')).map(([left, right]) => `(${left}) and (${right})`),
+    fc.tuple(tie('expressionText'), tie('expressionText')).map(([left, right]) => `(${left}) or (${right})`),
+  ),
+}))
+
+test.prop([expressionText, fc.array(fc.subarray(['a', 'b', 'c']), { maxLength: 20 }), fc.array(fc.nat(19), { maxLength: 5 })], {
+  numRuns: 60,
+})('any expression is evaluated as logic says, over those who are registered', async (text, tagSets, left) => {
+  const bench = start()
+  await bench.registry.register(
+    NEWS,
+    tagSets.map((tags, at) => registration(`c${at}`, { tags })),
+  )
+  for (const at of left) await bench.registry.unregister(NEWS, channelId(`c${at}`))
+  const parsed = parseTagExpression(text)
+  if (!parsed.ok) throw new Error(parsed.detail)
+  const expected = tagSets.flatMap((tags, at) => (!left.includes(at) && evaluate(parsed.expression, tags) ? [at] : []))
+  expect(await bench.audiences.freeze(NEWS, { tags: text }, bench.target)).toEqual({ size: expected.length })
+  expect(await membersOf(bench, bench.target)).toEqual(expected)
+})
+
+describe('lists', () => {
+  const VIP = 'vip' as ListName
+
+  test('a list is stored, found, used as an audience and removed', async () => {
+    const bench = await withWardrobe()
+    const { lists, audiences } = bench
+    expect(await lists.put(NEWS, VIP, ids('c1', 'c4', 'c1', 'nobody'))).toEqual({ size: 2, unknown: 1 })
+    expect(await lists.get(NEWS, VIP)).toEqual({ size: 2, unknown: 1 })
+    expect(await audiences.freeze(NEWS, { list: 'vip' }, bench.target)).toEqual({ size: 2 })
+    expect(await membersOf(bench, bench.target)).toEqual([1, 4])
+    const ttl = await bench.redis.ttl(bench.keys.list(NEWS, 'vip'))
+    expect(ttl).toBeGreaterThan(29.9 * 86_400)
+    expect(await lists.delete(NEWS, VIP)).toBe(true)
+    expect(await lists.delete(NEWS, VIP)).toBe(false)
+    expect(await lists.get(NEWS, VIP)).toBeNull()
+    await expect(audiences.freeze(NEWS, { list: 'vip' }, bench.target)).rejects.toMatchObject({ code: 'not-found' })
+  })
+
+  test('until a new upload is complete the old list stays in force', async () => {
+    const bench = await withWardrobe()
+    await bench.lists.put(NEWS, VIP, ids('c0'))
+    const failing = async function* () {
+      for (let at = 0; at < 600; at += 1) yield channelId(`c${at % 5}`)
+      expect(await bench.lists.get(NEWS, VIP)).toEqual({ size: 1, unknown: 0 })
+      throw new Error('the upload broke off')
+    }
+    await expect(bench.lists.put(NEWS, VIP, failing())).rejects.toThrow('broke off')
+    expect(await bench.lists.get(NEWS, VIP)).toEqual({ size: 1, unknown: 0 })
+    expect(await bench.lists.put(NEWS, VIP, ids('c1', 'c2'))).toEqual({ size: 2, unknown: 0 })
+  })
+
+  test('an empty list is a list', async () => {
+    const bench = await withWardrobe()
+    expect(await bench.lists.put(NEWS, VIP, [])).toEqual({ size: 0, unknown: 0 })
+    expect(await bench.lists.get(NEWS, VIP)).toEqual({ size: 0, unknown: 0 })
+    expect(await bench.audiences.count(NEWS, { list: 'vip' })).toEqual({ size: 0 })
+  })
+})

@@ -1,0 +1,251 @@
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { channelId } from '@wns-fanout/domain'
+import type { RedisConnection } from '@wns-fanout/state'
+import {
+  AppStore,
+  Audiences,
+  checkRedis,
+  closeRedis,
+  connectRedis,
+  describeAddress,
+  ensureEpoch,
+  Keys,
+  loadScript,
+  memoryShare,
+  parseRedisUrl,
+  Permits,
+  readEpoch,
+  Registry,
+  waitForRedis,
+} from '@wns-fanout/state'
+import { Cluster } from 'ioredis'
+import { describe, expect, inject, onTestFinished, test } from 'vitest'
+import { keyring, NEWS, registration, setup, until } from './support.ts'
+
+describe('REDIS_URL', () => {
+  test.each([
+    ['redis://localhost', { kind: 'single', tls: false, hosts: [{ host: 'localhost', port: 6379 }], db: 0 }],
+    ['redis://10.0.0.1:7000/3', { kind: 'single', tls: false, hosts: [{ host: '10.0.0.1', port: 7000 }], db: 3 }],
+    ['rediss://[::1]:7000/', { kind: 'single', tls: true, hosts: [{ host: '::1', port: 7000 }], db: 0 }],
+    [
+      'redis://fan:p%40ss%2Fw%3Ard@h',
+      { kind: 'single', tls: false, hosts: [{ host: 'h', port: 6379 }], db: 0, username: 'fan', password: 'p@ss/w:rd' },
+    ],
+    ['redis://:pw@h', { kind: 'single', tls: false, hosts: [{ host: 'h', port: 6379 }], db: 0, password: 'pw' }],
+    [
+      'redis+sentinel://a:1,b/main/2',
+      {
+        kind: 'sentinel',
+        tls: false,
+        hosts: [
+          { host: 'a', port: 1 },
+          { host: 'b', port: 26_379 },
+        ],
+        db: 2,
+        masterName: 'main',
+      },
+    ],
+    [
+      'rediss+cluster://u:p@a:1,b:2',
+      {
+        kind: 'cluster',
+        tls: true,
+        hosts: [
+          { host: 'a', port: 1 },
+          { host: 'b', port: 2 },
+        ],
+        db: 0,
+        username: 'u',
+        password: 'p',
+      },
+    ],
+  ])('%s is understood', (url, expected) => {
+    expect(parseRedisUrl(url)).toEqual(expected)
+  })
+
+  test.each([
+    'localhost:6379',
+    'http://localhost',
+    'redis://',
+    'redis://a,b',
+    'redis://h:0',
+    'redis://h:70000',
+    'redis://h/x',
+    'redis://h/1/2',
+    'redis+sentinel://h',
+    'redis+cluster://h/1',
+    'redis://u:%zz@h',
+  ])('%s is refused with the forms that are wanted', (url) => {
+    expect(() => parseRedisUrl(url)).toThrow(/REDIS_URL cannot be used: .* Wanted is redis:\/\//)
+  })
+
+  test('a refusal shows no password', () => {
+    expect(() => parseRedisUrl('redis://u:hunter2@h:99999')).toThrow(/^(?!.*hunter2)/)
+    expect(describeAddress(parseRedisUrl('redis://u:hunter2@[::1]:1'))).toBe('[::1]:1')
+  })
+})
+
+describe('a connection', () => {
+  test('does not hang what was sent on its errors', async () => {
+    const { redis, keys } = setup()
+    await redis.set(keys.epoch, 'text')
+    const errors = await Promise.all([
+      redis.hset(keys.epoch, 'field', 'canary-secret').catch((error: unknown) => error),
+      redis
+        .pipeline()
+        .hset(keys.epoch, 'field', 'canary-secret')
+        .exec()
+        .then((replies) => replies?.[0]?.[0]),
+      redis.duplicate().hset(keys.epoch, 'f', 'canary-secret').catch((error: unknown) => error),
+      loadScript('app-set').run(redis, [keys.epoch], ['f', 'canary-secret']).catch((error: unknown) => error),
+    ])
+    for (const error of errors) {
+      expect(error).toBeInstanceOf(Error)
+      expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('canary-secret')
+    }
+  })
+
+  test('of a producer fails at once when Redis goes away, one of a worker waits', async () => {
+    const proxy = await startProxy(inject('redisUrl'))
+    const producer = connectRedis(proxy.url, { role: 'producer' })
+    const worker = connectRedis(proxy.url, { role: 'worker' })
+    onTestFinished(() => Promise.all([closeRedis(producer), closeRedis(worker)]).then(() => undefined))
+    expect(await producer.ping()).toBe('PONG')
+    expect(await worker.ping()).toBe('PONG')
+    proxy.cut()
+    await until(() => producer.status !== 'ready' && worker.status !== 'ready')
+    await expect(producer.ping()).rejects.toThrow(/enableOfflineQueue|closed|max retries/i)
+    const patient = worker.ping()
+    await proxy.mend()
+    expect(await patient).toBe('PONG')
+    await until(() => producer.status === 'ready')
+    expect(await producer.ping()).toBe('PONG')
+  })
+
+  test('can be waited for, with one clear line instead of a stack trace', async () => {
+    const proxy = await startProxy(inject('redisUrl'))
+    proxy.cut()
+    const redis = connectRedis(proxy.url, { role: 'worker' })
+    onTestFinished(() => closeRedis(redis))
+    const lines: string[] = []
+    const ready = waitForRedis(redis, { onWaiting: (line) => lines.push(line) })
+    await until(() => lines.length > 0)
+    expect(lines[0]).toMatch(/^Redis at 127\.0\.0\.1:\d+ cannot be used yet: .*ECONNREFUSED.*; trying again\.$/)
+    await proxy.mend()
+    await ready
+    expect(await redis.ping()).toBe('PONG')
+  })
+
+  test('with a wrong password says so', async () => {
+    const { port } = new URL(inject('redisUrl'))
+    const redis = connectRedis(`redis://:wrong-canary@127.0.0.1:${port}`, { role: 'worker' })
+    onTestFinished(() => redis.disconnect())
+    const aborting = new AbortController()
+    const lines: string[] = []
+    const waiting = waitForRedis(redis, { signal: aborting.signal, onWaiting: (line) => lines.push(line) })
+    await until(() => lines.length > 0)
+    expect(lines[0]).toMatch(/WRONGPASS.*check user and password in REDIS_URL/)
+    expect(lines.join()).not.toContain('wrong-canary')
+    aborting.abort(new Error('stopping'))
+    await expect(waiting).rejects.toThrow('stopping')
+  })
+})
+
+describe('checks', () => {
+  test('a Redis that forgets is refused with what to set, or accepted with a warning', async () => {
+    const { redis } = setup()
+    const problems = await checkRedis(redis)
+    expect(problems).toMatchObject([{ code: 'volatile', fatal: true, detail: expect.stringContaining('appendonly yes') }])
+    expect(await checkRedis(redis, { allowVolatile: true })).toMatchObject([{ code: 'volatile', fatal: false }])
+  })
+
+  test('the share of the memory in use is between 0 and 1', async () => {
+    const { redis } = setup()
+    const share = await memoryShare(redis)
+    expect(share).toBeGreaterThan(0)
+    expect(share).toBeLessThan(1)
+  })
+
+  test('the epoch is made once and then the same for everybody', async () => {
+    const { redis, keys } = setup()
+    expect(await readEpoch(redis, keys)).toBeNull()
+    const both = await Promise.all([ensureEpoch(redis, keys), ensureEpoch(redis, keys)])
+    expect(both.filter(({ created }) => created)).toHaveLength(1)
+    expect(new Set(both.map(({ epoch }) => epoch)).size).toBe(1)
+    expect(await ensureEpoch(redis, keys)).toEqual({ epoch: await readEpoch(redis, keys), created: false })
+  })
+})
+
+describe('scripts', () => {
+  test('run again after Redis forgot them', async () => {
+    const { redis, keys } = setup()
+    const script = loadScript('app-set')
+    expect(await script.run(redis, [keys.app(NEWS)], ['state', 'x'])).toBe(0)
+    await redis.script('FLUSH')
+    expect(await script.run(redis, [keys.app(NEWS)], ['state', 'x'])).toBe(0)
+    await redis.script('FLUSH')
+    expect(await script.runBuffer(redis, [keys.app(NEWS)], ['state', Buffer.from([0, 255])])).toBe(0)
+  })
+
+  test('need a key', async () => {
+    const { redis } = setup()
+    await expect(loadScript('app-set').run(redis, [], [])).rejects.toThrow('needs a key')
+  })
+})
+
+test('apps, channels, audiences and permits work in a cluster', async () => {
+  const redis: RedisConnection = connectRedis(inject('redisClusterUrl'), { role: 'worker' })
+  onTestFinished(() => closeRedis(redis))
+  await waitForRedis(redis)
+  expect(redis).toBeInstanceOf(Cluster)
+  const keys = new Keys('cluster:')
+  const apps = new AppStore(redis, keys, keyring())
+  const registry = new Registry(redis, keys)
+  const credentials = { kind: 'entra', tenantId: 't', clientId: 'c', clientSecret: 's' } as const
+  expect(await apps.put(NEWS, { credentials })).toMatchObject({ created: true })
+  await registry.register(NEWS, [registration('a', { tags: ['x'] }), registration('b')])
+  const audiences = new Audiences(redis, keys)
+  expect(await audiences.freeze(NEWS, { tags: 'not x' }, keys.targets(NEWS, 'c1'))).toEqual({ size: 1 })
+  expect(await audiences.count(NEWS, { channels: [channelId('a')] }, { sample: { share: 0.999_999, seed: 1 } })).toMatchObject({ unknownChannels: 0 })
+  expect(await new Permits(redis, keys).take(NEWS, 5, { ratePerSecond: 10, burst: 5 })).toMatchObject({ granted: 5 })
+  expect((await checkRedis(redis)).map(({ code }) => code)).toEqual(['volatile'])
+  expect(await memoryShare(redis)).toBeGreaterThan(0)
+  expect(await apps.delete(NEWS)).toBe(true)
+  expect(await registry.count(NEWS)).toBe(0)
+})
+
+/** A port that passes everything on to Redis, until it is cut; `mend` opens the same port again. */
+const startProxy = async (redisUrl: string) => {
+  const target = new URL(redisUrl)
+  const { connect } = await import('node:net')
+  const sockets = new Set<{ destroy: () => void }>()
+  const make = () =>
+    createServer((inner) => {
+      const outer = connect(Number(target.port), target.hostname)
+      for (const socket of [inner, outer]) {
+        sockets.add(socket)
+        socket.on('error', () => socket.destroy()).on('close', () => sockets.delete(socket))
+      }
+      inner.pipe(outer).pipe(inner)
+      inner.on('close', () => outer.destroy())
+      outer.on('close', () => inner.destroy())
+    })
+  let server = make()
+  const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  await listen(0)
+  const { port } = server.address() as AddressInfo
+  const cut = () => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  }
+  onTestFinished(cut)
+  return {
+    url: `redis://${target.username}:${target.password}@127.0.0.1:${port}`,
+    cut,
+    mend: async () => {
+      server = make()
+      await listen(port)
+    },
+  }
+}

@@ -1,0 +1,103 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { AppId, ChannelId, Registration } from '@wns-fanout/domain'
+import { channelId, parseImportLine } from '@wns-fanout/domain'
+import type { RedisConnection } from '@wns-fanout/state'
+import { closeRedis, connectRedis, Keyring, Keys } from '@wns-fanout/state'
+import { inject, onTestFinished } from 'vitest'
+
+export interface Bench {
+  readonly redis: RedisConnection
+  readonly keys: Keys
+}
+
+/** A connection and a key prefix of this test alone; both are gone when it ends. */
+export const setup = (): Bench => {
+  const keys = new Keys(`t-${randomBytes(6).toString('hex')}:`)
+  const redis = connectRedis(inject('redisUrl'), { role: 'worker' })
+  onTestFinished(async () => {
+    for (const key of await keysOf({ redis, keys })) await redis.unlink(key)
+    await closeRedis(redis)
+  })
+  return { redis, keys }
+}
+
+/** One more connection, as of another process. */
+export const anotherConnection = (): RedisConnection => {
+  const redis = connectRedis(inject('redisUrl'), { role: 'worker' })
+  onTestFinished(() => closeRedis(redis))
+  return redis
+}
+
+/** Every key of this test. */
+export const keysOf = async ({ redis, keys }: Bench): Promise<string[]> => {
+  const found: string[] = []
+  let cursor = '0'
+  do {
+    const [next, some] = await redis.scan(cursor, 'MATCH', `${keys.prefix}*`, 'COUNT', 1000)
+    found.push(...some)
+    cursor = next
+  } while (cursor !== '0')
+  return found.toSorted()
+}
+
+/** Everything that Redis holds of this test, as one text to look for secrets in. */
+export const dumpOf = async (bench: Bench): Promise<string> => {
+  const parts: string[] = []
+  for (const key of await keysOf(bench)) {
+    parts.push(key)
+    switch (await bench.redis.type(key)) {
+      case 'hash':
+        parts.push(JSON.stringify(await bench.redis.hgetall(key)))
+        break
+      case 'set':
+        parts.push(JSON.stringify(await bench.redis.smembers(key)))
+        break
+      case 'string':
+        parts.push((await bench.redis.get(key)) ?? '')
+        break
+      default:
+        throw new Error(`${key} is of a type that the dump does not know`)
+    }
+  }
+  return parts.join('\n')
+}
+
+export const keyring = (): Keyring => Keyring.parse(`k1 ${randomBytes(32).toString('base64')}`)
+
+export const NEWS = 'news' as AppId
+
+export const uriOf = (name: string): string => `https://db5p.notify.windows.com/?token=${name}`
+
+export interface RegistrationInput {
+  readonly uri?: string
+  readonly tags?: readonly string[]
+  readonly locale?: string
+  readonly vars?: Readonly<Record<string, string>>
+}
+
+/** A registration as the parser makes it; the URI is made up from the id unless it is given. */
+export const registration = (channel: string, rest: RegistrationInput = {}): Registration => {
+  const parsed = parseImportLine({ channel, uri: uriOf(channel.replaceAll(/[^A-Za-z0-9]/g, '-')), ...rest })
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.faults))
+  return parsed.value
+}
+
+export const registrations = (count: number, rest: RegistrationInput = {}): Registration[] =>
+  Array.from({ length: count }, () => registration(randomUUID(), rest))
+
+export const ids = (...names: readonly string[]): ChannelId[] => names.map((name) => channelId(name))
+
+/** Resolves once `condition` holds; looks every 10 ms. */
+export const until = async (condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> => {
+  const deadline = performance.now() + timeoutMs
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`still not so after ${timeoutMs} ms: ${condition.toString()}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+/** The ordinals whose bits are set, in Redis's order of bits. */
+export const ordinalsIn = (bitmap: Buffer): number[] =>
+  [...bitmap].flatMap((byte, at) =>
+    [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => (byte & (0x80 >> bit)) !== 0).map((bit) => at * 8 + bit),
+  )
