@@ -57,7 +57,7 @@ export const bodyFor = (
 /** The body that recipients of this locale get; worth keeping by a caller with many recipients of few locales. */
 export const variantFor = (message: PreparedMessage, locale: string): PreparedBody => {
   if (message.variants.size === 0) return message
-  // The lookup of RFC 4647: drop subtags from the end, and a single letter together with what it introduced.
+  // The lookup of RFC 4647: drop subtags from the end.
   for (let range = locale.toLowerCase(); range !== ''; range = shortened(range)) {
     const variant = message.variants.get(range)
     if (variant !== undefined) return variant
@@ -65,7 +65,7 @@ export const variantFor = (message: PreparedMessage, locale: string): PreparedBo
   return message
 }
 
-const shortened = (range: string): string => range.slice(0, Math.max(0, range.lastIndexOf('-'))).replace(/-[^-]$/, '')
+const shortened = (range: string): string => range.slice(0, Math.max(0, range.lastIndexOf('-')))
 
 const headersOf = (notification: Notification): Record<string, string> => {
   const { type, cachePolicy, requestForStatus = type === 'raw', wnsTag, wnsGroup } = notification
