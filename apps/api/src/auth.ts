@@ -31,8 +31,12 @@ export const installAuth = (app: FastifyInstance, deps: AuthDeps): void => {
 
   app.decorateRequest('caller', null)
   app.addHook('onRoute', (route) => {
-    for (const name of ruleNames(route))
-      if (!(name in rules)) throw new Error(`the route ${name} has no rule in access.ts, which says who may use it`)
+    for (const name of ruleNames(route)) {
+      const rule = rules[name]
+      if (rule === undefined) throw new Error(`the route ${name} has no rule in access.ts, which says who may use it`)
+      const needs = `Needs the verb \`${rule.verb}\`${rule.scope === 'installation' ? ' of a key for all apps' : ''}.`
+      route.schema = { ...route.schema, description: [route.schema?.description, needs].filter(Boolean).join(' ') }
+    }
   })
   app.addHook('onRequest', async (request) => {
     const rule = rules[`${request.method} ${request.routeOptions.url}`]

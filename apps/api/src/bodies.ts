@@ -2,8 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest, FastifySchemaCompiler } from 'fastify'
 import { faultsOf, Problem } from '@wns-fanout/domain'
 import type { Fault } from '@wns-fanout/domain'
-import type { $ZodType } from 'zod/v4/core'
-import { safeParse } from 'zod/v4/core'
+import { $ZodType, safeParse } from 'zod/v4/core'
 import { parseJson } from './json.ts'
 import { invalid } from './problem.ts'
 
@@ -22,14 +21,23 @@ export const installBodies = (app: FastifyInstance): void => {
     },
   )
   installSchemas(app)
-  // What nobody reads is a mistake of the caller too.
   app.addHook('preValidation', async ({ body, routeOptions }) => {
-    if (routeOptions.schema?.body !== undefined || body === undefined) return
-    if (typeof body !== 'object' || body === null || Array.isArray(body))
-      throw invalid('The body', [{ path: [], code: 'wrong-type', detail: 'this path takes no body' }])
-    const faults = Object.keys(body).map((key) => unknownField(key))
-    if (faults.length > 0) throw invalid('The body', faults)
+    const schema = routeOptions.schema?.body
+    if (schema === undefined) refuseBody(body)
+    else if (body === undefined && !isOptional(schema))
+      throw new Problem('malformed-json', 'there is no body; send one as application/json')
   })
+}
+
+const isOptional = (schema: unknown): boolean => schema instanceof $ZodType && safeParse(schema, undefined).success
+
+// What nobody reads is a mistake of the caller too.
+const refuseBody = (body: unknown): void => {
+  if (body === undefined) return
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw invalid('The body', [{ path: [], code: 'wrong-type', detail: 'this path takes no body' }])
+  const faults = Object.keys(body).map((key) => unknownField(key))
+  if (faults.length > 0) throw invalid('The body', faults)
 }
 
 const unknownField = (key: string): Fault => ({
@@ -55,15 +63,13 @@ export const installSchemas = (app: FastifyInstance): void => {
 export const judge: FastifySchemaCompiler<$ZodType> =
   ({ schema, httpPart, method }) =>
   (input: unknown) => {
-    const parsed = safeParse(schema, input)
+    // fastify shows a body that is not there as null.
+    const parsed = safeParse(schema, httpPart === 'body' && input === null && isOptional(schema) ? undefined : input)
     if (parsed.success) return { value: parsed.data }
-    if (httpPart === 'body' && input === undefined) return { error: noBody() }
     // Only PUT makes a thing out of a name; what else has a bad name does not exist.
     if (httpPart === 'params' && method !== 'PUT') return { error: new Problem('not-found', 'there is no such thing') }
     return { error: invalid(partNames[httpPart ?? 'body'] ?? 'The input', faultsOf(parsed.error.issues)) }
   }
-
-export const noBody = (): Problem => new Problem('malformed-json', 'there is no body; send one as application/json')
 
 const partNames: Readonly<Record<string, string>> = {
   body: 'The body',

@@ -68,10 +68,11 @@ const parsedLine = <T>(
     const input = parse(text)
     if (input === undefined) return undefined
     const judged = judge(input)
-    return judged.ok ? judged : { ok: false, faults: judged.faults.slice(0, 5).map(withoutInput) }
+    return judged.ok ? judged : { ok: false, faults: [oneOf(judged.faults)] }
   } catch (error) {
     if (error instanceof BadLine) return refused(error.code, error.message)
-    if (error instanceof Problem && error.code === 'malformed-json') return refused(error.code, error.message)
+    if (error instanceof Problem && error.code === 'malformed-json')
+      return refused(error.code, error.message.replace('line 1 ', ''))
     throw error
   }
 }
@@ -80,11 +81,16 @@ const refused = (code: string, detail: string): Parsed<never> => ({ ok: false, f
 
 const fields = new Set<unknown>(['channel', 'uri', 'tags', 'locale', 'vars'])
 
-// Whoever reads the answer of an import is not always allowed to see what was imported, so nothing of it is repeated:
-// no name of an unknown field, no name of a variable.
-const withoutInput = ({ path, code, detail }: Fault): Fault => {
-  const known = fields.has(path[0]) ? path.slice(0, 1) : []
-  return { path: known, code, detail: code === 'unknown-field' ? 'a field is unknown here; remove it' : detail }
+/**
+ * A line is one entry of the answer, whatever is wrong with it. Whoever reads the answer may not always see what was
+ * imported, so nothing of it is repeated: no name of an unknown field, no name of a variable.
+ */
+const oneOf = (faults: readonly Fault[]): Fault => {
+  const details = faults.slice(0, 5).map(({ path: [field], code, detail }) => {
+    if (code === 'unknown-field') return 'a field is unknown here; remove it'
+    return fields.has(field) ? `${String(field)}: ${detail}` : detail
+  })
+  return { path: [], code: faults[0]?.code ?? 'invalid', detail: [...new Set(details)].join('; ') }
 }
 
 const columns = ['channel', 'uri', 'tags', 'locale'] as const

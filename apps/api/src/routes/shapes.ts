@@ -2,7 +2,7 @@ import type { AppId, CampaignId, ChannelId, ListName } from '@wns-fanout/domain'
 import { appIdSchema, campaignIdSchema, channelIdSchema, listNameSchema } from '@wns-fanout/domain'
 import type { FastifySchemaCompiler } from 'fastify'
 import * as z from 'zod'
-import { judge, noBody } from '../bodies.ts'
+import { judge } from '../bodies.ts'
 import { problemSchema } from '../problem.ts'
 
 // Paths: the brand is given where the name was judged.
@@ -43,5 +43,5 @@ export const bodyJudgedLater =
   <Schema>(): FastifySchemaCompiler<Schema> =>
   (route) =>
     route.httpPart === 'body'
-      ? (input: unknown) => (input === undefined ? { error: noBody() } : { value: input })
+      ? (input: unknown) => ({ value: input })
       : judge(route as unknown as Parameters<typeof judge>[0])
