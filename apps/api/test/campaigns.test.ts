@@ -1,0 +1,202 @@
+import { expect, test } from 'vitest'
+import { csv } from '../src/ndjson.ts'
+import { rawCampaign, setup } from './support.ts'
+
+test('twenty requests with one Idempotency-Key make one campaign, and all get its answer', async () => {
+  const { call, withApp } = await setup()
+  await withApp('news', 1)
+  const create = () =>
+    call('POST', '/v1/apps/news/campaigns', { body: rawCampaign, headers: { 'idempotency-key': 'job-7' } })
+
+  const answers = await Promise.all(Array.from({ length: 20 }, create))
+
+  expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1)
+  expect(answers[0]?.status).toBe(201)
+  expect(answers.filter(({ headers }) => headers['idempotency-replayed'] === 'true')).toHaveLength(19)
+  expect((await call('GET', '/v1/apps/news/campaigns')).json.items).toHaveLength(1)
+})
+
+test('an Idempotency-Key answers the same request in other words, and refuses another one', async () => {
+  const { call, withApp } = await setup()
+  await withApp('news', 1)
+  const create = (body: string | object) =>
+    call('POST', '/v1/apps/news/campaigns', {
+      body,
+      headers: { 'idempotency-key': 'k', 'content-type': 'application/json' },
+    })
+  const first = await create(rawCampaign)
+  const same = await create(` {"notification": {"text": "sync", "type": "raw"}, "audience": {"all": true}}`)
+  const other = await create({ ...rawCampaign, name: 'other' })
+
+  expect(first.status).toBe(201)
+  expect(same.text).toBe(first.text)
+  expect(same.headers['idempotency-replayed']).toBe('true')
+  expect(other.json).toMatchObject({ status: 422, code: 'invalid' })
+})
+
+test('a refusal is not kept: the same key may try again', async () => {
+  const { call, withApp } = await setup()
+  await withApp('news', 1)
+  const create = (body: object) =>
+    call('POST', '/v1/apps/news/campaigns', { body, headers: { 'idempotency-key': 'k' } })
+  expect((await create({ ...rawCampaign, expiresAt: '2001-01-01T00:00:00Z' })).status).toBe(422)
+  expect((await create(rawCampaign)).status).toBe(201)
+})
+
+test('a second generic update within the guard interval is refused with the time at which it would be taken', async () => {
+  const { call, withApp } = await setup()
+  await withApp('news', 1)
+  expect((await call('POST', '/v1/apps/news/campaigns', { body: rawCampaign })).status).toBe(201)
+
+  const { status, json, headers } = await call('POST', '/v1/apps/news/campaigns', { body: rawCampaign })
+
+  expect(status).toBe(409)
+  expect(json.code).toBe('guard-interval')
+  expect(new Date(json.admissibleAt).getTime()).toBeGreaterThan(Date.now())
+  expect(Number(headers['retry-after'])).toBeGreaterThan(1)
+})
+
+test('a dry run tells the size of the audience and stores nothing', async () => {
+  const { call, withApp, dump } = await setup()
+  await withApp('news', 3)
+  const before = await dump()
+  const answer = await call('POST', '/v1/apps/news/campaigns', { body: { ...rawCampaign, dryRun: true } })
+  expect(answer.status).toBe(200)
+  expect(answer.json).toEqual({ audienceSize: 3, estimate: { seconds: 1, ratePerSecond: 300 } })
+  expect(await dump()).toEqual(before)
+})
+
+test('a campaign is shown, listed by state, steered, and an illegal step is a conflict', async () => {
+  const { call, withApp } = await setup()
+  await withApp('news', 1)
+  const made = (await call('POST', '/v1/apps/news/campaigns', { body: { ...rawCampaign, name: 'first' } })).json
+  expect(made).toMatchObject({ app: 'news', name: 'first', state: 'scheduled', type: 'raw' })
+
+  expect((await call('GET', `/v1/campaigns/${made.id}`)).json).toMatchObject({ id: made.id })
+  expect((await call('GET', '/v1/apps/news/campaigns?state=scheduled')).json.items).toHaveLength(1)
+  expect((await call('GET', '/v1/apps/news/campaigns?state=completed')).json).toEqual({ items: [] })
+  expect((await call('DELETE', '/v1/apps/news')).json).toMatchObject({ status: 409, code: 'app-has-campaigns' })
+  expect((await call('POST', `/v1/campaigns/${made.id}/retry-failed`)).json).toMatchObject({
+    status: 409,
+    code: 'conflict',
+  })
+
+  expect((await call('POST', `/v1/campaigns/${made.id}/cancel`)).json).toMatchObject({ state: 'cancelled' })
+  expect((await call('POST', `/v1/campaigns/${made.id}/resume`)).json).toMatchObject({ status: 409, code: 'conflict' })
+  expect((await call('GET', `/v1/campaigns/${made.id}/samples`)).json).toEqual({ items: [] })
+  expect((await call('DELETE', '/v1/apps/news')).status).toBe(204)
+  expect((await call('GET', `/v1/campaigns/${made.id}`)).status).toBe(404)
+})
+
+test('campaigns are listed in pages, newest first', async () => {
+  const { call, withApp } = await setup()
+  await withApp('news', 1)
+  const ids: string[] = []
+  for (let n = 0; n < 3; n += 1)
+    ids.unshift((await call('POST', '/v1/apps/news/campaigns', { body: { ...rawCampaign, topic: `t${n}` } })).json.id)
+
+  const first = (await call('GET', '/v1/apps/news/campaigns?limit=2')).json
+  const second = (await call('GET', `/v1/apps/news/campaigns?limit=2&after=${first.next}`)).json
+
+  expect([...first.items, ...second.items].map(({ id }: { id: string }) => id)).toEqual(ids)
+})
+
+test('results are lines, or a CSV when that is asked for', async () => {
+  const { call, withApp } = await setup()
+  await withApp('news', 1)
+  const { id } = (await call('POST', '/v1/apps/news/campaigns', { body: rawCampaign })).json
+  const lines = await call('GET', `/v1/campaigns/${id}/results`)
+  expect(lines.headers['content-type']).toBe('application/x-ndjson')
+  const table = await call('GET', `/v1/campaigns/${id}/results?class=accepted`, { headers: { accept: 'text/csv' } })
+  expect(table.headers['content-type']).toBe('text/csv; charset=utf-8')
+  expect(table.text).toBe('channel,class,status,reason,attempts\r\n')
+  expect((await call('GET', `/v1/campaigns/${id}/results?class=lost`)).json).toMatchObject({ status: 422 })
+})
+
+test('a cell of a CSV can neither break out of its cell nor be a formula', async () => {
+  const rows = async function* () {
+    yield ['a,b', '=1+1']
+    yield ['say "hi"', '-x']
+  }
+  let text = ''
+  for await (const piece of csv(rows(), ['x', 'y'], (row) => row)) text += String(piece)
+  expect(text).toBe(`x,y\r\n"a,b",'=1+1\r\n"say ""hi""",'-x\r\n`)
+})
+
+test('an app is created, replaced, paused, listed and removed', async () => {
+  const { call, withApp } = await setup()
+  await withApp('news', 2)
+  await withApp('shop')
+  expect((await call('GET', '/v1/apps')).json.items.map(({ app }: { app: string }) => app)).toEqual(['news', 'shop'])
+  expect((await call('GET', '/v1/apps?limit=1')).json).toMatchObject({ items: [{ app: 'news' }], next: 'news' })
+  expect((await call('GET', '/v1/apps?limit=1&after=news')).json).toMatchObject({ items: [{ app: 'shop' }] })
+  expect((await call('GET', '/v1/apps/news')).json).toEqual({
+    app: 'news',
+    credentials: { kind: 'store', packageSid: 'ms-app://S-1-15-2-1-2', clientSecret: { set: true } },
+    ratePerSecond: 300,
+    burst: 30,
+    genericIntervalSeconds: 1800,
+    maxAttempts: 5,
+    retentionDays: 7,
+    state: 'active',
+    channels: 2,
+    effectiveRatePerSecond: 300,
+  })
+  const entra = {
+    credentials: { kind: 'entra', tenantId: 'contoso.com', clientId: 'c-1', clientSecret: { ref: 'env:S' } },
+  }
+  const replaced = await call('PUT', '/v1/apps/news', { body: { ...entra, ratePerSecond: 5000 } })
+  expect(replaced.status).toBe(200)
+  expect(replaced.json).toMatchObject({
+    ratePerSecond: 5000,
+    burst: 500,
+    credentials: { kind: 'entra', clientId: 'c-1' },
+  })
+  expect((await call('POST', '/v1/apps/news/pause')).json.state).toBe('paused')
+  expect((await call('POST', '/v1/apps/news/resume', { body: {} })).json.state).toBe('active')
+  expect((await call('DELETE', '/v1/apps/news')).status).toBe(204)
+  expect((await call('DELETE', '/v1/apps/news')).status).toBe(404)
+})
+
+test('credentials are verified with the token service, and a secret that is not here is told so', async () => {
+  const { call } = await setup({
+    askToken: async ({ clientSecret }) =>
+      clientSecret.reveal().startsWith('bad-')
+        ? { ok: false, permanent: true, code: 'invalid-client', explanation: 'check the secret' }
+        : { ok: true, token: clientSecret, expiresInSeconds: 3600 },
+  })
+  const verify = async (clientSecret: unknown) => {
+    await call('PUT', '/v1/apps/news', {
+      body: { credentials: { kind: 'store', packageSid: 'S-1-15-2-1', clientSecret } },
+    })
+    return (await call('POST', '/v1/apps/news/verify')).json
+  }
+  expect(await verify('good')).toMatchObject({ ok: true, expiresInSeconds: 3600 })
+  expect(await verify('bad-one')).toEqual({ ok: false, code: 'invalid-client', explanation: 'check the secret' })
+  expect(await verify({ ref: 'env:NOT_SET' })).toMatchObject({ ok: false, code: 'secret-unavailable' })
+  expect((await call('POST', '/v1/apps/nothing/verify')).status).toBe(404)
+})
+
+test('a channel keeps its id when its address changes, and opts out and in', async () => {
+  const { call, withApp } = await setup()
+  await withApp()
+  const path = `/v1/apps/news/channels/${encodeURIComponent('a/b:c?d=%41')}`
+  const uri = 'https://db5p.notify.windows.com/?token=Aw%bUx'
+  expect((await call('PUT', path, { body: { uri, tags: ['x'] } })).status).toBe(201)
+  const again = await call('PUT', path, { body: { uri: `${uri}2`, locale: 'de' } })
+  expect(again.status).toBe(200)
+  expect(again.json).toEqual({ channel: 'a/b:c?d=%41', tags: [], locale: 'de', registeredAt: expect.any(String) })
+  expect((await call('GET', path)).text).not.toContain('notify.windows.com')
+
+  const count = async () =>
+    (await call('POST', '/v1/apps/news/channels:count', { body: { audience: { all: true } } })).json.count
+  expect(await count()).toBe(1)
+  expect((await call('PUT', `${path}/opt-out`)).status).toBe(204)
+  expect(await count()).toBe(0)
+  expect((await call('DELETE', `${path}/opt-out`)).status).toBe(204)
+  expect((await call('POST', `${path}/active`)).status).toBe(204)
+  expect(await count()).toBe(1)
+  expect((await call('DELETE', path)).status).toBe(204)
+  expect((await call('GET', path)).status).toBe(404)
+  expect((await call('POST', `${path}/active`)).status).toBe(404)
+})

@@ -1,0 +1,160 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer, get } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { spawn } from 'node:child_process'
+import { closeRedis, connectRedis } from '@wns-fanout/state'
+import { expect, inject, onTestFinished, test } from 'vitest'
+import { until } from './support.ts'
+
+const script = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+
+/** The API as a process of its own, on the test Redis (which forgets, and that is accepted) unless `env` says otherwise. */
+const start = async (env: Readonly<Record<string, string>> = {}, args: readonly string[] = []) => {
+  const folder = await mkdtemp(join(tmpdir(), 'wns-fanout-api-'))
+  const keyring = join(folder, 'keyring')
+  await writeFile(keyring, `k1 ${randomBytes(32).toString('base64')}\n`)
+  const prefix = `t-${randomBytes(6).toString('hex')}:`
+  const child = spawn(process.execPath, ['--conditions=source', script, ...args], {
+    env: {
+      PATH: process.env['PATH'],
+      REDIS_URL: inject('redisUrl'),
+      WNS_FANOUT_PREFIX: prefix,
+      WNS_FANOUT_KEYRING_FILE: keyring,
+      WNS_FANOUT_ALLOW_VOLATILE_REDIS: '1',
+      WNS_FANOUT_BOOTSTRAP_KEY_FILE: join(folder, 'api-key'),
+      PORT: '0',
+      OPS_PORT: '0',
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const seen = { stdout: '', stderr: '' }
+  child.stdout.setEncoding('utf8').on('data', (piece: string) => (seen.stdout += piece))
+  child.stderr.setEncoding('utf8').on('data', (piece: string) => (seen.stderr += piece))
+  const exited = new Promise<number | null>((resolve) => child.once('close', resolve))
+  onTestFinished(async () => {
+    child.kill('SIGKILL')
+    await exited
+    await rm(folder, { recursive: true, force: true })
+    const redis = connectRedis(inject('redisUrl'), { role: 'producer' })
+    for (const name of ['keys', 'epoch', 'apps']) await redis.unlink(`${prefix}${name}`)
+    await closeRedis(redis)
+  })
+  return {
+    child,
+    exited,
+    keyFile: join(folder, 'api-key'),
+    seen,
+    fatal: () =>
+      seen.stderr
+        .split('\n')
+        .filter((line) => line.includes('"fatal"'))
+        .map((line) => JSON.parse(line) as { msg: string }),
+    ready: async () => {
+      await until(() => seen.stdout.includes('\n') || child.exitCode !== null, 30_000)
+      return JSON.parse(seen.stdout) as { ready: boolean; api: string; ops: string }
+    },
+  }
+}
+
+const fetchText = (url: string, key = ''): Promise<{ status: number; text: string }> =>
+  new Promise((resolve, reject) => {
+    get(url, { agent: false, headers: { authorization: `Bearer ${key}` } }, (response) => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('data', (piece: string) => (text += piece))
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
+    }).on('error', reject)
+  })
+
+test('it says on stdout when it is ready, serves, leaves a key, shows gauges and stops on SIGTERM', async () => {
+  const { child, ready, exited, keyFile, seen } = await start()
+  const { ready: isReady, api, ops } = await ready()
+  expect(isReady).toBe(true)
+  const key = (await readFile(keyFile, 'utf8')).trim()
+  expect((await stat(keyFile)).mode & 0o777).toBe(0o600)
+
+  expect(await fetchText(`${api}/v1/apps`, key)).toEqual({ status: 200, text: '{"items":[]}' })
+  expect((await fetchText(`${ops}/readyz`)).status).toBe(200)
+  expect((await fetchText(`${ops}/metrics`)).text).toContain('# TYPE wns_fanout_backlog_seconds gauge')
+
+  child.kill('SIGTERM')
+  expect(await exited).toBe(0)
+  expect(seen.stdout.split('\n')).toHaveLength(2)
+  for (const line of seen.stderr.split('\n').filter((text) => text !== '')) expect(() => JSON.parse(line)).not.toThrow()
+  expect(seen.stderr).not.toContain(key)
+})
+
+test('it is not ready any more when Redis lost its data', async () => {
+  const prefix = `t-${randomBytes(6).toString('hex')}:`
+  const { ready } = await start({ WNS_FANOUT_PREFIX: prefix })
+  const { ops } = await ready()
+  const redis = connectRedis(inject('redisUrl'), { role: 'producer' })
+  await redis.unlink(`${prefix}epoch`, `${prefix}keys`)
+  await closeRedis(redis)
+  const { status, text } = await fetchText(`${ops}/readyz`)
+  expect(status).toBe(503)
+  expect(text).toContain('lost its data')
+})
+
+test('a port that is taken is told with its number and variable, in one line', async () => {
+  const other = createServer()
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void other.close())
+  const { port } = other.address() as AddressInfo
+  const { exited, fatal, seen } = await start({ PORT: String(port) })
+  expect(await exited).toBe(1)
+  expect(fatal()).toHaveLength(1)
+  expect(fatal()[0]?.msg).toMatch(new RegExp(`^PORT: port ${port} on 127.0.0.1 is taken`))
+  expect(seen.stdout).toBe('')
+  expect(seen.stderr).not.toContain('node_modules')
+})
+
+test('a Redis that forgets is refused unless that is accepted', async () => {
+  const { exited, fatal } = await start({ WNS_FANOUT_ALLOW_VOLATILE_REDIS: '0' })
+  expect(await exited).toBe(1)
+  expect(fatal()[0]?.msg).toContain('appendonly yes')
+})
+
+test('without a keyring it does not start, and says how to make one', async () => {
+  const missing = await start({ WNS_FANOUT_KEYRING_FILE: '/nowhere/keyring' })
+  expect(await missing.exited).toBe(1)
+  expect(missing.fatal()[0]?.msg).toContain('/nowhere/keyring cannot be read (ENOENT)')
+  const unset = await start({ WNS_FANOUT_KEYRING_FILE: '', PORT: 'x' })
+  expect(await unset.exited).toBe(1)
+  expect(unset.fatal()[0]?.msg).toMatch(/2 problems[^]*WNS_FANOUT_KEYRING_FILE[^]*PORT/)
+})
+
+test('while Redis is away it waits and says so, without a stack, and stops when it is told', async () => {
+  const closed = createServer()
+  await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve))
+  const { port } = closed.address() as AddressInfo
+  await new Promise((resolve) => closed.close(resolve))
+  const { child, exited, seen } = await start({ REDIS_URL: `redis://127.0.0.1:${port}` })
+  await until(() => seen.stderr.includes('cannot be used yet'), 30_000)
+  expect(seen.stderr).toContain(`Redis at 127.0.0.1:${port} cannot be used yet`)
+  expect(seen.stderr).not.toContain('    at ')
+  child.kill('SIGTERM')
+  expect(await exited).toBe(0)
+})
+
+test('the first key of an installation is made once', async () => {
+  const prefix = `t-${randomBytes(6).toString('hex')}:`
+  const first = await start({ WNS_FANOUT_PREFIX: prefix }, ['--bootstrap-key', 'ops'])
+  expect(await first.exited).toBe(0)
+  expect(JSON.parse(first.seen.stdout)).toMatchObject({
+    name: 'ops',
+    apps: ['*'],
+    key: expect.stringMatching(/^wnsf_/),
+  })
+  const second = await start({ WNS_FANOUT_PREFIX: prefix }, ['--bootstrap-key', 'ops'])
+  expect(await second.exited).toBe(1)
+  expect(second.fatal()[0]?.msg).toContain('there is 1 API key already')
+  const redis = connectRedis(inject('redisUrl'), { role: 'producer' })
+  await redis.unlink(`${prefix}keys`)
+  await closeRedis(redis)
+})
