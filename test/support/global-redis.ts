@@ -22,7 +22,7 @@ export default async function globalRedis(project: TestProject): Promise<() => P
     redis,
     dir: join(folder.path, 'cluster'),
     persistence: 'none',
-    extraArgs: ['--cluster-enabled', 'yes'],
+    extraArgs: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
   })
   const connection = new Redis(node.url)
   await connection.cluster('ADDSLOTSRANGE', 0, 16_383)

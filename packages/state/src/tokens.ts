@@ -85,6 +85,8 @@ interface Held extends TokenHandle {
 interface Entry {
   current?: Held | undefined
   refreshing?: Promise<Held> | undefined
+  /** The sealed token that was rejected last: not to be taken from Redis again before that learns of it. */
+  rejected?: string
   /** No refresh ahead of time before this. */
   notBefore: number
 }
@@ -152,6 +154,7 @@ export class TokenPool {
     const held = entry?.current
     if (entry === undefined || held === undefined || held.token !== token) return
     entry.current = undefined
+    entry.rejected = held.sealed
     const keys = [this.#keys.token(app), this.#keys.tokenRefusal(app), this.#keys.tokenRejected(app)]
     await rejectScript.run(this.#redis, keys, [
       held.sealed,
@@ -191,15 +194,15 @@ export class TokenPool {
 
   async #obtain(app: AppId, entry: Entry): Promise<Held> {
     const deadline = performance.now() + this.#waitMs
-    let useless = entry.current?.sealed ?? ''
+    let useless = entry.current?.sealed ?? entry.rejected ?? ''
     while (performance.now() < deadline) {
       const nonce = randomUUID()
       const reply = (await takeLease.run(this.#redis, this.#keysOf(app), [nonce, this.#leaseMs, useless])) as unknown[]
       const [kind, text, ms] = [String(reply[0]), String(reply[1]), Number(reply[2])]
       if (kind === 'have') {
         const held = this.#unseal(app, text, ms)
-        if (held !== undefined) return this.#adopt(entry, held)
-        // Sealed by a key that is gone: fetch a new one in its place.
+        if (isAlive(held)) return this.#adopt(entry, held)
+        // At its end, or sealed by a key that is gone: fetch a new one in its place.
         useless = text
       } else if (kind === 'refused') {
         throw this.#refused(app, entry, JSON.parse(text) as Refusal, ms)
@@ -208,7 +211,7 @@ export class TokenPool {
         if (held !== undefined) return this.#adopt(entry, held)
       } else {
         const held = entry.current
-        if (held !== undefined && performance.now() < held.expiresAt) return held
+        if (isAlive(held)) return held
         await pause(POLL_MS, undefined, this.#options.signal === undefined ? {} : { signal: this.#options.signal })
       }
     }
@@ -310,7 +313,7 @@ const holdToken = ({ token, lifeMs }: SealedToken, sealed: string, endsAt: numbe
   }
 }
 
-const isAlive = (held: Held | undefined): boolean => held !== undefined && performance.now() < held.expiresAt
+const isAlive = (held: Held | undefined): held is Held => held !== undefined && performance.now() < held.expiresAt
 
 const sealedFor = (app: AppId): string => `wns-token|${app}`
 

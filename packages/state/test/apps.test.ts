@@ -8,7 +8,10 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { dumpOf, keyring, keysOf, NEWS, registrations, setup } from './support.ts'
 
 const SID = 'S-1-15-2-1234-5678'
-const store = (clientSecret: AppRequest['credentials']['clientSecret'], more: Partial<AppRequest> = {}): AppRequest => ({
+const store = (
+  clientSecret: AppRequest['credentials']['clientSecret'],
+  more: Partial<AppRequest> = {},
+): AppRequest => ({
   credentials: { kind: 'store', packageSid: `ms-app://${SID.toLowerCase()}`, clientSecret },
   ...more,
 })
@@ -116,7 +119,9 @@ describe('watching', () => {
     const { apps } = start()
     await apps.put(NEWS, store('s'))
     const changes = Array.from({ length: 20 }, (_, at) =>
-      at % 3 === 0 ? apps.put(NEWS, store('s', { ratePerSecond: at + 1 })) : apps.setState(NEWS, at % 2 ? 'paused' : 'active'),
+      at % 3 === 0
+        ? apps.put(NEWS, store('s', { ratePerSecond: at + 1 }))
+        : apps.setState(NEWS, at % 2 ? 'paused' : 'active'),
     )
     await Promise.all(changes)
     const record = await apps.get(NEWS)
@@ -126,7 +131,11 @@ describe('watching', () => {
   test('a breaker keeps its first reason until it is cleared', async () => {
     const { apps } = start()
     await apps.put(NEWS, store('s'))
-    const breaker = { kind: 'credentials', reason: 'invalid_client: "quoted"', since: '2026-01-01T00:00:00.000Z' } as const
+    const breaker = {
+      kind: 'credentials',
+      reason: 'invalid_client: "quoted"',
+      since: '2026-01-01T00:00:00.000Z',
+    } as const
     expect(await apps.setBreaker(NEWS, breaker)).toBe(true)
     expect(await apps.setBreaker(NEWS, { ...breaker, reason: 'later' })).toBe(false)
     expect((await apps.get(NEWS))?.breaker).toEqual(breaker)

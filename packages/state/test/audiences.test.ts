@@ -57,7 +57,9 @@ describe('freezing', () => {
     await bench.registry.setOptOut(NEWS, channelId('c2'), true)
     expect(await bench.audiences.freeze(NEWS, { all: true }, bench.target)).toEqual({ size: 3 })
     expect(await membersOf(bench, bench.target)).toEqual([0, 3, 4])
-    expect(await bench.audiences.freeze(NEWS, { all: true }, bench.target, { exceptOptOut: false })).toEqual({ size: 4 })
+    expect(await bench.audiences.freeze(NEWS, { all: true }, bench.target, { exceptOptOut: false })).toEqual({
+      size: 4,
+    })
   })
 
   test('the dead keep wearing their tags and are in no audience, nor in its opposite', async () => {
@@ -88,8 +90,13 @@ describe('freezing', () => {
     const bench = start()
     expect(await bench.audiences.freeze(NEWS, { all: true }, bench.target)).toEqual({ size: 0 })
     expect(await bench.audiences.freeze(NEWS, { tags: 'not news' }, bench.target)).toEqual({ size: 0 })
-    expect(await bench.audiences.freeze(NEWS, { channels: ids('a') }, bench.target)).toEqual({ size: 0, unknownChannels: 1 })
-    expect(await bench.audiences.freeze(NEWS, { all: true }, bench.target, { sample: { share: 0.5, seed: 1 } })).toEqual({
+    expect(await bench.audiences.freeze(NEWS, { channels: ids('a') }, bench.target)).toEqual({
+      size: 0,
+      unknownChannels: 1,
+    })
+    expect(
+      await bench.audiences.freeze(NEWS, { all: true }, bench.target, { sample: { share: 0.5, seed: 1 } }),
+    ).toEqual({
       size: 0,
     })
   })
@@ -114,7 +121,11 @@ describe('freezing', () => {
     await redis.set(keys.tag(NEWS, 'news'), randomBytes(1_250_000))
     await redis.set(keys.tag(NEWS, 'sport'), randomBytes(600_000))
     const startedAt = performance.now()
-    const { size } = await bench.audiences.freeze(NEWS, { tags: '(news or sport) and not (news and sport)' }, bench.target)
+    const { size } = await bench.audiences.freeze(
+      NEWS,
+      { tags: '(news or sport) and not (news and sport)' },
+      bench.target,
+    )
     const tookMs = performance.now() - startedAt
     expect(size).toBeGreaterThan(4_900_000)
     expect(size).toBeLessThan(5_100_000)
@@ -122,14 +133,14 @@ describe('freezing', () => {
   })
 })
 
-describe('sampling', () => {
-  const many = async () => {
-    const bench = start()
-    await bench.redis.set(bench.keys.next(NEWS), 800_000)
-    await bench.redis.set(bench.keys.occupied(NEWS), Buffer.alloc(100_000, 0xff))
-    return bench
-  }
+const many = async () => {
+  const bench = start()
+  await bench.redis.set(bench.keys.next(NEWS), 800_000)
+  await bench.redis.set(bench.keys.occupied(NEWS), Buffer.alloc(100_000, 0xff))
+  return bench
+}
 
+describe('sampling', () => {
   test('a sample has about its share and is the same each time', async () => {
     const bench = await many()
     const sample = { share: 0.1, seed: 'spring' }
@@ -156,7 +167,9 @@ describe('sampling', () => {
 
   test('the whole is the whole', async () => {
     const bench = await many()
-    expect(await bench.audiences.count(NEWS, { all: true }, { sample: { share: 1, seed: 1 } })).toEqual({ size: 800_000 })
+    expect(await bench.audiences.count(NEWS, { all: true }, { sample: { share: 1, seed: 1 } })).toEqual({
+      size: 800_000,
+    })
   })
 })
 
@@ -185,9 +198,12 @@ const { expressionText } = fc.letrec<{ expressionText: string }>((tie) => ({
   ),
 }))
 
-test.prop([expressionText, fc.array(fc.subarray(['a', 'b', 'c']), { maxLength: 20 }), fc.array(fc.nat(19), { maxLength: 5 })], {
-  numRuns: 60,
-})('any expression is evaluated as logic says, over those who are registered', async (text, tagSets, left) => {
+test.prop(
+  [expressionText, fc.array(fc.subarray(['a', 'b', 'c']), { maxLength: 20 }), fc.array(fc.nat(19), { maxLength: 5 })],
+  {
+    numRuns: 60,
+  },
+)('any expression is evaluated as logic says, over those who are registered', async (text, tagSets, left) => {
   const bench = start()
   await bench.registry.register(
     NEWS,

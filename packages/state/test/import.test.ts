@@ -15,7 +15,10 @@ const good = (line: number, ...args: Parameters<typeof registration>): ImportLin
   line,
   parsed: { ok: true, value: registration(...args) },
 })
-const bad = (line: number): ImportLine => ({ line, parsed: parseImportLine({ channel: 'x', uri: 'http://evil.example/' }) })
+const bad = (line: number): ImportLine => ({
+  line,
+  parsed: parseImportLine({ channel: 'x', uri: 'http://evil.example/' }),
+})
 
 describe('importing', () => {
   test('good lines are registered, bad ones counted and told by their number alone', async () => {
@@ -32,7 +35,11 @@ describe('importing', () => {
 
   test('only the first hundred errors are kept, by line, and all are counted', async () => {
     const { registry } = start()
-    const result = await importRegistrations(registry, NEWS, Array.from({ length: 5000 }, (_, at) => bad(at + 1)))
+    const result = await importRegistrations(
+      registry,
+      NEWS,
+      Array.from({ length: 5000 }, (_, at) => bad(at + 1)),
+    )
     expect(result.rejected).toBe(5000)
     expect(result.errors.map(({ line }) => line)).toEqual(Array.from({ length: 100 }, (_, at) => at + 1))
   })

@@ -8,10 +8,13 @@ import { describe, expect, onTestFinished } from 'vitest'
 
 const line = (kid: string): string => `${kid} ${randomBytes(32).toString('base64')}`
 
-test.prop([fc.string({ unit: 'binary' }), fc.string()])('what was sealed opens again for the same purpose', (plaintext, aad) => {
-  const ring = Keyring.parse(line('k1'))
-  expect(ring.open(aad, ring.seal(aad, plaintext))).toBe(Buffer.from(plaintext, 'utf8').toString('utf8'))
-})
+test.prop([fc.string({ unit: 'binary' }), fc.string()])(
+  'what was sealed opens again for the same purpose',
+  (plaintext, aad) => {
+    const ring = Keyring.parse(line('k1'))
+    expect(ring.open(aad, ring.seal(aad, plaintext))).toBe(Buffer.from(plaintext, 'utf8').toString('utf8'))
+  },
+)
 
 describe('an envelope', () => {
   test('opens for its own purpose only', () => {
@@ -64,7 +67,9 @@ describe('a keyring', () => {
 
   test('tells every fault at once, and no key', () => {
     const secret = randomBytes(16).toString('base64')
-    const text = ['k1', `k2 ${secret}`, `bad!id ${randomBytes(32).toString('base64')}`, line('k3'), line('k3')].join('\n')
+    const text = ['k1', `k2 ${secret}`, `bad!id ${randomBytes(32).toString('base64')}`, line('k3'), line('k3')].join(
+      '\n',
+    )
     const parse = () => Keyring.parse(text)
     expect(parse).toThrow(/line 1: .*line 2: .*16.*line 3: .*line 5: .*k3/)
     expect(parse).not.toThrow(secret)

@@ -1,5 +1,5 @@
-import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { channelId } from '@wns-fanout/domain'
 import type { RedisConnection } from '@wns-fanout/state'
 import {
@@ -90,6 +90,9 @@ describe('a connection', () => {
   test('does not hang what was sent on its errors', async () => {
     const { redis, keys } = setup()
     await redis.set(keys.epoch, 'text')
+    if (redis instanceof Cluster) throw new Error('one server was expected')
+    const copy = redis.duplicate()
+    onTestFinished(() => closeRedis(copy))
     const errors = await Promise.all([
       redis.hset(keys.epoch, 'field', 'canary-secret').catch((error: unknown) => error),
       redis
@@ -97,8 +100,10 @@ describe('a connection', () => {
         .hset(keys.epoch, 'field', 'canary-secret')
         .exec()
         .then((replies) => replies?.[0]?.[0]),
-      redis.duplicate().hset(keys.epoch, 'f', 'canary-secret').catch((error: unknown) => error),
-      loadScript('app-set').run(redis, [keys.epoch], ['f', 'canary-secret']).catch((error: unknown) => error),
+      copy.hset(keys.epoch, 'f', 'canary-secret').catch((error: unknown) => error),
+      loadScript('app-set')
+        .run(redis, [keys.epoch], ['f', 'canary-secret'])
+        .catch((error: unknown) => error),
     ])
     for (const error of errors) {
       expect(error).toBeInstanceOf(Error)
@@ -156,7 +161,9 @@ describe('checks', () => {
   test('a Redis that forgets is refused with what to set, or accepted with a warning', async () => {
     const { redis } = setup()
     const problems = await checkRedis(redis)
-    expect(problems).toMatchObject([{ code: 'volatile', fatal: true, detail: expect.stringContaining('appendonly yes') }])
+    expect(problems).toMatchObject([
+      { code: 'volatile', fatal: true, detail: expect.stringContaining('appendonly yes') },
+    ])
     expect(await checkRedis(redis, { allowVolatile: true })).toMatchObject([{ code: 'volatile', fatal: false }])
   })
 
@@ -207,7 +214,9 @@ test('apps, channels, audiences and permits work in a cluster', async () => {
   await registry.register(NEWS, [registration('a', { tags: ['x'] }), registration('b')])
   const audiences = new Audiences(redis, keys)
   expect(await audiences.freeze(NEWS, { tags: 'not x' }, keys.targets(NEWS, 'c1'))).toEqual({ size: 1 })
-  expect(await audiences.count(NEWS, { channels: [channelId('a')] }, { sample: { share: 0.999_999, seed: 1 } })).toMatchObject({ unknownChannels: 0 })
+  expect(
+    await audiences.count(NEWS, { channels: [channelId('a')] }, { sample: { share: 0.999_999, seed: 1 } }),
+  ).toMatchObject({ unknownChannels: 0 })
   expect(await new Permits(redis, keys).take(NEWS, 5, { ratePerSecond: 10, burst: 5 })).toMatchObject({ granted: 5 })
   expect((await checkRedis(redis)).map(({ code }) => code)).toEqual(['volatile'])
   expect(await memoryShare(redis)).toBeGreaterThan(0)
@@ -218,7 +227,6 @@ test('apps, channels, audiences and permits work in a cluster', async () => {
 /** A port that passes everything on to Redis, until it is cut; `mend` opens the same port again. */
 const startProxy = async (redisUrl: string) => {
   const target = new URL(redisUrl)
-  const { connect } = await import('node:net')
   const sockets = new Set<{ destroy: () => void }>()
   const make = () =>
     createServer((inner) => {

@@ -47,7 +47,12 @@ describe('registering', () => {
     const { registry } = start()
     await registry.register(NEWS, [registration('other'), registration('phone')])
     await registry.register(NEWS, [registration('phone', { uri: uriOf('rotated') })])
-    expect(await registry.ordinalsOf(NEWS, ids('phone', 'other'))).toEqual(new Map([[channelId('other'), 0], [channelId('phone'), 1]]))
+    expect(await registry.ordinalsOf(NEWS, ids('phone', 'other'))).toEqual(
+      new Map([
+        [channelId('other'), 0],
+        [channelId('phone'), 1],
+      ]),
+    )
     expect(await exported(registry)).toContainEqual({ channel: 'phone', uri: uriOf('rotated') })
     expect(await registry.count(NEWS)).toBe(2)
   })
@@ -101,7 +106,10 @@ describe('registering', () => {
   test('ids that look like members of an object are ids like any other', async () => {
     const { registry } = start()
     const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', '{x}', '*', '%z', '"']
-    await registry.register(NEWS, names.map((name) => registration(name, { vars: { constructor: 'x' } })))
+    await registry.register(
+      NEWS,
+      names.map((name) => registration(name, { vars: { constructor: 'x' } })),
+    )
     expect((await exported(registry)).map(({ channel }) => channel)).toEqual(names)
     expect([...(await registry.ordinalsOf(NEWS, ids(...names))).keys()]).toEqual(names)
     expect([...(await registry.channelIds(NEWS, 0)).values()]).toEqual(names)
@@ -124,13 +132,21 @@ describe('registering', () => {
 describe('leaving', () => {
   test('an unregistered channel has no URI, tags or variables, but can still be named', async () => {
     const { registry, redis, keys } = start()
-    await registry.register(NEWS, [registration('phone', { tags: ['a'], vars: { name: 'Ana' } }), registration('tablet')])
+    await registry.register(NEWS, [
+      registration('phone', { tags: ['a'], vars: { name: 'Ana' } }),
+      registration('tablet'),
+    ])
     expect(await registry.unregister(NEWS, channelId('phone'))).toBe(true)
     expect(await registry.get(NEWS, channelId('phone'))).toBeNull()
     expect(await registry.count(NEWS)).toBe(1)
     expect(await redis.getbit(keys.tag(NEWS, 'a'), 0)).toBe(0)
     expect(await redis.exists(keys.vars(NEWS, 0))).toBe(0)
-    expect(await registry.channelIds(NEWS, 0)).toEqual(new Map([[0, 'phone'], [1, 'tablet']]))
+    expect(await registry.channelIds(NEWS, 0)).toEqual(
+      new Map([
+        [0, 'phone'],
+        [1, 'tablet'],
+      ]),
+    )
     expect(await exported(registry)).toEqual([{ channel: 'tablet', uri: uriOf('tablet') }])
     expect(await registry.unregister(NEWS, channelId('phone'))).toBe(false)
     expect(await registry.unregister(NEWS, channelId('never-seen'))).toBe(false)
@@ -239,7 +255,10 @@ test('registrations at the same time never share an ordinal', async () => {
   await Promise.all(
     Array.from({ length: 8 }, (_, part) => registry.register(NEWS, all.slice(part * 500, (part + 1) * 500))),
   )
-  const ordinals = await registry.ordinalsOf(NEWS, all.map(({ channel }) => channel))
+  const ordinals = await registry.ordinalsOf(
+    NEWS,
+    all.map(({ channel }) => channel),
+  )
   expect(new Set(ordinals.values()).size).toBe(4000)
   expect(Math.max(...ordinals.values())).toBe(3999)
 })
@@ -248,7 +267,10 @@ test('100,000 channels go in and come out byte for byte', async () => {
   const { registry } = start()
   const all = Array.from({ length: 100_000 }, (_, at) => {
     const id = randomUUID()
-    return registration(at % 3 === 0 ? `device-${at}` : id, { uri: uriOf(`AwY%bU-${id}%2f`), tags: at % 2 === 0 ? ['even'] : [] })
+    return registration(at % 3 === 0 ? `device-${at}` : id, {
+      uri: uriOf(`AwY%bU-${id}%2f`),
+      tags: at % 2 === 0 ? ['even'] : [],
+    })
   })
   const result = await importRegistrations(
     registry,

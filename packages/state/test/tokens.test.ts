@@ -1,0 +1,245 @@
+import { Secret } from '@wns-fanout/domain'
+import type { TokenAnswer, TokenPoolOptions, TokenRequest } from '@wns-fanout/state'
+import { AppStore, TokenPool, TokenRefused } from '@wns-fanout/state'
+import { describe, expect, test } from 'vitest'
+import { anotherConnection, dumpOf, keyring, NEWS, setup, until } from './support.ts'
+
+/** A token service that counts; `next` says what it answers. */
+class TokenService {
+  requests = 0
+  lifeSeconds = 3600
+  next: TokenAnswer | (() => Promise<TokenAnswer>) | undefined
+
+  readonly request: TokenRequest = async () => {
+    this.requests += 1
+    const token = new Secret(`token-${this.requests}`)
+    if (typeof this.next === 'function') return await this.next()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    return this.next ?? { ok: true, token, expiresInSeconds: this.lifeSeconds }
+  }
+}
+
+const refusal = (permanent: boolean): TokenAnswer => ({
+  ok: false,
+  permanent,
+  code: permanent ? 'invalid_client' : 'unavailable',
+  explanation: permanent ? 'the client secret is wrong' : 'the token service is away',
+})
+
+const start = (options: TokenPoolOptions = {}) => {
+  const bench = setup()
+  const ring = keyring()
+  const service = new TokenService()
+  const pool = (more: TokenPoolOptions = {}) =>
+    new TokenPool(anotherConnection(), bench.keys, ring, service.request, { ...options, ...more })
+  return { ...bench, ring, service, pool }
+}
+
+const aliasOf = (error: unknown) => (error instanceof TokenRefused ? error : undefined)
+const failureOf = async (work: Promise<unknown>) => aliasOf(await work.catch((error: unknown) => error))
+
+describe('a token', () => {
+  test('is fetched once for all who ask, in one process and in ten', async () => {
+    const { service, pool } = start()
+    const pools = Array.from({ length: 10 }, () => pool())
+    const handles = await Promise.all(pools.flatMap((one) => Array.from({ length: 10 }, () => one.get(NEWS))))
+    expect(new Set(handles.map(({ token }) => token))).toEqual(new Set(['token-1']))
+    expect(new Set(handles.map(({ id }) => id)).size).toBe(1)
+    expect(service.requests).toBe(1)
+  })
+
+  test('is there synchronously once it was fetched', async () => {
+    const { pool } = start()
+    const one = pool()
+    expect(one.peek(NEWS)).toBeUndefined()
+    await one.get(NEWS)
+    expect(one.peek(NEWS)).toBe('token-1')
+    one.forget(NEWS)
+    expect(one.peek(NEWS)).toBeUndefined()
+  })
+
+  test('lies in Redis sealed, for its app alone', async () => {
+    const bench = start()
+    bench.service.next = { ok: true, token: new Secret('canary-token'), expiresInSeconds: 3600 }
+    await bench.pool().get(NEWS)
+    expect(await dumpOf(bench)).not.toContain('canary')
+    const other = 'other' as typeof NEWS
+    await bench.redis.copy(bench.keys.token(NEWS), bench.keys.token(other))
+    bench.service.next = { ok: true, token: new Secret('own'), expiresInSeconds: 3600 }
+    expect((await bench.pool().get(other)).token).toBe('own')
+  })
+
+  test('that ends soon is still used while one process fetches the next', async () => {
+    const { service, pool } = start()
+    service.lifeSeconds = 1.5
+    const pools = [pool(), pool(), pool()]
+    await Promise.all(pools.map((one) => one.get(NEWS)))
+    const seen = new Set<string | undefined>()
+    await until(() => {
+      for (const one of pools) seen.add(one.peek(NEWS))
+      return service.requests === 2
+    })
+    expect(seen).toEqual(new Set(['token-1']))
+    service.lifeSeconds = 3600
+    await until(() => pools.every((one) => one.peek(NEWS) !== 'token-1'))
+    const handles = await Promise.all(pools.map((one) => one.get(NEWS)))
+    expect(new Set(handles.map(({ token }) => token)).size).toBe(1)
+    expect(service.requests).toBeLessThanOrEqual(3)
+  })
+
+  test('stays in use while the token service is away, until its end', async () => {
+    const { service, pool } = start()
+    service.lifeSeconds = 2
+    const one = pool({ refusedMs: 100 })
+    await one.get(NEWS)
+    service.next = refusal(false)
+    await until(() => {
+      const token = one.peek(NEWS)
+      return service.requests >= 3 && token === 'token-1'
+    })
+    await until(() => one.peek(NEWS) === undefined)
+    await until(async () => (await failureOf(one.get(NEWS)))?.code === 'unavailable')
+    service.next = undefined
+    await until(async () => (await failureOf(one.get(NEWS))) === undefined)
+  })
+})
+
+describe('a rejected token', () => {
+  test('costs one refresh, however many posts got 401', async () => {
+    const { service, pool } = start()
+    const pools = [pool(), pool(), pool()]
+    const handles = await Promise.all(pools.map((one) => one.get(NEWS)))
+    await Promise.all(
+      pools.flatMap((one, at) =>
+        Array.from({ length: 20 }, async () => {
+          await one.reject(NEWS, handles[at]?.token ?? '', { wasAccepted: true })
+          return await one.get(NEWS)
+        }),
+      ),
+    )
+    expect(service.requests).toBe(2)
+    expect(new Set(pools.map((one) => one.peek(NEWS)))).toEqual(new Set(['token-2']))
+  })
+
+  test('is not forgotten a second time by a late answer', async () => {
+    const { service, pool } = start()
+    const one = pool()
+    const { token } = await one.get(NEWS)
+    await one.reject(NEWS, token, { wasAccepted: true })
+    await one.get(NEWS)
+    await one.reject(NEWS, token, { wasAccepted: true })
+    expect(one.peek(NEWS)).toBe('token-2')
+    expect(service.requests).toBe(2)
+  })
+
+  test('an app whose fresh tokens are rejected asks again only after a minute', async () => {
+    const { service, pool } = start({ refusedMs: 700 })
+    const one = pool()
+    const startedAt = performance.now()
+    for (const expected of ['token-1', 'token-2']) {
+      const { token } = await one.get(NEWS)
+      expect(token).toBe(expected)
+      await one.reject(NEWS, token)
+    }
+    const refused = await failureOf(one.get(NEWS))
+    expect(refused).toMatchObject({ code: 'token-rejected', permanent: false })
+    expect(refused?.retryAfterMs).toBeGreaterThan(0)
+    expect(await failureOf(pool().get(NEWS))).toMatchObject({ code: 'token-rejected' })
+    expect(service.requests).toBe(2)
+    await until(async () => (await failureOf(one.get(NEWS))) === undefined)
+    expect(performance.now() - startedAt).toBeGreaterThan(600)
+    expect(service.requests).toBe(3)
+  })
+})
+
+describe('a refusal', () => {
+  test('of the credentials opens the breaker, is shared, and is asked about once a minute', async () => {
+    const bench = start({ refusedMs: 700 })
+    const apps = new AppStore(bench.redis, bench.keys, bench.ring)
+    await apps.put(NEWS, { credentials: { kind: 'entra', tenantId: 't', clientId: 'c', clientSecret: 's' } })
+    bench.service.next = refusal(true)
+    const [one, other] = [bench.pool({ breaker: apps }), bench.pool({ breaker: apps })]
+    const failures = await Promise.all([one, other, one, other].map((pool) => failureOf(pool.get(NEWS))))
+    for (const failure of failures)
+      expect(failure).toMatchObject({
+        permanent: true,
+        code: 'invalid_client',
+        explanation: 'the client secret is wrong',
+      })
+    expect(bench.service.requests).toBe(1)
+    expect((await apps.get(NEWS))?.breaker).toMatchObject({ kind: 'credentials', reason: 'the client secret is wrong' })
+    bench.service.next = undefined
+    await until(async () => (await failureOf(one.get(NEWS))) === undefined)
+    expect(bench.service.requests).toBe(2)
+    expect((await apps.get(NEWS))?.breaker).toBeUndefined()
+  })
+
+  test('ends at once when the app gets new credentials', async () => {
+    const bench = start()
+    const apps = new AppStore(bench.redis, bench.keys, bench.ring)
+    const credentials = { kind: 'entra', tenantId: 't', clientId: 'c', clientSecret: 's' } as const
+    await apps.put(NEWS, { credentials })
+    bench.service.next = refusal(true)
+    const one = bench.pool({ breaker: apps })
+    expect(await failureOf(one.get(NEWS))).toMatchObject({ permanent: true })
+    await apps.put(NEWS, { credentials: { ...credentials, clientSecret: 'better' } })
+    bench.service.next = undefined
+    expect((await one.get(NEWS)).token).toBe('token-2')
+  })
+
+  test('a token of another client is gone when the app becomes that client', async () => {
+    const bench = start()
+    const apps = new AppStore(bench.redis, bench.keys, bench.ring)
+    const credentials = { kind: 'entra', tenantId: 't', clientId: 'c', clientSecret: 's' } as const
+    await apps.put(NEWS, { credentials })
+    await bench.pool().get(NEWS)
+    await apps.put(NEWS, { credentials: { ...credentials, clientSecret: 'rotated' } })
+    expect((await bench.pool().get(NEWS)).token).toBe('token-1')
+    await apps.put(NEWS, { credentials: { ...credentials, clientId: 'd' } })
+    expect((await bench.pool().get(NEWS)).token).toBe('token-2')
+  })
+
+  test('a request that throws or stalls is a failure without its reason, and the lease ends', async () => {
+    const errors: unknown[] = []
+    const { service, pool } = start({ leaseMs: 300, refusedMs: 50, onError: (error) => errors.push(error) })
+    service.next = () => Promise.reject(new Error('canary in a cause'))
+    const thrown = await failureOf(pool().get(NEWS))
+    expect(thrown).toMatchObject({ code: 'token-request-failed', permanent: false })
+    expect(thrown?.message).not.toContain('canary')
+    expect(errors).toHaveLength(1)
+    service.next = () => new Promise(() => {})
+    await until(async () => (await failureOf(pool().get(NEWS)))?.code === 'token-timeout')
+    service.next = undefined
+    await until(async () => (await failureOf(pool().get(NEWS))) === undefined)
+  })
+})
+
+test('a process that dies while it fetches holds the others up no longer than its lease', async () => {
+  const { service, pool, redis, keys } = start({ leaseMs: 500 })
+  await redis.set(keys.tokenLease(NEWS), 'of-the-dead', 'PX', 500)
+  const startedAt = performance.now()
+  expect((await pool().get(NEWS)).token).toBe('token-1')
+  expect(performance.now() - startedAt).toBeGreaterThan(400)
+  expect(service.requests).toBe(1)
+})
+
+test('a late answer does not replace a newer token', async () => {
+  const { service, pool, redis, keys } = start({ leaseMs: 5000 })
+  const { promise, resolve: answer } = Promise.withResolvers<TokenAnswer>()
+  service.next = () => promise
+  const late = pool().get(NEWS)
+  await until(() => service.requests === 1)
+  // The lease runs out while the process is stopped, and another one fetches.
+  await redis.del(keys.tokenLease(NEWS))
+  service.next = undefined
+  expect((await pool().get(NEWS)).token).toBe('token-2')
+  answer({ ok: true, token: new Secret('late'), expiresInSeconds: 3600 })
+  expect((await late).token).toBe('token-2')
+})
+
+test('a token sealed by a key that is gone is replaced', async () => {
+  const { service, pool, redis, keys } = start()
+  const stranger = new TokenPool(redis, keys, keyring(), service.request)
+  await stranger.get(NEWS)
+  expect((await pool().get(NEWS)).token).toBe('token-2')
+})
