@@ -31,7 +31,10 @@ import type {
   Verification,
 } from './types.ts'
 
-export type ClientOptions = HttpOptions
+export interface ClientOptions extends HttpOptions {
+  /** How long `watch` waits before it connects again, in milliseconds; default 1000. */
+  readonly reconnectMs?: number
+}
 
 export interface CallOptions {
   /** Gives the call up. */
@@ -69,6 +72,7 @@ const eventSilenceMs = 45_000
  */
 export const createClient = (settings: ClientOptions) => {
   const http = new Http(settings)
+  const { reconnectMs = 1000 } = settings
   const call = <T>(method: HttpRequest['method'], path: string, { signal }: CallOptions = {}, body?: unknown) =>
     http.json<T>({ method, path, signal, ...(body === undefined ? {} : { body: json(body) }) })
 
@@ -255,7 +259,6 @@ export const createClient = (settings: ClientOptions) => {
   }
 }
 
-const reconnectMs = 1000
 const patienceMs = 60_000
 
 const isOver = (campaign: Campaign): boolean => isTerminal(campaign.state) && campaign.finishedAt !== undefined

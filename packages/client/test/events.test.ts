@@ -1,0 +1,73 @@
+import type { ServerResponse } from 'node:http'
+import { expect, test } from 'vitest'
+import { ApiError } from '../src/index.ts'
+import { collect, failureOf, json, serve } from './support.ts'
+
+const event = (campaign: object): string => `event: progress\ndata: ${JSON.stringify(campaign)}\n\n`
+const stream =
+  (...pieces: readonly string[]) =>
+  (response: ServerResponse): void => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    for (const piece of pieces) response.write(piece)
+    response.end()
+  }
+
+test('one stream gives its campaigns, without comments and other events, and ends', async () => {
+  const { client, seen } = await serve([
+    stream(
+      'retry: 1000\n\n: still here\n\n',
+      event({ n: 1 }).slice(0, 20),
+      event({ n: 1 }).slice(20),
+      'event: other\ndata: x\n\n',
+      event({ n: 2 }).replaceAll('\n', '\r\n'),
+    ),
+  ])
+  expect(await collect(client.events('c1'))).toEqual([{ n: 1 }, { n: 2 }])
+  expect(seen[0]).toMatchObject({ path: '/v1/campaigns/c1/events', headers: { accept: 'text/event-stream' } })
+})
+
+test('watching goes on over broken and ended connections until the campaign is over', async () => {
+  const { client, seen } = await serve(
+    [
+      stream(event({ state: 'sending' })),
+      (response) => response.destroy(),
+      (response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream', 'content-length': '9999' })
+        response.write(event({ state: 'paused' }), () => response.destroy())
+      },
+      stream(event({ state: 'completed', finishedAt: '2026-01-01T00:00:00.000Z' })),
+    ],
+    { retries: 0, reconnectMs: 5 },
+  )
+  const states = (await collect(client.watch('c1'))).map(({ state }) => state)
+  expect(states).toEqual(['sending', 'paused', 'completed'])
+  expect(seen).toHaveLength(4)
+})
+
+test('watching what does not exist is an error, not a wait', async () => {
+  const { client, seen } = await serve([json(404, { status: 404, code: 'not-found', detail: 'no' })])
+  const error = await failureOf(collect(client.watch('c1')))
+  expect(error).toBeInstanceOf(ApiError)
+  expect(seen).toHaveLength(1)
+})
+
+test('watching ends at once when it is given up', async () => {
+  const giveUp = new AbortController()
+  const { client } = await serve([
+    (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write(event({ state: 'sending' }))
+    },
+  ])
+  const seen: unknown[] = []
+  const error = await failureOf(
+    (async () => {
+      for await (const campaign of client.watch('c1', { signal: giveUp.signal })) {
+        seen.push(campaign)
+        giveUp.abort(new Error('enough'))
+      }
+    })(),
+  )
+  expect(error.message).toBe('enough')
+  expect(seen).toHaveLength(1)
+})
