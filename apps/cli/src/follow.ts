@@ -1,7 +1,7 @@
 import type { Client } from '@wns-fanout/client'
 import type { Campaign, RecipientClass } from '@wns-fanout/domain'
 import { classes, isTerminal } from '@wns-fanout/domain'
-import { formatCount, formatDuration, formatRate } from './terminal/format.ts'
+import { formatCount, formatLeft, formatRate } from './terminal/format.ts'
 import type { Progress, Step } from './terminal/progress.ts'
 
 export interface FollowOptions {
@@ -42,9 +42,7 @@ export function stepOf(campaign: Campaign): Step {
     `${formatCount(done)} of ${formatCount(total)}`,
     ...(campaign.state === 'sending' && campaign.reason === undefined ? [] : [stateOf(campaign)]),
     ...(campaign.ratePerSecond > 0 && !isTerminal(campaign.state) ? [formatRate(campaign.ratePerSecond)] : []),
-    ...(campaign.etaSeconds === null || isTerminal(campaign.state)
-      ? []
-      : [`${formatDuration(campaign.etaSeconds * 1000)} left`]),
+    ...(campaign.etaSeconds === null || isTerminal(campaign.state) ? [] : [`${formatLeft(campaign.etaSeconds)} left`]),
     classCounts(campaign)
       .map(([name, count]) => `${name} ${formatCount(count)}`)
       .join(' '),

@@ -20,6 +20,8 @@ interface UpOptions {
 
 const usualPort = 8080
 const warnSeverity = 40
+const sameAgainAfterMs = 30_000
+const mostTexts = 1000
 
 export function addUp(program: Command): void {
   program
@@ -50,9 +52,9 @@ Examples:
 
 async function up(context: Context, options: UpOptions): Promise<void> {
   const { screen, folder, interrupted } = context
-  const port = await portOf(options.port, (line) => screen.say(line))
   const claimed = await claim(folder)
   try {
+    const port = await portOf(options.port, (line) => screen.say(line))
     const stack = await startStack({
       folder,
       redisUrl: process.env['REDIS_URL'] || null,
@@ -63,17 +65,16 @@ async function up(context: Context, options: UpOptions): Promise<void> {
       restart: options.restart,
       env: inherited(['WNS_FANOUT_PREFIX', 'WNS_ROUTE_TO', 'WNS_CA_FILE']),
       log: (line) => screen.say(line),
-      onLog: (name, line) => {
-        if ((parseLog(line)?.severity ?? 0) >= warnSeverity) screen.say(`${name}  ${readableLog(line)}`)
-      },
+      onLog: showTrouble((line) => screen.say(line)),
+      signal: interrupted,
       onPart: (name, tookMs) => screen.say(`${name} is up after ${formatDuration(tookMs)}`),
     })
     try {
       const running = stack.current()
       screen.show(running, overview(running, folder.stackFile, folder.logFile('*')))
       const end = await Promise.race([untilInterrupted(interrupted), stack.failed])
-      screen.say(end === 'interrupted' ? 'Stopping; a second Ctrl-C does not wait.' : '')
-      if (end !== 'interrupted')
+      if (end === 'interrupted') screen.say('Stopping; a second Ctrl-C does not wait.')
+      else
         throw new Failure(
           'part-ended',
           `${end.name} ended (${describeExit(end.exit)}), so the stack stops; look into ${folder.logFile(end.name)}`,
@@ -85,6 +86,20 @@ async function up(context: Context, options: UpOptions): Promise<void> {
     screen.say('Stopped.')
   } finally {
     await claimed.release()
+  }
+}
+
+/** Shows warnings and errors of the parts; the same text again only after half a minute. */
+function showTrouble(say: (line: string) => void): (name: string, line: string) => void {
+  const shownAtMs = new Map<string, number>()
+  return (name, line) => {
+    if ((parseLog(line)?.severity ?? 0) < warnSeverity) return
+    const text = `${name}  ${readableLog(line)}`
+    const nowMs = performance.now()
+    if (nowMs - (shownAtMs.get(text) ?? Number.NEGATIVE_INFINITY) < sameAgainAfterMs) return
+    if (shownAtMs.size >= mostTexts) shownAtMs.clear()
+    shownAtMs.set(text, nowMs)
+    say(text)
   }
 }
 

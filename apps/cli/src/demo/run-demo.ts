@@ -52,6 +52,7 @@ export async function runDemo({ channels, workers, screen, interrupted }: DemoOp
     // What the operator's shell has set is about another installation.
     env: { WNS_FANOUT_PREFIX: 'demo:', WNS_FANOUT_APPS: undefined, WNS_FANOUT_LOCK_MS: undefined, LOG_LEVEL: 'info' },
     log: (line) => screen.say(line),
+    signal: interrupted,
   })
   try {
     phases.push({ name: 'start', tookMs: performance.now() - startedMs, note: 'Redis, simulator, API and workers' })

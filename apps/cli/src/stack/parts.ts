@@ -10,6 +10,8 @@ export interface PartOptions {
   readonly folder: Folder
   readonly env: Readonly<Record<string, string | undefined>>
   readonly onLog?: ((name: string, line: string) => void) | undefined
+  /** Aborted when nobody wants the part any more; it is ended then even while it starts. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface ApiPart extends Part {
@@ -103,7 +105,7 @@ export async function readApiKey(folder: Folder): Promise<string> {
 type ChildOptions = Pick<Parameters<typeof startChild>[0], 'script' | 'args' | 'readyLine'>
 
 /** Starts a child and waits until it is ready; ends it when it does not become so. */
-async function start({ folder, env, onLog }: PartOptions, name: string, options: ChildOptions): Promise<Child> {
+async function start({ folder, env, onLog, signal }: PartOptions, name: string, options: ChildOptions): Promise<Child> {
   const logFile = folder.logFile(name)
   const child = await startChild({
     ...options,
@@ -112,19 +114,28 @@ async function start({ folder, env, onLog }: PartOptions, name: string, options:
     logFile,
     ...(onLog === undefined ? {} : { onLine: (line) => onLog(name, line) }),
   })
+  const giveUp = (): void => void child.stop({ graceMs: 1000 })
+  signal?.addEventListener('abort', giveUp, { once: true })
   try {
+    if (signal?.aborted === true) giveUp()
     await child.ready
     return child
   } catch (error) {
     await child.stop({ graceMs: 1000 })
-    throw new Failure('start-failed', `${startProblem(error)}\n  its whole log: ${logFile}`, { cause: error })
+    if (signal?.aborted === true) throw new Failure('interrupted', 'interrupted while it started', { cause: error })
+    const [first = '', ...output] = startProblem(error)
+    // Whoever gets each line has seen them.
+    const lines = onLog === undefined ? [first, ...output] : [first.replace(/ Its output ends with:$/, '')]
+    throw new Failure('start-failed', [...lines, `  its whole log: ${logFile}`].join('\n'), { cause: error })
+  } finally {
+    signal?.removeEventListener('abort', giveUp)
   }
 }
 
-/** Of the JSON log lines in the message of a failed start, the messages. */
-function startProblem(error: unknown): string {
+/** The message of a failed start, its JSON log lines as text and each only once. */
+function startProblem(error: unknown): readonly string[] {
   const [first = '', ...rest] = (error instanceof Error ? error.message : String(error)).split('\n')
-  return [first, ...rest.map((line) => `  ${readableLog(line)}`)].join('\n')
+  return [first, ...new Set(rest.map((line) => `  ${readableLog(line)}`))]
 }
 
 /** A JSON log line as text: `level message (error)`. Other lines as they are. */

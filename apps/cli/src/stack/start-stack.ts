@@ -26,6 +26,8 @@ export interface StackOptions {
   readonly onLog?: (name: string, line: string) => void
   /** Told when a part is up, with the milliseconds it took. */
   readonly onPart?: (name: string, tookMs: number) => void
+  /** Gives the start up. A stack that is up is ended by `stop`. */
+  readonly signal?: AbortSignal
 }
 
 export interface Stack {
@@ -63,7 +65,8 @@ async function assemble(options: StackOptions, supervisor: Supervisor): Promise<
   let stopping = false
 
   await ensureKeyringFile(folder.keyringFile)
-  const simulatorOptions: PartOptions = { folder, env: options.env ?? {}, onLog: options.onLog }
+  const common = { folder, onLog: options.onLog, signal: options.signal }
+  const simulatorOptions: PartOptions = { ...common, env: options.env ?? {} }
   const [redis, simulator] = await all([
     options.redisUrl === null
       ? timed(
@@ -80,7 +83,7 @@ async function assemble(options: StackOptions, supervisor: Supervisor): Promise<
       : Promise.resolve(null),
   ])
   const redisUrl = redis?.url ?? options.redisUrl ?? ''
-  const partOptions: PartOptions = { folder, env: envOf(options, redisUrl, simulator), onLog: options.onLog }
+  const partOptions: PartOptions = { ...common, env: envOf(options, redisUrl, simulator) }
 
   await all([addApi(), ...Array.from({ length: options.workers }, async (_, index) => await addWorker(index + 1))])
   apiKey = await readApiKey(folder)

@@ -14,6 +14,10 @@ export function formatDuration(durationMs: number): string {
   return `${Math.floor(seconds / 3600)} h ${pad(Math.floor((seconds % 3600) / 60))} min`
 }
 
+/** Seconds that are left, for people: `1 s`, `42 s`, `2 min 05 s`. */
+export const formatLeft = (seconds: number): string =>
+  seconds < 60 ? `${Math.ceil(seconds)} s` : formatDuration(seconds * 1000)
+
 /** Bytes for people: `812 B`, `3.4 kB`, `118 MB`. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`
