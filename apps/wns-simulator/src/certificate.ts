@@ -40,11 +40,11 @@ export async function makeCertificates(): Promise<Certificates> {
   return { ca: ca.cert, cert: leaf.cert, key: leaf.private }
 }
 
-/** Puts the authority where senders find it, whole or not at all, readable by this user only. */
-export async function publishCa(path: string, pem: string): Promise<void> {
+/** Writes a file whole or not at all, readable by this user only. */
+export async function publishWhole(path: string, text: string): Promise<void> {
   const draft = `${path}.${randomUUID()}.tmp`
   try {
-    await writeFile(draft, pem, { mode: 0o600, flag: 'wx' })
+    await writeFile(draft, text, { mode: 0o600, flag: 'wx' })
     await rename(draft, path)
   } catch (error) {
     await rm(draft, { force: true })

@@ -4,14 +4,20 @@ import type { Request } from './request.ts'
 /** What WNS refuses in the headers of a post. Most of the texts are ours: native ones are known only where `seen` is set. */
 export interface HeaderCheck {
   readonly description: string
-  readonly fails: (request: Request) => boolean
+  /** Where the text was seen on the wire: a source of the README. */
+  readonly seen?: string
+  readonly fails: (request: Request, maxTagLength: number) => boolean
 }
 
 const TYPES = ['wns/toast', 'wns/tile', 'wns/badge', 'wns/raw']
+/** Documented; the API of the device takes 64. */
+export const MAX_TAG_LENGTH = 16
 const MAX_CV_LENGTH = 127
 const MAX_TTL_SECONDS = 2_147_483_647
 
 const absentOr = (value: string, pattern: RegExp): boolean => value === '' || pattern.test(value)
+const isLabel = (value: string, maxLength: number): boolean =>
+  absentOr(value, /^[A-Za-z0-9]+$/) && value.length <= maxLength
 
 /** In the order in which they are tried; the first that fails names the 400. */
 export const HEADER_CHECKS: readonly HeaderCheck[] = [
@@ -19,6 +25,7 @@ export const HEADER_CHECKS: readonly HeaderCheck[] = [
   { description: 'X-WNS-Type is missing or invalid', fails: (request) => !TYPES.includes(request.wnsType) },
   {
     description: 'Content-Type should be application/octet-stream',
+    seen: '[O-400]',
     fails: (request) => request.wnsType === 'wns/raw' && !/^application\/octet-stream$/i.test(request.contentType),
   },
   {
@@ -41,15 +48,16 @@ export const HEADER_CHECKS: readonly HeaderCheck[] = [
   },
   {
     description: 'Ttl value conflicts with X-WNS-Cache-Policy.',
+    seen: '[O-TTL]',
     fails: (request) => request.ttl !== '' && Number(request.ttl) === 0 && request.cachePolicy !== 'no-cache',
   },
   {
-    description: 'X-WNS-Tag should be 1 to 16 letters and digits',
-    fails: (request) => !absentOr(request.tag, /^[A-Za-z0-9]{1,16}$/),
+    description: 'X-WNS-Tag should be letters and digits, and not too many',
+    fails: (request, maxTagLength) => !isLabel(request.tag, maxTagLength),
   },
   {
-    description: 'X-WNS-Group should be 1 to 16 letters and digits',
-    fails: (request) => !absentOr(request.group, /^[A-Za-z0-9]{1,16}$/),
+    description: 'X-WNS-Group should be letters and digits, and not too many',
+    fails: (request, maxTagLength) => !isLabel(request.group, maxTagLength),
   },
   {
     description: 'X-WNS-PRIORITY should be 1 to 4',
@@ -72,7 +80,7 @@ const replies = HEADER_CHECKS.map((check) => ({
 }))
 
 /** The 400 for the first check that fails, or undefined. */
-export function refuseHeaders(request: Request): Reply | undefined {
-  for (const { check, reply: refusal } of replies) if (check.fails(request)) return refusal
+export function refuseHeaders(request: Request, maxTagLength: number): Reply | undefined {
+  for (const { check, reply: refusal } of replies) if (check.fails(request, maxTagLength)) return refusal
   return undefined
 }

@@ -5,6 +5,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { Clients } from './clients.ts'
 import type { Clock } from './clock.ts'
 import { parseFaults } from './faults.ts'
+import type { OfflineCache } from './offline-cache.ts'
 import type { Tally } from './tally.ts'
 import type { Tokens } from './tokens.ts'
 
@@ -19,7 +20,13 @@ interface Answer {
 type Endpoint = (request: IncomingMessage, response: ServerResponse) => Promise<Answer | undefined> | Answer
 
 /** The control port: plain HTTP, JSON in and out, for whoever drives the simulator. Does not listen yet. */
-export function createControl(clients: Clients, tokens: Tokens, tally: Tally, clock: Clock): Server {
+export function createControl(
+  clients: Clients,
+  tokens: Tokens,
+  tally: Tally,
+  offline: OfflineCache,
+  clock: Clock,
+): Server {
   const endpoints: Readonly<Record<string, Readonly<Record<string, Endpoint>>>> = {
     '/healthz': { GET: () => ({ status: 200, body: { ok: true } }) },
     '/v1/faults': {
@@ -44,7 +51,22 @@ export function createControl(clients: Clients, tokens: Tokens, tally: Tally, cl
       POST: () => {
         clients.faults = {}
         tally.reset()
+        offline.clear()
         return { status: 200, body: { ok: true } }
+      },
+    },
+    '/v1/offline': {
+      GET: (request) => {
+        const token = new URL(request.url ?? '', 'http://control').searchParams.get('token')
+        if (token === null) return { status: 400, body: problem('', 'expected ?token=<channel token>') }
+        return { status: 200, body: { items: offline.look(token, clock.nowMs()) } }
+      },
+    },
+    '/v1/offline/wake': {
+      POST: async (request) => {
+        const token = tokenIn(await readJson(request))
+        if (token === undefined) return { status: 400, body: problem('', 'expected {"token": "<channel token>"}') }
+        return { status: 200, body: { delivered: offline.deliver(token, clock.nowMs()) } }
       },
     },
     '/v1/stats': { GET: () => ({ status: 200, body: tally.stats() }) },
@@ -104,6 +126,11 @@ function revocation(body: unknown): { client?: string } | undefined {
   const client: unknown = 'client' in body ? body.client : undefined
   if (client === undefined) return {}
   return typeof client === 'string' ? { client } : undefined
+}
+
+function tokenIn(body: unknown): string | undefined {
+  if (typeof body !== 'object' || body === null || !('token' in body)) return undefined
+  return typeof body.token === 'string' ? body.token : undefined
 }
 
 /** One line a channel, as fast as the reader takes them. */

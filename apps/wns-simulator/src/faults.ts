@@ -10,6 +10,18 @@ export interface FaultSet {
   readonly idleCloseMs?: number
   /** Answer with `Connection: close` after this many requests on one connection. */
   readonly requestsPerConnection?: number
+  /** Send only this one of the two status headers. */
+  readonly statusHeader?: 'X-WNS-STATUS' | 'X-WNS-NOTIFICATIONSTATUS'
+  /** Send `WWW-Authenticate` without a value. */
+  readonly emptyChallenge?: boolean
+  /** Seconds in an `X-WNS-CONTINUE-AFTER` on every throttled answer. */
+  readonly continueAfter?: number
+  /** Largest payload in bytes; 5,000 unless told. */
+  readonly maxPayloadBytes?: number
+  /** Longest `X-WNS-Tag` and `X-WNS-Group`; 16 unless told. */
+  readonly maxTagLength?: number
+  /** The package is not mapped to the application: 403 for every post. */
+  readonly unmapped?: boolean
 }
 
 export interface RateCap {
@@ -20,9 +32,14 @@ export interface RateCap {
 
 export interface TokenFaults {
   readonly mode?: 'ok' | 'refuse' | 'stall' | 'error'
+  /** What the mode `refuse` says. */
+  readonly refusal?: TokenRefusal
   readonly lifetimeSeconds?: number
   readonly expiresIn?: 'number' | 'string' | 'missing'
 }
+
+export const TOKEN_REFUSALS = ['unsupported', 'client', 'secret', 'expired-secret', 'scope'] as const
+export type TokenRefusal = (typeof TOKEN_REFUSALS)[number]
 
 export interface FaultsDocument extends FaultSet {
   readonly clients?: Readonly<Record<string, FaultSet>>
@@ -92,13 +109,23 @@ const FIELDS: Readonly<Record<string, Check>> = {
   ),
   token: record({
     mode: oneOf('ok', 'refuse', 'stall', 'error'),
+    refusal: oneOf(...TOKEN_REFUSALS),
     lifetimeSeconds: integer(1, DAYS_31_SECONDS),
     expiresIn: oneOf('number', 'string', 'missing'),
   }),
   always: integer(200, 599),
   idleCloseMs: integer(1, MINUTES_10_MS),
   requestsPerConnection: integer(1, 1_000_000),
+  statusHeader: oneOf('X-WNS-STATUS', 'X-WNS-NOTIFICATIONSTATUS'),
+  emptyChallenge: oneOf(true, false),
+  continueAfter: integer(0, DAYS_31_SECONDS),
+  maxPayloadBytes: integer(1, 1_048_576),
+  maxTagLength: integer(1, 64),
+  unmapped: oneOf(true, false),
 }
+
+/** The names of all faults, as the README lists them. */
+export const FAULT_NAMES: readonly string[] = Object.keys(FIELDS)
 
 const checkFaults = record({
   ...FIELDS,

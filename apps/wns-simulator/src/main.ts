@@ -5,6 +5,7 @@ import { startSimulator } from './index.ts'
 const HELP = `wns-simulator: a fake WNS and token service with faults
 
   --ca-file PATH      where to put the certificate of the authority (required)
+  --identity-file PATH  keeps authority and key, so that a restart does not change them; made when missing
   --host HOST         where both ports listen                 (127.0.0.1)
   --port N            TLS port for senders, 0 for a free one  (0)
   --control-port N    control port, plain HTTP, 0 for a free one  (0)
@@ -20,6 +21,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       'ca-file': { type: 'string' },
+      'identity-file': { type: 'string' },
       host: { type: 'string', default: '127.0.0.1' },
       port: { type: 'string', default: '0' },
       'control-port': { type: 'string', default: '0' },
@@ -39,6 +41,7 @@ async function main(): Promise<void> {
     port: wholeNumber('--port', values.port, 65_535),
     controlPort: wholeNumber('--control-port', values['control-port'], 65_535),
     caFile,
+    identityFile: values['identity-file'],
   })
   let stopping = false
   const stop = (): void => {

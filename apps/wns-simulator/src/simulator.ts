@@ -2,12 +2,14 @@ import type { Server as NetServer, Socket } from 'node:net'
 import type { Server } from 'node:http'
 import { createServer, type TLSSocket } from 'node:tls'
 import { plainAction } from './action.ts'
-import { makeCertificates, publishCa, withdrawCa } from './certificate.ts'
+import { makeCertificates, publishWhole, withdrawCa } from './certificate.ts'
 import { Clients } from './clients.ts'
 import { Clock } from './clock.ts'
 import { type Connection, type Handler } from './connection.ts'
 import { Connections } from './connections.ts'
 import { createControl } from './control.ts'
+import { loadIdentity } from './identity.ts'
+import { OfflineCache } from './offline-cache.ts'
 import { Tally } from './tally.ts'
 import { TokenService } from './token-service.ts'
 import { Tokens } from './tokens.ts'
@@ -22,6 +24,8 @@ export interface SimulatorOptions {
   readonly controlPort?: number
   /** Where the certificate of the authority is put (PEM, mode 0600); `stop` takes it away again. */
   readonly caFile: string
+  /** Where authority and key are kept, so that senders go on trusting a simulator that was restarted. Made when missing. */
+  readonly identityFile?: string | undefined
 }
 
 /** A running simulator. */
@@ -38,14 +42,16 @@ export interface Simulator {
 /** Starts both ports; resolves when they listen and the CA file is in place. Rejects when a port is taken or the file cannot be written. */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
   const host = options.host ?? '127.0.0.1'
-  const certificates = await makeCertificates()
+  const certificates =
+    options.identityFile === undefined ? await makeCertificates() : await loadIdentity(options.identityFile)
   const clock = new Clock()
   const clients = new Clients()
   const tokens = new Tokens()
   const tally = new Tally(clients, clock)
+  const offline = new OfflineCache()
   const connections = new Connections(clients, tally, clock)
   const handle = route(
-    new WnsService(clients, tokens, tally, clock),
+    new WnsService(clients, tokens, tally, offline, clock),
     new TokenService(clients, tokens, tally, clock),
     connections,
     clock,
@@ -63,7 +69,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   server.on('secureConnection', (socket: TLSSocket) => connections.open(socket, handle))
   // A handshake that fails is the sender's business.
   server.on('tlsClientError', (_error, socket: TLSSocket) => socket.destroy())
-  const control = createControl(clients, tokens, tally, clock)
+  const control = createControl(clients, tokens, tally, offline, clock)
 
   const stop = async (): Promise<void> => {
     connections.stop()
@@ -73,7 +79,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   try {
     const port = await listen(server, host, options.port ?? 0)
     const controlPort = await listen(control, host, options.controlPort ?? 0)
-    await publishCa(options.caFile, certificates.ca)
+    await publishWhole(options.caFile, certificates.ca)
     return { host, port, caFile: options.caFile, control: `http://${urlHost(host)}:${controlPort}`, stop }
   } catch (error) {
     await stop()

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Client, Clients } from './clients.ts'
+import type { TokenRefusal } from './faults.ts'
 import type { Clock } from './clock.ts'
 import { type Action, answerJson, HOLD, plainAction } from './action.ts'
 import type { Request } from './request.ts'
@@ -53,7 +54,7 @@ export class TokenService {
       mode === 'error'
         ? unwell(identity)
         : mode === 'refuse'
-          ? refuseAll(identity, name)
+          ? refuseAll(identity, name, faults.token?.refusal)
           : identity === 'store'
             ? refuseStore(request, form)
             : refuseEntra(request, form, entra?.[1] ?? '')
@@ -98,13 +99,9 @@ function refuseForm(request: Request, form: URLSearchParams): Refusal | undefine
 function refuseStore(request: Request, form: URLSearchParams): Refusal | undefined {
   const malformed = refuseForm(request, form)
   if (malformed !== undefined) return malformed
-  if (!/^ms-app:\/\/S-1-[^.\s]+$/.test(form.get('client_id') ?? '')) {
-    return { status: 400, error: 'invalid_client', description: 'Invalid client id' }
-  }
-  if (isBad(form)) return { status: 400, error: 'invalid_client', description: 'Invalid client secret' }
-  if (!LEGACY_SCOPES.includes(form.get('scope') ?? '')) {
-    return { status: 400, error: 'invalid_scope', description: 'The requested scope is invalid' }
-  }
+  if (!/^ms-app:\/\/S-1-[^.\s]+$/.test(form.get('client_id') ?? '')) return storeRefusal('client')
+  if (isBad(form)) return storeRefusal('secret')
+  if (!LEGACY_SCOPES.includes(form.get('scope') ?? '')) return storeRefusal('scope')
   return undefined
 }
 
@@ -121,13 +118,9 @@ function refuseEntra(request: Request, form: URLSearchParams, tenant: string): R
   if (name === '') {
     return entraRefusal(400, 'invalid_request', 900144, "The request body must contain the parameter 'client_id'.")
   }
-  if ((form.get('client_secret') ?? '').startsWith('bad-expired')) {
-    return entraRefusal(401, 'invalid_client', 7000222, 'The provided client secret keys are expired.')
-  }
-  if (isBad(form)) return entraRefusal(401, 'invalid_client', 7000215, 'Invalid client secret provided.')
-  if (!ENTRA_SCOPES.includes(form.get('scope') ?? '')) {
-    return entraRefusal(400, 'invalid_scope', 70011, "The provided value for the input parameter 'scope' is not valid.")
-  }
+  if ((form.get('client_secret') ?? '').startsWith('bad-expired')) return entraRefusalOf('expired-secret', name)
+  if (isBad(form)) return entraRefusalOf('secret', name)
+  if (!ENTRA_SCOPES.includes(form.get('scope') ?? '')) return entraRefusalOf('scope', name)
   return undefined
 }
 
@@ -137,14 +130,48 @@ function isBad(form: URLSearchParams): boolean {
   return secret === '' || secret.startsWith('bad-')
 }
 
-function refuseAll(identity: Identity, name: string): Refusal {
-  if (identity === 'entra') {
-    return entraRefusal(400, 'unauthorized_client', 700016, `Application '${name}' was not found in the directory.`)
+/** What the mode `refuse` says: by default what new clients hear since 2026. */
+function refuseAll(identity: Identity, name: string, why: TokenRefusal | undefined): Refusal {
+  return identity === 'store' ? storeRefusal(why ?? 'unsupported') : entraRefusalOf(why ?? 'client', name)
+}
+
+function storeRefusal(why: TokenRefusal): Refusal {
+  switch (why) {
+    case 'unsupported':
+      return {
+        status: 400,
+        error: 'invalid_request',
+        description:
+          'Client credential flows against login.live.com are no longer supported. ' +
+          'New clients should use login.microsoftonline.com instead.',
+      }
+    case 'client':
+      return { status: 400, error: 'invalid_client', description: 'Invalid client id' }
+    case 'secret':
+    case 'expired-secret':
+      return { status: 400, error: 'invalid_client', description: 'Invalid client secret' }
+    case 'scope':
+      return { status: 400, error: 'invalid_scope', description: 'The requested scope is invalid' }
+    default:
+      return why satisfies never
   }
-  const description =
-    'Client credential flows against login.live.com are no longer supported. ' +
-    'New clients should use login.microsoftonline.com instead.'
-  return { status: 400, error: 'invalid_request', description }
+}
+
+function entraRefusalOf(why: TokenRefusal, name: string): Refusal {
+  switch (why) {
+    case 'unsupported':
+      return entraRefusal(400, 'invalid_request', 9002346, `Application '${name}' is for Microsoft Account users only.`)
+    case 'client':
+      return entraRefusal(400, 'unauthorized_client', 700016, `Application '${name}' was not found in the directory.`)
+    case 'secret':
+      return entraRefusal(401, 'invalid_client', 7000215, 'Invalid client secret provided.')
+    case 'expired-secret':
+      return entraRefusal(401, 'invalid_client', 7000222, 'The provided client secret keys are expired.')
+    case 'scope':
+      return entraRefusal(400, 'invalid_scope', 70011, "The provided value for the parameter 'scope' is not valid.")
+    default:
+      return why satisfies never
+  }
 }
 
 function unwell(identity: Identity): Refusal {

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { type Action, plainAction } from './action.ts'
 import { type Behaviour, parseBehaviour, replyOf } from './behaviours.ts'
-import { refuseHeaders } from './checks.ts'
+import { MAX_TAG_LENGTH, refuseHeaders } from './checks.ts'
 import type { Client, Clients } from './clients.ts'
 import { type Clock, httpDate } from './clock.ts'
 import type { FaultSet, RateCap } from './faults.ts'
+import type { OfflineCache } from './offline-cache.ts'
 import { type Reply, reply } from './reply.ts'
 import type { Request } from './request.ts'
 import type { Tally } from './tally.ts'
@@ -15,9 +16,23 @@ const DATE_AFTER_MS = 2000
 const UNKNOWN_CHANNEL = reply(404, 'dropped', { description: 'Channel URL unknown' })
 const WRONG_APP = reply(403, 'dropped', { description: 'Channel URL incompatible with caller app' })
 const WRONG_TYPE = reply(403, 'dropped', { description: 'Tile and badge are not supported for this kind of app' })
-const TOO_LARGE = reply(413, 'dropped', { description: 'The payload is larger than 5000 bytes' })
+// Seen without a word of explanation.
+const UNMAPPED = reply(403, 'dropped')
 const INVALID_TOKEN = unauthorized('Invalid token')
 const EXPIRED_TOKEN = unauthorized('Token expired')
+
+/** The order of checks, in one place because the true one is unknown; the first that speaks answers the post. */
+export const CHECK_NAMES = [
+  'token',
+  'app and channel',
+  'channel state',
+  'headers',
+  'kind of app',
+  'size',
+  'rate',
+  'device',
+] as const
+type CheckName = (typeof CHECK_NAMES)[number]
 
 /** A channel address: `<behaviour>.<owner>.<id>` with everything it says. */
 interface Address {
@@ -44,34 +59,34 @@ export class WnsService {
   readonly #clients: Clients
   readonly #tokens: Tokens
   readonly #tally: Tally
+  readonly #offline: OfflineCache
   readonly #clock: Clock
   readonly #always = new Map<number, Reply>()
   readonly #traceBase = randomBytes(4).toString('hex').toUpperCase()
   readonly #vectorBase = randomBytes(16).toString('base64').slice(0, 22)
   #answered = 0
 
-  /**
-   * The order of checks, in one place because the true one is unknown. The first that speaks answers the post. Method
-   * and length come before, when the request is read.
-   */
-  readonly #checks: readonly ((post: Post) => Reply | undefined)[] = [
-    (post) =>
-      post.auth.problem === undefined ? undefined : post.auth.token === undefined ? INVALID_TOKEN : EXPIRED_TOKEN,
-    (post) => (post.address?.behaviour === undefined ? UNKNOWN_CHANNEL : this.#refuseApp(post)),
-    (post) => this.#spoken(post, 'app'),
-    (post) => (post.faults.always === undefined ? undefined : this.#alwaysReply(post.faults.always)),
-    (post) => this.#spoken(post, 'channel'),
-    (post) => this.#refuseHeaders(post),
-    (post) => (post.identity === 'entra' && /tile|badge/.test(post.request.wnsType) ? WRONG_TYPE : undefined),
-    (post) => (post.request.body.length > MAX_BYTES ? TOO_LARGE : undefined),
-    (post) => this.#refuseRate(post),
-    (post) => this.#spoken(post, 'device'),
-  ]
+  /** Method and length come before these, when the request is read. */
+  readonly #checks: Readonly<Record<CheckName, (post: Post) => Reply | undefined>> = {
+    token: ({ auth }) =>
+      auth.problem === undefined ? undefined : auth.token === undefined ? INVALID_TOKEN : EXPIRED_TOKEN,
+    'app and channel': (post) =>
+      (post.address?.behaviour === undefined ? UNKNOWN_CHANNEL : this.#refuseApp(post)) ?? this.#spoken(post, 'app'),
+    'channel state': (post) =>
+      post.faults.always === undefined ? this.#spoken(post, 'channel') : this.#alwaysReply(post.faults.always),
+    headers: (post) => this.#refuseHeaders(post),
+    'kind of app': (post) =>
+      post.identity === 'entra' && /tile|badge/.test(post.request.wnsType) ? WRONG_TYPE : undefined,
+    size: ({ request, faults }) => refuseSize(request.body.length, faults.maxPayloadBytes ?? MAX_BYTES),
+    rate: (post) => this.#refuseRate(post),
+    device: (post) => this.#spoken(post, 'device'),
+  }
 
-  constructor(clients: Clients, tokens: Tokens, tally: Tally, clock: Clock) {
+  constructor(clients: Clients, tokens: Tokens, tally: Tally, offline: OfflineCache, clock: Clock) {
     this.#clients = clients
     this.#tokens = tokens
     this.#tally = tally
+    this.#offline = offline
     this.#clock = clock
   }
 
@@ -95,11 +110,12 @@ export class WnsService {
     const given = this.#judge(post)
     const bare = faults.bare === true
     this.#tally.settle(row, client, given, bare, request, nowMs)
+    if (given.accepted && !given.connected && address !== undefined) this.#offline.keep(address.token, request, nowMs)
     const parameter = address?.behaviour?.parameter ?? 0
     const slowMs = given.accepted && address?.behaviour?.name === 'slow' ? parameter : 0
     return {
       act: given.act,
-      text: given.status === 0 ? '' : this.#write(given, bare, request, nowMs),
+      text: given.status === 0 ? '' : this.#write(given, faults, request, nowMs),
       delayMs: (faults.latencyMs ?? 0) + slowMs,
       overMs: parameter,
       close: false,
@@ -107,8 +123,8 @@ export class WnsService {
   }
 
   #judge(post: Post): Reply {
-    for (const check of this.#checks) {
-      const given = check(post)
+    for (const name of CHECK_NAMES) {
+      const given = this.#checks[name](post)
       if (given !== undefined) return given
     }
     return UNKNOWN_CHANNEL
@@ -126,13 +142,14 @@ export class WnsService {
   }
 
   #refuseApp(post: Post): Reply | undefined {
+    if (post.faults.unmapped === true) return UNMAPPED
     if (post.address?.owner === 'any' || post.address?.owner === post.client?.id) return undefined
     this.#tally.wrongApp += 1
     return WRONG_APP
   }
 
   #refuseHeaders(post: Post): Reply | undefined {
-    const refusal = refuseHeaders(post.request)
+    const refusal = refuseHeaders(post.request, post.faults.maxTagLength ?? MAX_TAG_LENGTH)
     if (refusal !== undefined) this.#tally.badHeader += 1
     return refusal
   }
@@ -165,11 +182,12 @@ export class WnsService {
     return made
   }
 
-  #write(given: Reply, bare: boolean, request: Request, nowMs: number): string {
+  #write(given: Reply, faults: FaultSet, request: Request, nowMs: number): string {
     this.#answered += 1
+    const head = faults.emptyChallenge === true ? withoutChallenge(given.head) : given.head
     const vector = `MS-CV: ${request.msCv.trim() === '' ? `${this.#vectorBase}.${this.#answered}` : request.msCv}\r\n`
     const date = this.#clock.dateLine(nowMs)
-    if (bare) return `${given.head}${vector}${date}\r\n`
+    if (faults.bare === true) return `${head}${vector}${date}\r\n`
     const number = (this.#answered >>> 0).toString(16).toUpperCase().padStart(8, '0')
     const device =
       request.requestForStatus !== 'true'
@@ -177,7 +195,7 @@ export class WnsService {
         : given.connected
           ? 'X-WNS-DEVICECONNECTIONSTATUS: connected\r\n'
           : 'X-WNS-DEVICECONNECTIONSTATUS: disconnected\r\n'
-    return `${given.head}${given.wnsHead}X-WNS-MSG-ID: ${this.#traceBase}${number}\r\n${device}${vector}${date}\r\n`
+    return `${head}${wnsHeadUnder(faults, given)}X-WNS-MSG-ID: ${this.#traceBase}${number}\r\n${device}${vector}${date}\r\n`
   }
 }
 
@@ -210,4 +228,24 @@ function makeAlways(status: number): Reply {
 
 function unauthorized(problem: string): Reply {
   return reply(401, 'dropped', { authenticate: `Bearer error="invalid_request",error_description="${problem}"` })
+}
+
+function refuseSize(bytes: number, maxBytes: number): Reply | undefined {
+  if (bytes <= maxBytes) return undefined
+  return reply(413, 'dropped', { description: `The payload is larger than ${maxBytes} bytes` })
+}
+
+function withoutChallenge(head: string): string {
+  return head.replace(/^WWW-Authenticate:.*$/m, 'WWW-Authenticate:')
+}
+
+/** The X-WNS headers of a reply, changed as the faults want it. */
+function wnsHeadUnder(faults: FaultSet, given: Reply): string {
+  let text = given.wnsHead
+  if (faults.statusHeader === 'X-WNS-STATUS') text = text.replace(/^X-WNS-NOTIFICATIONSTATUS:.*\r\n/m, '')
+  if (faults.statusHeader === 'X-WNS-NOTIFICATIONSTATUS') text = text.replace(/^X-WNS-STATUS:.*\r\n/m, '')
+  const isThrottled = given.wnsStatus === 'channelthrottled' || given.wnsStatus === 'appthrottled'
+  return isThrottled && faults.continueAfter !== undefined
+    ? `${text}X-WNS-CONTINUE-AFTER: ${faults.continueAfter}\r\n`
+    : text
 }
