@@ -1,6 +1,6 @@
 import type { Outcome } from '@wns-fanout/domain'
-import type { LaneLimits } from './lane.ts'
 import { Lane } from './lane.ts'
+import { PostWriter } from './post-bytes.ts'
 import type { Transport } from './transport.ts'
 
 /** Told once for each started post; `context` is the caller's own number. Shared by all posts of one sender. */
@@ -58,8 +58,6 @@ const ANSWERS_LATELY_MS = 1_000
 // A free lane of another origin is left alone for so long, unless its origin has more than its share of lanes.
 const TAKE_OVER_AFTER_MS = 50
 const FORGET_ORIGIN_AFTER_MS = 60_000
-const MAX_HEADER_BYTES = 16_384
-const MAX_BODY_BYTES = 65_536
 
 /** The lanes of one origin. */
 class Origin {
@@ -82,6 +80,7 @@ class Origin {
 /** All posts with the same `done`: in practice a batch. */
 class Sender {
   readonly done: PostDone
+  readonly writer = new PostWriter()
   busy = 0
   wantedAtMs: number | undefined
 
@@ -90,12 +89,13 @@ class Sender {
   }
 }
 
-/** A lane and what it is doing. */
+/** A lane and the post it carries. */
 class Slot {
   readonly origin: Origin
   readonly lane: Lane
   sender: Sender | undefined
   context = 0
+  isClosed = false
   freeSinceMs = 0
 
   constructor(origin: Origin, openLane: (slot: Slot) => Lane) {
@@ -104,17 +104,26 @@ class Slot {
   }
 }
 
+interface EndedPost {
+  readonly slot: Slot
+  readonly sender: Sender
+  readonly context: number
+  readonly outcome: Outcome
+  readonly durationMs: number
+}
+
 class SharedLanes implements LanePool {
   readonly limit: number
   readonly #transport: Transport
   readonly #deadlineMs: number
   readonly #firstShare: number
-  readonly #limits: LaneLimits
+  readonly #idleMs: number
   readonly #origins = new Map<string, Origin>()
   readonly #senders = new Map<PostDone, Sender>()
   readonly #slots = new Set<Slot>()
   readonly #listeners = new Set<() => void>()
   readonly #closing = new Set<Promise<void>>()
+  #ended: EndedPost[] = []
   readonly #sweepTimer: NodeJS.Timeout
   #busy = 0
   /** Senders and origins that were refused for want of lanes and have got none since. */
@@ -134,7 +143,7 @@ class SharedLanes implements LanePool {
     this.#transport = transport
     this.#deadlineMs = deadlineMs
     this.#firstShare = Math.max(1, Math.floor(lanes * maxPerOriginShare))
-    this.#limits = { idleMs, maxHeaderBytes: MAX_HEADER_BYTES, maxBodyBytes: MAX_BODY_BYTES }
+    this.#idleMs = idleMs
     // One timer for all posts. After a long block of the loop it must not judge before the answers that arrived
     // meanwhile were read, hence the detour over the check phase.
     const sweepMs = Math.min(Math.max(deadlineMs / 20, 10), 250)
@@ -163,6 +172,11 @@ class SharedLanes implements LanePool {
     const origin = this.#originOf(url)
     const sender = this.#senderOf(done)
     if (this.#wants > 0 && this.#mustYield(origin, sender)) return this.#refuse(origin, sender, nowMs)
+    const fault = sender.writer.fault(path, headers)
+    if (fault !== undefined) {
+      queueMicrotask(() => tell(done, context, { kind: 'not-sent', code: fault }, 0))
+      return true
+    }
     const slot = origin.free.pop() ?? this.#openSlot(origin, sender, nowMs)
     if (slot === undefined) return false
     this.#satisfy(origin)
@@ -172,7 +186,7 @@ class SharedLanes implements LanePool {
     this.#busy += 1
     slot.sender = sender
     slot.context = context
-    slot.lane.post(path, headers, body, nowMs)
+    slot.lane.post(sender.writer.bytes(origin.host, path, body), nowMs)
     return true
   }
 
@@ -186,12 +200,12 @@ class SharedLanes implements LanePool {
     if (this.#busy === 0) this.#drained.resolve()
     await this.#drained.promise
     clearInterval(this.#sweepTimer)
-    for (const { lane } of this.#present()) void lane.close()
+    for (const { lane } of this.#present()) lane.close()
     await Promise.all(this.#closing)
   }
 
   abortAll(): void {
-    for (const { lane } of this.#present()) lane.abandon('stopped')
+    for (const { lane, sender } of this.#present()) if (sender !== undefined) lane.abandon('stopped')
   }
 
   /** A copy: ending a post may close lanes and open others. */
@@ -199,24 +213,40 @@ class SharedLanes implements LanePool {
     return Array.from(this.#slots)
   }
 
+  /**
+   * Senders are told at the end of the turn of the loop, all at once, and the lanes are free no sooner: bytes that
+   * arrived behind an answer have been seen by then, before the next post could take them for its own.
+   */
   #finished(slot: Slot, outcome: Outcome, durationMs: number): void {
-    const { origin, sender } = slot
+    const { sender, context } = slot
     if (sender === undefined) throw new Error('a lane reported the end of a post that nobody started')
     slot.sender = undefined
+    this.#ended.push({ slot, sender, context, outcome, durationMs })
+    if (this.#ended.length === 1) setImmediate(() => this.#tellSenders())
+  }
+
+  #tellSenders(): void {
+    const ended = this.#ended
+    this.#ended = []
+    for (const post of ended) this.#release(post)
+    this.#announce()
+    for (const { sender, context, outcome, durationMs } of ended) tell(sender.done, context, outcome, durationMs)
+    if (this.#busy === 0) this.#drained?.resolve()
+  }
+
+  #release({ slot, sender, outcome, durationMs }: EndedPost): void {
     sender.busy -= 1
     this.#busy -= 1
-    const nowMs = slot.lane.startedAtMs + durationMs
-    if ('status' in outcome) origin.lastAnswerAtMs = nowMs
-    if (this.#slots.has(slot)) {
-      slot.freeSinceMs = nowMs
-      origin.free.push(slot)
-    }
-    this.#announce()
-    if (this.#busy === 0) this.#drained?.resolve()
-    sender.done(slot.context, outcome, durationMs)
+    const { origin, lane } = slot
+    const endedAtMs = lane.startedAtMs + durationMs
+    if ('status' in outcome) origin.lastAnswerAtMs = endedAtMs
+    if (slot.isClosed) return
+    slot.freeSinceMs = endedAtMs
+    origin.free.push(slot)
   }
 
   #closed(slot: Slot): void {
+    slot.isClosed = true
     this.#slots.delete(slot)
     slot.origin.open -= 1
     const at = slot.origin.free.indexOf(slot)
@@ -246,7 +276,7 @@ class SharedLanes implements LanePool {
         this.#refuse(origin, sender, nowMs)
         return undefined
       }
-      void victim.lane.close()
+      victim.lane.close()
     }
     const slot = new Slot(origin, (owned) => this.#openLane(owned))
     this.#slots.add(slot)
@@ -255,15 +285,13 @@ class SharedLanes implements LanePool {
   }
 
   #openLane(slot: Slot): Lane {
-    return new Lane(slot.origin.host, this.#transport, this.#limits, {
-      finished: (_lane, outcome, durationMs) => this.#finished(slot, outcome, durationMs),
-      closed: (lane) => {
-        this.#closed(slot)
-        const closing = lane.close()
-        this.#closing.add(closing)
-        void closing.then(() => this.#closing.delete(closing))
-      },
+    const lane = new Lane(slot.origin.host, this.#transport, {
+      finished: (outcome, durationMs) => this.#finished(slot, outcome, durationMs),
+      closed: () => this.#closed(slot),
     })
+    this.#closing.add(lane.gone)
+    void lane.gone.then(() => this.#closing.delete(lane.gone))
+    return lane
   }
 
   /**
@@ -326,14 +354,15 @@ class SharedLanes implements LanePool {
 
   #sweep(): void {
     const nowMs = performance.now()
-    for (const { lane } of this.#present())
-      if (lane.isBusy && nowMs - lane.startedAtMs >= this.#deadlineMs) lane.abandon('timeout')
+    for (const { lane, sender } of this.#present())
+      if (sender !== undefined && nowMs - lane.startedAtMs >= this.#deadlineMs) lane.abandon('timeout')
     for (const [done, sender] of this.#senders) {
       this.#forgetOldWant(sender, nowMs)
       if (sender.busy === 0 && sender.wantedAtMs === undefined) this.#senders.delete(done)
     }
     for (const [url, origin] of this.#origins) {
       this.#forgetOldWant(origin, nowMs)
+      for (const { lane, freeSinceMs } of Array.from(origin.free)) if (nowMs - freeSinceMs >= this.#idleMs) lane.close()
       if (origin.open === 0 && nowMs - origin.usedAtMs > FORGET_ORIGIN_AFTER_MS) this.#origins.delete(url)
     }
     if (this.#busy < this.limit) this.#announce()
@@ -360,6 +389,17 @@ class SharedLanes implements LanePool {
       this.#senders.set(done, sender)
     }
     return sender
+  }
+}
+
+/** A sender that throws is broken; the others are told all the same, and the process hears of it. */
+const tell = (done: PostDone, context: number, outcome: Outcome, durationMs: number): void => {
+  try {
+    done(context, outcome, durationMs)
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
   }
 }
 

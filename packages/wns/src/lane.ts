@@ -1,200 +1,189 @@
+import type { TLSSocket } from 'node:tls'
 import type { Outcome } from '@wns-fanout/domain'
-import type { Dispatcher } from 'undici'
-import { Client } from 'undici'
-import type { AnswerHeaders } from './answer.ts'
+import { AnswerReader } from './answer-reader.ts'
 import { classify } from './classify.ts'
-import { ConnectError } from './connect-error.ts'
+import type { ConnectError } from './connect-error.ts'
 import type { Transport } from './transport.ts'
 
 /** Whoever hears about the end of posts and of lanes. */
 export interface LaneOwner {
-  /** The post is over. The lane is free for the next one, unless `closed` was called before. */
-  finished(lane: Lane, outcome: Outcome, durationMs: number): void
-  /** The lane is finished for good and has given up its connection. */
-  closed(lane: Lane): void
+  /** The post is over; the lane is free again, unless `closed` was called before. */
+  finished(outcome: Outcome, durationMs: number): void
+  /** The lane is finished for good. */
+  closed(): void
 }
 
-export interface LaneLimits {
-  /** Close a connection that was silent for so long. */
-  readonly idleMs: number
-  readonly maxHeaderBytes: number
-  readonly maxBodyBytes: number
-}
+// How long a channel's death is doubted, see `#doubt`. Two small answers in a row come 40 ms apart where Nagle's algorithm
+// meets a delayed acknowledgement.
+const MIN_DOUBT_MS = 60
+const MAX_DOUBT_MS = 1_000
 
 /**
- * One keep-alive connection to one origin that carries one post at a time.
+ * One keep-alive connection to one host that carries one post at a time. Written on the socket itself: for requests and
+ * answers as small as these, a general HTTP client costs more than TLS does.
  *
- * free → `post` → connecting (when there is no connection yet) → written → answered → free.
- * Any failure ends in closed; so does the other side closing a free lane, and `close`. A closed lane ignores whatever
- * the library still reports.
- *
- * The lane itself is the handler of its posts: nothing is allocated for a post but what the library allocates. The
- * library answers for these, each shown by a test with a raw server: bytes that arrive while nothing is under way kill
- * the connection; before a used connection is written to again it lets one turn of the loop pass, so that bytes already
- * received are seen; a connection that dies before a post was written is replaced without writing that post twice.
+ * free → `post` → connecting (the first time) → waiting → [doubting] → free.
+ * Whatever goes wrong ends in closed, and so do bytes that nobody asked for. A closed lane ignores every event.
  */
-export class Lane implements Dispatcher.DispatchHandler {
-  readonly origin: string
+export class Lane {
   readonly #owner: LaneOwner
-  readonly #client: Client
-  readonly #request: { method: 'POST'; path: string; headers: string[]; body: Buffer }
-  #giveUpConnecting: (() => void) | undefined
-  #closing: Promise<void> | undefined
-  #isConnected = false
-  #isDispatching = false
-  /** Bytes of the post may have left. */
-  #isWritten = false
-  #isBusy = false
-  #status = 0
-  #answerHeaders: AnswerHeaders = {}
+  readonly #reader = new AnswerReader()
+  #state: 'connecting' | 'free' | 'waiting' | 'doubting' | 'closed' = 'connecting'
+  #giveUpConnecting: () => void
+  #socket: TLSSocket | undefined
+  #request: Buffer | undefined
+  #postsOnConnection = 0
   #startedAtMs = 0
+  #typicalMs = 0
+  #doubted: { outcome: Outcome; durationMs: number; timer: NodeJS.Timeout } | undefined
+  readonly #gone = Promise.withResolvers<void>()
 
-  constructor(host: string, transport: Transport, limits: LaneLimits, owner: LaneOwner) {
-    this.origin = `https://${host}`
+  /** Begin to connect; the first post may be given at once. */
+  constructor(host: string, transport: Transport, owner: LaneOwner) {
     this.#owner = owner
-    this.#request = { method: 'POST', path: '/', headers: [], body: Buffer.alloc(0) }
-    this.#client = new Client(this.origin, {
-      allowH2: false,
-      pipelining: 1,
-      keepAliveTimeout: limits.idleMs,
-      keepAliveMaxTimeout: limits.idleMs,
-      maxHeaderSize: limits.maxHeaderBytes,
-      maxResponseSize: limits.maxBodyBytes,
-      // The owner's deadline covers the whole post; these would only restart with every dripping byte.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: (_options, callback) => {
-        this.#giveUpConnecting = transport.open(host, (error, socket) => {
-          this.#giveUpConnecting = undefined
-          if (socket === null) callback(error ?? new ConnectError('connect', 'no connection'), null)
-          else callback(null, socket)
-        })
-      },
-    })
-    this.#client.on('connect', () => {
-      this.#isConnected = true
-    })
-    this.#client.on('disconnect', () => {
-      this.#isConnected = false
-      if (!this.#isBusy) void this.close()
-    })
+    this.#giveUpConnecting = transport.open(host, (error, socket) => this.#connected(error, socket))
   }
 
   get isConnected(): boolean {
-    return this.#isConnected
+    return this.#socket !== undefined
   }
 
-  get isBusy(): boolean {
-    return this.#isBusy
-  }
-
-  /** Monotonic milliseconds when the present post began. */
+  /** Monotonic milliseconds when the present or last post began. */
   get startedAtMs(): number {
     return this.#startedAtMs
   }
 
-  /** Begin a post on a free lane; the owner hears of its end, never before this returned. */
-  post(path: string, headers: string[], body: Buffer, nowMs: number): void {
-    this.#isBusy = true
-    this.#isWritten = false
-    this.#status = 0
+  /** Resolves when the lane is closed and its socket, too. */
+  get gone(): Promise<void> {
+    return this.#gone.promise
+  }
+
+  /** Begin a post on a lane that is new or free; the owner hears of its end, never before this returned. */
+  post(request: Buffer, nowMs: number): void {
     this.#startedAtMs = nowMs
-    if (path.charCodeAt(0) !== 47) {
-      // The library would take `https://…` here and send it to the host of this lane.
-      queueMicrotask(() => this.#fail({ kind: 'not-sent', code: 'invalid-path' }))
-      return
-    }
-    const request = this.#request
-    request.path = path
-    request.headers = headers
-    request.body = body
-    this.#isDispatching = true
-    this.#client.dispatch(request, this)
-    this.#isDispatching = false
+    if (this.#socket === undefined) this.#request = request
+    else this.#write(this.#socket, request)
   }
 
-  /** End the present post, if there is one, because of the deadline or a stop, and the lane with it. */
+  /** End the lane and the post it carries, if any. */
   abandon(code: 'timeout' | 'stopped'): void {
-    if (this.#isBusy) this.#fail(this.#isWritten ? { kind: 'ambiguous', code } : { kind: 'not-sent', code })
-    else void this.close()
+    switch (this.#state) {
+      case 'connecting':
+        return this.#fail({ kind: 'not-sent', code })
+      case 'waiting':
+        return this.#fail({ kind: 'ambiguous', code })
+      case 'doubting':
+        return this.#believe()
+      case 'free':
+        return this.close()
+      case 'closed':
+        return
+      default:
+        return this.#state satisfies never
+    }
   }
 
-  /** Give up the connection; resolves when the socket is closed. */
-  close(): Promise<void> {
-    if (this.#closing !== undefined) return this.#closing
-    this.#closing = new Promise((resolve) => {
-      // Not at once: the library may be in the middle of telling this lane something.
-      queueMicrotask(() => {
-        this.#giveUpConnecting?.()
-        this.#client.destroy(null, resolve)
-      })
-    })
-    this.#owner.closed(this)
-    return this.#closing
+  /** Give up the connection. A post under way is not reported; `abandon` does that. */
+  close(): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    clearTimeout(this.#doubted?.timer)
+    const socket = this.#socket
+    if (socket === undefined) {
+      this.#giveUpConnecting()
+      this.#gone.resolve()
+    } else {
+      if (socket.closed) this.#gone.resolve()
+      else socket.once('close', () => this.#gone.resolve())
+      socket.destroy()
+    }
+    this.#owner.closed()
   }
 
-  onRequestStart(): void {
-    this.#isWritten = true
+  #connected(error: ConnectError | null, socket: TLSSocket | null): void {
+    if (socket === null) return this.#fail({ kind: 'not-sent', code: error?.code ?? 'connect' })
+    if (this.#state === 'closed') return void socket.destroy()
+    this.#socket = socket
+    socket.on('data', (chunk: Buffer) => this.#received(chunk))
+    socket.on('error', (cause) => this.#broken('code' in cause && cause.code === 'ETIMEDOUT' ? 'timeout' : 'reset'))
+    socket.on('end', () => this.#ended())
+    socket.on('close', () => this.#broken('closed'))
+    this.#state = 'free'
+    const request = this.#request
+    this.#request = undefined
+    if (request !== undefined) this.#write(socket, request)
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
-    // 100 to 199 only announce the answer.
-    if (status < 200) return
-    this.#status = status
-    this.#answerHeaders = headers
+  #write(socket: TLSSocket, request: Buffer): void {
+    this.#state = 'waiting'
+    this.#postsOnConnection += 1
+    this.#reader.start()
+    socket.write(request)
   }
 
-  /** The library requires it; what WNS answers is all in the headers. */
-  onResponseData(): void {}
-
-  onResponseEnd(): void {
-    if (this.#isBusy) this.#finish(classify(this.#status, this.#answerHeaders, Date.now()))
+  #received(chunk: Buffer): void {
+    if (this.#state === 'waiting') {
+      const progress = this.#reader.push(chunk)
+      if (progress === 'complete') this.#answered()
+      else if (progress !== 'more') this.#fail({ kind: 'ambiguous', code: progress })
+    } else if (this.#state === 'doubting') {
+      // One answer too many has come: there is no telling which of them was the one to this post.
+      this.#fail({ kind: 'ambiguous', code: 'desync' })
+    } else this.close()
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    const outcome = failureOf(error, this.#isWritten)
-    if (this.#isDispatching) queueMicrotask(() => this.#fail(outcome))
-    else this.#fail(outcome)
+  #ended(): void {
+    if (this.#state === 'waiting' && this.#reader.end()) this.#answered()
+    else this.#broken('closed')
+  }
+
+  #broken(code: 'reset' | 'timeout' | 'closed'): void {
+    if (this.#state === 'waiting') this.#fail({ kind: 'ambiguous', code })
+    else if (this.#state === 'doubting') this.#believe()
+    else this.close()
+  }
+
+  #answered(): void {
+    const durationMs = performance.now() - this.#startedAtMs
+    const outcome = classify(this.#reader.status, this.#reader.headers, Date.now())
+    if (outcome.kind === 'gone' && this.#postsOnConnection > 1) return this.#doubt(outcome, durationMs)
+    this.#typicalMs += (durationMs - this.#typicalMs) / Math.min(this.#postsOnConnection, 8)
+    this.#finish(outcome, durationMs)
+  }
+
+  /**
+   * An answer that nobody asked for, sent late by a confused box, reads like the answer to the post that was written in
+   * between. Nothing in HTTP/1.1 tells them apart but that the true answer still follows. To remove a channel that
+   * lives is the one mistake that cannot be made good, so its death waits a little for a second answer.
+   */
+  #doubt(outcome: Outcome, durationMs: number): void {
+    if (this.#reader.hasSurplus) return this.#fail({ kind: 'ambiguous', code: 'desync' })
+    if (!this.#reader.isReusable) return this.#finish(outcome, durationMs)
+    const doubtMs = Math.min(Math.max(2 * this.#typicalMs, MIN_DOUBT_MS), MAX_DOUBT_MS)
+    this.#state = 'doubting'
+    this.#doubted = { outcome, durationMs, timer: setTimeout(() => this.#believe(), doubtMs) }
+  }
+
+  #believe(): void {
+    const doubted = this.#doubted
+    if (doubted === undefined || this.#state !== 'doubting') return
+    this.#doubted = undefined
+    clearTimeout(doubted.timer)
+    if (this.#socket?.readable !== true) this.close()
+    this.#finish(doubted.outcome, doubted.durationMs)
+  }
+
+  #finish(outcome: Outcome, durationMs: number): void {
+    if (this.#state !== 'closed') {
+      this.#state = 'free'
+      if (!this.#reader.isReusable) this.close()
+    }
+    this.#owner.finished(outcome, durationMs)
   }
 
   #fail(outcome: Outcome): void {
-    if (!this.#isBusy) return
-    // What the library refused to write at all says nothing about the connection.
-    const isRefusal = outcome.kind === 'not-sent' && outcome.code.startsWith('invalid-')
-    if (!isRefusal || !this.#isConnected) void this.close()
-    this.#finish(outcome)
-  }
-
-  #finish(outcome: Outcome): void {
-    this.#isBusy = false
-    this.#owner.finished(this, outcome, performance.now() - this.#startedAtMs)
-  }
-}
-
-const failureOf = (error: Error, isWritten: boolean): Outcome => {
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  if (isWritten) return { kind: 'ambiguous', code: ambiguousCode(code) }
-  if (error instanceof ConnectError) return { kind: 'not-sent', code: error.code }
-  if (code === 'UND_ERR_INVALID_ARG')
-    return { kind: 'not-sent', code: error.message.includes('path') ? 'invalid-path' : 'invalid-header' }
-  return { kind: 'not-sent', code: 'connect' }
-}
-
-const ambiguousCode = (code: string): string => {
-  switch (code) {
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return 'reset'
-    case 'ETIMEDOUT':
-      return 'timeout'
-    case 'UND_ERR_HEADERS_OVERFLOW':
-    case 'UND_ERR_RES_EXCEEDED_MAX_SIZE':
-      return 'too-large'
-    case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
-      return 'protocol'
-    case 'UND_ERR_SOCKET':
-      return 'closed'
-    default:
-      return code.startsWith('HPE_') ? 'protocol' : 'reset'
+    if (this.#state === 'closed') return
+    this.close()
+    this.#owner.finished(outcome, performance.now() - this.#startedAtMs)
   }
 }

@@ -169,7 +169,7 @@ describe('an answer', () => {
   })
 
   test('keeps the details that support asks for, without control characters and not too long', () => {
-    const { trace } = classify(
+    const outcome = classify(
       500,
       {
         'X-WNS-STATUS': 'dropped',
@@ -179,8 +179,8 @@ describe('an answer', () => {
         'MS-CV': '7m+MIF/zukuEsvNq7wwnBA.0',
       },
       nowMs,
-    ) as Extract<Outcome, { kind: 'server-error' }>
-    expect(trace).toEqual({
+    )
+    expect(outcome).toHaveProperty('trace', {
       wnsStatus: 'dropped',
       description: `?[31m${'x'.repeat(195)}`,
       msgId: 'A??B',
@@ -191,20 +191,6 @@ describe('an answer', () => {
 })
 
 describe('the table of answers', () => {
-  const sample = (row: (typeof answerTable)[number]): [number, AnswerHeaders] => {
-    const status = { '2xx': 299, '3xx': 399, '4xx': 499, '5xx': 599, other: 99 }
-    const headers: Record<keyof typeof conditions, AnswerHeaders> = {
-      always: { 'x-wns-status': 'who-knows' },
-      'status received': { 'x-wns-status': 'received' },
-      'status dropped': { 'x-wns-status': 'dropped' },
-      'status throttled': { 'x-wns-status': 'channelthrottled' },
-      'from WNS': wns,
-      'from WNS, blocked': { 'x-wns-error-description': 'Domain Blocked' },
-      'not from WNS': {},
-    }
-    return [typeof row.status === 'number' ? row.status : status[row.status], headers[row.condition]]
-  }
-
   test.each(answerTable.map((row) => [`${row.status}, ${row.condition}`, row] as const))('%s', (_name, row) => {
     expect(classify(...sample(row), nowMs).kind).toBe(row.kind)
     expect(row.meaning).not.toBe('')
@@ -250,3 +236,17 @@ describe('classification is total', () => {
       expect(text).toMatch(/^[\x20-\x7e]{1,200}$/)
   })
 })
+
+const sample = (row: (typeof answerTable)[number]): [number, AnswerHeaders] => {
+  const status = { '2xx': 299, '3xx': 399, '4xx': 499, '5xx': 599, other: 99 }
+  const headers: Record<keyof typeof conditions, AnswerHeaders> = {
+    always: { 'x-wns-status': 'who-knows' },
+    'status received': { 'x-wns-status': 'received' },
+    'status dropped': { 'x-wns-status': 'dropped' },
+    'status throttled': { 'x-wns-status': 'channelthrottled' },
+    'from WNS': wns,
+    'from WNS, blocked': { 'x-wns-error-description': 'Domain Blocked' },
+    'not from WNS': {},
+  }
+  return [typeof row.status === 'number' ? row.status : status[row.status], headers[row.condition]]
+}

@@ -18,7 +18,7 @@ export interface RawRequest {
   readonly serverName: string
 }
 
-export type Behaviour = (socket: TLSSocket, request: RawRequest) => void
+export type Behaviour = (socket: TLSSocket, request: RawRequest, server: RawServer) => void
 
 export interface RawServer {
   readonly port: number
@@ -30,6 +30,8 @@ export interface RawServer {
   /** Requests that began before the one before them was answered, by the bytes that came too early. */
   pipelinedBytes: number
   readonly sockets: Set<TLSSocket>
+  /** Answer with a TCP reset. */
+  reset(socket: TLSSocket): void
   behave: Behaviour
   stop(): Promise<void>
 }
@@ -47,7 +49,7 @@ export const startRawServer = async (
   const requests: RawRequest[] = []
   const serverNames: string[] = []
   const sockets = new Set<TLSSocket>()
-  const connections = new Set<Socket>()
+  const connections = new Map<number | undefined, Socket>()
   let connectionCount = 0
 
   const server = createServer({
@@ -59,8 +61,9 @@ export const startRawServer = async (
     ...(options.maxVersion !== undefined && { maxVersion: options.maxVersion }),
   })
   server.on('connection', (socket: Socket) => {
-    connections.add(socket)
-    socket.on('close', () => connections.delete(socket)).on('error', () => {})
+    const { remotePort } = socket
+    connections.set(remotePort, socket)
+    socket.on('close', () => connections.delete(remotePort)).on('error', () => {})
   })
   server.on('tlsClientError', () => {})
   server.on('secureConnection', (socket) => {
@@ -88,25 +91,31 @@ export const startRawServer = async (
         serverName,
       }
       requests.push(complete)
-      raw.behave(socket, complete)
+      raw.behave(socket, complete, raw)
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const raw: RawServer = {
-    port: (server.address() as AddressInfo).port,
+    port: portOf(server.address()),
     requests,
     serverNames,
     resumed: 0,
     pipelinedBytes: 0,
     sockets,
+    reset: (socket) => void connections.get(socket.remotePort)?.resetAndDestroy(),
     behave,
     stop: async () => {
       const closed = new Promise((resolve) => server.close(resolve))
-      for (const socket of connections) socket.destroy()
+      for (const socket of connections.values()) socket.destroy()
       await closed
     },
   }
   return raw
+}
+
+const portOf = (address: AddressInfo | string | null): number => {
+  if (address === null || typeof address === 'string') throw new Error('the server does not listen on TCP')
+  return address.port
 }
 
 const takeRequest = (buffered: Buffer) => {

@@ -1,0 +1,198 @@
+import type { AnswerHeaders } from './answer.ts'
+
+/** Largest head and largest body of an answer; WNS sends a few hundred bytes and none. */
+export const MAX_HEAD_BYTES = 16_384
+export const MAX_BODY_BYTES = 65_536
+
+export type AnswerFault = 'protocol' | 'too-large'
+/** `more`: not complete yet. `complete`: `status` and `headers` hold. A fault: nothing more can be read from here. */
+export type Progress = 'more' | 'complete' | AnswerFault
+
+const endOfHead = Buffer.from('\r\n\r\n')
+const empty = Buffer.alloc(0)
+
+/**
+ * Reads the answers to posts from the bytes of one connection, one after another: `start`, then `push` each chunk until
+ * it is complete. Stricter than RFC 9112 allows: whatever two readers could understand differently is a fault, because
+ * an answer that is cut at the wrong place would be taken for the answer to the next post.
+ *
+ * Of the headers only those are kept that mean something here, with names in lower case. Bodies are skipped.
+ */
+export class AnswerReader {
+  status = 0
+  headers: Record<string, string | string[]> & AnswerHeaders = {}
+  /** May the connection carry another post after this answer? */
+  isReusable = false
+  /** Did more bytes come than the answer has? They belong to nothing that was asked. */
+  hasSurplus = false
+
+  #phase: 'head' | 'length' | 'chunks' | 'until-end' = 'head'
+  /** Unread bytes of a head or of chunks. */
+  #held: Buffer = empty
+  #bodyBytesLeft = 0
+  #bodyBytes = 0
+  #announcementBytes = 0
+
+  start(): void {
+    this.status = 0
+    this.headers = {}
+    this.isReusable = false
+    this.hasSurplus = false
+    this.#phase = 'head'
+    this.#held = empty
+    this.#bodyBytes = 0
+    this.#announcementBytes = 0
+  }
+
+  push(chunk: Buffer): Progress {
+    switch (this.#phase) {
+      case 'head':
+        return this.#readHead(this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]))
+      case 'length':
+        return this.#skip(chunk.length)
+      case 'chunks':
+        return this.#readChunks(Buffer.concat([this.#held, chunk]))
+      case 'until-end':
+        this.#bodyBytes += chunk.length
+        return this.#bodyBytes > MAX_BODY_BYTES ? 'too-large' : 'more'
+      default:
+        return this.#phase satisfies never
+    }
+  }
+
+  /** The other side closed: was that the end of an answer, which then is complete? */
+  end(): boolean {
+    return this.#phase === 'until-end'
+  }
+
+  #readHead(bytes: Buffer): Progress {
+    const end = bytes.indexOf(endOfHead)
+    if (end === -1 || end > MAX_HEAD_BYTES) {
+      if (bytes.length > MAX_HEAD_BYTES) return 'too-large'
+      // Garbage need not wait for an end that never comes.
+      if (!looksLikeHttp(bytes)) return 'protocol'
+      this.#held = bytes
+      return 'more'
+    }
+    if (!this.#parseHead(bytes.toString('latin1', 0, end))) return 'protocol'
+    const rest = bytes.length === end + 4 ? empty : bytes.subarray(end + 4)
+    if (this.status < 200) {
+      // 100 to 199 only announce the answer; 101 would be the end of HTTP here.
+      this.#announcementBytes += end
+      if (this.status === 101) return 'protocol'
+      if (this.#announcementBytes > MAX_HEAD_BYTES) return 'too-large'
+      this.#held = empty
+      return rest.length === 0 ? 'more' : this.#readHead(rest)
+    }
+    return this.#startBody(rest)
+  }
+
+  #startBody(rest: Buffer): Progress {
+    const length = this.headers['content-length']
+    const coding = this.headers['transfer-encoding']
+    if (coding !== undefined) {
+      if (length !== undefined || typeof coding !== 'string' || coding.toLowerCase() !== 'chunked') return 'protocol'
+      // Seldom enough that finding the exact end is not worth reusing the connection.
+      this.isReusable = false
+      this.#phase = 'chunks'
+      return this.#readChunks(rest)
+    }
+    if (length !== undefined && (typeof length !== 'string' || !/^\d{1,15}$/.test(length))) return 'protocol'
+    if (this.status === 204 || this.status === 304) return this.#completeWith(rest.length)
+    if (length === undefined) {
+      this.isReusable = false
+      this.#phase = 'until-end'
+      return rest.length === 0 ? 'more' : this.push(rest)
+    }
+    this.#bodyBytesLeft = Number(length)
+    if (this.#bodyBytesLeft > MAX_BODY_BYTES) return 'too-large'
+    this.#phase = 'length'
+    return this.#skip(rest.length)
+  }
+
+  #skip(count: number): Progress {
+    if (count < this.#bodyBytesLeft) {
+      this.#bodyBytesLeft -= count
+      return 'more'
+    }
+    return this.#completeWith(count - this.#bodyBytesLeft)
+  }
+
+  #completeWith(surplusBytes: number): Progress {
+    this.hasSurplus = surplusBytes > 0
+    if (this.hasSurplus) this.isReusable = false
+    return 'complete'
+  }
+
+  #readChunks(bytes: Buffer): Progress {
+    let at = 0
+    for (;;) {
+      const lineEnd = bytes.indexOf('\r\n', at)
+      if (lineEnd === -1) break
+      const size = /^([0-9a-fA-F]{1,6})(?:[ \t]*;[\t\x20-\x7e]*)?$/.exec(bytes.toString('latin1', at, lineEnd))?.[1]
+      if (size === undefined) return 'protocol'
+      const chunkBytes = Number.parseInt(size, 16)
+      if (chunkBytes === 0) return bytes.indexOf(endOfHead, lineEnd) === -1 ? this.#hold(bytes, at) : 'complete'
+      if (this.#bodyBytes + chunkBytes > MAX_BODY_BYTES) return 'too-large'
+      const next = lineEnd + 2 + chunkBytes + 2
+      if (bytes.length < next) break
+      if (bytes.toString('latin1', next - 2, next) !== '\r\n') return 'protocol'
+      this.#bodyBytes += chunkBytes
+      at = next
+    }
+    return this.#hold(bytes, at)
+  }
+
+  #hold(bytes: Buffer, from: number): Progress {
+    this.#held = bytes.subarray(from)
+    return this.#held.length > MAX_BODY_BYTES + MAX_HEAD_BYTES ? 'too-large' : 'more'
+  }
+
+  #parseHead(head: string): boolean {
+    const firstEnd = head.indexOf('\r\n')
+    const statusLine = statusLinePattern.exec(firstEnd === -1 ? head : head.slice(0, firstEnd))
+    if (statusLine === null) return false
+    this.status = Number(statusLine[2])
+    this.headers = {}
+    this.isReusable = statusLine[1] === '1'
+    for (let at = firstEnd + 2; at > 1 && at <= head.length;) {
+      const lineEnd = head.indexOf('\r\n', at)
+      const end = lineEnd === -1 ? head.length : lineEnd
+      if (!this.#parseHeader(head, at, end)) return false
+      at = end + 2
+    }
+    const connection = this.headers['connection']
+    if (connection !== undefined && /close/i.test(String(connection))) this.isReusable = false
+    return true
+  }
+
+  #parseHeader(head: string, at: number, end: number): boolean {
+    const colon = head.indexOf(':', at)
+    if (colon === -1 || colon >= end) return false
+    const name = head.slice(at, colon)
+    // A folded line begins with a space, which no name holds.
+    if (!namePattern.test(name)) return false
+    const value = head.slice(colon + 1, end)
+    if (!valuePattern.test(value)) return false
+    const key = name.toLowerCase()
+    if (!isKept(key)) return true
+    const found = this.headers[key]
+    const trimmed = value.trim()
+    if (found === undefined) this.headers[key] = trimmed
+    else if (typeof found === 'string') this.headers[key] = [found, trimmed]
+    else found.push(trimmed)
+    return true
+  }
+}
+
+const statusLinePattern = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
+const namePattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+const valuePattern = /^[\t\x20-\x7e\x80-\xff]*$/
+const keptNames = new Set(['content-length', 'transfer-encoding', 'connection', 'ms-cv', 'retry-after'])
+
+const isKept = (name: string): boolean => name.startsWith('x-wns-') || keptNames.has(name)
+
+const looksLikeHttp = (bytes: Buffer): boolean => {
+  const beginning = bytes.toString('latin1', 0, 7)
+  return beginning === 'HTTP/1.'.slice(0, beginning.length)
+}

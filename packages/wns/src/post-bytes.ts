@@ -1,0 +1,56 @@
+/** What is wrong with a post that cannot be written. */
+export type PostFault = 'invalid-path' | 'invalid-header'
+
+const pathPattern = /^\/[\x21-\x7e]*$/
+const namePattern = /^[A-Za-z0-9-]{1,64}$/
+const valuePattern = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/
+// The lane writes these itself; a second one would be a second opinion on where the request ends.
+const ownNames = /^(?:host|content-length|transfer-encoding|connection|expect|upgrade|trailer|te)$/i
+
+/**
+ * Turns the posts of one sender into bytes. The headers of a batch are the same for all its posts, so their text is made
+ * once and made anew only when any of them differs.
+ */
+export class PostWriter {
+  #headers: readonly string[] = []
+  #text: string | undefined = ''
+
+  /** Why a post with these cannot be written; undefined when it can. */
+  fault(path: string, headers: readonly string[]): PostFault | undefined {
+    if (!pathPattern.test(path)) return 'invalid-path'
+    if (!isSameList(this.#headers, headers)) {
+      this.#headers = headers.slice()
+      this.#text = headerText(headers)
+    }
+    return this.#text === undefined ? 'invalid-header' : undefined
+  }
+
+  /**
+   * The whole request in one piece, with the headers that `fault` saw last: path and body as they are, the length in
+   * bytes.
+   */
+  bytes(host: string, path: string, body: Buffer): Buffer {
+    const head = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${this.#text ?? ''}Content-Length: ${body.length}\r\n\r\n`
+    const bytes = Buffer.allocUnsafe(head.length + body.length)
+    bytes.write(head, 0, 'latin1')
+    bytes.set(body, head.length)
+    return bytes
+  }
+}
+
+const isSameList = (one: readonly string[], other: readonly string[]): boolean => {
+  if (one.length !== other.length) return false
+  for (let index = 0; index < one.length; index += 1) if (one[index] !== other[index]) return false
+  return true
+}
+
+const headerText = (headers: readonly string[]): string | undefined => {
+  let text = ''
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] ?? ''
+    const value = headers[index + 1] ?? ''
+    if (!namePattern.test(name) || ownNames.test(name) || !valuePattern.test(value)) return undefined
+    text += `${name}: ${value}\r\n`
+  }
+  return text
+}
