@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { BEHAVIOUR_NAMES, type BehaviourName } from '../src/behaviours.ts'
+import { HEADER_CHECKS } from '../src/checks.ts'
+import { EVIDENCE } from '../src/evidence.ts'
+import { FAULT_NAMES } from '../src/faults.ts'
+import { CHECK_NAMES } from '../src/wns.ts'
+import { setup } from './sender.ts'
+
+const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+
+/** The cells of the table with this first heading, without its head. */
+function tableUnder(heading: string): string[][] {
+  const [, text = ''] = readme.split(`\n| ${heading} |`)
+  return text
+    .split('\n\n')[0]!
+    .split('\n')
+    .slice(2)
+    .map((line) => line.slice(2, -2).split(' | '))
+}
+
+test('the table of behaviours is the one in the code', () => {
+  const fromCode = BEHAVIOUR_NAMES.map((name) => {
+    const { answer, note, source } = EVIDENCE[name]
+    return [`\`${name}\``, answer, note, source]
+  })
+  expect(tableUnder('behaviour')).toEqual(fromCode)
+})
+
+// That `stall` never answers takes for ever to show; its own test looks at the connection.
+test.for(Object.entries(EVIDENCE).filter(([name]) => name !== 'stall'))(
+  '%s answers what the table says',
+  async ([name, { answer }]) => {
+    const sender = await setup()
+    const parameter = { slow: '-1', drip: '-16', flaky: '-100' }[name] ?? ''
+    if (answer === '-') {
+      await expect(sender.post(`${name}.any.1`)).rejects.toThrow(/socket hang up|ECONNRESET|aborted/)
+      return
+    }
+    const { status, headers } = await sender.post(`${name as BehaviourName}${parameter}.any.1`)
+    expect(`${status} ${String(headers['x-wns-status'])}`).toBe(answer)
+    expect(headers['x-wns-notificationstatus']).toBe(headers['x-wns-status'])
+  },
+)
+
+test('the control port shows the same table', async () => {
+  const sender = await setup()
+  expect(JSON.parse((await sender.control('GET', '/v1/behaviours')).text)).toEqual(EVIDENCE)
+})
+
+test('the table of checks has the order of the code', () => {
+  expect(tableUnder('check').map(([name]) => name)).toEqual(['length', 'method', ...CHECK_NAMES])
+})
+
+test('the table of faults names every fault', () => {
+  const named = tableUnder('fault').map(([name = '']) => /^`(\w+)/.exec(name)?.[1])
+  expect(new Set(named)).toEqual(new Set(FAULT_NAMES))
+  expect(named.length).toBe(FAULT_NAMES.length)
+})
+
+test('every text that was seen on the wire is quoted with its source, and every source is explained', () => {
+  for (const { description, seen } of HEADER_CHECKS.filter((check) => check.seen !== undefined)) {
+    expect(readme).toContain(description)
+    expect(readme).toContain(seen)
+  }
+  const [, keys = ''] = readme.split('\nThe keys: ')
+  const used = new Set([...readme.matchAll(/\[([A-Z]+(?:-[A-Z0-9]+)?)\]/g)].map(([, key]) => key!))
+  const unexplained = [...used].filter((key) => {
+    return !keys.replaceAll('\n', ' ').includes(key.startsWith('O-') ? ` ${key.slice(2)} ` : `[${key}]`)
+  })
+  expect(unexplained).toEqual([])
+})
