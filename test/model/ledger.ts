@@ -1,0 +1,286 @@
+import type { Rules } from './rules.ts'
+
+/** A vector byte: five bits say what became of the recipient, three count its posts. */
+export const CODE = {
+  pending: 0,
+  credited: 1,
+  retry: 2,
+  accepted: 3,
+  refused: 4,
+  failed: 5,
+  poison: 6,
+  cancelled: 7,
+  lapsed: 8,
+  inDoubt: 9,
+} as const
+export const CODES = 10
+
+export const codeOf = (byte: number): number => byte & 31
+export const postsOf = (byte: number): number => byte >> 5
+export const byteOf = (code: number, posts: number): number => (Math.min(posts, 7) << 5) | code
+export const isSettled = (byte: number): boolean => codeOf(byte) > CODE.retry
+
+export interface Batch {
+  /** Which part of the audience it holds. */
+  readonly part: number
+  state: 'new' | 'open' | 'parked' | 'closed'
+  owner: number
+  fence: number
+  /** The last checkpoint of this fence that counted. */
+  number: number
+  takeovers: number
+  /** Recipients below it had their turn in this open. */
+  mark: number
+  /** Takeovers since something was settled. */
+  stalled: number
+  /** The recipient that was alone under credit at the last takeover, or -1. */
+  suspect: number
+  readonly vector: Uint8Array
+}
+
+export interface Checkpoint {
+  readonly batch: number
+  readonly fence: number
+  readonly number: number
+  readonly vector: Uint8Array
+  readonly end: 'none' | 'park' | 'close'
+  /** What the owner believes has changed since its last checkpoint; only the mutant that counts increments looks at it. */
+  readonly change: Int32Array
+}
+
+export type CheckpointReply =
+  | { readonly kind: 'ok'; readonly vector: Uint8Array; readonly state: CampaignState; readonly closed: boolean }
+  | { readonly kind: 'fenced' }
+  | { readonly kind: 'refused'; readonly why: string }
+
+export type OpenReply =
+  | { readonly kind: 'opened'; readonly fence: number; readonly vector: Uint8Array }
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'paused' }
+  | { readonly kind: 'missing' }
+
+export type CampaignState = 'sending' | 'paused' | 'cancelled' | 'expired'
+
+export interface LedgerOptions {
+  readonly sizes: readonly number[]
+  readonly window: number
+  readonly atMostOnce: boolean
+  readonly rules: Rules
+}
+
+/** What Redis holds of one campaign and what its scripts do; each method is one script: all of it happens, or nothing. */
+export class Ledger {
+  readonly batches: Batch[] = []
+  readonly totals = new Int32Array(CODES)
+  readonly options: LedgerOptions
+  state: CampaignState = 'sending'
+  cursor = 0
+  sealed = false
+  closed = 0
+  completions = 0
+  /** Recipients whom the sweeper settled before they were in any batch. */
+  unplannedSettled = 0
+
+  constructor(options: LedgerOptions) {
+    this.options = options
+    for (const size of options.sizes) this.totals[CODE.pending]! += size
+  }
+
+  /** Adds the batch at the cursor, or seals the plan where there is nothing left to plan. */
+  plan(cursor: number): void {
+    const { sizes, rules } = this.options
+    if (this.sealed || this.state === 'cancelled' || this.state === 'expired') return
+    if (rules.planCursor && cursor !== this.cursor) return
+    const size = sizes[cursor]
+    if (size === undefined) {
+      this.sealed = true
+      if (rules.sealTestsCompletion) this.#complete()
+      return
+    }
+    this.batches.push({
+      part: cursor,
+      state: 'new',
+      owner: 0,
+      fence: 0,
+      number: 0,
+      takeovers: 0,
+      mark: 0,
+      stalled: 0,
+      suspect: -1,
+      vector: new Uint8Array(size),
+    })
+    this.cursor = cursor + 1
+  }
+
+  open(at: number, owner: number): OpenReply {
+    const { rules } = this.options
+    const batch = this.batches[at]
+    if (batch === undefined) return { kind: 'missing' }
+    if (batch.state === 'closed' && rules.closedOnce) return { kind: 'closed' }
+    if (rules.ownerRemembered && batch.owner === owner && batch.state === 'open')
+      return { kind: 'opened', fence: batch.fence, vector: batch.vector.slice() }
+    if (this.state === 'paused') return { kind: 'paused' }
+    if (batch.state === 'open') this.#takeOver(batch)
+    batch.state = 'open'
+    batch.owner = owner
+    batch.fence += 1
+    batch.number = 0
+    batch.mark = 0
+    if (this.state !== 'sending') {
+      this.#settleRest(batch)
+      this.#close(batch)
+      return { kind: 'closed' }
+    }
+    this.#credit(batch)
+    return { kind: 'opened', fence: batch.fence, vector: batch.vector.slice() }
+  }
+
+  checkpoint(call: Checkpoint): CheckpointReply {
+    const { rules, window } = this.options
+    const batch = this.batches[call.batch]!
+    const mine = batch.fence === call.fence
+    if (rules.fence && !mine) return { kind: 'fenced' }
+    if (rules.numberGuard && mine && call.number <= batch.number) return this.#answer(batch)
+    if (batch.state !== 'open') {
+      const again = batch.state === 'closed' && call.end === 'close' && !rules.closedOnce
+      if (!again) return { kind: 'fenced' }
+    }
+    let credited = 0
+    for (let i = 0; i < batch.vector.length; i += 1) {
+      const old = batch.vector[i]!
+      const next = call.vector[i]!
+      if (codeOf(next) === CODE.credited) credited += 1
+      // Without the fence or the number an old vector may meet a newer one; this rule would hide what they are for.
+      if (rules.fence && rules.numberGuard && isSettled(old) && old !== next)
+        return { kind: 'refused', why: 'a settled byte changes' }
+    }
+    if (rules.window && credited > window) return { kind: 'refused', why: 'more credit than the window' }
+    if (call.end !== 'none' && credited > 0 && rules.parkWithoutCredit)
+      return { kind: 'refused', why: 'an end with credit' }
+    this.#write(batch, call)
+    batch.number = call.number
+    if (call.end === 'close') {
+      if (this.state === 'cancelled' || this.state === 'expired') this.#settleRest(batch)
+      this.#close(batch)
+    } else if (call.end === 'park') {
+      batch.state = 'parked'
+    } else if (this.state === 'sending') {
+      this.#credit(batch)
+    }
+    return this.#answer(batch)
+  }
+
+  steer(to: CampaignState): void {
+    if (this.state === 'cancelled' || this.state === 'expired') return
+    this.state = to
+  }
+
+  /** After the end: settles what is in no batch, and one batch that nobody holds. */
+  sweep(at: number): void {
+    if (this.state !== 'cancelled' && this.state !== 'expired') return
+    const { sizes, rules } = this.options
+    if (!this.sealed) {
+      for (const size of sizes.slice(this.cursor)) {
+        this.unplannedSettled += size
+        this.#count(CODE.pending, -size)
+        this.#count(this.#endCode(), size)
+      }
+      this.sealed = true
+      this.#complete()
+    }
+    const batch = this.batches[at]
+    if (batch === undefined || batch.state === 'closed') return
+    if (batch.state === 'open' && rules.sweepSparesOpen) return
+    this.#settleRest(batch)
+    this.#close(batch)
+  }
+
+  #takeOver(batch: Batch): void {
+    const { atMostOnce, rules } = this.options
+    if (rules.takeoverCounted) batch.takeovers += 1
+    batch.stalled += 1
+    let lone = -1
+    let credited = 0
+    for (let i = 0; i < batch.vector.length; i += 1) {
+      const byte = batch.vector[i]!
+      if (codeOf(byte) !== CODE.credited) continue
+      credited += 1
+      lone = i
+      if (atMostOnce && rules.takeoverDoubts) this.#settle(batch, i, CODE.inDoubt)
+      // At-least-once a recipient whose credit is not taken back would stay as it is, and the window with it.
+      else if (rules.takeoverDoubts || atMostOnce) batch.vector[i] = byteOf(CODE.pending, postsOf(byte))
+    }
+    const suspect = credited === 1 && batch.stalled > 3 ? lone : -1
+    if (suspect >= 0 && suspect === batch.suspect && !atMostOnce) this.#settle(batch, suspect, CODE.poison)
+    batch.suspect = suspect
+  }
+
+  #credit(batch: Batch): void {
+    const { window, rules } = this.options
+    const most = batch.stalled >= 3 ? 1 : rules.window ? window : window * 3
+    let credited = 0
+    for (const byte of batch.vector) if (codeOf(byte) === CODE.credited) credited += 1
+    while (credited < most && batch.mark < batch.vector.length) {
+      const byte = batch.vector[batch.mark]!
+      if (!isSettled(byte) && codeOf(byte) !== CODE.credited) {
+        batch.vector[batch.mark] = byteOf(CODE.credited, postsOf(byte))
+        credited += 1
+      }
+      batch.mark += 1
+    }
+  }
+
+  #write(batch: Batch, call: Checkpoint): void {
+    const { rules } = this.options
+    for (let i = 0; i < batch.vector.length; i += 1) {
+      const old = batch.vector[i]!
+      const next = call.vector[i]!
+      if (old === next) continue
+      if (isSettled(next)) {
+        batch.stalled = 0
+        batch.suspect = -1
+      }
+      if (rules.totalsFromVector) {
+        this.#count(codeOf(old), -1)
+        this.#count(codeOf(next), 1)
+      }
+      batch.vector[i] = next
+    }
+    if (!rules.totalsFromVector) for (let code = 0; code < CODES; code += 1) this.#count(code, call.change[code]!)
+  }
+
+  #settle(batch: Batch, at: number, code: number): void {
+    const byte = batch.vector[at]!
+    this.#count(codeOf(byte), -1)
+    this.#count(code, 1)
+    batch.vector[at] = byteOf(code, postsOf(byte))
+  }
+
+  #settleRest(batch: Batch): void {
+    for (let i = 0; i < batch.vector.length; i += 1)
+      if (!isSettled(batch.vector[i]!)) this.#settle(batch, i, this.#endCode())
+  }
+
+  #close(batch: Batch): void {
+    batch.state = 'closed'
+    this.closed += 1
+    this.#complete()
+  }
+
+  #complete(): void {
+    if (this.sealed && this.closed === this.batches.length) this.completions += 1
+  }
+
+  #answer(batch: Batch): CheckpointReply {
+    return { kind: 'ok', vector: batch.vector.slice(), state: this.state, closed: batch.state === 'closed' }
+  }
+
+  #endCode(): number {
+    return this.state === 'expired' ? CODE.lapsed : CODE.cancelled
+  }
+
+  /** Pending, credited and retry are one class. */
+  #count(code: number, by: number): void {
+    this.totals[code <= CODE.retry ? CODE.pending : code]! += by
+  }
+}

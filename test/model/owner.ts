@@ -1,0 +1,151 @@
+import type { Checkpoint, CheckpointReply, OpenReply } from './ledger.ts'
+import { byteOf, CODE, codeOf, CODES, isSettled, postsOf } from './ledger.ts'
+import type { Rules } from './rules.ts'
+
+/** How one post ended as its sender sees it. */
+export type Answer = 'accepted' | 'refused' | 'try-again' | 'ambiguous'
+
+export const MAX_POSTS = 5
+
+/**
+ * One process with one batch in hand. It has a call to Redis under way or not, posts what it may, and knows nothing of
+ * other owners until a reply says `fenced`.
+ */
+export class Owner {
+  readonly id: number
+  readonly batch: number
+  readonly rules: Rules
+  readonly atMostOnce: boolean
+  /** `opening` → `working` → `done`: ended, fenced or crashed. */
+  life: 'opening' | 'working' | 'done' = 'opening'
+  fence = 0
+  number = 0
+  vector: Uint8Array = new Uint8Array(0)
+  /** Posts under way. */
+  readonly inFlight: number[] = []
+  /** Posted under the credit of this open. */
+  #posted: Uint8Array = new Uint8Array(0)
+  #told: Int32Array = new Int32Array(CODES)
+  #wrapUp = false
+  call: Checkpoint | undefined
+
+  constructor(id: number, batch: number, atMostOnce: boolean, rules: Rules) {
+    this.id = id
+    this.batch = batch
+    this.atMostOnce = atMostOnce
+    this.rules = rules
+  }
+
+  hear(reply: OpenReply): void {
+    if (reply.kind !== 'opened') {
+      this.life = 'done'
+      return
+    }
+    this.life = 'working'
+    this.fence = reply.fence
+    this.vector = reply.vector
+    this.#posted: Uint8Array = new Uint8Array(reply.vector.length)
+    this.#told = tally(this.vector)
+  }
+
+  /** The next recipient to post to, or -1. */
+  next(): number {
+    if (this.life !== 'working' || this.#wrapUp) return -1
+    for (let i = 0; i < this.vector.length; i += 1) {
+      if (this.#posted[i] !== 0) continue
+      const code = codeOf(this.vector[i]!)
+      if (code === CODE.credited || (!this.rules.creditFirst && code === CODE.pending)) return i
+    }
+    return -1
+  }
+
+  post(recipient: number): void {
+    this.#posted[recipient] = 1
+    this.inFlight.push(recipient)
+  }
+
+  settle(recipient: number, answer: Answer): void {
+    const posts = postsOf(this.vector[recipient]!) + 1
+    this.vector[recipient] = byteOf(this.#decide(answer, posts), posts)
+  }
+
+  /** What to tell Redis now; undefined while a call is under way or there is nothing to tell. */
+  checkpoint(): Checkpoint | undefined {
+    if (this.life !== 'working' || this.call !== undefined) return undefined
+    const idle = this.inFlight.length === 0 || (this.#wrapUp && !this.rules.parkWithoutCredit)
+    const over = this.#wrapUp || this.next() === -1
+    let end: Checkpoint['end'] = 'none'
+    if (idle && over && (this.#wrapUp || this.#asked())) {
+      this.#giveBack()
+      end = this.vector.every(isSettled) || this.#ended ? 'close' : 'park'
+    }
+    const counts = tally(this.vector)
+    const change = counts.map((count, code) => count - this.#told[code]!)
+    this.#told = counts
+    this.number += 1
+    this.call = { batch: this.batch, fence: this.fence, number: this.number, vector: this.vector.slice(), end, change }
+    return this.call
+  }
+
+  /** The reply to the call under way. */
+  hearCheckpoint(reply: CheckpointReply): void {
+    const call = this.call!
+    this.call = undefined
+    if (reply.kind !== 'ok' || call.end !== 'none') {
+      this.life = 'done'
+      return
+    }
+    let granted = 0
+    for (let i = 0; i < this.vector.length; i += 1) {
+      if (reply.vector[i] === call.vector[i]) continue
+      this.vector[i] = reply.vector[i]!
+      granted += 1
+    }
+    this.#nothingMore = granted === 0
+    if (reply.state !== 'sending') this.#wrapUp = true
+    this.#ended = reply.state === 'cancelled' || reply.state === 'expired'
+  }
+
+  /** Stop posting and park: a long throttle, a drain of the process, a minute in hand. */
+  wrapUp(): void {
+    this.#wrapUp = true
+  }
+
+  #nothingMore = false
+  #ended = false
+
+  /** Has Redis said, with all credit used, that there is no more to grant? */
+  #asked(): boolean {
+    return this.#nothingMore && !this.vector.some((byte, i) => codeOf(byte) === CODE.credited && this.#posted[i] === 0)
+  }
+
+  /** Credit that no post has used goes back; what is posted and unanswered stays uncertain and forbids an end. */
+  #giveBack(): void {
+    for (let i = 0; i < this.vector.length; i += 1)
+      if (codeOf(this.vector[i]!) === CODE.credited)
+        if (this.#posted[i] === 0 || !this.rules.parkWithoutCredit)
+          this.vector[i] = byteOf(CODE.pending, postsOf(this.vector[i]!))
+  }
+
+  #decide(answer: Answer, posts: number): number {
+    switch (answer) {
+      case 'accepted':
+        return CODE.accepted
+      case 'refused':
+        return CODE.refused
+      case 'ambiguous':
+        if (this.atMostOnce && this.rules.ambiguousIsDoubt) return CODE.inDoubt
+        return posts >= MAX_POSTS ? CODE.failed : CODE.retry
+      case 'try-again':
+        return posts >= MAX_POSTS ? CODE.failed : CODE.retry
+      default:
+        return answer satisfies never
+    }
+  }
+}
+
+const tally = (vector: Uint8Array): Int32Array => {
+  const counts = new Int32Array(CODES)
+  for (const byte of vector) counts[codeOf(byte)]! += 1
+  return counts
+}
