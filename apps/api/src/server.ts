@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Server } from 'node:http'
 import type { CampaignId } from '@wns-fanout/domain'
 import { Problem } from '@wns-fanout/domain'
+import type { Logger } from '@wns-fanout/runtime'
 import { fastify } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
@@ -55,6 +56,7 @@ export const buildServer = async (deps: ApiDeps): Promise<Api> => {
   const paths = new KnownPaths()
   app.addHook('onRoute', ({ method, url }) => paths.add([method].flat(), url))
   app.addHook('onRequest', async (request, reply) => void reply.headers(answerHeaders(request.id)))
+  app.addHook('onResponse', async (request, reply) => logRequest(logger, request, reply))
   app.setErrorHandler((error, request, reply) => {
     const problem = problemFrom(error)
     if (problem.code === 'internal')
@@ -159,6 +161,20 @@ const answerGarbage = (error: NodeJS.ErrnoException, socket: import('node:net').
     `HTTP/1.1 ${status}\r\ncontent-type: application/problem+json\r\nx-request-id: ${randomUUID()}\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   )
+}
+
+/** Who did what: changes at info, looks at debug. Of the path only the names in it; no body, no header. */
+const logRequest = (logger: Logger, request: FastifyRequest, reply: FastifyReply): void => {
+  const event = {
+    requestId: request.id,
+    route: routeOf(request),
+    names: request.params,
+    status: reply.statusCode,
+    durationMs: Math.round(reply.elapsedTime),
+    keyId: request.caller?.id,
+  }
+  if (request.method === 'GET') logger.debug(event, 'request')
+  else logger.info(event, 'request')
 }
 
 const routeOf = (request: FastifyRequest): string => `${request.method} ${request.routeOptions.url ?? '(none)'}`

@@ -18,7 +18,7 @@ export interface WatchOptions {
 
 interface Watch {
   readonly clients: Set<ServerResponse>
-  last: Campaign | null
+  last: Campaign
   lastText: string
   toldAtMs: number
   terminalSinceMs: number | null
@@ -72,7 +72,7 @@ export class ProgressStreams {
       response.end()
       return
     }
-    const watch = this.#watches.get(campaign) ?? this.#begin(campaign)
+    const watch = this.#watches.get(campaign) ?? this.#begin(campaign, now)
     watch.clients.add(response)
     response.on('close', () => this.#remove(campaign, response))
     response.on('error', () => this.#remove(campaign, response))
@@ -85,11 +85,11 @@ export class ProgressStreams {
     for (const [campaign, watch] of this.#watches) this.#endAll(campaign, watch)
   }
 
-  #begin(campaign: string): Watch {
+  #begin(campaign: string, now: Campaign): Watch {
     const watch: Watch = {
       clients: new Set(),
-      last: null,
-      lastText: '',
+      last: now,
+      lastText: JSON.stringify(now),
       toldAtMs: performance.now(),
       terminalSinceMs: null,
       timer: null,
@@ -123,14 +123,10 @@ export class ProgressStreams {
 
   #tell(watch: Watch, now: Campaign): void {
     const text = JSON.stringify(now)
-    const changedState = watch.last !== null && (watch.last.state !== now.state || watch.last.reason !== now.reason)
-    const isDue = performance.now() - watch.toldAtMs >= this.#progressMs && text !== watch.lastText
-    if (!changedState && !isDue && !isDrained(now)) {
-      watch.last ??= now
-      return
-    }
+    const changedState = watch.last.state !== now.state || watch.last.reason !== now.reason
+    const isDue = performance.now() - watch.toldAtMs >= this.#progressMs
+    if (text === watch.lastText || (!changedState && !isDue && !isDrained(now))) return
     watch.last = now
-    if (text === watch.lastText) return
     watch.lastText = text
     watch.toldAtMs = performance.now()
     for (const client of watch.clients)

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { csv } from '../src/ndjson.ts'
 import { rawCampaign, setup } from './support.ts'
@@ -114,12 +115,12 @@ test('results are lines, or a CSV when that is asked for', async () => {
 })
 
 test('a cell of a CSV can neither break out of its cell nor be a formula', async () => {
-  const rows = async function* () {
-    yield ['a,b', '=1+1']
-    yield ['say "hi"', '-x']
-  }
+  const rows = Readable.from([
+    ['a,b', '=1+1'],
+    ['say "hi"', '-x'],
+  ])
   let text = ''
-  for await (const piece of csv(rows(), ['x', 'y'], (row) => row)) text += String(piece)
+  for await (const piece of csv<string[]>(rows, ['x', 'y'], (row) => row)) text += String(piece)
   expect(text).toBe(`x,y\r\n"a,b",'=1+1\r\n"say ""hi""",'-x\r\n`)
 })
 

@@ -53,6 +53,7 @@ export const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
   return all
 }
 
+// oxlint-disable-next-line typescript/no-explicit-any -- a test says what it expects
 export const failureOf = async (work: Promise<unknown>): Promise<any> =>
   await work.then(
     () => {
