@@ -12,7 +12,9 @@ export type Lookup = (
 
 // What a name of the public internet never resolves to (IANA special-purpose registries). A channel host that does is
 // an attack on the metadata service or on the neighbours of this process.
-const notPublic = new BlockList()
+// Two lists, for one list would judge IPv4 addresses by the rule for mapped ones.
+const notPublic4 = new BlockList()
+const notPublic6 = new BlockList()
 for (const [network, prefix] of [
   ['0.0.0.0', 8], // this network
   ['10.0.0.0', 8], // private
@@ -30,7 +32,7 @@ for (const [network, prefix] of [
   ['224.0.0.0', 4], // multicast
   ['240.0.0.0', 4], // reserved, broadcast
 ] as const)
-  notPublic.addSubnet(network, prefix, 'ipv4')
+  notPublic4.addSubnet(network, prefix, 'ipv4')
 // Of IPv6 only 2000::/3 is handed out; inside it, these lead elsewhere or nowhere.
 for (const [network, prefix] of [
   ['::', 3], // unspecified, loopback, v4-mapped, v4-compatible, NAT64 and 6bone remains
@@ -41,12 +43,13 @@ for (const [network, prefix] of [
   ['2002::', 16], // 6to4 carries any IPv4 address
   ['3fff::', 20], // documentation
 ] as const)
-  notPublic.addSubnet(network, prefix, 'ipv6')
+  notPublic6.addSubnet(network, prefix, 'ipv6')
 
 /** Is this literal address one of the public internet? Anything that is no address is not. */
 export const isPublicAddress = (address: string): boolean => {
   const family = isIP(address)
-  return family !== 0 && !address.includes('%') && !notPublic.check(address, family === 4 ? 'ipv4' : 'ipv6')
+  if (family === 0 || address.includes('%')) return false
+  return family === 4 ? !notPublic4.check(address, 'ipv4') : !notPublic6.check(address, 'ipv6')
 }
 
 /**
