@@ -31,10 +31,15 @@ export class PermitHandful {
   readonly #lapseMs: number
   readonly #listeners = new Set<() => void>()
   #left = 0
+  #granted = 0
+  /** Permits to ask for at the most: fewer after some lapsed here, which other workers could have used. */
+  #appetite = Infinity
   #lapsesAt = 0
   #grantedAtMs = 0
   #probing = false
   #asking = false
+  #slowingDown = false
+  #decreasedAtMs = 0
   #timer: NodeJS.Timeout | undefined
   #effectiveRate: number | undefined
   #stopped = false
@@ -52,7 +57,7 @@ export class PermitHandful {
       this.#left -= 1
       return true
     }
-    this.#left = 0
+    this.#putAway()
     this.#ask()
     return false
   }
@@ -87,8 +92,16 @@ export class PermitHandful {
   async slowDown(grantedAtMs: number, retryAfterMs?: number): Promise<void> {
     // Permits granted since then may belong to the time after the pause.
     if (grantedAtMs >= this.#grantedAtMs) this.#left = 0
-    const state = await this.#permits.slowDown(this.#app, { grantedAtMs, retryAfterMs }, this.#options.limit())
-    this.#note(state)
+    // Hundreds of posts may be refused at once, and the first refusal says it all.
+    if (this.#slowingDown || grantedAtMs <= this.#decreasedAtMs) return
+    this.#slowingDown = true
+    try {
+      const state = await this.#permits.slowDown(this.#app, { grantedAtMs, retryAfterMs }, this.#options.limit())
+      this.#decreasedAtMs = state.decreasedAtMs
+      this.#note(state)
+    } finally {
+      this.#slowingDown = false
+    }
   }
 
   /** A post permitted at `grantedAtMs` got any other answer. Costs a round trip only after a pause. */
@@ -112,7 +125,8 @@ export class PermitHandful {
     if (this.#asking || this.#timer !== undefined || this.#stopped) return
     this.#asking = true
     const limit = this.#options.limit()
-    const wanted = Math.max(1, Math.round(((this.#effectiveRate ?? limit.ratePerSecond) * HANDFUL_MS) / 1000))
+    const handful = Math.round(((this.#effectiveRate ?? limit.ratePerSecond) * HANDFUL_MS) / 1000)
+    const wanted = Math.max(1, Math.min(handful, this.#appetite))
     // Counted from before the question: the grant is not younger than this says.
     const askedAt = performance.now()
     this.#permits.take(this.#app, wanted, limit).then(
@@ -122,6 +136,7 @@ export class PermitHandful {
         this.#note(grant)
         if (grant.granted === 0) return this.#askIn(Math.min(grant.waitMs, MAX_WAIT_MS))
         this.#left = grant.granted
+        this.#granted = grant.granted
         this.#lapsesAt = askedAt + this.#lapseMs
         this.#grantedAtMs = grant.nowMs
         this.#probing = grant.probe
@@ -133,6 +148,15 @@ export class PermitHandful {
         if (!this.#stopped) this.#askIn(RETRY_AFTER_ERROR_MS)
       },
     )
+  }
+
+  /** The handful in hand is used up or lapsed: learn from it how much this process can use. */
+  #putAway(): void {
+    if (this.#granted === 0) return
+    const used = this.#granted - this.#left
+    this.#appetite = this.#left > 0 ? used + 1 : Math.max(this.#appetite, this.#granted * 2)
+    this.#granted = 0
+    this.#left = 0
   }
 
   #askIn(delayMs: number): void {

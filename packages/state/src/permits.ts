@@ -7,6 +7,7 @@ const takeScript = loadScript('permits-take', 'permits-lib')
 const slowDownScript = loadScript('permits-slow-down', 'permits-lib')
 const readScript = loadScript('permits-read', 'permits-lib')
 const probedScript = loadScript('permits-probed', 'permits-lib')
+const lookScript = loadScript('permits-look', 'permits-lib')
 
 export interface RateLimit {
   readonly ratePerSecond: number
@@ -32,6 +33,13 @@ export interface Grant {
 export interface RateState {
   readonly effectiveRate: number
   readonly pausedUntilMs?: number
+}
+
+export interface Decrease extends RateState {
+  /** Did this call decrease the rate? */
+  readonly decreased: boolean
+  /** Redis time of the last decrease: refusals of posts permitted before it count for nothing. */
+  readonly decreasedAtMs: number
 }
 
 export interface PermitOptions {
@@ -97,13 +105,20 @@ export class Permits {
     app: AppId,
     { grantedAtMs, retryAfterMs }: { readonly grantedAtMs: number; readonly retryAfterMs?: number | undefined },
     { ratePerSecond }: RateLimit,
-  ): Promise<RateState & { readonly decreased: boolean }> {
+  ): Promise<Decrease> {
     const { minRetryAfterMs, maxRetryAfterMs, firstPauseMs, maxPauseMs } = this.#options
     const bounds = [minRetryAfterMs, maxRetryAfterMs, firstPauseMs, maxPauseMs]
     const args = [grantedAtMs, ratePerSecond, retryAfterMs ?? '', ...bounds]
     const reply = (await slowDownScript.run(this.#redis, [this.#keys.bucket(app)], args)) as (number | string)[]
-    const [decreased, pausedUntilMs, effectiveRate] = reply.map(Number)
-    return { decreased: decreased === 1, ...rateState(effectiveRate, pausedUntilMs) }
+    const [decreased, pausedUntilMs, effectiveRate, decreasedAtMs] = reply.map(Number)
+    return { decreased: decreased === 1, decreasedAtMs: decreasedAtMs ?? 0, ...rateState(effectiveRate, pausedUntilMs) }
+  }
+
+  /** The rate now, without taking a permit. */
+  async look(app: AppId, { ratePerSecond }: Pick<RateLimit, 'ratePerSecond'>): Promise<RateState> {
+    const reply = (await lookScript.run(this.#redis, [this.#keys.bucket(app)], [ratePerSecond])) as (number | string)[]
+    const [effectiveRate, pausedUntilMs] = reply.map(Number)
+    return rateState(effectiveRate, pausedUntilMs)
   }
 
   /** A probe permitted at `grantedAtMs` was answered by anything but 406 and 429: the rate climbs from now on. */

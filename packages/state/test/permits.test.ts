@@ -205,6 +205,15 @@ describe('slowing down', () => {
     expect(Math.round(((state.pausedUntilMs ?? 0) - nowMs) / 1000)).toBe(seconds)
   })
 
+  test('can be looked at without taking a permit', async () => {
+    const { permits, throttle, redis, keys } = start()
+    expect(await permits.look(NEWS, LIMIT)).toEqual({ effectiveRate: 100 })
+    const state = await throttle(5000)
+    const before = await redis.hgetall(keys.bucket(NEWS))
+    expect(await permits.look(NEWS, LIMIT)).toEqual({ effectiveRate: 50, pausedUntilMs: state.pausedUntilMs })
+    expect(await redis.hgetall(keys.bucket(NEWS))).toEqual(before)
+  })
+
   test('a probe whose worker died is granted again', async () => {
     const { permits, pass, throttle } = start({ probeLostMs: 2000 })
     await throttle(1000)
@@ -260,6 +269,52 @@ describe('a handful', () => {
     handful.tryTake()
     await new Promise<void>((resolve) => handful.onGranted(resolve))
     expect(handful.tryTake()).toBe(false)
+  })
+
+  test('asks for less after permits lapsed, and for more again once it uses them up', async () => {
+    const { permits } = start()
+    const asked: number[] = []
+    const recording: Permits = Object.assign(Object.create(permits) as Permits, {
+      take: async (...args: Parameters<Permits['take']>) => {
+        asked.push(args[1])
+        return { granted: args[1], waitMs: 0, nowMs: asked.length, probe: false, effectiveRate: 1000 }
+      },
+    })
+    const handful = handfulOf(recording, { ratePerSecond: 1000, burst: 100 }, 30)
+    const next = async (use: number) => {
+      const granted = new Promise<void>((resolve) => handful.onGranted(resolve))
+      expect(handful.tryTake()).toBe(false)
+      await granted
+      for (let taken = 0; taken < use; taken += 1) expect(handful.tryTake()).toBe(true)
+      await until(() => performance.now() > handful.lapsesAtMs)
+    }
+    await next(3)
+    await next(4)
+    await next(8)
+    await next(16)
+    await next(32)
+    await next(50)
+    expect(asked).toEqual([50, 4, 8, 16, 32, 50])
+  })
+
+  test('tells Redis of a burst of refusals once', async () => {
+    const { permits } = start()
+    let told = 0
+    const recording: Permits = Object.assign(Object.create(permits) as Permits, {
+      take: (...args: Parameters<Permits['take']>) => permits.take(...args),
+      slowDown: (...args: Parameters<Permits['slowDown']>) => {
+        told += 1
+        return permits.slowDown(...args)
+      },
+    })
+    const handful = handfulOf(recording)
+    handful.tryTake()
+    await new Promise<void>((resolve) => handful.onGranted(resolve))
+    handful.tryTake()
+    const { grantedAtMs } = handful
+    await Promise.all(Array.from({ length: 50 }, () => handful.slowDown(grantedAtMs, 1000)))
+    await handful.slowDown(grantedAtMs, 1000)
+    expect(told).toBe(1)
   })
 
   test('of four workers together reach the rate, and not more', async () => {

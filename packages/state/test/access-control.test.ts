@@ -1,0 +1,75 @@
+import { randomBytes } from 'node:crypto'
+import type { ListName } from '@wns-fanout/domain'
+import { channelId, Secret } from '@wns-fanout/domain'
+import {
+  ApiKeys,
+  AppStore,
+  Audiences,
+  checkRedis,
+  closeRedis,
+  connectRedis,
+  ensureEpoch,
+  Idempotency,
+  importRegistrations,
+  Lists,
+  Permits,
+  Registry,
+  TokenPool,
+} from '@wns-fanout/state'
+import { Cluster } from 'ioredis'
+import { expect, inject, onTestFinished, test } from 'vitest'
+import { ids, keyring, NEWS, registration, setup } from './support.ts'
+
+/** What docs tell operators to give our Redis user, and nothing else. */
+const RULES =
+  '-@all +@read +@write +@scripting +@connection +@blocking +@transaction +info +time +wait -@dangerous +info ' +
+  '-function -fcall -eval_ro -script|flush -script|kill -flushdb -flushall -keys -swapdb -sort -migrate -restore'
+
+test('a Redis user without dangerous rights, confined to our prefix, can do everything that we do', async () => {
+  const { redis: admin, keys } = setup()
+  if (admin instanceof Cluster) throw new Error('one server was expected')
+  const [user, password] = [`u${randomBytes(4).toString('hex')}`, randomBytes(16).toString('hex')]
+  await admin.acl('SETUSER', user, 'on', `>${password}`, `~${keys.prefix}*`, 'resetchannels', ...RULES.split(' '))
+  onTestFinished(async () => {
+    await admin.acl('DELUSER', user)
+  })
+  const { port } = new URL(inject('redisUrl'))
+  const redis = connectRedis(`redis://${user}:${password}@127.0.0.1:${port}`, { role: 'worker' })
+  onTestFinished(() => closeRedis(redis))
+
+  expect((await checkRedis(redis)).map(({ code }) => code)).toEqual(['volatile'])
+  await ensureEpoch(redis, keys)
+  const apps = new AppStore(redis, keys, keyring())
+  await apps.put(NEWS, { credentials: { kind: 'entra', tenantId: 't', clientId: 'c', clientSecret: 's' } })
+  const registry = new Registry(redis, keys)
+  const lines = ['a', 'b'].map((id, at) => ({
+    line: at + 1,
+    parsed: { ok: true, value: registration(id, { tags: ['x'], vars: { v: '1' } }) } as const,
+  }))
+  expect(await importRegistrations(registry, NEWS, lines)).toMatchObject({ accepted: 2 })
+  expect(await registry.get(NEWS, channelId('a'))).toMatchObject({ tags: ['x'] })
+  expect(await registry.markActive(NEWS, channelId('a'))).toBe(true)
+  expect(await new Lists(redis, keys).put(NEWS, 'vip' as ListName, ids('a'))).toEqual({ size: 1, unknown: 0 })
+  const audiences = new Audiences(redis, keys)
+  const target = keys.targets(NEWS, 'c1')
+  expect(
+    await audiences.freeze(NEWS, { tags: 'x and not y' }, target, { sample: { share: 0.999, seed: 1 } }),
+  ).toBeDefined()
+  expect(await new Permits(redis, keys).take(NEWS, 1, { ratePerSecond: 1, burst: 1 })).toMatchObject({ granted: 1 })
+  const tokens = new TokenPool(redis, keys, keyring(), async () => ({
+    ok: true,
+    token: new Secret('t'),
+    expiresInSeconds: 60,
+  }))
+  await tokens.reject(NEWS, (await tokens.get(NEWS)).token)
+  const { key } = await new ApiKeys(redis, keys).create({ name: 'n', apps: ['*'], verbs: ['read'] })
+  expect(await new ApiKeys(redis, keys).verify(key)).not.toBeNull()
+  const begun = await new Idempotency(redis, keys).begin(NEWS, 'key', 'hash')
+  if (begun.kind === 'fresh') await begun.finish(200, '')
+  expect(await registry.unregister(NEWS, channelId('b'))).toBe(true)
+  expect(await apps.delete(NEWS)).toBe(true)
+
+  await expect(redis.flushall()).rejects.toThrow('NOPERM')
+  await expect(redis.get('somebody-elses')).rejects.toThrow('NOPERM')
+  await expect(redis.eval("return redis.call('GET', KEYS[1])", 1, 'somebody-elses')).rejects.toThrow(/NOPERM|ACL/)
+})
