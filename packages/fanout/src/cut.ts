@@ -14,8 +14,8 @@ const MAX_SPAN_PAGES = 4096
  * @param bits the stretch, beginning at page `firstPage`
  * @param atMost how many batches to make
  * @param last whether the audience ends with this stretch
- * @returns the batches, and the page at which to go on. Without `last` the end of the stretch is left for the next
- *   call, unless it holds a whole batch.
+ * @returns the batches, and the page at which to go on. Without `last` a batch that is not full is left for the next
+ *   call, so a stretch of 4,096 pages or more always gets on.
  */
 export const cutBatches = (
   bits: Uint8Array,
@@ -49,10 +49,12 @@ export const cutBatches = (
     full += 1
     if (recipients === BATCH_RECIPIENTS) take()
   }
-  const done = batches.length < atMost
-  if (done && last && start !== -1) take()
-  // Empty pages behind the last batch need not be looked at again; a batch still being filled is.
-  if (batches.length < atMost && start === -1) nextPage = firstPage + pages
+  if (batches.length < atMost) {
+    const isWhole = last || pages - start >= MAX_SPAN_PAGES
+    if (start !== -1 && isWhole) take()
+    // Empty pages need not be looked at again; a batch that is still being filled begins the next stretch.
+    nextPage = firstPage + (start === -1 ? pages : start)
+  }
   return { batches, nextPage }
 }
 

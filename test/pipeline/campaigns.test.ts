@@ -1,0 +1,236 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { request } from 'undici'
+import { ApiError } from '@wns-fanout/client'
+import type { StackWorker, TestStack } from '../support/stack.ts'
+import { startTestStack } from '../support/stack.ts'
+import {
+  finished,
+  importLine,
+  letGo,
+  metric,
+  registerApp,
+  simulatorStats,
+  some,
+  sumsUp,
+  tile,
+  times,
+  until,
+} from './support.ts'
+
+// What a campaign does from the API to the last recipient, with real processes: one Redis, one simulator, one API.
+
+let stack: TestStack
+let worker: StackWorker
+
+beforeAll(async () => {
+  stack = await startTestStack()
+  worker = await stack.startWorker({ WNS_FANOUT_LOCK_MS: '2000' })
+})
+afterAll(async () => {
+  await stack[Symbol.asyncDispose]()
+})
+
+test('every answer of WNS ends in its class, with the posts it took', async () => {
+  const behaviours = [
+    'ok',
+    'dropped',
+    'gone',
+    'unknown',
+    'revoked',
+    'blocked',
+    'forbidden',
+    'badheader',
+    'throttled',
+    'error',
+    'ok',
+  ]
+  await registerApp(stack, 'every', behaviours, { maxAttempts: 2 })
+  const campaign = await finished(stack, (await stack.api.createCampaign('every', tile)).id)
+  expect(campaign.state).toBe('completed')
+  expect(some(campaign.totals)).toEqual({ accepted: 3, dropped: 1, dead: 3, rejected: 3, failed: 1 })
+  const results = await Array.fromAsync(stack.api.results(campaign.id))
+  expect(results).toEqual([
+    { channel: 'd0', class: 'accepted', status: 200, attempts: 1 },
+    { channel: 'd1', class: 'dropped', status: 200, attempts: 1 },
+    { channel: 'd2', class: 'dead', status: 410, reason: 'expired', attempts: 1 },
+    { channel: 'd3', class: 'dead', status: 404, reason: 'unknown', attempts: 1 },
+    { channel: 'd4', class: 'dead', status: 410, reason: 'expired', attempts: 1 },
+    { channel: 'd5', class: 'rejected', status: 410, reason: 'blocked', attempts: 1 },
+    { channel: 'd6', class: 'rejected', status: 403, reason: 'forbidden', attempts: 1 },
+    { channel: 'd7', class: 'rejected', status: 400, reason: 'bad-request', attempts: 1 },
+    { channel: 'd8', class: 'accepted', status: 200, attempts: 2 },
+    { channel: 'd9', class: 'failed', reason: 'server-error', attempts: 2 },
+    { channel: 'd10', class: 'accepted', status: 200, attempts: 1 },
+  ])
+  // The dead are gone from the registry, everybody else stays.
+  expect((await stack.api.app('every')).channels).toBe(8)
+  const { items } = await stack.api.samples(campaign.id)
+  expect(items.find(({ channel }) => channel === 'd6')).toMatchObject({
+    status: 403,
+    description: 'Channel URL incompatible with caller app',
+    msgId: expect.stringMatching(/^[0-9A-F]{16}$/),
+  })
+  const metrics = await (await request(`${worker.ops}/metrics`)).body.text()
+  expect(metric(metrics, 'wns_fanout_sends_total', 'app="every",class="accepted"')).toBe(3)
+  expect(metric(metrics, 'wns_fanout_sends_total', 'app="every"')).toBe(11)
+  expect(metric(metrics, 'wns_fanout_http_responses_total', 'app="every"')).toBe(13)
+})
+
+test('a campaign to nobody is completed', async () => {
+  await registerApp(stack, 'nobody', times(3))
+  const created = await stack.api.createCampaign('nobody', { ...tile, audience: { tags: 'unheard-of' } })
+  const campaign = await finished(stack, created.id)
+  expect(campaign).toMatchObject({ state: 'completed', audienceSize: 0 })
+  // Nothing was posted, so the topic is free again.
+  await finished(stack, (await stack.api.createCampaign('nobody', tile)).id)
+})
+
+test('tags, lists and listed channels choose the audience; what is unknown is told', async () => {
+  await registerApp(stack, 'chosen', [])
+  for (const [n, tags] of [['news'], ['news', 'beta'], ['sport'], []].entries())
+    await stack.api.putChannel('chosen', `d${n}`, { uri: String(importLine('chosen', n, 'ok')['uri']), tags })
+  const reached = async (audience: typeof tile.audience, topic: string): Promise<string[]> => {
+    const { id } = await stack.api.createCampaign('chosen', {
+      ...tile,
+      notification: { type: 'badge', value: 1 },
+      update: 'generic',
+      audience,
+      topic,
+    })
+    await finished(stack, id)
+    return (await Array.fromAsync(stack.api.results(id))).map(({ channel }) => channel)
+  }
+  expect(await reached({ tags: '(news or sport) and not beta' }, 'a')).toEqual(['d0', 'd2'])
+  await stack.api.putList('chosen', 'some', ['d1', 'd3', 'stranger'])
+  expect(await reached({ list: 'some' }, 'b')).toEqual(['d1', 'd3'])
+  const listed = await stack.api.createCampaign('chosen', {
+    ...tile,
+    audience: { channels: ['d3', 'stranger'] },
+    topic: 'c',
+  })
+  expect(await finished(stack, listed.id)).toMatchObject({ audienceSize: 1, unknownChannels: 1 })
+})
+
+test('two generic campaigns that share devices never reach one twice within the interval, whatever their topics', async () => {
+  await registerApp(stack, 'guarded', times(600))
+  const first = await stack.api.createCampaign('guarded', { ...tile, topic: 'one' })
+  const second = await stack.api.createCampaign('guarded', { ...tile, topic: 'two' })
+  const [one, two] = [await finished(stack, first.id), await finished(stack, second.id)]
+  expect(one.totals.accepted + two.totals.accepted).toBe(600)
+  expect(one.totals.suppressed + two.totals.suppressed).toBe(600)
+  const personalised = await stack.api.createCampaign('guarded', {
+    ...tile,
+    notification: { type: 'tile', content: { medium: { lines: ['Hello {{vars.name|you}}'] } } },
+    update: 'personalized',
+  })
+  expect((await finished(stack, personalised.id)).totals.accepted).toBe(600)
+})
+
+test('a generic update waits for its topic, and is admitted at the time that the refusal names', async () => {
+  await registerApp(stack, 'often', times(50), {
+    genericIntervalSeconds: 2,
+    allowFasterThanGuideline: { reason: 'test' },
+  })
+  const first = await finished(stack, (await stack.api.createCampaign('often', tile)).id)
+  expect(first.totals.accepted).toBe(50)
+  const refusal = await stack.api.createCampaign('often', tile).catch((error: unknown) => error)
+  if (!(refusal instanceof ApiError)) throw new Error('the second campaign was admitted')
+  expect(refusal).toMatchObject({ status: 409, code: 'guard-interval' })
+  const admissibleAt = String(refusal.extra['admissibleAt'])
+  await until('the interval to be over', () => (Date.now() > Date.parse(admissibleAt) + 5 ? true : undefined))
+  const second = await finished(stack, (await stack.api.createCampaign('often', tile)).id)
+  expect(second.totals.accepted).toBe(50)
+})
+
+test('paused means silence, resumed means that nobody is missed and nobody gets it twice', async () => {
+  await stack.control('POST', '/v1/reset')
+  await registerApp(stack, 'calm', times(6000), { ratePerSecond: 3000, burst: 300 })
+  const { id } = await stack.api.createCampaign('calm', tile)
+  await until('some to be sent', async () => ((await stack.api.campaign(id)).totals.accepted > 500 ? true : undefined))
+  const paused = await stack.api.pauseCampaign(id)
+  expect(paused.state).toBe('paused')
+  sumsUp(paused)
+  await letGo(stack, 'calm', id)
+  const { posts: still } = await simulatorStats(stack)
+  expect((await stack.api.campaign(id)).totals.accepted).toBe(still)
+  expect(still).toBeLessThan(6000)
+  await stack.api.resumeCampaign(id)
+  const campaign = await finished(stack, id)
+  expect(some(campaign.totals)).toEqual({ accepted: 6000 })
+  expect(await simulatorStats(stack)).toMatchObject({ posts: 6000, duplicates: 0 })
+})
+
+test('an app that is paused rests in mid-campaign and goes on where it was', async () => {
+  await stack.control('POST', '/v1/reset')
+  await registerApp(stack, 'resting', times(4000), { ratePerSecond: 3000, burst: 300 })
+  const { id } = await stack.api.createCampaign('resting', tile)
+  await until('some to be sent', async () => ((await stack.api.campaign(id)).totals.accepted > 300 ? true : undefined))
+  await stack.api.pauseApp('resting')
+  await letGo(stack, 'resting', id)
+  expect(await stack.api.campaign(id)).toMatchObject({ state: 'sending', reason: 'app-paused' })
+  await stack.api.resumeApp('resting')
+  expect((await finished(stack, id)).totals.accepted).toBe(4000)
+  expect(await simulatorStats(stack)).toMatchObject({ posts: 4000, duplicates: 0 })
+})
+
+test('a cancelled campaign stops at once, and everybody who was not reached is counted as cancelled', async () => {
+  await stack.control('POST', '/v1/reset')
+  await registerApp(stack, 'stopped', times(20_000), { ratePerSecond: 4000, burst: 400 })
+  const { id } = await stack.api.createCampaign('stopped', tile)
+  await until('some to be sent', async () => ((await stack.api.campaign(id)).totals.accepted > 1000 ? true : undefined))
+  const cancelled = await stack.api.cancelCampaign(id)
+  const { posts: atAcknowledgement } = await simulatorStats(stack)
+  expect(cancelled.state).toBe('cancelled')
+  const campaign = await finished(stack, id)
+  const { posts } = await simulatorStats(stack)
+  expect(campaign.totals.accepted + campaign.totals.cancelled).toBe(20_000)
+  expect(campaign.totals.accepted).toBe(posts)
+  // At most the credit of the batches in hand: nine batches of 256.
+  expect(posts - atAcknowledgement).toBeLessThanOrEqual(9 * 256)
+  const results = await Array.fromAsync(stack.api.results(id, { class: 'cancelled' }))
+  expect(results.length).toBe(campaign.totals.cancelled)
+  await expect(stack.api.resumeCampaign(id)).rejects.toMatchObject({ status: 409, code: 'conflict' })
+})
+
+test('a campaign whose time is up ends, and everybody who was not reached has lapsed', async () => {
+  await registerApp(stack, 'late', times(3000), { ratePerSecond: 100, burst: 10 })
+  const expiresAt = new Date(Date.now() + 2500).toISOString()
+  const { id } = await stack.api.createCampaign('late', { ...tile, expiresAt })
+  const campaign = await finished(stack, id)
+  expect(campaign.state).toBe('expired')
+  expect(campaign.totals.accepted).toBeGreaterThan(0)
+  expect(campaign.totals.accepted + campaign.totals.lapsed).toBe(3000)
+})
+
+test('those that failed are sent to again, and only those', async () => {
+  await registerApp(stack, 'again', ['ok', 'error', 'ok', 'error'], { maxAttempts: 1 })
+  const first = await finished(stack, (await stack.api.createCampaign('again', tile)).id)
+  expect(some(first.totals)).toEqual({ accepted: 2, failed: 2 })
+  for (const n of [1, 3])
+    await stack.api.putChannel('again', `d${n}`, { uri: String(importLine('again', n, 'ok')['uri']) })
+  const second = await finished(stack, (await stack.api.retryFailed(first.id)).id)
+  expect(second).toMatchObject({ parent: first.id, audienceSize: 2 })
+  expect(some(second.totals)).toEqual({ accepted: 2 })
+})
+
+test('a campaign that starts later starts then', async () => {
+  await registerApp(stack, 'later', times(5))
+  const startAt = new Date(Date.now() + 1500).toISOString()
+  const created = await stack.api.createCampaign('later', { ...tile, startAt })
+  expect(created).toMatchObject({ state: 'scheduled', startAt, audienceSize: null })
+  const campaign = await finished(stack, created.id)
+  expect(campaign.totals.accepted).toBe(5)
+  expect(Date.parse(campaign.finishedAt ?? '')).toBeGreaterThanOrEqual(Date.parse(startAt))
+})
+
+test('a worker that is told to stop hands its batches back: nobody twice, nobody uncertain', async () => {
+  await stack.control('POST', '/v1/reset')
+  const leaving = await stack.startWorker({ WNS_FANOUT_LOCK_MS: '20000' })
+  await registerApp(stack, 'handed', times(8000), { ratePerSecond: 4000, burst: 400 })
+  const { id } = await stack.api.createCampaign('handed', { ...tile, delivery: 'at-most-once' })
+  await until('some to be sent', async () => ((await stack.api.campaign(id)).totals.accepted > 500 ? true : undefined))
+  await leaving.stop()
+  const campaign = await finished(stack, id)
+  expect(some(campaign.totals)).toEqual({ accepted: 8000 })
+  expect(await simulatorStats(stack)).toMatchObject({ posts: 8000, duplicates: 0 })
+})

@@ -1,0 +1,108 @@
+import { Readable } from 'node:stream'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Campaign, CampaignRequest, Totals } from '@wns-fanout/domain'
+import { classes } from '@wns-fanout/domain'
+import { closeRedis, connectRedis, Keys } from '@wns-fanout/state'
+import type { TestStack } from '../support/stack.ts'
+
+export const packageSid = 'S-1-15-2-11-22-33-44-55-66-77'
+
+/** Ask until the answer is something; throws with `what` when it takes too long. */
+export const until = async <T>(
+  what: string,
+  ask: () => Promise<T | undefined> | T | undefined,
+  timeoutMs = 30_000,
+): Promise<T> => {
+  const deadlineMs = performance.now() + timeoutMs
+  for (;;) {
+    const answer = await ask()
+    if (answer !== undefined) return answer
+    if (performance.now() > deadlineMs) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`)
+    await wait(20)
+  }
+}
+
+/** Register an app with channels that behave as asked: the nth channel, counted from 0, is `d<n>`. */
+export const registerApp = async (
+  { api }: TestStack,
+  app: string,
+  behaviours: readonly string[],
+  settings: Record<string, unknown> = {},
+): Promise<void> => {
+  await api.putApp(app, {
+    credentials: { kind: 'store', packageSid, clientSecret: 'test-secret' },
+    ratePerSecond: 50_000,
+    ...settings,
+  })
+  const lines = behaviours.map((behaviour, n) => `${JSON.stringify(importLine(app, n, behaviour))}\n`)
+  const result = await api.importChannels(app, Readable.from(lines, { objectMode: false }), { type: 'ndjson' })
+  if (result.accepted !== behaviours.length) throw new Error(`not all were imported: ${JSON.stringify(result)}`)
+}
+
+export const importLine = (app: string, n: number, behaviour: string): Record<string, unknown> => ({
+  channel: `d${n}`,
+  uri: `https://${['db5p', 'am3p', 'wns2-by3p', 'hk2'][n % 4]}.notify.windows.com/?token=${behaviour}.any.${app}-${n}`,
+})
+
+export const times = (count: number, behaviour = 'ok'): string[] => Array.from({ length: count }, () => behaviour)
+
+export const tile: CampaignRequest = {
+  notification: { type: 'tile', content: { medium: { lines: ['Hello'] } } },
+  audience: { all: true },
+}
+
+/** The campaign once nothing of it is pending any more. */
+export const finished = ({ api }: TestStack, id: string, timeoutMs = 60_000): Promise<Campaign> =>
+  until(
+    `campaign ${id} to finish`,
+    async () => {
+      const campaign = await api.campaign(id)
+      sumsUp(campaign)
+      return campaign.finishedAt === undefined ? undefined : campaign
+    },
+    timeoutMs,
+  )
+
+/** The totals of a campaign sum to its audience at every instant. */
+export const sumsUp = ({ totals, audienceSize }: Campaign): void => {
+  const sum = classes.reduce((so, name) => so + totals[name], 0)
+  if (audienceSize !== null && sum !== audienceSize) throw new Error(`totals sum to ${sum} of ${audienceSize}`)
+}
+
+/** Resolves once no worker holds a batch of the campaign, so that nothing more can be posted for it. */
+export const letGo = async (stack: TestStack, app: string, id: string): Promise<void> => {
+  const redis = connectRedis(stack.redisUrl, { role: 'worker' })
+  const keys = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
+  try {
+    await until(`every batch of ${id} to be let go`, async () => {
+      const live = await redis.smembers(keys.live(app, id))
+      const states = await Promise.all(live.map((seq) => redis.hget(keys.batch(app, id, Number(seq)), 'st')))
+      return states.includes('open') ? undefined : true
+    })
+  } finally {
+    await closeRedis(redis)
+  }
+}
+
+/** The classes that somebody is in. */
+export const some = (totals: Totals): Partial<Totals> =>
+  Object.fromEntries(Object.entries(totals).filter(([, count]) => count > 0))
+
+export interface SimulatorStats {
+  readonly posts: number
+  readonly duplicates: number
+  readonly tokenRequests: number
+  readonly wrongApp: number
+  readonly badHeader: number
+  readonly byStatus: Readonly<Record<string, number>>
+}
+
+export const simulatorStats = async (stack: TestStack): Promise<SimulatorStats> =>
+  (await stack.control('GET', '/v1/stats')) as SimulatorStats
+
+/** Value of a metric, its labels given as they are written; summed over the series that match. */
+export const metric = (text: string, name: string, labels = ''): number =>
+  text
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) && labels.split(',').every((label) => line.includes(label)))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)

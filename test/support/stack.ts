@@ -1,0 +1,116 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Client } from '@wns-fanout/client'
+import { createClient } from '@wns-fanout/client'
+import type { Child } from '@wns-fanout/local'
+import { request } from 'undici'
+import { ensureKeyringFile, findRedis, startChild, startRedis, temporaryFolder } from '@wns-fanout/local'
+
+/** A whole system of real programs, all of them children of this process. */
+export interface TestStack {
+  readonly redisUrl: string
+  readonly redisPid: number
+  readonly simulator: { readonly address: string; readonly caFile: string; readonly control: string }
+  readonly api: Client
+  /** Environment of a process that is to work with this stack. */
+  readonly env: Readonly<Record<string, string>>
+  startWorker(extra?: Readonly<Record<string, string>>): Promise<StackWorker>
+  /** Ask the simulator's control port; answers its JSON, or undefined where it has none. */
+  control(method: 'GET' | 'PUT' | 'POST', path: string, body?: unknown): Promise<unknown>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export interface StackWorker {
+  readonly pid: number
+  readonly ops: string
+  stop(): Promise<void>
+}
+
+const root = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
+
+/** Redis (AOF as in production), simulator and API in a temporary folder; everything is gone when it is disposed of. */
+export const startTestStack = async (): Promise<TestStack> => {
+  const folder = await temporaryFolder('wns-fanout-stack-')
+  const redis = await startRedis({
+    redis: await findRedis({ cacheDir: root('.cache') }),
+    dir: join(folder.path, 'redis'),
+    persistence: 'aof',
+  })
+  const children: Child[] = []
+  const start = async (
+    name: string,
+    script: string,
+    env: Record<string, string>,
+    args: string[] = [],
+  ): Promise<Child> => {
+    const child = await startChild({
+      name,
+      script: root(script),
+      args,
+      env: { ...process.env, ...env },
+      logFile: join(folder.path, `${name}.log`),
+      readyLine: (line) => typeof line === 'object' && line !== null,
+    })
+    children.push(child)
+    await child.ready
+    return child
+  }
+  const simulator = (await (
+    await start('simulator', 'apps/wns-simulator/src/main.ts', {}, [
+      '--ca-file',
+      join(folder.path, 'ca.pem'),
+      '--exit-with-stdin',
+    ])
+  ).ready) as { host: string; port: number; caFile: string; control: string }
+  const keyring = join(folder.path, 'keyring')
+  await ensureKeyringFile(keyring)
+  const keyFile = join(folder.path, 'api-key')
+  const env = {
+    REDIS_URL: redis.url,
+    WNS_FANOUT_PREFIX: 'st:',
+    WNS_FANOUT_KEYRING_FILE: keyring,
+    WNS_ROUTE_TO: `${simulator.host}:${simulator.port}`,
+    WNS_CA_FILE: simulator.caFile,
+    OPS_PORT: '0',
+    LOG_LEVEL: 'warn',
+  }
+  const ready = (await (
+    await start('api', 'apps/api/src/main.ts', { ...env, PORT: '0', WNS_FANOUT_BOOTSTRAP_KEY_FILE: keyFile })
+  ).ready) as { api: string }
+  const api = createClient({ url: ready.api, apiKey: (await readFile(keyFile, 'utf8')).trim() })
+  let workers = 0
+  return {
+    redisUrl: redis.url,
+    redisPid: redis.pid,
+    simulator: { address: env.WNS_ROUTE_TO, caFile: env.WNS_CA_FILE, control: simulator.control },
+    api,
+    env,
+    async startWorker(extra = {}) {
+      workers += 1
+      const child = await start(`worker-${workers}`, 'apps/worker/src/main.ts', { ...env, ...extra })
+      const { ops } = (await child.ready) as { ops: string }
+      return {
+        pid: child.pid,
+        ops,
+        stop: async () => {
+          await child.stop()
+        },
+      }
+    },
+    async control(method, path, body) {
+      const answer = await request(`${simulator.control}${path}`, {
+        method,
+        ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      })
+      const text = await answer.body.text()
+      if (answer.statusCode >= 300) throw new Error(`${method} ${path} of the simulator: ${answer.statusCode} ${text}`)
+      return text === '' ? undefined : (JSON.parse(text) as unknown)
+    },
+    async [Symbol.asyncDispose]() {
+      for (const child of children.toReversed()) await child.stop()
+      await redis.stop()
+      await folder.remove()
+    },
+  }
+}
