@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { givenApp, parse, pidsOf, runCli, startCli, startTestStack, startTestStackIn, until } from './support.ts'
 
 describe('a stack', () => {
-  test('it is described by a private file, commands find it, a further worker joins it, and it ends in order', async () => {
+  test('it is described by a private file, is alone in its folder, a further worker joins it, and it ends in order', async () => {
     await using stack = await startTestStack(['--workers', '1'])
     const { path } = stack.folder
     const file = join(path, '.wns-fanout', 'stack.json')
@@ -19,51 +19,16 @@ describe('a stack', () => {
     expect(second).toMatchObject({ code: 1 })
     expect(second.stderr).toContain(`runs in ${join(path, '.wns-fanout')} already (process ${stack.cli.child.pid})`)
 
-    // The commands of an operator, by the file alone.
-    const secret = await runCli(
-      ['app', 'put', 'news', '--kind', 'store', '--package-sid', 'S-1-15-2-7', '--client-secret-file', '-', '--json'],
-      { cwd: path, input: 'topsecret\n' },
-    )
-    expect(secret.code).toBe(0)
-    expect(JSON.parse(secret.stdout)).toMatchObject({ app: 'news', credentials: { clientSecret: { set: true } } })
-    const devices = [0, 1, 2].map((n) =>
-      JSON.stringify({
-        channel: `d-${n}`,
-        uri: `https://db5p.notify.windows.com/?token=${n === 2 ? 'gone' : 'ok'}.any.news-${n}`,
-      }),
-    )
-    await writeFile(join(path, 'devices.ndjson'), `${devices.join('\n')}\nnot json\n`)
-    const imported = await runCli(['channels', 'import', 'devices.ndjson', '--app', 'news', '--json'], { cwd: path })
-    expect(imported.code).toBe(1)
-    expect(JSON.parse(imported.stdout)).toMatchObject({ accepted: 3, rejected: 1 })
-    const dry = await runCli(['send', '--app', 'news', '--badge', '1', '--audience', 'all', '--dry-run', '--json'], {
-      cwd: path,
-    })
-    expect(JSON.parse(dry.stdout)).toMatchObject({ audienceSize: 3 })
-    const sent = await runCli(['send', '--app', 'news', '--toast', 'Hello', '--line', 'world', '--audience', 'all'], {
-      cwd: path,
-    })
-    expect(sent).toMatchObject({ code: 0 })
-    expect(sent.stdout).toMatch(/accepted\s+2/)
-    expect(sent.stdout).toMatch(/dead\s+1/)
-    const again = await runCli(['send', '--app', 'news', '--toast', 'Hello', '--audience', 'all'], { cwd: path })
-    expect(again.code).toBe(1)
-    expect(again.stderr).toContain('--over-limit')
-    const listed = await runCli(['campaigns', 'list', '--app', 'news', '--json'], { cwd: path })
-    const [campaign] = parse<{ items: { id: string }[] }>(listed.stdout).items
-    const csv = await runCli(['campaigns', 'results', campaign?.id ?? '', '--csv'], { cwd: path })
-    expect(csv.stdout.trim().split('\n')).toHaveLength(4)
-    expect(csv.stdout).toContain('d-2,dead,410,expired,1')
-
     // One more worker, known to all while it runs.
     const extra = startCli(['start-worker'], { cwd: path })
     const joined = await until('the extra worker is in stack.json', async () => {
       const now = await stack.now()
       return now.pids.workers.length === 2 ? now : undefined
     })
-    const health = await runCli(['doctor', '--app', 'news', '--json'], { cwd: path })
-    expect(health.code).toBe(0)
+    const health = await runCli(['doctor', '--json'], { cwd: path })
+    expect(health).toMatchObject({ code: 0 })
     expect(JSON.parse(health.stdout)).toMatchObject({ ok: true })
+    expect(health.stdout).toContain('with 2 workers')
 
     const pids = pidsOf(joined)
     stack.cli.child.kill('SIGINT')
@@ -106,6 +71,14 @@ describe('a stack', () => {
     expect(left.pids.workers).toEqual([pids.workers[1]])
     expect(await stack.api.app('none').catch((error: unknown) => error)).toMatchObject({ status: 404 })
   })
+})
+
+test('a Redis that dies ends the stack, with what to look at', async () => {
+  await using stack = await startTestStack(['--workers', '1'])
+  const { pids } = await stack.now()
+  process.kill(pids.redis ?? 0, 'SIGKILL')
+  expect(await stack.cli.ended).toMatchObject({ code: 1 })
+  expect(stack.cli.output()).toMatch(/redis ended \(signal SIGKILL\), so the stack stops; look into .*redis\.log/)
 })
 
 describe('what is wrong is told in a line', () => {

@@ -6,7 +6,7 @@ import { withApi } from '../connection.ts'
 import { contextOf } from '../context.ts'
 import { Failure, UsageError } from '../failure.ts'
 import { instant, names } from '../input/arguments.ts'
-import { readableLog } from '../stack/parts.ts'
+import { parseLog } from '../stack/parts.ts'
 import { scriptOf } from '../stack/scripts.ts'
 import { fieldLines, tableLines } from '../terminal/table.ts'
 
@@ -64,6 +64,8 @@ Examples:
     .action(async (id: string, _options: unknown, command: Command) => await revoke(command, id))
 }
 
+const errorSeverity = 50
+
 async function bootstrap(command: Command, name: string, force: boolean): Promise<void> {
   const { screen } = contextOf(command)
   let problem = ''
@@ -74,7 +76,8 @@ async function bootstrap(command: Command, name: string, force: boolean): Promis
     readyLine: (line) => keyIn(line) !== undefined,
     readyTimeoutMs: 30_000,
     onLine: (line, from) => {
-      if (from === 'stderr') problem = readableLog(line)
+      const entry = from === 'stderr' ? parseLog(line) : undefined
+      if (entry !== undefined && entry.severity >= errorSeverity) problem = entry.message
     },
   })
   try {

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Context, contextOf, untilInterrupted } from '../context.ts'
 import { Failure } from '../failure.ts'
-import { readableLog, startWorker } from '../stack/parts.ts'
+import { graceWithoutRedisMs, readableLog, startWorker } from '../stack/parts.ts'
 import { enterWorker, leaveWorker, readRunningStack } from '../stack/stack-file.ts'
 
 const checkEveryMs = 500
@@ -28,7 +28,12 @@ async function joinStack({ screen, folder, interrupted }: Context): Promise<void
   const stack = await readRunningStack(folder)
   const name = `worker-extra-${process.pid}`
   const worker = await startWorker(
-    { folder, env: stack.env, onLog: (_name, line) => screen.say(readableLog(line)) },
+    {
+      folder,
+      env: stack.env,
+      onLog: (_name, line) => screen.say(readableLog(line)),
+      graceMs: () => (isAlive(stack.pids.main) ? undefined : graceWithoutRedisMs),
+    },
     name,
   )
   const ended = new AbortController()

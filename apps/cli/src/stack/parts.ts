@@ -12,7 +12,12 @@ export interface PartOptions {
   readonly onLog?: ((name: string, line: string) => void) | undefined
   /** Aborted when nobody wants the part any more; it is ended then even while it starts. */
   readonly signal?: AbortSignal | undefined
+  /** How long a part may take to stop, in milliseconds, asked when it is to; default 30000. */
+  readonly graceMs?: (() => number | undefined) | undefined
 }
+
+/** Without Redis a process has nothing that it could still hand back, and no reason to wait. */
+export const graceWithoutRedisMs = 2000
 
 export interface ApiPart extends Part {
   readonly pid: number
@@ -57,7 +62,7 @@ export async function startSimulator(options: PartOptions): Promise<SimulatorPar
     caFile: textIn(line, 'caFile') ?? options.folder.caFile,
     control: urlOf(fieldOf(line, 'control')),
   }
-  return { pid: child.pid, about, exited: child.exited, stop: async () => await child.stop() }
+  return { pid: child.pid, about, exited: child.exited, stop: stopOf(child, options) }
 }
 
 /** The API on `port` (0: any free one); its first key is in the folder's api-key file once it is ready. */
@@ -76,7 +81,7 @@ export async function startApi(options: PartOptions, port: number): Promise<ApiP
     url: urlOf(fieldOf(line, 'api')),
     ops: urlOf(fieldOf(line, 'ops')),
     exited: child.exited,
-    stop: async () => await child.stop(),
+    stop: stopOf(child, options),
   }
 }
 
@@ -91,9 +96,16 @@ export async function startWorker(options: PartOptions, name: string): Promise<W
     pid: child.pid,
     ops: urlOf(fieldOf(line, 'ops')),
     exited: child.exited,
-    stop: async () => await child.stop(),
+    stop: stopOf(child, options),
   }
 }
+
+const usualGraceMs = 30_000
+
+const stopOf =
+  (child: Child, { graceMs }: PartOptions) =>
+  async (): Promise<unknown> =>
+    await child.stop({ graceMs: graceMs?.() ?? usualGraceMs })
 
 /** The key that the API left for us. */
 export async function readApiKey(folder: Folder): Promise<string> {

@@ -2,7 +2,7 @@ import type { Exit, PartEnded, Supervisor } from '@wns-fanout/local'
 import { createSupervisor, describeExit, ensureKeyringFile } from '@wns-fanout/local'
 import type { Folder } from './folder.ts'
 import type { ApiPart, PartOptions, SimulatorPart, WorkerPart } from './parts.ts'
-import { readApiKey, startApi, startEmbeddedRedis, startSimulator, startWorker } from './parts.ts'
+import { graceWithoutRedisMs, readApiKey, startApi, startEmbeddedRedis, startSimulator, startWorker } from './parts.ts'
 import type { RunningStack } from './stack-file.ts'
 import { rewriteStackFile } from './stack-file.ts'
 
@@ -63,9 +63,15 @@ async function assemble(options: StackOptions, supervisor: Supervisor): Promise<
   let apiKey = ''
   let ready = false
   let stopping = false
+  let redisIsGone = false
 
   await ensureKeyringFile(folder.keyringFile)
-  const common = { folder, onLog: options.onLog, signal: options.signal }
+  const common = {
+    folder,
+    onLog: options.onLog,
+    signal: options.signal,
+    graceMs: () => (redisIsGone ? graceWithoutRedisMs : undefined),
+  }
   const simulatorOptions: PartOptions = { ...common, env: options.env ?? {} }
   const [redis, simulator] = await all([
     options.redisUrl === null
@@ -82,6 +88,10 @@ async function assemble(options: StackOptions, supervisor: Supervisor): Promise<
         )
       : Promise.resolve(null),
   ])
+  redis?.exited.then(
+    () => (redisIsGone = true),
+    () => {},
+  )
   const redisUrl = redis?.url ?? options.redisUrl ?? ''
   const partOptions: PartOptions = { ...common, env: envOf(options, redisUrl, simulator) }
 

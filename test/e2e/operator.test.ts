@@ -1,0 +1,186 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Finished, TestStack } from './support.ts'
+import { finished, givenApp, parse, repeat, runCli, startCli, startTestStack, until } from './support.ts'
+
+// The commands of an operator in the folder of a running stack: they find it by themselves.
+let stack: TestStack
+beforeAll(async () => {
+  stack = await startTestStack(['--workers', '1'])
+})
+afterAll(async () => {
+  await stack[Symbol.asyncDispose]()
+})
+
+const cli = async (args: readonly string[], input?: string): Promise<Finished> =>
+  await runCli(args, { cwd: stack.folder.path, ...(input === undefined ? {} : { input }) })
+const file = async (name: string, text: string): Promise<string> => {
+  await writeFile(join(stack.folder.path, name), text)
+  return name
+}
+const uri = (behaviour: string, id: string): string => `https://db5p.notify.windows.com/?token=${behaviour}.any.${id}`
+
+test('from an app to the results of a campaign', async () => {
+  const put = [
+    'app',
+    'put',
+    'news',
+    '--kind',
+    'store',
+    '--package-sid',
+    'S-1-15-2-7',
+    '--client-secret-file',
+    '-',
+    '--max-attempts',
+    '2',
+  ]
+  const app = await cli([...put, '--json'], 'topsecret\n')
+  expect(app).toMatchObject({ code: 0, stderr: '' })
+  expect(parse(app.stdout)).toMatchObject({ app: 'news', maxAttempts: 2, credentials: { clientSecret: { set: true } } })
+  expect(app.stdout).not.toContain('topsecret')
+
+  const lines = ['ok', 'ok', 'gone', 'error'].map((behaviour, n) =>
+    JSON.stringify({ channel: `d-${n}`, uri: uri(behaviour, `news-${n}`), tags: ['all'] }),
+  )
+  const devices = await file('devices.ndjson', `${lines.join('\n')}\nnot json\n`)
+  const imported = await cli(['channels', 'import', devices, '--app', 'news'])
+  expect(imported.code).toBe(1)
+  expect(imported.stdout).toContain('4 registered')
+  expect(imported.stdout).toMatch(/line 5: /)
+  expect(imported.stderr).toContain('1 lines were not imported')
+
+  const dry = await cli(['send', '--app', 'news', '--badge', '1', '--audience', 'all', '--dry-run', '--json'])
+  expect(parse(dry.stdout)).toMatchObject({ audienceSize: 4 })
+  const sent = await cli(['send', '--app', 'news', '--toast', 'Hello', '--line', 'world', '--tags', 'all'])
+  expect(sent).toMatchObject({ code: 0, stderr: '' })
+  expect(sent.stdout).toMatch(/^accepted +2/m)
+  expect(sent.stdout).toMatch(/^dead +1/m)
+  expect(sent.stdout).toMatch(/^failed +1/m)
+
+  const again = await cli(['send', '--app', 'news', '--toast', 'Hello', '--audience', 'all'])
+  expect(again.code).toBe(1)
+  expect(again.stderr).toContain('--over-limit')
+  const wrong = await cli(['send', '--app', 'news', '--toast', '', '--topic', 'A B', '--audience', 'all', '--json'])
+  expect(wrong).toMatchObject({ code: 1, stdout: '' })
+  const { error } = parse<{ error: { code: string; errors: { pointer: string }[] } }>(wrong.stderr)
+  expect(error.code).toBe('invalid')
+  expect(error.errors.map(({ pointer }) => pointer).toSorted()).toEqual(['/notification/content/title', '/topic'])
+
+  const listed = await cli(['campaigns', 'list', '--app', 'news', '--json'])
+  const id = parse<{ items: { id: string }[] }>(listed.stdout).items[0]?.id ?? ''
+  const results = await cli(['campaigns', 'results', id, '--csv'])
+  expect(results.stdout.trim().split('\n').toSorted()).toEqual(
+    [
+      'channel,class,status,reason,attempts',
+      'd-0,accepted,200,,1',
+      'd-1,accepted,200,,1',
+      'd-2,dead,410,expired,1',
+      'd-3,failed,,server-error,2',
+    ].toSorted(),
+  )
+  const failed = await cli(['campaigns', 'results', id, '--class', 'failed'])
+  expect(parse(failed.stdout)).toMatchObject({ channel: 'd-3', class: 'failed', attempts: 2 })
+  const samples = await cli(['campaigns', 'samples', id])
+  expect(samples.stdout).toMatch(/^d-3 +500/m)
+
+  const retried = await cli(['campaigns', 'retry-failed', id, '--json'])
+  expect(retried.code).toBe(0)
+  const updates = retried.stdout
+    .trim()
+    .split('\n')
+    .map((line) => parse<{ parent: string; state: string; audienceSize: number | null }>(line))
+  expect(updates.at(-1)).toMatchObject({ parent: id, state: 'completed', audienceSize: 1 })
+
+  expect((await cli(['channels', 'count', '--app', 'news'])).stdout.trim()).toBe('3')
+  const exported = (await cli(['channels', 'export', '--app', 'news'])).stdout
+  expect(exported.trim().split('\n')).toHaveLength(3)
+  expect((await cli(['channels', 'get', 'd-2', '--app', 'news'])).code).toBe(1)
+  expect((await cli(['channels', 'delete', 'd-0', '--app', 'news'])).code).toBe(0)
+  expect((await cli(['channels', 'import', '-', '--app', 'news'], exported)).stdout).toContain('3 registered')
+})
+
+test('a list that is uploaded is an audience', async () => {
+  await givenApp(stack, 'listed', repeat(5, 'ok'))
+  const made = await cli(['lists', 'put', 'winners', '-', '--app', 'listed', '--json'], 'c-0\nc-3\nnobody\n')
+  expect(parse(made.stdout)).toMatchObject({ list: 'winners', unknown: 1 })
+  const sent = await cli(['send', '--app', 'listed', '--badge', 'alert', '--list', 'winners', '--json'])
+  expect(parse(sent.stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({ state: 'completed', audienceSize: 2 })
+  expect((await cli(['lists', 'delete', 'winners', '--app', 'listed'])).code).toBe(0)
+  expect((await cli(['lists', 'get', 'winners', '--app', 'listed'])).code).toBe(1)
+})
+
+test('Ctrl-C ends the watching and not the campaign; pause, resume and cancel steer it', async () => {
+  await givenApp(stack, 'slow', repeat(3000, 'slow-100'), { ratePerSecond: 300 })
+  const watching = startCli(['send', '--app', 'slow', '--raw', 'x', '--audience', 'all'], { cwd: stack.folder.path })
+  const id = await until('it sends', async () => {
+    for await (const campaign of stack.api.campaigns('slow'))
+      if (campaign.totals.accepted > 0 && watching.output().includes(campaign.id)) return campaign.id
+    return undefined
+  })
+  watching.child.kill('SIGINT')
+  expect(await watching.ended).toMatchObject({ code: 0 })
+  expect(watching.output()).toContain(`campaigns watch ${id}`)
+
+  expect((await stack.api.campaign(id)).state).toBe('sending')
+  expect((await cli(['campaigns', 'pause', id])).stdout).toMatch(/^state +paused/m)
+  expect((await cli(['campaigns', 'resume', id])).code).toBe(0)
+  expect((await cli(['campaigns', 'cancel', id])).stdout).toMatch(/^state +cancelled/m)
+  const last = await finished(stack.api, id)
+  expect(last.totals.accepted + last.totals.cancelled).toBe(3000)
+  expect(last.totals.accepted).toBeGreaterThan(0)
+  const watched = await cli(['campaigns', 'watch', id])
+  expect(watched.code).toBe(1)
+  expect(watched.stderr).toContain('ended as cancelled')
+})
+
+test('keys give no more than they say, and are gone when revoked', async () => {
+  const made = await cli(['keys', 'create', 'reader', '--verbs', 'read', '--json'])
+  const { id, key } = parse<{ id: string; key: string }>(made.stdout)
+  const asReader = { cwd: stack.folder.path, env: { WNS_FANOUT_API_KEY: key } }
+  expect((await runCli(['app', 'list'], asReader)).code).toBe(0)
+  const refused = await runCli(['app', 'delete', 'news'], asReader)
+  expect(refused).toMatchObject({ code: 1, stdout: '' })
+  const listed = (await cli(['keys', 'list'])).stdout
+  expect(listed).toContain('reader')
+  expect(listed).not.toContain(key)
+  expect((await cli(['keys', 'revoke', id])).code).toBe(0)
+  await until('the key is refused', async () =>
+    (await runCli(['app', 'list'], asReader)).code === 1 ? true : undefined,
+  )
+  expect((await cli(['keys', 'create', 'x', '--verbs', 'fly'])).code).toBe(2)
+})
+
+test('the first key of an installation is made beside its Redis, and only the first', async () => {
+  const { redis } = await stack.now()
+  const env = {
+    REDIS_URL: redis,
+    WNS_FANOUT_KEYRING_FILE: join(stack.folder.path, '.wns-fanout', 'keyring'),
+    WNS_FANOUT_PREFIX: 'other:',
+  }
+  const cwd = stack.folder.path
+  const first = await runCli(['keys', 'bootstrap', 'ops'], { cwd, env })
+  expect(first).toMatchObject({ code: 0, stderr: '' })
+  expect(first.stdout).toMatch(/^\S{20,}\n$/)
+  const second = await runCli(['keys', 'bootstrap', 'ops'], { cwd, env })
+  expect(second).toMatchObject({ code: 1, stdout: '' })
+  expect(second.stderr).toContain('--force')
+  expect((await runCli(['keys', 'bootstrap', 'ops', '--force'], { cwd, env })).code).toBe(0)
+})
+
+test('doctor says what hinders an app from sending, and ends with 1', async () => {
+  await stack.api.putApp('sick', {
+    credentials: { kind: 'store', packageSid: 'S-1-15-2-13', clientSecret: 'bad-secret' },
+  })
+  const sick = await cli(['doctor', '--app', 'sick', '--channel', 'nobody'])
+  expect(sick.code).toBe(1)
+  expect(sick.stdout).toMatch(/^ok {4}stack: runs in/m)
+  expect(sick.stdout).toMatch(/^ok {4}API ready: /m)
+  expect(sick.stdout).toMatch(/^ok {4}worker 1 ready: /m)
+  expect(sick.stdout).toMatch(/^fail {2}credentials of sick: .*\n +→ correct them/m)
+  expect(sick.stdout).toMatch(/^warn {2}channels of sick: none/m)
+  expect(sick.stdout).toMatch(/^fail {2}channel nobody: /m)
+  expect(sick.stderr).toMatch(/^wns-fanout: 2 of \d+ checks failed\n$/)
+  const verified = await cli(['app', 'verify', 'sick'])
+  expect(verified.code).toBe(1)
+})
