@@ -48,12 +48,31 @@ end
 -- New channels get consecutive ordinals, so their values are written page by page and their bits in one go.
 local nextBefore = tonumber(call('GET', base .. 'next') or '0')
 local nextOrdinal = nextBefore
+-- Reserved before anything else is written: should this script break off, some ordinals belong to nobody, and none to
+-- two. It also makes Redis refuse the whole call when memory is short.
+call('SET', base .. 'next', nextBefore + (#ARGV - 1) / 6)
 local waiting, waitingPage, waitingOrdinals = {}, nil, {}
 local function writeWaiting()
   if #waiting > 0 then
     call('HSET', base .. 'uri:' .. waitingPage, unpack(waiting))
     waiting = {}
     waitingOrdinals = {}
+  end
+end
+
+-- Set the bits from `first` up to but not including `last`: whole bytes at once.
+local function occupy(first, last)
+  local occupied = base .. 'occupied'
+  while first < last and first % 8 ~= 0 do
+    call('SETBIT', occupied, first, 1)
+    first = first + 1
+  end
+  local bytes = math.floor((last - first) / 8)
+  if bytes > 0 then
+    call('SETRANGE', occupied, first / 8, string.rep('\255', bytes))
+  end
+  for ordinal = first + bytes * 8, last - 1 do
+    call('SETBIT', occupied, ordinal, 1)
   end
 end
 
@@ -64,10 +83,12 @@ for at = 2, #ARGV, 6 do
   if tags ~= '' and not tagsFit(tags) then
     answers[#answers + 1] = 't'
   else
-    local ordinal = tonumber(call('HGET', device, id))
-    local known = ordinal ~= nil
+    -- Most are new: then this is the only look at the bucket.
+    local known = call('HSETNX', device, id, nextOrdinal) == 0
+    local ordinal = nextOrdinal
     local registeredAt, oldUri, oldTags = now, '', ''
-    if ordinal then
+    if known then
+      ordinal = tonumber(call('HGET', device, id))
       if waitingOrdinals[ordinal] then
         writeWaiting()
       end
@@ -81,9 +102,7 @@ for at = 2, #ARGV, 6 do
         end
       end
     else
-      ordinal = nextOrdinal
       nextOrdinal = nextOrdinal + 1
-      call('HSET', device, id, ordinal)
     end
 
     local page, slot = math.floor(ordinal / PAGE), ordinal % PAGE
@@ -100,7 +119,7 @@ for at = 2, #ARGV, 6 do
       call('HSET', base .. 'uri:' .. page, slot, value)
     end
 
-    if oldUri == '' then
+    if known and oldUri == '' then
       call('SETBIT', base .. 'occupied', ordinal, 1)
     end
     if oldTags ~= tags then
@@ -124,7 +143,6 @@ for at = 2, #ARGV, 6 do
   end
 end
 writeWaiting()
-if nextOrdinal > nextBefore then
-  call('SET', base .. 'next', nextOrdinal)
-end
+call('SET', base .. 'next', nextOrdinal)
+occupy(nextBefore, nextOrdinal)
 return table.concat(answers)

@@ -249,6 +249,28 @@ test.prop([fc.array(step, { maxLength: 25 })], { numRuns: 60 })(
   },
 )
 
+test('a call that breaks off gives no ordinal twice, and the next one heals what it left', async () => {
+  const { registry, redis, keys } = start()
+  await registry.register(NEWS, registrations(3))
+  // Somebody wrote another type where a tag belongs.
+  await redis.hset(keys.tag(NEWS, 'x'), 'not', 'a bitmap')
+  await expect(registry.register(NEWS, [registration('a'), registration('b', { tags: ['x'] })])).rejects.toThrow(
+    'WRONGTYPE',
+  )
+  await redis.del(keys.tag(NEWS, 'x'))
+  await registry.register(NEWS, [registration('c')])
+  await registry.register(NEWS, [registration('b', { tags: ['x'] }), registration('a')])
+  const ordinals = await registry.ordinalsOf(NEWS, ids('a', 'b', 'c'))
+  expect(new Set(ordinals.values()).size).toBe(3)
+  expect(await registry.count(NEWS)).toBe(6)
+  expect(
+    (await exported(registry))
+      .map(({ channel }) => channel)
+      .slice(3)
+      .toSorted(),
+  ).toEqual(['a', 'b', 'c'])
+})
+
 test('registrations at the same time never share an ordinal', async () => {
   const { registry } = start()
   const all = registrations(4000)
