@@ -28,9 +28,11 @@ const { values, positionals } = parseArgs({
 })
 
 const whole = (name: string, text: string): number => {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
-  process.stderr.write(`--${name} must be a whole number of at least 1, found ${text}\n`)
-  process.exit(2)
+  if (!/^[1-9]\d{0,8}$/.test(text)) {
+    process.stderr.write(`--${name} must be a whole number of at least 1, found ${text}\n`)
+    process.exit(2)
+  }
+  return Number(text)
 }
 
 if (values.help || positionals.length !== 1 || positionals[0] !== 'send') {

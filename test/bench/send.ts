@@ -48,8 +48,6 @@ export const benchSend = async ({
     cpu.redis.push(ours.redis)
     say(`round ${round + 1}: ours  ${ours.worker.toFixed(1)} µs, Redis ${ours.redis.toFixed(1)} µs`)
   }
-  const ratio = (of: readonly number[], to: readonly number[]): number =>
-    Math.round((spread(of).median / spread(to).median) * 1000) / 1000
   return {
     bench: 'send',
     posts,
@@ -61,6 +59,10 @@ export const benchSend = async ({
     cpuMicrosPerPost: Object.fromEntries(Object.entries(cpu).map(([name, values]) => [name, spread(values)])),
   }
 }
+
+/** Medians compared; three digits are more than a shared machine deserves. */
+const ratio = (of: readonly number[], to: readonly number[]): number =>
+  Math.round((spread(of).median / spread(to).median) * 1000) / 1000
 
 const appOf = (round: number): string => `bench-${round}`
 
