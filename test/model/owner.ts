@@ -44,7 +44,7 @@ export class Owner {
     this.life = 'working'
     this.fence = reply.fence
     this.vector = reply.vector
-    this.#posted: Uint8Array = new Uint8Array(reply.vector.length)
+    this.#posted = new Uint8Array(reply.vector.length)
     this.#told = tally(this.vector)
   }
 
