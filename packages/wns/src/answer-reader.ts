@@ -188,7 +188,7 @@ export class AnswerReader {
 const statusLinePattern = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
 const namePattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const valuePattern = /^[\t\x20-\x7e\x80-\xff]*$/
-const keptNames = new Set(['content-length', 'transfer-encoding', 'connection', 'ms-cv', 'retry-after'])
+const keptNames = new Set(['content-length', 'transfer-encoding', 'connection', 'keep-alive', 'ms-cv', 'retry-after'])
 
 const isKept = (name: string): boolean => name.startsWith('x-wns-') || keptNames.has(name)
 

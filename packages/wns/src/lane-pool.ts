@@ -362,7 +362,8 @@ class SharedLanes implements LanePool {
     }
     for (const [url, origin] of this.#origins) {
       this.#forgetOldWant(origin, nowMs)
-      for (const { lane, freeSinceMs } of Array.from(origin.free)) if (nowMs - freeSinceMs >= this.#idleMs) lane.close()
+      for (const { lane, freeSinceMs } of Array.from(origin.free))
+        if (nowMs - freeSinceMs >= Math.min(this.#idleMs, lane.keepAliveMs)) lane.close()
       if (origin.open === 0 && nowMs - origin.usedAtMs > FORGET_ORIGIN_AFTER_MS) this.#origins.delete(url)
     }
     if (this.#busy < this.limit) this.#announce()

@@ -33,6 +33,7 @@ export class Lane {
   #socket: TLSSocket | undefined
   #request: Buffer | undefined
   #postsOnConnection = 0
+  #keepAliveMs = Number.POSITIVE_INFINITY
   #startedAtMs = 0
   #typicalMs = 0
   #doubted: { outcome: Outcome; durationMs: number; timer: NodeJS.Timeout } | undefined
@@ -51,6 +52,11 @@ export class Lane {
   /** Monotonic milliseconds when the present or last post began. */
   get startedAtMs(): number {
     return this.#startedAtMs
+  }
+
+  /** How long the other side keeps a free connection, as far as it said. */
+  get keepAliveMs(): number {
+    return this.#keepAliveMs
   }
 
   /** Resolves when the lane is closed and its socket, too. */
@@ -146,6 +152,7 @@ export class Lane {
   #answered(): void {
     const durationMs = performance.now() - this.#startedAtMs
     const outcome = classify(this.#reader.status, this.#reader.headers, Date.now())
+    this.#keepAliveMs = keepAliveMsOf(this.#reader.headers['keep-alive'])
     if (outcome.kind === 'gone' && this.#postsOnConnection > 1) return this.#doubt(outcome, durationMs)
     this.#typicalMs += (durationMs - this.#typicalMs) / Math.min(this.#postsOnConnection, 8)
     this.#finish(outcome, durationMs)
@@ -176,7 +183,7 @@ export class Lane {
   #finish(outcome: Outcome, durationMs: number): void {
     if (this.#state !== 'closed') {
       this.#state = 'free'
-      if (!this.#reader.isReusable) this.close()
+      if (!this.#reader.isReusable || this.#keepAliveMs <= 0) this.close()
     }
     this.#owner.finished(outcome, durationMs)
   }
@@ -186,4 +193,13 @@ export class Lane {
     this.close()
     this.#owner.finished(outcome, performance.now() - this.#startedAtMs)
   }
+}
+
+// A post that crosses the other side's goodbye is one that nobody knows the end of, so the lane says it first.
+const KEEP_ALIVE_MARGIN_MS = 1_000
+
+const keepAliveMsOf = (header: string | readonly string[] | undefined): number => {
+  if (header === undefined) return Number.POSITIVE_INFINITY
+  const seconds = /timeout\s*=\s*(\d{1,6})/i.exec(String(header))?.[1]
+  return seconds === undefined ? Number.POSITIVE_INFINITY : Number(seconds) * 1_000 - KEEP_ALIVE_MARGIN_MS
 }

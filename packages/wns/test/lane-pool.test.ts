@@ -11,6 +11,7 @@ const always =
   (socket) =>
     void socket.write(text)
 const never: Behaviour = () => {}
+const noMatter = (): void => {}
 
 describe('what goes over the wire', () => {
   test('the exact headers, nothing more, and the body as it is', async () => {
@@ -394,6 +395,27 @@ describe('the budget of lanes', () => {
     await until(() => told > 0, 'the listener is told')
     unsubscribe()
     expect(told).toBe(1)
+  })
+
+  test('a sender that was refused and never came back holds nobody up for long', async () => {
+    await using wns = await setup(always(received), { lanes: 2, maxPerOriginShare: 1 })
+    const held: (() => void)[] = []
+    wns.server.behave = (socket) => void held.push(() => socket.write(received))
+    const posts = [wns.post(), wns.post()]
+    await expect(wns.post()).rejects.toThrow('no lane')
+    await until(() => held.length === 2, 'both lanes are busy')
+    wns.server.behave = never
+    for (const release of held) release()
+    await Promise.all(posts)
+    const post = (): boolean => wns.pool.tryPost(ORIGIN, '/', headers, Buffer.from('x'), noMatter, 0)
+    expect(post()).toBe(true)
+    await until(post, 'the second lane is free for the one sender that is left')
+  })
+
+  test('a lane is closed before the other side does it, as far as that was announced', async () => {
+    await using wns = await setup(always(answer(200, { 'Keep-Alive': 'timeout=1' })))
+    expect((await wns.post()).outcome.kind).toBe('accepted')
+    expect(wns.pool.open).toBe(0)
   })
 
   test('a lane without work is closed after its time', async () => {
