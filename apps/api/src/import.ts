@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
-import { parse as parseCsv } from 'csv-parse/sync'
 import type { ChannelId, Fault, Parsed } from '@wns-fanout/domain'
 import { channelIdSchema, faultsOf, parseImportLine, Problem } from '@wns-fanout/domain'
 import type { ImportLine } from '@wns-fanout/state'
 import * as z from 'zod'
+import { BadLine, csvReader } from './csv-lines.ts'
 import { parseJson } from './json.ts'
 import type { Line } from './lines.ts'
 import { MAX_LINE_BYTES, readLines } from './lines.ts'
@@ -14,8 +14,9 @@ export async function* readRegistrations(
   request: IncomingMessage,
   format: 'ndjson' | 'csv',
 ): AsyncGenerator<ImportLine> {
-  const reader = format === 'csv' ? csvReader() : { parse: parseJson, end: () => {} }
+  const reader = format === 'csv' ? csvReader() : { expect: () => {}, parse: parseJson, end: () => {} }
   for await (const lines of readLines(request)) {
+    reader.expect(lines)
     for (const line of lines) {
       const parsed = parsedLine(line, reader.parse, parseImportLine)
       if (parsed !== undefined) yield { line: line.number, parsed }
@@ -91,79 +92,4 @@ const oneOf = (faults: readonly Fault[]): Fault => {
     return fields.has(field) ? `${String(field)}: ${detail}` : detail
   })
   return { path: [], code: faults[0]?.code ?? 'invalid', detail: [...new Set(details)].join('; ') }
-}
-
-const columns = ['channel', 'uri', 'tags', 'locale'] as const
-type Column = (typeof columns)[number]
-
-class BadLine extends Error {
-  override readonly name = 'BadLine'
-  readonly code: string
-
-  constructor(code: string, detail: string) {
-    super(detail)
-    this.code = code
-  }
-}
-
-// No field of a registration can hold a line break, so a record is a line: a forgotten quote spoils one line, not all
-// that follow.
-const csvReader = () => {
-  let header: readonly Column[] | undefined
-  return {
-    parse: (text: string): unknown => {
-      const cells = cellsOf(text)
-      if (header !== undefined) return recordOf(header, cells)
-      header = headerOf(cells)
-      return undefined
-    },
-    end: (): void => {
-      if (header === undefined) headerOf([])
-    },
-  }
-}
-
-const recordOf = (header: readonly Column[], cells: readonly string[]): unknown => {
-  if (cells.length !== header.length)
-    throw new BadLine('csv-columns', `the line has ${cells.length} columns and the header has ${header.length}`)
-  const record: { channel?: string; uri?: string; tags?: string[]; locale?: string } = {}
-  for (const [at, column] of header.entries()) {
-    const cell = cells[at] ?? ''
-    if (column === 'tags') record.tags = tagsOf(cell)
-    // A cell is always there; an empty one means that there is no locale.
-    else if (column !== 'locale' || cell !== '') record[column] = cell
-  }
-  return record
-}
-
-const tagsOf = (cell: string): string[] =>
-  cell
-    .split(';')
-    .map((tag) => tag.trim())
-    .filter((tag) => tag !== '')
-
-const cellsOf = (text: string): readonly string[] => {
-  // Most files have no quotes, and splitting them is twenty times faster.
-  if (!text.includes('"')) return text.split(',').map((cell) => cell.trim())
-  try {
-    return parseCsv(text, { relax_column_count: true, trim: true })[0] ?? []
-  } catch {
-    throw new BadLine('csv-quotes', 'the quotes of the line do not match; a record is one line')
-  }
-}
-
-const headerOf = (cells: readonly string[]): readonly Column[] => {
-  const names = cells.map((cell) => cell.toLowerCase())
-  const unknown = names.filter((name) => !(columns as readonly string[]).includes(name)).length
-  const details = [
-    ...['channel', 'uri'].filter((name) => !names.includes(name)).map((name) => `the column "${name}" is missing`),
-    ...(unknown === 0 ? [] : [`${unknown} columns are unknown; known are ${columns.join(', ')}`]),
-    ...(new Set(names).size === names.length ? [] : ['a column is there twice']),
-  ]
-  if (details.length > 0)
-    throw invalid(
-      'The first line, which must be the CSV header,',
-      details.map((detail) => ({ path: [], code: 'csv-header', detail })),
-    )
-  return names as Column[]
 }

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import { fc, test as property } from '@fast-check/vitest'
 import { expect, test } from 'vitest'
+import { BadLine, csvReader } from '../src/csv-lines.ts'
 import { MAX_LINE_BYTES, readLines } from '../src/lines.ts'
 import type { Line } from '../src/lines.ts'
 import { csv, ndjson, setup, uriOf } from './support.ts'
@@ -136,6 +137,17 @@ test('a gzip that unpacks to far more than it is, is refused as soon as that sho
   expect(await redis.exists(keys.next('news'))).toBe(0)
 })
 
+test('a gzip of lines that resemble each other is no bomb', async () => {
+  const { call, withApp } = await setup()
+  await withApp()
+  const rest = { tags: ['news', 'sport'], locale: 'en-US' }
+  const text = Array.from({ length: 20_000 }, (_, n) => `${line(`device-${n}`, rest)}\n`).join('')
+  const body = gzipSync(text)
+  expect(text.length / body.length).toBeGreaterThan(20)
+  const { json } = await call('POST', path, { headers: { ...ndjson, 'content-encoding': 'gzip' }, body })
+  expect(json).toMatchObject({ accepted: 20_000, rejected: 0 })
+})
+
 test('a gzip that ends too soon is told so', async () => {
   const { call, withApp } = await setup()
   await withApp()
@@ -197,6 +209,32 @@ test('a list is replaced as a whole, or not at all', async () => {
   expect(count.json).toEqual({ count: 2 })
   expect((await call('DELETE', '/v1/apps/news/lists/vip')).status).toBe(204)
   expect((await call('GET', '/v1/apps/news/lists/vip')).status).toBe(404)
+})
+
+property.prop([
+  fc.array(
+    fc.oneof(
+      fc.constantFrom('"a","b"', 'a,b', '"a', 'a"', '"a""x","b"', '"a,b"', '"a" ,b', 'a,"b'),
+      fc.string({ unit: fc.constantFrom('"', ',', 'a', ' '), minLength: 1, maxLength: 8 }),
+    ),
+    { minLength: 1, maxLength: 8 },
+  ),
+])('a line of a CSV means the same alone and among others', (texts) => {
+  const readAll = (together: boolean): unknown[] => {
+    const reader = csvReader()
+    reader.parse('channel,uri')
+    const lines = texts.map((text, at) => ({ number: at + 2, text }))
+    if (together) reader.expect(lines)
+    return texts.map((text) => {
+      try {
+        return reader.parse(text)
+      } catch (error) {
+        if (error instanceof BadLine) return error.code
+        throw error
+      }
+    })
+  }
+  expect(readAll(true)).toEqual(readAll(false))
 })
 
 // What `readLines` needs of a request.
