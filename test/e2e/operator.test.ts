@@ -1,8 +1,20 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { temporaryFolder } from '@wns-fanout/local'
+import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Finished, TestStack } from './support.ts'
-import { finished, givenApp, parse, repeat, runCli, startCli, startTestStack, until } from './support.ts'
+import {
+  finished,
+  givenApp,
+  parse,
+  repeat,
+  runCli,
+  startCli,
+  startTestStack,
+  startTestStackIn,
+  until,
+} from './support.ts'
 
 // The commands of an operator in the folder of a running stack: they find it by themselves.
 let stack: TestStack
@@ -102,6 +114,8 @@ test('from an app to the results of a campaign', async () => {
 
 test('a list that is uploaded is an audience', async () => {
   await givenApp(stack, 'listed', repeat(5, 'ok'))
+  const bad = await cli(['lists', 'put', 'broken', '-', '--app', 'listed'], 'c-0\n{"nobody":1}\n')
+  expect(bad).toMatchObject({ code: 2, stderr: 'wns-fanout: stdin line 2: wanted a channel id or {"channel": "…"}\n' })
   const made = await cli(['lists', 'put', 'winners', '-', '--app', 'listed', '--json'], 'c-0\nc-3\nnobody\n')
   expect(parse(made.stdout)).toMatchObject({ list: 'winners', unknown: 1 })
   const sent = await cli(['send', '--app', 'listed', '--badge', 'alert', '--list', 'winners', '--json'])
@@ -166,6 +180,35 @@ test('the first key of an installation is made beside its Redis, and only the fi
   expect(second).toMatchObject({ code: 1, stdout: '' })
   expect(second.stderr).toContain('--force')
   expect((await runCli(['keys', 'bootstrap', 'ops', '--force'], { cwd, env })).code).toBe(0)
+})
+
+test('a stack uses the Redis of REDIS_URL where one is given', async () => {
+  const { redis } = await stack.now()
+  await using folder = await temporaryFolder('wns-fanout-e2e-')
+  const env = { REDIS_URL: redis, WNS_FANOUT_PREFIX: 'external:' }
+  await using other = await startTestStackIn(folder, [], env)
+  const { pids, redis: used, ...rest } = await other.now()
+  expect(pids.redis).toBeNull()
+  expect(used).toBe(redis)
+  expect(rest).toMatchObject({ env: { WNS_FANOUT_PREFIX: 'external:' } })
+  // Another prefix is another installation.
+  expect((await runCli(['app', 'list', '--json'], { cwd: folder.path })).stdout).toBe('{"items":[]}\n')
+})
+
+test('doctor says when Redis has lost its data', async () => {
+  const { redis } = await stack.now()
+  const connection = new Redis(redis)
+  try {
+    const epoch = (await connection.get('wf:epoch')) ?? ''
+    await connection.del('wf:epoch')
+    const lost = await cli(['doctor'])
+    await connection.set('wf:epoch', epoch)
+    expect(lost.code).toBe(1)
+    expect(lost.stdout).toMatch(/^fail {2}API ready: Redis lost its data.*\n +→ restore Redis from a backup/m)
+    expect((await cli(['doctor'])).code).toBe(0)
+  } finally {
+    connection.disconnect()
+  }
 })
 
 test('doctor says what hinders an app from sending, and ends with 1', async () => {

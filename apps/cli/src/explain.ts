@@ -26,7 +26,9 @@ const connectionProblems: ReadonlyMap<string, string> = new Map([
 ])
 
 /** What to tell about anything that was thrown; never a stack trace. */
-export function explain(error: unknown): Explanation {
+export function explain(thrown: unknown): Explanation {
+  // What went wrong while an upload was read is the cause of the upload's failure.
+  const error = ownErrorIn(thrown) ?? thrown
   if (error instanceof UsageError) return { code: 'usage', message: error.message, exitCode: 2, extra: {} }
   if (error instanceof Failure) return { code: error.code, message: error.message, exitCode: 1, extra: error.extra }
   if (error instanceof StackFileError) return { code: error.code, message: error.message, exitCode: 1, extra: {} }
@@ -41,6 +43,11 @@ export function explain(error: unknown): Explanation {
     exitCode: 1,
     extra: {},
   }
+}
+
+function ownErrorIn(error: unknown, depth = 0): UsageError | Failure | undefined {
+  if (error instanceof UsageError || error instanceof Failure) return error
+  return error instanceof Error && depth < 5 ? ownErrorIn(error.cause, depth + 1) : undefined
 }
 
 /** The refusal of the API, with every fault of the input on a line of its own. */

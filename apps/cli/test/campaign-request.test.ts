@@ -4,7 +4,9 @@ import { temporaryFolder } from '@wns-fanout/local'
 import { campaignRequestSchema } from '@wns-fanout/domain'
 import { describe, expect, test } from 'vitest'
 import { UsageError } from '../src/failure.ts'
-import { planSend, readChannelIds } from '../src/input/campaign-request.ts'
+import { planSend } from '../src/input/campaign-request.ts'
+import { channelIds } from '../src/input/channel-ids.ts'
+import { allOf } from '../src/all-of.ts'
 
 const inFile = async <T>(text: string, act: (path: string) => Promise<T>): Promise<T> => {
   await using folder = await temporaryFolder()
@@ -65,11 +67,13 @@ describe('what to send', () => {
   })
 })
 
+const idsIn = async (path: string): Promise<readonly string[]> => await allOf(channelIds(path))
+
 describe('to whom', () => {
   test('ids come bare or as NDJSON', async () => {
-    expect(await inFile('a\n\n{"channel":"b","x":1}\r\n c \n', readChannelIds)).toEqual(['a', 'b', 'c'])
-    await expect(inFile('a\n{"chanel":"b"}\n', readChannelIds)).rejects.toThrow(/line 2/)
-    await expect(inFile('\n', readChannelIds)).rejects.toThrow(/lists no channel/)
+    expect(await inFile('a\n\n{"channel":"b","x":1}\r\n c \n', idsIn)).toEqual(['a', 'b', 'c'])
+    await expect(inFile('a\n{"chanel":"b"}\n', idsIn)).rejects.toThrow(/line 2/)
+    await expect(inFile('\n', idsIn)).rejects.toThrow(/lists no channel/)
   })
 
   test('a long file goes through an uploaded list, the same one each time', async () => {

@@ -12,6 +12,7 @@ import { fieldLines } from '../terminal/table.ts'
 interface ImportOptions {
   readonly app: string
   readonly format?: 'ndjson' | 'csv'
+  readonly gzip?: true
 }
 
 interface AppOption {
@@ -24,9 +25,8 @@ export function addChannels(program: Command): void {
     .command('import <file>')
     .description('Register channels from NDJSON or CSV, plain or gzipped; "-" reads stdin.')
     .requiredOption('--app <app>', 'whose channels they are')
-    .addOption(
-      new Option('--format <format>', 'ndjson, unless the file is named .csv or .csv.gz').choices(['ndjson', 'csv']),
-    )
+    .addOption(new Option('--format <format>', 'by the name of the file, else ndjson').choices(['ndjson', 'csv']))
+    .option('--gzip', 'it is gzipped, unless it is named .gz')
     .addHelpText(
       'after',
       `
@@ -70,7 +70,7 @@ Examples:
     )
 }
 
-async function importFile(command: Command, file: string, { app, format }: ImportOptions): Promise<void> {
+async function importFile(command: Command, file: string, { app, format, gzip }: ImportOptions): Promise<void> {
   const context = contextOf(command)
   const { screen } = context
   const source = await openSource(file)
@@ -89,7 +89,7 @@ async function importFile(command: Command, file: string, { app, format }: Impor
         progress.update(step())
       },
       type: format ?? (/\.csv(\.gz)?$/i.test(file) ? 'csv' : 'ndjson'),
-      gzip: file.endsWith('.gz'),
+      gzip: gzip === true || file.endsWith('.gz'),
     })
     progress.end(step())
     const seconds = (performance.now() - startedMs) / 1000

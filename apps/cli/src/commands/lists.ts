@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { withApi } from '../connection.ts'
 import { contextOf } from '../context.ts'
-import { readChannelIds } from '../input/campaign-request.ts'
+import { channelIds } from '../input/channel-ids.ts'
 import { formatCount } from '../terminal/format.ts'
 import { fieldLines } from '../terminal/table.ts'
 
@@ -23,9 +23,8 @@ export function addLists(program: Command): void {
     )
     .action(async (list: string, file: string, { app }: AppOption, command: Command) => {
       const context = contextOf(command)
-      const channels = await readChannelIds(file)
       await withApi(context, async (api) => {
-        const made = await api.putList(app, list, channels)
+        const made = await api.putList(app, list, channelIds(file))
         context.screen.show(made, [
           `The list ${list} has ${formatCount(made.size)} channels; ${formatCount(made.unknown)} ids are not registered.`,
         ])

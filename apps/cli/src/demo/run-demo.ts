@@ -126,6 +126,8 @@ async function play(stack: Stack, phases: Phase[], options: DemoOptions): Promis
     (tookMs) =>
       `${formatRate(channels / (tookMs / 1000))} on average, with retries (1 s, then 2 s) and a rest of 2 s for throttled channels`,
   )
+  // Following ends with an interruption too, and then there is nothing to compare.
+  interrupted.throwIfAborted()
   const sendMs = performance.now() - before
 
   screen.say("Comparing: reading our result for every recipient, and the simulator's record of every address.")

@@ -75,39 +75,38 @@ export async function checkStack({ folder }: Context): Promise<{ checks: readonl
 /** Does every process of the stack say that it is ready, and if not, why? */
 export async function checkOps({ ops }: RunningStack): Promise<readonly Check[]> {
   const parts = [['API', ops.api] as const, ...ops.workers.map((url, index) => [`worker ${index + 1}`, url] as const)]
-  return await Promise.all(
-    parts.map(async ([name, url]): Promise<Check> => {
-      const what = `${name} ready`
-      try {
-        const { status, text } = await getText(`${url}/readyz`)
-        if (status === 200) return { state: 'ok', what, found: `${url}/readyz says yes` }
-        return {
-          state: 'fail',
-          what,
-          found: `${url}/readyz answers ${status}: ${reasonsIn(text)}`,
-          todo: 'see "Not ready" in docs/operations.md; Redis must be reachable, keep its data and not evict',
-        }
-      } catch (error) {
-        return {
-          state: 'fail',
-          what,
-          found: explain(error).message,
-          todo: 'the process hangs or is gone; look into its log',
-        }
-      }
-    }),
-  )
+  return await Promise.all(parts.map(async ([name, url]) => await checkReady(`${name} ready`, url)))
 }
 
-/** The text of a readiness answer without its punctuation. */
-function reasonsIn(text: string): string {
+async function checkReady(what: string, ops: string): Promise<Check> {
+  try {
+    const { status, text } = await getText(`${ops}/readyz`)
+    if (status === 200) return { state: 'ok', what, found: `${ops}/readyz says yes` }
+    const problems = problemsIn(text)
+    return {
+      state: 'fail',
+      what,
+      found: problems,
+      todo: problems.includes('epoch')
+        ? 'restore Redis from a backup; or, when that data is lost, start the API and the workers again to go on with what is there'
+        : 'Redis must be reachable, keep its data and never evict; see the log of this process',
+    }
+  } catch (error) {
+    return {
+      state: 'fail',
+      what,
+      found: `${ops}/readyz: ${explain(error).message}`,
+      todo: 'the process hangs or is gone; look into its log',
+    }
+  }
+}
+
+/** What `/readyz` complains of; of an answer that is not ours, its beginning. */
+function problemsIn(text: string): string {
   try {
     const body: unknown = JSON.parse(text)
-    if (typeof body === 'object' && body !== null) {
-      return Object.entries(body)
-        .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
-        .join(', ')
-    }
+    if (typeof body === 'object' && body !== null && 'problems' in body && Array.isArray(body.problems))
+      return body.problems.map(String).join('; ')
   } catch {
     // Not JSON: as it is.
   }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { UsageError } from '../failure.ts'
+import { channelIds } from './channel-ids.ts'
 import { readJson, readText } from './read.ts'
 
 /** The options of `send` as they come from the command line. */
@@ -39,6 +40,8 @@ export interface SendOptions {
 
 /** The API takes so many listed channels in a request; more go through an uploaded list. */
 const maxListed = 10_000
+/** Longer files are uploaded line by line by a command of their own. */
+const maxInMemory = 1_000_000
 
 export interface SendPlan {
   /** The body of the request; the API checks it and tells every problem at once. */
@@ -152,37 +155,22 @@ async function audienceOf(options: SendOptions): Promise<{ audience: unknown; up
   if (options.tags !== undefined) return { audience: { tags: options.tags } }
   if (options.list !== undefined) return { audience: { list: options.list } }
   if (options.failedOf !== undefined) return { audience: { failedOf: options.failedOf } }
-  const channels = options.channel ?? (await readChannelIds(options.channelsFile ?? '-'))
+  const channels = options.channel ?? (await listedIn(options.channelsFile ?? '-'))
   if (channels.length <= maxListed) return { audience: { channels } }
   const list = listNameOf(channels)
   return { audience: { list }, upload: { list, channels } }
 }
 
-/** Channel ids of a file, one a line, either bare or as NDJSON with a `channel`. Throws `UsageError` with the line. */
-export async function readChannelIds(path: string): Promise<readonly string[]> {
-  const lines = (await readText(path)).split('\n')
-  const channels = lines.flatMap((line, index) => {
-    const text = line.trim()
-    if (text === '') return []
-    if (!text.startsWith('{')) return [text]
-    const channel = channelIn(text)
-    if (channel === undefined)
-      throw new UsageError(`${path} line ${index + 1}: wanted a channel id or {"channel": "…"}`)
-    return [channel]
-  })
-  if (channels.length === 0) throw new UsageError(`${path} lists no channel`)
-  return channels
-}
-
-function channelIn(line: string): string | undefined {
-  try {
-    const value: unknown = JSON.parse(line)
-    if (typeof value === 'object' && value !== null && 'channel' in value && typeof value.channel === 'string')
-      return value.channel
-  } catch {
-    // Told by the caller, who knows the line.
+async function listedIn(path: string): Promise<readonly string[]> {
+  const channels: string[] = []
+  for await (const channel of channelIds(path)) {
+    channels.push(channel)
+    if (channels.length > maxInMemory)
+      throw new UsageError(
+        `${path} lists more than ${maxInMemory} channels; upload it with "wns-fanout lists put" and send with --list`,
+      )
   }
-  return undefined
+  return channels
 }
 
 /** The same channels make the same list, so that a repeated command does not pile up lists. */
