@@ -1,0 +1,79 @@
+import type { Notification, Outcome } from '@wns-fanout/domain'
+import { bodyFor, lintNotification, notificationSchema, parseChannelUri, prepareMessage } from '@wns-fanout/domain'
+import type { LanePool, LanePoolOptions, Transport } from '@wns-fanout/wns'
+import { createLanePool, createTransport, postHeaders } from '@wns-fanout/wns'
+import type { Behave } from './wire-server.ts'
+import { WireServer } from './wire-server.ts'
+
+export const CHANNEL = 'https://db5p.notify.windows.com/?token=AwYAAABq%2fx%2bA%3d'
+export const TOKEN = 'EgAcAQMAAAAALYAAY/c+Huwi3Fv4Ck10UrKNmtxRO6Njk2MgA='
+
+export interface PostOptions {
+  readonly uri?: string
+  readonly token?: string
+  readonly ttlSeconds?: number
+  readonly msCv?: string
+  readonly vars?: Readonly<Record<string, string>>
+  readonly locale?: string
+}
+
+/** The sender as the worker wires it, without queue and ledger, before a server of ours. */
+export interface Exchange extends AsyncDisposable {
+  readonly server: WireServer
+  readonly transport: Transport
+  readonly pool: LanePool
+  /** Lint, prepare, write headers and post one notification. */
+  post(notification: unknown, options?: PostOptions): Promise<Outcome>
+}
+
+export const toast: Notification = {
+  type: 'toast',
+  xml: '<toast><visual><binding template="ToastGeneric"><text>Hello</text></binding></visual></toast>',
+}
+
+export const startExchange = async (behave: Behave, options: LanePoolOptions = {}): Promise<Exchange> => {
+  const server = await WireServer.start(behave)
+  const transport = createTransport({ routeTo: `127.0.0.1:${server.port}`, ca: server.ca })
+  const pool = createLanePool(transport, options)
+  return {
+    server,
+    transport,
+    pool,
+    post: (notification, post = {}) => postOne(pool, notification, post),
+    [Symbol.asyncDispose]: async () => {
+      pool.abortAll()
+      await pool.stop()
+      await server.stop()
+    },
+  }
+}
+
+const postOne = (pool: LanePool, unknown: unknown, options: PostOptions): Promise<Outcome> => {
+  const notification = notificationSchema.parse(unknown)
+  const faults = lintNotification(notification, { credentialsKind: 'store' })
+  if (faults.length > 0) throw new Error(`the notification has faults: ${faults.map(({ code }) => code).join(', ')}`)
+  const parsed = parseChannelUri(options.uri ?? CHANNEL)
+  if (!parsed.ok) throw new Error(parsed.detail)
+  const message = prepareMessage(notification)
+  const headers = postHeaders(message, {
+    token: options.token ?? TOKEN,
+    ttlSeconds: options.ttlSeconds,
+    msCv: options.msCv,
+  })
+  const body = bodyFor(message, options.vars, options.locale)
+  const { origin, path } = parsed.uri
+  return postBytes(pool, origin, path, headers, body)
+}
+
+/** One post, as a promise. */
+export const postBytes = (
+  pool: LanePool,
+  origin: string,
+  path: string,
+  headers: string[],
+  body: Buffer,
+): Promise<Outcome> =>
+  new Promise((resolve, reject) => {
+    const isStarted = pool.tryPost(origin, path, headers, body, (_context, outcome) => resolve(outcome), 0)
+    if (!isStarted) reject(new Error('no lane was free'))
+  })

@@ -1,0 +1,41 @@
+/**
+ * Where the facts of the tables come from: pages of Microsoft, and what others saw on the wire and published. `caution`
+ * is neither: the reading that can neither lose a channel nor send twice, where no source speaks.
+ */
+export const sources = {
+  HDR: 'Microsoft: Push notification service request and response headers',
+  'HDR-OLD': 'the same page, revision for Windows Phone (hh465435)',
+  OVW: 'Microsoft: Windows Push Notification Services overview',
+  QS: 'Microsoft: Quickstart: push notifications in the Windows App SDK',
+  QSX: 'Microsoft: Quickstart: sending a push notification',
+  RAW: 'Microsoft: Raw notification overview',
+  TRB: 'Microsoft: Troubleshooting tile, toast and badge notifications',
+  PRI: 'Microsoft: WNS notification priorities',
+  COL: 'Microsoft: Grouping toasts into collections',
+  FW: 'Microsoft: Adding WNS traffic to the firewall allow list',
+  BDG: 'Microsoft: Badge notifications',
+  MIG: 'Microsoft: Migrating notifications to the Windows App SDK',
+  CV: 'microsoft/CorrelationVector',
+  ENT: 'Microsoft Entra: OAuth 2.0 client credentials flow',
+  'ENT-ERR': 'Microsoft Entra: authentication error codes',
+  'ENT-LT': 'Microsoft Entra: access token lifetime',
+  RFC9110: 'RFC 9110: HTTP semantics',
+  RFC9112: 'RFC 9112: HTTP/1.1',
+  'O-400': 'gregberge/push-notify#10',
+  'O-401': 'web-push-libs/web-push-php#233, web-push-libs/web-push#691',
+  'O-403': 'tjanczuk/wns#4',
+  'O-406': 'web-push-libs/web-push-csharp#93',
+  'O-410': 'microsoft/WindowsAppSDK#4446',
+  'O-429': 'MicrosoftDocs/windows-dev-docs#5238',
+  'O-500': 'microsoft/WindowsAppSDK#4546',
+  'O-OFF': 'microsoft/WindowsAppSDK#3677',
+  'O-DROP': 'microsoft/WindowsAppSDK#4888',
+  'O-MAP': 'microsoft/WindowsAppSDK#6301',
+  'O-TTL': 'web-push-libs/pywebpush#162',
+  'O-NET': 'MicrosoftEdge/DevTools#262',
+  GMD: 'deploymenttheory/go-microsoft-dm',
+  FLT: 'fleetdm/fleet#43773',
+  MOR: 'raisingthefloor/morphic-push-relay-server',
+  caution: 'no source; the reading that can neither lose a channel nor send twice',
+} as const
+export type Source = keyof typeof sources
