@@ -1,10 +1,8 @@
 import type { Outcome } from '@wns-fanout/domain'
 import { Lane } from './lane.ts'
-import { PostWriter } from './post-bytes.ts'
+import type { PostDone } from './lane-claims.ts'
+import { busyLanesOf, busyOf, isAboveShare, Origin, Sender, Slot } from './lane-claims.ts'
 import type { Transport } from './transport.ts'
-
-/** Told once for each started post; `context` is the caller's own number. Shared by all posts of one sender. */
-export type PostDone = (context: number, outcome: Outcome, durationMs: number) => void
 
 export interface LanePoolOptions {
   /** Connections at most, over all origins. Default 256. */
@@ -58,51 +56,6 @@ const ANSWERS_LATELY_MS = 1_000
 // A free lane of another origin is left alone for so long, unless its origin has more than its share of lanes.
 const TAKE_OVER_AFTER_MS = 50
 const FORGET_ORIGIN_AFTER_MS = 60_000
-
-/** The lanes of one origin. */
-class Origin {
-  readonly url: string
-  readonly host: string
-  /** Free lanes; the last is the one used most recently. */
-  readonly free: Slot[] = []
-  open = 0
-  lastAnswerAtMs = Number.NEGATIVE_INFINITY
-  usedAtMs = 0
-  /** When it was last refused for want of lanes; undefined once it got one. */
-  wantedAtMs: number | undefined
-
-  constructor(url: string) {
-    this.url = url
-    this.host = url.slice('https://'.length)
-  }
-}
-
-/** All posts with the same `done`: in practice a batch. */
-class Sender {
-  readonly done: PostDone
-  readonly writer = new PostWriter()
-  busy = 0
-  wantedAtMs: number | undefined
-
-  constructor(done: PostDone) {
-    this.done = done
-  }
-}
-
-/** A lane and the post it carries. */
-class Slot {
-  readonly origin: Origin
-  readonly lane: Lane
-  sender: Sender | undefined
-  context = 0
-  isClosed = false
-  freeSinceMs = 0
-
-  constructor(origin: Origin, openLane: (slot: Slot) => Lane) {
-    this.origin = origin
-    this.lane = openLane(this)
-  }
-}
 
 interface EndedPost {
   readonly slot: Slot
@@ -402,20 +355,4 @@ const tell = (done: PostDone, context: number, outcome: Outcome, durationMs: num
       throw error
     })
   }
-}
-
-const busyOf = (sender: Sender): number => sender.busy
-const busyLanesOf = (origin: Origin): number => origin.open - origin.free.length
-
-/** Has this claimant an equal share of the lanes already, while another one wants lanes and has less? */
-const isAboveShare = <Claimant extends Origin | Sender>(
-  claimant: Claimant,
-  all: readonly Claimant[],
-  limit: number,
-  busyOfClaimant: (claimant: Claimant) => number,
-): boolean => {
-  const active = all.filter((other) => busyOfClaimant(other) > 0 || other.wantedAtMs !== undefined).length
-  const share = Math.max(1, Math.floor(limit / Math.max(1, active)))
-  if (busyOfClaimant(claimant) < share) return false
-  return all.some((other) => other !== claimant && other.wantedAtMs !== undefined && busyOfClaimant(other) < share)
 }

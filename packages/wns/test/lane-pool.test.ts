@@ -360,11 +360,11 @@ describe('the budget of lanes', () => {
 
   test('two senders share the lanes, whoever came first', async () => {
     await using wns = await setup(always(received), { lanes: 4, maxPerOriginShare: 1 })
-    const counts = [0, 0]
+    const counts = { first: 0, second: 0 }
     const run = { isStopped: false }
-    const senders = [0, 1].map((index) => {
+    const senders = (['first', 'second'] as const).map((name) => {
       const done = (): void => {
-        counts[index] = (counts[index] ?? 0) + 1
+        counts[name] += 1
         pump()
       }
       const pump = (): void => {
@@ -374,11 +374,11 @@ describe('the budget of lanes', () => {
       return pump
     })
     for (const pump of senders) pump()
-    await until(() => counts[0] + counts[1] > 1_000, 'a thousand posts are done')
+    await until(() => counts.first + counts.second > 1_000, 'a thousand posts are done')
     run.isStopped = true
     await until(() => wns.pool.busy === 0, 'the lanes are free')
-    expect(counts[1] / counts[0]).toBeGreaterThan(0.5)
-    expect(counts[1] / counts[0]).toBeLessThan(2)
+    expect(counts.second / counts.first).toBeGreaterThan(0.5)
+    expect(counts.second / counts.first).toBeLessThan(2)
   })
 
   test('who was refused is told when it is worth trying again', async () => {
@@ -390,7 +390,7 @@ describe('the budget of lanes', () => {
     await expect(wns.post()).rejects.toThrow('no lane')
     await until(() => waiting.length === 1, 'the request is there')
     expect(told).toBe(0)
-    waiting[0]()
+    for (const release of waiting) release()
     await first
     await until(() => told > 0, 'the listener is told')
     unsubscribe()
@@ -435,7 +435,7 @@ describe('the end', () => {
     await until(() => waiting.length === 1, 'the request is there')
     const stopped = wns.pool.stop()
     await expect(wns.post()).rejects.toThrow('no lane')
-    waiting[0]()
+    for (const release of waiting) release()
     expect((await post).outcome.kind).toBe('accepted')
     await stopped
     await wns.pool.stop()
