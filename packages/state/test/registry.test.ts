@@ -249,6 +249,48 @@ test.prop([fc.array(step, { maxLength: 25 })], { numRuns: 60 })(
   },
 )
 
+const name = fc.stringMatching(/^[a-z0-9-]{1,40}$/).filter((text) => !['and', 'or', 'not'].includes(text))
+const anyChannel = fc.record({
+  id: fc.oneof(fc.uuid(), fc.stringMatching(/^[!-~]{1,128}$/)),
+  token: fc.stringMatching(/^[a-zA-Z0-9\-._~!$&'()*+,;=:@/?%]{0,200}$/),
+  tags: fc.uniqueArray(name, { maxLength: 4 }),
+  locale: fc.option(fc.constantFrom('en', 'pt-BR', 'zh-Hant-TW'), { nil: undefined }),
+  vars: fc.option(
+    fc.dictionary(fc.constantFrom('name', 'constructor', 'toString'), fc.string({ unit: 'binary', maxLength: 30 })),
+    {
+      nil: undefined,
+    },
+  ),
+})
+
+test.prop([fc.uniqueArray(anyChannel, { selector: ({ id }) => id, minLength: 1, maxLength: 20 })], { numRuns: 60 })(
+  'whatever the parser lets through comes out as it went in',
+  async (channels) => {
+    const { registry } = start()
+    const given = channels.map(({ id, token, tags, locale, vars }) =>
+      registration(id, {
+        uri: uriOf(token),
+        tags,
+        ...(locale === undefined ? {} : { locale }),
+        ...(vars === undefined ? {} : { vars: { ...vars } }),
+      }),
+    )
+    await registry.register(NEWS, given)
+    const expected = given.map(({ channel, uri, tags, locale, vars }) => ({
+      channel,
+      uri: uri.raw,
+      ...(tags.length === 0 ? {} : { tags }),
+      ...(locale === undefined ? {} : { locale }),
+      ...(vars === undefined || Object.keys(vars).length === 0
+        ? {}
+        : // What UTF-8 cannot carry was replaced on the way in.
+          { vars: JSON.parse(Buffer.from(JSON.stringify(vars), 'utf8').toString('utf8')) as unknown }),
+    }))
+    expect(await exported(registry)).toEqual(expected)
+    expect([...(await registry.channelIds(NEWS, 0)).values()]).toEqual(given.map(({ channel }) => channel))
+  },
+)
+
 test('a call that breaks off gives no ordinal twice, and the next one heals what it left', async () => {
   const { registry, redis, keys } = start()
   await registry.register(NEWS, registrations(3))
