@@ -1,5 +1,5 @@
 import type { AppId } from '@wns-fanout/domain'
-import { Problem } from '@wns-fanout/domain'
+import { isName, Problem } from '@wns-fanout/domain'
 import type { ApiKey } from '@wns-fanout/state'
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import type { Rule } from './access.ts'
@@ -74,7 +74,8 @@ const authorise = async (request: FastifyRequest, caller: ApiKey, rule: Rule, de
       if (!maySee(caller, params['app'] ?? '')) throw notFound('app')
       break
     case 'campaign': {
-      const app = await deps.appOfCampaign(params['campaign'] ?? '')
+      const id = params['campaign'] ?? ''
+      const app = isName(id) ? await deps.appOfCampaign(id) : null
       if (app === null || !maySee(caller, app)) throw notFound('campaign')
       break
     }

@@ -1,10 +1,16 @@
 import type { AppId } from '@wns-fanout/domain'
 import type { Campaigns } from '@wns-fanout/fanout'
 import type { Logger } from '@wns-fanout/runtime'
-import type { ApiKeys, AppStore, Audiences, Idempotency, Lists, Registry } from '@wns-fanout/state'
-import type { RateView } from './rate-view.ts'
+import type { ApiKeys, AppRecord, AppStore, Audiences, Idempotency, Lists, Registry } from '@wns-fanout/state'
 import type { Verification } from './routes/apps.ts'
 import type { WatchOptions } from './sse.ts'
+
+/** How fast an app may send now. */
+export interface RateView {
+  readonly effectiveRatePerSecond: number
+  /** Redis time; absent when nothing is held back. */
+  readonly throttledUntilMs?: number
+}
 
 /** What the API is made of; `start.ts` wires it once. */
 export interface ApiDeps {
@@ -16,7 +22,7 @@ export interface ApiDeps {
   readonly campaigns: Campaigns
   readonly apiKeys: ApiKeys
   readonly idempotency: Idempotency
-  readonly rateOf: (app: AppId) => Promise<RateView>
+  readonly rateOf: (app: Pick<AppRecord, 'settings'>) => Promise<RateView>
   /** Asks the token service with the app's credentials now. */
   readonly verifyCredentials: (app: AppId) => Promise<Verification>
   /** Other times than the usual ones for streams of progress. */

@@ -43,7 +43,7 @@ const readGauges = async (deps: GaugeDeps, { settings, state, breaker }: Revisio
   const { app } = settings
   const [channels, rate, records] = await Promise.all([
     deps.registry.count(app),
-    deps.rateOf(app),
+    deps.rateOf({ settings }),
     deps.campaigns.unfinished(app),
   ])
   const campaigns = new Map<CampaignState, number>(openStates.map((name) => [name, 0]))

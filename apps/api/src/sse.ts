@@ -42,7 +42,7 @@ export class ProgressStreams {
   readonly #heartbeat: NodeJS.Timeout
   #stopped = false
 
-  constructor({ read, logger, pollMs = 250, progressMs = 1000, heartbeatMs = 15_000, drainMs = 10_000 }: WatchOptions) {
+  constructor({ read, logger, pollMs = 500, progressMs = 1000, heartbeatMs = 15_000, drainMs = 10_000 }: WatchOptions) {
     this.#read = read
     this.#logger = logger
     this.#pollMs = pollMs

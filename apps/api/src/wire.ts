@@ -2,12 +2,10 @@ import type { AppId } from '@wns-fanout/domain'
 import type { AppCondition } from '@wns-fanout/fanout'
 import { Campaigns, Queues } from '@wns-fanout/fanout'
 import type { Logger } from '@wns-fanout/runtime'
-import type { Keyring, Keys, RedisConnection, RevealedCredentials } from '@wns-fanout/state'
-import { ApiKeys, AppStore, Audiences, CampaignStore, Idempotency, Ledger, Lists, Registry } from '@wns-fanout/state'
+import type { AppRecord, Keyring, Keys, RedisConnection, RevealedCredentials } from '@wns-fanout/state'
+import { ApiKeys, AppStore, Audiences, CampaignStore, Idempotency, Ledger, Lists, Permits, Registry } from '@wns-fanout/state'
 import type { TokenAnswer } from '@wns-fanout/wns'
-import type { ApiDeps } from './deps.ts'
-import type { RateView } from './rate-view.ts'
-import { readRate } from './rate-view.ts'
+import type { ApiDeps, RateView } from './deps.ts'
 import { verifyCredentials } from './verify.ts'
 
 export interface WireOptions {
@@ -27,13 +25,18 @@ export const wire = ({ redis, keys, keyring, logger, env, askToken }: WireOption
   const apps = new AppStore(redis, keys, keyring, { env })
   const registry = new Registry(redis, keys)
   const audiences = new Audiences(redis, keys)
-  const rateOf = async (app: AppId): Promise<RateView> => {
-    const settings = await apps.settings(app)
-    return settings === null ? { effectiveRatePerSecond: 0 } : await readRate(redis, keys, app, settings)
+  const permits = new Permits(redis, keys)
+  const rateOfRecord = async ({ settings }: Pick<AppRecord, 'settings'>): Promise<RateView> => {
+    const { effectiveRate, pausedUntilMs } = await permits.look(settings.app, settings)
+    return {
+      effectiveRatePerSecond: effectiveRate,
+      ...(pausedUntilMs === undefined ? {} : { throttledUntilMs: pausedUntilMs }),
+    }
   }
   const condition = async (app: AppId): Promise<AppCondition> => {
-    const [record, rate] = await Promise.all([apps.get(app), rateOf(app)])
-    return { ...rate, paused: record?.state === 'paused', breaker: record?.breaker }
+    const record = await apps.get(app)
+    if (record === null) return { paused: true, effectiveRatePerSecond: 0 }
+    return { ...(await rateOfRecord(record)), paused: record.state === 'paused', breaker: record.breaker }
   }
   const campaigns = new Campaigns({
     redis,
@@ -55,7 +58,7 @@ export const wire = ({ redis, keys, keyring, logger, env, askToken }: WireOption
     campaigns,
     apiKeys: new ApiKeys(redis, keys),
     idempotency: new Idempotency(redis, keys),
-    rateOf,
+    rateOf: rateOfRecord,
     verifyCredentials: verifyCredentials(apps, askToken),
   }
   return { deps, close: () => queues.close() }

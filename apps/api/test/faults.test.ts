@@ -119,3 +119,12 @@ test('line breaks and colours in what a caller sends stay inside one line of the
     expect(() => JSON.parse(line)).not.toThrow()
   }
 })
+
+test('odd names in a path or a query are answered like any other mistake', async () => {
+  const { call } = await setup()
+  for (const name of ['__proto__', 'constructor', '{x}', 'a:b', '..', '%00', 'a'.repeat(400)])
+    for (const path of [`/v1/apps/${encodeURIComponent(name)}`, `/v1/campaigns/${encodeURIComponent(name)}/results`])
+      expect([path, (await call('GET', path)).status]).toEqual([path, 404])
+  expect((await call('GET', '/v1/apps?__proto__=1')).json.errors[0].pointer).toBe('/__proto__')
+  expect((await call('GET', '/v1/apps?limit=1&limit=2')).json.errors[0].pointer).toBe('/limit')
+})

@@ -127,8 +127,9 @@ export const appRoutes = (app: FastifyInstance, deps: ApiDeps): void => {
     )
 }
 
-const showApp = async (deps: ApiDeps, { settings, state, credentials, breaker }: AppRecord): Promise<App> => {
-  const [channels, rate] = await Promise.all([deps.registry.count(settings.app), deps.rateOf(settings.app)])
+const showApp = async (deps: ApiDeps, record: AppRecord): Promise<App> => {
+  const { settings, state, credentials, breaker } = record
+  const [channels, rate] = await Promise.all([deps.registry.count(settings.app), deps.rateOf(record)])
   return {
     app: settings.app,
     ...(settings.displayName === undefined ? {} : { displayName: settings.displayName }),

@@ -1,0 +1,53 @@
+import { createMetrics } from '@wns-fanout/runtime'
+import { CampaignStore } from '@wns-fanout/state'
+import { expect, test } from 'vitest'
+import { collectGauges } from '../src/gauges.ts'
+import { rawCampaign, setup } from './support.ts'
+
+const never = new AbortController().signal
+
+test('the gauges show every app, its backlog and its breakers, and forget an app that is gone', async () => {
+  const { call, withApp, deps, redis, keys } = await setup()
+  const metrics = createMetrics()
+  metrics.onCollect((signal) => collectGauges(metrics, deps, signal))
+  const lines = async () => (await metrics.scrape()).split('\n').filter((line) => line.includes('app="news"'))
+
+  await withApp('news', 3)
+  const { id } = (await call('POST', '/v1/apps/news/campaigns', { body: rawCampaign })).json
+  const scheduled = await lines()
+  expect(scheduled).toContain('wns_fanout_channels{app="news"} 3')
+  expect(scheduled).toContain('wns_fanout_effective_rate{app="news"} 300')
+  expect(scheduled).toContain('wns_fanout_campaigns{app="news",state="scheduled"} 1')
+  expect(scheduled).toContain('wns_fanout_backlog_recipients{app="news"} 0')
+
+  // What a worker does first with it.
+  const store = new CampaignStore(redis, keys)
+  await store.launch('news' as never, id)
+  await store.frozen('news' as never, id, 3)
+  const sending = await lines()
+  expect(sending).toContain('wns_fanout_campaigns{app="news",state="sending"} 1')
+  expect(sending).toContain('wns_fanout_campaigns{app="news",state="scheduled"} 0')
+  expect(sending).toContain('wns_fanout_backlog_recipients{app="news"} 3')
+  expect(sending).toContain('wns_fanout_backlog_seconds{app="news"} 0.01')
+
+  await deps.apps.setBreaker('news' as never, { kind: 'credentials', reason: 'x', since: '2026-01-01T00:00:00.000Z' })
+  const broken = await lines()
+  expect(broken).toContain('wns_fanout_breaker_open{app="news",kind="credentials"} 1')
+  expect(broken).toContain('wns_fanout_breaker_open{app="news",kind="answers"} 0')
+  // More workers could not send what waits for an operator.
+  expect(broken).toContain('wns_fanout_backlog_seconds{app="news"} 0')
+  expect((await call('GET', '/v1/apps/news')).json.breaker).toEqual({ reason: 'x', since: '2026-01-01T00:00:00.000Z' })
+
+  await call('POST', `/v1/campaigns/${id}/cancel`)
+  await call('DELETE', '/v1/apps/news')
+  expect(await lines()).toEqual([])
+})
+
+test('a scrape that is cut short leaves the gauges as they were', async () => {
+  const { withApp, deps } = await setup()
+  const metrics = createMetrics()
+  await withApp('news', 2)
+  await collectGauges(metrics, deps, never)
+  await expect(collectGauges(metrics, deps, AbortSignal.abort())).rejects.toThrow()
+  expect(await metrics.registry.metrics()).toContain('wns_fanout_channels{app="news"} 2')
+})
