@@ -123,7 +123,7 @@ export class ProgressStreams {
 
   #tell(watch: Watch, now: Campaign): void {
     const text = JSON.stringify(now)
-    const changedState = watch.last.state !== now.state || watch.last.reason !== now.reason
+    const changedState = watch.last.state !== now.state
     const isDue = performance.now() - watch.toldAtMs >= this.#progressMs
     if (text === watch.lastText || (!changedState && !isDue && !isDrained(now))) return
     watch.last = now

@@ -3,7 +3,17 @@ import type { AppCondition } from '@wns-fanout/fanout'
 import { Campaigns, Queues } from '@wns-fanout/fanout'
 import type { Logger } from '@wns-fanout/runtime'
 import type { AppRecord, Keyring, Keys, RedisConnection, RevealedCredentials } from '@wns-fanout/state'
-import { ApiKeys, AppStore, Audiences, CampaignStore, Idempotency, Ledger, Lists, Permits, Registry } from '@wns-fanout/state'
+import {
+  ApiKeys,
+  AppStore,
+  Audiences,
+  CampaignStore,
+  Idempotency,
+  Ledger,
+  Lists,
+  Permits,
+  Registry,
+} from '@wns-fanout/state'
 import type { TokenAnswer } from '@wns-fanout/wns'
 import type { ApiDeps, RateView } from './deps.ts'
 import { verifyCredentials } from './verify.ts'

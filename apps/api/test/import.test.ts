@@ -257,3 +257,27 @@ property.prop([
   const pieces = at.slice(1).map((end, n) => whole.subarray(at[n], end))
   expect(await linesOf(pieces.filter(({ length }) => length > 0))).toEqual(await linesOf([whole]))
 })
+
+test('an upload of anything at all is counted line by line or refused, never an error of ours', async () => {
+  const { call, withApp } = await setup()
+  await withApp()
+  const upload = fc.record({
+    body: fc.oneof(
+      fc.uint8Array({ maxLength: 400 }).map((bytes) => Buffer.from(bytes)),
+      fc
+        .array(fc.oneof(fc.json(), fc.string({ unit: 'binary' }), fc.constant(line('a'))))
+        .map((lines) => Buffer.from(lines.join('\n'))),
+    ),
+    format: fc.constantFrom(ndjson, csv),
+    coding: fc.constantFrom('none', 'gzip', 'false gzip'),
+  })
+  await fc.assert(
+    fc.asyncProperty(upload, async ({ body, format, coding }) => {
+      const headers = coding === 'none' ? format : { ...format, 'content-encoding': 'gzip' }
+      const { status, json } = await call('POST', path, { headers, body: coding === 'gzip' ? gzipSync(body) : body })
+      expect([200, 400, 413, 422]).toContain(status)
+      if (status === 200) expect(json.rejected).toBeGreaterThanOrEqual(Math.min(1, json.errors.length))
+    }),
+    { numRuns: 150 },
+  )
+})

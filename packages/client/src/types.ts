@@ -54,7 +54,8 @@ export interface Result {
 
 export interface Sample {
   readonly channel: string
-  readonly status: number
+  /** Null when no HTTP answer came. */
+  readonly status: number | null
   readonly wnsStatus?: string
   readonly description?: string
   readonly msgId?: string

@@ -43,7 +43,7 @@ const resultSchema = z
 const sampleSchema = z
   .object({
     channel: z.string(),
-    status: z.number().int(),
+    status: z.number().int().nullable().meta({ description: 'Null when no HTTP answer came.' }),
     wnsStatus: z.string().optional(),
     description: z.string().optional(),
     msgId: z.string().optional(),
