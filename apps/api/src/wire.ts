@@ -1,6 +1,4 @@
-import type { AppId } from '@wns-fanout/domain'
-import type { AppCondition } from '@wns-fanout/fanout'
-import { Campaigns, Queues } from '@wns-fanout/fanout'
+import { Campaigns, conditionOf, Queues } from '@wns-fanout/fanout'
 import type { Logger } from '@wns-fanout/runtime'
 import type { AppRecord, Keyring, Keys, RedisConnection, RevealedCredentials } from '@wns-fanout/state'
 import {
@@ -36,17 +34,12 @@ export const wire = ({ redis, keys, keyring, logger, env, askToken }: WireOption
   const registry = new Registry(redis, keys)
   const audiences = new Audiences(redis, keys)
   const permits = new Permits(redis, keys)
-  const rateOfRecord = async ({ settings }: Pick<AppRecord, 'settings'>): Promise<RateView> => {
+  const rateOf = async ({ settings }: Pick<AppRecord, 'settings'>): Promise<RateView> => {
     const { effectiveRate, pausedUntilMs } = await permits.look(settings.app, settings)
     return {
       effectiveRatePerSecond: effectiveRate,
       ...(pausedUntilMs === undefined ? {} : { throttledUntilMs: pausedUntilMs }),
     }
-  }
-  const condition = async (app: AppId): Promise<AppCondition> => {
-    const record = await apps.get(app)
-    if (record === null) return { paused: true, effectiveRatePerSecond: 0 }
-    return { ...(await rateOfRecord(record)), paused: record.state === 'paused', breaker: record.breaker }
   }
   const campaigns = new Campaigns({
     redis,
@@ -57,7 +50,7 @@ export const wire = ({ redis, keys, keyring, logger, env, askToken }: WireOption
     campaigns: new CampaignStore(redis, keys),
     ledger: new Ledger(redis, keys),
     queues,
-    condition,
+    condition: conditionOf(apps, permits),
   })
   const deps: ApiDeps = {
     logger,
@@ -68,7 +61,7 @@ export const wire = ({ redis, keys, keyring, logger, env, askToken }: WireOption
     campaigns,
     apiKeys: new ApiKeys(redis, keys),
     idempotency: new Idempotency(redis, keys),
-    rateOf: rateOfRecord,
+    rateOf,
     verifyCredentials: verifyCredentials(apps, askToken),
   }
   return { deps, close: () => queues.close() }
