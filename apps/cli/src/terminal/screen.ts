@@ -31,7 +31,7 @@ export function createScreen(json: boolean, stdout: Stream = process.stdout, std
   return {
     json,
     live,
-    columns: text.columns ?? 80,
+    columns: text.columns || 80,
     say(line = '') {
       text.write(`${line}\n`)
     },
