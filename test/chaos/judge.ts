@@ -1,0 +1,263 @@
+import { createInterface } from 'node:readline'
+import { codeOf, classOf, classes, code as codes, emptyTotals } from '@wns-fanout/domain'
+import type { Campaign, RecipientClass, Totals } from '@wns-fanout/domain'
+import type { ChaosCampaign } from './load.ts'
+import { finishedCampaign, tokenOf } from './load.ts'
+import type { ChaosSystem } from './system.ts'
+
+/** Credit of a batch, which is what may be uncertain when its owner is lost. Written here anew, not imported. */
+export const WINDOW = { 'at-least-once': 256, 'at-most-once': 64 } as const
+
+/** The simulator never answers these in full, so the sender cannot know what became of its post. */
+const AMBIGUOUS = new Set(['reset', 'hangup', 'cut', 'stall'])
+
+export interface Verdict {
+  readonly recipients: number
+  readonly takeovers: number
+  /** Without an outcome, or `accepted` though WNS never accepted anything. */
+  readonly lost: number
+  /** Accepted posts beyond the first. */
+  readonly duplicates: number
+  /** W × takeovers + ambiguousRetries. */
+  readonly duplicateBound: number
+  /** Posts beyond the first to channels whose answers never arrive in full: the most that retries after one can be. */
+  readonly ambiguousRetries: number
+  /** At-most-once: recipients with more than one post that was accepted or may have been. */
+  readonly sentTwice: number
+  readonly inDoubt: number
+  /** Difference between the totals of the API and the counts of its results. */
+  readonly counterError: number
+  /** Every promise that was broken, in words; empty is a pass. */
+  readonly broken: readonly string[]
+}
+
+interface Posts {
+  readonly posts: number
+  readonly accepted: number
+}
+
+/** Judge finished campaigns by the simulator's own record of posts; what the sender says of itself is only compared. */
+export const judge = async (system: ChaosSystem, campaigns: readonly ChaosCampaign[]): Promise<Verdict> => {
+  const record = await postsOf(system)
+  const broken: string[] = []
+  const sum = { recipients: 0, takeovers: 0, lost: 0, ambiguousRetries: 0, duplicates: 0, bound: 0 }
+  const more = { sentTwice: 0, inDoubt: 0, counterError: 0 }
+  const reached = new Map<string, Set<string>>()
+  for (const campaign of campaigns) {
+    const one = await judgeCampaign(system, campaign, record, reached)
+    broken.push(...one.broken.map((what) => `campaign ${campaign.id} of ${campaign.app}: ${what}`))
+    sum.recipients += one.recipients
+    sum.takeovers += one.takeovers
+    sum.lost += one.lost
+    sum.duplicates += one.duplicates
+    sum.ambiguousRetries += one.ambiguousRetries
+    sum.bound += one.duplicateBound
+    more.sentTwice += one.sentTwice
+    more.inDoubt += one.inDoubt
+    more.counterError += one.counterError
+  }
+  broken.push(...(await judgeRequests(system)))
+  return { ...sum, ...more, duplicateBound: sum.bound, broken }
+}
+
+const postsOf = async (system: ChaosSystem): Promise<ReadonlyMap<string, Posts>> => {
+  const found = new Map<string, Posts>()
+  const { body } = await system.control('GET', '/v1/posts')
+  for await (const line of createInterface({ input: body, crlfDelay: Infinity })) {
+    if (line === '') continue
+    const { token, posts, accepted } = JSON.parse(line) as Posts & { token: string }
+    found.set(token, { posts, accepted })
+  }
+  return found
+}
+
+/** I10: every post carried the token of the app that owns the channel, and was a proper request. */
+const judgeRequests = async (system: ChaosSystem): Promise<string[]> => {
+  const stats = (await (await system.control('GET', '/v1/stats')).body.json()) as Record<string, number>
+  return ['wrongApp', 'badHeader', 'badRequest', 'wrongLength', 'pipelined', 'chunked', 'http2Attempts'].flatMap(
+    (name) => (stats[name] === 0 ? [] : [`the simulator counted ${name} ${stats[name]}`]),
+  )
+}
+
+const judgeCampaign = async (
+  system: ChaosSystem,
+  { app, id, delivery, behaviours }: ChaosCampaign,
+  record: ReadonlyMap<string, Posts>,
+  reached: Map<string, Set<string>>,
+): Promise<Verdict> => {
+  const broken: string[] = []
+  const view = await finishedCampaign(system, id, 10_000)
+  const ledger = await readLedger(system, app, id)
+  const counts = emptyTotals()
+  const before = reached.get(app) ?? new Set<string>()
+  reached.set(app, new Set(before))
+  const batches = ledger.batches.map((batch) => ({ ...batch, extra: 0, uncertain: 0 }))
+  let [lost, duplicates, ambiguousRetries, sentTwice, recipients, batchAt, inBatch] = [0, 0, 0, 0, 0, 0, 0]
+  const seen = new Set<string>()
+  for await (const result of system.api.results(id)) {
+    recipients += 1
+    counts[result.class] += 1
+    if (seen.has(result.channel)) broken.push(`two results for ${result.channel}`)
+    seen.add(result.channel)
+    while (batchAt < batches.length && inBatch >= (batches[batchAt]?.recipients ?? 0))
+      [batchAt, inBatch] = [batchAt + 1, 0]
+    inBatch += 1
+    const batch = batches[batchAt]
+    const n = Number(result.channel.slice(1))
+    const behaviour = behaviours[n] ?? ''
+    const posts = record.get(tokenOf(app, n, behaviour)) ?? { posts: 0, accepted: 0 }
+    const isAmbiguous = AMBIGUOUS.has(behaviour)
+    // An earlier campaign of the app got through to this channel: the guard lets nothing more pass.
+    const guarded = before.has(result.channel)
+    if (result.class === 'pending' || (result.class === 'accepted' && posts.accepted === 0)) lost += 1
+    if (guarded && (result.class === 'accepted' || result.class === 'in_doubt'))
+      broken.push(`${result.channel} got a second generic update within the interval (I12)`)
+    // Its posts are told together with those of the earlier campaign, which is judged by them.
+    if (before.size > 0) continue
+    if (result.class === 'accepted' || result.class === 'in_doubt') reached.get(app)?.add(result.channel)
+    const extra = Math.max(0, posts.accepted - 1)
+    duplicates += extra
+    if (isAmbiguous) ambiguousRetries += Math.max(0, posts.posts - 1)
+    else if (batch !== undefined) {
+      batch.extra += extra
+      if (result.class === 'in_doubt') batch.uncertain += 1
+    }
+    if (delivery === 'at-most-once') {
+      if (posts.accepted > 1 || (isAmbiguous && posts.posts > 1)) sentTwice += 1
+      if (posts.accepted > 0 && result.class !== 'accepted' && result.class !== 'in_doubt')
+        broken.push(`${result.channel} was accepted by WNS and is told to be ${result.class}`)
+    }
+  }
+  const window = WINDOW[delivery]
+  for (const [seq, { extra, uncertain, takeovers }] of batches.entries()) {
+    if (extra > window * takeovers)
+      broken.push(`batch ${seq}: ${extra} duplicates in ${takeovers} takeovers with a window of ${window} (I2)`)
+    if (uncertain > window * takeovers)
+      broken.push(`batch ${seq}: ${uncertain} in doubt in ${takeovers} takeovers with a window of ${window} (I2)`)
+  }
+  if (recipients !== view.audienceSize)
+    broken.push(`${recipients} results for an audience of ${view.audienceSize} (I1)`)
+  lost += Math.max(0, (view.audienceSize ?? 0) - recipients)
+  const counterError = difference(view.totals, counts)
+  broken.push(...judgeLedger(view, ledger))
+  if (lost > 0) broken.push(`${lost} recipients are lost (I1)`)
+  if (counterError > 0) broken.push(`the totals are off by ${counterError} (I4)`)
+  const duplicateBound = delivery === 'at-most-once' ? 0 : window * ledger.takeovers + ambiguousRetries
+  if (duplicates > duplicateBound) broken.push(`${duplicates} duplicates exceed the bound of ${duplicateBound} (I2)`)
+  if (sentTwice > 0) broken.push(`${sentTwice} recipients of an at-most-once campaign were sent to twice (I3)`)
+  const { takeovers } = ledger
+  const inDoubt = counts.in_doubt
+  return {
+    recipients,
+    takeovers,
+    lost,
+    duplicates,
+    duplicateBound,
+    ambiguousRetries,
+    sentTwice,
+    inDoubt,
+    counterError,
+    broken,
+  }
+}
+
+const difference = (told: Totals, counted: Totals): number =>
+  classes.reduce((so, name) => so + Math.abs(told[name] - counted[name]), 0)
+
+interface LedgerView {
+  readonly takeovers: number
+  readonly planned: number
+  readonly closed: number
+  readonly live: number
+  readonly batches: readonly { readonly recipients: number; readonly takeovers: number }[]
+}
+
+const readLedger = async ({ look, keys }: ChaosSystem, app: string, id: string): Promise<LedgerView> => {
+  const fields = await look.hgetall(keys.campaign(app, id))
+  const planned = Number(fields['planned'] ?? 0)
+  const pipeline = look.pipeline()
+  for (let seq = 0; seq < planned; seq += 1) pipeline.hmget(keys.batch(app, id, seq), 'r', 'k')
+  const batches = ((await pipeline.exec()) ?? []).map(([, found]) => {
+    const [range, takeovers] = found as (string | null)[]
+    return { recipients: Number(range?.split(',')[2] ?? 0), takeovers: Number(takeovers ?? 0) }
+  })
+  return {
+    takeovers: Number(fields['takeovers'] ?? 0),
+    planned,
+    closed: Number(fields['closed'] ?? 0),
+    live: await look.scard(keys.live(app, id)),
+    batches,
+  }
+}
+
+/** I5: each batch is closed once, and nothing is left behind. */
+const judgeLedger = (view: Campaign, { planned, closed, live, takeovers, batches }: LedgerView): string[] => {
+  const broken: string[] = []
+  if (planned !== closed) broken.push(`${planned} batches were planned and ${closed} closed (I5)`)
+  if (live > 0) broken.push(`${live} batches are still called live (I5)`)
+  const sum = batches.reduce((so, batch) => so + batch.takeovers, 0)
+  if (sum !== takeovers) broken.push(`its batches were taken over ${sum} times, the campaign says ${takeovers}`)
+  if (view.totals.pending > 0) broken.push(`${view.totals.pending} are pending in a finished campaign (I1)`)
+  return broken
+}
+
+/** What an observer sees of one campaign while everything is on fire. */
+export class Watch {
+  readonly #system: ChaosSystem
+  readonly #campaign: ChaosCampaign
+  readonly #vectors = new Map<number, { fence: number; vector: Buffer }>()
+  readonly broken: string[] = []
+
+  constructor(system: ChaosSystem, campaign: ChaosCampaign) {
+    this.#system = system
+    this.#campaign = campaign
+  }
+
+  /** One look, atomic inside Redis: I4, I6 and I9 hold at every instant. Throws while Redis is away. */
+  async look(): Promise<void> {
+    const { look, keys } = this.#system
+    const { app, id } = this.#campaign
+    const planned = Number((await look.hget(keys.campaign(app, id), 'planned')) ?? 0)
+    const atomic = look.multi().hgetall(keys.campaign(app, id))
+    for (let seq = 0; seq < planned; seq += 1) {
+      atomic.hmget(keys.batch(app, id, seq), 'r', 'f', 'all', 'z').getBuffer(keys.vector(app, id, seq))
+    }
+    const replies = ((await atomic.exec()) ?? []).map(([error, value]) => {
+      if (error !== null) throw error
+      return value
+    })
+    const fields = replies[0] as Record<string, string>
+    const counted = emptyTotals()
+    for (let seq = 0; seq < planned; seq += 1) {
+      const [range, fence, all] = replies[1 + seq * 2] as (string | null)[]
+      const vector = replies[2 + seq * 2] as Buffer | null
+      if (vector !== null) this.#lookAtBatch(seq, Number(fence ?? 0), vector, counted)
+      else if (all !== null && all !== undefined)
+        counted[classOf(codeOf(Number(all)))] += Number(range?.split(',')[2] ?? 0)
+    }
+    const wrong = classes.filter((name) => name !== 'pending' && isOff(name, fields, counted))
+    // What was never planned is counted without a batch, once the campaign has stopped.
+    if (wrong.length > 0 && fields['stopCode'] === undefined)
+      this.broken.push(`campaign ${id}: totals of ${wrong.join(', ')} differ from the vectors in mid-flight (I4)`)
+  }
+
+  #lookAtBatch(seq: number, fence: number, vector: Buffer, counted: Totals): void {
+    const before = this.#vectors.get(seq)
+    this.#vectors.set(seq, { fence, vector })
+    const where = `campaign ${this.#campaign.id} batch ${seq}`
+    if (before !== undefined && fence < before.fence) this.broken.push(`${where}: the fence went back (I6)`)
+    let credited = 0
+    for (const [position, byte] of vector.entries()) {
+      const now = codeOf(byte)
+      counted[classOf(now)] += 1
+      if (now === codes.credited) credited += 1
+      const was = codeOf(before?.vector[position] ?? 0)
+      if (classOf(was) !== 'pending' && was !== now)
+        this.broken.push(`${where}: recipient ${position} went from ${classOf(was)} to another outcome (I6)`)
+    }
+    if (credited > WINDOW[this.#campaign.delivery]) this.broken.push(`${where}: ${credited} credited (I9)`)
+  }
+}
+
+const isOff = (name: RecipientClass, fields: Readonly<Record<string, string>>, counted: Totals): boolean =>
+  Number(fields[`n:${name}`] ?? 0) !== counted[name]

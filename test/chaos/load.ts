@@ -1,0 +1,144 @@
+import { Readable } from 'node:stream'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Campaign, CampaignRequest, Delivery } from '@wns-fanout/domain'
+import type { Dice } from './random.ts'
+import type { ChaosSystem } from './system.ts'
+
+/** A campaign of a chaos run, with what was asked of whom. */
+export interface ChaosCampaign {
+  readonly app: string
+  readonly id: string
+  readonly delivery: Delivery
+  /** What the nth channel of the app was told to do. */
+  readonly behaviours: readonly string[]
+}
+
+const packageSid = 'S-1-15-2-71-72-73-74-75-76-77'
+const HOSTS = ['db5p', 'am3p', 'wns2-by3p', 'hk2']
+
+export const tokenOf = (app: string, n: number, behaviour: string): string => `${behaviour}.any.${app}-${n}`
+
+/** Of a thousand channels so many that do not just accept. */
+const ODD: readonly (readonly [behaviour: string, perMille: number])[] = [
+  ['dropped', 5],
+  ['offline', 5],
+  ['gone', 5],
+  ['unknown', 2],
+  ['flaky-30', 10],
+  ['slow-300', 10],
+  ['throttled', 1],
+  ['unavailable', 1],
+  ['error', 1],
+  ['forbidden', 1],
+  ['reset', 1],
+  ['hangup', 1],
+  ['cut', 1],
+]
+
+export const mixedBehaviours = (count: number, dice: Dice): string[] =>
+  Array.from({ length: count }, () => {
+    let left = dice.next() * 1000
+    for (const [behaviour, perMille] of ODD) {
+      left -= perMille
+      if (left < 0) return behaviour
+    }
+    return 'ok'
+  })
+
+/** Repeat what an outage of Redis may refuse; every call that is repeated here is harmless to repeat. */
+export const insist = async <T>(what: string, act: () => Promise<T>, timeoutMs = 60_000): Promise<T> => {
+  const deadlineMs = performance.now() + timeoutMs
+  for (;;) {
+    try {
+      return await act()
+    } catch (error) {
+      if (performance.now() > deadlineMs) throw new Error(`${what} did not work for ${timeoutMs} ms`, { cause: error })
+      await wait(100)
+    }
+  }
+}
+
+/** Ask until the answer is something. An error while asking is no answer: Redis may be away. */
+export const eventually = async <T>(what: string, ask: () => Promise<T | undefined>, timeoutMs: number): Promise<T> => {
+  const deadlineMs = performance.now() + timeoutMs
+  let trouble: unknown
+  for (;;) {
+    try {
+      const answer = await ask()
+      if (answer !== undefined) return answer
+      trouble = undefined
+    } catch (error) {
+      trouble = error
+    }
+    if (performance.now() > deadlineMs) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`, { cause: trouble })
+    await wait(50)
+  }
+}
+
+/** Register an app whose nth channel, counted from 0 in the order of registration, is `d<n>` and behaves as asked. */
+export const registerChannels = async (
+  { api }: ChaosSystem,
+  app: string,
+  behaviours: readonly string[],
+  settings: Record<string, unknown> = {},
+): Promise<void> => {
+  await insist(`registering app ${app}`, () =>
+    api.putApp(app, {
+      credentials: { kind: 'store', packageSid, clientSecret: 'chaos-secret' },
+      ratePerSecond: 3000,
+      burst: 300,
+      maxAttempts: 4,
+      ...settings,
+    }),
+  )
+  const lines = behaviours.map((behaviour, n) => {
+    const uri = `https://${HOSTS[n % HOSTS.length]}.notify.windows.com/?token=${tokenOf(app, n, behaviour)}`
+    return `${JSON.stringify({ channel: `d${n}`, uri })}\n`
+  })
+  await insist(`importing the channels of ${app}`, async () => {
+    const { accepted } = await api.importChannels(app, Readable.from(lines), { type: 'ndjson' })
+    if (accepted !== behaviours.length) throw new Error(`${accepted} of ${behaviours.length} were accepted`)
+  })
+}
+
+/** Create a campaign to all channels of an app, once, however often the API has to be asked. */
+export const launchCampaign = async (
+  { api }: ChaosSystem,
+  app: string,
+  behaviours: readonly string[],
+  delivery: Delivery,
+  request: Partial<CampaignRequest> = {},
+): Promise<ChaosCampaign> => {
+  const whole: CampaignRequest = {
+    notification: { type: 'tile', content: { medium: { lines: [`Hello from ${app}`] } } },
+    audience: { all: true },
+    delivery,
+    ...request,
+  }
+  const idempotencyKey = `${app}-${request.topic ?? ''}-${delivery}`
+  const { id } = await insist(`creating a campaign of ${app}`, () => api.createCampaign(app, whole, { idempotencyKey }))
+  return { app, id, delivery, behaviours }
+}
+
+/** The campaign once nothing of it is pending any more. */
+export const finishedCampaign = ({ api }: ChaosSystem, id: string, timeoutMs: number): Promise<Campaign> =>
+  eventually(
+    `campaign ${id} to finish`,
+    async () => {
+      const campaign = await api.campaign(id)
+      return campaign.finishedAt === undefined ? undefined : campaign
+    },
+    timeoutMs,
+  )
+
+/** Resolves when so many recipients are settled, or the campaign is over. */
+export const settledCount = ({ api }: ChaosSystem, id: string, atLeast: number, timeoutMs = 60_000): Promise<number> =>
+  eventually(
+    `${atLeast} recipients of ${id} to be settled`,
+    async () => {
+      const { totals, audienceSize, finishedAt } = await api.campaign(id)
+      const settled = (audienceSize ?? 0) - totals.pending
+      return audienceSize !== null && (settled >= atLeast || finishedAt !== undefined) ? settled : undefined
+    },
+    timeoutMs,
+  )

@@ -1,0 +1,63 @@
+import { parseArgs } from 'node:util'
+import { chaosRun } from './run.ts'
+
+const HELP = `pnpm test:chaos: campaigns under fire, judged by the simulator's own record of posts
+
+  --minutes N    how long faults are injected (2); mending comes after it
+  --seed S       which faults, and when (a random one)
+  --delivery D   at-least-once (default) or at-most-once
+  --logs DIR     where to leave the logs of all processes
+  --catalogue    every named fault of the catalogue instead
+`
+
+const print = (line: string): void => {
+  process.stdout.write(`${line}\n`)
+}
+
+const main = async (): Promise<void> => {
+  const { values } = parseArgs({
+    options: {
+      minutes: { type: 'string', default: '2' },
+      seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
+      delivery: { type: 'string', default: 'at-least-once' },
+      logs: { type: 'string' },
+      catalogue: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return print(HELP)
+  const minutes = Number(values.minutes)
+  if (!(minutes > 0 && minutes <= 1440)) throw new Error(`--minutes wants a number above 0, found ${values.minutes}`)
+  const seed = Number(values.seed)
+  if (!Number.isSafeInteger(seed)) throw new Error(`--seed wants a whole number, found ${values.seed}`)
+  const { delivery } = values
+  if (delivery !== 'at-least-once' && delivery !== 'at-most-once')
+    throw new Error(`--delivery wants at-least-once or at-most-once, found ${delivery}`)
+  print(`seed ${seed}, ${delivery}, ${minutes} min of faults`)
+  const run = await chaosRun({ seed, delivery, forMs: minutes * 60_000, logsTo: values.logs, say: print })
+  const { broken, faults, healMs, campaigns, duplicates, duplicateBound, recipients, takeovers, lost, ...rest } = run
+  print(`${campaigns} campaigns; faults: ${JSON.stringify(faults)}; everything was settled ${healMs} ms after the last`)
+  for (const what of broken.slice(0, 50)) print(`BROKEN: ${what}`)
+  if (broken.length > 50) print(`BROKEN: and ${broken.length - 50} more`)
+  const { ambiguousRetries, sentTwice, inDoubt, counterError } = rest
+  print(
+    JSON.stringify({
+      seed,
+      delivery,
+      recipients,
+      takeovers,
+      lost,
+      duplicates,
+      duplicateBound,
+      ambiguousRetries,
+      sentTwice,
+      inDoubt,
+      counterError,
+    }),
+  )
+  if (broken.length > 0) process.exitCode = 1
+}
+
+process.once('SIGINT', () => process.exit(130))
+process.once('SIGTERM', () => process.exit(143))
+await main()

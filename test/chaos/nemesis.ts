@@ -1,0 +1,177 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { NetworkFault } from './fault-proxy.ts'
+import type { Dice } from './random.ts'
+import type { ChaosSystem, ChaosWorker } from './system.ts'
+
+/** A healthy WNS here takes a few milliseconds, so that posts are under way whenever something breaks. */
+export const HEALTHY = { latencyMs: 5 }
+
+export type NemesisCounts = Record<string, number>
+
+/**
+ * Breaks one thing after another, as the dice say, until it is told to stop; then mends everything. Faults overlap: at
+ * any moment a worker may be dead, frozen or cut off while Redis is down and WNS refuses.
+ */
+export class Nemesis {
+  readonly #system: ChaosSystem
+  readonly #dice: Dice
+  readonly #pauseMs: readonly [number, number]
+  readonly #busy = new Set<ChaosWorker>()
+  readonly #acts = new Set<Promise<void>>()
+  readonly #stopping = new AbortController()
+  readonly counts: NemesisCounts = {}
+  #redisBusy = false
+  #wnsBusy = false
+  #run: Promise<void> | undefined
+
+  /** @param pauseMs the least and the most time between two faults */
+  constructor(system: ChaosSystem, dice: Dice, pauseMs: readonly [number, number] = [300, 1500]) {
+    this.#system = system
+    this.#dice = dice
+    this.#pauseMs = pauseMs
+  }
+
+  start(): void {
+    this.#run ??= this.#strike()
+  }
+
+  /** Every fault is over and every worker runs when this resolves. Rejects with what the nemesis itself stumbled over. */
+  async heal(): Promise<void> {
+    this.#stopping.abort()
+    await this.#run
+    await Promise.all(this.#acts)
+    await this.#system.redis.start()
+    await this.#system.wns(HEALTHY)
+    for (const worker of this.#system.workers) {
+      worker.proxy.set({ kind: 'pass' })
+      worker.thaw()
+      await worker.start()
+    }
+  }
+
+  async #strike(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      await this.#pause(this.#dice.between(...this.#pauseMs))
+      const what = this.#dice.pick(WEIGHTED)
+      const act = this.#act(what)
+      if (act === undefined) continue
+      this.counts[what] = (this.counts[what] ?? 0) + 1
+      const done: Promise<void> = act.finally(() => this.#acts.delete(done))
+      // Whoever heals waits for it and hears of its failure.
+      done.catch(() => {})
+      this.#acts.add(done)
+    }
+  }
+
+  #act(what: Act): Promise<void> | undefined {
+    switch (what) {
+      case 'kill':
+        return this.#withWorker(async (worker, ms) => {
+          await worker.kill()
+          await this.#pause(ms / 4)
+          await worker.start()
+        })
+      case 'terminate':
+        return this.#withWorker(async (worker) => {
+          await worker.terminate()
+          await worker.start()
+        })
+      case 'freeze':
+        return this.#withWorker(async (worker, ms) => {
+          worker.freeze()
+          await this.#pause(this.#system.lockMs + ms)
+          worker.thaw()
+        })
+      case 'network':
+        return this.#withWorker(async (worker, ms) => {
+          worker.proxy.set(this.#networkFault())
+          await this.#pause(ms)
+          worker.proxy.set({ kind: 'pass' })
+        })
+      case 'reset':
+        return this.#withWorker(async (worker) => worker.proxy.reset())
+      case 'redis':
+        return this.#withRedis()
+      case 'wns':
+        return this.#withWns()
+      default:
+        return what satisfies never
+    }
+  }
+
+  #withWorker(act: (worker: ChaosWorker, ms: number) => Promise<void>): Promise<void> | undefined {
+    const worker = this.#dice.pick(this.#system.workers)
+    const ms = this.#dice.between(200, this.#system.lockMs * 2)
+    if (this.#busy.has(worker)) return undefined
+    this.#busy.add(worker)
+    return act(worker, ms).finally(() => this.#busy.delete(worker))
+  }
+
+  #networkFault(): NetworkFault {
+    return this.#dice.pick<NetworkFault>([
+      { kind: 'blackhole' },
+      { kind: 'hold' },
+      { kind: 'dropReplies' },
+      { kind: 'refuse' },
+      { kind: 'delay', ms: this.#dice.between(20, 300) },
+      { kind: 'cutAfterUp', bytes: this.#dice.between(1, 3000) },
+    ])
+  }
+
+  #withRedis(): Promise<void> | undefined {
+    const ms = this.#dice.between(100, 1000)
+    if (this.#redisBusy) return undefined
+    this.#redisBusy = true
+    return (async () => {
+      await this.#system.redis.kill()
+      await this.#pause(ms)
+      await this.#system.redis.start()
+      // Redis is not killed all the time: even a nemesis needs something that works to break.
+      await this.#pause(5000)
+      this.#redisBusy = false
+    })()
+  }
+
+  #withWns(): Promise<void> | undefined {
+    const ms = this.#dice.between(300, 2000)
+    const storm = this.#dice.pick([
+      { latencyMs: 250 },
+      { ...HEALTHY, always: 503 },
+      { ...HEALTHY, always: 500 },
+      { ...HEALTHY, rateCap: { perSecond: 200, status: 406, retryAfter: 1 } },
+      { ...HEALTHY, rateCap: { perSecond: 200, status: 429, retryAfter: null } },
+      'revoke' as const,
+    ])
+    if (this.#wnsBusy) return undefined
+    this.#wnsBusy = true
+    return (async () => {
+      if (storm === 'revoke') await (await this.#system.control('POST', '/v1/tokens/revoke', {})).body.dump()
+      else {
+        await this.#system.wns(storm)
+        await this.#pause(ms)
+        await this.#system.wns(HEALTHY)
+      }
+      this.#wnsBusy = false
+    })()
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await wait(ms, undefined, { signal: this.#stopping.signal }).catch(() => {})
+  }
+}
+
+const WEIGHTED = [
+  ...many(5, 'kill'),
+  ...many(3, 'freeze'),
+  ...many(4, 'network'),
+  ...many(1, 'reset'),
+  ...many(1, 'terminate'),
+  ...many(2, 'redis'),
+  ...many(3, 'wns'),
+]
+
+type Act = 'kill' | 'terminate' | 'freeze' | 'network' | 'reset' | 'redis' | 'wns'
+
+function many(count: number, act: Act): Act[] {
+  return Array.from({ length: count }, () => act)
+}

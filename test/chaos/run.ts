@@ -1,0 +1,133 @@
+import { copyFile, mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Delivery } from '@wns-fanout/domain'
+import type { Verdict } from './judge.ts'
+import { Watch, judge } from './judge.ts'
+import type { ChaosCampaign } from './load.ts'
+import { finishedCampaign, launchCampaign, mixedBehaviours, registerChannels } from './load.ts'
+import type { NemesisCounts } from './nemesis.ts'
+import { HEALTHY, Nemesis } from './nemesis.ts'
+import { diceOf } from './random.ts'
+import { startChaosSystem } from './system.ts'
+import type { ChaosSystem } from './system.ts'
+
+export interface ChaosRunOptions {
+  readonly seed: number
+  readonly delivery: Delivery
+  /** How long faults are injected; mending and judging come after it. */
+  readonly forMs: number
+  readonly workers?: number
+  readonly lockMs?: number
+  /** Fewest and most recipients of a campaign. */
+  readonly recipients?: readonly [number, number]
+  /** Time between two faults, at least and at most. */
+  readonly pauseMs?: readonly [number, number]
+  /** A folder for the logs of all processes, which are gone with them otherwise. */
+  readonly logsTo?: string | undefined
+  readonly say: (line: string) => void
+}
+
+export interface ChaosRun extends Verdict {
+  readonly seed: number
+  readonly delivery: Delivery
+  readonly campaigns: number
+  readonly faults: NemesisCounts
+  /** From the end of the last fault until nothing was pending any more. */
+  readonly healMs: number
+}
+
+/** So many campaigns are sent side by side. */
+const SIDE_BY_SIDE = 2
+/** A campaign is given so long before the next one begins beside it; stuck channels would keep the others waiting. */
+const NEXT_AFTER_MS = 20_000
+/** Liveness: the longest waits after the end of all faults are a lock, two looks for stalled jobs and the last retries. */
+const HEAL_LIMIT_MS = 120_000
+const PROGRESS_MS = 5000
+
+/** Send campaigns while the nemesis rages; then mend everything, wait for the end, and judge. */
+export const chaosRun = async (options: ChaosRunOptions): Promise<ChaosRun> => {
+  const { seed, delivery, forMs, workers = 3, lockMs = 3000, recipients = [3000, 12_000], say } = options
+  const dice = diceOf(seed)
+  const system = await startChaosSystem({ workers, lockMs })
+  const nemesis = new Nemesis(system, diceOf(seed ^ 0x5eed), options.pauseMs)
+  const over = new AbortController()
+  const timer = setTimeout(() => over.abort(), forMs)
+  const campaigns: ChaosCampaign[] = []
+  const watches: Watch[] = []
+  try {
+    await system.wns(HEALTHY)
+    const begin = async (n: number): Promise<ChaosCampaign> => {
+      const app = `chaos-${n}`
+      const behaviours = mixedBehaviours(dice.between(...recipients), dice)
+      await registerChannels(system, app, behaviours)
+      const campaign = await launchCampaign(system, app, behaviours, delivery)
+      campaigns.push(campaign)
+      watches.push(new Watch(system, campaign))
+      return campaign
+    }
+    let next = 0
+    const send = async (): Promise<void> => {
+      while (!over.signal.aborted) {
+        const n = next
+        next += 1
+        const campaign = await begin(n)
+        await finishedCampaign(system, campaign.id, NEXT_AFTER_MS).catch(() => {})
+        // Another generic update to the same devices, at once: nobody may get it who got the first one.
+        if (n % 3 !== 0 || over.signal.aborted) continue
+        await finishedCampaign(system, campaign.id, HEAL_LIMIT_MS)
+        campaigns.push(await launchCampaign(system, campaign.app, campaign.behaviours, delivery, { topic: 'again' }))
+      }
+    }
+    nemesis.start()
+    const observing = observe(watches, over.signal)
+    const telling = progress(system, campaigns, nemesis, over.signal, say)
+    await Promise.all(Array.from({ length: SIDE_BY_SIDE }, send))
+    await Promise.all([observing, telling])
+    await nemesis.heal()
+    say(`healed; waiting for ${campaigns.length} campaigns`)
+    const healedAtMs = performance.now()
+    for (const { id } of campaigns) await finishedCampaign(system, id, HEAL_LIMIT_MS)
+    const healMs = Math.round(performance.now() - healedAtMs)
+    const verdict = await judge(system, campaigns)
+    const broken = [...verdict.broken, ...watches.flatMap((watch) => watch.broken)]
+    return { seed, delivery, campaigns: campaigns.length, faults: nemesis.counts, healMs, ...verdict, broken }
+  } finally {
+    clearTimeout(timer)
+    over.abort()
+    if (options.logsTo !== undefined) await keepLogs(system.folder, options.logsTo)
+    await system.stop()
+  }
+}
+
+const keepLogs = async (from: string, to: string): Promise<void> => {
+  await mkdir(to, { recursive: true })
+  for (const name of await readdir(from)) if (name.endsWith('.log')) await copyFile(join(from, name), join(to, name))
+}
+
+/** Look at the ledger of the newest campaigns again and again; what cannot be asked while Redis is away is asked later. */
+const observe = async (watches: readonly Watch[], signal: AbortSignal): Promise<void> => {
+  while (!signal.aborted) {
+    for (const watch of watches.slice(-SIDE_BY_SIDE)) await watch.look().catch(() => {})
+    await wait(250, undefined, { signal }).catch(() => {})
+  }
+}
+
+const progress = async (
+  system: ChaosSystem,
+  campaigns: readonly ChaosCampaign[],
+  nemesis: Nemesis,
+  signal: AbortSignal,
+  say: (line: string) => void,
+): Promise<void> => {
+  const startedAtMs = performance.now()
+  while (!signal.aborted) {
+    await wait(PROGRESS_MS, undefined, { signal }).catch(() => {})
+    const views = await Promise.all(campaigns.map(({ id }) => system.api.campaign(id).catch(() => undefined)))
+    const known = views.filter((view) => view !== undefined)
+    const settled = known.reduce((so, { audienceSize, totals }) => so + (audienceSize ?? 0) - totals.pending, 0)
+    const seconds = Math.round((performance.now() - startedAtMs) / 1000)
+    const faults = Object.entries(nemesis.counts).map(([name, count]) => `${name} ${count}`)
+    say(`${seconds} s: ${campaigns.length} campaigns, ${settled} recipients settled; ${faults.join(', ')}`)
+  }
+}
