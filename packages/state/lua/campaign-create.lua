@@ -1,7 +1,7 @@
 -- Store a campaign, once, and take its topic's guard slot when it starts now.
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 id, 2 type, 3 topic, 4 guard window in ms (0 = exempt), 5 policy reject|defer|coalesce|drop,
---       6 startAtMs or '' for now, 7 lifetime in ms (from the start) or '', 8 expiresAtMs or '', 9 definition (JSON)
+--       6 startAtMs or '' for now, 7 lifetime in ms (from the start) or '', 8 expiresAtMs or '', 9 definition (JSON), 10 share of failures that halts it or ''
 -- Returns {'created', state, startAtMs, expiresAtMs, superseded campaign or ''}, or {'refused', admissibleAtMs},
 --      or {'full', admissibleAtMs} when too many are deferred already.
 local base, campaign = KEYS[1], KEYS[2]
@@ -24,18 +24,23 @@ if interval > 0 and start <= at then
     if policy == 'reject' then return { 'refused', #deferred > 0 and tonumber(deferred[#deferred]) + interval or admissible } end
     if policy == 'drop' then
       state, reason = 'cancelled', 'guard'
-    elseif policy == 'coalesce' then
-      start = admissible
-      for w = 1, #deferred, 2 do
-        superseded = deferred[w]
-        if tonumber(deferred[w + 1]) > start then start = tonumber(deferred[w + 1]) end
-        redis.call('ZREM', waiting, superseded)
-      end
-      redis.call('ZADD', waiting, start, id)
-      reason = 'guard'
     else
-      if #deferred >= 20 then return { 'full', tonumber(deferred[#deferred]) + interval } end
+      -- Ten wait at most, and one more that stands for all that were coalesced: the newest of them, in the same place.
       start = #deferred > 0 and math.max(admissible, tonumber(deferred[#deferred]) + interval) or admissible
+      local others = 0
+      for w = 1, #deferred, 2 do
+        if redis.call('HGET', base .. 'c:' .. deferred[w], 'policy') ~= 'coalesce' then
+          others = others + 1
+        elseif policy == 'coalesce' then
+          superseded, start = deferred[w], math.max(admissible, tonumber(deferred[w + 1]))
+        end
+      end
+      if policy == 'defer' and others >= 10 then return { 'full', tonumber(deferred[#deferred]) + interval } end
+      if superseded ~= '' then
+        local older = base .. 'c:' .. superseded
+        redis.call('HSET', older, 'state', 'cancelled', 'reason', 'superseded', 'size', 0, 'sealed', 1)
+        finish_if_done(base, older, at)
+      end
       redis.call('ZADD', waiting, start, id)
       reason = 'guard'
     end
@@ -45,6 +50,7 @@ local expires = ARGV[8] ~= '' and tonumber(ARGV[8]) or start + tonumber(ARGV[7])
 redis.call('HSET', campaign, 'v', 1, 'id', id, 'def', ARGV[9], 'type', type, 'topic', topic, 'interval', interval,
   'state', state, 'created', at, 'start', start, 'expires', expires, 'planned', 0, 'closed', 0, 'cursor', 0, 'policy', policy)
 if reason ~= '' then redis.call('HSET', campaign, 'reason', reason) end
+if ARGV[10] ~= '' then redis.call('HSET', campaign, 'maxFailureShare', ARGV[10]) end
 redis.call('ZADD', base .. 'campaigns', at, id)
 if state == 'cancelled' then
   redis.call('HSET', campaign, 'size', 0, 'sealed', 1, 'finished', at)

@@ -11,8 +11,9 @@
 -- A recipient whose URI had changed once already comes as FAILED_ROTATED: it stays so only if it changed again.
 -- Returns {'fenced'} when another owner took the batch, {'closed'} when it is closed already, else
 --   {'ok', state, nowMs, adjusted: {position, byte, …}, batches live, plan cursor (-1 = sealed), finished 0|1, batch closed 0|1,
---    counts: {class, n, …} of what this call settled}.
--- Idempotent: a checkpoint number that was seen changes nothing; totals come from the change of the vector.
+--    counts: {class, n, …} of what this call settled, window from now on}.
+-- Idempotent: a checkpoint number that was seen changes nothing, also after it has parked or closed the batch; totals
+-- come from the change of the vector. What does not fit is refused as a whole, before anything is written.
 local base, campaign = KEYS[1], KEYS[2]
 local seq, owner, fence, number = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local window, type, guard = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
@@ -20,8 +21,8 @@ local new_text, ending, due, clears = ARGV[8], ARGV[9], ARGV[10], ARGV[11] == '1
 local changed, gates, dead_count = ARGV[12], ARGV[13], tonumber(ARGV[14])
 local key = campaign .. ':b:' .. seq
 
-local b = redis.call('HMGET', key, 'r', 'o', 'f', 'q', 's', 'z')
-local c = redis.call('HMGET', campaign, 'state', 'expires', 'sealed', 'n:dead', 'answers', 'id', 'topic', 'interval')
+local b = redis.call('HMGET', key, 'r', 'o', 'f', 'q', 's', 'z', 'st')
+local c = redis.call('HMGET', campaign, 'state', 'expires', 'sealed', 'n:dead', 'answers', 'id', 'topic', 'interval', 'reason')
 if not b[1] or not c[1] then return { 'fenced' } end
 if b[2] ~= owner or b[3] ~= fence then
   if b[6] then return { 'closed' } end
@@ -42,7 +43,8 @@ local function reply(finished, closed)
   local list = {}
   for class, count in pairs(counts) do list[#list + 1] = class; list[#list + 1] = count end
   return { 'ok', state, at, adjusted, redis.call('SCARD', campaign .. ':live'), plan_cursor(),
-    finished and 1 or 0, closed and 1 or 0, list }
+    finished and 1 or 0, closed and 1 or 0, list,
+    math.min(window, ramp(tonumber(redis.call('HGET', campaign, 'answers') or '0'))) }
 end
 
 local old_text = redis.call('GET', key .. ':v')
@@ -56,25 +58,53 @@ if number <= tonumber(b[4] or '0') then
   for i = 1, n do
     if old[i] ~= new[i] then adjusted[#adjusted + 1] = i; adjusted[#adjusted + 1] = old[i] end
   end
-  return reply(false, false)
+  return reply(false, b[6])
 end
+if b[6] then return { 'closed' } end
+if b[7] ~= 'open' then return { 'fenced' } end
 
 local old, new = unpack_bytes(old_text, n), unpack_bytes(new_text, n)
+local wanted = 0
+for i = 1, n do
+  local was, is = old[i], new[i]
+  if was ~= is then
+    if not CLASS[is % 32] then return redis.error_reply('LEDGER no outcome has the code ' .. is % 32) end
+    if not is_pending(was) then
+      return redis.error_reply('LEDGER recipient ' .. i .. ' of batch ' .. seq .. ' is settled already')
+    end
+  end
+  if is % 32 == CREDITED then wanted = wanted + 1 end
+end
+if wanted > window then return redis.error_reply('LEDGER ' .. wanted .. ' credits exceed the window of ' .. window) end
+if ending ~= '' and wanted > 0 then return redis.error_reply('LEDGER a batch ends without credit, ' .. wanted .. ' are left') end
+if #changed % 8 ~= 0 or #gates % 8 ~= 0 then return redis.error_reply('LEDGER changed and gates come in pairs of 4 bytes') end
+for p = 1, #changed, 8 do
+  local position = int4(changed, p)
+  if position < 1 or position > n then return redis.error_reply('LEDGER batch ' .. seq .. ' has no position ' .. position) end
+end
+for d = 0, dead_count - 1 do
+  local position, ordinal = tonumber(ARGV[15 + d * 3]), tonumber(ARGV[16 + d * 3])
+  local code = position and new[position] and code_of(new[position])
+  if not code or not ordinal or not ARGV[17 + d * 3] or
+    not ((code >= DEAD_FIRST and code <= DEAD_LAST) or code == FAILED_ROTATED) then
+    return redis.error_reply('LEDGER a dead channel of batch ' .. seq .. ' has no position whose outcome says so')
+  end
+end
 
 -- The dead: removed only while the URI that was refused is still the channel's.
 local at_arg = 15
 if dead_count > 0 then
-  local dead, answers = tonumber(c[4] or '0'), tonumber(c[5] or '0')
+  local dead, answers, suspicious = tonumber(c[4] or '0'), tonumber(c[5] or '0'), c[9] == 'mass-removal'
   for _ = 1, dead_count do
     local position, ordinal, posted = tonumber(ARGV[at_arg]), tonumber(ARGV[at_arg + 1]), ARGV[at_arg + 2]
     at_arg = at_arg + 3
     if CLASS[code_of(old[position])] == 'pending' then
       if answers >= 500 and dead > answers * 0.2 and not final then
         -- Addresses that all look dead are more likely our fault than theirs: stop before the registry is emptied.
-        state, final = 'halted', CANCELLED
+        state, final, suspicious = 'halted', CANCELLED, true
         redis.call('HSET', campaign, 'state', 'halted', 'reason', 'mass-removal')
       end
-      if final then
+      if suspicious then
         new[position] = byte_of(final, posts_of(new[position]))
       else
         local page, slot = floor(ordinal / PAGE), ordinal % PAGE
@@ -92,6 +122,7 @@ if dead_count > 0 then
           new[position] = byte_of(was_rotated and FAILED_ROTATED or ROTATED, posts_of(new[position]))
         else
           dead = dead + 1
+          if code_of(new[position]) == FAILED_ROTATED then new[position] = byte_of(DEAD_LAST, posts_of(new[position])) end
         end
       end
       adjusted[#adjusted + 1] = position
@@ -101,52 +132,49 @@ if dead_count > 0 then
 end
 
 -- Totals are the change of the vector, nothing else.
-local credited, pending, answered, posts = 0, 0, 0, 0
+local pending, answered, posts, refused = 0, 0, 0, 0
 for i = 1, n do
   local was, is = old[i], new[i]
   local is_code = is % 32
   if was ~= is then
-    local was_code = was % 32
-    local was_class, is_class = CLASS[was_code], CLASS[is_code]
-    if not is_class then return redis.error_reply('LEDGER no outcome has the code ' .. is_code) end
-    if was_class ~= 'pending' then
-      return redis.error_reply('LEDGER recipient ' .. i .. ' of batch ' .. seq .. ' is settled already')
-    end
-    if is_code == CREDITED and was_code ~= CREDITED and (final or state ~= 'sending' or ending ~= '') then
+    local is_class = CLASS[is_code]
+    if is_code == CREDITED and was % 32 ~= CREDITED and (final or state ~= 'sending') then
       new[i] = was
-      is, is_code, is_class = was, was_code, was_class
+      is, is_code, is_class = was, was % 32, 'pending'
       adjusted[#adjusted + 1] = i
       adjusted[#adjusted + 1] = was
     end
     if is_class ~= 'pending' then
       counts[is_class] = (counts[is_class] or 0) + 1
       answered = answered + 1
+      if is_code == BAD_REQUEST or is_code == TOO_LARGE then refused = refused + 1 end
     end
     posts = posts + posts_of(is) - posts_of(was)
   end
-  if is_code == CREDITED then
-    credited = credited + 1
-    pending = pending + 1
-  elseif CLASS[is_code] == 'pending' then
-    pending = pending + 1
-  end
+  if CLASS[is_code] == 'pending' then pending = pending + 1 end
 end
-if credited > window then return redis.error_reply('LEDGER ' .. credited .. ' credits exceed the window of ' .. window) end
-if ending ~= '' and credited > 0 then return redis.error_reply('LEDGER a batch ends without credit, ' .. credited .. ' are left') end
 
--- Stamps: what was or may have been taken counts from now; what was not taken no longer counts.
+-- Stamps: what was or may have been taken counts from now; what was not taken no longer counts. A pending recipient
+-- with a post keeps its stamp even where the others' are cleared, since the post may have been taken. What is kept
+-- moves back a second: a stamp that another campaign sets within this one on a cleared recipient is then not ours.
 if guard > 0 and (#changed > 0 or clears) then
   local stamps, ours, stamp_now = stamps_of(base, type), tonumber(b[5] or '-1'), pack4(second)
   for p = 1, #changed, 8 do
     local position, ordinal = int4(changed, p), int4(changed, p + 4)
-    local class = CLASS[code_of(new[position])]
-    if class == 'accepted' or class == 'in_doubt' then
+    local code = code_of(new[position])
+    local class = CLASS[code]
+    if class == 'accepted' or class == 'in_doubt' or code == FAILED_NO_ANSWER then
       stamps:set(ordinal, stamp_now)
-    elseif (clears or class ~= 'pending') and stamps:get(ordinal) == ours then
+    elseif stamps:get(ordinal) ~= ours then
+      -- Another campaign's.
+    elseif class ~= 'pending' or (clears and posts_of(new[position]) == 0) then
       stamps:set(ordinal, '\0\0\0\0')
+    elseif clears then
+      stamps:set(ordinal, pack4(ours - 1))
     end
   end
   stamps:save()
+  if clears and b[5] then redis.call('HSET', key, 's', ours - 1) end
 end
 
 for p = 1, #gates, 8 do
@@ -167,7 +195,7 @@ end
 
 local totals = counts
 redis.call('HSET', key, 'q', number)
-if answered > 0 then redis.call('HSET', key, 'g', 0) end
+if answered > 0 then redis.call('HSET', key, 'g', 0, 'x', 0) end
 if posts > 0 then
   redis.call('HINCRBY', campaign, 'posts', posts)
 end
@@ -197,6 +225,28 @@ local packed = pack_bytes(new)
 if packed ~= old_text then redis.call('SET', key .. ':v', packed) end
 add_totals(campaign, totals)
 
+-- A campaign that is refused for what it is, or fails more than its owner will have, stops before more is spent on it.
+if answered > 0 and not final then
+  local t = redis.call('HMGET', campaign, 'answers', 'recent', 'recentRefused', 'maxFailureShare', 'n:rejected',
+    'n:failed', 'n:dead', 'n:in_doubt')
+  local answers, recent, refusals = tonumber(t[1]), (tonumber(t[2]) or 0) + answered, (tonumber(t[3]) or 0) + refused
+  local limit = tonumber(t[4])
+  local failures = (tonumber(t[5]) or 0) + (tonumber(t[6]) or 0) + (tonumber(t[7]) or 0) + (tonumber(t[8]) or 0)
+  local reason
+  if refusals > 0 and recent >= 50 and refusals >= recent / 2 then
+    reason = 'breaker'
+  elseif limit and answers >= 50 and failures > answers * limit then
+    reason = 'failure-share'
+  end
+  if reason then
+    state, final = 'halted', CANCELLED
+    redis.call('HSET', campaign, 'state', state, 'reason', reason)
+  end
+  -- About the last 200 answers count; older ones fade.
+  local fade = recent > 200 and 200 / recent or 1
+  redis.call('HSET', campaign, 'recent', recent * fade, 'recentRefused', refusals * fade)
+end
+
 if ending ~= '' then
   if final then
     seal_unplanned(campaign, final)
@@ -215,6 +265,5 @@ if ending ~= '' then
   end
   -- A close that is not one after all, since a channel was rotated, is a park of a second.
   redis.call('HSET', key, 'st', 'parked', 'd', tonumber(due) or at + 1000)
-  redis.call('HDEL', key, 'o')
 end
 return reply(false, false)

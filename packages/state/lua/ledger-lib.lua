@@ -9,6 +9,8 @@ local CLASS = {
 local PENDING, CREDITED, RETRY1, ROTATED, FAILED_ROTATED = 0, 1, 2, 28, 29
 local DEAD_FIRST, DEAD_LAST, POISON, IN_DOUBT = 9, 10, 20, 27
 local SUPPRESSED_GUARD, SUPPRESSED_OPT_OUT, GATED, UNREGISTERED, CANCELLED, LAPSED = 21, 22, 23, 24, 25, 26
+local FAILED_NO_ANSWER = 18
+local BAD_REQUEST, TOO_LARGE = 11, 13
 local PAGE = 512
 
 local floor, byte, char, sub = math.floor, string.byte, string.char, string.sub
@@ -32,6 +34,9 @@ local function stop_code(state)
   if state == 'cancelled' or state == 'halted' then return CANCELLED end
   return nil
 end
+
+-- Credit at most while a campaign has so few answers: if it is refused by everybody, few posts tell.
+local function ramp(answers) return answers < 256 and 32 or 256 end
 
 local function unpack_bytes(text, n) return { byte(text, 1, n) } end
 local function pack_bytes(list) return char(unpack(list)) end
@@ -64,6 +69,8 @@ local function finish_if_done(base, campaign, at)
   redis.call('HSET', campaign, 'finished', at)
   redis.call('SADD', base .. 'finished', f[6])
   redis.call('SREM', base .. 'active', f[6])
+  -- One that ended before its turn came waits for no slot any more.
+  redis.call('ZREM', base .. 'waiting:' .. f[8] .. ':' .. f[9], f[6])
   if f[7] == false or f[7] == '0' then
     local slot = base .. 'topic:' .. f[8] .. ':' .. f[9]
     local holder = redis.call('GET', slot)
@@ -89,31 +96,6 @@ local function seal_unplanned(campaign, code)
   if left > 0 then redis.call('HINCRBY', campaign, 'n:' .. CLASS[code], left) end
   redis.call('HSET', campaign, 'sealed', '1', 'stopCode', code)
 end
-
--- Close a batch that nobody owns: every pending recipient takes `code`. A batch that was never opened needs no vector.
-local function close_with(base, campaign, key, n, code)
-  local vector = redis.call('GET', key .. ':v')
-  if not vector then
-    redis.call('HINCRBY', campaign, 'n:' .. CLASS[code], n)
-    redis.call('HSET', key, 'z', '1', 'all', code)
-  else
-    local bytes, changed = unpack_bytes(vector, n), 0
-    for i = 1, n do
-      if is_pending(bytes[i]) then
-        bytes[i] = byte_of(code, posts_of(bytes[i]))
-        changed = changed + 1
-      end
-    end
-    redis.call('SET', key .. ':v', pack_bytes(bytes))
-    if changed > 0 then redis.call('HINCRBY', campaign, 'n:' .. CLASS[code], changed) end
-    redis.call('HSET', key, 'z', '1')
-  end
-  redis.call('HDEL', key, 'st', 'o', 'd')
-  redis.call('HINCRBY', campaign, 'closed', 1)
-end
-
--- Every batch that is planned and not closed is in the set `live`, so that nothing has to look through all of them.
-local function leave_live(campaign, seq) redis.call('SREM', campaign .. ':live', seq) end
 
 -- Stamps of a page as a table of 512 seconds, loaded once and written back once.
 local Stamps = {}
@@ -146,3 +128,69 @@ function Stamps:save()
     redis.call('SET', self.base .. page, table.concat(list, '', 1, last))
   end
 end
+
+-- The slots of a page whose recipients are in the campaign's frozen audience, in order.
+local function slots_of(campaign, page)
+  local bits = redis.call('GETRANGE', campaign .. ':targets', page * 64, page * 64 + 63)
+  local slots = {}
+  for at = 1, #bits do
+    local v = byte(bits, at)
+    if v ~= 0 then
+      for bit = 7, 0, -1 do
+        local weight = 2 ^ bit
+        if v >= weight then
+          v = v - weight
+          slots[#slots + 1] = (at - 1) * 8 + 7 - bit
+        end
+      end
+    end
+  end
+  return slots
+end
+
+-- Give up the stamps of recipients who will not be posted to after all, so that the next campaign may reach them.
+-- Where something was posted before, nobody can say here that it was not taken: that stamp stays.
+local function clear_stamps(base, campaign, key, positions)
+  local b, type = redis.call('HMGET', key, 'r', 's'), redis.call('HGET', campaign, 'type')
+  if not b[2] then return end
+  local from, to = string.match(b[1], '^(%d+),(%d+),')
+  local stamps, ours, i = stamps_of(base, type), tonumber(b[2]), 0
+  for page = tonumber(from), tonumber(to) do
+    for _, slot in ipairs(slots_of(campaign, page)) do
+      i = i + 1
+      local ordinal = page * PAGE + slot
+      if positions[i] and stamps:get(ordinal) == ours then stamps:set(ordinal, '\0\0\0\0') end
+    end
+  end
+  stamps:save()
+end
+
+-- Close a batch that nobody owns: every pending recipient takes `code`. A batch that was never opened needs no vector.
+local function close_with(base, campaign, key, n, code)
+  local vector = redis.call('GET', key .. ':v')
+  if not vector then
+    redis.call('HINCRBY', campaign, 'n:' .. CLASS[code], n)
+    redis.call('HSET', key, 'z', '1', 'all', code)
+  else
+    local bytes, changed, unposted = unpack_bytes(vector, n), 0, {}
+    for i = 1, n do
+      if is_pending(bytes[i]) then
+        local posts = posts_of(bytes[i])
+        if posts == 0 then unposted[i] = true end
+        bytes[i] = byte_of(code, posts)
+        changed = changed + 1
+      end
+    end
+    if changed > 0 then
+      redis.call('SET', key .. ':v', pack_bytes(bytes))
+      redis.call('HINCRBY', campaign, 'n:' .. CLASS[code], changed)
+    end
+    if next(unposted) then clear_stamps(base, campaign, key, unposted) end
+    redis.call('HSET', key, 'z', '1')
+  end
+  redis.call('HDEL', key, 'st', 'd', 's', 'g', 'x')
+  redis.call('HINCRBY', campaign, 'closed', 1)
+end
+
+-- Every batch that is planned and not closed is in the set `live`, so that nothing has to look through all of them.
+local function leave_live(campaign, seq) redis.call('SREM', campaign .. ':live', seq) end

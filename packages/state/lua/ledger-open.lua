@@ -8,7 +8,8 @@
 --          endian), uris, variables, variants (a byte a recipient: 0 = the notification itself), heldUntilSecond or 0,
 --          uncertain, window in force, counts (class, n, …) of what this call settled}.
 -- `uris` has a text for each recipient in the vector; empty where nothing is to be posted now.
--- Idempotent for the same owner: answers again and changes nothing but what has become due.
+-- Idempotent for the same owner: answers again, whatever became of the campaign meanwhile, and changes nothing. An open
+-- may be carried out late, when its owner is at work already, and anything settled or credited here would be news to it.
 local base, campaign = KEYS[1], KEYS[2]
 local seq, owner, window, delivery, type = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local guard, max_attempts, wants_vars = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
@@ -29,16 +30,30 @@ local takeover = b[2] == 'open' and not mine
 local totals, uncertain = {}, 0
 
 local stored = redis.call('GET', key .. ':v')
+if stored and #stored ~= n then return redis.error_reply('LEDGER the vector of batch ' .. seq .. ' does not fit its range') end
 local vector = unpack_bytes(stored or string.rep('\0', n), n)
-if #vector ~= n then return redis.error_reply('LEDGER the vector of batch ' .. seq .. ' does not fit its range') end
 
-if b[2] == 'parked' and state == 'sending' and tonumber(b[6] or '0') > at then return { 'not-due', tonumber(b[6]) } end
-if state == 'paused' and not takeover then return { 'paused' } end
-if state == 'scheduled' then return { 'paused' } end
+if state == 'scheduled' or (state == 'paused' and b[2] ~= 'open') then return { 'paused' } end
+-- An owner opens once: one that has parked the batch since is not there any more, and this is its call arriving late.
+if b[2] == 'parked' and (b[3] == owner or (state == 'sending' and tonumber(b[6] or '0') > at)) then
+  return { 'not-due', tonumber(b[6] or '0') }
+end
+
+-- Who is in the batch; told before anything is written, since a script that fails half-way is not undone.
+local final = stop_code(state)
+local slots_by_page, found = {}, 0
+if not final then
+  for page = from, to do
+    slots_by_page[page] = slots_of(campaign, page)
+    found = found + #slots_by_page[page]
+  end
+  if found ~= n then return redis.error_reply('LEDGER batch ' .. seq .. ' names ' .. n .. ' recipients, its pages hold ' .. found) end
+end
 
 local grants = window
 if takeover then
   -- Whoever held the batch may have posted to each credited recipient, and nobody can tell.
+  local lone_window = tonumber(b[9] or '0') >= 3
   local without_progress = tonumber(b[9] or '0') + 1
   local first, count = nil, 0
   for i = 1, n do
@@ -55,13 +70,15 @@ if takeover then
     end
   end
   uncertain = count
-  -- Alone in the window twice in a row: this recipient is what kills its owners.
-  if count == 1 and delivery ~= 'at-most-once' and b[10] == tostring(first) then
+  if count > 0 then redis.call('HINCRBY', campaign, 'posts', count) end
+  -- Alone in a window of one, and its owner lost, twice in a row: this recipient is what kills its owners.
+  local suspect = lone_window and count == 1 and first or 0
+  if suspect > 0 and delivery ~= 'at-most-once' and b[10] == tostring(suspect) then
     vector[first] = byte_of(POISON, posts_of(vector[first]))
     totals['failed'] = (totals['failed'] or 0) + 1
     without_progress = 0
   end
-  redis.call('HSET', key, 'g', without_progress, 'x', count == 1 and first or 0)
+  redis.call('HSET', key, 'g', without_progress, 'x', suspect)
   redis.call('HINCRBY', key, 'k', 1)
   redis.call('HINCRBY', campaign, 'takeovers', 1)
   if without_progress >= 3 then grants = 1 end
@@ -69,8 +86,7 @@ elseif tonumber(b[9] or '0') >= 3 then
   grants = 1
 end
 
-local final = stop_code(state)
-if final or state == 'completed' then
+if not mine and (final or state == 'completed') then
   redis.call('SET', key .. ':v', pack_bytes(vector))
   add_totals(campaign, totals)
   if final then seal_unplanned(campaign, final) end
@@ -86,36 +102,22 @@ if not mine then
   redis.call('HSET', key, 'st', 'open', 'o', owner, 'f', fence, 'q', 0)
   redis.call('HDEL', key, 'd')
 end
-if state == 'paused' then
+if state == 'paused' and not mine then
   -- A dead owner's batch of a paused campaign: settle what is uncertain, then leave it as paused.
   redis.call('SET', key .. ':v', pack_bytes(vector))
   add_totals(campaign, totals)
   redis.call('HSET', key, 'st', 'parked')
-  redis.call('HDEL', key, 'o')
   return { 'paused' }
 end
 
--- Who is in the batch, and what may be posted to them now.
+-- What may be posted to them now.
 local ordinals, uris, vars, locales = {}, {}, {}, {}
-local stamps = guard > 0 and stamps_of(base, type)
+local stamps = guard > 0 and not mine and stamps_of(base, type)
 local ours, stamp_now = tonumber(b[7] or '-1'), pack4(second)
-local held_until, i = 0, 0
+local held_until, i, unusable = 0, 0, {}
 local wants_locales = ARGV[9] == '1'
 for page = from, to do
-  local bits = redis.call('GETRANGE', campaign .. ':targets', page * 64, page * 64 + 63)
-  local slots = {}
-  for at_byte = 1, #bits do
-    local v = byte(bits, at_byte)
-    if v ~= 0 then
-      for bit = 7, 0, -1 do
-        local weight = 2 ^ bit
-        if v >= weight then
-          v = v - weight
-          slots[#slots + 1] = (at_byte - 1) * 8 + 7 - bit
-        end
-      end
-    end
-  end
+  local slots = slots_by_page[page] or slots_of(campaign, page)
   if #slots > 0 then
     local by_slot = {}
     if #slots > 32 then
@@ -165,20 +167,25 @@ for page = from, to do
             stamps:set(ordinal, stamp_now)
           end
         end
-        if settle and code ~= CREDITED then
+        if mine and code == CREDITED then
+          uris[i] = uri
+          -- It left after the credit was granted: told as not credited, so that its owner gives the credit back.
+          if uri == '' then unusable[#unusable + 1] = i end
+        elseif settle and mine then
+          uris[i] = '' -- whoever opens next settles it
+        elseif settle then
           vector[i] = byte_of(settle, posts_of(vector[i]))
           totals[CLASS[settle]] = (totals[CLASS[settle]] or 0) + 1
-        elseif held > 0 and code ~= CREDITED then
+        elseif held > 0 then
           if held_until == 0 or held < held_until then held_until = held end
         else
           uris[i] = uri
-          if wants_locales and z then locales[i] = string.match(sub(value, z + 1), '^[^;]*;([^;]*)') or '' end
         end
+        if wants_locales and z and uris[i] ~= '' then locales[i] = string.match(sub(value, z + 1), '^[^;]*;([^;]*)') or '' end
       end
     end
   end
 end
-if i ~= n then return redis.error_reply('LEDGER batch ' .. seq .. ' names ' .. n .. ' recipients, its pages hold ' .. i) end
 
 local before = pack_bytes(vector)
 if not mine then
@@ -195,8 +202,9 @@ if stamps then
   stamps:save()
   redis.call('HSET', key, 's', second)
 end
+for _, p in ipairs(unusable) do vector[p] = vector[p] - CREDITED + PENDING end
 local packed = pack_bytes(vector)
-if packed ~= stored then redis.call('SET', key .. ':v', packed) end
+if not mine and packed ~= stored then redis.call('SET', key .. ':v', packed) end
 add_totals(campaign, totals)
 local counts = {}
 for class, count in pairs(totals) do counts[#counts + 1] = class; counts[#counts + 1] = count end

@@ -1,6 +1,7 @@
 -- Write down the next batches of a campaign, in order.
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
--- ARGV: 1 cursor that the planner read, 2 cursor afterwards, 3 '1' when this ends the plan, then `from,to,n` of each batch
+-- ARGV: 1 cursor that the planner read, 2 cursor afterwards, 3 '1' when this ends the plan, then `from,to,n,due` of each batch,
+--       where due is the Redis time in ms before which it is not to be opened, or empty
 -- Returns {'ok', first sequence number, live, finished 0|1}, or {'moved', cursor, live} when another planner was faster,
 --      or {'stopped', state} when there is nothing left to plan. Idempotent by the cursor.
 local base, campaign = KEYS[1], KEYS[2]
@@ -13,9 +14,11 @@ local first = tonumber(c[4] or '0')
 local recipients = 0
 for a = 4, #ARGV do
   local seq = first + a - 4
-  redis.call('HSET', campaign .. ':b:' .. seq, 'r', ARGV[a])
+  local range, n, due = string.match(ARGV[a], '^(%d+,%d+,(%d+)),(%d*)$')
+  redis.call('HSET', campaign .. ':b:' .. seq, 'r', range)
+  if due ~= '' then redis.call('HSET', campaign .. ':b:' .. seq, 'st', 'parked', 'd', due) end
   redis.call('SADD', live, seq)
-  recipients = recipients + tonumber(string.match(ARGV[a], '(%d+)$'))
+  recipients = recipients + tonumber(n)
 end
 redis.call('HINCRBY', campaign, 'planned', #ARGV - 3)
 redis.call('HINCRBY', campaign, 'plannedRecipients', recipients)

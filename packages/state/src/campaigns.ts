@@ -43,6 +43,9 @@ export interface CampaignRecord {
   readonly stopCode?: number | undefined
   /** Settled recipients a second, lately. */
   readonly ratePerSecond: number
+  /** Was the canary's outcome good enough to go on? */
+  readonly canaryPassed: boolean
+  readonly plannedRecipients: number
   readonly redisNowMs: number
 }
 
@@ -99,6 +102,7 @@ export class CampaignStore {
       DAY_MS,
       campaign.expiresAtMs ?? '',
       JSON.stringify(definition),
+      definition.request.maxFailureShare ?? '',
     ])) as unknown[]
     const kind = String(reply[0])
     if (kind === 'created') {
@@ -138,6 +142,11 @@ export class CampaignStore {
   ): Promise<{ readonly ok: boolean; readonly state: string }> {
     const reply = (await steerScript.run(this.#redis, this.#both(app, id), [act, reason])) as unknown[]
     return { ok: reply[0] === 'ok', state: String(reply[1]) }
+  }
+
+  /** The canary's outcome was good enough: the rest of the audience is planned from now on. */
+  async passCanary(app: AppId, id: CampaignId): Promise<void> {
+    await this.#redis.hset(this.#keys.campaign(app, id), 'canary', 'passed')
   }
 
   async appOf(id: CampaignId): Promise<AppId | null> {
@@ -289,6 +298,8 @@ const recordOf = (fields: Readonly<Record<string, string>>, redisNowMs: number):
     audienceSize,
     unknownChannels: optional('unknown'),
     totals,
+    canaryPassed: fields['canary'] === 'passed',
+    plannedRecipients: number('plannedRecipients'),
     takeovers: number('takeovers'),
     cursor: number('cursor'),
     planned: number('planned'),

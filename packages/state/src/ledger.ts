@@ -98,6 +98,8 @@ export type CheckpointAnswer =
       readonly campaignFinished: boolean
       readonly batchClosed: boolean
       readonly settled: readonly SettledCount[]
+      /** Credit at most from now on. */
+      readonly window: number
     }
 
 const open = loadScript('ledger-open', 'ledger-lib')
@@ -212,6 +214,7 @@ export class Ledger {
       campaignFinished: reply[6] === 1,
       batchClosed: reply[7] === 1,
       settled: settledCounts(reply[8] as Reply),
+      window: Number(reply[9]),
     }
   }
 
@@ -229,7 +232,7 @@ export class Ledger {
       step.cursor,
       step.nextCursor,
       step.ends ? '1' : '0',
-      ...step.batches.map((batch) => `${batch.fromPage},${batch.toPage},${batch.recipients}`),
+      ...step.batches.map((batch) => `${batch.fromPage},${batch.toPage},${batch.recipients},${batch.dueAtMs ?? ''}`),
     ])) as Reply
     const kind = text(reply[0])
     if (kind === 'ok')
@@ -259,6 +262,8 @@ export interface PlannedBatch {
   readonly fromPage: number
   readonly toPage: number
   readonly recipients: number
+  /** Redis time before which the batch is not to be opened. */
+  readonly dueAtMs?: number | undefined
 }
 
 export type PlanAnswer =

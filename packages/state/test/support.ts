@@ -52,6 +52,9 @@ export const dumpOf = async (bench: Bench): Promise<string> => {
       case 'set':
         parts.push(JSON.stringify(await bench.redis.smembers(key)))
         break
+      case 'zset':
+        parts.push(JSON.stringify(await bench.redis.zrange(key, 0, -1, 'WITHSCORES')))
+        break
       case 'string':
         parts.push((await bench.redis.get(key)) ?? '')
         break

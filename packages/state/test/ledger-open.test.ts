@@ -1,0 +1,312 @@
+import { code, codeOf, postsOf } from '@wns-fanout/domain'
+import { describe, expect, test } from 'vitest'
+import { PAGE, Stage, TILE, TOAST, upTo } from './ledger-support.ts'
+import { keysOf, uriOf } from './support.ts'
+
+describe('opening a batch', () => {
+  test('a new batch grants credit from the front, up to the window', async () => {
+    const stage = new Stage()
+    await stage.sending([3, 5, 7, 8, 511, 512, 1030])
+    const opened = (await stage.hold()).opened
+    expect(opened).toMatchObject({ fence: 1, takeover: false, uncertain: 0, window: 4, settled: [] })
+    expect([...opened.ordinals]).toEqual([3, 5, 7, 8, 511, 512, 1030])
+    expect(opened.uris).toEqual([3, 5, 7, 8, 511, 512, 1030].map((ordinal) => uriOf(`u${ordinal}`)))
+    expect([...opened.before]).toEqual([0, 0, 0, 0, 0, 0, 0])
+    expect([...opened.vector]).toEqual([1, 1, 1, 1, 0, 0, 0])
+    expect(await stage.vector()).toEqual([1, 1, 1, 1, 0, 0, 0])
+    expect(await stage.totals()).toEqual({ pending: 7 })
+  })
+
+  test('a dense page and a thin one give the same', async () => {
+    const stage = new Stage()
+    const ordinals = [...upTo(100), ...upTo(3, PAGE + 500)]
+    await stage.sending(ordinals)
+    const { opened } = await stage.hold()
+    expect([...opened.ordinals]).toEqual(ordinals)
+    expect(opened.uris).toEqual(ordinals.map((ordinal) => uriOf(`u${ordinal}`)))
+  })
+
+  test('the same owner again gets the same answer and nothing changes', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(6))
+    const first = await stage.open(TILE, 'me')
+    const stored = await stage.vector()
+    const again = await stage.open(TILE, 'me')
+    expect(again).toMatchObject({ kind: 'open', fence: 1, takeover: false, uncertain: 0 })
+    expect((again as typeof first & { vector: Uint8Array }).vector).toEqual((first as { vector: Uint8Array }).vector)
+    expect(await stage.vector()).toEqual(stored)
+    expect(await stage.record()).toMatchObject({ takeovers: 0 })
+  })
+
+  test('the same owner again changes nothing even where something has become due or the campaign was stopped', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(6), { terms: { ...TILE, guardSeconds: 60 } })
+    const terms = { ...TILE, guardSeconds: 60 }
+    await stage.open(terms, 'me')
+    const stored = await stage.vector()
+    await stage.bench.redis.setbit(stage.bench.keys.optOut(stage.app), 5, 1)
+    await stage.bench.redis.hset(stage.bench.keys.uri(stage.app, 0), '4', 'ch-4\0\u00000;;')
+    for (const act of ['pause', 'cancelled'] as const) {
+      await stage.campaigns.steer(stage.app, stage.ref().campaign, act)
+      const again = await stage.open(terms, 'me')
+      expect(again).toMatchObject({ kind: 'open', fence: 1, settled: [] })
+      expect((again as { uris: string[] }).uris.slice(4)).toEqual(['', ''])
+      expect(await stage.vector()).toEqual(stored)
+    }
+  })
+
+  test('credit for a channel that left before the open was answered is told as not granted', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(3))
+    await stage.open(TILE, 'me')
+    await stage.bench.redis.hset(stage.bench.keys.uri(stage.app, 0), '1', 'ch-1\0\u00000;;')
+    const again = await stage.open(TILE, 'me')
+    if (again.kind !== 'open') throw new Error(again.kind)
+    expect([...again.vector].map(codeOf)).toEqual([code.credited, code.pending, code.credited])
+    expect(again.uris[1]).toBe('')
+    const vector = again.vector.map((byte) => (codeOf(byte) === code.credited ? code.accepted : byte))
+    const answer = await stage.ledger.checkpoint(stage.ref(), 'me', again, TILE, {
+      number: 1,
+      vector,
+      changed: [],
+      dead: [],
+      gates: [],
+      samples: [],
+      end: { parkUntilMs: 0, clearStamps: false },
+    })
+    expect(answer).toMatchObject({ kind: 'ok', batchClosed: false })
+    expect((await stage.hold()).opened.settled).toEqual([{ class: 'unregistered', count: 1 }])
+  })
+
+  test('a parked batch that is due is resumed: a new fence, no takeover, nobody uncertain', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(6), { terms: TOAST })
+    const first = await stage.hold(TOAST)
+    await first.outcome(code.accepted, 0).park()
+    const { opened } = await stage.hold(TOAST)
+    expect(opened).toMatchObject({ fence: 2, takeover: false, uncertain: 0 })
+    expect([...opened.vector].map(codeOf)).toEqual([7, 1, 1, 1, 1, 0])
+    expect(opened.uris[0]).toBe('')
+    expect(await stage.record()).toMatchObject({ takeovers: 0 })
+  })
+
+  test('a parked batch that is not due says when it will be, by the time of Redis', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(2))
+    const dueAtMs = (await stage.campaigns.redisNowMs()) + 60_000
+    await (await stage.hold()).park({ untilMs: dueAtMs })
+    expect(await stage.open()).toEqual({ kind: 'not-due', dueAtMs })
+  })
+
+  test('an open of an owner that has parked since, arriving late, does not take the batch', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(2))
+    const hand = await stage.hold()
+    await hand.park()
+    expect(await stage.open(TILE, hand.owner)).toMatchObject({ kind: 'not-due' })
+    expect(await stage.hold()).toMatchObject({ opened: { takeover: false, uncertain: 0 } })
+  })
+
+  test('a closed batch stays closed', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(1))
+    await (await stage.hold()).outcome(code.accepted, 0).close()
+    expect(await stage.open()).toEqual({ kind: 'closed' })
+    expect(await stage.record()).toMatchObject({ closed: 1, state: 'completed' })
+  })
+
+  test('a batch or campaign that is not there is missing', async () => {
+    const stage = new Stage()
+    expect(await stage.open()).toEqual({ kind: 'missing' })
+    await stage.sending(upTo(1))
+    expect(await stage.open(TILE, 'me', stage.ref('c1', 1))).toEqual({ kind: 'missing' })
+  })
+
+  test.each(['new', 'parked'])('a %s batch of a paused campaign stays as it is', async (state) => {
+    const stage = new Stage()
+    await stage.sending(upTo(2))
+    if (state === 'parked') await (await stage.hold()).park()
+    await stage.campaigns.steer(stage.app, stage.ref().campaign, 'pause')
+    expect(await stage.open()).toEqual({ kind: 'paused' })
+    await stage.campaigns.steer(stage.app, stage.ref().campaign, 'resume')
+    expect(await stage.open()).toMatchObject({ kind: 'open', takeover: false })
+  })
+
+  test('a lost owner of a paused campaign leaves its batch parked and what it held uncertain', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(6), { terms: TOAST })
+    await stage.hold(TOAST)
+    await stage.campaigns.steer(stage.app, stage.ref().campaign, 'pause')
+    expect(await stage.open(TOAST, 'next')).toEqual({ kind: 'paused' })
+    expect(await stage.open(TOAST, 'next')).toEqual({ kind: 'paused' })
+    expect(await stage.batch('st')).toBe('parked')
+    expect(await stage.totals()).toEqual({ pending: 2, in_doubt: 4 })
+    expect(await stage.record()).toMatchObject({ takeovers: 1 })
+  })
+
+  test('a batch whose vector does not fit its range is refused', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(2))
+    await stage.bench.redis.set(stage.bench.keys.vector(stage.app, 'c1', 0), 'abc')
+    await expect(stage.open()).rejects.toThrow(/LEDGER the vector of batch 0 does not fit/)
+  })
+
+  test('a batch whose pages hold another number of recipients is refused and nothing is written', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(3))
+    await stage.bench.redis.setbit(stage.bench.keys.targets(stage.app, 'c1'), 9, 1)
+    const before = await keysOf(stage.bench)
+    await expect(stage.open()).rejects.toThrow(/LEDGER batch 0 names 3 recipients, its pages hold 4/)
+    expect(await keysOf(stage.bench)).toEqual(before)
+    expect(await stage.batch('st')).toBeNull()
+  })
+})
+
+describe('a takeover', () => {
+  test('at-most-once puts whoever was credited in doubt, and nobody else', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(10), { terms: TOAST })
+    const lost = await stage.hold(TOAST)
+    await lost.outcome(code.accepted, 0, 1).want(4, 5).checkpoint()
+    const { opened } = await stage.hold(TOAST)
+    expect(opened).toMatchObject({ fence: 2, takeover: true, uncertain: 4 })
+    expect(opened.settled).toEqual([{ class: 'in_doubt', count: 4 }])
+    expect([...opened.vector].map(codeOf)).toEqual([7, 7, 27, 27, 27, 27, 1, 1, 1, 1])
+    expect(await stage.totals()).toEqual({ accepted: 2, in_doubt: 4, pending: 4 })
+    expect(await lost.outcome(code.accepted, 2).checkpoint()).toEqual({ kind: 'fenced' })
+  })
+
+  test('at-least-once makes them eligible again with the uncertain post counted', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(6))
+    const lost = await stage.hold()
+    const { opened } = await stage.hold()
+    expect(opened).toMatchObject({ fence: 2, takeover: true, uncertain: 4, settled: [] })
+    expect([...opened.vector].map(codeOf)).toEqual([1, 1, 1, 1, 0, 0])
+    expect([...opened.vector].map(postsOf)).toEqual([1, 1, 1, 1, 0, 0])
+    expect(await stage.totals()).toEqual({ pending: 6 })
+    expect(await lost.checkpoint()).toEqual({ kind: 'fenced' })
+  })
+
+  test('counts, and so does each further one', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(6))
+    for (let at = 0; at < 4; at += 1) await stage.hold()
+    expect(await stage.record()).toMatchObject({ takeovers: 3 })
+    expect(await stage.batch('k')).toBe('3')
+  })
+
+  test('in a stopped campaign settles what is uncertain first and closes the batch', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(6), { terms: TOAST })
+    const lost = await stage.hold(TOAST)
+    await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancelled')
+    expect(await stage.record()).toMatchObject({ finishedAtMs: undefined })
+    expect(await stage.open(TOAST)).toEqual({ kind: 'closed' })
+    expect(await stage.totals()).toEqual({ in_doubt: 4, cancelled: 2 })
+    expect((await stage.record()).finishedAtMs).toBeTypeOf('number')
+    expect(await lost.checkpoint()).toEqual({ kind: 'closed' })
+  })
+
+  test('three without progress narrow the window to one', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(6))
+    const windows: number[] = []
+    for (let at = 0; at < 4; at += 1) windows.push((await stage.hold()).opened.window)
+    expect(windows).toEqual([4, 4, 4, 1])
+    const hand = await stage.hold()
+    await expect(hand.want(1, 2).checkpoint()).rejects.toThrow(/LEDGER 3 credits exceed the window of 1/)
+  })
+
+  test('progress widens the window again', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(6))
+    for (let at = 0; at < 3; at += 1) await stage.hold()
+    const hand = await stage.hold()
+    await hand.outcome(code.accepted, 0).want(1).checkpoint()
+    expect((await stage.hold()).opened.window).toBe(4)
+  })
+
+  test('the same lone recipient at two in a row is failed as poison, and its neighbours go on untouched', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(6))
+    for (let at = 0; at < 5; at += 1) await stage.hold()
+    expect(await stage.totals()).toEqual({ pending: 6 })
+    const { opened } = await stage.hold()
+    expect([...opened.vector].map(codeOf)).toEqual([code.failedPoison, 1, 1, 1, 1, 0])
+    expect(opened.window).toBe(4)
+    expect(opened.settled).toEqual([{ class: 'failed', count: 1 }])
+    expect(await stage.totals()).toEqual({ failed: 1, pending: 5 })
+  })
+
+  test('a batch of one recipient is no poison because its owner was lost twice', async () => {
+    const stage = new Stage()
+    await stage.sending([9])
+    for (let at = 0; at < 5; at += 1) await stage.hold()
+    expect(await stage.totals()).toEqual({ pending: 1 })
+    await stage.hold()
+    expect(await stage.totals()).toEqual({ failed: 1 })
+  })
+})
+
+describe('who is not posted to', () => {
+  test('a channel that left after the freeze is unregistered', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(3))
+    await stage.bench.redis.hset(stage.bench.keys.uri(stage.app, 0), '0', 'ch-0\0\u00000;;')
+    await stage.bench.redis.hdel(stage.bench.keys.uri(stage.app, 0), '2')
+    const { opened } = await stage.hold()
+    expect(opened.uris).toEqual(['', uriOf('u1'), ''])
+    expect(await stage.totals()).toEqual({ unregistered: 2, pending: 1 })
+  })
+
+  test('one that opted out after the freeze is suppressed', async () => {
+    const stage = new Stage()
+    await stage.sending([0, 1, 600])
+    await stage.bench.redis.setbit(stage.bench.keys.optOut(stage.app), 600, 1)
+    expect((await stage.hold()).opened.uris[2]).toBe('')
+    expect(await stage.codes()).toEqual([1, 1, code.suppressedOptOut])
+    expect(await stage.totals()).toEqual({ suppressed: 1, pending: 2 })
+  })
+
+  test('a closed raw gate stops raw notifications and no others', async () => {
+    const stage = new Stage()
+    const raw = { ...TILE, type: 'raw' }
+    await stage.sending(upTo(2), { terms: raw })
+    await stage.setGate(1, 0x8000_0000)
+    await stage.hold(raw)
+    expect(await stage.totals()).toEqual({ gated: 1, pending: 1 })
+    await stage.sending(upTo(2), { id: 'c2' })
+    expect((await stage.hold(TILE, stage.ref('c2'))).credited).toEqual([0, 1])
+  })
+
+  test('a held channel waits and tells until when', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(3))
+    const until = (await stage.second()) + 90
+    await stage.setGate(0, until + 60)
+    await stage.setGate(2, until)
+    const hand = await stage.hold()
+    expect(hand.credited).toEqual([1])
+    expect(hand.opened.heldUntilSecond).toBe(until)
+    expect(await stage.totals()).toEqual({ pending: 3 })
+    await hand.outcome(code.accepted, 1).park()
+    await stage.setGate(2, (await stage.second()) - 1)
+    expect((await stage.hold()).credited).toEqual([2])
+  })
+
+  test('a batch in which nobody can be posted to closes with an answer for each', async () => {
+    const stage = new Stage()
+    await stage.frozen(upTo(2))
+    await stage.ledger.plan(stage.ref(), {
+      cursor: 0,
+      nextCursor: 1,
+      ends: true,
+      batches: [{ fromPage: 0, toPage: 0, recipients: 2 }],
+    })
+    const hand = await stage.hold()
+    expect(hand.credited).toEqual([])
+    expect(await hand.close()).toMatchObject({ batchClosed: true, campaignFinished: true })
+    expect(await stage.totals()).toEqual({ unregistered: 2 })
+  })
+})

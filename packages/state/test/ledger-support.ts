@@ -1,0 +1,295 @@
+import { randomUUID } from 'node:crypto'
+import type { AppId, CampaignId, OverLimitPolicy } from '@wns-fanout/domain'
+import { byteOf, code, codeOf, isSettled, postsOf } from '@wns-fanout/domain'
+import type {
+  BatchRef,
+  BatchTerms,
+  CampaignDefinition,
+  CampaignRecord,
+  Checkpoint,
+  CheckpointAnswer,
+  CreateAnswer,
+  OpenAnswer,
+  OpenBatch,
+} from '@wns-fanout/state'
+import { CampaignStore, Ledger } from '@wns-fanout/state'
+import type { Bench } from './support.ts'
+import { NEWS, setup, uriOf } from './support.ts'
+
+export const PAGE = 512
+export const TILE: BatchTerms = {
+  window: 4,
+  delivery: 'at-least-once',
+  type: 'tile',
+  guardSeconds: 0,
+  maxAttempts: 5,
+  wantsVariables: false,
+  wantsLocales: false,
+}
+export const TOAST: BatchTerms = { ...TILE, delivery: 'at-most-once', type: 'toast' }
+
+export interface CampaignOptions {
+  readonly id?: string
+  readonly terms?: BatchTerms
+  readonly policy?: OverLimitPolicy
+  readonly topic?: string
+  readonly topicIntervalMs?: number
+  readonly startAtMs?: number
+  readonly expiresAtMs?: number
+}
+
+/** Channels, campaigns and batches of one app, written the short way. */
+export class Stage {
+  readonly bench: Bench
+  readonly ledger: Ledger
+  readonly campaigns: CampaignStore
+  readonly app: AppId = NEWS
+
+  constructor(bench: Bench = setup()) {
+    this.bench = bench
+    this.ledger = new Ledger(bench.redis, bench.keys)
+    this.campaigns = new CampaignStore(bench.redis, bench.keys)
+  }
+
+  /** Registers the channels with these ordinals. */
+  async channels(ordinals: readonly number[]): Promise<void> {
+    const pipeline = this.bench.redis.pipeline()
+    for (const ordinal of ordinals) {
+      const page = Math.floor(ordinal / PAGE)
+      const value = `ch-${ordinal}\0${uriOf(`u${ordinal}`)}\u00000;;`
+      pipeline.hset(this.bench.keys.uri(this.app, page), String(ordinal % PAGE), value)
+      pipeline.setbit(this.bench.keys.occupied(this.app), ordinal, 1)
+    }
+    await pipeline.exec()
+  }
+
+  async moveTo(ordinal: number, uri: string): Promise<void> {
+    const key = this.bench.keys.uri(this.app, Math.floor(ordinal / PAGE))
+    await this.bench.redis.hset(key, String(ordinal % PAGE), `ch-${ordinal}\0${uri}\u00000;;`)
+  }
+
+  async uriAt(ordinal: number): Promise<string> {
+    const key = this.bench.keys.uri(this.app, Math.floor(ordinal / PAGE))
+    return (await this.bench.redis.hget(key, String(ordinal % PAGE)))?.split('\0')[1] ?? ''
+  }
+
+  async stampAt(ordinal: number, type = 'tile'): Promise<number> {
+    const key = this.bench.keys.stamp(this.app, type, Math.floor(ordinal / PAGE))
+    const bytes = await this.bench.redis.getrangeBuffer(key, (ordinal % PAGE) * 4, (ordinal % PAGE) * 4 + 3)
+    return bytes.length < 4 ? 0 : bytes.readUInt32BE()
+  }
+
+  async setStamp(ordinal: number, second: number, type = 'tile'): Promise<void> {
+    const bytes = Buffer.alloc(4)
+    bytes.writeUInt32BE(second)
+    const key = this.bench.keys.stamp(this.app, type, Math.floor(ordinal / PAGE))
+    await this.bench.redis.setrange(key, (ordinal % PAGE) * 4, bytes)
+  }
+
+  async setGate(ordinal: number, value: number): Promise<void> {
+    const bytes = Buffer.alloc(4)
+    bytes.writeUInt32BE(value)
+    await this.bench.redis.setrange(
+      this.bench.keys.gate(this.app, Math.floor(ordinal / PAGE)),
+      (ordinal % PAGE) * 4,
+      bytes,
+    )
+  }
+
+  async second(): Promise<number> {
+    return Math.floor((await this.campaigns.redisNowMs()) / 1000)
+  }
+
+  create(options: CampaignOptions = {}): Promise<CreateAnswer> {
+    const terms = options.terms ?? TILE
+    const definition: CampaignDefinition = {
+      id: (options.id ?? 'c1') as CampaignId,
+      app: this.app,
+      request: { notification: { type: 'badge', value: 1 }, audience: { all: true } },
+      update: 'generic',
+      topic: options.topic ?? 'default',
+      delivery: terms.delivery,
+      priority: 'normal',
+      guardSeconds: terms.guardSeconds,
+      maxAttempts: terms.maxAttempts,
+      retentionDays: 7,
+    }
+    // The store takes the type from the request; only the word matters here.
+    const request = { ...definition.request, notification: { ...definition.request.notification, type: terms.type } }
+    return this.campaigns.create({
+      definition: { ...definition, request: request as CampaignDefinition['request'] },
+      policy: options.policy ?? 'reject',
+      topicIntervalMs: options.topicIntervalMs ?? 0,
+      ...(options.startAtMs === undefined ? {} : { startAtMs: options.startAtMs }),
+      ...(options.expiresAtMs === undefined ? {} : { expiresAtMs: options.expiresAtMs }),
+    })
+  }
+
+  /** A campaign that sends to these ordinals, none of them planned. */
+  async frozen(ordinals: readonly number[], options: CampaignOptions = {}): Promise<CampaignId> {
+    const id = (options.id ?? 'c1') as CampaignId
+    await this.create(options)
+    const targets = this.bench.keys.targets(this.app, id)
+    const pipeline = this.bench.redis.pipeline()
+    for (const ordinal of ordinals) pipeline.setbit(targets, ordinal, 1)
+    await pipeline.exec()
+    await this.campaigns.launch(this.app, id)
+    await this.campaigns.frozen(this.app, id, ordinals.length)
+    return id
+  }
+
+  /** A campaign of one sealed batch that holds all of its ordinals. */
+  async sending(ordinals: readonly number[], options: CampaignOptions = {}): Promise<CampaignId> {
+    const id = await this.frozen(ordinals, options)
+    await this.channels(ordinals)
+    const pages = ordinals.map((ordinal) => Math.floor(ordinal / PAGE))
+    const [fromPage, toPage] = [Math.min(...pages), Math.max(...pages)]
+    await this.ledger.plan(
+      { app: this.app, campaign: id },
+      {
+        cursor: 0,
+        nextCursor: toPage + 1,
+        ends: true,
+        batches: [{ fromPage, toPage, recipients: ordinals.length }],
+      },
+    )
+    return id
+  }
+
+  ref(campaign: string = 'c1', seq = 0): BatchRef {
+    return { app: this.app, campaign: campaign as CampaignId, seq }
+  }
+
+  open(terms: BatchTerms = TILE, owner: string = randomUUID(), ref = this.ref()): Promise<OpenAnswer> {
+    return this.ledger.open(ref, owner, terms)
+  }
+
+  /** Opens a batch that has to open. */
+  async hold(terms: BatchTerms = TILE, ref = this.ref()): Promise<Hand> {
+    const owner = randomUUID()
+    const answer = await this.open(terms, owner, ref)
+    if (answer.kind !== 'open') throw new Error(`the batch did not open: ${answer.kind}`)
+    return new Hand(this, ref, owner, terms, answer)
+  }
+
+  async record(campaign = 'c1'): Promise<CampaignRecord> {
+    const record = await this.campaigns.get(this.app, campaign as CampaignId)
+    if (record === null) throw new Error(`there is no campaign ${campaign}`)
+    return record
+  }
+
+  /** The totals that are not 0. */
+  async totals(campaign = 'c1'): Promise<Record<string, number>> {
+    return Object.fromEntries(Object.entries((await this.record(campaign)).totals).filter(([, count]) => count !== 0))
+  }
+
+  async vector(ref = this.ref()): Promise<number[]> {
+    const key = this.bench.keys.vector(ref.app, ref.campaign, ref.seq)
+    return [...((await this.bench.redis.getBuffer(key)) ?? [])]
+  }
+
+  async codes(ref = this.ref()): Promise<number[]> {
+    return (await this.vector(ref)).map(codeOf)
+  }
+
+  batch(field: string, ref = this.ref()): Promise<string | null> {
+    return this.bench.redis.hget(this.bench.keys.batch(ref.app, ref.campaign, ref.seq), field)
+  }
+}
+
+/** An owner's hands on its batch: says what became of recipients, asks for credit, ends. */
+export class Hand {
+  readonly stage: Stage
+  readonly ref: BatchRef
+  readonly owner: string
+  readonly terms: BatchTerms
+  readonly opened: OpenBatch
+  readonly vector: Uint8Array
+  number = 0
+  #changed: number[] = []
+  #last: Checkpoint | undefined
+
+  constructor(stage: Stage, ref: BatchRef, owner: string, terms: BatchTerms, opened: OpenBatch) {
+    this.stage = stage
+    this.ref = ref
+    this.owner = owner
+    this.terms = terms
+    this.opened = opened
+    this.vector = opened.vector.slice()
+  }
+
+  get credited(): number[] {
+    return [...this.vector.keys()].filter((position) => codeOf(this.vector[position] ?? 0) === code.credited)
+  }
+
+  /** What came of a post to each of these; pending codes too. */
+  outcome(value: number, ...positions: readonly number[]): this {
+    for (const position of positions) {
+      this.vector[position] = byteOf(value, postsOf(this.vector[position] ?? 0) + 1)
+      this.#changed.push(position)
+    }
+    return this
+  }
+
+  want(...positions: readonly number[]): this {
+    for (const position of positions) this.vector[position] = byteOf(code.credited, postsOf(this.vector[position] ?? 0))
+    return this
+  }
+
+  giveBack(): this {
+    for (const position of this.credited) this.vector[position] = byteOf(code.pending, postsOf(this.vector[position]))
+    return this
+  }
+
+  async checkpoint(change: Partial<Checkpoint> = {}): Promise<CheckpointAnswer> {
+    this.number += 1
+    this.#last = {
+      number: this.number,
+      vector: this.vector.slice(),
+      changed: this.#changed,
+      dead: [],
+      gates: [],
+      samples: [],
+      ...change,
+    }
+    this.#changed = []
+    const answer = await this.again()
+    if (answer.kind === 'ok') for (const { position, byte } of answer.adjusted) this.vector[position] = byte
+    return answer
+  }
+
+  /** The last checkpoint once more, as after a lost reply. */
+  again(): Promise<CheckpointAnswer> {
+    if (this.#last === undefined) throw new Error('there was no checkpoint')
+    return this.stage.ledger.checkpoint(this.ref, this.owner, this.opened, this.terms, this.#last)
+  }
+
+  /** Reports these positions as dead under the URI that they were opened with. */
+  bury(value: number, ...positions: readonly number[]): Promise<CheckpointAnswer> {
+    this.outcome(value, ...positions)
+    return this.checkpoint({
+      dead: positions.map((position) => ({
+        position,
+        ordinal: this.opened.ordinals[position],
+        uri: this.opened.uris[position],
+      })),
+    })
+  }
+
+  close(): Promise<CheckpointAnswer> {
+    return this.checkpoint({ end: 'close' })
+  }
+
+  /** Parks with all credit given back; where stamps are cleared every pending position is told. */
+  park(options: { readonly untilMs?: number; readonly clearStamps?: boolean } = {}): Promise<CheckpointAnswer> {
+    const clearStamps = options.clearStamps ?? false
+    this.giveBack()
+    const pending = [...this.vector.keys()].filter((position) => !isSettled(codeOf(this.vector[position])))
+    return this.checkpoint({
+      end: { parkUntilMs: options.untilMs ?? 0, clearStamps },
+      changed: clearStamps ? [...this.#changed, ...pending] : this.#changed,
+    })
+  }
+}
+
+export const upTo = (count: number, from = 0): number[] => Array.from({ length: count }, (_, at) => from + at)
