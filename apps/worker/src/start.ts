@@ -26,14 +26,14 @@ import { reporter } from './report.ts'
 /** Start a worker; resolves when it serves every app. Exits with 1 and a readable line when it cannot start. */
 export const startWorker = async (env: NodeJS.ProcessEnv): Promise<void> => {
   try {
-    await start(workerConfig(env))
+    await start(workerConfig(env), env)
   } catch (error) {
     process.stderr.write(`wns-fanout worker cannot start: ${error instanceof Error ? error.message : String(error)}\n`)
     process.exit(1)
   }
 }
 
-const start = async (config: WorkerConfig): Promise<void> => {
+const start = async (config: WorkerConfig, env: NodeJS.ProcessEnv): Promise<void> => {
   const logger = createLogger({ name: 'worker', level: config.LOG_LEVEL })
   const life = createLifecycle(logger)
   life.installSignals()
@@ -69,7 +69,7 @@ const start = async (config: WorkerConfig): Promise<void> => {
 
   const keys = new Keys(config.WNS_FANOUT_PREFIX)
   await ensureEpoch(redis, keys)
-  const apps = new AppStore(redis, keys, keyring)
+  const apps = new AppStore(redis, keys, keyring, { env })
   const transport = createTransport({
     routeTo: config.WNS_ROUTE_TO,
     caFile: config.WNS_CA_FILE,
@@ -89,6 +89,7 @@ const start = async (config: WorkerConfig): Promise<void> => {
   })
   const permits = new Permits(redis, keys)
   const limits = new Map<AppId, RateLimit>()
+  const identities = new Map<AppId, string>()
   const permitsOf = once((app: AppId) => {
     const appPermits = new AppPermits(permits, app, {
       limit: () => limits.get(app) ?? { ratePerSecond: 1, burst: 1 },
@@ -113,7 +114,17 @@ const start = async (config: WorkerConfig): Promise<void> => {
     permits: permitsOf,
     token: once((app: AppId) => tokenSource(tokens, app)),
     emit,
-    onApp: ({ settings }) => limits.set(settings.app, { ratePerSecond: settings.ratePerSecond, burst: settings.burst }),
+    onApp: ({ settings, identity }) => {
+      limits.set(settings.app, { ratePerSecond: settings.ratePerSecond, burst: settings.burst })
+      // A token of the client that the app was before would be answered by 403, and refuse recipients for good.
+      if (identities.get(settings.app) !== identity) tokens.forget(settings.app)
+      identities.set(settings.app, identity)
+    },
+    onAppGone: (app) => {
+      limits.delete(app)
+      identities.delete(app)
+      tokens.forget(app)
+    },
     laneCount: config.WNS_FANOUT_LANES,
     lockMs: config.WNS_FANOUT_LOCK_MS,
     ...(config.WNS_FANOUT_APPS === undefined ? {} : { only: new Set(config.WNS_FANOUT_APPS) }),

@@ -18,3 +18,5 @@ export type RetryReason =
   | 'not-sent'
   | 'ambiguous'
   | 'unauthorized'
+  /** Not posted at all, since its host mostly fails now. */
+  | 'host-resting'

@@ -6,24 +6,24 @@ import {
   code,
   codeOf,
   isSettled,
+  isTerminal,
   pendingCode,
   postsOf,
   splitChannelUri,
 } from '@wns-fanout/domain'
-import type {
-  BatchRef,
-  BatchTerms,
-  Checkpoint,
-  CheckpointAnswer,
-  DeadChannel,
-  GateChange,
-  OpenBatch,
-} from '@wns-fanout/state'
+import type { BatchRef, BatchTerms, Checkpoint, CheckpointAnswer, OpenBatch } from '@wns-fanout/state'
+import { TokenRefused } from '@wns-fanout/state'
+import type { AppGate } from './app-gate.ts'
+import { PROBE_EVERY_MS } from './app-gate.ts'
+import type { HostBreakers } from './breaker.ts'
 import { decide } from './decide.ts'
+import type { Told } from './findings.ts'
+import { Findings } from './findings.ts'
 import { PostHeaders } from './post-headers.ts'
 
-/** The lanes of a process. `tryPost` returns false when no lane is free; `onFree` tells when to try again. */
-export interface Lanes {
+/** The lanes of a process as one app may use them. */
+export interface AppLanes {
+  /** False when no lane is free; the listeners of `onFree` then hear when to try again. */
   tryPost(
     origin: string,
     path: string,
@@ -32,6 +32,8 @@ export interface Lanes {
     done: (context: number, outcome: Outcome, durationMs: number) => void,
     context: number,
   ): boolean
+  /** To be called once for every post that was answered. */
+  ended(): void
   onFree(listener: () => void): () => void
 }
 
@@ -61,7 +63,9 @@ export interface TokenSource {
 }
 
 export interface BatchRunDeps {
-  readonly lanes: Lanes
+  readonly lanes: AppLanes
+  readonly hosts: HostBreakers
+  readonly gate: AppGate
   readonly permits: PermitSource
   readonly token: TokenSource
   readonly checkpoint: (change: Checkpoint) => Promise<CheckpointAnswer>
@@ -75,10 +79,21 @@ export interface BatchSpec {
   readonly ref: BatchRef
   readonly terms: BatchTerms
   readonly message: PreparedMessage
+  /** Posts a second at most, for a campaign that is spread over a time. */
+  readonly paceRatePerSecond?: number | undefined
+  /** Post one notification to find out whether the app's breaker may close. */
+  readonly isProbe?: boolean | undefined
 }
 
 export type BatchEnd =
-  | { readonly kind: 'closed'; readonly campaignFinished: boolean; readonly live: number; readonly planCursor: number }
+  | {
+      readonly kind: 'closed'
+      readonly campaignFinished: boolean
+      /** The campaign was cancelled, halted or has expired: what nobody holds is to be swept. */
+      readonly isStopped: boolean
+      readonly live: number
+      readonly planCursor: number
+    }
   /** `delayMs` from now on; `reason` says what the batch waits for. */
   | {
       readonly kind: 'parked'
@@ -89,7 +104,7 @@ export type BatchEnd =
     }
   | { readonly kind: 'fenced' }
 
-export type ParkReason = RetryReason | 'paused' | 'stopping' | 'in-hand' | 'no-token' | 'held'
+export type ParkReason = RetryReason | 'breaker' | 'paused' | 'stopping' | 'in-hand' | 'no-token' | 'held'
 
 const CHECKPOINT_MS = 250
 /** Without anything to tell, a checkpoint still asks how the campaign stands and renews the lease. */
@@ -98,8 +113,7 @@ const HEARTBEAT_MS = 2000
 const IN_HAND_MS = 60_000
 /** A rest of the app that is longer than this is not waited for with a batch in hand. */
 const LONG_PAUSE_MS = 3000
-const DURATION_SAMPLE = 16
-const SAMPLES_PER_CHECKPOINT = 20
+const NO_TOKEN_MS = 5000
 
 /**
  * One opened batch on its way to closed, parked or fenced.
@@ -114,6 +128,8 @@ export class BatchRun {
   readonly #spec: BatchSpec
   readonly #opened: OpenBatch
   readonly #headers: PostHeaders
+  /** Credit at most now: small while the campaign has few answers, so that one that is refused by all stops early. */
+  #window: number
   readonly #vector: Uint8Array
   /** Attempts spent by each recipient before its credit, and whether its URI had changed once. */
   readonly #spent: Uint8Array
@@ -136,22 +152,14 @@ export class BatchRun {
   #permitUntilMs = 0
   #permitGrantedAtMs = 0
   readonly #permittedAtMs: Float64Array
+  readonly #origins: string[]
   #fetchingToken = false
   #rejectedToken: string | undefined
   #retryDelayMs = 0
   #retryReason: RetryReason | undefined
   #throttled = false
 
-  // What the next checkpoint has to tell.
-  #changed: number[] = []
-  #dead: DeadChannel[] = []
-  #gates: GateChange[] = []
-  #samples: string[] = []
-  #responses = new Map<number | 'none', number>()
-  #retries = new Map<RetryReason, number>()
-  #durationsMs: number[] = []
-  #sinceCheckpoint = 0
-  #posts = 0
+  readonly #findings = new Findings()
 
   #done = false
   #finish: (end: BatchEnd) => void = () => {}
@@ -164,9 +172,11 @@ export class BatchRun {
     this.#openedAtMs = performance.now()
     this.#acknowledgedAtMs = this.#openedAtMs
     this.#vector = opened.vector
+    this.#window = opened.window
     this.#spent = opened.before.map((byte) => spentBefore(byte, spec.terms.maxAttempts))
     this.#rotated = new Set()
     this.#permittedAtMs = new Float64Array(opened.vector.length)
+    this.#origins = Array.from({ length: opened.vector.length }, () => '')
     const todo: number[] = []
     opened.uris.forEach((uri, position) => {
       if (codeOf(opened.before[position] ?? 0) === code.rotated) this.#rotated.add(position)
@@ -208,11 +218,13 @@ export class BatchRun {
   /** Start every post that may start now. */
   #pump(): void {
     while (this.#stop === undefined && !this.#done && (this.#again.length > 0 || this.#started < this.#credited)) {
-      if (performance.now() - this.#acknowledgedAtMs > this.#deps.leaseMs) return
+      const nowMs = performance.now()
+      if (nowMs - this.#acknowledgedAtMs > this.#deps.leaseMs) return
+      if (this.#deps.gate.isOpen && this.#spec.isProbe !== true) return this.#rest('breaker', PROBE_EVERY_MS)
+      if (this.#isAheadOfPace(nowMs)) return
       const token = this.#deps.token.current()
       if (token === undefined) return this.#fetchToken()
       if (token === this.#rejectedToken && this.#fetchingToken) return
-      if (!this.#hasPermit()) return
       const again = this.#again.length > 0
       const position = (again ? this.#again[0] : this.#todo[this.#started]) ?? 0
       const target = splitChannelUri(this.#opened.uris[position] ?? '')
@@ -224,7 +236,16 @@ export class BatchRun {
         this.#settle(position, target === null ? code.rejectedUnexpected : code.rejectedTooLarge)
         continue
       }
+      const restMs = this.#deps.hosts.restMs(target.origin)
+      if (restMs > 0) {
+        if (again) this.#again.shift()
+        else this.#started += 1
+        this.#putOff(position, restMs)
+        continue
+      }
+      if (!this.#hasPermit()) return
       const headers = this.#headers.next(token)
+      this.#origins[position] = target.origin
       if (!this.#deps.lanes.tryPost(target.origin, target.path, headers, body, this.#answered, position)) return
       this.#permittedAtMs[position] = this.#permitGrantedAtMs
       this.#permitUntilMs = 0
@@ -233,6 +254,32 @@ export class BatchRun {
       this.#inFlight += 1
     }
     this.#endIfDone()
+  }
+
+  /** A campaign that is spread over a time posts no faster than that, whatever the app may. */
+  #isAheadOfPace(nowMs: number): boolean {
+    const { paceRatePerSecond } = this.#spec
+    if (paceRatePerSecond === undefined) return false
+    return this.#started > ((nowMs - this.#openedAtMs) * paceRatePerSecond) / 1000
+  }
+
+  /** The recipient's host rests: it waits for its host, and that costs no attempt. */
+  #putOff(position: number, delayMs: number): void {
+    this.#uncredit(position)
+    this.#findings.waits('host-resting')
+    this.#retryAfter(delayMs, 'host-resting')
+  }
+
+  #retryAfter(delayMs: number, reason: RetryReason): void {
+    if (delayMs <= this.#retryDelayMs) return
+    this.#retryDelayMs = delayMs
+    this.#retryReason = reason
+  }
+
+  /** Park, and come back in `delayMs`. */
+  #rest(reason: ParkReason, delayMs: number): void {
+    this.#retryDelayMs = Math.max(this.#retryDelayMs, delayMs)
+    this.#halt(reason)
   }
 
   /** A permit is in hand, or one could be taken. One that found no lane is used for the next, until it lapses. */
@@ -257,16 +304,21 @@ export class BatchRun {
 
   readonly #answered = (position: number, outcome: Outcome, durationMs: number): void => {
     this.#inFlight -= 1
+    this.#deps.lanes.ended()
+    if (this.#done) return
+    const reauthorized = this.#reauthorized.has(position)
+    this.#deps.hosts.record(this.#origins[position] ?? '', isHostTrouble(outcome))
     const written = outcome.kind !== 'not-sent'
     const byte = this.#vector[position] ?? 0
     const posts = postsOf(byte) + (written ? 1 : 0)
-    this.#count(outcome, durationMs)
+    this.#findings.answered(outcome, durationMs)
+    if (outcome.kind === 'accepted') this.#deps.token.accepted = this.#headers.token
     if (this.#deps.permits.probing && outcome.kind !== 'app-throttled')
       this.#deps.permits.answered(this.#permittedAtMs[position] ?? 0)
     const disposition = decide(outcome, {
       posts,
       spent: this.#spent[position] ?? 0,
-      reauthorized: this.#reauthorized.has(position),
+      reauthorized,
       delivery: this.#spec.terms.delivery,
       maxAttempts: this.#spec.terms.maxAttempts,
       dice: this.#deps.dice(),
@@ -278,7 +330,7 @@ export class BatchRun {
         break
       case 'bury':
         this.#vector[position] = byteOf(codeOf(byte), posts)
-        this.#dead.push({
+        this.#findings.dead({
           position,
           ordinal: this.#opened.ordinals[position] ?? 0,
           uri: this.#opened.uris[position] ?? '',
@@ -296,31 +348,39 @@ export class BatchRun {
         this.#vector[position] = byteOf(code.credited, posts)
         this.#reauthorized.add(position)
         this.#again.push(position)
-        bump(this.#retries, 'unauthorized')
+        this.#findings.retried('unauthorized')
         this.#fetchToken(this.#headers.token)
         break
       default:
         disposition satisfies never
     }
     if (outcome.kind !== 'accepted') this.#sample(position, outcome)
+    if (this.#deps.gate.record(outcome, reauthorized)) this.#rest('breaker', PROBE_EVERY_MS)
+    else if (
+      this.#spec.isProbe === true &&
+      disposition.kind === 'settle' &&
+      outcome.kind !== 'forbidden' &&
+      outcome.kind !== 'blocked'
+    ) {
+      this.#deps.gate.passed()
+      this.#halt('in-hand')
+    }
     if (this.#spec.message.type === 'raw' && isAway(outcome))
-      this.#gates.push({ ordinal: this.#opened.ordinals[position] ?? 0, closeRawGate: true, holdUntilSecond: 0 })
-    if (this.#sinceCheckpoint >= this.#opened.window / 2) this.#checkpoint()
+      this.#findings.gate({ ordinal: this.#opened.ordinals[position] ?? 0, closeRawGate: true, holdUntilSecond: 0 })
+    if (this.#findings.count >= this.#window / 2) this.#checkpoint()
     this.#pump()
   }
 
   #settle(position: number, settled: number): void {
     this.#vector[position] = byteOf(settled, postsOf(this.#vector[position] ?? 0))
-    this.#changed.push(position)
-    this.#sinceCheckpoint += 1
+    this.#findings.settled(position)
   }
 
   #retryLater(position: number, outcome: Outcome, delayMs: number, reason: RetryReason): void {
-    this.#sinceCheckpoint += 1
-    bump(this.#retries, reason)
+    this.#findings.waits(reason)
     if (reason === 'channel-throttled') {
       const holdUntilSecond = Math.ceil((this.#redisNowMs() + delayMs) / 1000)
-      this.#gates.push({ ordinal: this.#opened.ordinals[position] ?? 0, closeRawGate: false, holdUntilSecond })
+      this.#findings.gate({ ordinal: this.#opened.ordinals[position] ?? 0, closeRawGate: false, holdUntilSecond })
     }
     if (outcome.kind === 'app-throttled') {
       this.#throttled = true
@@ -332,40 +392,14 @@ export class BatchRun {
         ...(outcome.retryAfterMs === undefined ? {} : { retryAfterMs: outcome.retryAfterMs }),
       })
     }
-    if (delayMs > this.#retryDelayMs) {
-      this.#retryDelayMs = delayMs
-      this.#retryReason = reason
-    }
-    // The app's credentials are refused: nobody else in the batch would fare better.
-    if (reason === 'unauthorized') this.#halt('unauthorized')
-  }
-
-  #count(outcome: Outcome, durationMs: number): void {
-    this.#posts += 1
-    if (this.#posts % DURATION_SAMPLE === 1) this.#durationsMs.push(durationMs)
-    const status = 'status' in outcome ? (outcome.status ?? 'none') : 'none'
-    if (outcome.kind === 'not-sent') return
-    bump(this.#responses, status)
-    if (outcome.kind === 'accepted') this.#deps.token.accepted = this.#headers.token
+    this.#retryAfter(delayMs, reason)
   }
 
   #sample(position: number, outcome: Outcome): void {
-    if (this.#samples.length >= SAMPLES_PER_CHECKPOINT) return
-    const trace = 'trace' in outcome ? outcome.trace : undefined
-    const status = 'status' in outcome ? outcome.status : undefined
-    if (isRefusal(outcome)) {
-      const { app, campaign } = this.#spec.ref
-      this.#deps.emit({ type: 'post.refused', app, campaign, status: outcome.status, trace: outcome.trace })
-    }
-    this.#samples.push(
-      JSON.stringify({
-        ordinal: this.#opened.ordinals[position],
-        status: status ?? null,
-        ...('code' in outcome ? { description: outcome.code } : {}),
-        ...trace,
-        at: new Date(this.#redisNowMs()).toISOString(),
-      }),
-    )
+    if (!this.#findings.sample(this.#opened.ordinals[position] ?? 0, outcome, this.#redisNowMs())) return
+    if (!isRefusal(outcome)) return
+    const { app, campaign } = this.#spec.ref
+    this.#deps.emit({ type: 'post.refused', app, campaign, status: outcome.status, trace: outcome.trace })
   }
 
   #fetchToken(rejected?: string): void {
@@ -383,8 +417,8 @@ export class BatchRun {
         (error: unknown) => {
           this.#fetchingToken = false
           this.#deps.emit({ type: 'token.unavailable', app: this.#spec.ref.app, error })
-          this.#retryDelayMs = Math.max(this.#retryDelayMs, 5000)
-          this.#halt('no-token')
+          if (error instanceof TokenRefused && error.code === 'token-rejected') this.#deps.gate.tokenRejected()
+          this.#rest('no-token', NO_TOKEN_MS)
         },
       )
       .finally(() => this.#pump())
@@ -395,11 +429,10 @@ export class BatchRun {
     const now = performance.now()
     const restMs = this.#deps.permits.pausedUntilMs - this.#redisNowMs()
     if (restMs > LONG_PAUSE_MS && this.#stop === undefined) {
-      this.#retryDelayMs = Math.max(this.#retryDelayMs, restMs)
       this.#throttled = true
-      this.#halt('app-throttled')
+      this.#rest('app-throttled', restMs)
     } else if (now - this.#openedAtMs > IN_HAND_MS) this.#halt('in-hand')
-    if (this.#sinceCheckpoint > 0 || now - this.#acknowledgedAtMs > HEARTBEAT_MS) this.#checkpoint()
+    if (this.#findings.count > 0 || now - this.#acknowledgedAtMs > HEARTBEAT_MS) this.#checkpoint()
     this.#pump()
   }
 
@@ -447,38 +480,15 @@ export class BatchRun {
       vector[position] = byteOf(code.credited, postsOf(vector[position] ?? 0))
     }
     this.#number += 1
-    const change: Checkpoint = {
-      number: this.#number,
-      vector,
-      changed: this.#changed,
-      dead: this.#dead,
-      gates: this.#gates,
-      samples: this.#samples,
-      ...(last ? this.#ending(vector) : {}),
-    }
-    const proposal = {
-      change,
-      credit,
-      last,
-      responses: this.#responses,
-      retries: this.#retries,
-      durationsMs: this.#durationsMs,
-    }
-    this.#changed = []
-    this.#dead = []
-    this.#gates = []
-    this.#samples = []
-    this.#responses = new Map()
-    this.#retries = new Map()
-    this.#durationsMs = []
-    this.#sinceCheckpoint = 0
-    return proposal
+    const told = this.#findings.take()
+    const ending = last ? this.#ending(vector, told.changed) : {}
+    return { change: { ...told, number: this.#number, vector, ...ending }, told, credit, last }
   }
 
   /** How far credit may reach: the window less what is credited and not settled. */
   #creditWanted(): number {
     const open = this.#inFlight + this.#again.length + (this.#credited - this.#started)
-    return Math.min(this.#todo.length, this.#credited + Math.max(0, this.#opened.window - open))
+    return Math.min(this.#todo.length, this.#credited + Math.max(0, this.#window - open))
   }
 
   #uncredit(position: number): void {
@@ -487,16 +497,16 @@ export class BatchRun {
     this.#vector[position] = byteOf(before, postsOf(byte))
   }
 
-  #ending(vector: Uint8Array): Pick<Checkpoint, 'end' | 'changed'> {
+  #ending(vector: Uint8Array, changed: readonly number[]): Pick<Checkpoint, 'end' | 'changed'> {
     const pending: number[] = []
     vector.forEach((byte, position) => {
       if (!isSettled(codeOf(byte))) pending.push(position)
     })
-    if (pending.length === 0 || this.#stop === 'final') return { end: 'close', changed: this.#changed }
+    if (pending.length === 0 || this.#stop === 'final') return { end: 'close', changed }
     const clearStamps = this.#stop === 'paused' || this.#throttled
     return {
       end: { parkUntilMs: this.#redisNowMs() + this.#parkDelayMs(), clearStamps },
-      changed: clearStamps ? [...this.#changed, ...pending] : this.#changed,
+      changed: clearStamps ? [...changed, ...pending] : changed,
     }
   }
 
@@ -517,15 +527,16 @@ export class BatchRun {
       return this.#finish({ kind: 'fenced' })
     }
     this.#acknowledgedAtMs = sentAtMs
+    this.#window = answer.window
     this.#deps.emit({
       type: 'batch.checkpointed',
       app: this.#spec.ref.app,
       campaign: this.#spec.ref.campaign,
       notification: this.#spec.message.type,
       settled: answer.settled,
-      responses: proposal.responses,
-      retries: proposal.retries,
-      durationsMs: proposal.durationsMs,
+      responses: proposal.told.responses,
+      retries: proposal.told.retries,
+      durationsMs: proposal.told.durationsMs,
       checkpointMs: performance.now() - sentAtMs,
     })
     if (proposal.last) return this.#ended(answer)
@@ -549,7 +560,13 @@ export class BatchRun {
   #ended(answer: CheckpointAnswer & { readonly kind: 'ok' }): void {
     const { live, planCursor } = answer
     if (answer.batchClosed)
-      return this.#finish({ kind: 'closed', campaignFinished: answer.campaignFinished, live, planCursor })
+      return this.#finish({
+        kind: 'closed',
+        campaignFinished: answer.campaignFinished,
+        isStopped: isTerminal(answer.state) && answer.state !== 'completed',
+        live,
+        planCursor,
+      })
     this.#finish({ kind: 'parked', delayMs: this.#parkDelayMs(), reason: this.#parkReason(answer), live, planCursor })
   }
 
@@ -569,10 +586,13 @@ interface Proposal {
   /** How far `#credited` goes once the ledger has agreed. */
   readonly credit: number
   readonly last: boolean
-  readonly responses: ReadonlyMap<number | 'none', number>
-  readonly retries: ReadonlyMap<RetryReason, number>
-  readonly durationsMs: readonly number[]
+  readonly told: Told
 }
+
+/** The host, or the way to it, is in trouble; whatever else WNS answers is about the app or the channel. */
+const isHostTrouble = (outcome: Outcome): boolean =>
+  (outcome.kind === 'not-sent' && !outcome.code.startsWith('invalid-')) ||
+  (outcome.kind === 'server-error' && outcome.status === 503)
 
 /** After these WNS wants no more raw notifications for the channel until its app has asked again. */
 const isAway = (outcome: Outcome): boolean =>
@@ -581,10 +601,6 @@ const isAway = (outcome: Outcome): boolean =>
 type Refusal = Extract<Outcome, { kind: 'blocked' | 'bad-request' | 'forbidden' | 'too-large' | 'unexpected' }>
 const isRefusal = (outcome: Outcome): outcome is Refusal =>
   ['blocked', 'bad-request', 'forbidden', 'too-large', 'unexpected'].includes(outcome.kind)
-
-const bump = <K>(counts: Map<K, number>, key: K): void => {
-  counts.set(key, (counts.get(key) ?? 0) + 1)
-}
 
 /** A credit that was resumed hides how many attempts were spent; its posts are the safe guess, one attempt is left. */
 const spentBefore = (byte: number, maxAttempts: number): number =>

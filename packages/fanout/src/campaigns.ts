@@ -1,7 +1,8 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type {
   AppId,
   AppSettings,
+  Audience,
   Campaign,
   CampaignId,
   CampaignRequest,
@@ -70,8 +71,15 @@ export class Campaigns {
   /**
    * Admit a campaign. Throws a Problem: `invalid` with every fault, `guard-interval` with the time at which it would be
    * admitted, `redis-memory` when Redis is nearly full.
+   *
+   * @param options.idempotencyKey callers that give the same one mean the same campaign: it is created once, even if
+   *   the process died between creating it and saying so
    */
-  async create(app: AppSettings, request: CampaignRequest, parent?: CampaignId): Promise<Campaign> {
+  async create(
+    app: AppSettings,
+    request: CampaignRequest,
+    { parent, idempotencyKey }: { readonly parent?: CampaignId; readonly idempotencyKey?: string | undefined } = {},
+  ): Promise<Campaign> {
     refuse(faultsOfRequest(app, request, await this.#deps.campaigns.redisNowMs()))
     const ratio = await memoryShare(this.#deps.redis)
     if (ratio > MEMORY_LIMIT)
@@ -79,7 +87,8 @@ export class Campaigns {
         'redis-memory',
         `Redis uses ${Math.round(ratio * 100)} % of its memory; new campaigns wait until it is below 80 %`,
       )
-    const definition = define(app, request, parent)
+    const id = idempotencyKey === undefined ? newCampaignId() : await this.#idFor(app.app, idempotencyKey)
+    const definition = define(app, request, id, parent)
     const answer = await this.#deps.campaigns.create({
       definition,
       policy: request.overLimit ?? 'reject',
@@ -104,6 +113,13 @@ export class Campaigns {
     const { effectiveRatePerSecond } = await this.#deps.condition(app.app)
     const seconds = Math.max(Math.ceil(size / effectiveRatePerSecond), request.pace?.overSeconds ?? 0)
     return { audienceSize: size, estimate: { seconds, ratePerSecond: effectiveRatePerSecond } }
+  }
+
+  /** How many an audience holds now, those who opted out not counted. */
+  async count(app: AppId, audience: Audience): Promise<number> {
+    const evaluable =
+      'failedOf' in audience ? { bitmapKey: await writeRecipientsOf(this.#deps, app, audience) } : audience
+    return (await this.#deps.audiences.count(app, evaluable)).size
   }
 
   async get(id: CampaignId): Promise<Campaign | null> {
@@ -166,7 +182,7 @@ export class Campaigns {
     if (settings === null) throw new Problem('not-found', `there is no app ${app}`)
     const { startAt: _, expiresAt: __, sample: ___, canary: ____, ...request } = record.definition.request
     const includeInDoubt = options.includeInDoubt === true ? { includeInDoubt: true } : {}
-    return this.create(settings, { ...request, audience: { failedOf: id, ...includeInDoubt } }, id)
+    return this.create(settings, { ...request, audience: { failedOf: id, ...includeInDoubt } }, { parent: id })
   }
 
   /** One result for every recipient, in the order of registration. */
@@ -197,6 +213,13 @@ export class Campaigns {
     const ids = await this.#deps.campaigns.active(app)
     const records = await Promise.all(ids.map((id) => this.#deps.campaigns.get(app, id)))
     return records.filter((record) => record !== null)
+  }
+
+  /** The id of the campaign that a key means: a key means another one after a day. */
+  async #idFor(app: AppId, idempotencyKey: string): Promise<CampaignId> {
+    const id = campaignIdOf(app, idempotencyKey)
+    const known = await this.#deps.campaigns.get(app, id)
+    return known === null || known.redisNowMs - known.createdAtMs < DAY_MS ? id : newCampaignId()
   }
 
   async #view(app: AppId, id: CampaignId): Promise<Campaign> {
@@ -251,13 +274,23 @@ const isRefusal = (sample: { readonly status: number | null }): boolean =>
 
 const instant = (text: string | undefined): number | undefined => (text === undefined ? undefined : Date.parse(text))
 
-/** A campaign's id: twelve characters of a random number that sorts by nothing. */
+/** A campaign's id: a random number of 80 bits in base 36. */
 const newCampaignId = (): CampaignId => BigInt(`0x${randomBytes(10).toString('hex')}`).toString(36) as CampaignId
 
-const define = (app: AppSettings, request: CampaignRequest, parent: CampaignId | undefined): CampaignDefinition => {
+const campaignIdOf = (app: AppId, idempotencyKey: string): CampaignId =>
+  BigInt(`0x${createHash('sha256').update(`${app}\0${idempotencyKey}`).digest('hex').slice(0, 20)}`).toString(
+    36,
+  ) as CampaignId
+
+const define = (
+  app: AppSettings,
+  request: CampaignRequest,
+  id: CampaignId,
+  parent: CampaignId | undefined,
+): CampaignDefinition => {
   const update = request.update ?? 'generic'
   return {
-    id: newCampaignId(),
+    id,
     app: app.app,
     request,
     update,

@@ -8,7 +8,7 @@ export const conditionOf =
   async (app: AppId): Promise<AppCondition> => {
     const record = await apps.get(app)
     if (record === null) return { paused: true, effectiveRatePerSecond: 0 }
-    const { effectiveRate, pausedUntilMs } = await permits.read(app, record.settings)
+    const { effectiveRate, pausedUntilMs } = await permits.look(app, record.settings)
     return {
       paused: record.state === 'paused',
       effectiveRatePerSecond: effectiveRate,

@@ -1,5 +1,6 @@
 export { AppPermits } from './app-permits.ts'
-export type { BatchEnd, Lanes, ParkReason, PermitSource, TokenSource } from './batch-run.ts'
+export type { BatchEnd, ParkReason, PermitSource, TokenSource } from './batch-run.ts'
+export type { Lanes } from './lane-shares.ts'
 export { Campaigns } from './campaigns.ts'
 export type { CampaignsDeps, Estimate, Sample } from './campaigns.ts'
 export { BATCH_RECIPIENTS, cutBatches, ordinalsIn, popcount } from './cut.ts'

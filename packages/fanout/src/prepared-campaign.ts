@@ -7,6 +7,8 @@ export interface PreparedCampaign {
   readonly definition: CampaignDefinition
   readonly message: PreparedMessage
   readonly terms: BatchTerms
+  /** Posts a second for each of its batches, for a campaign that is spread over a time. */
+  readonly paceRatePerSecond: number | undefined
 }
 
 /** Credit at most: small where an uncertain recipient is lost to the campaign, larger where it only costs a repeat. */
@@ -14,11 +16,13 @@ const windows = { 'at-least-once': 256, 'at-most-once': 64 } as const
 
 const KEPT = 64
 
-export const prepareCampaign = (definition: CampaignDefinition): PreparedCampaign => {
+export const prepareCampaign = (definition: CampaignDefinition, audienceSize: number): PreparedCampaign => {
   const message = prepareMessage(definition.request.notification)
+  const { pace } = definition.request
   return {
     definition,
     message,
+    paceRatePerSecond: pace === undefined ? undefined : audienceSize / pace.overSeconds,
     terms: {
       window: windows[definition.delivery],
       delivery: definition.delivery,
@@ -45,7 +49,7 @@ export class PreparedCampaigns {
     if (known !== undefined) return known
     const prepared = this.#store
       .get(app, id)
-      .then((record) => (record === null ? null : prepareCampaign(record.definition)))
+      .then((record) => (record === null ? null : prepareCampaign(record.definition, record.audienceSize ?? 0)))
     this.#known.set(id, prepared)
     // Not kept when it failed or found nothing: the next one asks again.
     prepared.then((found) => found ?? this.#known.delete(id)).catch(() => this.#known.delete(id))

@@ -14,8 +14,12 @@ import { Leader } from '@wns-fanout/state'
 import type { Job } from 'bullmq'
 import { DelayedError, Worker } from 'bullmq'
 import pLimit from 'p-limit'
-import type { BatchEnd, Lanes, PermitSource, TokenSource } from './batch-run.ts'
+import { AppGate, PROBE_EVERY_MS } from './app-gate.ts'
+import type { BatchEnd, PermitSource, TokenSource } from './batch-run.ts'
 import { BatchRun } from './batch-run.ts'
+import { HostBreakers } from './breaker.ts'
+import type { Lanes } from './lane-shares.ts'
+import { LaneShares } from './lane-shares.ts'
 import { launch } from './launch.ts'
 import { WAKE_AT, plan } from './plan.ts'
 import { PreparedCampaigns } from './prepared-campaign.ts'
@@ -37,6 +41,8 @@ export interface FanoutWorkerDeps {
   readonly emit: (event: FanoutEvent) => void
   /** Told of every app as it is now, whenever it is looked at, before any of its batches is sent. */
   readonly onApp: (app: AppRevision) => void
+  /** Told when an app is gone. */
+  readonly onAppGone: (app: AppId) => void
   /** Lanes of the process; decides how many batches it has in hand. */
   readonly laneCount: number
   readonly lockMs: number
@@ -52,6 +58,7 @@ const CHECKPOINT_TRIES = 5
 
 interface AppRunner {
   readonly worker: Worker<SendJob>
+  readonly gate: AppGate
   readonly halt: AbortController
 }
 
@@ -67,7 +74,9 @@ export class FanoutWorker {
   readonly #stopping = new AbortController()
   readonly #runners = new Map<AppId, AppRunner>()
   readonly #batchLimit
-  readonly #asked = new Map<string, number>()
+  readonly #shares: LaneShares
+  readonly #hosts = new HostBreakers()
+  readonly #asked = new Map<string, string>()
   #campaignWorker: Worker<CampaignJob> | undefined
   #watching: Promise<void> | undefined
   #leading: Promise<void> | undefined
@@ -75,6 +84,7 @@ export class FanoutWorker {
   constructor(deps: FanoutWorkerDeps) {
     this.#deps = deps
     this.#prepared = new PreparedCampaigns(deps.campaigns)
+    this.#shares = new LaneShares(deps.lanes, deps.laneCount)
     this.#leader = new Leader(deps.redis, deps.keys, Math.max(3000, deps.lockMs / 2))
     this.#batchLimit = pLimit(4 * this.#batchesInHand)
   }
@@ -115,15 +125,17 @@ export class FanoutWorker {
       const { state } = revision
       this.#deps.onApp(revision)
       const runner = this.#runners.get(app) ?? this.#serve(app)
+      runner.gate.follow(revision.breaker)
       if (state === 'paused' && !runner.worker.isPaused()) await this.#rest(app, runner)
       else if (state === 'active' && runner.worker.isPaused()) {
-        this.#runners.set(app, { worker: runner.worker, halt: new AbortController() })
+        this.#runners.set(app, { ...runner, halt: new AbortController() })
         await runner.worker.resume()
       }
     }
     for (const [app, runner] of this.#runners) {
       if (revisions.has(app)) continue
       this.#runners.delete(app)
+      this.#deps.onAppGone(app)
       runner.halt.abort()
       await runner.worker.close()
     }
@@ -135,7 +147,10 @@ export class FanoutWorker {
       prefix: this.#deps.keys.sendQueuePrefix(app),
       concurrency: this.#batchesInHand,
     })
-    const runner = { worker, halt: new AbortController() }
+    const gate = new AppGate(app, this.#deps.apps, (error) =>
+      this.#deps.emit({ type: 'queue.error', queue: `breaker of ${app}`, error }),
+    )
+    const runner = { worker, gate, halt: new AbortController() }
     this.#runners.set(app, runner)
     // A batch that found its campaign paused has no job any more. If the campaign was resumed meanwhile, it needs one.
     worker.on('completed', (job, result: unknown) => {
@@ -159,9 +174,10 @@ export class FanoutWorker {
   // Batches
 
   async #sendJob(app: AppId, job: Job<SendJob>, token: string | undefined): Promise<string> {
-    const halt = this.#runners.get(app)?.halt.signal ?? this.#stopping.signal
-    const signal = AbortSignal.any([halt, this.#stopping.signal])
-    const end = await this.#batchLimit(() => this.#sendBatch(app, job.data, signal))
+    const runner = this.#runners.get(app)
+    // The app was removed while the job was on its way.
+    if (runner === undefined) return 'gone'
+    const end = await this.#batchLimit(() => this.#sendBatch(runner, app, job.data))
     switch (end.kind) {
       case 'gone':
       case 'fenced':
@@ -178,17 +194,21 @@ export class FanoutWorker {
   }
 
   async #sendBatch(
+    runner: AppRunner,
     app: AppId,
     { campaign: id, seq }: SendJob,
-    signal: AbortSignal,
   ): Promise<BatchEnd | { readonly kind: 'gone' }> {
+    const signal = AbortSignal.any([runner.halt.signal, this.#stopping.signal])
     if (signal.aborted) return parked(0, 'stopping')
+    const isProbe = runner.gate.isOpen
+    if (isProbe && !(await runner.gate.mayProbe())) return parked(PROBE_EVERY_MS, 'breaker')
     const campaign = await this.#prepared.get(app, id)
     if (campaign === null) return { kind: 'gone' }
     const { ledger, emit } = this.#deps
     const ref = { app, campaign: id, seq }
+    const terms = isProbe ? { ...campaign.terms, window: 1 } : campaign.terms
     const owner = randomUUID()
-    const opened = await ledger.open(ref, owner, campaign.terms)
+    const opened = await ledger.open(ref, owner, terms)
     if (opened.kind === 'not-due') return parked(opened.dueAtMs - (await this.#deps.campaigns.redisNowMs()), 'held')
     if (opened.kind === 'paused') return parked(0, 'paused')
     if (opened.kind !== 'open') return { kind: 'gone' }
@@ -205,16 +225,17 @@ export class FanoutWorker {
     })
     const run = new BatchRun(
       {
-        lanes: this.#deps.lanes,
+        lanes: this.#shares.of(app),
+        hosts: this.#hosts,
+        gate: runner.gate,
         permits: this.#deps.permits(app),
         token: this.#deps.token(app),
-        checkpoint: (change) =>
-          this.#checkpoint(() => ledger.checkpoint(ref, owner, opened, campaign.terms, change), change),
+        checkpoint: (change) => this.#checkpoint(() => ledger.checkpoint(ref, owner, opened, terms, change), change),
         emit,
         leaseMs: this.#deps.lockMs * 0.75,
         dice: Math.random,
       },
-      { ref, terms: campaign.terms, message: campaign.message },
+      { ref, terms, message: campaign.message, paceRatePerSecond: campaign.paceRatePerSecond, isProbe },
       opened,
     )
     const end = await run.run(signal)
@@ -244,11 +265,15 @@ export class FanoutWorker {
     else {
       emit({ type: 'batch.closed', app, campaign, seq })
       if (end.campaignFinished) emit({ type: 'campaign.finished', app, campaign })
+      else if (end.isStopped) await queues.ask('sweep', { app, campaign })
     }
-    if (end.planCursor < 0 || end.live >= WAKE_AT || this.#asked.get(campaign) === end.planCursor) return
-    this.#asked.set(campaign, end.planCursor)
+    if (end.planCursor < 0 || end.live >= WAKE_AT) return
+    // Asked once for each place in the plan, and once more when all that is planned is done: a canary waits for that.
+    const occasion = end.live === 0 ? `${end.planCursor}-done` : String(end.planCursor)
+    if (this.#asked.get(campaign) === occasion) return
+    this.#asked.set(campaign, occasion)
     if (this.#asked.size > 1000) this.#asked.clear()
-    await queues.ask('plan', { app, campaign }, end.planCursor)
+    await queues.ask('plan', { app, campaign }, occasion)
   }
 
   // Campaigns
@@ -316,7 +341,7 @@ export class FanoutWorker {
   }
 }
 
-const parked = (delayMs: number, reason: 'stopping' | 'paused' | 'held'): BatchEnd => ({
+const parked = (delayMs: number, reason: 'stopping' | 'paused' | 'held' | 'breaker'): BatchEnd => ({
   kind: 'parked',
   delayMs: Math.max(0, delayMs),
   reason,

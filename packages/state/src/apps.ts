@@ -191,6 +191,11 @@ export class AppStore {
     return this.#changeBreaker(app, ['close', kind ?? '', ''])
   }
 
+  /** While the breaker is open: true for one caller in `everyMs` milliseconds, who may find out whether it may close. */
+  async mayProbe(app: AppId, everyMs: number): Promise<boolean> {
+    return (await this.#redis.set(this.#keys.probe(app), '1', 'PX', everyMs, 'NX')) === 'OK'
+  }
+
   /**
    * Remove an app and everything it holds, in chunks. False when there was none. Throws the Problem
    * `app-has-campaigns` while one of its campaigns is not over. Safe to repeat after a crash: the app's own record is

@@ -119,6 +119,10 @@ export class Keys {
   bucket(app: AppId | string): string {
     return `${this.base(app)}bucket`
   }
+  /** string: taken by the worker that may post the one notification of this minute while the app's breaker is open. PX. */
+  probe(app: AppId | string): string {
+    return `${this.base(app)}probe`
+  }
   /** string `<campaign>|<takenAtMs>`: the guard slot of a topic. Expires with the interval. */
   topic(app: AppId | string, type: string, topic: string): string {
     return `${this.base(app)}topic:${type}:${topic}`

@@ -5,7 +5,6 @@ import { loadScript } from './scripts.ts'
 
 const takeScript = loadScript('permits-take', 'permits-lib')
 const slowDownScript = loadScript('permits-slow-down', 'permits-lib')
-const readScript = loadScript('permits-read', 'permits-lib')
 const probedScript = loadScript('permits-probed', 'permits-lib')
 const lookScript = loadScript('permits-look', 'permits-lib')
 
@@ -89,12 +88,6 @@ export class Permits {
       probe: probe === 1,
       ...rateState(effectiveRate, pausedUntilMs),
     }
-  }
-
-  /** How fast the app may post now, and until when it rests. */
-  async read(app: AppId, { ratePerSecond }: Pick<RateLimit, 'ratePerSecond'>): Promise<RateState> {
-    const reply = (await readScript.run(this.#redis, [this.#keys.bucket(app)], [ratePerSecond])) as string[]
-    return rateState(Number(reply[0]), Number(reply[1]))
   }
 
   /**

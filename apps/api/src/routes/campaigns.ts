@@ -87,7 +87,10 @@ export const campaignRoutes = (app: FastifyInstance, deps: ApiDeps, progress: Pr
       if (settings === null) throw notFound('app')
       const request = campaignOf(body, settings)
       if (request.dryRun === true) return await campaigns.estimate(settings, request)
-      const create = async () => ({ status: 201, body: JSON.stringify(await campaigns.create(settings, request)) })
+      const create = async () => ({
+        status: 201,
+        body: JSON.stringify(await campaigns.create(settings, request, { idempotencyKey: key })),
+      })
       if (key === undefined) {
         const { status, body: text } = await create()
         return reply.code(status).type(jsonType).serializer(asIs).send(text)
