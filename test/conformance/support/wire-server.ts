@@ -39,12 +39,15 @@ export class WireServer {
   readonly ca: string
   /** What is done about each request. */
   behave: Behave
-  /** What is done about each connection before its handshake; false when it needs no handshake any more. */
-  greet: (raw: Socket) => boolean = () => true
+  /** What is done about each connection before its handshake. */
+  greet: (raw: Socket) => void = () => {}
+  /** What is done about the connections that are in their handshake, when one of them has said hello. */
+  hello: (raws: readonly Socket[]) => void = () => {}
   /** What is done about each connection after its handshake, before its first request. */
   welcome: (peer: Peer) => void = () => {}
   readonly #server
   readonly #raw = new Map<number | undefined, Socket>()
+  readonly #handshaking = new Set<Socket>()
   readonly #sockets = new Set<TLSSocket>()
   #connections = 0
 
@@ -58,12 +61,26 @@ export class WireServer {
   private constructor(behave: Behave, ca: string, cert: string, key: string) {
     this.behave = behave
     this.ca = ca
-    this.#server = createServer({ cert, key, ALPNProtocols: ['http/1.1'] })
+    this.#server = createServer({
+      cert,
+      key,
+      ALPNProtocols: ['http/1.1'],
+      SNICallback: (_name, proceed) => {
+        this.hello([...this.#handshaking])
+        proceed(null)
+      },
+    })
     // Before TLS's own listener, so that a connection can be lost before its handshake.
     this.#server.prependListener('connection', (raw: Socket) => {
       const { remotePort } = raw
       this.#raw.set(remotePort, raw)
-      raw.on('error', () => {}).on('close', () => this.#raw.delete(remotePort))
+      this.#handshaking.add(raw)
+      raw
+        .on('error', () => {})
+        .on('close', () => {
+          this.#raw.delete(remotePort)
+          this.#handshaking.delete(raw)
+        })
       this.greet(raw)
     })
     this.#server.on('tlsClientError', () => {})
@@ -104,6 +121,8 @@ export class WireServer {
 
   #open(socket: TLSSocket): void {
     this.#connections += 1
+    const raw = this.#raw.get(socket.remotePort)
+    if (raw !== undefined) this.#handshaking.delete(raw)
     const connection = this.#connections
     let isAnswering = false
     const peer: Peer = {
@@ -112,7 +131,7 @@ export class WireServer {
         isAnswering = false
         socket.write(bytes, written)
       },
-      reset: () => void this.#raw.get(socket.remotePort)?.resetAndDestroy(),
+      reset: () => void raw?.resetAndDestroy(),
     }
     this.#sockets.add(socket)
     socket.setNoDelay(true)

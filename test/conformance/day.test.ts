@@ -1,0 +1,108 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { AppId, Outcome } from '@wns-fanout/domain'
+import { appId, bodyFor, prepareMessage } from '@wns-fanout/domain'
+import { decide } from '@wns-fanout/fanout'
+import { closeRedis, connectRedis, Keyring, Keys, TokenPool } from '@wns-fanout/state'
+import { postHeaders, requestToken } from '@wns-fanout/wns'
+import { expect, inject, onTestFinished, test } from 'vitest'
+import { postBytes, toast } from './support/exchange.ts'
+import type { Simulated } from './support/simulator.ts'
+import { credentials, startSimulated } from './support/simulator.ts'
+
+// A token of WNS lives a day. Here it lives a second or two, and a day passes under load in as much time.
+
+const app: AppId = appId('news')
+const origin = 'https://db5.notify.windows.com'
+const message = prepareMessage(toast)
+const body = bodyFor(message)
+const SENDERS = 6
+
+/** What each recipient went through, by its number. */
+interface Day {
+  readonly outcomes: Outcome['kind'][]
+  readonly unauthorized: Set<number>
+  /** In the order in which they were first used. */
+  readonly tokens: Set<string>
+}
+
+const keyring = Keyring.parse(`k1 ${randomBytes(32).toString('base64')}`)
+
+/** The pool of tokens of one worker. `lifeSeconds`: what the worker believes, if not what the service says. */
+const tokenPool = (simulated: Simulated, prefix: string, lifeSeconds?: number): TokenPool => {
+  const redis = connectRedis(inject('redisUrl'), { role: 'worker' })
+  const keys = new Keys(prefix)
+  onTestFinished(async () => {
+    await redis.unlink(keys.token(app), keys.tokenLease(app), keys.tokenRefusal(app), keys.tokenRejected(app))
+    await closeRedis(redis)
+  })
+  return new TokenPool(redis, keys, keyring, async (_app, signal) => {
+    const answer = await requestToken(credentials, simulated.transport, { signal })
+    return answer.ok && lifeSeconds !== undefined ? { ...answer, expiresInSeconds: lifeSeconds } : answer
+  })
+}
+
+/** One recipient: a post, and after a 401 one more with a fresh token. */
+const sendOne = async ({ pool }: Simulated, tokens: TokenPool, number: number, day: Day): Promise<void> => {
+  for (const reauthorized of [false, true]) {
+    const token = tokens.peek(app) ?? (await tokens.get(app)).token
+    day.tokens.add(token)
+    const headers = postHeaders(message, { token, ttlSeconds: 60 })
+    const outcome = await postBytes(pool, origin, `/?token=ok.any.${number}`, headers, body)
+    const attempt = { posts: 1, spent: 0, reauthorized, delivery: 'at-most-once', maxAttempts: 5, dice: 0 } as const
+    if (decide(outcome, attempt).kind !== 'reauthorize') {
+      day.outcomes[number] = outcome.kind
+      return
+    }
+    day.unauthorized.add(number)
+    await tokens.reject(app, token, { wasAccepted: true })
+  }
+}
+
+/** Sends without a pause until three tokens were used, the last of them for a while. */
+const sendThroughTheDay = async (simulated: Simulated, workers: readonly TokenPool[]): Promise<Day> => {
+  const day: Day = { outcomes: [], unauthorized: new Set(), tokens: new Set() }
+  let next = 0
+  let endsAt = Infinity
+  const sendOn = async (tokens: TokenPool): Promise<void> => {
+    while (next < endsAt) {
+      const number = next
+      next += 1
+      await sendOne(simulated, tokens, number, day)
+      if (day.tokens.size === 3 && endsAt === Infinity) endsAt = next + 100
+      // The senders of a worker share its event loop with everything else there.
+      await pause(1)
+    }
+  }
+  await Promise.all(Array.from({ length: SENDERS }, (_, index) => sendOn(workers[index % workers.length]!)))
+  return day
+}
+
+const setup = async (lifetimeSeconds: number, believedSeconds?: number) => {
+  const simulated = await startSimulated({ lanes: SENDERS, maxPerOriginShare: 1 })
+  onTestFinished(() => simulated[Symbol.asyncDispose]())
+  await simulated.faults({ latencyMs: 4, token: { lifetimeSeconds } })
+  const prefix = `t-${randomBytes(6).toString('hex')}:`
+  return { simulated, workers: [1, 2].map(() => tokenPool(simulated, prefix, believedSeconds)) }
+}
+
+test('two tokens end under the load of two workers: one request each, and every recipient is accepted once', async () => {
+  const { simulated, workers } = await setup(1)
+  const day = await sendThroughTheDay(simulated, workers)
+  const stats = await simulated.stats()
+  expect(new Set(day.outcomes)).toEqual(new Set(['accepted']))
+  expect(stats).toMatchObject({ tokenRequests: 3, acceptedPosts: day.outcomes.length, duplicates: 0, pipelined: 0 })
+  // At each end of a token, no more posts than were under way found out.
+  expect(stats.byStatus['401']).toBe(day.unauthorized.size)
+  expect(day.unauthorized.size).toBeGreaterThan(0)
+  expect(day.unauthorized.size).toBeLessThanOrEqual(2 * 2 * SENDERS)
+})
+
+test('two tokens are replaced ahead of their end: one request each, and WNS never refuses', async () => {
+  const { simulated, workers } = await setup(2, 2)
+  const day = await sendThroughTheDay(simulated, workers)
+  const stats = await simulated.stats()
+  expect(new Set(day.outcomes)).toEqual(new Set(['accepted']))
+  expect(stats).toMatchObject({ tokenRequests: 3, acceptedPosts: day.outcomes.length, duplicates: 0 })
+  expect(stats.byStatus).toEqual({ 200: day.outcomes.length })
+})

@@ -1,0 +1,62 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { LanePool, LanePoolOptions, Transport } from '@wns-fanout/wns'
+import { createLanePool, createTransport } from '@wns-fanout/wns'
+import type { FaultsDocument } from '@wns-fanout/wns-simulator'
+import { startSimulator } from '@wns-fanout/wns-simulator'
+import { request } from 'undici'
+
+export const SID = 'S-1-15-2-1111-2222-3333'
+export const credentials = { kind: 'store', packageSid: SID, clientSecret: 'secret' } as const
+
+export interface Stats {
+  readonly posts: number
+  readonly acceptedPosts: number
+  readonly tokenRequests: number
+  readonly duplicates: number
+  readonly badHeader: number
+  readonly pipelined: number
+  readonly chunked: number
+  readonly wrongLength: number
+  readonly badRequest: number
+  readonly byStatus: Readonly<Record<string, number>>
+  readonly channels: Readonly<Record<string, number>>
+}
+
+/** The simulator with our transport and lanes before it. */
+export interface Simulated extends AsyncDisposable {
+  readonly transport: Transport
+  readonly pool: LanePool
+  faults(document: FaultsDocument): Promise<void>
+  stats(): Promise<Stats>
+}
+
+export const startSimulated = async (options: LanePoolOptions = {}): Promise<Simulated> => {
+  const folder = await mkdtemp(join(tmpdir(), 'wns-conformance-'))
+  const simulator = await startSimulator({ caFile: join(folder, 'ca.pem') })
+  const transport = createTransport({ routeTo: `${simulator.host}:${simulator.port}`, caFile: simulator.caFile })
+  const pool = createLanePool(transport, options)
+  return {
+    transport,
+    pool,
+    faults: async (document) => {
+      const { statusCode, body } = await request(`${simulator.control}/v1/faults`, {
+        method: 'PUT',
+        body: JSON.stringify(document),
+      })
+      const text = await body.text()
+      if (statusCode !== 200) throw new Error(text)
+    },
+    stats: async () => {
+      const { body } = await request(`${simulator.control}/v1/stats`)
+      return (await body.json()) as Stats
+    },
+    [Symbol.asyncDispose]: async () => {
+      pool.abortAll()
+      await pool.stop()
+      await simulator.stop()
+      await rm(folder, { recursive: true })
+    },
+  }
+}
