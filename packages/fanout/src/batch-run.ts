@@ -16,6 +16,7 @@ import { TokenRefused } from '@wns-fanout/state'
 import type { AppGate } from './app-gate.ts'
 import { PROBE_EVERY_MS } from './app-gate.ts'
 import type { HostBreakers } from './breaker.ts'
+import type { CrashPoints } from './crash-points.ts'
 import { decide } from './decide.ts'
 import type { Told } from './findings.ts'
 import { Findings } from './findings.ts'
@@ -62,7 +63,7 @@ export interface TokenSource {
   fetch(rejected?: string): Promise<void>
 }
 
-export interface BatchRunDeps {
+export interface BatchRunDeps extends CrashPoints {
   readonly lanes: AppLanes
   readonly hosts: HostBreakers
   readonly gate: AppGate
@@ -172,7 +173,7 @@ export class BatchRun {
     this.#openedAtMs = performance.now()
     this.#acknowledgedAtMs = this.#openedAtMs
     this.#vector = opened.vector
-    this.#window = opened.window
+    this.#window = opened.firstWindow
     this.#spent = opened.before.map((byte) => spentBefore(byte, spec.terms.maxAttempts))
     this.#rotated = new Set()
     this.#permittedAtMs = new Float64Array(opened.vector.length)
@@ -191,7 +192,10 @@ export class BatchRun {
   /** Runs until the batch is closed, parked or lost; rejects when the ledger cannot be reached or refuses. */
   async run(signal: AbortSignal): Promise<BatchEnd> {
     const pump = (): void => this.#pump()
-    const abort = (): void => this.#halt('stopping')
+    const abort = (): void => {
+      this.#deps.reached?.('stopping')
+      this.#halt('stopping')
+    }
     const unsubscribe = [this.#deps.lanes.onFree(pump), this.#deps.permits.onGranted(pump)]
     const timer = setInterval(() => this.#tick(), CHECKPOINT_MS)
     signal.addEventListener('abort', abort, { once: true })
@@ -245,6 +249,7 @@ export class BatchRun {
       }
       if (!this.#hasPermit()) return
       const headers = this.#headers.next(token)
+      this.#deps.reached?.('credit-granted')
       this.#origins[position] = target.origin
       if (!this.#deps.lanes.tryPost(target.origin, target.path, headers, body, this.#answered, position)) return
       this.#permittedAtMs[position] = this.#permitGrantedAtMs
@@ -252,7 +257,10 @@ export class BatchRun {
       if (again) this.#again.shift()
       else this.#started += 1
       this.#inFlight += 1
+      this.#deps.reached?.('post-written')
     }
+    if (this.#inFlight > 0 && this.#started === this.#credited && this.#credited < this.#todo.length)
+      this.#deps.reached?.('window-full')
     this.#endIfDone()
   }
 
@@ -306,6 +314,7 @@ export class BatchRun {
     this.#inFlight -= 1
     this.#deps.lanes.ended()
     if (this.#done) return
+    this.#deps.reached?.('answer-read')
     const reauthorized = this.#reauthorized.has(position)
     this.#deps.hosts.record(this.#origins[position] ?? '', isHostTrouble(outcome))
     const written = outcome.kind !== 'not-sent'
@@ -367,6 +376,7 @@ export class BatchRun {
     }
     if (this.#spec.message.type === 'raw' && isAway(outcome))
       this.#findings.gate({ ordinal: this.#opened.ordinals[position] ?? 0, closeRawGate: true, holdUntilSecond: 0 })
+    this.#deps.reached?.('answer-recorded')
     if (this.#findings.count >= this.#window / 2) this.#checkpoint()
     this.#pump()
   }
@@ -428,6 +438,7 @@ export class BatchRun {
   #tick(): void {
     const now = performance.now()
     const restMs = this.#deps.permits.pausedUntilMs - this.#redisNowMs()
+    if (restMs > 0) this.#deps.reached?.('resting')
     if (restMs > LONG_PAUSE_MS && this.#stop === undefined) {
       this.#throttled = true
       this.#rest('app-throttled', restMs)
@@ -460,6 +471,8 @@ export class BatchRun {
     const sentAtMs = performance.now()
     this.#deps.checkpoint(proposal.change).then(
       (answer) => {
+        this.#deps.reached?.('checkpoint-executed')
+        if (proposal.change.dead.length > 0) this.#deps.reached?.('dead-removed')
         this.#checkpointing = false
         this.#acknowledged(proposal, answer, sentAtMs)
       },

@@ -20,6 +20,7 @@ import { BatchRun } from './batch-run.ts'
 import { HostBreakers } from './breaker.ts'
 import type { Lanes } from './lane-shares.ts'
 import { LaneShares } from './lane-shares.ts'
+import type { CrashPoints } from './crash-points.ts'
 import { launch } from './launch.ts'
 import { WAKE_AT, plan } from './plan.ts'
 import { PreparedCampaigns } from './prepared-campaign.ts'
@@ -27,7 +28,7 @@ import type { CampaignJob, Queues, SendJob } from './queues.ts'
 import { CAMPAIGNS_QUEUE, sendQueueName, workerOptions } from './queues.ts'
 import { reconcile, reconcileAll, sweep } from './reconcile.ts'
 
-export interface FanoutWorkerDeps {
+export interface FanoutWorkerDeps extends CrashPoints {
   readonly redis: RedisConnection
   readonly keys: Keys
   readonly apps: AppStore
@@ -154,6 +155,7 @@ export class FanoutWorker {
     this.#runners.set(app, runner)
     // A batch that found its campaign paused has no job any more. If the campaign was resumed meanwhile, it needs one.
     worker.on('completed', (job, result: unknown) => {
+      this.#deps.reached?.('job-finished')
       if (result === 'paused') this.#inBackground(sendQueueName(app), this.#askIfSending(app, job.data))
     })
     this.#run(worker, sendQueueName(app))
@@ -200,6 +202,7 @@ export class FanoutWorker {
   ): Promise<BatchEnd | { readonly kind: 'gone' }> {
     const signal = AbortSignal.any([runner.halt.signal, this.#stopping.signal])
     if (signal.aborted) return parked(0, 'stopping')
+    this.#deps.reached?.('job-taken')
     const isProbe = runner.gate.isOpen
     if (isProbe && !(await runner.gate.mayProbe())) return parked(PROBE_EVERY_MS, 'breaker')
     const campaign = await this.#prepared.get(app, id)
@@ -209,6 +212,7 @@ export class FanoutWorker {
     const terms = isProbe ? { ...campaign.terms, window: 1 } : campaign.terms
     const owner = randomUUID()
     const opened = await ledger.open(ref, owner, terms)
+    this.#deps.reached?.('batch-opened')
     if (opened.kind === 'not-due') return parked(opened.dueAtMs - (await this.#deps.campaigns.redisNowMs()), 'held')
     if (opened.kind === 'paused') return parked(0, 'paused')
     if (opened.kind !== 'open') return { kind: 'gone' }
@@ -234,11 +238,14 @@ export class FanoutWorker {
         emit,
         leaseMs: this.#deps.lockMs * 0.75,
         dice: Math.random,
+        reached: this.#deps.reached,
       },
       { ref, terms, message: campaign.message, paceRatePerSecond: campaign.paceRatePerSecond, isProbe },
       opened,
     )
     const end = await run.run(signal)
+    if (end.kind === 'closed') this.#deps.reached?.('batch-closed')
+    if (end.kind === 'parked') this.#deps.reached?.('batch-parked')
     await this.#told(app, ref.campaign, seq, end)
     return end
   }

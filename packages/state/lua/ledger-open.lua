@@ -6,7 +6,8 @@
 --      or {'not-due', dueAtMs},
 --      or {'open', fence, takeover 0|1, nowMs, expiresMs, vector before the credit, vector, ordinals (4 bytes each, big
 --          endian), uris, variables, variants (a byte a recipient: 0 = the notification itself), heldUntilSecond or 0,
---          uncertain, window in force, counts (class, n, …) of what this call settled}.
+--          uncertain, window in force, counts (class, n, …) of what this call settled,
+--          window for the beginning}.
 -- `uris` has a text for each recipient in the vector; empty where nothing is to be posted now.
 -- Idempotent for the same owner: answers again, whatever became of the campaign meanwhile, and changes nothing. An open
 -- may be carried out late, when its owner is at work already, and anything settled or credited here would be news to it.
@@ -15,7 +16,7 @@ local seq, owner, window, delivery, type = ARGV[1], ARGV[2], tonumber(ARGV[3]), 
 local guard, max_attempts, wants_vars = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
 local key = campaign .. ':b:' .. seq
 
-local c = redis.call('HMGET', campaign, 'state', 'expires')
+local c = redis.call('HMGET', campaign, 'state', 'expires', 'answers')
 local b = redis.call('HMGET', key, 'r', 'st', 'o', 'f', 'k', 'd', 's', 'z', 'g', 'x')
 if not c[1] or not b[1] then return { 'missing' } end
 if b[8] then return { 'closed' } end
@@ -187,11 +188,13 @@ for page = from, to do
   end
 end
 
+-- Few recipients at first while the campaign has few answers: if everybody refuses it, few posts tell.
+local credit = math.min(grants, ramp(tonumber(c[3] or '0')))
 local before = pack_bytes(vector)
 if not mine then
   local granted = 0
   for p = 1, n do
-    if granted == grants then break end
+    if granted == credit then break end
     if uris[p] ~= '' then
       vector[p] = vector[p] - code_of(vector[p]) + CREDITED
       granted = granted + 1
@@ -209,4 +212,4 @@ add_totals(campaign, totals)
 local counts = {}
 for class, count in pairs(totals) do counts[#counts + 1] = class; counts[#counts + 1] = count end
 return { 'open', fence, takeover and 1 or 0, at, tonumber(c[2]), before, packed, table.concat(ordinals), uris, vars, locales,
-  held_until, uncertain, grants, counts }
+  held_until, uncertain, grants, counts, credit }

@@ -44,6 +44,8 @@ export interface OpenBatch {
   readonly uncertain: number
   /** The window in force: 1 for a batch that keeps losing its owners. */
   readonly window: number
+  /** Credit at most until the first checkpoint tells otherwise. */
+  readonly firstWindow: number
   readonly settled: readonly SettledCount[]
 }
 
@@ -163,6 +165,7 @@ export class Ledger {
           uncertain: Number(reply[12]),
           window: Number(reply[13]),
           settled: settledCounts(reply[14] as Reply),
+          firstWindow: Number(reply[15]),
         }
       default:
         throw new Error(`the ledger answered ${kind} to an open`)
