@@ -1,0 +1,126 @@
+import type { Delivery, Disposition, Outcome } from '@wns-fanout/domain'
+import { codeTable } from '@wns-fanout/domain'
+import { decide } from '@wns-fanout/fanout'
+import type { AnswerRow as TableRow } from '@wns-fanout/wns'
+import { answerSources, answerTable, conditions } from '@wns-fanout/wns'
+import { answerRows } from './answers.ts'
+import { requestRows } from './requests.ts'
+import { sources } from './support/sources.ts'
+import { tokenRows } from './tokens.ts'
+
+// The tables of docs/wns.md are made from the tables that the sender reads and the suite runs, so neither can go stale.
+
+/** `text` with everything between its `<!-- name -->` and `<!-- end -->` lines made anew. Throws for an unknown name. */
+export const renderDocs = (text: string): string =>
+  text.replaceAll(/^<!-- (\w+): .*-->\n[^]*?^<!-- end -->$/gm, (block, name: string) => {
+    const make = tables[name]
+    if (make === undefined) throw new Error(`docs/wns.md has a table ${name}, which nobody makes`)
+    const [opening = ''] = block.split('\n', 1)
+    return `${opening}\n${make()}<!-- end -->`
+  })
+
+const tables: Readonly<Record<string, () => string>> = {
+  headers: () => table(['header', 'as the suite sends it', 'evidence'], headerLines()),
+  answers: () =>
+    table(
+      ['status', 'if', 'means', 'outcome', 'at-least-once', 'at-most-once', 'evidence'],
+      answerTable.map((row) => answerLine(row)),
+    ),
+  exchanges: () =>
+    table(
+      ['answer', 'status', 'outcome', 'class of the recipient after the first post', 'evidence'],
+      answerRows.map(({ name, status, outcome, disposition, atMostOnce, source }) => {
+        const first = classText(disposition)
+        const once = atMostOnce === undefined ? first : `${first}; at-most-once ${classText(atMostOnce)}`
+        return [name, String(status), `\`${outcome.kind}\``, once, `[${source}]`]
+      }),
+    ),
+  tokens: () =>
+    table(
+      ['exchange', 'status', 'what comes of it', 'evidence'],
+      tokenRows.map(({ name, status, known, source }) => {
+        const result = known.ok
+          ? `token for ${known.expiresInSeconds} s`
+          : `\`${known.code}\`, ${known.permanent ? 'for good' : 'asked again later'}`
+        return [name, String(status), result, `[${source}]`]
+      }),
+    ),
+  sources: () =>
+    Object.entries(sources)
+      .map(([key, text]) => `- [${key}] ${text}\n`)
+      .join(''),
+}
+
+const table = (head: readonly string[], lines: readonly (readonly string[])[]): string =>
+  [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.map(escaped).join(' | ')} |\n`).join('')
+
+const escaped = (text: string): string => text.replaceAll('|', '\\|')
+
+/** Each header once, with the first row that shows it. */
+const headerLines = (): string[][] => {
+  const lines = new Map<string, string[]>([
+    ['Host', ['`Host`', 'the host of the channel URI', '[RFC9112]']],
+    ['Authorization', ['`Authorization`', '`Bearer` and the token of the app', '[HDR]']],
+    ['Content-Length', ['`Content-Length`', 'bytes of the body, never a chunk', '[HDR]']],
+  ])
+  const values = new Map<string, Set<string>>()
+  for (const { headers, source } of requestRows) {
+    for (const [name, value] of Object.entries(headers)) {
+      const known = values.get(name) ?? new Set()
+      values.set(name, known.add(value))
+      if (!lines.has(name)) lines.set(name, [`\`${name}\``, '', `[${source}]`])
+    }
+  }
+  for (const [name, found] of values) {
+    const shown = [...found].filter((value) => value.length <= 30).slice(0, 4)
+    lines.get(name)![1] = shown.map((value) => `\`${value}\``).join(', ')
+  }
+  return [...lines.values()]
+}
+
+const answerLine = (row: TableRow): string[] => {
+  const outcome = sampleOf(row)
+  return [
+    String(row.status),
+    conditions[row.condition],
+    row.meaning,
+    `\`${row.kind}\``,
+    fate(outcome, 'at-least-once'),
+    fate(outcome, 'at-most-once'),
+    answerSources[row.source],
+  ]
+}
+
+/** An outcome of this kind, as far as `decide` looks at it. */
+const sampleOf = ({ kind, status: wanted }: TableRow): Outcome => {
+  const status = typeof wanted === 'number' ? wanted : 500
+  return { kind, status, code: 'not-from-wns', trace: {} } as unknown as Outcome
+}
+
+/** What becomes of a recipient: at once, or in the end when the answer stays the same. */
+const fate = (outcome: Outcome, delivery: Delivery): string => {
+  const attempt = { posts: 1, spent: 0, reauthorized: false, delivery, maxAttempts: 5, dice: 0.5 } as const
+  const first = decide(outcome, attempt)
+  if (first.kind !== 'retry') return classText(first)
+  const last = decide(outcome, { ...attempt, posts: 8, spent: 4 })
+  return last.kind === 'retry'
+    ? `${classText(first)}, without end`
+    : `${classText(first)}; in the end ${classText(last)}`
+}
+
+const classText = (disposition: Disposition): string => {
+  switch (disposition.kind) {
+    case 'settle':
+      return `\`${codeTable[disposition.code]?.class}\``
+    case 'bury':
+      return `\`${codeTable[disposition.code]?.class}\`, the URI is removed`
+    case 'retry':
+      return `again after ${seconds(disposition.delayMs)}${disposition.spent === 0 ? ', no attempt spent' : ''}`
+    case 'reauthorize':
+      return 'again at once with a fresh token; after a second 401 later'
+    default:
+      return disposition satisfies never
+  }
+}
+
+const seconds = (ms: number): string => (ms < 1000 ? 'a backoff' : `${ms / 1000} s`)
