@@ -5,22 +5,14 @@ import { Option } from 'commander'
 import { allOf } from '../all-of.ts'
 import { withApi } from '../connection.ts'
 import { contextOf } from '../context.ts'
-import { Failure, UsageError } from '../failure.ts'
+import { Failure } from '../failure.ts'
 import { integer, seconds } from '../input/arguments.ts'
 import { withoutAbsent } from '../input/campaign-request.ts'
-import { readJson, readSecret } from '../input/read.ts'
+import { type CredentialOptions, credentialsOf } from '../input/credentials.ts'
 import { formatCount, formatRate } from '../terminal/format.ts'
 import { fieldLines, tableLines } from '../terminal/table.ts'
 
-interface PutOptions {
-  readonly credentialsFile?: string
-  readonly kind?: string
-  readonly packageSid?: string
-  readonly tenantId?: string
-  readonly clientId?: string
-  readonly clientSecretFile?: string
-  readonly clientSecretRef?: string
-  readonly previousClientSecretFile?: string
+interface PutOptions extends CredentialOptions {
   readonly displayName?: string
   readonly rate?: number
   readonly burst?: number
@@ -116,40 +108,6 @@ async function put(command: Command, id: string, options: PutOptions): Promise<v
   })
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the API judges it and tells every problem at once
   await showOne(command, async (api) => await api.putApp(id, request as AppRequest))
-}
-
-/** The credentials as the API takes them; what is missing in them is for the API to say. Throws `UsageError`. */
-export async function credentialsOf(options: PutOptions): Promise<unknown> {
-  const {
-    credentialsFile,
-    kind,
-    packageSid,
-    tenantId,
-    clientId,
-    clientSecretFile,
-    clientSecretRef,
-    previousClientSecretFile,
-  } = options
-  if (credentialsFile !== undefined) {
-    if (kind !== undefined || clientSecretFile !== undefined || clientSecretRef !== undefined)
-      throw new UsageError('give either --credentials-file or --kind with its own options')
-    return await readJson(credentialsFile)
-  }
-  if (kind === undefined)
-    throw new UsageError('say what the app signs in with: --credentials-file FILE, or --kind store|entra')
-  if ((clientSecretFile === undefined) === (clientSecretRef === undefined))
-    throw new UsageError(
-      'give the client secret with exactly one of --client-secret-file FILE (or "-") and --client-secret-ref env:NAME|file:PATH',
-    )
-  return withoutAbsent({
-    kind,
-    packageSid,
-    tenantId,
-    clientId,
-    clientSecret: clientSecretRef === undefined ? await readSecret(clientSecretFile ?? '-') : { ref: clientSecretRef },
-    previousClientSecret:
-      previousClientSecretFile === undefined ? undefined : await readSecret(previousClientSecretFile),
-  })
 }
 
 async function showOne(command: Command, act: (api: Client) => Promise<App>): Promise<void> {

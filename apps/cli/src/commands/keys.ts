@@ -6,7 +6,7 @@ import { withApi } from '../connection.ts'
 import { contextOf } from '../context.ts'
 import { Failure, UsageError } from '../failure.ts'
 import { instant, names } from '../input/arguments.ts'
-import { parseLog } from '../stack/parts.ts'
+import { parseLog } from '../stack/log-line.ts'
 import { scriptOf } from '../stack/scripts.ts'
 import { fieldLines, tableLines } from '../terminal/table.ts'
 

@@ -3,7 +3,8 @@ import type { Command } from 'commander'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Context, contextOf, untilInterrupted } from '../context.ts'
 import { Failure } from '../failure.ts'
-import { graceWithoutRedisMs, readableLog, startWorker } from '../stack/parts.ts'
+import { readableLog } from '../stack/log-line.ts'
+import { graceWithoutRedisMs, startWorker } from '../stack/parts.ts'
 import { enterWorker, leaveWorker, readRunningStack } from '../stack/stack-file.ts'
 
 const checkEveryMs = 500

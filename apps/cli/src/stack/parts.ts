@@ -3,6 +3,7 @@ import type { Child, LocalRedis, Part, RedisCommand } from '@wns-fanout/local'
 import { findRedis, startChild, startRedis } from '@wns-fanout/local'
 import { Failure } from '../failure.ts'
 import type { Folder } from './folder.ts'
+import { fieldOf, readableLog, textIn } from './log-line.ts'
 import { cacheDir, scriptOf } from './scripts.ts'
 
 /** What the parts of a stack have in common. */
@@ -148,55 +149,6 @@ async function start({ folder, env, onLog, signal }: PartOptions, name: string, 
 function startProblem(error: unknown): readonly string[] {
   const [first = '', ...rest] = (error instanceof Error ? error.message : String(error)).split('\n')
   return [first, ...new Set(rest.map((line) => `  ${readableLog(line)}`))]
-}
-
-/** A JSON log line as text: `level message (error)`. Other lines as they are. */
-export function readableLog(line: string): string {
-  const entry = parseLog(line)
-  if (entry === undefined) return line
-  const err = fieldOf(entry.fields, 'err')
-  const why = textIn(err, 'message')
-  return `${entry.level}  ${entry.message}${why === undefined || why === entry.message ? '' : ` (${why})`}`
-}
-
-export interface LogEntry {
-  readonly level: string
-  /** As pino counts: 30 info, 40 warn, 50 error. */
-  readonly severity: number
-  readonly message: string
-  readonly fields: unknown
-}
-
-const levels: ReadonlyMap<number, string> = new Map([
-  [10, 'trace'],
-  [20, 'debug'],
-  [30, 'info'],
-  [40, 'warn'],
-  [50, 'error'],
-  [60, 'fatal'],
-])
-
-export function parseLog(line: string): LogEntry | undefined {
-  if (!line.startsWith('{')) return undefined
-  let fields: unknown
-  try {
-    fields = JSON.parse(line)
-  } catch {
-    return undefined
-  }
-  const level = fieldOf(fields, 'level')
-  const severity = typeof level === 'number' ? level : ([...levels].find(([, name]) => name === level)?.[0] ?? 0)
-  const message = textIn(fields, 'msg') ?? textIn(fields, 'message')
-  if (severity === 0 || message === undefined) return undefined
-  return { level: levels.get(severity) ?? 'info', severity, message, fields }
-}
-
-const fieldOf = (value: unknown, name: string): unknown =>
-  typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
-
-const textIn = (value: unknown, name: string): string | undefined => {
-  const field = fieldOf(value, name)
-  return typeof field === 'string' ? field : undefined
 }
 
 /** Ready lines tell a URL, or only a port of this machine. */

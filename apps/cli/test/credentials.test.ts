@@ -1,0 +1,42 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { temporaryFolder } from '@wns-fanout/local'
+import { expect, test } from 'vitest'
+import { UsageError } from '../src/failure.ts'
+import { credentialsOf } from '../src/input/credentials.ts'
+
+test('a secret is read from a file, without the end of its line', async () => {
+  await using folder = await temporaryFolder()
+  const clientSecretFile = join(folder.path, 'secret')
+  await writeFile(clientSecretFile, 's3cret with spaces \r\n')
+  expect(await credentialsOf({ kind: 'store', packageSid: 'S-1-15-2-1', clientSecretFile })).toEqual({
+    kind: 'store',
+    packageSid: 'S-1-15-2-1',
+    clientSecret: 's3cret with spaces ',
+  })
+  await writeFile(clientSecretFile, 'two\nlines\n')
+  await expect(credentialsOf({ kind: 'store', clientSecretFile })).rejects.toThrow(/several lines/)
+  await writeFile(clientSecretFile, '\n')
+  await expect(credentialsOf({ kind: 'store', clientSecretFile })).rejects.toThrow(/is empty/)
+})
+
+test('a reference is passed on for the workers to read', async () => {
+  expect(await credentialsOf({ kind: 'entra', tenantId: 't', clientId: 'c', clientSecretRef: 'env:S' })).toEqual({
+    kind: 'entra',
+    tenantId: 't',
+    clientId: 'c',
+    clientSecret: { ref: 'env:S' },
+  })
+})
+
+test.each([
+  [{}, /--credentials-file FILE, or --kind/],
+  [{ kind: 'store' }, /exactly one of --client-secret-file/],
+  [{ kind: 'store', clientSecretFile: 'a', clientSecretRef: 'env:A' }, /exactly one of --client-secret-file/],
+  [{ credentialsFile: 'a', kind: 'store' }, /either --credentials-file or --kind/],
+  [{ credentialsFile: '/does/not/exist' }, /there is no such file/],
+])('%j is refused with what is wanted', async (options, message) => {
+  const failure = credentialsOf(options)
+  await expect(failure).rejects.toThrow(message)
+  await expect(failure).rejects.toBeInstanceOf(UsageError)
+})
