@@ -21,6 +21,7 @@ import {
 import { createLanePool, createTransport, requestToken } from '@wns-fanout/wns'
 import type { WorkerConfig } from './config.ts'
 import { workerConfig } from './config.ts'
+import { crashAt } from './crash-at.ts'
 import { reporter } from './report.ts'
 
 /** Start a worker; resolves when it serves every app. Exits with 1 and a readable line when it cannot start. */
@@ -44,6 +45,7 @@ const start = async (config: WorkerConfig, env: NodeJS.ProcessEnv): Promise<void
   if (config.WNS_ROUTE_TO !== undefined)
     logger.warn({ routeTo: config.WNS_ROUTE_TO }, 'ALL TRAFFIC TO WNS GOES TO THE SIMULATOR: nothing reaches a device')
 
+  const reached = crashAt(config.WNS_CRASH_AT)
   const redis = connectRedis(config.REDIS_URL, {
     role: 'worker',
     onError: (error) => logger.warn({ err: error }, 'trouble with Redis'),
@@ -81,12 +83,21 @@ const start = async (config: WorkerConfig, env: NodeJS.ProcessEnv): Promise<void
     for (const [state, count] of Object.entries(lanes.stats())) metrics.lanes.set({ state }, count)
   })
 
-  const tokens = new TokenPool(redis, keys, keyring, (app) => askForToken(apps, app, transport), {
-    breaker: apps,
-    onRequest: (app, result) => metrics.tokenRequests.inc({ app: metrics.appLabel(app), result }),
-    onError: (error) => logger.warn({ err: error }, 'a token could not be refreshed'),
-    signal: life.signal,
-  })
+  const tokens = new TokenPool(
+    redis,
+    keys,
+    keyring,
+    (app) => {
+      reached?.('token-asked')
+      return askForToken(apps, app, transport)
+    },
+    {
+      breaker: apps,
+      onRequest: (app, result) => metrics.tokenRequests.inc({ app: metrics.appLabel(app), result }),
+      onError: (error) => logger.warn({ err: error }, 'a token could not be refreshed'),
+      signal: life.signal,
+    },
+  )
   const permits = new Permits(redis, keys)
   const limits = new Map<AppId, RateLimit>()
   const identities = new Map<AppId, string>()
@@ -100,7 +111,7 @@ const start = async (config: WorkerConfig, env: NodeJS.ProcessEnv): Promise<void
     return appPermits
   })
 
-  const queues = new Queues(redis, keys, (queue, error) => emit({ type: 'queue.error', queue, error }))
+  const queues = new Queues(redis, keys, (queue, error) => emit({ type: 'queue.error', queue, error }), { reached })
   life.onStop('queues', () => queues.close())
   const worker = new FanoutWorker({
     redis,
@@ -127,6 +138,7 @@ const start = async (config: WorkerConfig, env: NodeJS.ProcessEnv): Promise<void
     },
     laneCount: config.WNS_FANOUT_LANES,
     lockMs: config.WNS_FANOUT_LOCK_MS,
+    reached,
     ...(config.WNS_FANOUT_APPS === undefined ? {} : { only: new Set(config.WNS_FANOUT_APPS) }),
   })
   life.onStop('worker', () => worker.stop())

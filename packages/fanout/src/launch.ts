@@ -41,4 +41,5 @@ const freeze = async (deps: LaunchDeps, app: AppId, id: CampaignId): Promise<voi
       : await deps.audiences.freeze(app, audience, targets, options)
   await deps.campaigns.frozen(app, id, frozen.size, frozen.unknownChannels)
   deps.emit({ type: 'campaign.launched', app, campaign: id, audienceSize: frozen.size })
+  deps.reached?.('audience-frozen')
 }

@@ -1,6 +1,7 @@
 import type { AppId, CampaignId, Totals } from '@wns-fanout/domain'
 import { pagesFor } from '@wns-fanout/domain'
 import type { CampaignRecord, CampaignStore, Ledger, PlannedBatch } from '@wns-fanout/state'
+import type { CrashPoints } from './crash-points.ts'
 import { PAGE_BYTES, cutBatches } from './cut.ts'
 import type { Queues } from './queues.ts'
 
@@ -11,7 +12,7 @@ export const WAKE_AT = 128
 const STRETCH_PAGES = 4096
 const STEP = 128
 
-export interface PlanDeps {
+export interface PlanDeps extends CrashPoints {
   readonly campaigns: CampaignStore
   readonly ledger: Ledger
   readonly queues: Queues
@@ -56,7 +57,11 @@ export const plan = async (
       seq: step.firstSeq + at,
       delayMs: Math.max(0, (dueAtMs ?? 0) - record.redisNowMs),
     }))
-    await deps.queues.addBatches(app, jobs, record.definition.priority)
+    deps.reached?.('batches-planned')
+    const adding = deps.queues.addBatches(app, jobs, record.definition.priority)
+    deps.reached?.('jobs-adding')
+    await adding
+    deps.reached?.('jobs-added')
     if (ends) return { campaignFinished: step.campaignFinished }
   }
 }

@@ -2,6 +2,7 @@ import type { AppId, CampaignId } from '@wns-fanout/domain'
 import type { Keys, RedisConnection } from '@wns-fanout/state'
 import type { BulkJobOptions, JobsOptions, QueueOptions, WorkerOptions } from 'bullmq'
 import { Queue } from 'bullmq'
+import type { CrashPoints } from './crash-points.ts'
 
 /** A batch to send. A reference only: everything else is in the ledger. */
 export interface SendJob {
@@ -70,13 +71,20 @@ export class Queues {
   readonly #connection: RedisConnection
   readonly #keys: Keys
   readonly #onError: (queue: string, error: unknown) => void
+  readonly #points: CrashPoints
   readonly #send = new Map<AppId, Queue<SendJob>>()
   readonly #campaigns: Queue<CampaignJob>
 
-  constructor(connection: RedisConnection, keys: Keys, onError: (queue: string, error: unknown) => void) {
+  constructor(
+    connection: RedisConnection,
+    keys: Keys,
+    onError: (queue: string, error: unknown) => void,
+    points: CrashPoints = {},
+  ) {
     this.#connection = connection
     this.#keys = keys
     this.#onError = onError
+    this.#points = points
     this.#campaigns = this.#queue<CampaignJob>(CAMPAIGNS_QUEUE, keys.campaignsQueuePrefix)
   }
 
@@ -115,6 +123,7 @@ export class Queues {
         .filter((_, at) => states[at] === 'failed' || states[at] === 'completed')
         .map(({ campaign, seq }) => queue.remove(batchJobId(campaign, seq))),
     )
+    if (lost.length > 0) this.#points.reached?.('job-missed')
     await this.addBatches(app, lost, priority)
     return lost.length
   }

@@ -1,9 +1,10 @@
 import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
 import { isTerminal } from '@wns-fanout/domain'
 import type { CampaignStore, Ledger } from '@wns-fanout/state'
+import type { CrashPoints } from './crash-points.ts'
 import type { Queues } from './queues.ts'
 
-export interface ReconcileDeps {
+export interface ReconcileDeps extends CrashPoints {
   readonly campaigns: CampaignStore
   readonly ledger: Ledger
   readonly queues: Queues
@@ -72,6 +73,7 @@ export const reconcileAll = async (deps: ReconcileDeps, apps: readonly AppId[], 
       const record = await deps.campaigns.get(app, id)
       if (record === null) continue
       deps.emit({ type: 'campaign.finished', app, campaign: id })
+      deps.reached?.('finish-told')
       await deps.campaigns.retire(app, record)
     }
   }
