@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -94,4 +94,16 @@ test('--help explains every flag', async () => {
   expect(started.output()).toMatch(
     /--ca-file[^]*--host[^]*--port[^]*--control-port[^]*--parent-pid[^]*--exit-with-stdin/,
   )
+})
+
+test('started twice with one identity file, it is trusted by the same certificate', async () => {
+  const first = await start(['--ca-file', 'FOLDER/ca.pem', '--identity-file', 'FOLDER/identity.json'])
+  await ready(first)
+  const ca = await readFile(join(first.folder, 'ca.pem'), 'utf8')
+  first.child.kill('SIGTERM')
+  expect(await first.exit).toEqual([0, null])
+  const identity = join(first.folder, 'identity.json')
+  const second = await start(['--ca-file', 'FOLDER/ca.pem', '--identity-file', identity])
+  await ready(second)
+  expect(await readFile(join(second.folder, 'ca.pem'), 'utf8')).toBe(ca)
 })
