@@ -43,10 +43,11 @@ export class Stage {
   readonly bench: Bench
   readonly ledger: Ledger
   readonly campaigns: CampaignStore
-  readonly app: AppId = NEWS
+  readonly app: AppId
 
-  constructor(bench: Bench = setup()) {
+  constructor(bench: Bench = setup(), app: AppId = NEWS) {
     this.bench = bench
+    this.app = app
     this.ledger = new Ledger(bench.redis, bench.keys)
     this.campaigns = new CampaignStore(bench.redis, bench.keys)
   }
