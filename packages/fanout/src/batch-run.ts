@@ -153,7 +153,9 @@ export class BatchRun {
   #permitUntilMs = 0
   #permitGrantedAtMs = 0
   readonly #permittedAtMs: Float64Array
+  /** Of each post: where it went, and with which token; a late 401 speaks of that one, not of the present one. */
   readonly #origins: string[]
+  readonly #postedWith: string[]
   #fetchingToken = false
   #rejectedToken: string | undefined
   #retryDelayMs = 0
@@ -178,6 +180,7 @@ export class BatchRun {
     this.#rotated = new Set()
     this.#permittedAtMs = new Float64Array(opened.vector.length)
     this.#origins = Array.from({ length: opened.vector.length }, () => '')
+    this.#postedWith = [...this.#origins]
     const todo: number[] = []
     opened.uris.forEach((uri, position) => {
       if (codeOf(opened.before[position] ?? 0) === code.rotated) this.#rotated.add(position)
@@ -251,6 +254,7 @@ export class BatchRun {
       const headers = this.#headers.next(token)
       this.#deps.reached?.('credit-granted')
       this.#origins[position] = target.origin
+      this.#postedWith[position] = token
       if (!this.#deps.lanes.tryPost(target.origin, target.path, headers, body, this.#answered, position)) return
       this.#permittedAtMs[position] = this.#permitGrantedAtMs
       this.#permitUntilMs = 0
@@ -321,7 +325,7 @@ export class BatchRun {
     const byte = this.#vector[position] ?? 0
     const posts = postsOf(byte) + (written ? 1 : 0)
     this.#findings.answered(outcome, durationMs)
-    if (outcome.kind === 'accepted') this.#deps.token.accepted = this.#headers.token
+    if (outcome.kind === 'accepted') this.#deps.token.accepted = this.#postedWith[position]
     if (this.#deps.permits.probing && outcome.kind !== 'app-throttled')
       this.#deps.permits.answered(this.#permittedAtMs[position] ?? 0)
     const disposition = decide(outcome, {
@@ -358,7 +362,7 @@ export class BatchRun {
         this.#reauthorized.add(position)
         this.#again.push(position)
         this.#findings.retried('unauthorized')
-        this.#fetchToken(this.#headers.token)
+        this.#fetchToken(this.#postedWith[position])
         break
       default:
         disposition satisfies never
