@@ -20,6 +20,7 @@ local window, type, guard = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 local new_text, ending, due, clears = ARGV[8], ARGV[9], ARGV[10], ARGV[11] == '1'
 local changed, gates, dead_count = ARGV[12], ARGV[13], tonumber(ARGV[14])
 local key = campaign .. ':b:' .. seq
+local STRETCH = 32
 
 local b = redis.call('HMGET', key, 'r', 'o', 'f', 'q', 's', 'z', 'st')
 local c = redis.call('HMGET', campaign, 'state', 'expires', 'sealed', 'n:dead', 'answers', 'id', 'topic', 'interval', 'reason')
@@ -64,17 +65,26 @@ if b[6] then return { 'closed' } end
 if b[7] ~= 'open' then return { 'fenced' } end
 
 local old, new = unpack_bytes(old_text, n), unpack_bytes(new_text, n)
-local wanted = 0
-for i = 1, n do
-  local was, is = old[i], new[i]
-  if was ~= is then
-    if not CLASS[is % 32] then return redis.error_reply('LEDGER no outcome has the code ' .. is % 32) end
-    if not is_pending(was) then
-      return redis.error_reply('LEDGER recipient ' .. i .. ' of batch ' .. seq .. ' is settled already')
+-- Most of a vector stays as it is from one checkpoint to the next: only stretches that differ are looked through.
+local differs, count = {}, 0
+for first = 1, n, STRETCH do
+  local last = math.min(first + STRETCH - 1, n)
+  if sub(old_text, first, last) ~= sub(new_text, first, last) then
+    for i = first, last do
+      local was, is = old[i], new[i]
+      if was ~= is then
+        if not CLASS[is % 32] then return redis.error_reply('LEDGER no outcome has the code ' .. is % 32) end
+        if CLASS[was % 32] ~= 'pending' then
+          return redis.error_reply('LEDGER recipient ' .. i .. ' of batch ' .. seq .. ' is settled already')
+        end
+        count = count + 1
+        differs[count] = i
+      end
     end
   end
-  if is % 32 == CREDITED then wanted = wanted + 1 end
 end
+-- The byte of a credited recipient, for each number of posts.
+local _, wanted = string.gsub(new_text, '[\1\33\65\97\129\161\193\225]', '')
 if wanted > window then return redis.error_reply('LEDGER ' .. wanted .. ' credits exceed the window of ' .. window) end
 if ending ~= '' and wanted > 0 then return redis.error_reply('LEDGER a batch ends without credit, ' .. wanted .. ' are left') end
 if #changed % 8 ~= 0 or #gates % 8 ~= 0 then return redis.error_reply('LEDGER changed and gates come in pairs of 4 bytes') end
@@ -132,27 +142,26 @@ if dead_count > 0 then
 end
 
 -- Totals are the change of the vector, nothing else.
-local pending, answered, posts, refused = 0, 0, 0, 0
-for i = 1, n do
+local answered, posts, refused = 0, 0, 0
+for d = 1, count do
+  local i = differs[d]
   local was, is = old[i], new[i]
   local is_code = is % 32
-  if was ~= is then
+  if is_code == CREDITED and was % 32 ~= CREDITED and (final or state ~= 'sending') then
+    new[i] = was
+    adjusted[#adjusted + 1] = i
+    adjusted[#adjusted + 1] = was
+  else
     local is_class = CLASS[is_code]
-    if is_code == CREDITED and was % 32 ~= CREDITED and (final or state ~= 'sending') then
-      new[i] = was
-      is, is_code, is_class = was, was % 32, 'pending'
-      adjusted[#adjusted + 1] = i
-      adjusted[#adjusted + 1] = was
-    end
     if is_class ~= 'pending' then
       counts[is_class] = (counts[is_class] or 0) + 1
       answered = answered + 1
       if is_code == BAD_REQUEST or is_code == TOO_LARGE then refused = refused + 1 end
     end
-    posts = posts + posts_of(is) - posts_of(was)
+    if is >= 32 or was >= 32 then posts = posts + posts_of(is) - posts_of(was) end
   end
-  if CLASS[is_code] == 'pending' then pending = pending + 1 end
 end
+local packed = #adjusted > 0 and pack_bytes(new) or new_text
 
 -- Stamps: what was or may have been taken counts from now; what was not taken no longer counts. A pending recipient
 -- with a post keeps its stamp even where the others' are cleared, since the post may have been taken. What is kept
@@ -221,7 +230,6 @@ if topic_ms > 0 and (counts['accepted'] or counts['in_doubt']) then
   if holder and sub(holder, 1, #c[6] + 1) == c[6] .. '|' then redis.call('PEXPIRE', slot, topic_ms) end
 end
 
-local packed = pack_bytes(new)
 if packed ~= old_text then redis.call('SET', key .. ':v', packed) end
 add_totals(campaign, totals)
 
@@ -248,6 +256,8 @@ if answered > 0 and not final then
 end
 
 if ending ~= '' then
+  local pending = 0
+  for i = 1, n do if is_pending(new[i]) then pending = pending + 1 end end
   if final then
     seal_unplanned(campaign, final)
     local swept = pending

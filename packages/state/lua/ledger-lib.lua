@@ -46,9 +46,7 @@ local function int4(text, at)
   if not d then return 0 end
   return ((a * 256 + b) * 256 + c) * 256 + d
 end
-local function pack4(n)
-  return char(floor(n / 16777216) % 256, floor(n / 65536) % 256, floor(n / 256) % 256, n % 256)
-end
+local function pack4(n) return struct.pack('>I4', n) end
 
 -- Add `totals` (class -> n) to the campaign; `pending` is never stored, it is what is left of the audience.
 local function add_totals(campaign, totals)
@@ -97,51 +95,67 @@ local function seal_unplanned(campaign, code)
   redis.call('HSET', campaign, 'sealed', '1', 'stopCode', code)
 end
 
--- Stamps of a page as a table of 512 seconds, loaded once and written back once.
+-- Stamps of pages, each loaded once and written back once. What is set lies over the stored text until then.
 local Stamps = {}
 Stamps.__index = Stamps
-local function stamps_of(base, type) return setmetatable({ base = base .. 'stamp:' .. type .. ':', pages = {}, dirty = {} }, Stamps) end
-function Stamps:page(page)
-  local loaded = self.pages[page]
-  if not loaded then
-    local text = redis.call('GET', self.base .. page) or ''
-    loaded = {}
-    for at = 1, #text, 4 do loaded[(at + 3) / 4] = sub(text, at, at + 3) end
-    self.pages[page] = loaded
+local function stamps_of(base, type) return setmetatable({ base = base .. 'stamp:' .. type .. ':', texts = {}, over = {} }, Stamps) end
+function Stamps:text(page)
+  local text = self.texts[page]
+  if not text then
+    text = redis.call('GET', self.base .. page) or ''
+    self.texts[page] = text
   end
-  return loaded
+  return text
 end
 function Stamps:get(ordinal)
-  local text = self:page(floor(ordinal / PAGE))[ordinal % PAGE + 1]
-  return text and int4(text, 1) or 0
+  local page, slot = floor(ordinal / PAGE), ordinal % PAGE
+  local over = self.over[page]
+  if over and over[slot] then return int4(over[slot], 1) end
+  return int4(self:text(page), slot * 4 + 1)
 end
 function Stamps:set(ordinal, packed)
   local page = floor(ordinal / PAGE)
-  self:page(page)[ordinal % PAGE + 1] = packed
-  self.dirty[page] = true
+  local over = self.over[page]
+  if not over then
+    over = {}
+    self.over[page] = over
+  end
+  over[ordinal % PAGE] = packed
 end
 function Stamps:save()
-  for page in pairs(self.dirty) do
-    local list, last = self.pages[page], 0
-    for slot in pairs(list) do if slot > last then last = slot end end
-    for slot = 1, last do if not list[slot] then list[slot] = '\0\0\0\0' end end
-    redis.call('SET', self.base .. page, table.concat(list, '', 1, last))
+  for page, over in pairs(self.over) do
+    local text, last = self:text(page), 0
+    for slot in pairs(over) do if slot > last then last = slot end end
+    if #text < last * 4 then text = text .. string.rep('\0', last * 4 - #text) end
+    local parts, kept = {}, 1
+    for slot = 0, last do
+      local packed = over[slot]
+      if packed then
+        if kept <= slot * 4 then parts[#parts + 1] = sub(text, kept, slot * 4) end
+        parts[#parts + 1] = packed
+        kept = slot * 4 + 5
+      end
+    end
+    parts[#parts + 1] = sub(text, kept)
+    redis.call('SET', self.base .. page, table.concat(parts))
   end
 end
 
 -- The slots of a page whose recipients are in the campaign's frozen audience, in order.
 local function slots_of(campaign, page)
   local bits = redis.call('GETRANGE', campaign .. ':targets', page * 64, page * 64 + 63)
-  local slots = {}
+  local slots, count = {}, 0
   for at = 1, #bits do
     local v = byte(bits, at)
     if v ~= 0 then
-      for bit = 7, 0, -1 do
-        local weight = 2 ^ bit
+      local slot, weight = at * 8 - 8, 128
+      while v > 0 do
         if v >= weight then
           v = v - weight
-          slots[#slots + 1] = (at - 1) * 8 + 7 - bit
+          count = count + 1
+          slots[count] = slot
         end
+        slot, weight = slot + 1, weight / 2
       end
     end
   end

@@ -120,14 +120,9 @@ local wants_locales = ARGV[9] == '1'
 for page = from, to do
   local slots = slots_by_page[page] or slots_of(campaign, page)
   if #slots > 0 then
-    local by_slot = {}
-    if #slots > 32 then
-      local all = redis.call('HGETALL', base .. 'uri:' .. page)
-      for f = 1, #all, 2 do by_slot[tonumber(all[f])] = all[f + 1] end
-    else
-      local found = redis.call('HMGET', base .. 'uri:' .. page, unpack(slots))
-      for f = 1, #slots do by_slot[slots[f]] = found[f] end
-    end
+    local values = redis.call('HMGET', base .. 'uri:' .. page, unpack(slots))
+    -- All ordinals of a page share their upper 23 bits.
+    local lower, upper = sub(pack4(page * PAGE), 1, 3), sub(pack4(page * PAGE + 256), 1, 3)
     local by_vars = wants_vars and redis.call('HMGET', base .. 'vars:' .. page, unpack(slots))
     local gates = redis.call('GET', base .. 'gate:' .. page)
     local opted = redis.call('GETRANGE', base .. 'optout', page * 64, page * 64 + 63)
@@ -136,13 +131,13 @@ for page = from, to do
       local slot = slots[s]
       local ordinal = page * PAGE + slot
       i = i + 1
-      ordinals[i] = pack4(ordinal)
+      ordinals[i] = slot < 256 and lower .. char(slot) or upper .. char(slot - 256)
       uris[i] = ''
       if wants_vars then vars[i] = by_vars[s] or '' end
       if wants_locales then locales[i] = '' end
       local code = code_of(vector[i] or 0)
       if CLASS[code] == 'pending' then
-        local value = by_slot[slot]
+        local value = values[s]
         local a = value and string.find(value, '\0', 1, true)
         local z = a and string.find(value, '\0', a + 1, true)
         local uri = a and sub(value, a + 1, (z or #value + 1) - 1) or ''

@@ -112,6 +112,24 @@ describe('a checkpoint', () => {
     expect(await stage.record()).toMatchObject({ closed: 1 })
   })
 
+  test('after the park is fenced, whatever its number', async () => {
+    const { stage, hand } = await sent(2)
+    await hand.park()
+    expect(await hand.outcome(code.accepted, 0).checkpoint()).toEqual({ kind: 'fenced' })
+    expect(await stage.totals()).toEqual({ pending: 2 })
+  })
+
+  test('counts the last byte of a batch of any size, whatever stretch it is in', async () => {
+    for (const size of [1, 31, 32, 33, 64, 65]) {
+      const terms = { ...TILE, window: 100 }
+      const stage = new Stage()
+      await stage.sending(upTo(size), { terms })
+      const hand = await stage.hold(terms)
+      await hand.outcome(code.accepted, size - 1).checkpoint()
+      expect(await stage.totals()).toEqual({ accepted: 1, ...(size > 1 && { pending: size - 1 }) })
+    }
+  })
+
   test('of another fence or owner is fenced', async () => {
     const { stage, hand } = await sent(2)
     await stage.hold()

@@ -23,6 +23,20 @@ describe('the guard of each channel', () => {
     expect(await stage.stampAt(1)).toBeGreaterThanOrEqual(now)
   })
 
+  test('stamps of other slots of the page stay as they are', async () => {
+    const stage = new Stage()
+    const ordinals = [2, 5, 300, 511]
+    for (const ordinal of [0, 3, 299, 510]) await stage.setStamp(ordinal, 1000 + ordinal)
+    await stage.sending(ordinals, { terms: GUARDED })
+    const hand = await stage.hold(GUARDED)
+    const now = await stage.second()
+    for (const ordinal of ordinals) expect(now - (await stage.stampAt(ordinal))).toBeLessThanOrEqual(1)
+    await hand.outcome(code.rejectedForbidden, 1, 3).outcome(code.accepted, 0).checkpoint()
+    expect(await Promise.all([1, 4, 5, 301, 511].map((ordinal) => stage.stampAt(ordinal)))).toEqual([0, 0, 0, 0, 0])
+    for (const ordinal of [0, 3, 299, 510]) expect(await stage.stampAt(ordinal)).toBe(1000 + ordinal)
+    for (const ordinal of [2, 300]) expect(await stage.stampAt(ordinal)).toBeGreaterThan(now - 5)
+  })
+
   test('a stamp from the future suppresses too: a clock that went back frees nobody', async () => {
     const stage = await guarded(1)
     await stage.setStamp(0, (await stage.second()) + 500)
