@@ -11,13 +11,14 @@ const ARENA_UNIT = 4
 const ARENA_UNITS = ARENA_BYTES / ARENA_UNIT
 const LENGTH_BYTES = 2
 
-/** 4,096 channels, one column per fact, 48 bytes a channel. All times are milliseconds since the start of the simulator. */
+/** 4,096 channels, one column per fact, 52 bytes a channel. All times are milliseconds since the start of the simulator. */
 class Page {
   readonly hash = new Uint32Array(PAGE_ROWS)
   readonly tokenAt = new Uint32Array(PAGE_ROWS)
   readonly posts = new Uint32Array(PAGE_ROWS)
   readonly reached = new Uint32Array(PAGE_ROWS)
   readonly accepted = new Uint32Array(PAGE_ROWS)
+  readonly unanswered = new Uint32Array(PAGE_ROWS)
   readonly firstAtMs = new Uint32Array(PAGE_ROWS)
   readonly lastAtMs = new Uint32Array(PAGE_ROWS)
   readonly acceptedAtMs = new Uint32Array(PAGE_ROWS)
@@ -39,13 +40,16 @@ export interface Entry {
   /** -1 when the bearer token said nothing. */
   readonly client: number
   readonly accepted: boolean
+  /** The sender was left without a complete answer. */
+  readonly unanswered: boolean
 }
 
 /** What the book knows of a channel; instants in milliseconds since the start. */
-export interface ChannelRow extends Entry {
+export interface ChannelRow extends Omit<Entry, 'unanswered'> {
   readonly token: string
   readonly posts: number
   readonly acceptedPosts: number
+  readonly unansweredPosts: number
   readonly firstAtMs: number
   readonly lastAtMs: number
   /** undefined before the second accepted post. */
@@ -53,7 +57,7 @@ export interface ChannelRow extends Entry {
 }
 
 /**
- * Every channel that was ever posted to, at about 70 bytes plus its token, outside the JavaScript heap: ten million
+ * Every channel that was ever posted to, at about 75 bytes plus its token, outside the JavaScript heap: ten million
  * strings and objects there would stop the simulator for seconds at each major collection. Rows are found by an open
  * hash in 256 segments that grow one by one, so that no single post pays for rehashing everything.
  */
@@ -124,6 +128,7 @@ export class ChannelBook {
     page.wnsStatus[at] = entry.wnsStatus
     page.outcome[at] = entry.outcome
     page.client[at] = entry.client + 1
+    if (entry.unanswered) page.unanswered[at] = page.unanswered[at]! + 1
     if (!entry.accepted) return false
 
     const before = page.accepted[at]!
@@ -148,6 +153,7 @@ export class ChannelBook {
       token: this.#token(page.tokenAt[at]!),
       posts: page.posts[at]!,
       acceptedPosts: accepted,
+      unansweredPosts: page.unanswered[at]!,
       accepted: accepted > 0,
       status: page.status[at]!,
       wnsStatus: page.wnsStatus[at]!,

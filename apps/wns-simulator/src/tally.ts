@@ -99,6 +99,7 @@ export class Tally {
       outcome,
       client: client?.index ?? -1,
       accepted: given.accepted,
+      unanswered: given.act !== 'answer' && given.act !== 'drip',
     }
     if (this.book.note(row, entry, request.body, nowMs)) this.duplicates += 1
   }
@@ -147,6 +148,7 @@ export class Tally {
       token: found.token,
       posts: found.posts,
       accepted: found.acceptedPosts,
+      unanswered: found.unansweredPosts,
       lastStatus: found.status === 0 ? null : found.status,
       lastWnsStatus: WNS_STATUSES[found.wnsStatus] ?? null,
       lastOutcome: this.#outcomes[found.outcome],

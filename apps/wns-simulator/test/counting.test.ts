@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import { ChannelBook } from '../src/channel-book.ts'
 import { SlidingSecond } from '../src/sliding-second.ts'
 
-const accepted = { status: 200, wnsStatus: 1, outcome: 0, client: 3, accepted: true }
+const accepted = { status: 200, wnsStatus: 1, outcome: 0, client: 3, accepted: true, unanswered: false }
 
 test.prop([fc.array(fc.nat({ max: 400 }), { maxLength: 200 })])(
   'the peak of a sliding second is the most events within any 1,000 ms',

@@ -26,6 +26,7 @@ export interface PostLine {
   readonly accepted: number
   readonly lastStatus: number | null
   readonly lastWnsStatus: string | null
+  readonly unanswered: number
   readonly lastOutcome: string
   readonly firstAtMs: number
   readonly lastAtMs: number

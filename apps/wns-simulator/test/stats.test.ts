@@ -55,6 +55,7 @@ test('the posts of each channel are listed with what they came to', async () => 
       token: 'ok.any.1',
       posts: 2,
       accepted: 2,
+      unanswered: 0,
       lastStatus: 200,
       lastWnsStatus: 'received',
       lastOutcome: 'received',
@@ -69,6 +70,17 @@ test('the posts of each channel are listed with what they came to', async () => 
   expect(firstAtMs).toBeGreaterThanOrEqual(startedAtMs - 50)
   expect(lastAtMs).toBeGreaterThanOrEqual(firstAtMs)
   expect(minAcceptedGapMs).toBeLessThanOrEqual(lastAtMs - firstAtMs + 1)
+})
+
+test('posts that never get a complete answer are counted, accepted or not', async () => {
+  const sender = await setup()
+  for (const token of ['reset.any.1', 'cut.any.2', 'cut.any.2', 'error.any.3']) await sender.post(token).catch(() => {})
+  const lines = await sender.posts()
+  expect(lines.map(({ token, accepted, unanswered }) => [token, accepted, unanswered])).toEqual([
+    ['reset.any.1', 0, 1],
+    ['cut.any.2', 2, 2],
+    ['error.any.3', 0, 0],
+  ])
 })
 
 test('channels are counted by their last answer', async () => {
