@@ -8,9 +8,6 @@ import type { ChaosSystem } from './system.ts'
 /** Credit of a batch, which is what may be uncertain when its owner is lost. Written here anew, not imported. */
 export const WINDOW = { 'at-least-once': 256, 'at-most-once': 64 } as const
 
-/** The simulator never answers these in full, so the sender cannot know what became of its post. */
-const AMBIGUOUS = new Set(['reset', 'hangup', 'cut', 'stall'])
-
 export interface Verdict {
   readonly recipients: number
   readonly takeovers: number
@@ -20,7 +17,7 @@ export interface Verdict {
   readonly duplicates: number
   /** W × takeovers + ambiguousRetries. */
   readonly duplicateBound: number
-  /** Posts beyond the first to channels whose answers never arrive in full: the most that retries after one can be. */
+  /** Posts that followed, at the same channel, one that never got a complete answer; a channel that answers in full has none. */
   readonly ambiguousRetries: number
   /** At-most-once: recipients with more than one post that was accepted or may have been. */
   readonly sentTwice: number
@@ -34,6 +31,8 @@ export interface Verdict {
 interface Posts {
   readonly posts: number
   readonly accepted: number
+  /** Posts that never got a complete answer, so that the sender cannot know what became of them. */
+  readonly unanswered: number
 }
 
 /** Judge finished campaigns by the simulator's own record of posts; what the sender says of itself is only compared. */
@@ -65,8 +64,8 @@ const postsOf = async (system: ChaosSystem): Promise<ReadonlyMap<string, Posts>>
   const { body } = await system.control('GET', '/v1/posts')
   for await (const line of createInterface({ input: body, crlfDelay: Infinity })) {
     if (line === '') continue
-    const { token, posts, accepted } = JSON.parse(line) as Posts & { token: string }
-    found.set(token, { posts, accepted })
+    const { token, posts, accepted, unanswered } = JSON.parse(line) as Posts & { token: string }
+    found.set(token, { posts, accepted, unanswered })
   }
   return found
 }
@@ -105,8 +104,7 @@ const judgeCampaign = async (
     const batch = batches[batchAt]
     const n = Number(result.channel.slice(1))
     const behaviour = behaviours[n] ?? ''
-    const posts = record.get(tokenOf(app, n, behaviour)) ?? { posts: 0, accepted: 0 }
-    const isAmbiguous = AMBIGUOUS.has(behaviour)
+    const posts = record.get(tokenOf(app, n, behaviour)) ?? { posts: 0, accepted: 0, unanswered: 0 }
     // An earlier campaign of the app got through to this channel: the guard lets nothing more pass.
     const guarded = before.has(result.channel)
     if (result.class === 'pending' || (result.class === 'accepted' && posts.accepted === 0)) lost += 1
@@ -117,13 +115,13 @@ const judgeCampaign = async (
     if (result.class === 'accepted' || result.class === 'in_doubt') reached.get(app)?.add(result.channel)
     const extra = Math.max(0, posts.accepted - 1)
     duplicates += extra
-    if (isAmbiguous) ambiguousRetries += Math.max(0, posts.posts - 1)
+    if (posts.unanswered > 0) ambiguousRetries += Math.min(posts.unanswered, posts.posts - 1)
     else if (batch !== undefined) {
       batch.extra += extra
       if (result.class === 'in_doubt') batch.uncertain += 1
     }
     if (delivery === 'at-most-once') {
-      if (posts.accepted > 1 || (isAmbiguous && posts.posts > 1)) sentTwice += 1
+      if (Math.max(posts.accepted, posts.unanswered) > 1) sentTwice += 1
       if (posts.accepted > 0 && result.class !== 'accepted' && result.class !== 'in_doubt')
         broken.push(`${result.channel} was accepted by WNS and is told to be ${result.class}`)
     }

@@ -34,7 +34,7 @@ const main = async (): Promise<void> => {
   if (delivery !== 'at-least-once' && delivery !== 'at-most-once')
     throw new Error(`--delivery wants at-least-once or at-most-once, found ${delivery}`)
   print(`seed ${seed}, ${delivery}, ${minutes} min of faults`)
-  const run = await chaosRun({ seed, delivery, forMs: minutes * 60_000, logsTo: values.logs, say: print })
+  const run = await chaosRun({ seed, deliveries: [delivery], forMs: minutes * 60_000, logsTo: values.logs, say: print })
   const { broken, faults, healMs, campaigns, duplicates, duplicateBound, recipients, takeovers, lost, ...rest } = run
   print(`${campaigns} campaigns; faults: ${JSON.stringify(faults)}; everything was settled ${healMs} ms after the last`)
   for (const what of broken.slice(0, 50)) print(`BROKEN: ${what}`)

@@ -6,6 +6,20 @@ import type { ChaosSystem, ChaosWorker } from './system.ts'
 /** A healthy WNS here takes a few milliseconds, so that posts are under way whenever something breaks. */
 export const HEALTHY = { latencyMs: 5 }
 
+export type Act = 'kill' | 'terminate' | 'freeze' | 'network' | 'reset' | 'redis' | 'wns'
+
+const times = (count: number, act: Act): Act[] => Array.from({ length: count }, () => act)
+
+const EVERYTHING: readonly Act[] = [
+  ...times(5, 'kill'),
+  ...times(3, 'freeze'),
+  ...times(4, 'network'),
+  ...times(1, 'reset'),
+  ...times(1, 'terminate'),
+  ...times(2, 'redis'),
+  ...times(3, 'wns'),
+]
+
 export type NemesisCounts = Record<string, number>
 
 /**
@@ -16,6 +30,7 @@ export class Nemesis {
   readonly #system: ChaosSystem
   readonly #dice: Dice
   readonly #pauseMs: readonly [number, number]
+  readonly #choices: readonly Act[]
   readonly #busy = new Set<ChaosWorker>()
   readonly #acts = new Set<Promise<void>>()
   readonly #stopping = new AbortController()
@@ -24,11 +39,20 @@ export class Nemesis {
   #wnsBusy = false
   #run: Promise<void> | undefined
 
-  /** @param pauseMs the least and the most time between two faults */
-  constructor(system: ChaosSystem, dice: Dice, pauseMs: readonly [number, number] = [300, 1500]) {
+  /**
+   * @param pauseMs the least and the most time between two faults
+   * @param acts what it does; an act named twice is chosen twice as often
+   */
+  constructor(
+    system: ChaosSystem,
+    dice: Dice,
+    pauseMs: readonly [number, number] = [300, 1500],
+    acts: readonly Act[] = EVERYTHING,
+  ) {
     this.#system = system
     this.#dice = dice
     this.#pauseMs = pauseMs
+    this.#choices = acts
   }
 
   start(): void {
@@ -52,7 +76,7 @@ export class Nemesis {
   async #strike(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       await this.#pause(this.#dice.between(...this.#pauseMs))
-      const what = this.#dice.pick(WEIGHTED)
+      const what = this.#dice.pick(this.#choices)
       const act = this.#act(what)
       if (act === undefined) continue
       this.counts[what] = (this.counts[what] ?? 0) + 1
@@ -158,20 +182,4 @@ export class Nemesis {
   async #pause(ms: number): Promise<void> {
     await wait(ms, undefined, { signal: this.#stopping.signal }).catch(() => {})
   }
-}
-
-const WEIGHTED = [
-  ...many(5, 'kill'),
-  ...many(3, 'freeze'),
-  ...many(4, 'network'),
-  ...many(1, 'reset'),
-  ...many(1, 'terminate'),
-  ...many(2, 'redis'),
-  ...many(3, 'wns'),
-]
-
-type Act = 'kill' | 'terminate' | 'freeze' | 'network' | 'reset' | 'redis' | 'wns'
-
-function many(count: number, act: Act): Act[] {
-  return Array.from({ length: count }, () => act)
 }

@@ -6,7 +6,7 @@ import type { Verdict } from './judge.ts'
 import { Watch, judge } from './judge.ts'
 import type { ChaosCampaign } from './load.ts'
 import { finishedCampaign, launchCampaign, mixedBehaviours, registerChannels } from './load.ts'
-import type { NemesisCounts } from './nemesis.ts'
+import type { Act, NemesisCounts } from './nemesis.ts'
 import { HEALTHY, Nemesis } from './nemesis.ts'
 import { diceOf } from './random.ts'
 import { startChaosSystem } from './system.ts'
@@ -14,7 +14,8 @@ import type { ChaosSystem } from './system.ts'
 
 export interface ChaosRunOptions {
   readonly seed: number
-  readonly delivery: Delivery
+  /** Of the campaigns, in turn. */
+  readonly deliveries: readonly [Delivery, ...Delivery[]]
   /** How long faults are injected; mending and judging come after it. */
   readonly forMs: number
   readonly workers?: number
@@ -23,14 +24,16 @@ export interface ChaosRunOptions {
   readonly recipients?: readonly [number, number]
   /** Time between two faults, at least and at most. */
   readonly pauseMs?: readonly [number, number]
+  /** What the nemesis does; everything by default. */
+  readonly acts?: readonly Act[]
+  /** Faults go on until so many batches changed their owner, if that takes longer than `forMs`. */
+  readonly atLeastTakeovers?: number
   /** A folder for the logs of all processes, which are gone with them otherwise. */
   readonly logsTo?: string | undefined
   readonly say: (line: string) => void
 }
 
 export interface ChaosRun extends Verdict {
-  readonly seed: number
-  readonly delivery: Delivery
   readonly campaigns: number
   readonly faults: NemesisCounts
   /** From the end of the last fault until nothing was pending any more. */
@@ -47,18 +50,18 @@ const PROGRESS_MS = 5000
 
 /** Send campaigns while the nemesis rages; then mend everything, wait for the end, and judge. */
 export const chaosRun = async (options: ChaosRunOptions): Promise<ChaosRun> => {
-  const { seed, delivery, forMs, workers = 3, lockMs = 3000, recipients = [3000, 12_000], say } = options
+  const { seed, deliveries, forMs, workers = 3, lockMs = 3000, recipients = [3000, 12_000], say } = options
   const dice = diceOf(seed)
   const system = await startChaosSystem({ workers, lockMs })
-  const nemesis = new Nemesis(system, diceOf(seed ^ 0x5eed), options.pauseMs)
+  const nemesis = new Nemesis(system, diceOf(seed ^ 0x5eed), options.pauseMs, options.acts)
   const over = new AbortController()
-  const timer = setTimeout(() => over.abort(), forMs)
   const campaigns: ChaosCampaign[] = []
   const watches: Watch[] = []
   try {
     await system.wns(HEALTHY)
     const begin = async (n: number): Promise<ChaosCampaign> => {
       const app = `chaos-${n}`
+      const delivery = deliveries[n % deliveries.length] ?? deliveries[0]
       const behaviours = mixedBehaviours(dice.between(...recipients), dice)
       await registerChannels(system, app, behaviours)
       const campaign = await launchCampaign(system, app, behaviours, delivery)
@@ -76,14 +79,17 @@ export const chaosRun = async (options: ChaosRunOptions): Promise<ChaosRun> => {
         // Another generic update to the same devices, at once: nobody may get it who got the first one.
         if (n % 3 !== 0 || over.signal.aborted) continue
         await finishedCampaign(system, campaign.id, HEAL_LIMIT_MS)
-        campaigns.push(await launchCampaign(system, campaign.app, campaign.behaviours, delivery, { topic: 'again' }))
+        campaigns.push(
+          await launchCampaign(system, campaign.app, campaign.behaviours, campaign.delivery, { topic: 'again' }),
+        )
       }
     }
     nemesis.start()
+    const ending = endAfter(forMs, () => hasTakeovers(system, campaigns, options.atLeastTakeovers ?? 0), over)
     const observing = observe(watches, over.signal)
     const telling = progress(system, campaigns, nemesis, over.signal, say)
     await Promise.all(Array.from({ length: SIDE_BY_SIDE }, send))
-    await Promise.all([observing, telling])
+    await Promise.all([observing, telling, ending])
     await nemesis.heal()
     say(`healed; waiting for ${campaigns.length} campaigns`)
     const healedAtMs = performance.now()
@@ -91,13 +97,30 @@ export const chaosRun = async (options: ChaosRunOptions): Promise<ChaosRun> => {
     const healMs = Math.round(performance.now() - healedAtMs)
     const verdict = await judge(system, campaigns)
     const broken = [...verdict.broken, ...watches.flatMap((watch) => watch.broken)]
-    return { seed, delivery, campaigns: campaigns.length, faults: nemesis.counts, healMs, ...verdict, broken }
+    return { campaigns: campaigns.length, faults: nemesis.counts, healMs, ...verdict, broken }
   } finally {
-    clearTimeout(timer)
     over.abort()
     if (options.logsTo !== undefined) await keepLogs(system.folder, options.logsTo)
     await system.stop()
   }
+}
+
+/** Whatever fails meanwhile aborts `over` as well, so this ends. */
+const endAfter = async (forMs: number, isEnough: () => Promise<boolean>, over: AbortController): Promise<void> => {
+  await wait(forMs, undefined, { signal: over.signal }).catch(() => {})
+  while (!over.signal.aborted && !(await isEnough().catch(() => false)))
+    await wait(200, undefined, { signal: over.signal }).catch(() => {})
+  over.abort()
+}
+
+const hasTakeovers = async (
+  { look, keys }: ChaosSystem,
+  campaigns: readonly ChaosCampaign[],
+  atLeast: number,
+): Promise<boolean> => {
+  if (atLeast === 0) return true
+  const counts = await Promise.all(campaigns.map(({ app, id }) => look.hget(keys.campaign(app, id), 'takeovers')))
+  return counts.reduce((so, count) => so + Number(count ?? 0), 0) >= atLeast
 }
 
 const keepLogs = async (from: string, to: string): Promise<void> => {
