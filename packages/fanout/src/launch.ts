@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
 import type { Audiences, Keys, RedisConnection } from '@wns-fanout/state'
 import { writeRecipientsOf } from './failed-of.ts'
@@ -29,17 +30,22 @@ export const launch = async (deps: LaunchDeps, app: AppId, id: CampaignId): Prom
   return {}
 }
 
+/** A draft whose launch died before it became the campaign's own. */
+const DRAFT_SECONDS = 3600
+
 const freeze = async (deps: LaunchDeps, app: AppId, id: CampaignId): Promise<void> => {
   const record = await deps.campaigns.get(app, id)
   if (record === null) return
   const { audience, sample } = record.definition.request
-  const targets = deps.keys.targets(app, id)
+  // A launch may run twice at once, so each evaluates for itself and the first to be ready decides.
+  const draft = deps.keys.temporary(app, randomUUID())
   const options = sample === undefined ? {} : { sample }
   const frozen =
     'failedOf' in audience
-      ? await deps.audiences.freeze(app, { bitmapKey: await writeRecipientsOf(deps, app, audience) }, targets, options)
-      : await deps.audiences.freeze(app, audience, targets, options)
-  await deps.campaigns.frozen(app, id, frozen.size, frozen.unknownChannels)
+      ? await deps.audiences.freeze(app, { bitmapKey: await writeRecipientsOf(deps, app, audience) }, draft, options)
+      : await deps.audiences.freeze(app, audience, draft, options)
+  await deps.redis.expire(draft, DRAFT_SECONDS)
+  await deps.campaigns.frozen(app, id, draft, frozen)
   deps.emit({ type: 'campaign.launched', app, campaign: id, audienceSize: frozen.size })
   deps.reached?.('audience-frozen')
 }

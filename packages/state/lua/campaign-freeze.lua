@@ -1,10 +1,18 @@
 -- The audience is frozen: from now on the campaign sends.
--- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key   ARGV: 1 audience size, 2 unknown channels or ''
--- Returns {state}. Idempotent: a size that is set stays.
-local base, campaign = KEYS[1], KEYS[2]
+-- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key   KEYS[3] draft: bitmap, the audience as it was evaluated
+-- ARGV: 1 audience size, 2 unknown channels or ''
+-- Returns {state}. Idempotent: an audience that is frozen stays, and a draft that comes later is thrown away. A launch
+-- that was taken for dead may end when batches of the first one are sent already; their range must go on to fit.
+local base, campaign, draft = KEYS[1], KEYS[2], KEYS[3]
 local c = redis.call('HMGET', campaign, 'state', 'size')
-if not c[1] then return { 'missing' } end
-if c[2] then return { c[1] } end
+if not c[1] or c[2] then
+  redis.call('DEL', draft)
+  return { c[1] or 'missing' }
+end
+if redis.call('EXISTS', draft) == 1 then
+  redis.call('RENAME', draft, campaign .. ':targets')
+  redis.call('PERSIST', campaign .. ':targets')
+end
 redis.call('HSET', campaign, 'size', ARGV[1])
 if ARGV[2] ~= '' then redis.call('HSET', campaign, 'unknown', ARGV[2]) end
 if c[1] == 'scheduled' then

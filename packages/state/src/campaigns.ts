@@ -126,10 +126,21 @@ export class CampaignStore {
     return { kind: kind as 'go' | 'frozen' }
   }
 
-  /** The audience is evaluated and stored: the campaign sends from now on. */
-  async frozen(app: AppId, id: CampaignId, audienceSize: number, unknownChannels?: number): Promise<string> {
-    const args = [audienceSize, unknownChannels ?? '']
-    const reply = (await freezeScript.run(this.#redis, this.#both(app, id), args)) as unknown[]
+  /**
+   * The audience is evaluated and stored at `draftKey`, a key of the same app: it becomes the campaign's own and the
+   * campaign sends from now on. Where an audience is frozen already that one stays and the draft is removed.
+   *
+   * @returns the state afterwards
+   */
+  async frozen(
+    app: AppId,
+    id: CampaignId,
+    draftKey: string,
+    audience: { readonly size: number; readonly unknownChannels?: number | undefined },
+  ): Promise<string> {
+    const keys = [...this.#both(app, id), draftKey]
+    const args = [audience.size, audience.unknownChannels ?? '']
+    const reply = (await freezeScript.run(this.#redis, keys, args)) as unknown[]
     return String(reply[0])
   }
 

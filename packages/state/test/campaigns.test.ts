@@ -155,11 +155,25 @@ describe('launching', () => {
     await stage.create({ ...named('c1'), startAtMs })
     expect(await stage.campaigns.launch(stage.app, idOf('c1'))).toEqual({ kind: 'wait', startAtMs })
     await until(async () => (await stage.campaigns.launch(stage.app, idOf('c1'))).kind === 'go')
-    expect(await stage.campaigns.frozen(stage.app, idOf('c1'), 5, 2)).toBe('sending')
+    expect(await stage.freeze(upTo(5), 'c1', 2)).toBe('sending')
     expect(await stage.campaigns.launch(stage.app, idOf('c1'))).toEqual({ kind: 'frozen' })
-    // A second launch that was under way meanwhile does not change the size.
-    expect(await stage.campaigns.frozen(stage.app, idOf('c1'), 7)).toBe('sending')
     expect(await stage.record()).toMatchObject({ audienceSize: 5, unknownChannels: 2, state: 'sending' })
+  })
+
+  test('twice at once freezes one audience: the second finds batches that fit the first', async () => {
+    const stage = new Stage()
+    await stage.sending([0, 1])
+    expect(await stage.freeze([0, 1, 2])).toBe('sending')
+    expect(await stage.record()).toMatchObject({ audienceSize: 2 })
+    expect([...(await stage.hold()).opened.ordinals]).toEqual([0, 1])
+    expect(await stage.bench.redis.ttl(stage.bench.keys.targets(stage.app, 'c1'))).toBe(-1)
+    expect((await keysOf(stage.bench)).filter((key) => key.includes('tmp'))).toEqual([])
+  })
+
+  test('a campaign that is gone meanwhile leaves nothing behind', async () => {
+    const stage = new Stage()
+    expect(await stage.freeze([0, 1])).toBe('missing')
+    expect(await keysOf(stage.bench)).toEqual([])
   })
 
   test('takes the slot then, and makes way where it is held: rejected ones end, deferred ones wait', async () => {
@@ -213,7 +227,7 @@ describe('stopping', () => {
     const record = await stage.record()
     expect(record).toMatchObject({ state: 'cancelled', audienceSize: 0 })
     expect(record.finishedAtMs).toBeTypeOf('number')
-    expect(await stage.campaigns.frozen(stage.app, idOf('c1'), 5)).toBe('cancelled')
+    expect(await stage.freeze(upTo(5))).toBe('cancelled')
     expect(await stage.record()).toMatchObject({ state: 'cancelled', audienceSize: 0 })
     expect(await stage.campaigns.active(stage.app)).toEqual([])
   })

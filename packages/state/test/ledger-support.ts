@@ -126,16 +126,22 @@ export class Stage {
     })
   }
 
+  /** Freezes these ordinals as the audience, or tries to. */
+  async freeze(ordinals: readonly number[], id: string = 'c1', unknownChannels?: number): Promise<string> {
+    const draft = this.bench.keys.temporary(this.app, randomUUID())
+    const pipeline = this.bench.redis.pipeline()
+    for (const ordinal of ordinals) pipeline.setbit(draft, ordinal, 1)
+    if (ordinals.length > 0) pipeline.expire(draft, 3600)
+    await pipeline.exec()
+    return this.campaigns.frozen(this.app, id as CampaignId, draft, { size: ordinals.length, unknownChannels })
+  }
+
   /** A campaign that sends to these ordinals, none of them planned. */
   async frozen(ordinals: readonly number[], options: CampaignOptions = {}): Promise<CampaignId> {
     const id = (options.id ?? 'c1') as CampaignId
     await this.create(options)
-    const targets = this.bench.keys.targets(this.app, id)
-    const pipeline = this.bench.redis.pipeline()
-    for (const ordinal of ordinals) pipeline.setbit(targets, ordinal, 1)
-    await pipeline.exec()
     await this.campaigns.launch(this.app, id)
-    await this.campaigns.frozen(this.app, id, ordinals.length)
+    await this.freeze(ordinals, id)
     return id
   }
 
