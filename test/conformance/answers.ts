@@ -438,6 +438,13 @@ export const answerRows: readonly AnswerRow[] = [
   throttled('406 without any X-WNS header', 'HDR', 406, {}),
   throttled('406 with a wait of nothing: never less than a second', 'caution', 406, { 'Retry-After': '0' }, 1000),
   throttled('406 with X-WNS-CONTINUE-AFTER', 'HDR-OLD', 406, { 'X-WNS-CONTINUE-AFTER': '30' }, 30_000),
+  throttled(
+    '406 with an X-WNS-CONTINUE-AFTER that is longer than Retry-After',
+    'HDR-OLD',
+    406,
+    { 'Retry-After': '5', 'X-WNS-CONTINUE-AFTER': '30' },
+    30_000,
+  ),
   throttled('429 with a wait', 'O-429', 429, { ...both('appthrottled'), 'Retry-After': '30' }, 30_000),
   throttled('429 without a wait', 'O-429', 429, {}),
   throttled(
