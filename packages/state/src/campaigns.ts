@@ -247,7 +247,15 @@ export class CampaignStore {
     await this.#redis.expire(this.#keys.samples(app, id), seconds)
     await this.#redis.expire(this.#keys.campaign(app, id), seconds)
     await this.#redis.expire(this.#keys.campaignApp(id), seconds)
+    await this.#forgetExpired(app)
     await this.#redis.srem(this.#keys.finished(app), id)
+  }
+
+  /** Takes campaigns off the app's index that have expired: each that is retired makes room for more than itself. */
+  async #forgetExpired(app: AppId): Promise<void> {
+    const index = this.#keys.campaigns(app)
+    for (const id of await this.#redis.zrange(index, 0, String(FORGET_AT_ONCE - 1)))
+      if ((await this.#redis.exists(this.#keys.campaign(app, id))) === 0) await this.#redis.zrem(index, id)
   }
 
   async redisNowMs(): Promise<number> {
@@ -260,6 +268,7 @@ export class CampaignStore {
 }
 
 const RETIRE_CHUNK = 500
+const FORGET_AT_ONCE = 8
 
 export interface StoredBatch {
   readonly seq: number

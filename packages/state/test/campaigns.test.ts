@@ -340,6 +340,16 @@ describe('retiring', () => {
   })
 })
 
+test('retiring takes campaigns that have expired off the list', async () => {
+  const stage = new Stage()
+  for (const id of ['c1', 'c2', 'c3']) await stage.sending(upTo(1), { id })
+  // As if the retention of these were over.
+  for (const id of ['c1', 'c2']) await stage.bench.redis.del(stage.bench.keys.campaign(stage.app, id))
+  await (await stage.hold(TILE, stage.ref('c3'))).outcome(code.accepted, 0).close()
+  await stage.campaigns.retire(stage.app, await stage.record('c3'))
+  expect(await stage.campaigns.ids(stage.app, undefined, 10)).toEqual(['c3'])
+})
+
 describe('the lead', () => {
   test('is held by one, kept by holding it again, and given up for the next', async () => {
     const { bench } = new Stage()
