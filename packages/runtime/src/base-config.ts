@@ -60,9 +60,9 @@ export const baseConfig = {
     z
       .string()
       .default('wf:')
-      .refine((text) => /^[A-Za-z0-9._:-]{1,64}$/.test(text)),
+      .refine((text) => /^[A-Za-z0-9._:-]{1,32}$/.test(text)),
     {
-      wanted: '1 to 64 letters, digits or . _ : -',
+      wanted: '1 to 32 letters, digits or . _ : -',
       example: 'wf:',
       meaning: 'What every Redis key starts with; two installations on one Redis need different ones.',
       default: 'wf:',

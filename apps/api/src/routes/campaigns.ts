@@ -146,7 +146,7 @@ export const campaignRoutes = (app: FastifyInstance, deps: ApiDeps, progress: Pr
         tags,
         summary: 'Send again to those who failed or whose time ran out',
         params: campaignPath,
-        body: z.strictObject({ includeInDoubt: z.boolean().optional() }).optional(),
+        body: z.strictObject({ includeInDoubt: z.boolean().optional() }).nullish(),
         response: answers({ 201: campaignSchema }),
       },
     },

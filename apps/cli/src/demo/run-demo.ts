@@ -1,4 +1,8 @@
+import { createWriteStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { Client } from '@wns-fanout/client'
 import { createClient } from '@wns-fanout/client'
 import type { Campaign } from '@wns-fanout/domain'
@@ -8,7 +12,7 @@ import { follow } from '../follow.ts'
 import { folderAt } from '../stack/folder.ts'
 import type { Stack } from '../stack/start-stack.ts'
 import { startStack } from '../stack/start-stack.ts'
-import { formatCount, formatRate } from '../terminal/format.ts'
+import { formatBytes, formatCount, formatRate } from '../terminal/format.ts'
 import { createProgress } from '../terminal/progress.ts'
 import type { Screen } from '../terminal/screen.ts'
 import { untilInterrupted } from '../context.ts'
@@ -56,7 +60,8 @@ export async function runDemo({ channels, workers, screen, interrupted }: DemoOp
   })
   try {
     phases.push({ name: 'start', tookMs: performance.now() - startedMs, note: 'Redis, simulator, API and workers' })
-    const work = play(stack, phases, { channels, workers, screen, interrupted })
+    const file = join(temporary.path, 'channels.ndjson')
+    const work = play(stack, phases, { channels, workers, screen, interrupted, file })
     // After an interruption it fails at its next request; that is no news.
     work.catch(() => {})
     const end = await Promise.race([work, untilInterrupted(interrupted), stack.failed])
@@ -71,7 +76,11 @@ export async function runDemo({ channels, workers, screen, interrupted }: DemoOp
   }
 }
 
-async function play(stack: Stack, phases: Phase[], options: DemoOptions): Promise<DemoResult> {
+async function play(
+  stack: Stack,
+  phases: Phase[],
+  options: DemoOptions & { readonly file: string },
+): Promise<DemoResult> {
   const { channels, screen, interrupted } = options
   const { api: url, apiKey, simulator } = stack.current()
   if (simulator === null) throw new Error('the demo runs with a simulator')
@@ -89,11 +98,18 @@ async function play(stack: Stack, phases: Phase[], options: DemoOptions): Promis
   }
 
   await registerApp(api)
-  screen.say(`Registered the app "${app}". Importing ${formatCount(channels)} channels.`)
+  screen.say(
+    `Registered the app "${app}". Writing ${formatCount(channels)} channels to an NDJSON file and importing it.`,
+  )
+  await phase(
+    'write',
+    async () => await writeChannels(options.file, options),
+    () => 'the NDJSON file',
+  )
   await phase(
     'import',
-    async () => await importChannels(api, options),
-    (tookMs) => `${formatRate(channels / (tookMs / 1000))}: NDJSON parsed, checked and stored`,
+    async () => await importChannels(api, options.file, options),
+    (tookMs) => `${formatRate(channels / (tookMs / 1000))}: read, checked and stored`,
   )
 
   screen.say(`Sending one tile to all of them. ${sayMix()}`)
@@ -158,23 +174,48 @@ async function registerApp(api: Client): Promise<void> {
   })
 }
 
-async function importChannels(api: Client, { channels, screen }: DemoOptions): Promise<void> {
-  const progress = createProgress(screen, 'import')
-  const startedMs = performance.now()
-  const note = (done: number): string => {
-    const seconds = (performance.now() - startedMs) / 1000
-    return `${formatCount(done)} of ${formatCount(channels)}  ${formatRate(seconds > 0 ? done / seconds : 0)}`
-  }
-  async function* chunks(): AsyncGenerator<Buffer> {
+/** Writes the import file, a line a channel, as a backend of the app would export it. */
+async function writeChannels(path: string, { channels, screen, interrupted }: DemoOptions): Promise<void> {
+  const progress = createProgress(screen, 'write ')
+  function* chunks(): Generator<string> {
     for (let n = 0; n < channels;) {
       let text = ''
       for (const end = Math.min(channels, n + linesPerChunk); n < end; n += 1) text += importLine(n, packageSid)
-      yield Buffer.from(text)
-      progress.update({ done: n, total: channels, note: note(n) })
+      yield text
+      progress.update({ done: n, total: channels, note: `${formatCount(n)} of ${formatCount(channels)}` })
     }
   }
-  const result = await api.importChannels(app, Readable.from(chunks()), { type: 'ndjson' })
-  progress.end({ done: channels, total: channels, note: note(channels) })
+  await pipeline(Readable.from(chunks(), { objectMode: false }), createWriteStream(path, { mode: 0o600 }), {
+    signal: interrupted,
+  })
+  progress.end({ done: channels, total: channels, note: `${formatCount(channels)} lines` })
+}
+
+async function importChannels(
+  api: Client,
+  path: string,
+  { channels, screen, interrupted }: DemoOptions,
+): Promise<void> {
+  const progress = createProgress(screen, 'import')
+  const { size } = await stat(path)
+  const startedMs = performance.now()
+  const result = await api.importChannels(
+    app,
+    { file: path },
+    {
+      type: 'ndjson',
+      signal: interrupted,
+      onProgress: (bytes) => {
+        const rate = (channels * bytes) / size / ((performance.now() - startedMs) / 1000)
+        progress.update({
+          done: bytes,
+          total: size,
+          note: `${formatBytes(bytes)} of ${formatBytes(size)}  ${formatRate(rate)}`,
+        })
+      },
+    },
+  )
+  progress.end({ done: size, total: size, note: `${formatCount(result.accepted)} channels` })
   if (result.accepted !== channels)
     throw new Failure(
       'import',
