@@ -115,7 +115,10 @@ end
 local ordinals, uris, vars, locales = {}, {}, {}, {}
 local stamps = guard > 0 and not mine and stamps_of(base, type)
 local ours, stamp_now = tonumber(b[7] or '-1'), pack4(second)
-local held_until, i, unusable = 0, 0, {}
+local held_until, i, unusable, last_credited = 0, 0, {}, 0
+if mine then
+  for p = 1, n do if code_of(vector[p]) == CREDITED then last_credited = p end end
+end
 local wants_locales = ARGV[9] == '1'
 for page = from, to do
   local slots = slots_by_page[page] or slots_of(campaign, page)
@@ -167,8 +170,8 @@ for page = from, to do
           uris[i] = uri
           -- It left after the credit was granted: told as not credited, so that its owner gives the credit back.
           if uri == '' then unusable[#unusable + 1] = i end
-        elseif settle and mine then
-          uris[i] = '' -- whoever opens next settles it
+        elseif mine and (settle or i < last_credited) then
+          uris[i] = '' -- it got no credit in its turn; whoever opens next judges it afresh
         elseif settle then
           vector[i] = byte_of(settle, posts_of(vector[i]))
           totals[CLASS[settle]] = (totals[CLASS[settle]] or 0) + 1

@@ -78,6 +78,21 @@ describe('opening a batch', () => {
     expect((await stage.hold()).opened.settled).toEqual([{ class: 'unregistered', count: 1 }])
   })
 
+  test('an answer that is repeated names nobody before the last credit who had none', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(6))
+    await stage.setGate(1, (await stage.second()) + 3600)
+    const first = await stage.open(TILE, 'me')
+    await stage.setGate(1, 0)
+    const again = await stage.open(TILE, 'me')
+    if (first.kind !== 'open' || again.kind !== 'open') throw new Error('the batch did not open')
+    expect(first.uris.map((uri) => uri !== '')).toEqual([true, false, true, true, true, true])
+    expect(again.uris).toEqual(first.uris)
+    expect(again.vector).toEqual(first.vector)
+    // The owner takes credit from the front of those whom it may post to: they have to come first.
+    expect([...again.vector].map(codeOf)).toEqual([1, 0, 1, 1, 1, 0])
+  })
+
   test('a parked batch that is due is resumed: a new fence, no takeover, nobody uncertain', async () => {
     const stage = new Stage()
     await stage.sending(upTo(6), { terms: TOAST })
