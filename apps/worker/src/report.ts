@@ -40,8 +40,13 @@ const measure = (metrics: Metrics, event: FanoutEvent): void => {
     case 'reconciled':
       metrics.reconciled.inc({ app: metrics.appLabel(event.app), reason: event.reason }, event.count)
       return
+    case 'guideline.exceeded':
+      metrics.guard.inc({ app: metrics.appLabel(event.app), decision: 'faster-than-guideline' })
+      return
     case 'batch.parked':
     case 'batch.closed':
+    case 'permits.granted':
+    case 'rate.decreased':
     case 'campaign.launched':
     case 'campaign.finished':
     case 'post.refused':
@@ -78,9 +83,18 @@ const tell = (logger: Logger, event: FanoutEvent): void => {
     case 'post.refused':
       logger.warn(fields, 'WNS refused a notification for good')
       return
+    case 'rate.decreased':
+      logger.warn(fields, 'WNS tells the app to slow down')
+      return
+    case 'guideline.exceeded':
+      logger.warn(fields, 'campaign goes faster than the guideline of WNS')
+      return
     case 'app.throttled':
-    case 'permits.waited':
       logger.debug(fields, type)
+      return
+    case 'permits.granted':
+    case 'permits.waited':
+      logger.trace(fields, type)
       return
     case 'token.unavailable': {
       const { error, ...rest } = event

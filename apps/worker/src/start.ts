@@ -105,6 +105,14 @@ const start = async (config: WorkerConfig, env: NodeJS.ProcessEnv): Promise<void
     const appPermits = new AppPermits(permits, app, {
       limit: () => limits.get(app) ?? { ratePerSecond: 1, burst: 1 },
       onRate: ({ effectiveRate }) => metrics.effectiveRate.set({ app: metrics.appLabel(app) }, effectiveRate),
+      onGrant: ({ count, atMs }) => emit({ type: 'permits.granted', app, count, atMs }),
+      onDecrease: ({ effectiveRate, pausedUntilMs }) =>
+        emit({
+          type: 'rate.decreased',
+          app,
+          ratePerSecond: effectiveRate,
+          ...(pausedUntilMs === undefined ? {} : { throttledUntil: new Date(pausedUntilMs).toISOString() }),
+        }),
       onError: (error) => emit({ type: 'queue.error', queue: `permits of ${app}`, error }),
     })
     life.onStop('permits', () => appPermits.stop())

@@ -58,7 +58,29 @@ export type FanoutEvent =
       readonly status: number
       readonly trace: AnswerTrace
     }
+  | {
+      /** Permits came from the bucket that all workers share; `atMs` is Redis time, with a fraction. */
+      readonly type: 'permits.granted'
+      readonly app: AppId
+      readonly count: number
+      readonly atMs: number
+    }
   | { readonly type: 'permits.waited'; readonly app: AppId; readonly waitMs: number }
+  | {
+      /** WNS told the app to slow down, and this worker was the first to pass it on. */
+      readonly type: 'rate.decreased'
+      readonly app: AppId
+      readonly ratePerSecond: number
+      readonly throttledUntil?: string
+    }
+  | {
+      /** A campaign starts that the guideline would not admit, or not so soon; the app's settings say why it may. */
+      readonly type: 'guideline.exceeded'
+      readonly app: AppId
+      readonly campaign: CampaignId
+      readonly intervalSeconds: number
+      readonly reason: string
+    }
   | { readonly type: 'app.throttled'; readonly app: AppId; readonly status: number; readonly retryAfterMs?: number }
   | { readonly type: 'token.unavailable'; readonly app: AppId; readonly error: unknown }
   | { readonly type: 'queue.error'; readonly queue: string; readonly error: unknown }

@@ -152,6 +152,8 @@ export class BatchRun {
   /** Until when a permit that was taken and not used holds, and when it was granted. */
   #permitUntilMs = 0
   #permitGrantedAtMs = 0
+  /** Since when a permit is wanted and there is none; 0 while nobody waits. */
+  #permitWantedSinceMs = 0
   readonly #permittedAtMs: Float64Array
   /** Of each post: where it went, and with which token; a late 401 speaks of that one, not of the present one. */
   readonly #origins: string[]
@@ -298,7 +300,15 @@ export class BatchRun {
   #hasPermit(): boolean {
     if (this.#permitUntilMs > 0 && performance.now() < this.#permitUntilMs) return true
     const { permits } = this.#deps
-    if (!permits.tryTake()) return false
+    if (!permits.tryTake()) {
+      if (this.#permitWantedSinceMs === 0) this.#permitWantedSinceMs = performance.now()
+      return false
+    }
+    if (this.#permitWantedSinceMs > 0) {
+      const waitMs = performance.now() - this.#permitWantedSinceMs
+      this.#permitWantedSinceMs = 0
+      this.#deps.emit({ type: 'permits.waited', app: this.#spec.ref.app, waitMs })
+    }
     this.#permitUntilMs = permits.lapsesAtMs
     this.#permitGrantedAtMs = permits.grantedAtMs
     return true

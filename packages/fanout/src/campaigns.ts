@@ -10,7 +10,7 @@ import type {
   Fault,
   RecipientClass,
 } from '@wns-fanout/domain'
-import { DAY_MS, MAX_LIFE_MS, Problem, isTerminal, lintNotification, prepareMessage } from '@wns-fanout/domain'
+import { DAY_MS, MAX_LIFE_MS, Problem, isTerminal, lintNotification } from '@wns-fanout/domain'
 import type {
   AppStore,
   Audiences,
@@ -24,7 +24,7 @@ import type {
 } from '@wns-fanout/state'
 import { memoryShare } from '@wns-fanout/state'
 import { writeRecipientsOf } from './failed-of.ts'
-import { guardSecondsOf } from './guard.ts'
+import { guardSecondsOf, isPersonal, LISTED_WITHOUT_PLACEHOLDER } from './guard.ts'
 import type { Queues } from './queues.ts'
 import type { Result } from './results.ts'
 import { results } from './results.ts'
@@ -58,7 +58,6 @@ export interface Sample {
 
 /** The share of Redis memory above which no new campaign is admitted. */
 const MEMORY_LIMIT = 0.8
-const LISTED_WITHOUT_PLACEHOLDER = 100
 
 /** Campaigns as their owners see them: create, look, steer. Workers do the rest. */
 export class Campaigns {
@@ -329,7 +328,12 @@ const faultsOfRequest = (app: AppSettings, request: CampaignRequest, nowMs: numb
       code: 'out-of-range',
       detail: 'expiresAt must be at most 7 days after the start',
     })
-  if (faults.length === 0 && request.update === 'personalized' && !mayBePersonalised(app, request))
+  if (
+    faults.length === 0 &&
+    request.update === 'personalized' &&
+    app.allowFasterThanGuideline === undefined &&
+    !isPersonal(request)
+  )
     faults.push({
       path: ['update'],
       code: 'not-personalized',
@@ -337,8 +341,3 @@ const faultsOfRequest = (app: AppSettings, request: CampaignRequest, nowMs: numb
     })
   return faults
 }
-
-const mayBePersonalised = (app: AppSettings, { notification, audience }: CampaignRequest): boolean =>
-  app.allowFasterThanGuideline !== undefined ||
-  ('channels' in audience && audience.channels.length <= LISTED_WITHOUT_PLACEHOLDER) ||
-  prepareMessage(notification).isPersonalised

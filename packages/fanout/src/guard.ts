@@ -1,4 +1,6 @@
-import type { AppSettings } from '@wns-fanout/domain'
+import type { AppSettings, CampaignRequest } from '@wns-fanout/domain'
+import { GUIDELINE_SECONDS, prepareMessage } from '@wns-fanout/domain'
+import type { CampaignDefinition } from '@wns-fanout/state'
 
 /**
  * Seconds for which a channel that got a generic update gets no other one of its type. A margin of a minute is for
@@ -8,3 +10,18 @@ export const guardSecondsOf = (app: Pick<AppSettings, 'genericIntervalSeconds'>)
   const interval = app.genericIntervalSeconds
   return interval === 0 ? 0 : interval + Math.min(60, Math.floor(interval / 30))
 }
+
+export const LISTED_WITHOUT_PLACEHOLDER = 100
+
+/** Does each recipient get something of its own? Then the guideline about generic updates does not concern it. */
+export const isPersonal = ({ notification, audience }: CampaignRequest): boolean =>
+  ('channels' in audience && audience.channels.length <= LISTED_WITHOUT_PLACEHOLDER) ||
+  prepareMessage(notification).isPersonalised
+
+/** Is the campaign one that only an app with `allowFasterThanGuideline` may launch? */
+export const exceedsGuideline = ({
+  update,
+  guardSeconds,
+  request,
+}: Pick<CampaignDefinition, 'update' | 'guardSeconds' | 'request'>): boolean =>
+  update === 'generic' ? guardSeconds < GUIDELINE_SECONDS : !isPersonal(request)

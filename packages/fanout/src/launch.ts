@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
-import type { Audiences, Keys, RedisConnection } from '@wns-fanout/state'
+import type { AppStore, Audiences, CampaignDefinition, Keys, RedisConnection } from '@wns-fanout/state'
 import { writeRecipientsOf } from './failed-of.ts'
+import { exceedsGuideline } from './guard.ts'
 import type { PlanDeps } from './plan.ts'
 import { plan } from './plan.ts'
 
 export interface LaunchDeps extends PlanDeps {
+  readonly apps: AppStore
   readonly audiences: Audiences
   readonly keys: Keys
   readonly redis: RedisConnection
@@ -47,5 +49,13 @@ const freeze = async (deps: LaunchDeps, app: AppId, id: CampaignId): Promise<voi
   await deps.redis.expire(draft, DRAFT_SECONDS)
   await deps.campaigns.frozen(app, id, draft, frozen)
   deps.emit({ type: 'campaign.launched', app, campaign: id, audienceSize: frozen.size })
+  if (exceedsGuideline(record.definition)) await tellOfGuideline(deps, record.definition)
   deps.reached?.('audience-frozen')
+}
+
+/** Going faster is the owner's decision; that it happens, and why, is nobody's secret. */
+const tellOfGuideline = async (deps: LaunchDeps, { app, id, guardSeconds }: CampaignDefinition): Promise<void> => {
+  const settings = await deps.apps.settings(app)
+  const reason = settings?.allowFasterThanGuideline?.reason ?? 'no reason is given any more'
+  deps.emit({ type: 'guideline.exceeded', app, campaign: id, intervalSeconds: guardSeconds, reason })
 }

@@ -1,11 +1,15 @@
 import type { AppId } from '@wns-fanout/domain'
-import type { Permits, RateLimit, RateState } from './permits.ts'
+import type { Decrease, Permits, RateLimit, RateState } from './permits.ts'
 
 export interface PermitHandfulOptions {
   /** The app's limits now; asked at each round trip, so a change counts within milliseconds. */
   readonly limit: () => RateLimit
   /** Gets what Redis said at each round trip, for metrics. */
   readonly onRate?: (state: RateState) => void
+  /** Gets every grant: how many permits, and when in Redis time. All processes' grants together are the grant log. */
+  readonly onGrant?: (grant: { readonly count: number; readonly atMs: number }) => void
+  /** This process made the rate of all decrease. */
+  readonly onDecrease?: (state: Decrease) => void
   /** Redis failed; the handful keeps asking. */
   readonly onError?: (error: unknown) => void
   /** A permit that is not used for so long lapses. Default 250 ms. */
@@ -99,6 +103,7 @@ export class PermitHandful {
       const state = await this.#permits.slowDown(this.#app, { grantedAtMs, retryAfterMs }, this.#options.limit())
       this.#decreasedAtMs = state.decreasedAtMs
       this.#note(state)
+      if (state.decreased) this.#options.onDecrease?.(state)
     } finally {
       this.#slowingDown = false
     }
@@ -140,6 +145,7 @@ export class PermitHandful {
         this.#lapsesAt = askedAt + this.#lapseMs
         this.#grantedAtMs = grant.nowMs
         this.#probing = grant.probe
+        this.#options.onGrant?.({ count: grant.granted, atMs: grant.nowMs })
         for (const listener of this.#listeners) listener()
       },
       (error: unknown) => {
