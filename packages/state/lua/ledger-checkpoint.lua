@@ -158,7 +158,7 @@ for d = 1, count do
       answered = answered + 1
       if is_code == BAD_REQUEST or is_code == TOO_LARGE then refused = refused + 1 end
     end
-    if is >= 32 or was >= 32 then posts = posts + posts_of(is) - posts_of(was) end
+    posts = posts + (is - is_code - was + was % 32) / 32
   end
 end
 local packed = #adjusted > 0 and pack_bytes(new) or new_text
