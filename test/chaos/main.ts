@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { runCatalogue } from './catalogue.ts'
 import { chaosRun } from './run.ts'
 
 const HELP = `pnpm test:chaos: campaigns under fire, judged by the simulator's own record of posts
@@ -7,7 +8,7 @@ const HELP = `pnpm test:chaos: campaigns under fire, judged by the simulator's o
   --seed S       which faults, and when (a random one)
   --delivery D   at-least-once (default) or at-most-once
   --logs DIR     where to leave the logs of all processes
-  --catalogue    every named fault of the catalogue instead
+  --catalogue    every named fault of the catalogue instead, one line each; P5 R or the like behind it chooses
 `
 
 const print = (line: string): void => {
@@ -15,7 +16,8 @@ const print = (line: string): void => {
 }
 
 const main = async (): Promise<void> => {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       minutes: { type: 'string', default: '2' },
       seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
@@ -26,6 +28,10 @@ const main = async (): Promise<void> => {
     },
   })
   if (values.help) return print(HELP)
+  if (values.catalogue) {
+    if ((await runCatalogue(positionals, print)) > 0) process.exitCode = 1
+    return
+  }
   const minutes = Number(values.minutes)
   if (!(minutes > 0 && minutes <= 1440)) throw new Error(`--minutes wants a number above 0, found ${values.minutes}`)
   const seed = Number(values.seed)

@@ -126,6 +126,7 @@ const hasTakeovers = async (
 const keepLogs = async (from: string, to: string): Promise<void> => {
   await mkdir(to, { recursive: true })
   for (const name of await readdir(from)) if (name.endsWith('.log')) await copyFile(join(from, name), join(to, name))
+  await copyFile(join(from, 'redis', 'redis.log'), join(to, 'redis.log'))
 }
 
 /** Look at the ledger of the newest campaigns again and again; what cannot be asked while Redis is away is asked later. */
