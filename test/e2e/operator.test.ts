@@ -227,3 +227,26 @@ test('doctor says what hinders an app from sending, and ends with 1', async () =
   const verified = await cli(['app', 'verify', 'sick'])
   expect(verified.code).toBe(1)
 })
+
+test('doctor posts to one channel when asked to, and explains what WNS answered', async () => {
+  await stack.api.putApp('probed', {
+    credentials: { kind: 'store', packageSid: 'S-1-15-2-14', clientSecret: 'good-secret' },
+  })
+  for (const [channel, behaviour] of [
+    ['sound', 'ok'],
+    ['foreign', 'forbidden'],
+    ['finished', 'gone'],
+  ])
+    await stack.api.putChannel('probed', channel ?? '', {
+      uri: `https://db5p.notify.windows.com/?token=${behaviour}.any.probed-${channel}`,
+    })
+  const sound = await cli(['doctor', '--app', 'probed', '--channel', 'sound', '--post'])
+  expect(sound.stdout).toMatch(/^ok {4}post to sound: WNS took it/m)
+  expect(sound.code).toBe(0)
+  const foreign = await cli(['doctor', '--app', 'probed', '--channel', 'foreign', '--post'])
+  expect(foreign.stdout).toMatch(/^fail {2}post to foreign: WNS answers 403: .*another app.*WNS says: Channel URL/m)
+  const gone = await cli(['doctor', '--app', 'probed', '--channel', 'finished', '--post'])
+  expect(gone.stdout).toMatch(/^fail {2}post to finished: the address is finished \(410\)/m)
+  expect(gone.code).toBe(1)
+  expect((await cli(['doctor', '--post'])).code).toBe(2)
+})

@@ -2,12 +2,14 @@ import { createClient } from '@wns-fanout/client'
 import type { Command } from 'commander'
 import { findApi } from '../connection.ts'
 import { type Context, contextOf } from '../context.ts'
-import { Failure } from '../failure.ts'
+import { probeChannel } from '../doctor/probe.ts'
+import { Failure, UsageError } from '../failure.ts'
 import { checkApi, checkApp, checkChannel, checkOps, checkStack, type Check } from '../doctor/checks.ts'
 
 interface DoctorOptions {
   readonly app?: string
   readonly channel?: string
+  readonly post?: boolean
 }
 
 export function addDoctor(program: Command): void {
@@ -16,20 +18,25 @@ export function addDoctor(program: Command): void {
     .description('Look for what is wrong, from the stack to one device, and say what to do.')
     .option('--app <app>', 'also ask the token service about this app')
     .option('--channel <channel>', 'also look at this channel of the app')
+    .option('--post', 'also post one raw notification to that channel, which shows nothing, and explain the answer')
     .addHelpText(
       'after',
       `
-Every line is ok, warn or fail with what to do. Exit code 1 when something fails. Nothing is sent to any device.
+Every line is ok, warn or fail with what to do. Exit code 1 when something fails. Nothing is sent to any device
+unless you say --post.
 
 Examples:
   $ wns-fanout doctor
-  $ wns-fanout doctor --app news --channel device-42`,
+  $ wns-fanout doctor --app news --channel device-42 --post`,
     )
     .action(async (options: DoctorOptions, command: Command) => await doctor(contextOf(command), options))
 }
 
-async function doctor(context: Context, { app, channel }: DoctorOptions): Promise<void> {
+async function doctor(context: Context, { app, channel, post = false }: DoctorOptions): Promise<void> {
   const { screen } = context
+  if (channel !== undefined && app === undefined)
+    throw new UsageError('--channel needs --app: a channel is one of an app')
+  if (post && channel === undefined) throw new UsageError('--post needs --app and --channel: whom to post to')
   const checks: Check[] = []
   const note = (found: readonly Check[]): void => {
     for (const check of found) {
@@ -55,6 +62,8 @@ async function doctor(context: Context, { app, channel }: DoctorOptions): Promis
       if (reached.state !== 'fail' && app !== undefined) note(await checkApp(api, app))
       if (reached.state !== 'fail' && app !== undefined && channel !== undefined)
         note([await checkChannel(api, app, channel)])
+      if (post && app !== undefined && channel !== undefined && checks.every(({ state }) => state !== 'fail'))
+        note([await probeChannel(api, app, channel, AbortSignal.timeout(POST_DEADLINE_MS))])
     } finally {
       await api.close()
     }
@@ -64,6 +73,9 @@ async function doctor(context: Context, { app, channel }: DoctorOptions): Promis
   if (failed > 0) throw new Failure('doctor', `${failed} of ${checks.length} checks failed`)
   if (!screen.json) screen.say(`${checks.length} checks, nothing fails.`)
 }
+
+/** A post and all its retries end well before this. */
+const POST_DEADLINE_MS = 60_000
 
 const lineOf = ({ state, what, found, todo }: Check): string =>
   `${state.padEnd(4)}  ${what}: ${found}${todo === undefined ? '' : `\n      → ${todo}`}`
