@@ -213,6 +213,67 @@ test('those that failed are sent to again, and only those', async () => {
   expect(some(second.totals)).toEqual({ accepted: 2 })
 })
 
+test('raw notifications that a device does not take close its gate until its app says that it runs', async () => {
+  await stack.control('POST', '/v1/reset')
+  await registerApp(stack, 'raw', ['ok', 'dropped', 'offline', 'ok'])
+  const send = async () => {
+    const { id } = await stack.api.createCampaign('raw', {
+      notification: { type: 'raw', text: 'sync' },
+      audience: { channels: ['d0', 'd1', 'd2', 'd3'] },
+      update: 'personalized',
+    })
+    return finished(stack, id)
+  }
+  expect(some((await send()).totals)).toEqual({ accepted: 2, dropped: 2 })
+  expect(some((await send()).totals)).toEqual({ accepted: 2, gated: 2 })
+  // Gated means that nothing was posted.
+  expect((await simulatorStats(stack)).posts).toBe(6)
+  await stack.api.channelActive('raw', 'd1')
+  expect(some((await send()).totals)).toEqual({ accepted: 2, dropped: 1, gated: 1 })
+  // The gate is for raw only.
+  const toast = await stack.api.createCampaign('raw', {
+    notification: { type: 'toast', content: { title: 'Hello' } },
+    audience: { all: true },
+  })
+  expect((await finished(stack, toast.id)).totals.gated).toBe(0)
+})
+
+test("variables and the language of a variant are each recipient's own", async () => {
+  await registerApp(stack, 'own', [])
+  const people: readonly [string, string, Record<string, string>][] = [
+    ['d0', 'en', { name: 'Ada' }],
+    ['d1', 'de-AT', { name: 'Lise & Otto' }],
+    ['d2', 'fr', {}],
+  ]
+  for (const [channel, locale, vars] of people)
+    await stack.api.putChannel('own', channel, {
+      uri: String(importLine('own', Number(channel.slice(1)), 'ok')['uri']),
+      locale,
+      vars,
+    })
+  const { id } = await stack.api.createCampaign('own', {
+    notification: {
+      type: 'toast',
+      content: { title: 'Hello {{vars.name|you}}' },
+      variants: { de: { content: { title: 'Hallo {{vars.name|du}}' } } },
+    },
+    audience: { all: true },
+    update: 'personalized',
+  })
+  expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 3 })
+  // One that is too large for its recipient is refused for that one only.
+  await stack.api.putChannel('own', 'd2', {
+    uri: String(importLine('own', 2, 'ok')['uri']),
+    vars: Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [name, 'x'.repeat(1000)])),
+  })
+  const large = await stack.api.createCampaign('own', {
+    notification: { type: 'toast', content: { title: '{{vars.a}}{{vars.b}}{{vars.c}}{{vars.d}}{{vars.e}}{{vars.f}}' } },
+    audience: { all: true },
+    update: 'personalized',
+  })
+  expect(some((await finished(stack, large.id)).totals)).toEqual({ accepted: 2, rejected: 1 })
+})
+
 test('a campaign that starts later starts then', async () => {
   await registerApp(stack, 'later', times(5))
   const startAt = new Date(Date.now() + 1500).toISOString()

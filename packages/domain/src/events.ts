@@ -52,10 +52,11 @@ export type FanoutEvent =
     }
   | { readonly type: 'campaign.finished'; readonly app: AppId; readonly campaign: CampaignId }
   | {
+      /** An answer ended a recipient badly: refused for good, or failed at its last attempt. */
       readonly type: 'post.refused'
       readonly app: AppId
       readonly campaign: CampaignId
-      readonly status: number
+      readonly status: number | 'none'
       readonly trace: AnswerTrace
     }
   | {

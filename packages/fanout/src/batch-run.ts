@@ -377,7 +377,7 @@ export class BatchRun {
       default:
         disposition satisfies never
     }
-    if (outcome.kind !== 'accepted') this.#sample(position, outcome)
+    if (outcome.kind !== 'accepted') this.#sample(position, outcome, disposition.kind === 'settle')
     if (this.#deps.gate.record(outcome, reauthorized)) this.#rest('breaker', PROBE_EVERY_MS)
     else if (
       this.#spec.isProbe === true &&
@@ -419,11 +419,12 @@ export class BatchRun {
     this.#retryAfter(delayMs, reason)
   }
 
-  #sample(position: number, outcome: Outcome): void {
+  #sample(position: number, outcome: Outcome, isFinal: boolean): void {
     if (!this.#findings.sample(this.#opened.ordinals[position] ?? 0, outcome, this.#redisNowMs())) return
-    if (!isRefusal(outcome)) return
+    if (!isFinal || outcome.kind === 'dropped' || outcome.kind === 'not-sent') return
     const { app, campaign } = this.#spec.ref
-    this.#deps.emit({ type: 'post.refused', app, campaign, status: outcome.status, trace: outcome.trace })
+    const { status = 'none', trace = {} } = outcome
+    this.#deps.emit({ type: 'post.refused', app, campaign, status, trace })
   }
 
   #fetchToken(rejected?: string): void {
@@ -624,10 +625,6 @@ const isHostTrouble = (outcome: Outcome): boolean =>
 /** After these WNS wants no more raw notifications for the channel until its app has asked again. */
 const isAway = (outcome: Outcome): boolean =>
   outcome.kind === 'dropped' || (outcome.kind === 'accepted' && outcome.device === 'disconnected')
-
-type Refusal = Extract<Outcome, { kind: 'blocked' | 'bad-request' | 'forbidden' | 'too-large' | 'unexpected' }>
-const isRefusal = (outcome: Outcome): outcome is Refusal =>
-  ['blocked', 'bad-request', 'forbidden', 'too-large', 'unexpected'].includes(outcome.kind)
 
 /** A credit that was resumed hides how many attempts were spent; its posts are the safe guess, one attempt is left. */
 const spentBefore = (byte: number, maxAttempts: number): number =>
