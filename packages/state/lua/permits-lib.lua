@@ -5,7 +5,8 @@
 --   pausedUntilMs, pauseMs       nothing is granted until then; how long the last pause was that WNS did not choose
 --   probeAtMs                    when the one post after a pause was granted, while its answer is awaited; 0 = it may be granted
 --   climbingSinceMs              when that post was answered well; absent while pausing or probing
-local CLIMB_SECONDS = 5
+-- Each second of the climb costs a quarter of the rate, of a round of pause, climb and growth that takes about twelve.
+local CLIMB_SECONDS = 1.5
 local CLIMB_TO = 0.9
 local GROWTH_PER_SECOND = 0.01
 local MIN_RATE = 1
@@ -24,7 +25,7 @@ local function read_bucket(key)
   return bucket
 end
 
--- The rate at `now`: half of the refused one after a decrease, in five seconds up to 90 % of it, then 1 % of it a second.
+-- The rate at `now`: half of the refused one after a decrease, quickly up to 90 % of it, then 1 % of it a second.
 local function effective_rate(bucket, configured, now)
   local refused = bucket.refusedRate
   if not refused then

@@ -63,7 +63,7 @@ const defaults: Required<PermitOptions> = {
 /**
  * The right to post, for all workers together: a token bucket per app on Redis's clock. In any span of t seconds at most
  * rate · t + burst are granted. When WNS answers 406 or 429 the rate halves, a pause follows, one probe finds out
- * whether posts are welcome again, and the rate climbs back: within 5 s to 90 % of the refused one, then 1 % a second.
+ * whether posts are welcome again, and the rate climbs back: within 2 s to 90 % of the refused one, then 1 % a second.
  */
 export class Permits {
   readonly #redis: RedisConnection
