@@ -3,16 +3,23 @@
  * shared machine; quote the ratios.
  */
 import { parseArgs } from 'node:util'
+import { benchLimiter } from './limiter.ts'
 import { benchSend } from './send.ts'
+import { benchThrottle } from './throttle.ts'
 
 const help = `usage: pnpm bench <name> [options]
 
   send      CPU per notification: the whole pipeline against hand-written loops
+  limiter   one app's rate shared by four workers that come and go: its use, and what goes over it
+  throttle  the rate that four workers settle at when WNS takes less than is configured
 
 options
-  --posts N         posts of each contender in each round (30000)
-  --rounds N        rounds, taken in turn (3)
-  --connections N   connections to the simulator (64)
+  --posts N         send: posts of each contender in each round (30000)
+  --rounds N        send: rounds, taken in turn (3)
+  --connections N   send: connections to the simulator (64)
+  --seconds N       limiter, throttle: how long the campaign takes about (40, 75)
+  --rate N          limiter: posts a second (500)
+  --burst N         limiter: permits after a quiet time (50)
   --json            progress to stderr; the last line is one JSON object
 `
 
@@ -22,6 +29,9 @@ const { values, positionals } = parseArgs({
     posts: { type: 'string', default: '30000' },
     rounds: { type: 'string', default: '3' },
     connections: { type: 'string', default: '64' },
+    seconds: { type: 'string' },
+    rate: { type: 'string', default: '500' },
+    burst: { type: 'string', default: '50' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -34,16 +44,38 @@ const whole = (name: string, text: string): number => {
   }
   return Number(text)
 }
+const say = (line: string): void => {
+  process.stderr.write(`${line}\n`)
+}
+const secondsOr = (seconds: string): number => whole('seconds', values.seconds ?? seconds)
 
-if (values.help || positionals.length !== 1 || positionals[0] !== 'send') {
+const benches = new Map<string | undefined, () => Promise<Record<string, unknown>>>([
+  [
+    'send',
+    () =>
+      benchSend({
+        posts: whole('posts', values.posts),
+        rounds: whole('rounds', values.rounds),
+        connections: whole('connections', values.connections),
+        say,
+      }),
+  ],
+  [
+    'limiter',
+    () =>
+      benchLimiter({
+        seconds: secondsOr('40'),
+        ratePerSecond: whole('rate', values.rate),
+        burst: whole('burst', values.burst),
+        say,
+      }),
+  ],
+  ['throttle', () => benchThrottle({ seconds: secondsOr('75'), say })],
+])
+
+const bench = positionals.length === 1 ? benches.get(positionals[0]) : undefined
+if (values.help || bench === undefined) {
   process.stdout.write(help)
   process.exit(values.help ? 0 : 2)
 }
-
-const result = await benchSend({
-  posts: whole('posts', values.posts),
-  rounds: whole('rounds', values.rounds),
-  connections: whole('connections', values.connections),
-  say: (line) => process.stderr.write(`${line}\n`),
-})
-process.stdout.write(`${JSON.stringify(result, null, values.json ? undefined : 2)}\n`)
+process.stdout.write(`${JSON.stringify(await bench(), null, values.json ? undefined : 2)}\n`)

@@ -24,6 +24,8 @@ export interface TestStack {
 export interface StackWorker {
   readonly pid: number
   readonly ops: string
+  /** What it has written, standard error included. */
+  readonly logFile: string
   stop(): Promise<void>
 }
 
@@ -88,11 +90,13 @@ export const startTestStack = async (): Promise<TestStack> => {
     env,
     async startWorker(extra = {}) {
       workers += 1
-      const child = await start(`worker-${workers}`, 'apps/worker/src/main.ts', { ...env, ...extra })
+      const name = `worker-${workers}`
+      const child = await start(name, 'apps/worker/src/main.ts', { ...env, ...extra })
       const { ops } = (await child.ready) as { ops: string }
       return {
         pid: child.pid,
         ops,
+        logFile: join(folder.path, `${name}.log`),
         stop: async () => {
           await child.stop()
         },

@@ -1,0 +1,84 @@
+import { Readable } from 'node:stream'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Campaign, CampaignRequest } from '@wns-fanout/domain'
+import type { TestStack } from '../../support/stack.ts'
+
+/** A tile for everybody, of a usual size. */
+export const tileToAll: CampaignRequest = {
+  notification: {
+    type: 'tile',
+    content: { medium: { lines: ['Hello from the benchmark, a payload of usual size'] } },
+  },
+  audience: { all: true },
+}
+
+/** A client of its own for the nth app, so that the simulator can tell apps apart. */
+export const sidOf = (n: number): string => `S-1-15-2-${n}-2-3-4-5-6-7`
+
+export interface BenchApp {
+  readonly app: string
+  readonly client: string
+  readonly channels: number
+  readonly ratePerSecond: number
+  readonly burst?: number
+}
+
+/** Register an app and its channels, all of which take what they are sent. */
+export const prepareApp = async (
+  { api }: TestStack,
+  { app, client, channels, ratePerSecond, burst = Math.max(1, Math.round(ratePerSecond / 10)) }: BenchApp,
+): Promise<void> => {
+  await api.putApp(app, {
+    credentials: { kind: 'store', packageSid: client, clientSecret: 'bench-secret' },
+    ratePerSecond,
+    burst,
+  })
+  const lines = function* (): Generator<string> {
+    for (let n = 0; n < channels; n += 1)
+      yield `${JSON.stringify({ channel: `device-${n}`, uri: `https://db5p.notify.windows.com/?token=ok.any.${app}-${n}` })}\n`
+  }
+  const result = await api.importChannels(app, Readable.from(lines(), { objectMode: false }), { type: 'ndjson' })
+  if (result.accepted !== channels) throw new Error(`only ${result.accepted} of ${channels} channels were imported`)
+}
+
+/** Look at the campaign every `everyMs` until `look` answers true; throws when that takes longer than `timeoutMs`. */
+export const follow = async (
+  { api }: TestStack,
+  id: string,
+  look: (now: Campaign) => boolean | Promise<boolean>,
+  { everyMs = 250, timeoutMs = 600_000 }: { readonly everyMs?: number; readonly timeoutMs?: number } = {},
+): Promise<Campaign> => {
+  const deadlineMs = performance.now() + timeoutMs
+  for (;;) {
+    const now = await api.campaign(id)
+    if (await look(now)) return now
+    if (performance.now() > deadlineMs)
+      throw new Error(`campaign ${id} is ${now.state} after ${timeoutMs} ms: ${JSON.stringify(now.totals)}`)
+    await wait(everyMs)
+  }
+}
+
+export const isFinished = (now: Campaign): boolean => now.finishedAt !== undefined
+
+/** What the simulator counted for one client. */
+export interface ClientCount {
+  readonly posts: number
+  readonly tokenRequests: number
+  readonly peakPerSecond: number
+}
+
+export interface Counted {
+  readonly posts: number
+  readonly byStatus: Readonly<Record<string, number>>
+  readonly acceptedPosts: number
+  readonly perClient: Readonly<Record<string, ClientCount>>
+}
+
+export const counted = async (stack: TestStack): Promise<Counted> =>
+  (await stack.control('GET', '/v1/stats')) as Counted
+
+export const clientCount = async (stack: TestStack, client: string): Promise<ClientCount> =>
+  (await counted(stack)).perClient[client] ?? { posts: 0, tokenRequests: 0, peakPerSecond: 0 }
+
+/** Three digits are more than a shared machine deserves. */
+export const rounded = (value: number): number => Math.round(value * 1000) / 1000

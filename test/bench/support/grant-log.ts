@@ -1,0 +1,42 @@
+import { createReadStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+
+/** So many permits came from the bucket of an app at this moment of Redis's clock. */
+export interface Granted {
+  readonly app: string
+  readonly atMs: number
+  readonly count: number
+}
+
+/** The grants that workers told of in their logs (at level trace), in the order in which Redis made them. */
+export const readGrantLog = async (files: readonly string[], app: string): Promise<Granted[]> => {
+  const grants: Granted[] = []
+  for (const file of files) {
+    for await (const line of createInterface({ input: createReadStream(file) })) {
+      if (!line.includes('"permits.granted"')) continue
+      const grant = JSON.parse(line) as Granted
+      if (grant.app === app) grants.push(grant)
+    }
+  }
+  return grants.toSorted((left, right) => left.atMs - right.atMs)
+}
+
+/** Redis tells its time in microseconds, and a grant is told in thousandths of a millisecond: two may differ by two. */
+const CLOCK_STEP_SECONDS = 0.000_002
+
+/**
+ * The most by which the grants in any window of t seconds exceed rate · t + burst; 0 when none does. A bucket that
+ * leaks at the rate holds at each moment the worst of all windows that end there.
+ */
+export const overshootOf = (grants: readonly Granted[], ratePerSecond: number, burst: number): number => {
+  let level = 0
+  let worst = 0
+  let beforeMs = grants[0]?.atMs ?? 0
+  for (const { atMs, count } of grants) {
+    level = Math.max(0, level - (ratePerSecond * (atMs - beforeMs)) / 1000) + count
+    worst = Math.max(worst, level)
+    beforeMs = atMs
+  }
+  const over = worst - burst
+  return over <= ratePerSecond * CLOCK_STEP_SECONDS ? 0 : over
+}
