@@ -7,6 +7,7 @@ const toast = (line: string): CampaignRequest => ({
   notification: { type: 'toast', content: { title: line } },
   audience: { all: true },
 })
+const toFew: CampaignRequest = { ...badge, audience: { channels: ['one', 'two'] } }
 
 test.each([
   [0, 0],
@@ -23,7 +24,7 @@ test.each([
   ['a generic update at a shorter one', 'generic', 620, badge, true],
   ['a generic update without any', 'generic', 0, badge, true],
   ['a personalised one with a variable', 'personalized', 0, toast('Hello {{vars.name|you}}'), false],
-  ['a personalised one to a few', 'personalized', 0, { ...badge, audience: { channels: ['one', 'two'] } }, false],
+  ['a personalised one to a few', 'personalized', 0, toFew, false],
   ['one that is called personalised and says the same to all', 'personalized', 0, badge, true],
 ] as const)('%s exceeds the guideline or not', (_, update, guardSeconds, request, expected) => {
   expect(exceedsGuideline({ update, guardSeconds, request })).toBe(expected)

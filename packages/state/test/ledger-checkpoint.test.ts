@@ -35,7 +35,7 @@ test('the scripts know the same outcomes as the domain', () => {
     CANCELLED: code.cancelled,
     LAPSED: code.lapsed,
   }
-  for (const [, left, right] of lua.matchAll(/^local ([A-Z_0-9, ]+) = ([0-9, ]+)$/gm)) {
+  for (const [, left = '', right = ''] of lua.matchAll(/^local ([A-Z_0-9, ]+) = ([0-9, ]+)$/gm)) {
     const values = right.split(', ').map(Number)
     left.split(', ').forEach((name, at) => {
       if (name !== 'PAGE') expect([name, values[at]]).toEqual([name, names[name]])

@@ -1,6 +1,6 @@
 import { code, codeOf, postsOf } from '@wns-fanout/domain'
 import { describe, expect, test } from 'vitest'
-import { PAGE, Stage, TILE, TOAST, upTo } from './ledger-support.ts'
+import { openedBatch, PAGE, Stage, TILE, TOAST, upTo } from './ledger-support.ts'
 import { keysOf, uriOf } from './support.ts'
 
 describe('opening a batch', () => {
@@ -33,7 +33,7 @@ describe('opening a batch', () => {
     const stored = await stage.vector()
     const again = await stage.open(TILE, 'me')
     expect(again).toMatchObject({ kind: 'open', fence: 1, takeover: false, uncertain: 0 })
-    expect((again as typeof first & { vector: Uint8Array }).vector).toEqual((first as { vector: Uint8Array }).vector)
+    expect(openedBatch(again).vector).toEqual(openedBatch(first).vector)
     expect(await stage.vector()).toEqual(stored)
     expect(await stage.record()).toMatchObject({ takeovers: 0 })
   })
@@ -50,7 +50,7 @@ describe('opening a batch', () => {
       await stage.campaigns.steer(stage.app, stage.ref().campaign, act)
       const again = await stage.open(terms, 'me')
       expect(again).toMatchObject({ kind: 'open', fence: 1, settled: [] })
-      expect((again as { uris: string[] }).uris.slice(4)).toEqual(['', ''])
+      expect(openedBatch(again).uris.slice(4)).toEqual(['', ''])
       expect(await stage.vector()).toEqual(stored)
     }
   })

@@ -3,7 +3,7 @@ import { byteOf, classOf, code, codeOf, emptyTotals, isSettled, pendingCode, pos
 import type { BatchRef, BatchTerms, Checkpoint, CheckpointAnswer, OpenAnswer, OpenBatch } from '@wns-fanout/state'
 import { describe, expect, test } from 'vitest'
 import { PAGE, Stage, TILE, upTo } from './ledger-support.ts'
-import { setup, uriOf } from './support.ts'
+import { nth, setup, uriOf } from './support.ts'
 
 /** Numbers in [0, 1), the same for the same seed in every run (mulberry32). */
 const mulberry32 = (seed: number): (() => number) => {
@@ -17,6 +17,10 @@ const mulberry32 = (seed: number): (() => number) => {
 }
 
 const MAX_POSTS = 5
+
+const countAt = (counts: number[], position: number): void => {
+  counts[position] = nth(counts, position) + 1
+}
 
 /** What really became of the posts of one batch, whoever wrote them. */
 class BatchRecord {
@@ -40,8 +44,8 @@ class BatchRecord {
   }
 
   posted(position: number, accepted: boolean, known: boolean): void {
-    if (accepted) this.accepted[position] += 1
-    if (accepted || !known) this.possible[position] += 1
+    if (accepted) countAt(this.accepted, position)
+    if (accepted || !known) countAt(this.possible, position)
   }
 }
 
@@ -80,12 +84,15 @@ class Owner {
     this.opened = answer
     this.vector = answer.vector.slice()
     this.#todo = [...answer.uris.keys()].filter((position) => answer.uris[position] !== '')
-    for (const position of this.#todo) if (codeOf(answer.before[position]) === code.rotated) this.#rotated.add(position)
+    for (const position of this.#todo)
+      if (codeOf(nth(answer.before, position)) === code.rotated) this.#rotated.add(position)
   }
 
   next(): number | undefined {
     if (this.#wrapUp !== undefined || this.#stopped) return undefined
-    return this.#todo.find((position) => codeOf(this.vector[position]) === code.credited && !this.#posted.has(position))
+    return this.#todo.find(
+      (position) => codeOf(nth(this.vector, position)) === code.credited && !this.#posted.has(position),
+    )
   }
 
   post(position: number): void {
@@ -98,7 +105,7 @@ class Owner {
   }
 
   settle(position: number, value: number): void {
-    const posts = postsOf(this.vector[position]) + 1
+    const posts = postsOf(nth(this.vector, position)) + 1
     this.vector[position] = byteOf(value, posts)
     if (isSettled(value)) this.#changed.push(position)
   }
@@ -106,14 +113,14 @@ class Owner {
   bury(position: number): void {
     this.#dead.push({
       position,
-      ordinal: this.record.ordinals[position],
-      uri: this.opened!.uris[position],
+      ordinal: nth(this.record.ordinals, position),
+      uri: nth(this.opened!.uris, position),
     })
     this.settle(position, this.#rotated.has(position) ? code.failedRotated : code.deadExpired)
   }
 
   retry(position: number): void {
-    const posts = postsOf(this.vector[position]) + 1
+    const posts = postsOf(nth(this.vector, position)) + 1
     if (posts >= MAX_POSTS) this.settle(position, code.failedServerError)
     else this.settle(position, this.#rotated.has(position) ? code.rotated : pendingCode(Math.min(posts, 5)))
   }
@@ -122,20 +129,20 @@ class Owner {
     const ending = this.inFlight.length === 0 && this.next() === undefined && (this.#stops || this.#nobodyLeft)
     if (ending) {
       for (let position = 0; position < this.vector.length; position += 1)
-        if (codeOf(this.vector[position]) === code.credited) this.#release(position)
+        if (codeOf(nth(this.vector, position)) === code.credited) this.#release(position)
     }
     const vector = this.vector.slice()
     let credited = [...vector].filter((byte) => codeOf(byte) === code.credited).length
     if (!ending && !this.#stops)
       for (const position of this.#todo) {
         if (credited >= window) break
-        const byte = vector[position]
+        const byte = nth(vector, position)
         if (isSettled(codeOf(byte)) || codeOf(byte) === code.credited || this.#posted.has(position)) continue
         vector[position] = byteOf(code.credited, postsOf(byte))
         credited += 1
       }
     this.#number += 1
-    const pending = [...vector.keys()].filter((position) => !isSettled(codeOf(vector[position])))
+    const pending = [...vector.keys()].filter((position) => !isSettled(codeOf(nth(vector, position))))
     const clearStamps = this.#wrapUp === 'clear'
     const change: Checkpoint = {
       number: this.#number,
@@ -157,8 +164,8 @@ class Owner {
       return
     }
     for (let position = 0; position < this.vector.length; position += 1)
-      if (codeOf(change.vector[position]) === code.credited && !this.#posted.has(position))
-        this.vector[position] = change.vector[position]!
+      if (codeOf(nth(change.vector, position)) === code.credited && !this.#posted.has(position))
+        this.vector[position] = nth(change.vector, position)
     for (const { position, byte } of answer.adjusted) this.vector[position] = byte
     if (answer.state === 'paused') this.wrapUp(true)
     else if (answer.state !== 'sending') this.#stopped = true
@@ -173,7 +180,7 @@ class Owner {
   }
 
   #release(position: number): void {
-    const posts = postsOf(this.vector[position])
+    const posts = postsOf(nth(this.vector, position))
     const before = this.#rotated.has(position) ? code.rotated : pendingCode(Math.min(posts, 5))
     this.vector[position] = byteOf(before, posts)
   }
@@ -203,7 +210,7 @@ class Schedule {
     const pages = upTo(1 + this.#some(3))
     const size = 5 + this.#some(36)
     const ordinals = new Set<number>()
-    while (ordinals.size < size) ordinals.add(pages[this.#some(pages.length)] * PAGE + this.#some(60))
+    while (ordinals.size < size) ordinals.add(nth(pages, this.#some(pages.length)) * PAGE + this.#some(60))
     this.#ordinals = [...ordinals].toSorted((a, b) => a - b)
     this.#pages = pages
     this.#perBatch = 1 + this.#some(2)
@@ -271,7 +278,7 @@ class Schedule {
     for (let posts = this.#some(4); posts > 0; posts -= 1) {
       const position = owner.next()
       if (position === undefined) break
-      owner.record.posts[position] += 1
+      countAt(owner.record.posts, position)
       owner.post(position)
     }
     for (let answers = this.#some(5); answers > 0 && owner.inFlight.length > 0; answers -= 1) this.#answer(owner)
@@ -305,7 +312,7 @@ class Schedule {
       owner.settle(position, code.accepted)
     } else if (dice < 0.74) {
       record.posted(position, false, false)
-      if (this.#random() < 0.6) record.accepted[position] += 1
+      if (this.#random() < 0.6) countAt(record.accepted, position)
       record.ambiguous += 1
       if (this.terms.delivery === 'at-most-once') owner.settle(position, code.inDoubt)
       else owner.retry(position)
@@ -346,7 +353,10 @@ class Schedule {
       cursor,
       nextCursor,
       ends: nextCursor >= this.#pages.length && this.#random() < 0.7,
-      batches: inside.length === 0 ? [] : [{ fromPage: at[0], toPage: at.at(-1)!, recipients: inside.length }],
+      batches:
+        inside.length === 0
+          ? []
+          : [{ fromPage: nth(at, 0), toPage: nth(at, at.length - 1), recipients: inside.length }],
     }
     const answer = await this.stage.ledger.plan(this.stage.ref(id), step)
     if (this.#random() < 0.3) await this.stage.ledger.plan(this.stage.ref(id), { ...step, batches: step.batches })
@@ -365,7 +375,7 @@ class Schedule {
 
   /** A channel gets a new URI or goes. */
   async #move(): Promise<void> {
-    const ordinal = this.#ordinals[this.#some(this.#ordinals.length)]
+    const ordinal = nth(this.#ordinals, this.#some(this.#ordinals.length))
     if ((await this.stage.uriAt(ordinal)) === '') return
     await this.stage.moveTo(ordinal, this.#random() < 0.8 ? uriOf(`u${ordinal}-${this.#some(1000)}`) : '')
   }
@@ -397,7 +407,7 @@ class Schedule {
         if ((await this.stage.batch('z', record.ref)) !== null) break
       }
     while (this.#owners.length > 0) {
-      const zombie = this.#owners[0]
+      const zombie = nth(this.#owners, 0)
       if (zombie.opened === undefined) this.#crash(zombie)
       else await this.#stepOf(zombie, false)
     }
@@ -460,10 +470,10 @@ class Schedule {
       let hidden = 0
       codes.forEach((value, position) => {
         const name = classOf(value)
-        const ordinal = record.ordinals[position]
-        if (name === 'accepted') expect(record.accepted[position]).toBeGreaterThan(0)
-        else if (name !== 'in_doubt' && record.accepted[position] > 0) hidden += 1
-        if (name === 'accepted' || name === 'in_doubt' || (atMostOnce && record.possible[position] > 0))
+        const ordinal = nth(record.ordinals, position)
+        if (name === 'accepted') expect(nth(record.accepted, position)).toBeGreaterThan(0)
+        else if (name !== 'in_doubt' && nth(record.accepted, position) > 0) hidden += 1
+        if (name === 'accepted' || name === 'in_doubt' || (atMostOnce && nth(record.possible, position) > 0))
           reached.set(ordinal, (reached.get(ordinal) ?? 0) + 1)
       })
       expect(codes.filter((value) => value === code.inDoubt).length).toBeLessThanOrEqual(atMostOnce ? bound : 0)
@@ -474,7 +484,7 @@ class Schedule {
   }
 
   #someCampaign(): string {
-    return this.#campaigns[this.#some(this.#campaigns.length)]
+    return nth(this.#campaigns, this.#some(this.#campaigns.length))
   }
 
   #some(count: number): number {

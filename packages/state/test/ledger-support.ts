@@ -14,7 +14,7 @@ import type {
 } from '@wns-fanout/state'
 import { CampaignStore, Ledger } from '@wns-fanout/state'
 import type { Bench } from './support.ts'
-import { NEWS, setup, uriOf } from './support.ts'
+import { NEWS, nth, setup, uriOf } from './support.ts'
 
 export const PAGE = 512
 export const TILE: BatchTerms = {
@@ -174,9 +174,7 @@ export class Stage {
   /** Opens a batch that has to open. */
   async hold(terms: BatchTerms = TILE, ref = this.ref()): Promise<Hand> {
     const owner = randomUUID()
-    const answer = await this.open(terms, owner, ref)
-    if (answer.kind !== 'open') throw new Error(`the batch did not open: ${answer.kind}`)
-    return new Hand(this, ref, owner, terms, answer)
+    return new Hand(this, ref, owner, terms, openedBatch(await this.open(terms, owner, ref)))
   }
 
   async record(campaign = 'c1'): Promise<CampaignRecord> {
@@ -202,6 +200,12 @@ export class Stage {
   batch(field: string, ref = this.ref()): Promise<string | null> {
     return this.bench.redis.hget(this.bench.keys.batch(ref.app, ref.campaign, ref.seq), field)
   }
+}
+
+/** The batch of an answer that has to have opened one. */
+export const openedBatch = (answer: OpenAnswer): OpenBatch => {
+  if (answer.kind !== 'open') throw new Error(`the batch did not open: ${answer.kind}`)
+  return answer
 }
 
 /** An owner's hands on its batch: says what became of recipients, asks for credit, ends. */
@@ -244,7 +248,8 @@ export class Hand {
   }
 
   giveBack(): this {
-    for (const position of this.credited) this.vector[position] = byteOf(code.pending, postsOf(this.vector[position]))
+    for (const position of this.credited)
+      this.vector[position] = byteOf(code.pending, postsOf(nth(this.vector, position)))
     return this
   }
 
@@ -277,8 +282,8 @@ export class Hand {
     return this.checkpoint({
       dead: positions.map((position) => ({
         position,
-        ordinal: this.opened.ordinals[position],
-        uri: this.opened.uris[position],
+        ordinal: nth(this.opened.ordinals, position),
+        uri: nth(this.opened.uris, position),
       })),
     })
   }
@@ -291,7 +296,7 @@ export class Hand {
   park(options: { readonly untilMs?: number; readonly clearStamps?: boolean } = {}): Promise<CheckpointAnswer> {
     const clearStamps = options.clearStamps ?? false
     this.giveBack()
-    const pending = [...this.vector.keys()].filter((position) => !isSettled(codeOf(this.vector[position])))
+    const pending = [...this.vector.keys()].filter((position) => !isSettled(codeOf(nth(this.vector, position))))
     return this.checkpoint({
       end: { parkUntilMs: options.untilMs ?? 0, clearStamps },
       changed: clearStamps ? [...this.#changed, ...pending] : this.#changed,

@@ -53,7 +53,7 @@ export const dumpOf = async (bench: Bench): Promise<string> => {
         parts.push(JSON.stringify(await bench.redis.smembers(key)))
         break
       case 'zset':
-        parts.push(JSON.stringify(await bench.redis.zrange(key, 0, -1, 'WITHSCORES')))
+        parts.push(JSON.stringify(await bench.redis.zrange(key, '0', '-1', 'WITHSCORES')))
         break
       case 'string':
         parts.push((await bench.redis.get(key)) ?? '')
@@ -89,6 +89,13 @@ export const registrations = (count: number, rest: RegistrationInput = {}): Regi
   Array.from({ length: count }, () => registration(randomUUID(), rest))
 
 export const ids = (...names: readonly string[]): ChannelId[] => names.map((name) => channelId(name))
+
+/** The item at an index where one has to be. */
+export const nth = <T>(items: ArrayLike<T>, index: number): T => {
+  const item = items[index]
+  if (item === undefined) throw new Error(`there is nothing at ${index} of ${items.length}`)
+  return item
+}
 
 /** Resolves once `condition` holds; looks every 10 ms. */
 export const until = async (condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> => {
