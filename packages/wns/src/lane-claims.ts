@@ -12,6 +12,10 @@ export class Origin {
   /** Free lanes; the last is the one used most recently. */
   readonly free: Slot[] = []
   open = 0
+  /** Lanes that are not connected yet. */
+  connecting = 0
+  /** Was it refused because too many connect already? */
+  waitsForConnections = false
   lastAnswerAtMs = Number.NEGATIVE_INFINITY
   usedAtMs = 0
   /** When it was last refused for want of lanes; undefined once it got one. */

@@ -11,6 +11,12 @@ export interface LanePoolOptions {
   readonly deadlineMs?: number
   /** Share of the lanes that an origin gets before it has shown that it answers. Default 0.5. */
   readonly maxPerOriginShare?: number
+  /**
+   * Lanes of an origin that may connect at once before any stands; later as many as stand. A post on a new lane waits
+   * for its handshake, and hundreds of handshakes wait for each other: all of those posts would leave in one moment,
+   * long after they were permitted. Default 2.
+   */
+  readonly connectingAtFirst?: number
   /** Close a lane without work after so long. Default 60,000. */
   readonly idleMs?: number
 }
@@ -71,6 +77,7 @@ class SharedLanes implements LanePool {
   readonly #deadlineMs: number
   readonly #firstShare: number
   readonly #idleMs: number
+  readonly #connectingAtFirst: number
   readonly #origins = new Map<string, Origin>()
   readonly #senders = new Map<PostDone, Sender>()
   readonly #slots = new Set<Slot>()
@@ -86,10 +93,18 @@ class SharedLanes implements LanePool {
   #drained: PromiseWithResolvers<void> | undefined
 
   constructor(transport: Transport, options: LanePoolOptions) {
-    const { lanes = 256, deadlineMs = 10_000, maxPerOriginShare = 0.5, idleMs = 60_000 } = options
+    const {
+      lanes = 256,
+      deadlineMs = 10_000,
+      maxPerOriginShare = 0.5,
+      idleMs = 60_000,
+      connectingAtFirst = 2,
+    } = options
     if (!Number.isSafeInteger(lanes) || lanes < 1)
       throw new RangeError(`lanes must be a whole number of at least 1, found ${lanes}`)
     if (!(deadlineMs > 0) || !(idleMs > 0)) throw new RangeError('deadlineMs and idleMs must be above 0')
+    if (!(connectingAtFirst >= 1))
+      throw new RangeError(`connectingAtFirst must be at least 1, found ${connectingAtFirst}`)
     if (!(maxPerOriginShare > 0 && maxPerOriginShare <= 1))
       throw new RangeError(`maxPerOriginShare must be above 0 and at most 1, found ${maxPerOriginShare}`)
     this.limit = lanes
@@ -97,6 +112,7 @@ class SharedLanes implements LanePool {
     this.#deadlineMs = deadlineMs
     this.#firstShare = Math.max(1, Math.floor(lanes * maxPerOriginShare))
     this.#idleMs = idleMs
+    this.#connectingAtFirst = connectingAtFirst
     // One timer for all posts. After a long block of the loop it must not judge before the answers that arrived
     // meanwhile were read, hence the detour over the check phase.
     const sweepMs = Math.min(Math.max(deadlineMs / 20, 10), 250)
@@ -198,6 +214,13 @@ class SharedLanes implements LanePool {
     origin.free.push(slot)
   }
 
+  #connected(origin: Origin): void {
+    origin.connecting -= 1
+    if (!origin.waitsForConnections) return
+    origin.waitsForConnections = false
+    this.#announce()
+  }
+
   #closed(slot: Slot): void {
     slot.isClosed = true
     this.#slots.delete(slot)
@@ -234,6 +257,7 @@ class SharedLanes implements LanePool {
     const slot = new Slot(origin, (owned) => this.#openLane(owned))
     this.#slots.add(slot)
     origin.open += 1
+    origin.connecting += 1
     return slot
   }
 
@@ -241,6 +265,7 @@ class SharedLanes implements LanePool {
     const lane = new Lane(slot.origin.host, this.#transport, {
       finished: (outcome, durationMs) => this.#finished(slot, outcome, durationMs),
       closed: () => this.#closed(slot),
+      connected: () => this.#connected(slot.origin),
     })
     this.#closing.add(lane.gone)
     void lane.gone.then(() => this.#closing.delete(lane.gone))
@@ -248,10 +273,14 @@ class SharedLanes implements LanePool {
   }
 
   /**
-   * Beyond its first share an origin gets lanes only while it answers and nobody else wants them. So a host that stalls
+   * Lanes that connect are at most as many as those that stand. Beyond its first share an origin gets lanes only while it answers and nobody else wants them. So a host that stalls
    * holds its first share until the deadline, and never all lanes.
    */
   #mayGrow(origin: Origin, nowMs: number): boolean {
+    if (origin.connecting >= Math.max(this.#connectingAtFirst, origin.open - origin.connecting)) {
+      origin.waitsForConnections = true
+      return false
+    }
     if (origin.open < this.#firstShare) return true
     if (nowMs - origin.lastAnswerAtMs > ANSWERS_LATELY_MS) return false
     if (this.#wants === 0) return true

@@ -7,6 +7,8 @@ import type { Transport } from './transport.ts'
 
 /** Whoever hears about the end of posts and of lanes. */
 export interface LaneOwner {
+  /** The connection stands, or never will: told once, before any end of it. */
+  connected(): void
   /** The post is over; the lane is free again, unless `closed` was called before. */
   finished(outcome: Outcome, durationMs: number): void
   /** The lane is finished for good. */
@@ -29,6 +31,7 @@ export class Lane {
   readonly #owner: LaneOwner
   readonly #reader = new AnswerReader()
   #state: 'connecting' | 'free' | 'waiting' | 'doubting' | 'closed' = 'connecting'
+  #isConnecting = true
   #giveUpConnecting: () => void
   #socket: TLSSocket | undefined
   #request: Buffer | undefined
@@ -96,6 +99,7 @@ export class Lane {
     clearTimeout(this.#doubted?.timer)
     const socket = this.#socket
     if (socket === undefined) {
+      this.#tellConnected()
       this.#giveUpConnecting()
       this.#gone.resolve()
     } else {
@@ -107,6 +111,7 @@ export class Lane {
   }
 
   #connected(error: ConnectError | null, socket: TLSSocket | null): void {
+    this.#tellConnected()
     if (socket === null) return this.#fail({ kind: 'not-sent', code: error?.code ?? 'connect' })
     if (this.#state === 'closed') return void socket.destroy()
     this.#socket = socket
@@ -118,6 +123,11 @@ export class Lane {
     const request = this.#request
     this.#request = undefined
     if (request !== undefined) this.#write(socket, request)
+  }
+
+  #tellConnected(): void {
+    if (this.#isConnecting) this.#owner.connected()
+    this.#isConnecting = false
   }
 
   #write(socket: TLSSocket, request: Buffer): void {

@@ -332,7 +332,7 @@ describe('the budget of lanes', () => {
       (socket, request) => {
         if (!request.serverName.startsWith('slow')) socket.write(received)
       },
-      { lanes: 8, deadlineMs: 2_000 },
+      { lanes: 8, deadlineMs: 2_000, connectingAtFirst: 8 },
     )
     let stalled = 0
     while (wns.pool.tryPost(stalling, '/', headers, Buffer.from('x'), () => {}, 0)) stalled += 1
@@ -340,8 +340,25 @@ describe('the budget of lanes', () => {
     expect(await oneAfterAnother(wns, 50)).toEqual(Array(50).fill('accepted'))
   })
 
+  test('lanes of an origin at most double at a time, and the sender is told when they stand', async () => {
+    await using wns = await setup(never, { lanes: 32, maxPerOriginShare: 1 })
+    const grow = (): number => {
+      let started = 0
+      while (wns.pool.tryPost(ORIGIN, '/', headers, Buffer.from('x'), () => {}, 0)) started += 1
+      return started
+    }
+    let told = 0
+    const unsubscribe = wns.pool.onFree(() => void (told += 1))
+    for (const lanes of [2, 2, 4, 8]) {
+      told = 0
+      expect(grow()).toBe(lanes)
+      await until(() => wns.pool.stats().connecting === 0 && told > 0, 'the lanes stand')
+    }
+    unsubscribe()
+  })
+
   test('an origin that answers may have all lanes', async () => {
-    await using wns = await setup(always(received), { lanes: 8 })
+    await using wns = await setup(always(received), { lanes: 8, connectingAtFirst: 8 })
     await Promise.all([1, 2, 3, 4].map(() => wns.post()))
     wns.server.behave = never
     let started = 0
