@@ -1,15 +1,12 @@
 import * as z from 'zod'
 
 /** A primitive that only its own parser can make, so that two ids in the wrong order do not compile. */
-export type Branded<T, Name extends string> = T & { readonly __brand: Name }
+type Branded<T, Name extends string> = T & { readonly __brand: Name }
 
 export type AppId = Branded<string, 'AppId'>
 export type ChannelId = Branded<string, 'ChannelId'>
 export type CampaignId = Branded<string, 'CampaignId'>
-export type TagName = Branded<string, 'TagName'>
-export type TopicName = Branded<string, 'TopicName'>
 export type ListName = Branded<string, 'ListName'>
-export type ScheduleName = Branded<string, 'ScheduleName'>
 
 /** The number of a channel in its app: given once, never reused, from 0. */
 export type Ordinal = number
@@ -28,16 +25,13 @@ export const appIdSchema = name('an app id').meta({ id: 'AppId', example: 'news'
 export const tagNameSchema = name('a tag')
 export const topicNameSchema = name('a topic')
 export const listNameSchema = name('a list name')
-export const scheduleNameSchema = name('a schedule name')
 export const campaignIdSchema = name('a campaign id')
 export const channelIdSchema = z
   .string()
   .regex(/^[!-~]{1,128}$/, { error: 'a channel id must be 1 to 128 printable ASCII characters without spaces' })
 
-/** Is `text` an app, tag, topic, list, schedule or campaign name? */
+/** Is `text` an app, tag, topic, list or campaign name? */
 export const isName = (text: string): boolean => NAME.test(text) && !RESERVED.has(text)
-/** Is `text` a channel id? */
-export const isChannelId = (text: string): text is ChannelId => /^[!-~]{1,128}$/.test(text)
 
 export const appId = (text: string): AppId => appIdSchema.parse(text) as AppId
 export const channelId = (text: string): ChannelId => channelIdSchema.parse(text) as ChannelId

@@ -70,11 +70,4 @@ export class HostBreakers {
     }
     if (host.recent.record(isBad)) host.openUntilMs = performance.now() + HOST_REST_MS
   }
-
-  /** Hosts that rest now. */
-  get open(): number {
-    let open = 0
-    for (const host of this.#hosts.values()) if (host.openUntilMs > 0) open += 1
-    return open
-  }
 }

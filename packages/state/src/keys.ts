@@ -135,10 +135,6 @@ export class Keys {
   idempotency(app: AppId | string, key: string): string {
     return `${this.base(app)}idem:${createHash('sha256').update(key).digest('hex')}`
   }
-  /** hash: schedule name → JSON. */
-  schedules(app: AppId | string): string {
-    return `${this.base(app)}schedules`
-  }
   /** bitmap over ordinals: an uploaded list. 30 days. */
   list(app: AppId | string, list: string): string {
     return `${this.base(app)}list:${list}`
