@@ -42,14 +42,23 @@ const HOST_REST_MS = 5000
  */
 export class HostBreakers {
   readonly #hosts = new Map<string, Host>()
+  readonly #nowMs: () => number
 
-  /** Milliseconds that nothing may be posted to the host; 0 when it may, which for a resting host means one probe. */
+  /** @param nowMs a clock that only goes forward */
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs
+  }
+
+  /**
+   * Milliseconds that nothing may be posted to the host; 0 when it may, which for a resting host means one probe. A
+   * probe may come to nothing (no permit, no lane, a batch that was lost), so the rest begins anew with it.
+   */
   restMs(origin: string): number {
     const host = this.#hosts.get(origin)
     if (host === undefined || host.openUntilMs === 0) return 0
-    const leftMs = host.openUntilMs - performance.now()
-    if (leftMs > 0) return leftMs
-    if (host.probing) return HOST_REST_MS
+    const nowMs = this.#nowMs()
+    if (nowMs < host.openUntilMs) return host.openUntilMs - nowMs
+    host.openUntilMs = nowMs + HOST_REST_MS
     host.probing = true
     return 0
   }
@@ -64,10 +73,10 @@ export class HostBreakers {
     if (host.openUntilMs > 0) {
       if (!host.probing) return
       host.probing = false
-      host.openUntilMs = isBad ? performance.now() + HOST_REST_MS : 0
+      host.openUntilMs = isBad ? this.#nowMs() + HOST_REST_MS : 0
       host.recent.reset()
       return
     }
-    if (host.recent.record(isBad)) host.openUntilMs = performance.now() + HOST_REST_MS
+    if (host.recent.record(isBad)) host.openUntilMs = this.#nowMs() + HOST_REST_MS
   }
 }
