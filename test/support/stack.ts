@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Client } from '@wns-fanout/client'
 import { createClient } from '@wns-fanout/client'
 import type { Child } from '@wns-fanout/local'
+import { Redis } from 'ioredis'
 import { request } from 'undici'
 import { ensureKeyringFile, findRedis, startChild, startRedis, temporaryFolder } from '@wns-fanout/local'
 
@@ -31,14 +32,22 @@ export interface StackWorker {
 
 const root = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 
+export interface TestStackOptions {
+  /** Redis is a cluster of one node, which refuses what a cluster refuses. */
+  readonly cluster?: boolean
+}
+
 /** Redis (AOF as in production), simulator and API in a temporary folder; everything is gone when it is disposed of. */
-export const startTestStack = async (): Promise<TestStack> => {
+export const startTestStack = async ({ cluster = false }: TestStackOptions = {}): Promise<TestStack> => {
   const folder = await temporaryFolder('wns-fanout-stack-')
   const redis = await startRedis({
     redis: await findRedis({ cacheDir: root('.cache') }),
     dir: join(folder.path, 'redis'),
     persistence: 'aof',
+    ...(cluster ? { extraArgs: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] } : {}),
   })
+  if (cluster) await giveAllSlots(redis.url)
+  const redisUrl = cluster ? redis.url.replace('redis://', 'redis+cluster://') : redis.url
   const children: Child[] = []
   const start = async (
     name: string,
@@ -69,7 +78,7 @@ export const startTestStack = async (): Promise<TestStack> => {
   await ensureKeyringFile(keyring)
   const keyFile = join(folder.path, 'api-key')
   const env = {
-    REDIS_URL: redis.url,
+    REDIS_URL: redisUrl,
     WNS_FANOUT_PREFIX: 'st:',
     WNS_FANOUT_KEYRING_FILE: keyring,
     WNS_ROUTE_TO: `${simulator.host}:${simulator.port}`,
@@ -83,7 +92,7 @@ export const startTestStack = async (): Promise<TestStack> => {
   const api = createClient({ url: ready.api, apiKey: (await readFile(keyFile, 'utf8')).trim() })
   let workers = 0
   return {
-    redisUrl: redis.url,
+    redisUrl,
     redisPid: redis.pid,
     simulator: { address: env.WNS_ROUTE_TO, caFile: env.WNS_CA_FILE, control: simulator.control },
     api,
@@ -117,4 +126,11 @@ export const startTestStack = async (): Promise<TestStack> => {
       await folder.remove()
     },
   }
+}
+
+/** A new node of a cluster serves nothing before it has the slots. */
+const giveAllSlots = async (url: string): Promise<void> => {
+  const connection = new Redis(url)
+  await connection.cluster('ADDSLOTSRANGE', 0, 16_383)
+  await connection.quit()
 }
