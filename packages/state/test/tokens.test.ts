@@ -149,6 +149,20 @@ describe('a rejected token', () => {
     await until(async () => (await failureOf(one.get(NEWS))) === undefined)
     expect(performance.now() - startedAt).toBeGreaterThan(600)
     expect(service.requests).toBe(3)
+    // The third one is no better: again one request in all that time.
+    await one.reject(NEWS, 'token-3')
+    expect(await failureOf(one.get(NEWS))).toMatchObject({ code: 'token-rejected' })
+    expect(service.requests).toBe(3)
+  })
+
+  test('after tokens that were accepted costs one refresh a minute as well', async () => {
+    const { service, pool } = start()
+    const one = pool()
+    const { token } = await one.get(NEWS)
+    await one.reject(NEWS, token, { wasAccepted: true })
+    await one.reject(NEWS, (await one.get(NEWS)).token)
+    expect(await failureOf(one.get(NEWS))).toMatchObject({ code: 'token-rejected' })
+    expect(service.requests).toBe(2)
   })
 })
 
