@@ -3,8 +3,10 @@
  * shared machine; quote the ratios.
  */
 import { parseArgs } from 'node:util'
+import { benchFairness } from './fairness.ts'
 import { benchLimiter } from './limiter.ts'
 import { benchSend } from './send.ts'
+import { benchStorm } from './storm.ts'
 import { benchThrottle } from './throttle.ts'
 
 const help = `usage: pnpm bench <name> [options]
@@ -12,12 +14,15 @@ const help = `usage: pnpm bench <name> [options]
   send      CPU per notification: the whole pipeline against hand-written loops
   limiter   one app's rate shared by four workers that come and go: its use, and what goes over it
   throttle  the rate that four workers settle at when WNS takes less than is configured
+  storm     an app whose every post is answered by 401, on eight workers, beside another app
+  fairness  what a huge campaign leaves for another app's and for an urgent one of the same app
 
 options
   --posts N         send: posts of each contender in each round (30000)
   --rounds N        send: rounds, taken in turn (3)
   --connections N   send: connections to the simulator (64)
-  --seconds N       limiter, throttle: how long the campaign takes about (40, 75)
+  --seconds N       limiter, throttle, storm: how long it takes about (40, 75, 90)
+  --recipients N    storm, fairness: recipients of the large campaign (20000, 1000000)
   --rate N          limiter: posts a second (500)
   --burst N         limiter: permits after a quiet time (50)
   --json            progress to stderr; the last line is one JSON object
@@ -30,6 +35,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '3' },
     connections: { type: 'string', default: '64' },
     seconds: { type: 'string' },
+    recipients: { type: 'string' },
     rate: { type: 'string', default: '500' },
     burst: { type: 'string', default: '50' },
     json: { type: 'boolean', default: false },
@@ -47,6 +53,7 @@ const whole = (name: string, text: string): number => {
 const say = (line: string): void => {
   process.stderr.write(`${line}\n`)
 }
+const recipientsOr = (recipients: string): number => whole('recipients', values.recipients ?? recipients)
 const secondsOr = (seconds: string): number => whole('seconds', values.seconds ?? seconds)
 
 const benches = new Map<string | undefined, () => Promise<Record<string, unknown>>>([
@@ -70,6 +77,8 @@ const benches = new Map<string | undefined, () => Promise<Record<string, unknown
         say,
       }),
   ],
+  ['storm', () => benchStorm({ seconds: secondsOr('90'), recipients: recipientsOr('20000'), say })],
+  ['fairness', () => benchFairness({ recipients: recipientsOr('1000000'), say })],
   ['throttle', () => benchThrottle({ seconds: secondsOr('75'), say })],
 ])
 
