@@ -33,7 +33,8 @@ const everyJob = {
   removeOnFail: true,
   // A batch is repeated until the ledger says that it is closed; the ledger counts the attempts that matter.
   attempts: 1_000_000,
-  backoff: { type: 'exponential', delay: 1000, jitter: 0.5 },
+  // Not exponential: after a long outage of Redis every batch would wait as long again, for no reason.
+  backoff: { type: 'fixed', delay: 2000, jitter: 0.5 },
   sizeLimit: 8192,
 } satisfies JobsOptions
 
@@ -117,11 +118,9 @@ export class Queues {
   ): Promise<number> {
     const queue = this.send(app)
     const states = await Promise.all(batches.map(({ campaign, seq }) => queue.getJobState(batchJobId(campaign, seq))))
-    const lost = batches.filter((_, at) => ['unknown', 'failed', 'completed'].includes(states[at] ?? 'unknown'))
+    const lost = batches.filter((_, at) => states[at] === undefined || states[at] === 'unknown' || isOver(states[at]))
     await Promise.all(
-      batches
-        .filter((_, at) => states[at] === 'failed' || states[at] === 'completed')
-        .map(({ campaign, seq }) => queue.remove(batchJobId(campaign, seq))),
+      batches.filter((_, at) => isOver(states[at])).map(({ campaign, seq }) => queue.remove(batchJobId(campaign, seq))),
     )
     if (lost.length > 0) this.#points.reached?.('job-missed')
     await this.addBatches(app, lost, priority)
@@ -130,9 +129,12 @@ export class Queues {
 
   /** Ask for something to be done for a campaign. `once` names the occasion: while its job exists, asking again is ignored. */
   async ask(name: CampaignJobName, job: CampaignJob, once: string | number = '', delayMs = 0): Promise<void> {
+    const jobId = once === '' ? `${name}-${job.campaign}` : `${name}-${job.campaign}-${once}`
+    // A record that somehow stayed behind would make every later request for the same thing be ignored.
+    if (isOver(await this.#campaigns.getJobState(jobId))) await this.#campaigns.remove(jobId)
     await this.#campaigns.add(name, job, {
       ...everyJob,
-      jobId: once === '' ? `${name}-${job.campaign}` : `${name}-${job.campaign}-${once}`,
+      jobId,
       ...(delayMs > 0 ? { delay: Math.ceil(delayMs) } : {}),
     })
   }
@@ -147,3 +149,5 @@ export class Queues {
     return queue
   }
 }
+
+const isOver = (state: string | undefined): boolean => state === 'failed' || state === 'completed'
