@@ -253,12 +253,19 @@ export class ChaosWorker {
     return code
   }
 
-  /** Resolves when the process has ended by itself. */
-  async ended(): Promise<NodeJS.Signals | null> {
+  /** Resolves when the process has ended by itself; after `timeoutMs` it is killed, and this rejects. */
+  async ended(timeoutMs = 60_000): Promise<NodeJS.Signals | null> {
     const child = this.#child
     if (child === undefined) return null
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      process.kill(child.pid, 'SIGKILL')
+    }, timeoutMs)
     const { signal } = await child.exited
+    clearTimeout(timer)
     this.#child = undefined
+    if (isLate) throw new Error(`${this.name} was to end and did not within ${timeoutMs} ms`)
     return signal
   }
 
