@@ -108,14 +108,15 @@ export class Queues {
   }
 
   /**
-   * Give batches that lost their job a new one. A record that failed would stand in its way and is removed first.
-   * @returns how many had none
+   * Give batches that lost their job a new one. A record that failed would stand in its way and is removed first. A job
+   * that is delayed though its batch is due waits for a clock that is wrong, and is woken.
+   * @returns how many had no job, and how many were overdue
    */
   async restoreBatches(
     app: AppId,
     batches: readonly { campaign: CampaignId; seq: number; delayMs: number }[],
     priority: keyof typeof jobPriority,
-  ): Promise<number> {
+  ): Promise<{ readonly lost: number; readonly overdue: number }> {
     const queue = this.send(app)
     const states = await Promise.all(batches.map(({ campaign, seq }) => queue.getJobState(batchJobId(campaign, seq))))
     const lost = batches.filter((_, at) => states[at] === undefined || states[at] === 'unknown' || isOver(states[at]))
@@ -124,7 +125,15 @@ export class Queues {
     )
     if (lost.length > 0) this.#points.reached?.('job-missed')
     await this.addBatches(app, lost, priority)
-    return lost.length
+    const overdue = batches.filter(({ delayMs }, at) => delayMs === 0 && states[at] === 'delayed')
+    await Promise.all(overdue.map(({ campaign, seq }) => wake(queue, batchJobId(campaign, seq))))
+    return { lost: lost.length, overdue: overdue.length }
+  }
+
+  /** The launch of a campaign is due by Redis time: the clock of whoever delayed its job may be wrong. */
+  async launchNow(job: CampaignJob): Promise<void> {
+    await this.ask('launch', job)
+    await wake(this.#campaigns, `launch-${job.campaign}`)
   }
 
   /** Ask for something to be done for a campaign. `once` names the occasion: while its job exists, asking again is ignored. */
@@ -151,3 +160,15 @@ export class Queues {
 }
 
 const isOver = (state: string | undefined): boolean => state === 'failed' || state === 'completed'
+
+/** Delayed jobs run by the clocks of the processes; one that is late by Redis time is run now. */
+const wake = async (queue: Queue, jobId: string): Promise<void> => {
+  const job = await queue.getJob(jobId)
+  if (job === undefined || !(await job.isDelayed())) return
+  try {
+    await job.promote()
+  } catch (error) {
+    // It began in that very moment.
+    if (await job.isDelayed()) throw error
+  }
+}

@@ -24,7 +24,9 @@ export const reconcile = async (deps: ReconcileDeps, app: AppId, id: CampaignId)
   if (record.finishedAtMs !== undefined) return
   if (isTerminal(record.state)) return sweep(deps, app, id)
   if (record.state === 'scheduled') {
-    await deps.queues.ask('launch', { app, campaign: id }, '', Math.max(0, record.startAtMs - record.redisNowMs))
+    const delayMs = record.startAtMs - record.redisNowMs
+    if (delayMs > 0) await deps.queues.ask('launch', { app, campaign: id }, '', delayMs)
+    else await deps.queues.launchNow({ app, campaign: id })
     return
   }
   if (record.state !== 'sending') return
@@ -36,8 +38,9 @@ export const reconcile = async (deps: ReconcileDeps, app: AppId, id: CampaignId)
     const delayMs = batch.state === 'parked' ? Math.max(0, batch.dueAtMs - record.redisNowMs) : 0
     return [{ campaign: id, seq: batch.seq, delayMs }]
   })
-  const added = await deps.queues.restoreBatches(app, missing, record.definition.priority)
-  if (added > 0) deps.emit({ type: 'reconciled', app, reason: 'no-job', count: added })
+  const { lost, overdue } = await deps.queues.restoreBatches(app, missing, record.definition.priority)
+  if (lost > 0) deps.emit({ type: 'reconciled', app, reason: 'no-job', count: lost })
+  if (overdue > 0) deps.emit({ type: 'reconciled', app, reason: 'overdue', count: overdue })
 }
 
 /** Close what a stopped campaign left behind. What an owner still holds, the owner closes. */
