@@ -1,0 +1,122 @@
+import { Readable } from 'node:stream'
+import type { Campaign } from '@wns-fanout/domain'
+import { request } from 'undici'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { StackWorker, TestStack } from '../support/stack.ts'
+import { startTestStack } from '../support/stack.ts'
+import { finished, importLine, letGo, packageSid, tile, until } from './support.ts'
+
+// The 30-minute rule for one device, whatever happens to those who keep it: judged by what the simulator was sent.
+
+let stack: TestStack
+let workers: StackWorker[]
+
+beforeAll(async () => {
+  stack = await startTestStack()
+  workers = [
+    await stack.startWorker({ WNS_FANOUT_LOCK_MS: '2000' }),
+    await stack.startWorker({ WNS_FANOUT_LOCK_MS: '2000' }),
+  ]
+})
+afterAll(async () => {
+  await stack[Symbol.asyncDispose]()
+})
+
+const CHANNELS = 6000
+const APP = 'twice'
+const isNews = (n: number): boolean => n % 3 !== 0
+const isSport = (n: number): boolean => n % 3 !== 1
+const isIll = (n: number): boolean => n % 40 < 3
+
+const register = async (behaviourOf: (n: number) => string): Promise<void> => {
+  const lines = Array.from({ length: CHANNELS }, (_, n) => {
+    const tags = [...(isNews(n) ? ['news'] : []), ...(isSport(n) ? ['sport'] : [])]
+    return `${JSON.stringify({ ...importLine(APP, n, behaviourOf(n)), tags })}\n`
+  })
+  const result = await stack.api.importChannels(APP, Readable.from(lines, { objectMode: false }), { type: 'ndjson' })
+  expect(result.accepted).toBe(CHANNELS)
+}
+
+/** Of each channel of the app: how many notifications its device took. */
+const takenByDevice = async (): Promise<Map<string, number>> => {
+  const text = await (await request(`${stack.simulator.control}/v1/posts`)).body.text()
+  const taken = new Map<string, number>()
+  for (const line of text.split('\n').filter((one) => one !== '')) {
+    const { token, accepted } = JSON.parse(line) as { token: string; accepted: number }
+    const channel = `d${token.slice(token.lastIndexOf('-') + 1)}`
+    taken.set(channel, (taken.get(channel) ?? 0) + accepted)
+  }
+  return taken
+}
+
+const classesOf = async (id: string): Promise<Map<string, string>> =>
+  new Map((await Array.fromAsync(stack.api.results(id))).map(({ channel, class: name }) => [channel, name]))
+
+/** Nobody knows whether an uncertain one was taken, so it counts as if it were. */
+const mayHaveIt = (name: string | undefined): boolean => name === 'accepted' || name === 'in_doubt'
+
+test('two generic campaigns that share devices reach none twice: across a crash, a pause and a retry', async () => {
+  await stack.api.putApp(APP, {
+    credentials: { kind: 'store', packageSid, clientSecret: 'test-secret' },
+    ratePerSecond: 1500,
+    burst: 150,
+    maxAttempts: 1,
+  })
+  await register((n) => (isIll(n) ? 'error' : 'ok'))
+  // At most once, since a crash may repeat a post of the other kind on purpose.
+  const send = (tags: string, topic: string): Promise<Campaign> =>
+    stack.api.createCampaign(APP, { ...tile, audience: { tags }, topic, delivery: 'at-most-once' })
+  const [news, sport] = await Promise.all([send('news', 'news'), send('sport', 'sport')])
+
+  const settled = async (): Promise<number> => {
+    const both = await Promise.all([stack.api.campaign(news.id), stack.api.campaign(sport.id)])
+    return both.reduce((sum, { audienceSize, totals }) => sum + (audienceSize ?? 0) - totals.pending, 0)
+  }
+  await until('both to be under way', async () => ((await settled()) > 500 ? true : undefined))
+  await stack.api.pauseCampaign(news.id)
+  await letGo(stack, APP, news.id)
+  await until('the other one to go on', async () => ((await settled()) > 1500 ? true : undefined))
+  process.kill(workers[0]?.pid ?? 0, 'SIGKILL')
+  await stack.api.resumeCampaign(news.id)
+  const [first, second] = [await finished(stack, news.id), await finished(stack, sport.id)]
+  expect([first.state, second.state]).toEqual(['completed', 'completed'])
+
+  const ofNews = await classesOf(news.id)
+  const ofSport = await classesOf(sport.id)
+  for (const [campaign, own, other] of [
+    [first, ofNews, ofSport],
+    [second, ofSport, ofNews],
+  ] as const) {
+    const suppressed = [...own].filter(([, name]) => name === 'suppressed').map(([channel]) => channel)
+    expect(campaign.totals.suppressed).toBe(suppressed.length)
+    // Whoever was passed over was the other campaign's at that moment: it got that one, or that one failed for it since.
+    expect(suppressed.filter((channel) => !mayHaveIt(other.get(channel)) && other.get(channel) !== 'failed')).toEqual(
+      [],
+    )
+    const shared = [...own].filter(([channel]) => mayHaveIt(other.get(channel)))
+    expect(shared.filter(([, name]) => mayHaveIt(name))).toEqual([])
+  }
+  expect(first.totals.suppressed + second.totals.suppressed).toBeGreaterThan(CHANNELS / 4)
+
+  // The ill ones are well again. Whoever failed is tried again, in both campaigns.
+  await register(() => 'ok')
+  const again = await Promise.all([stack.api.retryFailed(news.id), stack.api.retryFailed(sport.id)])
+  const repeated = [await finished(stack, again[0].id), await finished(stack, again[1].id)]
+  expect(repeated.map(({ audienceSize }) => audienceSize)).toEqual([first.totals.failed, second.totals.failed])
+
+  const taken = await takenByDevice()
+  expect([...taken].filter(([, count]) => count > 1)).toEqual([])
+  // Nobody was left out either: whoever has none was uncertain, or passed over for one who failed or was uncertain.
+  const retriedNews = await classesOf(again[0].id)
+  const retriedSport = await classesOf(again[1].id)
+  const all = [ofNews, ofSport, retriedNews, retriedSport]
+  const without = Array.from({ length: CHANNELS }, (_, n) => `d${n}`).filter(
+    (channel) => (taken.get(channel) ?? 0) === 0,
+  )
+  expect(without.filter((channel) => !all.some((classes) => classes.get(channel) === 'in_doubt'))).toEqual([])
+  const accepted = [first, second, ...repeated].reduce((sum, { totals }) => sum + totals.accepted, 0)
+  const certain = [...taken].filter(
+    ([channel, count]) => count > 0 && all.some((classes) => classes.get(channel) === 'accepted'),
+  )
+  expect(accepted).toBe(certain.length)
+}, 120_000)
