@@ -5,7 +5,7 @@ import type { Delivery } from '@wns-fanout/domain'
 import type { Verdict } from './judge.ts'
 import { Watch, judge } from './judge.ts'
 import type { ChaosCampaign } from './load.ts'
-import { finishedCampaign, launchCampaign, mixedBehaviours, registerChannels } from './load.ts'
+import { finishedCampaign, launchCampaign, mixedBehaviours, registerChannels, settledCount } from './load.ts'
 import type { Act, NemesisCounts } from './nemesis.ts'
 import { HEALTHY, Nemesis } from './nemesis.ts'
 import { diceOf } from './random.ts'
@@ -41,9 +41,10 @@ export interface ChaosRun extends Verdict {
 }
 
 /** So many campaigns are sent side by side. */
-const SIDE_BY_SIDE = 2
-/** A campaign is given so long before the next one begins beside it; stuck channels would keep the others waiting. */
-const NEXT_AFTER_MS = 20_000
+const SIDE_BY_SIDE = 3
+/** The next one begins when so much of a campaign is settled, or after so long: the last few wait for their retries. */
+const NEXT_AT_SHARE = 0.95
+const NEXT_AFTER_MS = 15_000
 /** Liveness: the longest waits after the end of all faults are a lock, two looks for stalled jobs and the last retries. */
 const HEAL_LIMIT_MS = 120_000
 const PROGRESS_MS = 5000
@@ -75,9 +76,10 @@ export const chaosRun = async (options: ChaosRunOptions): Promise<ChaosRun> => {
         const n = next
         next += 1
         const campaign = await begin(n)
-        await finishedCampaign(system, campaign.id, NEXT_AFTER_MS).catch(() => {})
+        const enough = Math.floor(campaign.behaviours.length * NEXT_AT_SHARE)
+        await settledCount(system, campaign.id, enough, NEXT_AFTER_MS).catch(() => {})
         // Another generic update to the same devices, at once: nobody may get it who got the first one.
-        if (n % 3 !== 0 || over.signal.aborted) continue
+        if (n % 6 !== 0 || over.signal.aborted) continue
         await finishedCampaign(system, campaign.id, HEAL_LIMIT_MS)
         campaigns.push(
           await launchCampaign(system, campaign.app, campaign.behaviours, campaign.delivery, { topic: 'again' }),
