@@ -46,6 +46,10 @@ export const runCatalogue = async (only: readonly string[], say: (line: string) 
         await mend(system)
         const facts = await scenario.run(system, `row-${n}`)
         const told = Object.entries(facts).map(([name, value]) => `${name} ${value}`)
+        if (scenario.isTheEnd === true) {
+          await system.stop()
+          system = undefined
+        }
         say(`ok   ${scenario.id.padEnd(4)} ${scenario.what} (${[seconds(), ...told].join(', ')})`)
       } catch (error) {
         failed += 1

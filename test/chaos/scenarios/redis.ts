@@ -1,11 +1,11 @@
-import { readdir, stat, truncate } from 'node:fs/promises'
+import { readdir, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { request } from 'undici'
 import { judge } from '../judge.ts'
 import { eventually, finishedCampaign, settledCount } from '../load.ts'
-import type { ChaosSystem } from '../system.ts'
-import type { Scenario } from './scenario.ts'
+import type { ChaosSystem, ChaosWorker } from '../system.ts'
+import type { Facts, Scenario } from './scenario.ts'
 import { LOCK_MS, facts, must, pair, postsSoFar, settle, underWay } from './scenario.ts'
 
 const WINDOW = 256
@@ -62,6 +62,28 @@ export const redisScenarios: readonly Scenario[] = [
       must(lost === 0 && counterError === 0, `lost ${lost}, counter error ${counterError}`)
       must(recipients === campaign.behaviours.length, `${recipients} results`)
       return { duplicates }
+    },
+  },
+  {
+    id: 'R4',
+    what: 'Redis comes back empty: nobody sends, nobody is ready',
+    isTheEnd: true,
+    async run(system, app) {
+      await underWay(system, app)
+      await system.redis.kill()
+      await rm(join(system.redis.dir, 'appendonlydir'), { recursive: true })
+      await system.redis.start()
+      return isSilent(system)
+    },
+  },
+  {
+    id: 'R5',
+    what: 'FLUSHALL by accident: nobody sends, nobody is ready',
+    isTheEnd: true,
+    async run(system, app) {
+      await underWay(system, app)
+      await system.look.flushall()
+      return isSilent(system)
     },
   },
   {
@@ -218,20 +240,35 @@ export const redisScenarios: readonly Scenario[] = [
       await system.look.call('AUTH', 'observer', 'observer')
       await system.look.call('ACL', 'SETUSER', 'chaos', 'resetpass', '>another')
       for (const { proxy } of system.workers) proxy.reset()
-      await eventually(
-        'the worker not to be ready',
-        async () => {
-          const { statusCode, body } = await request(`${worker.ops}/readyz`)
-          await body.dump()
-          return statusCode === 503 ? true : undefined
-        },
-        20_000,
-      )
+      await notReady(worker, 20_000)
       await system.look.call('ACL', 'SETUSER', 'chaos', 'resetpass', '>chaos')
       return facts(await settle(system, campaign))
     },
   },
 ]
+
+/** Data is lost: the workers say so within a minute, and post nothing more than what they had credit for. */
+const isSilent = async (system: ChaosSystem): Promise<Facts> => {
+  const startedAtMs = performance.now()
+  for (const worker of system.workers) await notReady(worker, 60_000)
+  const noticedMs = Math.round(performance.now() - startedAtMs)
+  const before = await postsSoFar(system)
+  await wait(2000)
+  const posts = (await postsSoFar(system)) - before
+  must(posts === 0, `${posts} posts by workers that know of the loss`)
+  return { noticedMs }
+}
+
+const notReady = (worker: ChaosWorker, timeoutMs: number): Promise<true> =>
+  eventually(
+    `${worker.name} not to be ready`,
+    async () => {
+      const { statusCode, body } = await request(`${worker.ops}/readyz`)
+      await body.dump()
+      return statusCode === 503 ? true : undefined
+    },
+    timeoutMs,
+  )
 
 const openBatches = async ({ look, keys }: ChaosSystem, app: string, id: string): Promise<number> => {
   const live = await look.smembers(keys.live(app, id))

@@ -11,6 +11,8 @@ import type { ChaosSystem, ChaosWorker } from '../system.ts'
 export interface Scenario {
   readonly id: string
   readonly what: string
+  /** Nothing can be run in the same system afterwards. */
+  readonly isTheEnd?: true
   /** In a system of two workers that is whole; `app` is a name that nobody has used. */
   run(system: ChaosSystem, app: string): Promise<Facts>
 }
