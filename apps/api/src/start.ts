@@ -2,14 +2,13 @@ import type { Lifecycle, Logger, Readiness } from '@wns-fanout/runtime'
 import { createMetrics, listenProblem, startOpsServer } from '@wns-fanout/runtime'
 import type { RedisConnection } from '@wns-fanout/state'
 import {
-  checkRedis,
   closeRedis,
   connectRedis,
   ensureEpoch,
+  epochProblem,
   Keys,
-  readEpoch,
   readKeyringFile,
-  waitForRedis,
+  waitForFitRedis,
 } from '@wns-fanout/state'
 import { createTransport, requestToken } from '@wns-fanout/wns'
 import { ensureKeyFile } from './bootstrap-key.ts'
@@ -17,11 +16,6 @@ import type { ApiConfig } from './config.ts'
 import { collectGauges } from './gauges.ts'
 import { buildServer } from './server.ts'
 import { wire } from './wire.ts'
-
-/** Something that the operator must change before the API can start; its message is the whole story. */
-export class StartError extends Error {
-  override readonly name = 'StartError'
-}
 
 export interface StartOptions {
   readonly config: ApiConfig
@@ -37,11 +31,11 @@ export const openRedis = async ({ config, logger, life }: StartOptions): Promise
     onError: (error) => logger.debug({ err: error }, 'Redis connection'),
   })
   life.onStop('redis', () => closeRedis(redis))
-  await waitForRedis(redis, { signal: life.signal, onWaiting: (line) => logger.warn(line) })
-  const problems = await checkRedis(redis, { allowVolatile: config.WNS_FANOUT_ALLOW_VOLATILE_REDIS })
-  for (const { fatal, detail } of problems) if (!fatal) logger.warn(detail)
-  const fatal = problems.filter((problem) => problem.fatal).map(({ detail }) => detail)
-  if (fatal.length > 0) throw new StartError(fatal.join(' '))
+  await waitForFitRedis(redis, {
+    allowVolatile: config.WNS_FANOUT_ALLOW_VOLATILE_REDIS,
+    signal: life.signal,
+    onWarning: (line) => logger.warn(line),
+  })
   return redis
 }
 
@@ -99,19 +93,11 @@ const listen = async (server: Awaited<ReturnType<typeof buildServer>>, config: A
     return address.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//127.0.0.1:')
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    throw new StartError(listenProblem(error, host, port, 'PORT'), { cause: error })
+    throw new Error(listenProblem(error, host, port, 'PORT'), { cause: error })
   }
 }
 
 const readiness = async (redis: RedisConnection, keys: Keys, epoch: string): Promise<Readiness> => {
-  const now = await readEpoch(redis, keys)
-  if (now === epoch) return { ready: true, problems: [] }
-  return {
-    ready: false,
-    problems: [
-      now === null
-        ? 'Redis lost its data (the key epoch is gone); see "wns-fanout doctor"'
-        : 'Redis holds other data than when this process started (the key epoch changed); see "wns-fanout doctor"',
-    ],
-  }
+  const problem = await epochProblem(redis, keys, epoch)
+  return { ready: problem === undefined, problems: problem === undefined ? [] : [problem] }
 }

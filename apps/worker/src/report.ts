@@ -40,6 +40,9 @@ const measure = (metrics: Metrics, event: FanoutEvent): void => {
     case 'reconciled':
       metrics.reconciled.inc({ app: metrics.appLabel(event.app), reason: event.reason }, event.count)
       return
+    case 'epoch.changed':
+      if (event.problem !== undefined) metrics.redisRollbacks.inc()
+      return
     case 'guideline.exceeded':
       metrics.guard.inc({ app: metrics.appLabel(event.app), decision: 'faster-than-guideline' })
       return
@@ -88,6 +91,10 @@ const tell = (logger: Logger, event: FanoutEvent): void => {
       return
     case 'guideline.exceeded':
       logger.warn(fields, 'campaign goes faster than the guideline of WNS')
+      return
+    case 'epoch.changed':
+      if (event.problem === undefined) logger.warn('Redis holds the data from before again: sending goes on')
+      else logger.error(fields, 'nothing is sent: the data in Redis is not the one from before')
       return
     case 'app.throttled':
       logger.debug(fields, type)

@@ -50,7 +50,12 @@ export type FanoutEvent =
       readonly campaign: CampaignId
       readonly audienceSize: number
     }
-  | { readonly type: 'campaign.finished'; readonly app: AppId; readonly campaign: CampaignId }
+  | {
+      /** Nothing of the campaign is pending any more. Told at least once: count it by the campaign's id. */
+      readonly type: 'campaign.finished'
+      readonly app: AppId
+      readonly campaign: CampaignId
+    }
   | {
       /** An answer ended a recipient badly: refused for good, or failed at its last attempt. */
       readonly type: 'post.refused'
@@ -83,6 +88,14 @@ export type FanoutEvent =
       readonly reason: string
     }
   | { readonly type: 'app.throttled'; readonly app: AppId; readonly status: number; readonly retryAfterMs?: number }
+  | {
+      /**
+       * Redis lost its data or holds other data than before, so nothing is sent; without a problem: it is the same
+       * data again, and sending goes on.
+       */
+      readonly type: 'epoch.changed'
+      readonly problem?: string
+    }
   | { readonly type: 'token.unavailable'; readonly app: AppId; readonly error: unknown }
   | { readonly type: 'queue.error'; readonly queue: string; readonly error: unknown }
   | { readonly type: 'reconciled'; readonly app: AppId; readonly reason: string; readonly count: number }

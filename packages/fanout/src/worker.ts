@@ -10,7 +10,7 @@ import type {
   Ledger,
   RedisConnection,
 } from '@wns-fanout/state'
-import { Leader } from '@wns-fanout/state'
+import { epochProblem, Leader } from '@wns-fanout/state'
 import type { Job } from 'bullmq'
 import { DelayedError, Worker } from 'bullmq'
 import pLimit from 'p-limit'
@@ -35,6 +35,8 @@ export interface FanoutWorkerDeps extends CrashPoints {
   readonly audiences: Audiences
   readonly campaigns: CampaignStore
   readonly ledger: Ledger
+  /** The data set that the process started on; on any other it sends nothing. */
+  readonly epoch: string
   readonly queues: Queues
   readonly lanes: Lanes
   readonly permits: (app: AppId) => PermitSource
@@ -78,6 +80,7 @@ export class FanoutWorker {
   readonly #shares: LaneShares
   readonly #hosts = new HostBreakers()
   readonly #asked = new Map<string, string>()
+  #epochProblem: string | undefined
   #campaignWorker: Worker<CampaignJob> | undefined
   #watching: Promise<void> | undefined
   #leading: Promise<void> | undefined
@@ -103,6 +106,11 @@ export class FanoutWorker {
     this.#leading = this.#lead()
   }
 
+  /** Why nothing is sent at all, for people; undefined when all is well. */
+  get problem(): string | undefined {
+    return this.#epochProblem
+  }
+
   /** May be called twice. */
   async stop(): Promise<void> {
     this.#stopping.abort()
@@ -120,6 +128,9 @@ export class FanoutWorker {
   // Apps
 
   async #watchOnce(): Promise<void> {
+    await this.#watchEpoch()
+    // The apps of other data are not ours to serve, and those it lacks are not gone.
+    if (this.#epochProblem !== undefined) return
     const revisions = await this.#deps.apps.revisions()
     for (const [app, revision] of revisions) {
       if (this.#deps.only !== undefined && !this.#deps.only.has(app)) continue
@@ -140,6 +151,20 @@ export class FanoutWorker {
       runner.halt.abort()
       await runner.worker.close()
     }
+  }
+
+  /** A ledger that went back in time would have recipients posted to again, so nothing is sent until it is the same. */
+  async #watchEpoch(): Promise<void> {
+    const problem = await epochProblem(this.#deps.redis, this.#deps.keys, this.#deps.epoch)
+    if ((problem === undefined) !== (this.#epochProblem === undefined))
+      this.#deps.emit({ type: 'epoch.changed', ...(problem === undefined ? {} : { problem }) })
+    this.#epochProblem = problem
+    if (problem === undefined) {
+      if (this.#campaignWorker?.isPaused() === true) await this.#campaignWorker.resume()
+      return
+    }
+    if (this.#campaignWorker?.isPaused() === false) await this.#campaignWorker.pause(true)
+    for (const [app, runner] of this.#runners) if (!runner.worker.isPaused()) await this.#rest(app, runner)
   }
 
   #serve(app: AppId): AppRunner {
@@ -163,9 +188,8 @@ export class FanoutWorker {
   }
 
   async #rest(app: AppId, runner: AppRunner): Promise<void> {
-    await runner.worker.pause(true)
     runner.halt.abort()
-    this.#runners.set(app, runner)
+    await runner.worker.pause(true)
   }
 
   async #askIfSending(app: AppId, { campaign }: SendJob): Promise<void> {
@@ -287,6 +311,11 @@ export class FanoutWorker {
 
   async #campaignJob(job: Job<CampaignJob>, token: string | undefined): Promise<string> {
     const { app, campaign } = job.data
+    // Fetched just before the queue was paused.
+    if (this.#epochProblem !== undefined) {
+      await job.moveToDelayed(Date.now() + WATCH_MS, token)
+      throw new DelayedError()
+    }
     switch (job.name) {
       case 'launch': {
         const { waitMs } = await launch(this.#deps, app, campaign)
@@ -315,6 +344,7 @@ export class FanoutWorker {
     const holdMs = Math.min(5000, everyMs)
     let lastMs = Number.NEGATIVE_INFINITY
     await this.#every(holdMs, async () => {
+      if (this.#epochProblem !== undefined) return
       if (!(await this.#leader.hold()) || performance.now() - lastMs < everyMs) return
       lastMs = performance.now()
       const apps = await this.#deps.apps.list()

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { Cluster } from 'ioredis'
 import type { Keys } from './keys.ts'
-import type { RedisConnection } from './redis.ts'
+import type { RedisConnection, WaitForRedisOptions } from './redis.ts'
+import { waitForRedis } from './redis.ts'
 
 /** Something about this Redis that endangers campaigns. */
 export interface RedisProblem {
@@ -24,6 +25,28 @@ export const checkRedis = async (
     for (const problem of problemsOf(info, allowVolatile)) problems.set(problem.detail, problem)
   }
   return [...problems.values()]
+}
+
+/**
+ * Resolves once Redis answers and is fit to hold campaigns; otherwise throws one error that says all that has to be
+ * changed. `onWarning` gets lines for people: about the wait, and about what the operator has accepted.
+ */
+export const waitForFitRedis = async (
+  connection: RedisConnection,
+  {
+    allowVolatile,
+    signal,
+    onWarning,
+  }: Required<Pick<WaitForRedisOptions, 'signal'>> & {
+    readonly allowVolatile: boolean
+    readonly onWarning: (line: string) => void
+  },
+): Promise<void> => {
+  await waitForRedis(connection, { signal, onWaiting: onWarning })
+  const problems = await checkRedis(connection, { allowVolatile })
+  for (const { fatal, detail } of problems) if (!fatal) onWarning(detail)
+  const fatal = problems.filter((problem) => problem.fatal)
+  if (fatal.length > 0) throw new Error(fatal.map(({ detail }) => detail).join(' '))
 }
 
 /** Share of `maxmemory` in use, 0 to 1, of the fullest node; 0 where no limit is set. */
@@ -54,6 +77,19 @@ export const ensureEpoch = async (
 
 /** The id of this data set, or null if it is missing. */
 export const readEpoch = (connection: RedisConnection, keys: Keys): Promise<string | null> => connection.get(keys.epoch)
+
+/** Why a process that started on `epoch` must not go on with what Redis holds now; undefined when it is the same data. */
+export const epochProblem = async (
+  connection: RedisConnection,
+  keys: Keys,
+  epoch: string,
+): Promise<string | undefined> => {
+  const now = await readEpoch(connection, keys)
+  if (now === epoch) return undefined
+  return now === null
+    ? 'Redis lost its data (the key epoch is gone); see "wns-fanout doctor"'
+    : 'Redis holds other data than when this process started (the key epoch changed); see "wns-fanout doctor"'
+}
 
 const problemsOf = (info: ReadonlyMap<string, string>, allowVolatile: boolean): RedisProblem[] => {
   const problems: RedisProblem[] = []

@@ -1,0 +1,27 @@
+import type { AppId } from '@wns-fanout/domain'
+import type { TokenSource } from '@wns-fanout/fanout'
+import type { AppStore, TokenPool } from '@wns-fanout/state'
+import type { Transport } from '@wns-fanout/wns'
+import { requestToken } from '@wns-fanout/wns'
+
+/** One request to the token service; with a second secret, both are tried before the credentials count as bad. */
+export const askForToken = async (apps: AppStore, app: AppId, transport: Transport) => {
+  const credentials = await apps.credentials(app)
+  if (credentials === null)
+    return { ok: false, permanent: true, code: 'no-app', explanation: `app ${app} does not exist any more` } as const
+  const { previousClientSecret, ...current } = credentials
+  const answer = await requestToken(current, transport)
+  if (answer.ok || !answer.permanent || previousClientSecret === undefined) return answer
+  const previous = await requestToken({ ...current, clientSecret: previousClientSecret }, transport)
+  return previous.ok ? previous : answer
+}
+
+/** The token of one app as its batches use it. */
+export const tokenSource = (tokens: TokenPool, app: AppId): TokenSource => ({
+  accepted: undefined,
+  current: () => tokens.peek(app),
+  async fetch(rejected) {
+    if (rejected !== undefined) await tokens.reject(app, rejected, { wasAccepted: this.accepted === rejected })
+    await tokens.get(app)
+  },
+})

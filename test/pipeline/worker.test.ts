@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { request } from 'undici'
+import { closeRedis, connectRedis, Keys } from '@wns-fanout/state'
+import type { StackWorker, TestStack } from '../support/stack.ts'
+import { startTestStack } from '../support/stack.ts'
+import { finished, letGo, registerApp, simulatorStats, some, tile, times, until } from './support.ts'
+
+// How a worker behaves when Redis is not what it was.
+
+let stack: TestStack
+
+beforeAll(async () => {
+  stack = await startTestStack()
+})
+afterAll(async () => {
+  await stack[Symbol.asyncDispose]()
+})
+
+const readiness = async ({ ops }: StackWorker): Promise<{ ready: boolean; problems: string[] }> => {
+  const { body } = await request(`${ops}/readyz`)
+  return (await body.json()) as { ready: boolean; problems: string[] }
+}
+
+test('a worker sends nothing while Redis holds other data than before, and goes on when it is back', async () => {
+  const worker = await stack.startWorker()
+  const redis = connectRedis(stack.redisUrl, { role: 'producer' })
+  const { epoch: key } = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
+  try {
+    await registerApp(stack, 'epoch', times(600), { ratePerSecond: 100, burst: 10 })
+    const { id } = await stack.api.createCampaign('epoch', tile)
+    await until('the first posts', async () => ((await simulatorStats(stack)).posts > 0 ? true : undefined))
+
+    const epoch = (await redis.get(key)) ?? ''
+    await redis.set(key, 'another')
+    const { problems } = await until('the worker to notice', async () => {
+      const state = await readiness(worker)
+      return state.ready ? undefined : state
+    })
+    expect(problems).toEqual([expect.stringContaining('Redis holds other data')])
+    await letGo(stack, 'epoch', id)
+    await redis.del(key)
+    await until('the worker to see that it is missing', async () =>
+      (await readiness(worker)).problems.some((problem) => problem.startsWith('Redis lost its data'))
+        ? true
+        : undefined,
+    )
+    const second = await stack.api.createCampaign('epoch', { ...tile, topic: 'second' })
+    expect((await simulatorStats(stack)).posts).toBeLessThan(600)
+    expect((await stack.api.campaign(second.id)).state).toBe('scheduled')
+
+    await redis.set(key, epoch)
+    await until('the worker to be ready', async () => ((await readiness(worker)).ready ? true : undefined))
+    expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 600 })
+    expect((await simulatorStats(stack)).duplicates).toBe(0)
+    const log = await readFile(worker.logFile, 'utf8')
+    expect(log.split('nothing is sent: the data in Redis is not the one from before').length - 1).toBe(1)
+  } finally {
+    await closeRedis(redis)
+    await worker.stop()
+  }
+})
+
+test('a worker does not wait for a Redis that is away before it stops', async () => {
+  const worker = await stack.startWorker()
+  process.kill(stack.redisPid, 'SIGSTOP')
+  try {
+    const startedMs = performance.now()
+    await worker.stop()
+    expect(performance.now() - startedMs).toBeLessThan(10_000)
+  } finally {
+    process.kill(stack.redisPid, 'SIGCONT')
+  }
+  expect(await readFile(worker.logFile, 'utf8')).toContain('Redis does not answer; others take over')
+})
