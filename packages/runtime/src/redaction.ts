@@ -31,6 +31,8 @@ const quote = '\\\\{0,15}["\'`]'
 const patterns: readonly (readonly [RegExp, string])[] = [
   // A channel address is a capability; its host alone says which datacenter and is no secret.
   [/(notify\.windows\.com(?::\d+)?)(?:\/|\?|%2f|%3f)[^\s"'<>\\]*/gi, `$1/${mark}`],
+  // A key of our API, wherever a caller put it: in a path, or as the id of a request. Its own id may stay.
+  [/(wnsf_[a-z0-9]{12}_)[A-Za-z0-9_-]{43}/g, `$1${mark}`],
   [/\bbearer\s+[\w.~+/=%-]{4,}/gi, `Bearer ${mark}`],
   [/(\bauthorization["'`]?\s*[:=]\s*["'`]?)(?:\w+\s+)?[^\s"'`,]+/gi, `$1${mark}`],
   [/(\b[a-z][a-z0-9+.-]{1,30}:\/\/)[^\s/"']{1,2000}@/gi, `$1${mark}@`],

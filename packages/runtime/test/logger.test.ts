@@ -72,6 +72,8 @@ const ways: Record<string, (log: ReturnType<typeof listen>['logger']) => void> =
   'an address as field name': (log) => log.info({ byUri: { [uri]: 1 } }),
   'an address without scheme': (log) => log.info(`db5p.notify.windows.com:443/?token=${canary}`),
   'a bearer token': (log) => log.info(`sent Authorization: Bearer ${canary}.${canary}`),
+  'an API key as the id of a request': (log) =>
+    log.info({ requestId: `wnsf_0123456789ab_${canary.repeat(43).slice(0, 43)}` }),
   'another authorization': (log) => log.info(`authorization: Basic ${canary}==`),
   'a password in a URL': (log) => log.info({ redis: `rediss://user:${canary}@redis:6379/0` }),
   'a password with an at sign': (log) => log.info(`redis://user:a@${canary}@h:1/0`),
