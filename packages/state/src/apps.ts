@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
 import type { App, AppId, AppRequest, AppSettings, Credentials, SecretSource } from '@wns-fanout/domain'
 import { appSettings, Problem, Secret } from '@wns-fanout/domain'
 import type { Keyring } from './keyring.ts'
@@ -296,10 +297,20 @@ export class AppStore {
   }
 }
 
+/** Far more than a secret: larger is a mistake. */
+const MAX_SECRET_FILE_BYTES = 16_384
+
+// The path comes from a caller of the API: a device without an end would fill the memory, a pipe would never answer.
 const readSecretFile = async (what: string, path: string): Promise<string> => {
   try {
-    return await readFile(path, 'utf8')
+    // Without waiting for the other end of a pipe.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(MAX_SECRET_FILE_BYTES + 1))
+    if (!(await file.stat()).isFile() || bytesRead > MAX_SECRET_FILE_BYTES)
+      throw new SecretUnavailableError(`${what}, which is no file of at most ${MAX_SECRET_FILE_BYTES} bytes`)
+    return buffer.toString('utf8', 0, bytesRead)
   } catch (cause) {
+    if (cause instanceof SecretUnavailableError) throw cause
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unreadable'
     throw new SecretUnavailableError(`${what}, which this process cannot read (${code})`)
   }

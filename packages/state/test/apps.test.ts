@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -74,6 +75,19 @@ describe('an app', () => {
     await apps.put(other, store('theirs'))
     await redis.hset(keys.app(other), 'credentials', (await redis.hget(keys.app(NEWS), 'credentials')) ?? '')
     await expect(apps.credentials(other)).rejects.toThrow(SecretUnavailableError)
+  })
+
+  test('a reference to what is no small file is refused at once', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'secret-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const [pipe, large] = [join(folder, 'pipe'), join(folder, 'large')]
+    execFileSync('mkfifo', [pipe])
+    await writeFile(large, 'x'.repeat(20_000))
+    const { apps } = start()
+    for (const path of ['/dev/zero', pipe, large, folder]) {
+      await apps.put(NEWS, store({ ref: `file:${path}` }))
+      await expect(apps.credentials(NEWS)).rejects.toThrow(SecretUnavailableError)
+    }
   })
 
   test('reads referenced secrets when they are needed, and again when they changed', async () => {
