@@ -79,7 +79,8 @@ export class Campaigns {
     request: CampaignRequest,
     { parent, idempotencyKey }: { readonly parent?: CampaignId; readonly idempotencyKey?: string | undefined } = {},
   ): Promise<Campaign> {
-    refuse(faultsOfRequest(app, request, await this.#deps.campaigns.redisNowMs()))
+    const nowMs = await this.#deps.campaigns.redisNowMs()
+    refuse([...faultsOfRequest(app, request, nowMs), ...(await this.#faultsOfAudience(app.app, request, nowMs))])
     const ratio = await memoryShare(this.#deps.redis)
     if (ratio > MEMORY_LIMIT)
       throw new Problem(
@@ -212,6 +213,20 @@ export class Campaigns {
     const ids = await this.#deps.campaigns.active(app)
     const records = await Promise.all(ids.map((id) => this.#deps.campaigns.get(app, id)))
     return records.filter((record) => record !== null)
+  }
+
+  /** What the audience is taken from must be there; a list may still come when the campaign starts later. */
+  async #faultsOfAudience(app: AppId, { audience, startAt }: CampaignRequest, nowMs: number): Promise<Fault[]> {
+    const missing = (field: string, detail: string): Fault[] => [{ path: ['audience', field], code: 'missing', detail }]
+    if ('failedOf' in audience) {
+      const parent = await this.#deps.campaigns.get(app, audience.failedOf as CampaignId)
+      return parent === null ? missing('failedOf', `app ${app} has no campaign ${audience.failedOf}`) : []
+    }
+    if (!('list' in audience) || (instant(startAt) ?? nowMs) > nowMs) return []
+    const isThere = await this.#deps.redis.exists(this.#deps.keys.listInfo(app, audience.list))
+    return isThere === 1
+      ? []
+      : missing('list', `app ${app} has no list ${audience.list}; upload it first (kept 30 days)`)
   }
 
   /** The id of the campaign that a key means: a key means another one after a day. */

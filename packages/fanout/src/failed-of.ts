@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { AppId, Audience, CampaignId } from '@wns-fanout/domain'
 import { Problem, isTerminal } from '@wns-fanout/domain'
 import type { CampaignStore, Keys, RedisConnection } from '@wns-fanout/state'
@@ -24,8 +25,8 @@ export const writeRecipientsOf = async (deps: FailedOfDeps, app: AppId, audience
   if (!isTerminal(record.state))
     throw new Problem('conflict', `campaign ${parent} is not finished yet; it is ${record.state}`)
   const wanted = new Set(['failed', 'lapsed', ...(audience.includeInDoubt === true ? ['in_doubt'] : [])])
-  const key = `${deps.keys.targets(app, parent)}:failed`
-  await deps.redis.del(key)
+  // A key of its own: two that ask at once, one with those in doubt, must not write into each other's.
+  const key = deps.keys.temporary(app, randomUUID())
   for await (const page of recipients(deps.campaigns, app, record)) {
     const bits = Buffer.alloc(64)
     for (const recipient of page.recipients) {

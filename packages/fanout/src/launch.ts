@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
-import type { AppStore, Audiences, CampaignDefinition, Keys, RedisConnection } from '@wns-fanout/state'
+import { Problem } from '@wns-fanout/domain'
+import type { AppStore, Audiences, CampaignDefinition, Frozen, Keys, RedisConnection } from '@wns-fanout/state'
 import { writeRecipientsOf } from './failed-of.ts'
 import { exceedsGuideline } from './guard.ts'
 import type { PlanDeps } from './plan.ts'
@@ -26,7 +27,7 @@ export const launch = async (deps: LaunchDeps, app: AppId, id: CampaignId): Prom
     await deps.ledger.sweep({ app, campaign: id }, 1)
     return {}
   }
-  if (answer.kind === 'go') await freeze(deps, app, id)
+  if (answer.kind === 'go' && !(await freeze(deps, app, id))) return {}
   const { campaignFinished } = await plan(deps, app, id)
   if (campaignFinished) deps.emit({ type: 'campaign.finished', app, campaign: id })
   return {}
@@ -35,22 +36,36 @@ export const launch = async (deps: LaunchDeps, app: AppId, id: CampaignId): Prom
 /** A draft whose launch died before it became the campaign's own. */
 const DRAFT_SECONDS = 3600
 
-const freeze = async (deps: LaunchDeps, app: AppId, id: CampaignId): Promise<void> => {
+/** @returns false when there is nobody to freeze: what the audience is taken from is gone, and the campaign halts */
+const freeze = async (deps: LaunchDeps, app: AppId, id: CampaignId): Promise<boolean> => {
   const record = await deps.campaigns.get(app, id)
-  if (record === null) return
+  if (record === null) return false
   const { audience, sample } = record.definition.request
   // A launch may run twice at once, so each evaluates for itself and the first to be ready decides.
   const draft = deps.keys.temporary(app, randomUUID())
   const options = sample === undefined ? {} : { sample }
-  const frozen =
-    'failedOf' in audience
-      ? await deps.audiences.freeze(app, { bitmapKey: await writeRecipientsOf(deps, app, audience) }, draft, options)
-      : await deps.audiences.freeze(app, audience, draft, options)
+  const evaluate = async (): Promise<Frozen | null> => {
+    try {
+      return 'failedOf' in audience
+        ? await deps.audiences.freeze(app, { bitmapKey: await writeRecipientsOf(deps, app, audience) }, draft, options)
+        : await deps.audiences.freeze(app, audience, draft, options)
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'not-found') return null
+      throw error
+    }
+  }
+  const frozen = await evaluate()
+  if (frozen === null) {
+    // Trying again would go on for the whole life of the campaign, and hold its topic's slot.
+    await deps.campaigns.steer(app, id, 'halted', 'audience-missing')
+    return false
+  }
   await deps.redis.expire(draft, DRAFT_SECONDS)
   await deps.campaigns.frozen(app, id, draft, frozen)
   deps.emit({ type: 'campaign.launched', app, campaign: id, audienceSize: frozen.size })
   if (exceedsGuideline(record.definition)) await tellOfGuideline(deps, record.definition)
   deps.reached?.('audience-frozen')
+  return true
 }
 
 /** Going faster is the owner's decision; that it happens, and why, is nobody's secret. */

@@ -1,0 +1,26 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { TestStack } from '../support/stack.ts'
+import { startTestStack } from '../support/stack.ts'
+import { finished, registerApp, tile, times, until } from './support.ts'
+
+let stack: TestStack
+
+beforeAll(async () => {
+  stack = await startTestStack()
+  await stack.startWorker()
+})
+afterAll(async () => {
+  await stack[Symbol.asyncDispose]()
+})
+
+test('a campaign whose list is gone when it starts halts, and its app can be removed', async () => {
+  await registerApp(stack, 'gone', times(2))
+  const startAt = new Date(Date.now() + 1500).toISOString()
+  const { id } = await stack.api.createCampaign('gone', { ...tile, audience: { list: 'never-uploaded' }, startAt })
+  const campaign = await finished(stack, id)
+  expect(campaign).toMatchObject({ state: 'halted', reason: 'audience-missing', audienceSize: 0 })
+  // Nothing was posted, so the topic is free again.
+  const next = await finished(stack, (await stack.api.createCampaign('gone', tile)).id)
+  expect(next.totals.accepted).toBe(2)
+  await until('the app to be removed', () => stack.api.deleteApp('gone').then(() => true))
+})
