@@ -61,7 +61,9 @@ const tagsOf = (cell: string): string[] =>
     .map((tag) => tag.trim())
     .filter((tag) => tag !== '')
 
-const options = { relax_column_count: true, trim: true }
+// Left to itself the parser takes the first line break for the end of records, a lone carriage return too: what came
+// behind one was dropped without a word.
+const options = { relax_column_count: true, trim: true, record_delimiter: '\n' }
 
 // The parser costs far more to begin than to go on, so lines with quotes are read together; if one of them is broken or
 // swallows the next, none is known and each is read alone.

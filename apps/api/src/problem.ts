@@ -29,6 +29,9 @@ export interface ProblemAnswer {
   readonly document: ProblemDocument
 }
 
+/** A body of 1 MB can hold a hundred thousand faults, and an answer about all of them would be eleven times as large. */
+const MAX_FAULTS = 1000
+
 /** What a refusal looks like on the wire. */
 export const answerOf = (problem: Problem): ProblemAnswer => ({
   status: problem.status,
@@ -43,10 +46,15 @@ export const answerOf = (problem: Problem): ProblemAnswer => ({
     title: problems[problem.code].title,
     status: problem.status,
     code: problem.code,
-    detail: problem.message,
+    detail:
+      problem.faults.length > MAX_FAULTS ? `${problem.message}; here are the first ${MAX_FAULTS}` : problem.message,
     ...(problem.faults.length === 0
       ? {}
-      : { errors: problem.faults.map(({ path, code, detail }) => ({ pointer: pointerOf(path), code, detail })) }),
+      : {
+          errors: problem.faults
+            .slice(0, MAX_FAULTS)
+            .map(({ path, code, detail }) => ({ pointer: pointerOf(path), code, detail })),
+        }),
     ...problem.extra,
   },
 })
@@ -102,9 +110,17 @@ const fromHttpLayer = (error: Error): Problem | undefined => {
 const redisAway =
   /connection is closed|stream isn't writeable|command timed out|max retries per request|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|socket closed|all sentinels|failed to refresh slots|^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|BUSY)\b/i
 
+const isOutOfMemory = ({ message }: Error): boolean => /^(?:ERR .*)?OOM\b|\bOOM command not allowed/.test(message)
+
+// EXECABORT says only that a command of the transaction was refused; the refusals hang on it.
+const refusedInTransaction = (error: Error): readonly Error[] =>
+  'previousErrors' in error && Array.isArray(error.previousErrors)
+    ? error.previousErrors.filter((item) => item instanceof Error)
+    : []
+
 const fromRedis = (error: Error): Problem | undefined => {
   const text = `${error.message} ${'code' in error ? String(error.code) : ''}`
-  if (/^(?:ERR .*)?OOM\b|\bOOM command not allowed/.test(error.message))
+  if (isOutOfMemory(error) || refusedInTransaction(error).some(isOutOfMemory))
     return new Problem('redis-memory', 'Redis has no memory left; raise maxmemory or delete finished campaigns', {
       cause: error,
       retryAfterSeconds: 30,

@@ -42,7 +42,8 @@ export const buildServer = async (deps: ApiDeps): Promise<Api> => {
     requestTimeout: 15 * 60_000,
     connectionTimeout: 120_000,
     keepAliveTimeout: 30_000,
-    http: { headersTimeout: 10_000, connectionsCheckingInterval: 5_000 },
+    // Node would refuse a request without Host by itself, with no document and no X-Request-Id.
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 5_000, requireHostHeader: false },
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     // A percent-encoded channel id of 128 characters.
@@ -52,10 +53,19 @@ export const buildServer = async (deps: ApiDeps): Promise<Api> => {
     clientErrorHandler: answerGarbage,
   }).withTypeProvider<ZodTypeProvider>()
   app.server.maxConnections = 10_000
+  // An expectation that nobody knows may be ignored; Node would answer 417 by itself, without an X-Request-Id.
+  app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response))
+  // Where there is no such path or method a body is of no interest: it is not even looked at.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
 
   const paths = new KnownPaths()
   app.addHook('onRoute', ({ method, url }) => paths.add([method].flat(), url))
   app.addHook('onRequest', async (request, reply) => void reply.headers(answerHeaders(request.id)))
+  app.addHook('onRequest', async ({ raw }) => {
+    if (raw.httpVersion !== '1.0' && raw.headersDistinct['host']?.length !== 1)
+      throw new Problem('bad-request', 'a request of HTTP/1.1 has exactly one Host header')
+  })
   app.addHook('onResponse', async (request, reply) => logRequest(logger, request, reply))
   app.setErrorHandler((error, request, reply) => {
     const problem = problemFrom(error)

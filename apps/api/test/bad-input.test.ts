@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { MAX_BODY_BYTES } from '../src/server.ts'
 import type { Call } from './support.ts'
-import { csv, ndjson, rawCampaign, setup, storeApp, uriOf } from './support.ts'
+import { csv, ndjson, rawCampaign, setup, storeApp, until, uriOf } from './support.ts'
 
 interface Row extends Call {
   readonly what: string
@@ -135,6 +135,51 @@ const rows: readonly Row[] = [
     headers: { origin: 'https://evil.example', 'access-control-request-method': 'PUT' },
     status: 405,
     code: 'method-not-allowed',
+  },
+  {
+    what: 'broken JSON for a method that is not there',
+    method: 'PATCH',
+    path: app,
+    headers: json,
+    body: '{"a":',
+    status: 405,
+    code: 'method-not-allowed',
+  },
+  {
+    what: 'the type of JSON and nothing else for a path that is not there',
+    method: 'POST',
+    path: '/v1/nothing',
+    headers: json,
+    body: '',
+    status: 404,
+    code: 'not-found',
+  },
+  {
+    what: 'an unknown expectation',
+    method: 'GET',
+    path: '/v1/nothing',
+    headers: { expect: 'miracles' },
+    status: 404,
+    code: 'not-found',
+  },
+  {
+    what: 'keys after one that is revoked',
+    method: 'GET',
+    path: '/v1/keys?after=revoked',
+    ...invalid,
+    pointers: ['/after'],
+  },
+  {
+    what: 'an audience by a list that is not there',
+    ...campaign({ audience: { list: 'nobody' } }),
+    ...invalid,
+    pointers: ['/audience/list'],
+  },
+  {
+    what: 'the failures of a campaign that is not there',
+    ...campaign({ audience: { failedOf: 'nothing' }, startAt: '2101-01-01T00:00:00Z' }),
+    ...invalid,
+    pointers: ['/audience/failedOf'],
   },
   { what: 'a path that is no percent-encoding', method: 'GET', path: '/v1/apps/%zz', status: 400, code: 'bad-request' },
   { what: 'an app that is not there', method: 'GET', path: '/v1/apps/nothing', status: 404, code: 'not-found' },
@@ -379,6 +424,15 @@ test('a method that a path does not know is answered with those that it knows, a
   expect(Object.keys(headers).filter((name) => name.startsWith('access-control-'))).toEqual([])
 })
 
+test('of more faults than anybody reads the first thousand are told, and all are counted', async () => {
+  const { call } = await setup()
+  const body = Object.fromEntries(Array.from({ length: 5000 }, (_, n) => [`typo${n}`, 1]))
+  const { json, text } = await call('PUT', '/v1/apps/news', { body: { ...storeApp, ...body } })
+  expect(json).toMatchObject({ status: 422, detail: 'The body has 5000 problems; here are the first 1000' })
+  expect(json.errors).toHaveLength(1000)
+  expect(text.length).toBeLessThan(200_000)
+})
+
 test('a request id of the caller is kept when it is harmless', async () => {
   const { call } = await setup()
   expect((await call('GET', '/v1/apps', { headers: { 'x-request-id': 'job-7.a' } })).headers['x-request-id']).toBe(
@@ -387,6 +441,14 @@ test('a request id of the caller is kept when it is harmless', async () => {
   expect((await call('GET', '/v1/apps', { headers: { 'x-request-id': 'a"b' } })).headers['x-request-id']).toMatch(
     /^[0-9a-f-]{36}$/,
   )
+})
+
+test('an API key in the wrong place is not in the log', async () => {
+  const { call, admin, logged } = await setup()
+  await call('DELETE', `/v1/apps/${admin}`, { headers: { 'x-request-id': admin } })
+  await call('DELETE', `/v1/keys/${admin}`)
+  await until(() => logged.filter((line) => line.includes('DELETE')).length === 2)
+  expect(logged.join('')).not.toContain(admin.slice(-43))
 })
 
 test('secrets come neither back nor into the log', async () => {

@@ -17,6 +17,13 @@ describe('what a caller learns of a failure', () => {
     [new Error("READONLY You can't write against a read only replica."), 'unavailable'],
     [new Error("OOM command not allowed when used memory > 'maxmemory'."), 'redis-memory'],
     [new Error("ERR Error running script: OOM command not allowed when used memory > 'maxmemory'."), 'redis-memory'],
+    [
+      Object.assign(new Error('EXECABORT Transaction discarded because of previous errors.'), {
+        previousErrors: [new Error("OOM command not allowed when used memory > 'maxmemory'.")],
+      }),
+      'redis-memory',
+    ],
+    [new Error('EXECABORT Transaction discarded because of previous errors.'), 'internal'],
     [new TypeError('x is not a function'), 'internal'],
     ['a text', 'internal'],
   ])('%s is %s', (error, code) => {
@@ -108,6 +115,18 @@ test('what is not HTTP is answered and let go', async () => {
   await new Promise((resolve) => socket.once('close', resolve))
   expect(text).toMatch(/^HTTP\/1\.1 400 Bad Request\r\ncontent-type: application\/problem\+json\r\nx-request-id: /)
   expect(JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4))).toMatchObject({ status: 400, code: 'bad-request' })
+})
+
+test.each(['', 'host: a\r\nhost: b\r\n'])('a request with the hosts "%s" is answered as such', async (hosts) => {
+  const { url } = await setup()
+  const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1' })
+  onTestFinished(() => void socket.destroy())
+  let text = ''
+  socket.setEncoding('utf8').on('data', (piece: string) => (text += piece))
+  socket.write(`GET /v1/apps HTTP/1.1\r\n${hosts}connection: close\r\n\r\n`)
+  await new Promise((resolve) => socket.once('close', resolve))
+  expect(text).toMatch(/^HTTP\/1\.1 400 [^]*x-request-id: /)
+  expect(text).toContain('"code":"bad-request"')
 })
 
 test('line breaks and colours in what a caller sends stay inside one line of the log', async () => {

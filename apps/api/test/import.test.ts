@@ -118,6 +118,16 @@ test('a CSV is read by its header, quotes or not, and a broken quote spoils one 
   ])
 })
 
+test('a carriage return alone ends no record: nothing behind it is lost in silence', async () => {
+  const { call, withApp } = await setup()
+  await withApp()
+  const body = `channel,uri\n"a",${uriOf('a')}\rb,${uriOf('b')}\n"c","${uriOf('c')}"\n`
+  const { json } = await call('POST', path, { headers: csv, body })
+  expect(json).toMatchObject({ accepted: 1, rejected: 1, errors: [{ line: 2 }] })
+  const old = await call('POST', path, { headers: csv, body: `channel,uri\r"a","${uriOf('a')}"\r` })
+  expect(old.json).toMatchObject({ status: 422, code: 'invalid' })
+})
+
 test('an upload may be gzip, in several members too', async () => {
   const { call, withApp } = await setup()
   await withApp()

@@ -5,6 +5,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
 import { notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
+import { invalid } from '../problem.ts'
 import { answers, nothing, pageOf, pageQuery } from './shapes.ts'
 
 const tags = ['keys']
@@ -62,6 +63,11 @@ export const keyRoutes = (app: FastifyInstance, { apiKeys }: ApiDeps): void => {
     async ({ query: { after, limit } }) => {
       const all = await apiKeys.list()
       const from = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1
+      // Beginning anew would send a client that revokes keys between pages in circles.
+      if (after !== undefined && from === 0)
+        throw invalid('The query string', [
+          { path: ['after'], code: 'unknown-key', detail: 'no key has this id any more; begin again without "after"' },
+        ])
       const items = all.slice(from, from + limit)
       const last = items.at(-1)
       return { items, ...(from + limit < all.length && last !== undefined ? { next: last.id } : {}) }
