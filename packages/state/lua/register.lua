@@ -2,11 +2,16 @@
 -- KEYS[1] `<prefix>{<app>}:`
 -- ARGV[1] most tag names an app may have
 -- ARGV[2…] six for each channel: id, device key suffix, URI, locale, variables as JSON (both '' if none), tags joined by ','
--- Returns one character for each channel: '1' new or alive again, '0' known, 't' refused because of too many tag names.
+-- Returns one character for each channel: '1' new or alive again, '0' known, 't' refused because of too many tag names;
+-- or 'gone' when the app was removed meanwhile.
 local PAGE = 512
 local base = KEYS[1]
 local maxTags = tonumber(ARGV[1])
 local call = redis.call
+
+if call('EXISTS', base .. 'gone') == 1 then
+  return 'gone'
+end
 
 local digits = '0123456789abcdefghijklmnopqrstuvwxyz'
 local function base36(number)

@@ -94,6 +94,7 @@ export class AppStore {
       .hsetnx(this.#keys.app(app), 'state', 'active')
       .hset(this.#keys.app(app), { settings: JSON.stringify(settings), credentials })
       .hincrby(this.#keys.app(app), 'revision', 1)
+      .del(this.#keys.gone(app))
       .exec()
     const created =
       (replies ?? []).map(([error, reply]) => {
@@ -204,11 +205,12 @@ export class AppStore {
    */
   async delete(app: AppId): Promise<boolean> {
     await this.#refuseWithCampaigns(app)
-    const listed = await this.#redis.hdel(this.#keys.apps, app)
     const record = await this.#redis.exists(this.#keys.app(app))
+    if (record === 1) await this.#redis.set(this.#keys.gone(app), '1', 'EX', GONE_SECONDS)
+    const listed = await this.#redis.hdel(this.#keys.apps, app)
     const campaigns = await this.#redis.zrange(this.#keys.campaigns(app), 0, '-1')
     for (const campaign of campaigns) await this.#redis.unlink(this.#keys.campaignApp(campaign))
-    await deleteByPrefix(this.#redis, this.#keys.base(app), new Set([this.#keys.app(app)]))
+    await deleteByPrefix(this.#redis, this.#keys.base(app), new Set([this.#keys.app(app), this.#keys.gone(app)]))
     await this.#redis.unlink(this.#keys.app(app))
     return listed === 1 || record === 1
   }
@@ -296,6 +298,9 @@ export class AppStore {
     return secret
   }
 }
+
+/** Longer than an upload may take. */
+const GONE_SECONDS = 3600
 
 /** Far more than a secret: larger is a mistake. */
 const MAX_SECRET_FILE_BYTES = 16_384

@@ -59,6 +59,10 @@ export class Keys {
   next(app: AppId | string): string {
     return `${this.base(app)}next`
   }
+  /** string: the app was removed; an upload that is still under way must not bring its channels back. An hour, or until a PUT. */
+  gone(app: AppId | string): string {
+    return `${this.base(app)}gone`
+  }
   /** bitmap over ordinals: who has a live channel. */
   occupied(app: AppId | string): string {
     return `${this.base(app)}occupied`

@@ -1,5 +1,5 @@
 import type { AppId, Channel, ChannelId, Ordinal, Registration } from '@wns-fanout/domain'
-import { pagesFor } from '@wns-fanout/domain'
+import { pagesFor, Problem } from '@wns-fanout/domain'
 import type { Keys } from './keys.ts'
 import { inChunks } from './chunks.ts'
 import { packId, unpackId } from './packed-id.ts'
@@ -42,12 +42,16 @@ export class Registry {
     this.#keys = keys
   }
 
-  /** Register channels, in order; a known id gets the new URI, tags, locale and variables. The app must exist. */
+  /**
+   * Register channels, in order; a known id gets the new URI, tags, locale and variables. The app must exist; throws the
+   * Problem `not-found` once it is removed.
+   */
   async register(app: AppId, registrations: readonly Registration[]): Promise<Registered[]> {
     const results: Registered[] = []
     for (const chunk of inChunks(registrations, REGISTRATION_CHUNK)) {
       const args = [MAX_TAG_NAMES, ...chunk.flatMap((registration) => this.#argumentsOf(app, registration))]
       const answer = String(await registerScript.run(this.#redis, [this.#keys.base(app)], args))
+      if (answer === 'gone') throw new Problem('not-found', `there is no app ${app} any more`)
       for (const letter of answer)
         results.push(letter === '1' ? 'created' : letter === '0' ? 'updated' : 'too-many-tags')
     }

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { AppId, AppRequest } from '@wns-fanout/domain'
 import { Problem } from '@wns-fanout/domain'
-import { AppStore, Registry, SecretUnavailableError } from '@wns-fanout/state'
+import type { ImportLine } from '@wns-fanout/state'
+import { AppStore, importRegistrations, Registry, SecretUnavailableError } from '@wns-fanout/state'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { dumpOf, keyring, keysOf, NEWS, registrations, setup } from './support.ts'
 
@@ -182,11 +183,29 @@ describe('deleting', () => {
     }
     const others = (await keysOf(bench)).filter((key) => !key.includes('{news}'))
     expect(await apps.delete(NEWS)).toBe(true)
-    expect(await keysOf(bench)).toEqual(others)
+    expect((await keysOf(bench)).filter((key) => key !== keys.gone(NEWS))).toEqual(others)
+    expect(await redis.ttl(keys.gone(NEWS))).toBeGreaterThan(0)
     expect(await apps.list()).toEqual([neighbour])
     expect(await apps.get(NEWS)).toBeNull()
     expect(await registry.count(neighbour)).toBe(2000)
     expect(await apps.delete(NEWS)).toBe(false)
+  })
+
+  test('ends an upload that is under way, which must not bring channels back', async () => {
+    const { apps, redis, keys } = start()
+    const registry = new Registry(redis, keys)
+    await apps.put(NEWS, store('s'))
+    const lines = async function* (): AsyncGenerator<ImportLine> {
+      for (const [at, registration] of registrations(2000).entries()) {
+        if (at === 1000) await apps.delete(NEWS)
+        yield { line: at + 1, parsed: { ok: true, value: registration } }
+      }
+    }
+    await expect(importRegistrations(registry, NEWS, lines())).rejects.toMatchObject({ code: 'not-found' })
+    expect(await registry.count(NEWS)).toBe(0)
+    await apps.put(NEWS, store('s'))
+    expect(await registry.count(NEWS)).toBe(0)
+    expect(await registry.register(NEWS, registrations(1))).toEqual(['created'])
   })
 
   test('is refused while a campaign is not over', async () => {
