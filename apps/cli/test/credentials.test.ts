@@ -20,6 +20,18 @@ test('a secret is read from a file, without the end of its line', async () => {
   await expect(credentialsOf({ kind: 'store', clientSecretFile })).rejects.toThrow(/is empty/)
 })
 
+test('of a file that is not JSON nothing is repeated', async () => {
+  await using folder = await temporaryFolder()
+  const credentialsFile = join(folder.path, 'credentials.json')
+  for (const text of ['s3cret', '{"clientSecret": s3cret}', '{"clientSecret": "s3cret"']) {
+    await writeFile(credentialsFile, text)
+    const failure = await credentialsOf({ credentialsFile }).catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(UsageError)
+    expect(String(failure)).toContain('is not JSON')
+    expect(String(failure)).not.toMatch(/s3c|ret/)
+  }
+})
+
 test('a reference is passed on for the workers to read', async () => {
   expect(await credentialsOf({ kind: 'entra', tenantId: 't', clientId: 'c', clientSecretRef: 'env:S' })).toEqual({
     kind: 'entra',

@@ -29,7 +29,9 @@ export async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new UsageError(`${nameOf(path)} is not JSON: ${error instanceof Error ? error.message : 'unreadable'}`)
+    // The message itself repeats the text, which may be a secret.
+    const at = error instanceof Error ? /line \d+ column \d+/.exec(error.message)?.[0] : undefined
+    throw new UsageError(`${nameOf(path)} is not JSON${at === undefined ? '' : `; the fault is at ${at}`}`)
   }
 }
 
