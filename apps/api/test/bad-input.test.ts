@@ -427,9 +427,9 @@ test('a method that a path does not know is answered with those that it knows, a
 test('of more faults than anybody reads the first thousand are told, and all are counted', async () => {
   const { call } = await setup()
   const body = Object.fromEntries(Array.from({ length: 5000 }, (_, n) => [`typo${n}`, 1]))
-  const { json, text } = await call('PUT', '/v1/apps/news', { body: { ...storeApp, ...body } })
-  expect(json).toMatchObject({ status: 422, detail: 'The body has 5000 problems; here are the first 1000' })
-  expect(json.errors).toHaveLength(1000)
+  const { json: problem, text } = await call('PUT', '/v1/apps/news', { body: { ...storeApp, ...body } })
+  expect(problem).toMatchObject({ status: 422, detail: 'The body has 5000 problems; here are the first 1000' })
+  expect(problem.errors).toHaveLength(1000)
   expect(text.length).toBeLessThan(200_000)
 })
 

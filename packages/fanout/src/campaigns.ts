@@ -217,7 +217,6 @@ export class Campaigns {
 
   /** What the audience is taken from must be there; a list may still come when the campaign starts later. */
   async #faultsOfAudience(app: AppId, { audience, startAt }: CampaignRequest, nowMs: number): Promise<Fault[]> {
-    const missing = (field: string, detail: string): Fault[] => [{ path: ['audience', field], code: 'missing', detail }]
     if ('failedOf' in audience) {
       const parent = await this.#deps.campaigns.get(app, audience.failedOf as CampaignId)
       return parent === null ? missing('failedOf', `app ${app} has no campaign ${audience.failedOf}`) : []
@@ -317,6 +316,8 @@ const define = (
     ...(parent === undefined ? {} : { parent }),
   }
 }
+
+const missing = (field: string, detail: string): Fault[] => [{ path: ['audience', field], code: 'missing', detail }]
 
 const refuse = (faults: readonly Fault[]): void => {
   if (faults.length === 0) return
