@@ -1,58 +1,19 @@
 import type { FanoutEvent, Outcome, PreparedMessage, RetryReason } from '@wns-fanout/domain'
-import {
-  attemptsSpent,
-  bodyFor,
-  byteOf,
-  code,
-  codeOf,
-  isSettled,
-  isTerminal,
-  pendingCode,
-  postsOf,
-  splitChannelUri,
-} from '@wns-fanout/domain'
+import { bodyFor, code, codeOf, isTerminal, splitChannelUri } from '@wns-fanout/domain'
 import type { BatchRef, BatchTerms, Checkpoint, CheckpointAnswer, OpenBatch } from '@wns-fanout/state'
 import { TokenRefused } from '@wns-fanout/state'
 import type { AppGate } from './app-gate.ts'
 import { PROBE_EVERY_MS } from './app-gate.ts'
+import type { PermitSource } from './app-permits.ts'
 import type { HostBreakers } from './breaker.ts'
 import type { CrashPoints } from './crash-points.ts'
 import { decide } from './decide.ts'
 import type { Told } from './findings.ts'
 import { Findings } from './findings.ts'
+import type { AppLanes } from './lane-shares.ts'
+import { PermitInHand } from './permit-in-hand.ts'
 import { PostHeaders } from './post-headers.ts'
-
-/** The lanes of a process as one app may use them. */
-export interface AppLanes {
-  /** False when no lane is free; the listeners of `onFree` then hear when to try again. */
-  tryPost(
-    origin: string,
-    path: string,
-    headers: string[],
-    body: Buffer,
-    done: (context: number, outcome: Outcome, durationMs: number) => void,
-    context: number,
-  ): boolean
-  /** To be called once for every post that was answered. */
-  ended(): void
-  onFree(listener: () => void): () => void
-}
-
-/** The permits of one app in a process; times of grants are Redis time in milliseconds. */
-export interface PermitSource {
-  tryTake(): boolean
-  onGranted(listener: () => void): () => void
-  /** Of the permit taken last: when it was granted, when it lapses (`performance.now()`), and whether it is a probe. */
-  readonly grantedAtMs: number
-  readonly lapsesAtMs: number
-  readonly probing: boolean
-  /** Redis time until which the app has to rest, 0 when it may post. */
-  readonly pausedUntilMs: number
-  /** WNS told the app to slow down in its answer to a post permitted at `grantedAtMs`. */
-  slowDown(grantedAtMs: number, retryAfterMs: number | undefined): void
-  /** Any other answer to such a post; worth telling of a probe only. */
-  answered(grantedAtMs: number): void
-}
+import { Recipients } from './recipients.ts'
 
 /** The token of one app. `current` is what to post with now; a refused one is given back by `reject`. */
 export interface TokenSource {
@@ -131,17 +92,8 @@ export class BatchRun {
   readonly #headers: PostHeaders
   /** Credit at most now: small while the campaign has few answers, so that one that is refused by all stops early. */
   #window: number
-  readonly #vector: Uint8Array
-  /** Attempts spent by each recipient before its credit, and whether its URI had changed once. */
-  readonly #spent: Uint8Array
-  readonly #rotated: Set<number>
+  readonly #recipients: Recipients
   readonly #reauthorized = new Set<number>()
-  /** Positions that may be posted to in this run, in order: the first `#credited` have credit, the first `#started` are on their way or done. */
-  readonly #todo: Int32Array
-  #credited = 0
-  #started = 0
-  /** Positions to post to once more with a fresh token. */
-  readonly #again: number[] = []
   #inFlight = 0
 
   #number = 0
@@ -149,11 +101,7 @@ export class BatchRun {
   #acknowledgedAtMs: number
   readonly #openedAtMs: number
   #stop: ParkReason | 'fenced' | 'final' | undefined
-  /** Until when a permit that was taken and not used holds, and when it was granted. */
-  #permitUntilMs = 0
-  #permitGrantedAtMs = 0
-  /** Since when a permit is wanted and there is none; 0 while nobody waits. */
-  #permitWantedSinceMs = 0
+  readonly #permit: PermitInHand
   readonly #permittedAtMs: Float64Array
   /** Of each post: where it went, and with which token; a late 401 speaks of that one, not of the present one. */
   readonly #origins: string[]
@@ -176,21 +124,14 @@ export class BatchRun {
     this.#opened = opened
     this.#openedAtMs = performance.now()
     this.#acknowledgedAtMs = this.#openedAtMs
-    this.#vector = opened.vector
+    this.#recipients = new Recipients(opened, spec.terms.maxAttempts)
+    this.#permit = new PermitInHand(deps.permits, (waitMs) =>
+      deps.emit({ type: 'permits.waited', app: spec.ref.app, waitMs }),
+    )
     this.#window = opened.firstWindow
-    this.#spent = opened.before.map((byte) => spentBefore(byte, spec.terms.maxAttempts))
-    this.#rotated = new Set()
     this.#permittedAtMs = new Float64Array(opened.vector.length)
     this.#origins = Array.from({ length: opened.vector.length }, () => '')
     this.#postedWith = [...this.#origins]
-    const todo: number[] = []
-    opened.uris.forEach((uri, position) => {
-      if (codeOf(opened.before[position] ?? 0) === code.rotated) this.#rotated.add(position)
-      if (uri !== '') todo.push(position)
-    })
-    // Credit is granted from the front, so whoever has it comes first.
-    this.#todo = Int32Array.from(todo)
-    while (codeOf(this.#vector[this.#todo[this.#credited] ?? -1] ?? 0) === code.credited) this.#credited += 1
     this.#headers = new PostHeaders(spec.message, opened)
   }
 
@@ -226,7 +167,10 @@ export class BatchRun {
 
   /** Start every post that may start now. */
   #pump(): void {
-    while (this.#stop === undefined && !this.#done && (this.#again.length > 0 || this.#started < this.#credited)) {
+    const recipients = this.#recipients
+    while (this.#stop === undefined && !this.#done) {
+      const position = recipients.next
+      if (position < 0) break
       const nowMs = performance.now()
       if (nowMs - this.#acknowledgedAtMs > this.#deps.leaseMs) return
       if (this.#deps.gate.isOpen && this.#spec.isProbe !== true) return this.#rest('breaker', PROBE_EVERY_MS)
@@ -234,39 +178,36 @@ export class BatchRun {
       const token = this.#deps.token.current()
       if (token === undefined) return this.#fetchToken()
       if (token === this.#rejectedToken && this.#fetchingToken) return
-      const again = this.#again.length > 0
-      const position = (again ? this.#again[0] : this.#todo[this.#started]) ?? 0
       const target = splitChannelUri(this.#opened.uris[position] ?? '')
       const body = target === null ? null : this.#body(position)
       if (target === null || body === null) {
         // The registry let in what the sender must not send to, or variables made the payload too large.
-        if (again) this.#again.shift()
-        else this.#started += 1
-        this.#settle(position, target === null ? code.rejectedUnexpected : code.rejectedTooLarge)
+        recipients.pass()
+        recipients.settle(position, target === null ? code.rejectedUnexpected : code.rejectedTooLarge)
+        this.#findings.settled(position)
         continue
       }
       const restMs = this.#deps.hosts.restMs(target.origin)
       if (restMs > 0) {
-        if (again) this.#again.shift()
-        else this.#started += 1
-        this.#putOff(position, restMs)
+        // It waits for its host, and that costs no attempt.
+        recipients.pass()
+        recipients.putOff(position)
+        this.#findings.waits('host-resting')
+        this.#retryAfter(restMs, 'host-resting')
         continue
       }
-      if (!this.#hasPermit()) return
+      if (!this.#permit.take()) return
       const headers = this.#headers.next(token)
       this.#deps.reached?.('credit-granted')
       this.#origins[position] = target.origin
       this.#postedWith[position] = token
       if (!this.#deps.lanes.tryPost(target.origin, target.path, headers, body, this.#answered, position)) return
-      this.#permittedAtMs[position] = this.#permitGrantedAtMs
-      this.#permitUntilMs = 0
-      if (again) this.#again.shift()
-      else this.#started += 1
+      this.#permittedAtMs[position] = this.#permit.use()
+      recipients.pass()
       this.#inFlight += 1
       this.#deps.reached?.('post-written')
     }
-    if (this.#inFlight > 0 && this.#started === this.#credited && this.#credited < this.#todo.length)
-      this.#deps.reached?.('window-full')
+    if (this.#inFlight > 0 && recipients.lackCredit) this.#deps.reached?.('window-full')
     this.#endIfDone()
   }
 
@@ -274,14 +215,7 @@ export class BatchRun {
   #isAheadOfPace(nowMs: number): boolean {
     const { paceRatePerSecond } = this.#spec
     if (paceRatePerSecond === undefined) return false
-    return this.#started > ((nowMs - this.#openedAtMs) * paceRatePerSecond) / 1000
-  }
-
-  /** The recipient's host rests: it waits for its host, and that costs no attempt. */
-  #putOff(position: number, delayMs: number): void {
-    this.#uncredit(position)
-    this.#findings.waits('host-resting')
-    this.#retryAfter(delayMs, 'host-resting')
+    return this.#recipients.started > ((nowMs - this.#openedAtMs) * paceRatePerSecond) / 1000
   }
 
   #retryAfter(delayMs: number, reason: RetryReason): void {
@@ -294,24 +228,6 @@ export class BatchRun {
   #rest(reason: ParkReason, delayMs: number): void {
     this.#retryDelayMs = Math.max(this.#retryDelayMs, delayMs)
     this.#halt(reason)
-  }
-
-  /** A permit is in hand, or one could be taken. One that found no lane is used for the next, until it lapses. */
-  #hasPermit(): boolean {
-    if (this.#permitUntilMs > 0 && performance.now() < this.#permitUntilMs) return true
-    const { permits } = this.#deps
-    if (!permits.tryTake()) {
-      if (this.#permitWantedSinceMs === 0) this.#permitWantedSinceMs = performance.now()
-      return false
-    }
-    if (this.#permitWantedSinceMs > 0) {
-      const waitMs = performance.now() - this.#permitWantedSinceMs
-      this.#permitWantedSinceMs = 0
-      this.#deps.emit({ type: 'permits.waited', app: this.#spec.ref.app, waitMs })
-    }
-    this.#permitUntilMs = permits.lapsesAtMs
-    this.#permitGrantedAtMs = permits.grantedAtMs
-    return true
   }
 
   #body(position: number): Buffer | null {
@@ -332,15 +248,15 @@ export class BatchRun {
     const reauthorized = this.#reauthorized.has(position)
     this.#deps.hosts.record(this.#origins[position] ?? '', isHostTrouble(outcome))
     const written = outcome.kind !== 'not-sent'
-    const byte = this.#vector[position] ?? 0
-    const posts = postsOf(byte) + (written ? 1 : 0)
+    const recipients = this.#recipients
+    const posts = recipients.posts(position) + (written ? 1 : 0)
     this.#findings.answered(outcome, durationMs)
     if (outcome.kind === 'accepted') this.#deps.token.accepted = this.#postedWith[position]
     if (this.#deps.permits.probing && outcome.kind !== 'app-throttled')
       this.#deps.permits.answered(this.#permittedAtMs[position] ?? 0)
     const disposition = decide(outcome, {
       posts,
-      spent: this.#spent[position] ?? 0,
+      spent: recipients.spent(position),
       reauthorized,
       delivery: this.#spec.terms.delivery,
       maxAttempts: this.#spec.terms.maxAttempts,
@@ -348,29 +264,25 @@ export class BatchRun {
     })
     switch (disposition.kind) {
       case 'settle':
-        this.#vector[position] = byteOf(codeOf(byte), posts)
-        this.#settle(position, disposition.code)
+        recipients.settle(position, disposition.code, posts)
+        this.#findings.settled(position)
         break
       case 'bury':
-        this.#vector[position] = byteOf(codeOf(byte), posts)
+        recipients.bury(position, disposition.code, posts)
+        this.#findings.settled(position)
         this.#findings.dead({
           position,
           ordinal: this.#opened.ordinals[position] ?? 0,
           uri: this.#opened.uris[position] ?? '',
         })
-        this.#settle(position, this.#rotated.has(position) ? code.failedRotated : disposition.code)
         break
       case 'retry':
-        this.#vector[position] = byteOf(
-          this.#rotated.has(position) ? code.rotated : pendingCode(disposition.spent),
-          posts,
-        )
+        recipients.putOff(position, disposition.spent, posts)
         this.#retryLater(position, outcome, disposition.delayMs, disposition.reason)
         break
       case 'reauthorize':
-        this.#vector[position] = byteOf(code.credited, posts)
+        recipients.repeat(position, posts)
         this.#reauthorized.add(position)
-        this.#again.push(position)
         this.#findings.retried('unauthorized')
         this.#fetchToken(this.#postedWith[position])
         break
@@ -393,11 +305,6 @@ export class BatchRun {
     this.#deps.reached?.('answer-recorded')
     if (this.#findings.count >= this.#window / 2) this.#checkpoint()
     this.#pump()
-  }
-
-  #settle(position: number, settled: number): void {
-    this.#vector[position] = byteOf(settled, postsOf(this.#vector[position] ?? 0))
-    this.#findings.settled(position)
   }
 
   #retryLater(position: number, outcome: Outcome, delayMs: number, reason: RetryReason): void {
@@ -471,9 +378,9 @@ export class BatchRun {
   #endIfDone(): void {
     if (this.#inFlight > 0 || this.#checkpointing || this.#done) return
     if (this.#stop === undefined) {
-      const more = this.#again.length > 0 || this.#started < this.#todo.length
-      if (more && this.#started >= this.#credited && this.#again.length === 0) this.#checkpoint()
-      if (more) return
+      const { areLeft, next } = this.#recipients
+      if (areLeft && next < 0) this.#checkpoint()
+      if (areLeft) return
     }
     this.#checkpoint(true)
   }
@@ -496,40 +403,19 @@ export class BatchRun {
   }
 
   #proposal(last: boolean): Proposal {
-    const credit = last || this.#stop !== undefined ? this.#credited : this.#creditWanted()
-    if (last) {
-      // What has credit and was not posted to gives it back. A post to be repeated was refused, so it is not uncertain.
-      for (let at = this.#started; at < this.#credited; at += 1) this.#uncredit(this.#todo[at] ?? 0)
-      for (const position of this.#again.splice(0)) this.#uncredit(position)
-    }
-    const vector = this.#vector.slice()
-    for (let at = this.#credited; at < credit; at += 1) {
-      const position = this.#todo[at] ?? 0
-      vector[position] = byteOf(code.credited, postsOf(vector[position] ?? 0))
-    }
+    const recipients = this.#recipients
+    const wantsMore = !last && this.#stop === undefined
+    const credit = wantsMore ? recipients.creditWanted(this.#window, this.#inFlight) : recipients.credited
+    if (last) recipients.giveBackCredit()
     this.#number += 1
     const told = this.#findings.take()
-    const ending = last ? this.#ending(vector, told.changed) : {}
+    const ending = last ? this.#ending(told.changed) : {}
+    const vector = recipients.withCredit(credit)
     return { change: { ...told, number: this.#number, vector, ...ending }, told, credit, last }
   }
 
-  /** How far credit may reach: the window less what is credited and not settled. */
-  #creditWanted(): number {
-    const open = this.#inFlight + this.#again.length + (this.#credited - this.#started)
-    return Math.min(this.#todo.length, this.#credited + Math.max(0, this.#window - open))
-  }
-
-  #uncredit(position: number): void {
-    const byte = this.#vector[position] ?? 0
-    const before = this.#rotated.has(position) ? code.rotated : pendingCode(this.#spent[position] ?? 0)
-    this.#vector[position] = byteOf(before, postsOf(byte))
-  }
-
-  #ending(vector: Uint8Array, changed: readonly number[]): Pick<Checkpoint, 'end' | 'changed'> {
-    const pending: number[] = []
-    vector.forEach((byte, position) => {
-      if (!isSettled(codeOf(byte))) pending.push(position)
-    })
+  #ending(changed: readonly number[]): Pick<Checkpoint, 'end' | 'changed'> {
+    const pending = this.#recipients.pending()
     if (pending.length === 0 || this.#stop === 'final') return { end: 'close', changed }
     const clearStamps = this.#stop === 'paused' || this.#throttled
     return {
@@ -569,17 +455,11 @@ export class BatchRun {
     })
     if (proposal.last) return this.#ended(answer)
     // Credit that was refused goes back before it is counted: it is always the tail of what was asked for.
-    let credit = proposal.credit
     for (const { position, byte } of answer.adjusted) {
-      this.#vector[position] = byte
+      this.#recipients.adjust(position, byte)
       if (codeOf(byte) === code.rotated) this.#retryDelayMs = Math.max(this.#retryDelayMs, 1000)
     }
-    if (answer.state !== 'sending') credit = this.#credited
-    for (let at = this.#credited; at < credit; at += 1) {
-      const position = this.#todo[at] ?? 0
-      this.#vector[position] = byteOf(code.credited, postsOf(this.#vector[position] ?? 0))
-    }
-    this.#credited = credit
+    this.#recipients.grant(answer.state === 'sending' ? proposal.credit : this.#recipients.credited)
     if (answer.state === 'paused') this.#halt('paused')
     else if (answer.state !== 'sending') this.#halt('final')
     this.#pump()
@@ -625,7 +505,3 @@ const isHostTrouble = (outcome: Outcome): boolean =>
 /** After these WNS wants no more raw notifications for the channel until its app has asked again. */
 const isAway = (outcome: Outcome): boolean =>
   outcome.kind === 'dropped' || (outcome.kind === 'accepted' && outcome.device === 'disconnected')
-
-/** A credit that was resumed hides how many attempts were spent; its posts are the safe guess, one attempt is left. */
-const spentBefore = (byte: number, maxAttempts: number): number =>
-  codeOf(byte) === code.credited ? Math.min(postsOf(byte), maxAttempts - 1) : attemptsSpent(codeOf(byte))

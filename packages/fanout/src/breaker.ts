@@ -63,6 +63,14 @@ export class HostBreakers {
     return 0
   }
 
+  /** What `restMs` allowed was not posted after all: if it was a probe, the next one may be it. */
+  notPosted(origin: string): void {
+    const host = this.#hosts.get(origin)
+    if (host === undefined || !host.probing) return
+    host.probing = false
+    host.openUntilMs = this.#nowMs()
+  }
+
   /** Tell how a post to the host ended. */
   record(origin: string, isBad: boolean): void {
     let host = this.#hosts.get(origin)

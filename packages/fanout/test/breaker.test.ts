@@ -57,3 +57,12 @@ test('a late answer to a post from before does not end the rest', () => {
   clock.nowMs += 1
   expect(hosts.restMs(HOST)).toBe(4999)
 })
+
+test('a probe that found no lane leaves its turn to the next', () => {
+  const { clock, hosts } = resting()
+  clock.nowMs += 5000
+  expect(hosts.restMs(HOST)).toBe(0)
+  hosts.notPosted(HOST)
+  expect(hosts.restMs(HOST)).toBe(0)
+  expect(hosts.restMs(HOST)).toBe(5000)
+})
