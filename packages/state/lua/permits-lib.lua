@@ -16,11 +16,27 @@ local function now_ms()
   return tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 end
 
-local function read_bucket(key)
+-- The bucket as it is at `now`. Redis's clock may have stepped back, and what was written since would lie in the future:
+-- a pause, a probe or a refusal would then last for as long as the step. The newest of it was "now" when it was written.
+local CLOCK_SLACK_MS = 1000
+local function read_bucket(key, now)
   local fields = redis.call('HGETALL', key)
   local bucket = {}
   for at = 1, #fields, 2 do
     bucket[fields[at]] = tonumber(fields[at + 1])
+  end
+  local newest = 0
+  for _, field in ipairs({ 'refilledAtMs', 'decreasedAtMs', 'probeAtMs', 'climbingSinceMs' }) do
+    newest = math.max(newest, bucket[field] or 0)
+  end
+  local step = newest - now
+  if step > CLOCK_SLACK_MS then
+    for field, value in pairs(bucket) do
+      if value > 0 and (string.find(field, 'AtMs$') or string.find(field, 'UntilMs$') or string.find(field, 'SinceMs$')) then
+        bucket[field] = value - step
+        redis.call('HSET', key, field, bucket[field])
+      end
+    end
   end
   return bucket
 end

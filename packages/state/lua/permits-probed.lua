@@ -2,11 +2,11 @@
 -- KEYS[1] bucket (see permits-lib)     ARGV[1] when that post was permitted (ms)
 -- Returns 1 when it ended the probing, 0 when somebody did so before.
 local key = KEYS[1]
-local bucket = read_bucket(key)
+local now = now_ms()
+local bucket = read_bucket(key, now)
 if not bucket.probeAtMs or bucket.probeAtMs == 0 or tonumber(ARGV[1]) < bucket.probeAtMs - 1 then
   return 0
 end
-local now = now_ms()
 redis.call('HDEL', key, 'probeAtMs', 'pauseMs')
 redis.call('HSET', key, 'climbingSinceMs', now, 'permits', 0, 'refilledAtMs', now)
 return 1

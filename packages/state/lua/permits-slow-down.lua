@@ -6,7 +6,7 @@
 local key, configured = KEYS[1], tonumber(ARGV[2])
 local permittedAt, retryAfter = tonumber(ARGV[1]), tonumber(ARGV[3])
 local now = now_ms()
-local bucket = read_bucket(key)
+local bucket = read_bucket(key, now)
 local rate = effective_rate(bucket, configured, now)
 local decreasedAt = bucket.decreasedAtMs or 0
 

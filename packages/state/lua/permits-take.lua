@@ -6,7 +6,7 @@ local key = KEYS[1]
 local wanted, configured, burst, probeLostMs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local WAIT_FOR_HANDFUL_MS = 50
 local now = now_ms()
-local bucket = read_bucket(key)
+local bucket = read_bucket(key, now)
 local rate = effective_rate(bucket, configured, now)
 
 local function answer(granted, waitMs, probe)

@@ -144,6 +144,8 @@ export class PermitHandful {
         this.#granted = grant.granted
         this.#lapsesAt = askedAt + this.#lapseMs
         this.#grantedAtMs = grant.nowMs
+        // Redis's clock stepped back: refusals from now on are not older than the decrease that seems yet to come.
+        if (grant.nowMs < this.#decreasedAtMs) this.#decreasedAtMs = 0
         this.#probing = grant.probe
         this.#options.onGrant?.({ count: grant.granted, atMs: grant.nowMs })
         for (const listener of this.#listeners) listener()

@@ -4,6 +4,7 @@ import { PermitHandful, Permits } from '@wns-fanout/state'
 import { describe, expect, onTestFinished } from 'vitest'
 import { anotherConnection, NEWS, setup, until } from './support.ts'
 
+const HOUR_MS = 3_600_000
 const LIMIT = { ratePerSecond: 100, burst: 10 }
 
 const start = (options: PermitOptions = {}) => {
@@ -224,6 +225,48 @@ describe('slowing down', () => {
     expect(await permits.take(NEWS, 1, LIMIT)).toMatchObject({ granted: 0 })
     await pass(600)
     expect(await permits.take(NEWS, 1, LIMIT)).toMatchObject({ granted: 1, probe: true })
+  })
+
+  test('a clock of Redis that steps back an hour does not make a pause of seconds one of an hour', async () => {
+    const { permits, pass, rate, throttle } = start()
+    await throttle(5000)
+    // Every instant that was written lies an hour ahead now.
+    await pass(-HOUR_MS)
+    const paused = await permits.take(NEWS, 1, LIMIT)
+    expect(paused.granted).toBe(0)
+    expect(paused.waitMs).toBeGreaterThan(3000)
+    expect(paused.waitMs).toBeLessThanOrEqual(5000)
+    await pass(5000)
+    const probe = await permits.take(NEWS, 1, LIMIT)
+    expect(probe).toMatchObject({ granted: 1, probe: true })
+    await pass(-HOUR_MS)
+    expect(await permits.probed(NEWS, probe.nowMs + HOUR_MS)).toBe(true)
+    await pass(-HOUR_MS)
+    await rate()
+    await pass(5000)
+    expect(await rate()).toBeGreaterThan(90)
+    // A refusal counts, though the last one seems to be yet to come.
+    expect(await throttle(1000)).toMatchObject({ decreased: true })
+  })
+
+  test('a clock of Redis that steps forward an hour ends a pause, and no more is granted than after any quiet time', async () => {
+    const { permits, pass, throttle } = start()
+    await throttle(5000)
+    await pass(HOUR_MS)
+    const probe = await permits.take(NEWS, 50, LIMIT)
+    expect(probe).toMatchObject({ granted: 1, probe: true })
+    await permits.probed(NEWS, probe.nowMs)
+    await pass(HOUR_MS)
+    expect((await permits.take(NEWS, 50, LIMIT)).granted).toBe(LIMIT.burst)
+  })
+
+  test('a bucket that was filled in the future fills from now on, not from then', async () => {
+    const { permits, pass } = start()
+    await permits.take(NEWS, 10, LIMIT)
+    await pass(-HOUR_MS)
+    expect((await permits.take(NEWS, 10, LIMIT)).granted).toBeLessThanOrEqual(2)
+    await pass(50)
+    expect((await permits.take(NEWS, 10, LIMIT)).granted).toBeGreaterThanOrEqual(4)
   })
 
   test('a rate that is refused again and again falls, but never below one a second', async () => {
