@@ -48,6 +48,17 @@ describe('a token', () => {
     expect(service.requests).toBe(1)
   })
 
+  test('is fetched once for fifty workers, however slow the token service is', async () => {
+    const { service, pool } = start()
+    service.next = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 700))
+      return { ok: true, token: new Secret('slow-token'), expiresInSeconds: 3600 }
+    }
+    const handles = await Promise.all(Array.from({ length: 50 }, () => pool().get(NEWS)))
+    expect(service.requests).toBe(1)
+    expect(new Set(handles.map(({ token }) => token))).toEqual(new Set(['slow-token']))
+  })
+
   test('is there synchronously once it was fetched', async () => {
     const { pool } = start()
     const one = pool()
