@@ -347,16 +347,34 @@ const rows: readonly Row[] = [
     pointers: ['/notification/type'],
   },
   {
+    what: 'an end before the start, with faults of another kind',
+    ...campaign({ startAt: '2100-01-02T00:00:00Z', expiresAt: '2100-01-01T00:00:00Z', topic: 'A B', typo: 1 }),
+    ...invalid,
+    pointers: ['/expiresAt', '/topic', '/typo'],
+  },
+  {
+    what: 'a start so long ago that the campaign is over',
+    ...campaign({ startAt: '2001-01-01T00:00:00Z' }),
+    ...invalid,
+    pointers: ['/startAt'],
+  },
+  {
+    what: 'a start at the end of time',
+    ...campaign({ startAt: '9999-12-31T23:59:59Z' }),
+    ...invalid,
+    pointers: ['/startAt'],
+  },
+  {
     what: 'an end before the start',
     ...campaign({ expiresAt: '2001-01-01T00:00:00Z' }),
     ...invalid,
     pointers: ['/expiresAt'],
   },
   {
-    what: 'a personal update that is the same for all',
-    ...campaign({ update: 'personalized' }),
+    what: 'a personal update that is the same for all, and over already',
+    ...campaign({ update: 'personalized', expiresAt: '2001-01-01T00:00:00Z' }),
     ...invalid,
-    pointers: ['/update'],
+    pointers: ['/update', '/expiresAt'],
   },
   {
     what: 'every fault of a key at once',

@@ -325,27 +325,41 @@ const refuse = (faults: readonly Fault[]): void => {
   throw new Problem('invalid', `${faults[0]?.detail ?? ''}${more}`, { faults })
 }
 
+/** The last instant that ISO 8601 writes with four digits of the year. */
+const LAST_INSTANT_MS = 253_402_300_799_999
+
+const outOfRange = (field: 'startAt' | 'expiresAt', detail: string): Fault[] => [
+  { path: [field], code: 'out-of-range', detail },
+]
+
+/** What is wrong with the times of a request, each of which is a time. */
+export const faultsOfTimes = (
+  { startAt, expiresAt }: Pick<CampaignRequest, 'startAt' | 'expiresAt'>,
+  nowMs: number,
+): Fault[] => {
+  const startAtMs = instant(startAt) ?? nowMs
+  const expiresAtMs = instant(expiresAt) ?? startAtMs + DAY_MS
+  if (startAtMs + MAX_LIFE_MS > LAST_INSTANT_MS)
+    return outOfRange('startAt', 'startAt is too far away: the campaign must be over before the year 10000')
+  if (expiresAt === undefined && expiresAtMs <= nowMs)
+    return outOfRange('startAt', 'startAt is more than 24 hours ago, so the campaign is over; give an expiresAt too')
+  if (expiresAtMs <= Math.max(startAtMs, nowMs))
+    return outOfRange('expiresAt', 'expiresAt must be in the future and after startAt')
+  if (expiresAtMs - startAtMs > MAX_LIFE_MS)
+    return outOfRange('expiresAt', 'expiresAt must be at most 7 days after the start')
+  return []
+}
+
 /** What the schema of a campaign request cannot see: its notification, its times, its right to be personalised. */
 const faultsOfRequest = (app: AppSettings, request: CampaignRequest, nowMs: number): Fault[] => {
   const faults: Fault[] = lintNotification(request.notification, { credentialsKind: app.credentialsKind }).map(
     (fault) => ({ ...fault, path: ['notification', ...fault.path] }),
   )
-  const startAtMs = instant(request.startAt) ?? nowMs
-  const expiresAtMs = instant(request.expiresAt) ?? startAtMs + DAY_MS
-  if (expiresAtMs <= Math.max(startAtMs, nowMs))
-    faults.push({
-      path: ['expiresAt'],
-      code: 'out-of-range',
-      detail: 'expiresAt must be in the future and after startAt',
-    })
-  if (expiresAtMs - startAtMs > MAX_LIFE_MS)
-    faults.push({
-      path: ['expiresAt'],
-      code: 'out-of-range',
-      detail: 'expiresAt must be at most 7 days after the start',
-    })
+  // What a broken notification says to whom is not known.
+  const isSound = faults.length === 0
+  faults.push(...faultsOfTimes(request, nowMs))
   if (
-    faults.length === 0 &&
+    isSound &&
     request.update === 'personalized' &&
     app.allowFasterThanGuideline === undefined &&
     !isPersonal(request)

@@ -1,7 +1,7 @@
 export { AppPermits } from './app-permits.ts'
 export type { BatchEnd, ParkReason, PermitSource, TokenSource } from './batch-run.ts'
 export type { Lanes } from './lane-shares.ts'
-export { Campaigns } from './campaigns.ts'
+export { Campaigns, faultsOfTimes } from './campaigns.ts'
 export type { CampaignsDeps, Estimate, Sample } from './campaigns.ts'
 export { BATCH_RECIPIENTS, cutBatches, ordinalsIn, popcount } from './cut.ts'
 export { conditionOf } from './condition.ts'

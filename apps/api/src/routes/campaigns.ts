@@ -10,6 +10,7 @@ import {
   Problem,
 } from '@wns-fanout/domain'
 import type { Result } from '@wns-fanout/fanout'
+import { faultsOfTimes } from '@wns-fanout/fanout'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
@@ -234,6 +235,7 @@ const campaignOf = (body: unknown, { credentialsKind }: AppSettings): CampaignRe
   const faults = [
     ...(parsed.success ? [] : faultsOf(parsed.error.issues)),
     ...notificationFaults(body, credentialsKind),
+    ...(parsed.success ? [] : timeFaults(body)),
   ]
   if (parsed.success && faults.length === 0) return parsed.data
   throw invalid('The campaign', faults)
@@ -247,6 +249,15 @@ const notificationFaults = (body: unknown, credentialsKind: AppSettings['credent
     ...fault,
     path: ['notification', ...fault.path],
   }))
+}
+
+const timesSchema = campaignRequestSchema.pick({ startAt: true, expiresAt: true }).strip()
+
+// A request whose shape is right is judged by the clock of Redis when it is created; to tell all faults at once, the
+// clock of this machine is good enough.
+const timeFaults = (body: unknown): Fault[] => {
+  const times = timesSchema.safeParse(body)
+  return times.success ? faultsOfTimes(times.data, Date.now()) : []
 }
 
 const idempotencyKey = (key: string | undefined): string | undefined => {
