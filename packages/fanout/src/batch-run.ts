@@ -196,12 +196,13 @@ export class BatchRun {
         this.#retryAfter(restMs, 'host-resting')
         continue
       }
-      if (!this.#permit.take()) return
+      if (!this.#permit.take()) return this.#deps.hosts.notPosted(target.origin)
       const headers = this.#headers.next(token)
       this.#deps.reached?.('credit-granted')
       this.#origins[position] = target.origin
       this.#postedWith[position] = token
-      if (!this.#deps.lanes.tryPost(target.origin, target.path, headers, body, this.#answered, position)) return
+      if (!this.#deps.lanes.tryPost(target.origin, target.path, headers, body, this.#answered, position))
+        return this.#deps.hosts.notPosted(target.origin)
       this.#permittedAtMs[position] = this.#permit.use()
       recipients.pass()
       this.#inFlight += 1
@@ -391,15 +392,16 @@ export class BatchRun {
     this.#checkpointing = true
     const proposal = this.#proposal(last)
     const sentAtMs = performance.now()
-    this.#deps.checkpoint(proposal.change).then(
-      (answer) => {
+    this.#deps
+      .checkpoint(proposal.change)
+      .then((answer) => {
         this.#deps.reached?.('checkpoint-executed')
         if (proposal.change.dead.length > 0) this.#deps.reached?.('dead-removed')
         this.#checkpointing = false
         this.#acknowledged(proposal, answer, sentAtMs)
-      },
-      (error: unknown) => this.#fail(error),
-    )
+      })
+      // Whatever goes wrong here, a listener that throws included, costs this batch its owner and nothing else.
+      .catch((error: unknown) => this.#fail(error))
   }
 
   #proposal(last: boolean): Proposal {
@@ -454,12 +456,9 @@ export class BatchRun {
       checkpointMs: performance.now() - sentAtMs,
     })
     if (proposal.last) return this.#ended(answer)
-    // Credit that was refused goes back before it is counted: it is always the tail of what was asked for.
-    for (const { position, byte } of answer.adjusted) {
-      this.#recipients.adjust(position, byte)
-      if (codeOf(byte) === code.rotated) this.#retryDelayMs = Math.max(this.#retryDelayMs, 1000)
-    }
-    this.#recipients.grant(answer.state === 'sending' ? proposal.credit : this.#recipients.credited)
+    this.#recipients.grant(proposal.credit, answer.adjusted)
+    if (answer.adjusted.some(({ byte }) => codeOf(byte) === code.rotated))
+      this.#retryDelayMs = Math.max(this.#retryDelayMs, 1000)
     if (answer.state === 'paused') this.#halt('paused')
     else if (answer.state !== 'sending') this.#halt('final')
     this.#pump()

@@ -1,5 +1,6 @@
 export { AppPermits } from './app-permits.ts'
-export type { BatchEnd, ParkReason, PermitSource, TokenSource } from './batch-run.ts'
+export type { PermitSource } from './app-permits.ts'
+export type { BatchEnd, ParkReason, TokenSource } from './batch-run.ts'
 export type { Lanes } from './lane-shares.ts'
 export { Campaigns, faultsOfTimes } from './campaigns.ts'
 export type { CampaignsDeps, Estimate, Sample } from './campaigns.ts'

@@ -1,5 +1,4 @@
 import type { AppId, Outcome } from '@wns-fanout/domain'
-import type { AppLanes } from './batch-run.ts'
 
 /** The lanes of a process, whoever uses them. */
 export interface Lanes {
@@ -13,6 +12,12 @@ export interface Lanes {
     context: number,
   ): boolean
   onFree(listener: () => void): () => void
+}
+
+/** The lanes of a process as one app may use them. */
+export interface AppLanes extends Lanes {
+  /** To be called once for every post that was answered. */
+  ended(): void
 }
 
 interface Share {
