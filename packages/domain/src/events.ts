@@ -51,7 +51,7 @@ export type FanoutEvent =
       readonly audienceSize: number
     }
   | {
-      /** Nothing of the campaign is pending any more. Told at least once: count it by the campaign's id. */
+      /** Nothing of the campaign is pending any more. The leader tells it at least once: count by the campaign's id. */
       readonly type: 'campaign.finished'
       readonly app: AppId
       readonly campaign: CampaignId

@@ -50,9 +50,8 @@ export interface BatchSpec {
 export type BatchEnd =
   | {
       readonly kind: 'closed'
-      readonly campaignFinished: boolean
-      /** The campaign was cancelled, halted or has expired: what nobody holds is to be swept. */
-      readonly isStopped: boolean
+      /** The campaign was cancelled, halted or has expired, and batches that nobody holds are to be swept. */
+      readonly leavesOthers: boolean
       readonly live: number
       readonly planCursor: number
     }
@@ -469,8 +468,7 @@ export class BatchRun {
     if (answer.batchClosed)
       return this.#finish({
         kind: 'closed',
-        campaignFinished: answer.campaignFinished,
-        isStopped: isTerminal(answer.state) && answer.state !== 'completed',
+        leavesOthers: isTerminal(answer.state) && answer.state !== 'completed' && !answer.campaignFinished,
         live,
         planCursor,
       })

@@ -28,8 +28,7 @@ export const launch = async (deps: LaunchDeps, app: AppId, id: CampaignId): Prom
     return {}
   }
   if (answer.kind === 'go' && !(await freeze(deps, app, id))) return {}
-  const { campaignFinished } = await plan(deps, app, id)
-  if (campaignFinished) deps.emit({ type: 'campaign.finished', app, campaign: id })
+  await plan(deps, app, id)
   return {}
 }
 

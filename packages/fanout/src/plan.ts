@@ -22,23 +22,15 @@ export interface PlanDeps extends CrashPoints {
  * Plan a campaign up to the look-ahead: cut the frozen audience into batches, write them down, put them into the
  * app's queue. Dying between the last two is harmless: what is written down and has no job is found by `reconcile`.
  * A campaign with a canary is planned that far and no further until the outcome of all of those is known.
- *
- * @returns whether the campaign is finished by this, which is so for an empty audience
  */
-export const plan = async (
-  deps: PlanDeps,
-  app: AppId,
-  campaign: CampaignId,
-  lookAhead = LOOK_AHEAD,
-): Promise<{ readonly campaignFinished: boolean }> => {
+export const plan = async (deps: PlanDeps, app: AppId, campaign: CampaignId, lookAhead = LOOK_AHEAD): Promise<void> => {
   for (;;) {
     const record = await deps.campaigns.get(app, campaign)
-    if (record === null || record.audienceSize === null || record.sealed || record.state !== 'sending')
-      return { campaignFinished: false }
+    if (record === null || record.audienceSize === null || record.sealed || record.state !== 'sending') return
     const canary = await checkCanary(deps, app, record)
-    if (canary === 'wait' || canary === 'halted') return { campaignFinished: false }
+    if (canary === 'wait' || canary === 'halted') return
     const room = canary === 'plan' ? 1 : lookAhead - (record.planned - record.closed)
-    if (room <= 0) return { campaignFinished: false }
+    if (room <= 0) return
     const from = record.cursor * PAGE_BYTES
     const bits = await deps.campaigns.targets(app, campaign, from, from + STRETCH_PAGES * PAGE_BYTES - 1)
     const last = bits.length < STRETCH_PAGES * PAGE_BYTES
@@ -49,7 +41,7 @@ export const plan = async (
       { app, campaign },
       { cursor: record.cursor, nextCursor: nextPage, ends, batches: timed },
     )
-    if (step.kind === 'stopped') return { campaignFinished: false }
+    if (step.kind === 'stopped') return
     // Another planner was faster; what it wrote down it also puts into the queue.
     if (step.kind === 'moved') continue
     const jobs = timed.map(({ dueAtMs }, at) => ({
@@ -62,7 +54,7 @@ export const plan = async (
     deps.reached?.('jobs-adding')
     await adding
     deps.reached?.('jobs-added')
-    if (ends) return { campaignFinished: step.campaignFinished }
+    if (ends) return
   }
 }
 

@@ -35,7 +35,7 @@ export const reconcile = async (deps: ReconcileDeps, app: AppId, id: CampaignId)
   const batches = await deps.campaigns.batches(app, id, live)
   const missing = batches.flatMap((batch) => {
     if (batch === null || batch.closed) return []
-    const delayMs = batch.state === 'parked' ? Math.max(0, batch.dueAtMs - record.redisNowMs) : 0
+    const delayMs = batch.state === 'parked' ? batch.dueAtMs - record.redisNowMs : 0
     return [{ campaign: id, seq: batch.seq, delayMs }]
   })
   const { lost, overdue } = await deps.queues.restoreBatches(app, missing, record.definition.priority)
@@ -64,20 +64,36 @@ const wakeOwners = async (deps: ReconcileDeps, app: AppId, id: CampaignId): Prom
   )
 }
 
-/** What the leader does from time to time, for all apps. Finished campaigns are told of once more and retired. */
+/**
+ * What the leader does from time to time, for all apps. Finished campaigns are told of and retired. A campaign that
+ * cannot be looked after, because its ledger is damaged, keeps no other one waiting.
+ */
 export const reconcileAll = async (deps: ReconcileDeps, apps: readonly AppId[], signal: AbortSignal): Promise<void> => {
   for (const app of apps) {
     for (const id of await deps.campaigns.active(app)) {
       if (signal.aborted) return
-      await reconcile(deps, app, id)
+      await alone(deps, id, () => reconcile(deps, app, id))
     }
     for (const id of await deps.campaigns.finished(app)) {
       if (signal.aborted) return
-      const record = await deps.campaigns.get(app, id)
-      if (record === null) continue
-      deps.emit({ type: 'campaign.finished', app, campaign: id })
-      deps.reached?.('finish-told')
-      await deps.campaigns.retire(app, record)
+      await alone(deps, id, () => tellFinished(deps, app, id))
     }
+  }
+}
+
+/** Dying before it is retired, the leader tells of it again. */
+const tellFinished = async (deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> => {
+  const record = await deps.campaigns.get(app, id)
+  if (record === null) return
+  deps.emit({ type: 'campaign.finished', app, campaign: id })
+  deps.reached?.('finish-told')
+  await deps.campaigns.retire(app, record)
+}
+
+const alone = async (deps: ReconcileDeps, id: CampaignId, work: () => Promise<void>): Promise<void> => {
+  try {
+    await work()
+  } catch (error) {
+    deps.emit({ type: 'queue.error', queue: `campaign ${id}`, error })
   }
 }

@@ -296,16 +296,15 @@ export class FanoutWorker {
       emit({ type: 'batch.parked', app, campaign, seq, delayMs: end.delayMs, reason: end.reason })
     else {
       emit({ type: 'batch.closed', app, campaign, seq })
-      if (end.campaignFinished) emit({ type: 'campaign.finished', app, campaign })
-      else if (end.isStopped) await queues.ask('sweep', { app, campaign })
+      if (end.leavesOthers) await queues.ask('sweep', { app, campaign })
     }
     if (end.planCursor < 0 || end.live >= WAKE_AT) return
     // Asked once for each place in the plan, and once more when all that is planned is done: a canary waits for that.
     const occasion = end.live === 0 ? `${end.planCursor}-done` : String(end.planCursor)
     if (this.#asked.get(campaign) === occasion) return
-    this.#asked.set(campaign, occasion)
-    if (this.#asked.size > 1000) this.#asked.clear()
     await queues.ask('plan', { app, campaign }, occasion)
+    if (this.#asked.size > 1000) this.#asked.clear()
+    this.#asked.set(campaign, occasion)
   }
 
   // Campaigns
@@ -324,11 +323,9 @@ export class FanoutWorker {
         await job.moveToDelayed(Date.now() + waitMs, token)
         throw new DelayedError()
       }
-      case 'plan': {
-        const { campaignFinished } = await plan(this.#deps, app, campaign)
-        if (campaignFinished) this.#deps.emit({ type: 'campaign.finished', app, campaign })
+      case 'plan':
+        await plan(this.#deps, app, campaign)
         return 'planned'
-      }
       case 'sweep':
         await sweep(this.#deps, app, campaign)
         return 'swept'

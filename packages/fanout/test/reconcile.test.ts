@@ -1,0 +1,79 @@
+import { randomBytes } from 'node:crypto'
+import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
+import type { RedisConnection } from '@wns-fanout/state'
+import { CampaignStore, Keys, Ledger, closeRedis, connectRedis } from '@wns-fanout/state'
+import { Queue } from 'bullmq'
+import { afterEach, beforeEach, expect, inject, test } from 'vitest'
+import { CAMPAIGNS_QUEUE, Queues } from '../src/queues.ts'
+import { reconcileAll } from '../src/reconcile.ts'
+
+const app = 'news' as AppId
+let redis: RedisConnection
+let keys: Keys
+let queues: Queues
+let campaigns: CampaignStore
+
+beforeEach(() => {
+  redis = connectRedis(inject('redisUrl'), { role: 'worker' })
+  keys = new Keys(`r${randomBytes(6).toString('hex')}:`)
+  queues = new Queues(redis, keys, () => {})
+  campaigns = new CampaignStore(redis, keys)
+})
+afterEach(async () => {
+  await queues.close()
+  await closeRedis(redis)
+})
+
+const create = async (id: string): Promise<void> => {
+  await campaigns.create({
+    definition: {
+      id: id as CampaignId,
+      app,
+      request: { notification: { type: 'badge', value: 1 }, audience: { all: true } },
+      update: 'generic',
+      topic: id,
+      delivery: 'at-least-once',
+      priority: 'normal',
+      guardSeconds: 0,
+      maxAttempts: 5,
+      retentionDays: 7,
+    },
+    policy: 'reject',
+    topicIntervalMs: 0,
+  })
+}
+
+const leaderRuns = async (): Promise<FanoutEvent[]> => {
+  const events: FanoutEvent[] = []
+  const deps = {
+    campaigns,
+    ledger: new Ledger(redis, keys),
+    queues,
+    emit: (event: FanoutEvent) => void events.push(event),
+  }
+  await reconcileAll(deps, [app], new AbortController().signal)
+  return events
+}
+
+test('a campaign whose ledger is damaged keeps no other one waiting', async () => {
+  await create('one')
+  await create('two')
+  const [damaged = '', well = ''] = await campaigns.active(app)
+  await redis.hset(keys.campaign(app, damaged), 'def', '{')
+  expect(await leaderRuns()).toEqual([
+    { type: 'queue.error', queue: `campaign ${damaged}`, error: expect.any(SyntaxError) as unknown },
+  ])
+  const queue = new Queue(CAMPAIGNS_QUEUE, { connection: redis, prefix: keys.campaignsQueuePrefix })
+  expect(await queue.getJobState(`launch-${well}`)).not.toBe('unknown')
+  await queue.close()
+})
+
+test('a finished campaign is told of until it is retired', async () => {
+  const id = 'done' as CampaignId
+  await create(id)
+  await campaigns.steer(app, id, 'cancelled')
+  await new Ledger(redis, keys).sweep({ app, campaign: id }, 1)
+  expect(await campaigns.finished(app)).toEqual([id])
+  expect(await leaderRuns()).toEqual([{ type: 'campaign.finished', app, campaign: id }])
+  expect(await leaderRuns()).toEqual([])
+})
