@@ -32,8 +32,12 @@ export type Api = FastifyInstance<
   ZodTypeProvider
 >
 
-/** The HTTP API; `listen` and `close` are the caller's. */
-export const buildServer = async (deps: ApiDeps): Promise<Api> => {
+/**
+ * The HTTP API; `listen` and `close` are the caller's.
+ *
+ * @param options.stopGraceMs how long `close` lets requests finish before it ends their connections
+ */
+export const buildServer = async (deps: ApiDeps, { stopGraceMs = 10_000 } = {}): Promise<Api> => {
   const { logger } = deps
   const app: Api = fastify({
     logger: false,
@@ -88,7 +92,12 @@ export const buildServer = async (deps: ApiDeps): Promise<Api> => {
   })
 
   const progress = new ProgressStreams({ read: (id) => deps.campaigns.get(id as CampaignId), logger, ...deps.progress })
-  app.addHook('preClose', async () => progress.stop())
+  app.addHook('preClose', async () => {
+    progress.stop()
+    // One reader that stands still, or an upload that never ends, would hold up every stop until it is cut short.
+    const timer = setTimeout(() => app.server.closeAllConnections(), stopGraceMs)
+    app.server.once('close', () => clearTimeout(timer))
+  })
 
   await installOpenApi(app)
   await app.register(

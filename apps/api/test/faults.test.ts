@@ -4,6 +4,7 @@ import { Problem } from '@wns-fanout/domain'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { rules } from '../src/access.ts'
 import { problemFrom } from '../src/problem.ts'
+import { buildServer } from '../src/server.ts'
 import { setup, until } from './support.ts'
 
 describe('what a caller learns of a failure', () => {
@@ -103,6 +104,25 @@ test('a thousand connections that say nothing do not keep others from being serv
   await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once('connect', resolve))))
   for (const socket of idle.slice(0, 500)) socket.write('GET /v1/apps HTTP/1.1\r\nhost: x\r\n')
   expect((await call('GET', '/v1/apps')).status).toBe(200)
+})
+
+test('an upload that never ends does not keep the API from stopping', async () => {
+  const { deps, admin, withApp } = await setup()
+  await withApp()
+  const server = await buildServer(deps, { stopGraceMs: 100 })
+  onTestFinished(() => server.close())
+  const { port } = new URL(await server.listen({ host: '127.0.0.1', port: 0 }))
+  const socket = connect({ port: Number(port), host: '127.0.0.1' })
+  onTestFinished(() => void socket.destroy())
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  socket.write(
+    `POST /v1/apps/news/channels:import HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${admin}\r\n` +
+      'content-type: application/x-ndjson\r\ncontent-length: 100\r\nexpect: 100-continue\r\n\r\n',
+  )
+  // The answer to the expectation tells that the request has begun.
+  await new Promise((resolve) => socket.once('data', resolve))
+  await server.close()
+  await closed
 })
 
 test('what is not HTTP is answered and let go', async () => {
