@@ -179,27 +179,29 @@ test('while the token service is away the app waits, and goes on soon after it i
   expect(some((await finished(stack, id, 30_000)).totals)).toEqual({ accepted: 300 })
 })
 
+const aSecond = async (): Promise<number> => {
+  const sinceMs = performance.now()
+  await until('a second to pass', () => (performance.now() - sinceMs > 1000 ? true : undefined))
+  return (performance.now() - sinceMs) / 1000
+}
+const postsPerSecond = async (n: number): Promise<number> => {
+  const { posts } = await client(n)
+  const seconds = await aSecond()
+  return ((await client(n)).posts - posts) / seconds
+}
+
 test('a rate that is changed counts within a second, without a restart', async () => {
   await registerApp(stack, 'adjusted', times(30_000), { ...as(12), ratePerSecond: 100, burst: 10 })
   const { id } = await stack.api.createCampaign('adjusted', tile)
   await until('some to be sent', async () => ((await accepted(id)) > 50 ? true : undefined))
   const change = (ratePerSecond: number): Promise<unknown> =>
     stack.api.putApp('adjusted', { ...as(12), ratePerSecond, burst: 10 })
-  const perSecond = async (): Promise<number> => {
-    const [posts, sinceMs] = [(await client(12)).posts, performance.now()]
-    await until('a second to pass', () => (performance.now() - sinceMs > 1000 ? true : undefined))
-    return (((await client(12)).posts - posts) * 1000) / (performance.now() - sinceMs)
-  }
-  const settle = async (): Promise<void> => {
-    const sinceMs = performance.now()
-    await until('a second to pass', () => (performance.now() - sinceMs > 1000 ? true : undefined))
-  }
   await change(1000)
-  await settle()
-  expect(await perSecond()).toBeGreaterThan(500)
+  await aSecond()
+  expect(await postsPerSecond(12)).toBeGreaterThan(500)
   await change(100)
-  await settle()
-  expect(await perSecond()).toBeLessThan(150)
+  await aSecond()
+  expect(await postsPerSecond(12)).toBeLessThan(150)
   await stack.api.cancelCampaign(id)
   await finished(stack, id)
 })
@@ -210,7 +212,8 @@ test('going faster than the guideline is counted for each campaign that does', a
     genericIntervalSeconds: 0,
     allowFasterThanGuideline: { reason: 'a ticker that its users asked for' },
   })
-  for (let times = 0; times < 2; times += 1) await finished(stack, (await stack.api.createCampaign('hasty', tile)).id)
+  for (let launch = 0; launch < 2; launch += 1)
+    await finished(stack, (await stack.api.createCampaign('hasty', tile)).id)
   const texts = await Promise.all(workers.map(async ({ ops }) => (await request(`${ops}/metrics`)).body.text()))
   const count = (decision: string): number =>
     texts.reduce((sum, text) => sum + metric(text, 'wns_fanout_guard_total', `app="hasty",decision="${decision}"`), 0)
@@ -244,7 +247,10 @@ const startGate = async (
     socket.on('error', () => {})
     socket.once('close', () => sockets.delete(socket))
     socket.once('data', (greeting: Buffer) => {
-      if (state.isClosed && greeting.includes(closedFor)) return void socket.resetAndDestroy()
+      if (state.isClosed && greeting.includes(closedFor)) {
+        socket.resetAndDestroy()
+        return
+      }
       const onward = connect(Number(port), host)
       sockets.add(onward)
       onward.on('error', () => socket.destroy())

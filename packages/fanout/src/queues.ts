@@ -21,6 +21,9 @@ export type CampaignJobName = 'launch' | 'plan' | 'sweep' | 'reconcile'
 export const sendQueueName = (app: AppId): string => `send-${app}`
 export const CAMPAIGNS_QUEUE = 'campaigns'
 
+/** A delayed job that is due waits for a worker that is free; after so long it waits for a clock that is wrong. */
+const OVERDUE_MS = 5000
+
 /** A batch has one job for ever, so adding it again is harmless while it exists. */
 export const batchJobId = (campaign: CampaignId, seq: number): string => `c${campaign}-b${seq}`
 
@@ -109,7 +112,9 @@ export class Queues {
 
   /**
    * Give batches that lost their job a new one. A record that failed would stand in its way and is removed first. A job
-   * that is delayed though its batch is due waits for a clock that is wrong, and is woken.
+   * that is delayed though its batch has long been due waits for a clock that is wrong, and is woken.
+   *
+   * @param batches `delayMs` is below 0 for those that are due since
    * @returns how many had no job, and how many were overdue
    */
   async restoreBatches(
@@ -125,7 +130,7 @@ export class Queues {
     )
     if (lost.length > 0) this.#points.reached?.('job-missed')
     await this.addBatches(app, lost, priority)
-    const overdue = batches.filter(({ delayMs }, at) => delayMs === 0 && states[at] === 'delayed')
+    const overdue = batches.filter(({ delayMs }, at) => delayMs < -OVERDUE_MS && states[at] === 'delayed')
     await Promise.all(overdue.map(({ campaign, seq }) => wake(queue, batchJobId(campaign, seq))))
     return { lost: lost.length, overdue: overdue.length }
   }
