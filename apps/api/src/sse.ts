@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Campaign } from '@wns-fanout/domain'
-import { isTerminal } from '@wns-fanout/domain'
+import { isFinished, isTerminal } from '@wns-fanout/domain'
 import type { Logger } from '@wns-fanout/runtime'
 
 export interface WatchOptions {
@@ -68,7 +68,7 @@ export class ProgressStreams {
     })
     response.write('retry: 1000\n\n')
     response.write(eventOf(JSON.stringify(now)))
-    if (this.#stopped || isDrained(now)) {
+    if (this.#stopped || isFinished(now)) {
       response.end()
       return
     }
@@ -114,7 +114,7 @@ export class ProgressStreams {
       this.#tell(watch, now)
       if (isTerminal(now.state)) watch.terminalSinceMs ??= performance.now()
       const drainedMs = watch.terminalSinceMs === null ? 0 : performance.now() - watch.terminalSinceMs
-      if (isDrained(now) || drainedMs > this.#drainMs) return this.#endAll(campaign, watch, now)
+      if (isFinished(now) || drainedMs > this.#drainMs) return this.#endAll(campaign, watch, now)
     } catch (error) {
       this.#logger.warn({ campaign, err: error }, 'cannot read the progress of a watched campaign')
     }
@@ -125,7 +125,7 @@ export class ProgressStreams {
     const text = JSON.stringify(now)
     const changedState = watch.last.state !== now.state
     const isDue = performance.now() - watch.toldAtMs >= this.#progressMs
-    if (text === watch.lastText || (!changedState && !isDue && !isDrained(now))) return
+    if (text === watch.lastText || (!changedState && !isDue && !isFinished(now))) return
     watch.last = now
     watch.lastText = text
     watch.toldAtMs = performance.now()
@@ -161,5 +161,3 @@ export class ProgressStreams {
 }
 
 const eventOf = (json: string): string => `event: progress\ndata: ${json}\n\n`
-
-const isDrained = (campaign: Campaign): boolean => isTerminal(campaign.state) && campaign.finishedAt !== undefined

@@ -31,9 +31,6 @@ export async function follow(
   return latest
 }
 
-/** A cancelled or halted campaign still drains what was in flight; it has `finishedAt` after that. */
-export const isOver = (campaign: Campaign): boolean => isTerminal(campaign.state) && campaign.finishedAt !== undefined
-
 export function stepOf(campaign: Campaign): Step {
   const { audienceSize: total, totals } = campaign
   if (total === null) return { done: 0, total: null, note: stateOf(campaign) }

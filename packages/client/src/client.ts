@@ -12,7 +12,7 @@ import type {
   Channel,
   RecipientClass,
 } from '@wns-fanout/domain'
-import { isTerminal } from '@wns-fanout/domain'
+import { isFinished } from '@wns-fanout/domain'
 import { ApiError, ApiUnreachableError } from './api-error.ts'
 import type { HttpOptions, HttpRequest } from './http.ts'
 import { Http } from './http.ts'
@@ -228,7 +228,7 @@ export const createClient = (settings: ClientOptions) => {
     watch: async function* (id: string, { signal }: CallOptions = {}): AsyncGenerator<Campaign> {
       let latest: Campaign | undefined
       let heardAtMs = performance.now()
-      while (latest === undefined || !isOver(latest)) {
+      while (latest === undefined || !isFinished(latest)) {
         try {
           for await (const campaign of events(id, { signal })) {
             heardAtMs = performance.now()
@@ -239,7 +239,7 @@ export const createClient = (settings: ClientOptions) => {
           if (error instanceof ApiError || signal?.aborted === true) throw error
           if (performance.now() - heardAtMs > patienceMs) throw error
         }
-        if (latest === undefined || !isOver(latest))
+        if (latest === undefined || !isFinished(latest))
           await pause(reconnectMs, undefined, signal === undefined ? {} : { signal })
       }
     },
@@ -260,8 +260,6 @@ export const createClient = (settings: ClientOptions) => {
 }
 
 const patienceMs = 60_000
-
-const isOver = (campaign: Campaign): boolean => isTerminal(campaign.state) && campaign.finishedAt !== undefined
 
 const json = (body: unknown) => ({ type: 'application/json', content: JSON.stringify(body) })
 

@@ -75,5 +75,9 @@ export const campaignSchema = z
 /** What the API shows of a campaign. `totals` sum to `audienceSize` at every instant after the freeze. */
 export type Campaign = z.infer<typeof campaignSchema>
 
+/** Is nothing of it pending any more? One that was cancelled or halted first drains what was under way. */
+export const isFinished = ({ state, finishedAt }: Pick<Campaign, 'state' | 'finishedAt'>): boolean =>
+  isTerminal(state) && finishedAt !== undefined
+
 export const DAY_MS = 86_400_000
 export const MAX_LIFE_MS = 7 * DAY_MS

@@ -1,8 +1,9 @@
 import type { Client } from '@wns-fanout/client'
 import type { Campaign } from '@wns-fanout/domain'
+import { isFinished } from '@wns-fanout/domain'
 import type { Context } from '../context.ts'
 import { Failure } from '../failure.ts'
-import { classCounts, classMeanings, follow, isOver, stateOf } from '../follow.ts'
+import { classCounts, classMeanings, follow, stateOf } from '../follow.ts'
 import { formatCount, formatShare } from '../terminal/format.ts'
 import { createProgress } from '../terminal/progress.ts'
 import { fieldLines, tableLines } from '../terminal/table.ts'
@@ -15,7 +16,7 @@ export async function watch(api: Client, campaign: Campaign, { screen, interrupt
     signal: interrupted,
     onUpdate: (now) => screen.emit(now),
   })
-  if (!isOver(last)) {
+  if (!isFinished(last)) {
     screen.say(
       `Still ${stateOf(last)}. Watch it again: wns-fanout campaigns watch ${last.id}   Stop it: wns-fanout campaigns cancel ${last.id}`,
     )
