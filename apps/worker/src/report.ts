@@ -40,6 +40,9 @@ const measure = (metrics: Metrics, event: FanoutEvent): void => {
     case 'reconciled':
       metrics.reconciled.inc({ app: metrics.appLabel(event.app), reason: event.reason }, event.count)
       return
+    case 'ledger.rolled-back':
+      metrics.redisRollbacks.inc()
+      return
     case 'epoch.changed':
       if (event.problem !== undefined) metrics.redisRollbacks.inc()
       return
@@ -91,6 +94,9 @@ const tell = (logger: Logger, event: FanoutEvent): void => {
       return
     case 'guideline.exceeded':
       logger.warn(fields, 'campaign goes faster than the guideline of WNS')
+      return
+    case 'ledger.rolled-back':
+      logger.error(fields, 'Redis has forgotten writes that it acknowledged')
       return
     case 'epoch.changed':
       if (event.problem === undefined) logger.warn('Redis holds the data from before again: sending goes on')

@@ -89,6 +89,13 @@ export type FanoutEvent =
     }
   | { readonly type: 'app.throttled'; readonly app: AppId; readonly status: number; readonly retryAfterMs?: number }
   | {
+      /** Redis has forgotten something of a batch that it had acknowledged: a failover or a crash lost writes. */
+      readonly type: 'ledger.rolled-back'
+      readonly app: AppId
+      readonly campaign: CampaignId
+      readonly seq: number
+    }
+  | {
       /**
        * Redis lost its data or holds other data than before, so nothing is sent; without a problem: it is the same
        * data again, and sending goes on.

@@ -433,9 +433,11 @@ export class BatchRun {
   }
 
   #acknowledged(proposal: Proposal, answer: CheckpointAnswer, sentAtMs: number): void {
+    const { app, campaign, seq } = this.#spec.ref
+    if (answer.kind !== 'closed' && answer.rolledBack)
+      this.#deps.emit({ type: 'ledger.rolled-back', app, campaign, seq })
     if (answer.kind !== 'ok') {
       if (this.#stop !== 'fenced') {
-        const { app, campaign, seq } = this.#spec.ref
         this.#deps.emit({ type: 'batch.fenced', app, campaign, seq })
       }
       this.#stop = 'fenced'
@@ -445,8 +447,8 @@ export class BatchRun {
     this.#window = answer.window
     this.#deps.emit({
       type: 'batch.checkpointed',
-      app: this.#spec.ref.app,
-      campaign: this.#spec.ref.campaign,
+      app,
+      campaign,
       notification: this.#spec.message.type,
       settled: answer.settled,
       responses: proposal.told.responses,

@@ -9,9 +9,11 @@
 --       14 number of dead, then for each: position (from 1), ordinal, posted URI;
 --       then the samples, each a JSON text.
 -- A recipient whose URI had changed once already comes as FAILED_ROTATED: it stays so only if it changed again.
--- Returns {'fenced'} when another owner took the batch, {'closed'} when it is closed already, else
+-- Returns {'fenced', rolled back 0|1} when another owner has the batch, {'closed'} when it is closed already, else
 --   {'ok', state, nowMs, adjusted: {position, byte, …}, batches live, plan cursor (-1 = sealed), finished 0|1, batch closed 0|1,
---    counts: {class, n, …} of what this call settled, window from now on}.
+--    counts: {class, n, …} of what this call settled, window from now on, rolled back 0|1}.
+-- Rolled back: Redis has forgotten an open or a checkpoint of this owner that it had acknowledged. The vector is told as
+-- a whole each time, so what was forgotten is put right.
 -- Idempotent: a checkpoint number that was seen changes nothing, also after it has parked or closed the batch; totals
 -- come from the change of the vector. What does not fit is refused as a whole, before anything is written.
 local base, campaign = KEYS[1], KEYS[2]
@@ -24,10 +26,10 @@ local STRETCH = 32
 
 local b = redis.call('HMGET', key, 'r', 'o', 'f', 'q', 's', 'z', 'st')
 local c = redis.call('HMGET', campaign, 'state', 'expires', 'sealed', 'n:dead', 'answers', 'id', 'topic', 'interval', 'reason')
-if not b[1] or not c[1] then return { 'fenced' } end
+if not b[1] or not c[1] then return { 'fenced', 0 } end
 if b[2] ~= owner or b[3] ~= fence then
   if b[6] then return { 'closed' } end
-  return { 'fenced' }
+  return { 'fenced', tonumber(b[3] or '0') < tonumber(fence) and 1 or 0 }
 end
 
 local at = now_ms()
@@ -45,7 +47,8 @@ local function reply(finished, closed)
   for class, count in pairs(counts) do list[#list + 1] = class; list[#list + 1] = count end
   return { 'ok', state, at, adjusted, redis.call('SCARD', campaign .. ':live'), plan_cursor(),
     finished and 1 or 0, closed and 1 or 0, list,
-    math.min(window, ramp(tonumber(redis.call('HGET', campaign, 'answers') or '0'))) }
+    math.min(window, ramp(tonumber(redis.call('HGET', campaign, 'answers') or '0'))),
+    number > tonumber(b[4] or '0') + 1 and 1 or 0 }
 end
 
 local old_text = redis.call('GET', key .. ':v')
@@ -62,7 +65,7 @@ if number <= tonumber(b[4] or '0') then
   return reply(false, b[6])
 end
 if b[6] then return { 'closed' } end
-if b[7] ~= 'open' then return { 'fenced' } end
+if b[7] ~= 'open' then return { 'fenced', 0 } end
 
 local old, new = unpack_bytes(old_text, n), unpack_bytes(new_text, n)
 -- Most of a vector stays as it is from one checkpoint to the next: only stretches that differ are looked through.

@@ -86,7 +86,9 @@ export interface Checkpoint {
 }
 
 export type CheckpointAnswer =
-  | { readonly kind: 'fenced' | 'closed' }
+  | { readonly kind: 'closed' }
+  /** `rolledBack`: Redis has forgotten that this owner opened the batch. */
+  | { readonly kind: 'fenced'; readonly rolledBack: boolean }
   | {
       readonly kind: 'ok'
       readonly state: CampaignState
@@ -102,6 +104,8 @@ export type CheckpointAnswer =
       readonly settled: readonly SettledCount[]
       /** Credit at most from now on. */
       readonly window: number
+      /** Redis had forgotten a checkpoint that it acknowledged; by this one the ledger is right again. */
+      readonly rolledBack: boolean
     }
 
 const open = loadScript('ledger-open', 'ledger-lib')
@@ -202,7 +206,8 @@ export class Ledger {
     args.push(...change.samples)
     const reply = (await checkpoint.run(this.#redis, this.#campaignKeys(batch), args)) as Reply
     const kind = text(reply[0])
-    if (kind === 'fenced' || kind === 'closed') return { kind }
+    if (kind === 'closed') return { kind }
+    if (kind === 'fenced') return { kind, rolledBack: reply[1] === 1 }
     const list = reply[3] as number[]
     return {
       kind: 'ok',
@@ -218,6 +223,7 @@ export class Ledger {
       batchClosed: reply[7] === 1,
       settled: settledCounts(reply[8] as Reply),
       window: Number(reply[9]),
+      rolledBack: reply[10] === 1,
     }
   }
 

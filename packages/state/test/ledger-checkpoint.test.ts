@@ -3,7 +3,7 @@ import { loadScript } from '@wns-fanout/state'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { PAGE, Stage, TILE, TOAST, upTo } from './ledger-support.ts'
-import { dumpOf, uriOf } from './support.ts'
+import { dumpOf, keysOf, uriOf } from './support.ts'
 
 const sent = async (count: number, terms = TILE) => {
   const stage = new Stage()
@@ -45,6 +45,21 @@ test('the scripts know the same outcomes as the domain', () => {
   expect(names).toEqual({})
 })
 
+/** Everything that Redis holds of the campaign, to go back to. */
+const snapshot = async ({ bench }: Stage): Promise<readonly { key: string; value: Buffer }[]> => {
+  const kept: { key: string; value: Buffer }[] = []
+  for (const key of await keysOf(bench)) {
+    const value = await bench.redis.dumpBuffer(key)
+    if (value !== null) kept.push({ key, value })
+  }
+  return kept
+}
+
+const restore = async ({ bench }: Stage, kept: Awaited<ReturnType<typeof snapshot>>): Promise<void> => {
+  for (const key of await keysOf(bench)) await bench.redis.unlink(key)
+  for (const { key, value } of kept) await bench.redis.restore(key, 0, value)
+}
+
 describe('a checkpoint', () => {
   test('adds to the totals what has changed in the vector', async () => {
     const { stage, hand } = await sent(8)
@@ -58,6 +73,25 @@ describe('a checkpoint', () => {
     expect(await stage.totals()).toEqual({ accepted: 1, rejected: 1, pending: 6 })
     await hand.outcome(code.accepted, 3, 4).checkpoint()
     expect(await stage.totals()).toEqual({ accepted: 3, rejected: 1, pending: 4 })
+  })
+
+  test('after Redis went back in time puts the ledger right, and says so', async () => {
+    const { stage, hand } = await sent(4)
+    const kept = await snapshot(stage)
+    expect(await hand.outcome(code.accepted, 0).checkpoint()).toMatchObject({ kind: 'ok', rolledBack: false })
+    await restore(stage, kept)
+    expect(await stage.totals()).toEqual({ pending: 4 })
+    expect(await hand.outcome(code.accepted, 1).checkpoint()).toMatchObject({ kind: 'ok', rolledBack: true })
+    expect(await stage.totals()).toEqual({ accepted: 2, pending: 2 })
+    expect(await hand.outcome(code.accepted, 2).checkpoint()).toMatchObject({ kind: 'ok', rolledBack: false })
+  })
+
+  test('of an owner whose takeover Redis has forgotten is refused, and says so', async () => {
+    const { stage } = await sent(4)
+    const kept = await snapshot(stage)
+    const second = await stage.hold()
+    await restore(stage, kept)
+    expect(await second.outcome(code.accepted, 0).checkpoint()).toEqual({ kind: 'fenced', rolledBack: true })
   })
 
   test('each code counts in its class', async () => {
@@ -95,7 +129,7 @@ describe('a checkpoint', () => {
     expect(await hand.park()).toMatchObject({ kind: 'ok', batchClosed: false })
     expect(await hand.again()).toMatchObject({ kind: 'ok', batchClosed: false })
     await stage.hold()
-    expect(await hand.again()).toEqual({ kind: 'fenced' })
+    expect(await hand.again()).toEqual({ kind: 'fenced', rolledBack: false })
   })
 
   test('that closed, sent again, is answered as closed and counted once', async () => {
@@ -115,7 +149,7 @@ describe('a checkpoint', () => {
   test('after the park is fenced, whatever its number', async () => {
     const { stage, hand } = await sent(2)
     await hand.park()
-    expect(await hand.outcome(code.accepted, 0).checkpoint()).toEqual({ kind: 'fenced' })
+    expect(await hand.outcome(code.accepted, 0).checkpoint()).toEqual({ kind: 'fenced', rolledBack: false })
     expect(await stage.totals()).toEqual({ pending: 2 })
   })
 
@@ -133,7 +167,7 @@ describe('a checkpoint', () => {
   test('of another fence or owner is fenced', async () => {
     const { stage, hand } = await sent(2)
     await stage.hold()
-    expect(await hand.outcome(code.accepted, 0).checkpoint()).toEqual({ kind: 'fenced' })
+    expect(await hand.outcome(code.accepted, 0).checkpoint()).toEqual({ kind: 'fenced', rolledBack: false })
     expect(await stage.totals()).toEqual({ pending: 2 })
   })
 

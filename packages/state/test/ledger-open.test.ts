@@ -188,7 +188,7 @@ describe('a takeover', () => {
     expect(opened.settled).toEqual([{ class: 'in_doubt', count: 4 }])
     expect([...opened.vector].map(codeOf)).toEqual([7, 7, 27, 27, 27, 27, 1, 1, 1, 1])
     expect(await stage.totals()).toEqual({ accepted: 2, in_doubt: 4, pending: 4 })
-    expect(await lost.outcome(code.accepted, 2).checkpoint()).toEqual({ kind: 'fenced' })
+    expect(await lost.outcome(code.accepted, 2).checkpoint()).toEqual({ kind: 'fenced', rolledBack: false })
   })
 
   test('at-least-once makes them eligible again with the uncertain post counted', async () => {
@@ -200,7 +200,7 @@ describe('a takeover', () => {
     expect([...opened.vector].map(codeOf)).toEqual([1, 1, 1, 1, 0, 0])
     expect([...opened.vector].map(postsOf)).toEqual([1, 1, 1, 1, 0, 0])
     expect(await stage.totals()).toEqual({ pending: 6 })
-    expect(await lost.checkpoint()).toEqual({ kind: 'fenced' })
+    expect(await lost.checkpoint()).toEqual({ kind: 'fenced', rolledBack: false })
   })
 
   test('counts, and so does each further one', async () => {
