@@ -12,8 +12,8 @@ const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 /** The cells of the table with this first heading, without its head. */
 function tableUnder(heading: string): string[][] {
   const [, text = ''] = readme.split(`\n| ${heading} |`)
-  return text
-    .split('\n\n')[0]!
+  const [table = ''] = text.split('\n\n')
+  return table
     .split('\n')
     .slice(2)
     .map((line) => line.slice(2, -2).split(' | '))
@@ -64,7 +64,7 @@ test('every text that was seen on the wire is quoted with its source, and every 
     expect(readme).toContain(seen)
   }
   const [, keys = ''] = readme.split('\nThe keys: ')
-  const used = new Set([...readme.matchAll(/\[([A-Z]+(?:-[A-Z0-9]+)?)\]/g)].map(([, key]) => key!))
+  const used = new Set([...readme.matchAll(/\[([A-Z]+(?:-[A-Z0-9]+)?)\]/g)].map(([, key = '']) => key))
   const unexplained = [...used].filter((key) => {
     return !keys.replaceAll('\n', ' ').includes(key.startsWith('O-') ? ` ${key.slice(2)} ` : `[${key}]`)
   })
