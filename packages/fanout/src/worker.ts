@@ -77,6 +77,7 @@ export class FanoutWorker {
   readonly #leader: Leader
   readonly #stopping = new AbortController()
   readonly #runners = new Map<AppId, AppRunner>()
+  readonly #leaving = new Set<Promise<void>>()
   readonly #batchLimit
   readonly #shares: LaneShares
   readonly #hosts = new HostBreakers()
@@ -117,7 +118,7 @@ export class FanoutWorker {
     this.#stopping.abort()
     await Promise.all([this.#watching, this.#leading])
     const workers = [...this.#runners.values()].map(({ worker }) => worker)
-    await Promise.all(workers.map((worker) => worker.close()))
+    await Promise.all([...this.#leaving, ...workers.map((worker) => worker.close())])
     await this.#campaignWorker?.close()
     await this.#leader.resign()
   }
@@ -150,8 +151,17 @@ export class FanoutWorker {
       this.#runners.delete(app)
       this.#deps.onAppGone(app)
       runner.halt.abort()
-      await runner.worker.close()
+      this.#letGo(app, runner)
     }
+  }
+
+  /** Posts of an app that is gone may still be under way; nobody else waits for their answers. */
+  #letGo(app: AppId, { worker }: AppRunner): void {
+    const leaving = worker
+      .close()
+      .catch((error: unknown) => this.#deps.emit({ type: 'queue.error', queue: sendQueueName(app), error }))
+      .finally(() => this.#leaving.delete(leaving))
+    this.#leaving.add(leaving)
   }
 
   /** A ledger that went back in time would have recipients posted to again, so nothing is sent until it is the same. */
