@@ -65,7 +65,7 @@ const postOne = (pool: LanePool, unknown: unknown, options: PostOptions): Promis
   return postBytes(pool, origin, path, headers, body)
 }
 
-/** One post, as a promise. */
+/** One post, as a promise; it waits for a lane as a sender does. */
 export const postBytes = (
   pool: LanePool,
   origin: string,
@@ -73,7 +73,10 @@ export const postBytes = (
   headers: string[],
   body: Buffer,
 ): Promise<Outcome> =>
-  new Promise((resolve, reject) => {
-    const isStarted = pool.tryPost(origin, path, headers, body, (_context, outcome) => resolve(outcome), 0)
-    if (!isStarted) reject(new Error('no lane was free'))
+  new Promise((resolve) => {
+    const start = (): boolean => pool.tryPost(origin, path, headers, body, (_context, outcome) => resolve(outcome), 0)
+    if (start()) return
+    const off = pool.onFree(() => {
+      if (start()) off()
+    })
   })
