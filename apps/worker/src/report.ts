@@ -55,6 +55,8 @@ const measure = (metrics: Metrics, event: FanoutEvent): void => {
     case 'rate.decreased':
     case 'campaign.launched':
     case 'campaign.finished':
+    case 'schedule.ran':
+    case 'schedule.refused':
     case 'post.refused':
     case 'app.throttled':
     case 'token.unavailable':
@@ -83,6 +85,7 @@ const tell = (logger: Logger, event: FanoutEvent): void => {
       return
     case 'campaign.launched':
     case 'campaign.finished':
+    case 'schedule.ran':
     case 'reconciled':
       logger.info(fields, type)
       return
@@ -109,6 +112,11 @@ const tell = (logger: Logger, event: FanoutEvent): void => {
     case 'permits.waited':
       logger.trace(fields, type)
       return
+    case 'schedule.refused': {
+      const { error, ...rest } = event
+      logger.warn({ ...rest, err: error }, 'a schedule could not start its campaign')
+      return
+    }
     case 'token.unavailable': {
       const { error, ...rest } = event
       logger.warn({ ...rest, err: error }, 'no token for the app')

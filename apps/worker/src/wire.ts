@@ -1,9 +1,20 @@
 import type { AppId, Listener } from '@wns-fanout/domain'
 import type { CrashPoints } from '@wns-fanout/fanout'
-import { AppPermits, FanoutWorker, Queues } from '@wns-fanout/fanout'
+import { AppPermits, Campaigns, conditionOf, FanoutWorker, Queues, runSchedules } from '@wns-fanout/fanout'
 import type { Lifecycle, Logger, Metrics } from '@wns-fanout/runtime'
 import type { Keyring, RateLimit, RedisConnection } from '@wns-fanout/state'
-import { AppStore, Audiences, CampaignStore, ensureEpoch, Keys, Ledger, Permits, TokenPool } from '@wns-fanout/state'
+import {
+  AppStore,
+  Audiences,
+  CampaignStore,
+  ensureEpoch,
+  Keys,
+  Ledger,
+  Permits,
+  Registry,
+  Schedules,
+  TokenPool,
+} from '@wns-fanout/state'
 import type { Transport } from '@wns-fanout/wns'
 import { createLanePool, createTransport } from '@wns-fanout/wns'
 import { askForToken, tokenSource } from './app-tokens.ts'
@@ -39,20 +50,30 @@ export const wire = async (options: WireOptions): Promise<FanoutWorker> => {
   const queues = new Queues(redis, keys, (queue, error) => emit({ type: 'queue.error', queue, error }), { reached })
   life.onStop('queues', () => queues.close())
   const tokens = makeTokenPool(options, keys, apps, transport)
-  const limits = new Map<AppId, RateLimit>()
-  const identities = new Map<AppId, string>()
-
-  return new FanoutWorker({
+  const stores = {
     redis,
     keys,
-    epoch,
     apps,
     audiences: new Audiences(redis, keys),
     campaigns: new CampaignStore(redis, keys),
     ledger: new Ledger(redis, keys),
     queues,
+  }
+  const permits = new Permits(redis, keys)
+  const schedules = new Schedules(redis, keys)
+  const campaigns = new Campaigns({
+    ...stores,
+    registry: new Registry(redis, keys),
+    condition: conditionOf(apps, permits),
+  })
+  const limits = new Map<AppId, RateLimit>()
+  const identities = new Map<AppId, string>()
+
+  return new FanoutWorker({
+    ...stores,
+    epoch,
     lanes,
-    permits: makePermits(options, new Permits(redis, keys), limits),
+    permits: makePermits(options, permits, limits),
     token: once((app: AppId) => tokenSource(tokens, app)),
     emit,
     onApp: ({ settings, identity }) => {
@@ -66,6 +87,8 @@ export const wire = async (options: WireOptions): Promise<FanoutWorker> => {
       identities.delete(app)
       tokens.forget(app)
     },
+    runSchedules: async (served, signal) =>
+      runSchedules({ apps, schedules, campaigns, emit }, served, await schedules.redisNowMs(), signal),
     laneCount: config.WNS_FANOUT_LANES,
     lockMs: config.WNS_FANOUT_LOCK_MS,
     reached,

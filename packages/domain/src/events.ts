@@ -1,4 +1,4 @@
-import type { AppId, CampaignId } from './ids.ts'
+import type { AppId, CampaignId, ScheduleName } from './ids.ts'
 import type { RetryReason } from './disposition.ts'
 import type { AnswerTrace } from './outcome.ts'
 import type { NotificationType } from './notification.ts'
@@ -102,6 +102,24 @@ export type FanoutEvent =
        */
       readonly type: 'epoch.changed'
       readonly problem?: string
+    }
+  | {
+      /** An occurrence of a schedule became a campaign, or had become one before somebody died. */
+      readonly type: 'schedule.ran'
+      readonly app: AppId
+      readonly schedule: ScheduleName
+      /** The occurrence, ISO 8601. */
+      readonly dueAt: string
+      readonly campaign: CampaignId
+    }
+  | {
+      /** An occurrence of a schedule was refused, by the 30-minute rule or because its audience is gone. */
+      readonly type: 'schedule.refused'
+      readonly app: AppId
+      readonly schedule: ScheduleName
+      readonly dueAt: string
+      readonly code: string
+      readonly error: unknown
     }
   | { readonly type: 'token.unavailable'; readonly app: AppId; readonly error: unknown }
   | { readonly type: 'queue.error'; readonly queue: string; readonly error: unknown }

@@ -7,6 +7,7 @@ export type AppId = Branded<string, 'AppId'>
 export type ChannelId = Branded<string, 'ChannelId'>
 export type CampaignId = Branded<string, 'CampaignId'>
 export type ListName = Branded<string, 'ListName'>
+export type ScheduleName = Branded<string, 'ScheduleName'>
 
 /** The number of a channel in its app: given once, never reused, from 0. */
 export type Ordinal = number
@@ -25,12 +26,13 @@ export const appIdSchema = name('an app id').meta({ id: 'AppId', example: 'news'
 export const tagNameSchema = name('a tag')
 export const topicNameSchema = name('a topic')
 export const listNameSchema = name('a list name')
+export const scheduleNameSchema = name('a schedule name')
 export const campaignIdSchema = name('a campaign id')
 export const channelIdSchema = z
   .string()
   .regex(/^[!-~]{1,128}$/, { error: 'a channel id must be 1 to 128 printable ASCII characters without spaces' })
 
-/** Is `text` an app, tag, topic, list or campaign name? */
+/** Is `text` an app, tag, topic, list, schedule or campaign name? */
 export const isName = (text: string): boolean => NAME.test(text) && !RESERVED.has(text)
 
 export const appId = (text: string): AppId => appIdSchema.parse(text) as AppId

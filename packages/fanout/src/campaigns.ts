@@ -351,7 +351,7 @@ export const faultsOfTimes = (
 }
 
 /** What the schema of a campaign request cannot see: its notification, its times, its right to be personalised. */
-const faultsOfRequest = (app: AppSettings, request: CampaignRequest, nowMs: number): Fault[] => {
+export const faultsOfRequest = (app: AppSettings, request: CampaignRequest, nowMs: number): Fault[] => {
   const faults: Fault[] = lintNotification(request.notification, { credentialsKind: app.credentialsKind }).map(
     (fault) => ({ ...fault, path: ['notification', ...fault.path] }),
   )

@@ -50,6 +50,8 @@ export interface FanoutWorkerDeps extends CrashPoints {
   /** Lanes of the process; decides how many batches it has in hand. */
   readonly laneCount: number
   readonly lockMs: number
+  /** Told the apps every few seconds while this process leads. */
+  readonly runSchedules: (apps: readonly AppId[], signal: AbortSignal) => Promise<void>
   /** Only these apps, where workers are divided among apps. */
   readonly only?: ReadonlySet<string> | undefined
 }
@@ -353,9 +355,11 @@ export class FanoutWorker {
     let lastMs = Number.NEGATIVE_INFINITY
     await this.#every(holdMs, async () => {
       if (this.#epochProblem !== undefined) return
-      if (!(await this.#leader.hold()) || performance.now() - lastMs < everyMs) return
-      lastMs = performance.now()
+      if (!(await this.#leader.hold())) return
       const apps = await this.#deps.apps.list()
+      await this.#deps.runSchedules(apps, this.#stopping.signal)
+      if (performance.now() - lastMs < everyMs) return
+      lastMs = performance.now()
       await reconcileAll(this.#deps, apps, this.#stopping.signal)
     })
   }

@@ -147,6 +147,10 @@ export class Keys {
   listInfo(app: AppId | string, list: string): string {
     return `${this.list(app, list)}:info`
   }
+  /** hash: schedule name → JSON {request, createdAtMs, sinceMs}; `<name>:ran` → ms of the occurrence run last. Until deleted. */
+  schedules(app: AppId | string): string {
+    return `${this.base(app)}schedules`
+  }
   /** bitmap under construction: an audience or list. An hour at the most. */
   temporary(app: AppId | string, nonce: string): string {
     return `${this.base(app)}tmp:${nonce}`
