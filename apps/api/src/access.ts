@@ -38,6 +38,11 @@ export const rules: Readonly<Record<string, Rule>> = {
   'GET /v1/apps/:app/lists/:list': app('read'),
   'DELETE /v1/apps/:app/lists/:list': app('send'),
 
+  'PUT /v1/apps/:app/schedules/:schedule': app('send'),
+  'GET /v1/apps/:app/schedules/:schedule': app('read'),
+  'DELETE /v1/apps/:app/schedules/:schedule': app('send'),
+  'GET /v1/apps/:app/schedules': app('read'),
+
   'POST /v1/apps/:app/campaigns': app('send'),
   'GET /v1/apps/:app/campaigns': app('read'),
   'GET /v1/campaigns/:campaign': campaign('read'),

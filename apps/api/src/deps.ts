@@ -1,7 +1,16 @@
 import type { AppId } from '@wns-fanout/domain'
 import type { Campaigns } from '@wns-fanout/fanout'
 import type { Logger } from '@wns-fanout/runtime'
-import type { ApiKeys, AppRecord, AppStore, Audiences, Idempotency, Lists, Registry } from '@wns-fanout/state'
+import type {
+  ApiKeys,
+  AppRecord,
+  AppStore,
+  Audiences,
+  Idempotency,
+  Lists,
+  Registry,
+  Schedules,
+} from '@wns-fanout/state'
 import type { Verification } from './routes/apps.ts'
 import type { WatchOptions } from './sse.ts'
 
@@ -20,6 +29,7 @@ export interface ApiDeps {
   readonly audiences: Audiences
   readonly lists: Lists
   readonly campaigns: Campaigns
+  readonly schedules: Schedules
   readonly apiKeys: ApiKeys
   readonly idempotency: Idempotency
   readonly rateOf: (app: Pick<AppRecord, 'settings'>) => Promise<RateView>

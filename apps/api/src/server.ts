@@ -17,6 +17,7 @@ import { campaignRoutes } from './routes/campaigns.ts'
 import { channelRoutes } from './routes/channels.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { listRoutes } from './routes/lists.ts'
+import { scheduleRoutes } from './routes/schedules.ts'
 import { uploadRoutes } from './routes/uploads.ts'
 import { ProgressStreams } from './sse.ts'
 
@@ -112,6 +113,7 @@ export const buildServer = async (deps: ApiDeps, { stopGraceMs = 10_000 } = {}):
         channelRoutes(json, deps)
         listRoutes(json, deps)
         campaignRoutes(json, deps, progress)
+        scheduleRoutes(json, deps)
         keyRoutes(json, deps)
       })
       await v1.register(async (uploads) => uploadRoutes(uploads, deps))

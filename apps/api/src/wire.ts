@@ -11,6 +11,7 @@ import {
   Lists,
   Permits,
   Registry,
+  Schedules,
 } from '@wns-fanout/state'
 import type { TokenAnswer } from '@wns-fanout/wns'
 import type { ApiDeps, RateView } from './deps.ts'
@@ -59,6 +60,7 @@ export const wire = ({ redis, keys, keyring, logger, env, askToken }: WireOption
     audiences,
     lists: new Lists(redis, keys),
     campaigns,
+    schedules: new Schedules(redis, keys),
     apiKeys: new ApiKeys(redis, keys),
     idempotency: new Idempotency(redis, keys),
     rateOf,

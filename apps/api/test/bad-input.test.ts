@@ -121,9 +121,9 @@ const rows: readonly Row[] = [
   { what: 'an unknown path', method: 'GET', path: '/v1/nothing', status: 404, code: 'not-found' },
   { what: 'a path outside /v1', method: 'GET', path: '/apps', status: 404, code: 'not-found' },
   {
-    what: 'schedules, which are not there yet',
+    what: 'a schedule that is not there',
     method: 'GET',
-    path: `${app}/schedules`,
+    path: `${app}/schedules/none`,
     status: 404,
     code: 'not-found',
   },

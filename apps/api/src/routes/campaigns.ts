@@ -241,7 +241,8 @@ const campaignOf = (body: unknown, { credentialsKind }: AppSettings): CampaignRe
   throw invalid('The campaign', faults)
 }
 
-const notificationFaults = (body: unknown, credentialsKind: AppSettings['credentialsKind']): Fault[] => {
+/** Faults of a notification whose shape is right, in a body whose shape need not be. */
+export const notificationFaults = (body: unknown, credentialsKind: AppSettings['credentialsKind']): Fault[] => {
   if (typeof body !== 'object' || body === null || !('notification' in body)) return []
   const parsed = notificationSchema.safeParse(body.notification)
   if (!parsed.success) return []

@@ -1,5 +1,5 @@
-import type { AppId, CampaignId, ChannelId, ListName } from '@wns-fanout/domain'
-import { appIdSchema, campaignIdSchema, channelIdSchema, listNameSchema } from '@wns-fanout/domain'
+import type { AppId, CampaignId, ChannelId, ListName, ScheduleName } from '@wns-fanout/domain'
+import { appIdSchema, campaignIdSchema, channelIdSchema, listNameSchema, scheduleNameSchema } from '@wns-fanout/domain'
 import type { FastifySchemaCompiler } from 'fastify'
 import * as z from 'zod'
 import { judge } from '../bodies.ts'
@@ -10,6 +10,10 @@ const appName = appIdSchema.transform((name) => name as AppId)
 export const appPath = z.strictObject({ app: appName })
 export const channelPath = z.strictObject({ app: appName, channel: channelIdSchema.transform((id) => id as ChannelId) })
 export const listPath = z.strictObject({ app: appName, list: listNameSchema.transform((name) => name as ListName) })
+export const schedulePath = z.strictObject({
+  app: appName,
+  schedule: scheduleNameSchema.transform((name) => name as ScheduleName),
+})
 export const campaignPath = z.strictObject({ campaign: campaignIdSchema.transform((id) => id as CampaignId) })
 
 /** What the answer to a page of a list begins after, and how many items it has. */

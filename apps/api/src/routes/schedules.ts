@@ -1,0 +1,120 @@
+import type { AppId, AppSettings, Schedule, ScheduleRequest } from '@wns-fanout/domain'
+import { faultsOf, nextRuns, scheduleRequestSchema, scheduleSchema } from '@wns-fanout/domain'
+import { faultsOfRequest } from '@wns-fanout/fanout'
+import type { ScheduleRecord } from '@wns-fanout/state'
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { notFound } from '../auth.ts'
+import type { ApiDeps } from '../deps.ts'
+import { invalid } from '../problem.ts'
+import { notificationFaults } from './campaigns.ts'
+import { answers, appPath, bodyJudgedLater, nothing, pageOf, pageQuery, schedulePath } from './shapes.ts'
+
+const tags = ['schedules']
+const NEXT_RUNS = 5
+
+export const scheduleRoutes = (app: FastifyInstance, { apps, schedules }: ApiDeps): void => {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+
+  api.put(
+    '/apps/:app/schedules/:schedule',
+    {
+      schema: {
+        tags,
+        summary: 'Create or replace a schedule: a campaign that repeats',
+        description:
+          'Each occurrence becomes one campaign, in `overLimit` `coalesce` unless the campaign says otherwise. A time that clocks skip ' +
+          'comes as much later, one that they show twice counts the first time.',
+        params: schedulePath,
+        body: scheduleRequestSchema,
+        response: answers({ 200: scheduleSchema }),
+      },
+      validatorCompiler: bodyJudgedLater(),
+    },
+    async ({ params, body }) => {
+      const settings = await apps.settings(params.app)
+      if (settings === null) throw notFound('app')
+      const nowMs = await schedules.redisNowMs()
+      const request = requestOf(body, settings, nowMs)
+      return show(params.app, await schedules.put(params.app, params.schedule, request), nowMs)
+    },
+  )
+
+  api.get(
+    '/apps/:app/schedules/:schedule',
+    { schema: { tags, summary: 'A schedule', params: schedulePath, response: answers({ 200: scheduleSchema }) } },
+    async ({ params }) => {
+      const record = await schedules.get(params.app, params.schedule)
+      if (record === null) throw notFound('schedule')
+      return show(params.app, record, await schedules.redisNowMs())
+    },
+  )
+
+  api.get(
+    '/apps/:app/schedules',
+    {
+      schema: {
+        tags,
+        summary: 'The schedules of an app',
+        params: appPath,
+        querystring: pageQuery,
+        response: answers({ 200: pageOf(scheduleSchema) }),
+      },
+    },
+    async ({ params, query: { after, limit } }) => {
+      if ((await apps.settings(params.app)) === null) throw notFound('app')
+      const all = await schedules.list(params.app)
+      const rest = after === undefined ? all : all.filter(({ schedule }) => schedule > after)
+      const page = rest.slice(0, limit)
+      const nowMs = await schedules.redisNowMs()
+      const last = page.at(-1)
+      return {
+        items: page.map((record) => show(params.app, record, nowMs)),
+        ...(rest.length > limit && last !== undefined ? { next: last.schedule } : {}),
+      }
+    },
+  )
+
+  api.delete(
+    '/apps/:app/schedules/:schedule',
+    {
+      schema: {
+        tags,
+        summary: 'Remove a schedule; campaigns that it started go on',
+        params: schedulePath,
+        response: answers({ 204: nothing }),
+      },
+    },
+    async ({ params }, reply) => {
+      if (!(await schedules.delete(params.app, params.schedule))) throw notFound('schedule')
+      return reply.code(204).send(null)
+    },
+  )
+}
+
+/** The schedule in a body, its campaign judged as one that starts now; throws all faults at once. */
+const requestOf = (body: unknown, settings: AppSettings, nowMs: number): ScheduleRequest => {
+  const parsed = scheduleRequestSchema.safeParse(body)
+  const inCampaign = parsed.success
+    ? faultsOfRequest(settings, parsed.data.campaign, nowMs)
+    : notificationFaults(campaignIn(body), settings.credentialsKind)
+  const faults = [
+    ...(parsed.success ? [] : faultsOf(parsed.error.issues)),
+    ...inCampaign.map((fault) => ({ ...fault, path: ['campaign', ...fault.path] })),
+  ]
+  if (parsed.success && faults.length === 0) return parsed.data
+  throw invalid('The schedule', faults)
+}
+
+const campaignIn = (body: unknown): unknown =>
+  typeof body === 'object' && body !== null && 'campaign' in body ? body.campaign : undefined
+
+const show = (app: AppId, { schedule, request, createdAtMs, lastRunMs }: ScheduleRecord, nowMs: number): Schedule => ({
+  schedule,
+  app,
+  ...request,
+  paused: request.paused ?? false,
+  createdAt: new Date(createdAtMs).toISOString(),
+  ...(lastRunMs === undefined ? {} : { lastRunAt: new Date(lastRunMs).toISOString() }),
+  next: nextRuns(request.cron, request.timeZone, nowMs, NEXT_RUNS).map((ms) => new Date(ms).toISOString()),
+})
