@@ -54,6 +54,11 @@ test('the client and the API understand each other in every call', async () => {
 
   const request = { ...rawCampaign, audience: { list: 'vip' }, notification: { type: 'raw', text: 'x' } } as const
   expect(await api.dryRun('news', request)).toMatchObject({ audienceSize: 2 })
+  const schedule = { cron: '0 8 * * *', timeZone: 'UTC', campaign: request }
+  expect(await api.putSchedule('news', 'daily', schedule)).toMatchObject({ schedule: 'daily', ...schedule })
+  expect(await api.schedule('news', 'daily')).toMatchObject(schedule)
+  expect(await collect(api.schedules('news'))).toMatchObject([{ schedule: 'daily' }])
+  await api.deleteSchedule('news', 'daily')
   const campaign = await api.createCampaign('news', request)
   expect(await api.campaign(campaign.id)).toMatchObject({ id: campaign.id })
   expect(await collect(api.campaigns('news', { state: 'scheduled' }))).toHaveLength(1)

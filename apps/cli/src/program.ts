@@ -6,6 +6,7 @@ import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addKeys } from './commands/keys.ts'
 import { addLists } from './commands/lists.ts'
+import { addSchedules } from './commands/schedules.ts'
 import { addSend } from './commands/send.ts'
 import { addStartWorker } from './commands/start-worker.ts'
 import { addUp } from './commands/up.ts'
@@ -43,7 +44,7 @@ First steps:
     addChannels,
     addSend,
     addCampaigns,
-
+    addSchedules,
     addLists,
     addKeys,
     addDoctor,

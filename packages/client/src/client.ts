@@ -11,6 +11,8 @@ import type {
   CampaignState,
   Channel,
   RecipientClass,
+  Schedule,
+  ScheduleRequest,
 } from '@wns-fanout/domain'
 import { isFinished } from '@wns-fanout/domain'
 import { ApiError, ApiUnreachableError } from './api-error.ts'
@@ -189,6 +191,16 @@ export const createClient = (settings: ClientOptions) => {
       call<List>('GET', path`/apps/${app}/lists/${list}`, options),
     deleteList: (app: string, list: string, options?: CallOptions) =>
       call<void>('DELETE', path`/apps/${app}/lists/${list}`, options),
+
+    /** Create or replace a campaign that repeats. */
+    putSchedule: (app: string, schedule: string, request: ScheduleRequest, options?: CallOptions) =>
+      call<Schedule>('PUT', path`/apps/${app}/schedules/${schedule}`, options, request),
+    schedule: (app: string, schedule: string, options?: CallOptions) =>
+      call<Schedule>('GET', path`/apps/${app}/schedules/${schedule}`, options),
+    /** The schedules of an app, by name. */
+    schedules: (app: string, options: CallOptions = {}) => pages<Schedule>(path`/apps/${app}/schedules`, {}, options),
+    deleteSchedule: (app: string, schedule: string, options?: CallOptions) =>
+      call<void>('DELETE', path`/apps/${app}/schedules/${schedule}`, options),
 
     createCampaign: (app: string, request: CampaignRequest, { idempotencyKey, signal }: CreateOptions = {}) =>
       http.json<Campaign>({

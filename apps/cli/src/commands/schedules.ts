@@ -1,0 +1,92 @@
+import type { Client } from '@wns-fanout/client'
+import type { Command } from 'commander'
+import { withApi } from '../connection.ts'
+import { contextOf } from '../context.ts'
+import { readJson } from '../input/read.ts'
+import { fieldLines, tableLines } from '../terminal/table.ts'
+
+interface AppOption {
+  readonly app: string
+}
+
+type Schedule = Awaited<ReturnType<Client['schedule']>>
+type ScheduleRequest = Parameters<Client['putSchedule']>[2]
+
+export function addSchedules(program: Command): void {
+  const schedules = program.command('schedules').description('Schedules: campaigns that repeat.')
+  schedules
+    .command('put <schedule> <file>')
+    .description('Create or replace a schedule from JSON; "-" reads stdin.')
+    .requiredOption('--app <app>', 'the app that sends')
+    .addHelpText(
+      'after',
+      `
+The file holds {"cron": "0 8 * * 1-5", "timeZone": "Europe/Berlin", "campaign": {"notification": …, "audience": …}}.
+
+Example:
+  $ wns-fanout schedules put morning morning.json --app news`,
+    )
+    .action(async (schedule: string, file: string, { app }: AppOption, command: Command) => {
+      const context = contextOf(command)
+      // The API judges it and tells every problem at once.
+      const request = (await readJson(file)) as ScheduleRequest
+      await withApi(context, async (api) => {
+        const made = await api.putSchedule(app, schedule, request)
+        context.screen.show(made, scheduleLines(schedule, made))
+      })
+    })
+  schedules
+    .command('get <schedule>')
+    .description('Show a schedule and its next five times.')
+    .requiredOption('--app <app>', 'whose schedule')
+    .action(async (schedule: string, { app }: AppOption, command: Command) => {
+      const context = contextOf(command)
+      await withApi(context, async (api) => {
+        const found = await api.schedule(app, schedule)
+        context.screen.show(found, scheduleLines(schedule, found))
+      })
+    })
+  schedules
+    .command('list')
+    .description('Show the schedules of an app.')
+    .requiredOption('--app <app>', 'whose schedules')
+    .action(async ({ app }: AppOption, command: Command) => {
+      const context = contextOf(command)
+      await withApi(context, async (api) => {
+        const found: Schedule[] = []
+        for await (const schedule of api.schedules(app)) found.push(schedule)
+        context.screen.show(
+          { items: found },
+          tableLines(
+            ['schedule', 'cron', 'time zone', 'paused', 'next'],
+            found.map((schedule) => [
+              schedule.schedule,
+              schedule.cron,
+              schedule.timeZone,
+              schedule.paused ? 'yes' : 'no',
+              schedule.next[0],
+            ]),
+          ),
+        )
+      })
+    })
+  schedules
+    .command('delete <schedule>')
+    .description('Remove a schedule; campaigns it started go on.')
+    .requiredOption('--app <app>', 'whose schedule')
+    .action(async (schedule: string, { app }: AppOption, command: Command) => {
+      const context = contextOf(command)
+      await withApi(context, async (api) => {
+        await api.deleteSchedule(app, schedule)
+        context.screen.show({ deleted: schedule }, [`Removed the schedule ${schedule}.`])
+      })
+    })
+}
+
+const scheduleLines = (name: string, { cron, timeZone, paused, next }: Schedule): readonly string[] =>
+  fieldLines([
+    ['schedule', name],
+    ['cron', `${cron} in ${timeZone}`],
+    ['paused', paused ? 'yes' : 'no'],
+    ['next', next.join('\n          ')],
+  ])
