@@ -4,7 +4,7 @@ import type { OpenBatch } from '@wns-fanout/state'
 /**
  * The recipients of an opened batch, by their positions in its vector: what is known of each, and whose turn it is.
  *
- * Turns are taken in order, and credit is granted from the front: of those to post to, the first `credited` have
+ * Turns are taken in order, whoever has credit first, and credit is granted from the front: of those to post to, the first `credited` have
  * credit, the first `started` of these are under way or done. Who is to be posted to once more comes first.
  */
 export class Recipients {
@@ -26,7 +26,9 @@ export class Recipients {
       if (codeOf(opened.before[position] ?? 0) === code.rotated) this.#rotated.add(position)
       if (uri !== '') todo.push(position)
     })
-    this.#todo = Int32Array.from(todo)
+    // A probe has its credit anywhere in the batch.
+    const hasCredit = (position: number): number => (codeOf(this.#byte(position)) === code.credited ? 0 : 1)
+    this.#todo = Int32Array.from(todo.toSorted((a, b) => hasCredit(a) - hasCredit(b)))
     while (this.#isCredited(this.#credited)) this.#credited += 1
   }
 

@@ -246,7 +246,7 @@ export class FanoutWorker {
     if (campaign === null) return { kind: 'gone' }
     const { ledger, emit } = this.#deps
     const ref = { app, campaign: id, seq }
-    const terms = isProbe ? { ...campaign.terms, window: 1 } : campaign.terms
+    const terms = isProbe ? { ...campaign.terms, window: 1, isProbe } : campaign.terms
     const owner = randomUUID()
     const opened = await ledger.open(ref, owner, terms)
     this.#deps.reached?.('batch-opened')

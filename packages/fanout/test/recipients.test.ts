@@ -3,8 +3,8 @@ import type { OpenBatch } from '@wns-fanout/state'
 import { expect, test } from 'vitest'
 import { Recipients } from '../src/recipients.ts'
 
-/** A batch whose recipients have these bytes before it was opened, `credited` of them with credit now. */
-const recipientsOf = (before: readonly number[], credited: number): Recipients =>
+/** A batch whose recipients have these bytes before it was opened, `credited` of them, from `first` on, with credit now. */
+const recipientsOf = (before: readonly number[], credited: number, first = 0): Recipients =>
   new Recipients(
     {
       kind: 'open',
@@ -13,7 +13,9 @@ const recipientsOf = (before: readonly number[], credited: number): Recipients =
       redisNowMs: 0,
       expiresAtMs: 0,
       before: Uint8Array.from(before),
-      vector: Uint8Array.from(before, (byte, at) => (at < credited ? byteOf(code.credited, byte >> 5) : byte)),
+      vector: Uint8Array.from(before, (byte, at) =>
+        at >= first && at < first + credited ? byteOf(code.credited, byte >> 5) : byte,
+      ),
       ordinals: Uint32Array.from(before.keys()),
       uris: before.map((_, at) => `https://db5p.notify.windows.com/?token=${at}`),
       variables: [],
@@ -38,6 +40,13 @@ test('turns are taken in order, as far as credit reaches', () => {
   expect(recipients).toMatchObject({ started: 2, lackCredit: true, areLeft: true })
   recipients.grant(4, [])
   expect(recipients.next).toBe(2)
+})
+
+test('a probe has its credit anywhere in the batch', () => {
+  const recipients = recipientsOf(fresh(4), 1, 2)
+  expect(recipients.next).toBe(2)
+  recipients.pass()
+  expect(recipients).toMatchObject({ next: -1, lackCredit: true })
 })
 
 test('who is repeated comes first, with the credit it has', () => {

@@ -1,7 +1,8 @@
 -- Take a batch in hand, or resume it, and grant the first credit.
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 seq, 2 owner nonce, 3 window (credit at most), 4 delivery, 5 type, 6 guard window in seconds (0 = no guard),
---       7 max attempts, 8 '1' when variables are wanted, 9 '1' when locales are wanted
+--       7 max attempts, 8 '1' when variables are wanted, 9 '1' when locales are wanted,
+--       10 '1' when the credit is for one probe
 -- Returns {'closed' | 'missing' | 'paused'},
 --      or {'not-due', dueAtMs},
 --      or {'open', fence, takeover 0|1, nowMs, expiresMs, vector before the credit, vector, ordinals (4 bytes each, big
@@ -119,7 +120,7 @@ local held_until, i, unusable, last_credited = 0, 0, {}, 0
 if mine then
   for p = 1, n do if code_of(vector[p]) == CREDITED then last_credited = p end end
 end
-local wants_locales = ARGV[9] == '1'
+local wants_locales, spare = ARGV[9] == '1', ARGV[10] == '1'
 for page = from, to do
   local slots = slots_by_page[page] or slots_of(campaign, page)
   if #slots > 0 then
@@ -191,6 +192,15 @@ local credit = math.min(grants, ramp(tonumber(c[3] or '0')))
 local before = pack_bytes(vector)
 if not mine then
   local granted = 0
+  if spare then
+    -- A probe goes to whoever was posted to the least, so that no one recipient pays for an app that is refused.
+    local fewest
+    for p = 1, n do
+      if uris[p] ~= '' and (not fewest or posts_of(vector[p]) < posts_of(vector[fewest])) then fewest = p end
+    end
+    if fewest then vector[fewest] = vector[fewest] - code_of(vector[fewest]) + CREDITED end
+    granted = credit
+  end
   for p = 1, n do
     if granted == credit then break end
     if uris[p] ~= '' then

@@ -21,6 +21,8 @@ export interface BatchTerms {
   readonly maxAttempts: number
   readonly wantsVariables: boolean
   readonly wantsLocales: boolean
+  /** One post finds out whether the app is still refused: it goes to whoever was posted to the least. */
+  readonly isProbe?: boolean
 }
 
 export interface OpenBatch {
@@ -142,6 +144,7 @@ export class Ledger {
       terms.maxAttempts,
       terms.wantsVariables ? '1' : '0',
       terms.wantsLocales ? '1' : '0',
+      terms.isProbe === true ? '1' : '0',
     ])) as Reply
     const kind = text(reply[0])
     switch (kind) {

@@ -17,6 +17,18 @@ describe('opening a batch', () => {
     expect(await stage.totals()).toEqual({ pending: 7 })
   })
 
+  test('a probe goes to whoever was posted to the least', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(4))
+    await stage.bench.redis.set(
+      stage.bench.keys.vector(stage.app, stage.ref().campaign, 0),
+      Buffer.from([64, 64, 32, 64]),
+    )
+    const { opened } = await stage.hold({ ...TILE, window: 1, isProbe: true })
+    expect([...opened.vector].map(codeOf)).toEqual([code.pending, code.pending, code.credited, code.pending])
+    expect([...opened.vector].map(postsOf)).toEqual([2, 2, 1, 2])
+  })
+
   test('a dense page and a thin one give the same', async () => {
     const stage = new Stage()
     const ordinals = [...upTo(100), ...upTo(3, PAGE + 500)]
