@@ -1,20 +1,22 @@
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
-import type { AppRequest } from '@wns-fanout/domain'
 import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
+import { SimulatedClients } from './clients.ts'
 import { finished, metric, registerApp, some, tile, times, until } from './support.ts'
 
 // What WNS, its hosts and its token service may do to a campaign, one fault at a time.
 
 let stack: TestStack
 let workers: StackWorker[]
+let clients: SimulatedClients
 
 beforeAll(async () => {
   stack = await startTestStack()
+  clients = new SimulatedClients(stack)
   workers = [
     await stack.startWorker({ WNS_FANOUT_LOCK_MS: '4000' }),
     await stack.startWorker({ WNS_FANOUT_LOCK_MS: '4000' }),
@@ -24,47 +26,26 @@ afterAll(async () => {
   await stack[Symbol.asyncDispose]()
 })
 
-const sidOf = (n: number): string => `S-1-15-2-${n}-9-9-9-9-9-9`
-const as = (n: number): Pick<AppRequest, 'credentials'> => ({
-  credentials: { kind: 'store', packageSid: sidOf(n), clientSecret: 'catalogue-secret' },
-})
-const faults = (n: number, fault: Record<string, unknown>): Promise<unknown> =>
-  stack.control('PUT', '/v1/faults', { clients: { [sidOf(n)]: fault } })
-const well = (): Promise<unknown> => stack.control('PUT', '/v1/faults', {})
-
-const client = async (n: number): Promise<{ readonly posts: number; readonly tokenRequests: number }> => {
-  const { perClient } = (await stack.control('GET', '/v1/stats')) as {
-    perClient: Record<string, { posts: number; tokenRequests: number }>
-  }
-  return perClient[sidOf(n)] ?? { posts: 0, tokenRequests: 0 }
-}
-const postsOf = async (app: string): Promise<{ readonly token: string; readonly posts: number }[]> => {
-  const text = await (await request(`${stack.simulator.control}/v1/posts`)).body.text()
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as { token: string; posts: number })
-    .filter(({ token }) => token.includes(`.${app}-`))
-}
+const well = (): Promise<void> => clients.faults({})
 const accepted = async (id: string): Promise<number> => (await stack.api.campaign(id)).totals.accepted
 
 test('a token that is revoked in mid-campaign costs one request, and each recipient one more post at most', async () => {
-  await registerApp(stack, 'revoked', times(4000), { ...as(1), ratePerSecond: 2000 })
+  await registerApp(stack, 'revoked', times(4000), { ...clients.as(1), ratePerSecond: 2000 })
   const { id } = await stack.api.createCampaign('revoked', tile)
   await until('some to be sent', async () => ((await accepted(id)) > 500 ? true : undefined))
-  await stack.control('POST', '/v1/tokens/revoke', { client: sidOf(1) })
+  await stack.control('POST', '/v1/tokens/revoke', { client: clients.sid(1) })
   expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 4000 })
-  expect((await client(1)).tokenRequests).toBe(2)
-  expect(Math.max(...(await postsOf('revoked')).map(({ posts }) => posts))).toBeLessThanOrEqual(2)
+  expect((await clients.counts(1)).tokenRequests).toBe(2)
+  expect(Math.max(...(await clients.postsOf('revoked')).map(({ posts }) => posts))).toBeLessThanOrEqual(2)
 })
 
 test('a token that belongs to another app gets 403 and opens the breaker of its app alone', async () => {
-  await registerApp(stack, 'mistaken', [], { ...as(2), ratePerSecond: 5000 })
+  await registerApp(stack, 'mistaken', [], { ...clients.as(2), ratePerSecond: 5000 })
   for (let n = 0; n < 200; n += 1)
     await stack.api.putChannel('mistaken', `d${n}`, {
-      uri: `https://db5p.notify.windows.com/?token=ok.${sidOf(3)}.mistaken-${n}`,
+      uri: `https://db5p.notify.windows.com/?token=ok.${clients.sid(3)}.mistaken-${n}`,
     })
-  await registerApp(stack, 'bystander', times(2000), as(3))
+  await registerApp(stack, 'bystander', times(2000), clients.as(3))
   const { id } = await stack.api.createCampaign('mistaken', tile)
   const other = await finished(stack, (await stack.api.createCampaign('bystander', tile)).id)
   expect(some(other.totals)).toEqual({ accepted: 2000 })
@@ -76,23 +57,23 @@ test('a token that belongs to another app gets 403 and opens the breaker of its 
   expect((await stack.api.app('bystander')).breaker).toBeUndefined()
   expect(await stack.api.campaign(id)).toMatchObject({ state: 'sending', reason: 'breaker' })
   // Each worker needs its fifty answers to know; what is under way then comes on top.
-  expect((await client(2)).posts).toBeLessThan(200)
+  expect((await clients.counts(2)).posts).toBeLessThan(200)
   await stack.api.cancelCampaign(id)
   await finished(stack, id)
 })
 
 test('whoever is gone is not posted to again', async () => {
-  await registerApp(stack, 'leavers', ['ok', 'gone', 'unknown', 'ok'], as(4))
+  await registerApp(stack, 'leavers', ['ok', 'gone', 'unknown', 'ok'], clients.as(4))
   await finished(stack, (await stack.api.createCampaign('leavers', tile)).id)
   const second = await stack.api.createCampaign('leavers', { ...tile, notification: { type: 'badge', value: 2 } })
   expect(await finished(stack, second.id)).toMatchObject({ audienceSize: 2 })
-  const posts = await postsOf('leavers')
+  const posts = await clients.postsOf('leavers')
   expect(posts.filter(({ token }) => /^(gone|unknown)/.test(token)).map((one) => one.posts)).toEqual([1, 1])
 })
 
 test('a 410 without a header of WNS removes nobody', async () => {
-  await registerApp(stack, 'boxed', ['gone', 'gone', 'ok'], { ...as(5), maxAttempts: 1 })
-  await faults(5, { bare: true })
+  await registerApp(stack, 'boxed', ['gone', 'gone', 'ok'], { ...clients.as(5), maxAttempts: 1 })
+  await clients.faults({ 5: { bare: true } })
   const campaign = await finished(stack, (await stack.api.createCampaign('boxed', tile)).id)
   await well()
   expect(campaign.totals.dead).toBe(0)
@@ -107,8 +88,8 @@ test.each([
   async (_, retryAfter) => {
     const app = `asked-${typeof retryAfter}`
     const n = typeof retryAfter === 'number' ? 6 : 7
-    await registerApp(stack, app, times(400), { ...as(n), ratePerSecond: 1000 })
-    await faults(n, { rateCap: { perSecond: 0, status: 406, retryAfter } })
+    await registerApp(stack, app, times(400), { ...clients.as(n), ratePerSecond: 1000 })
+    await clients.faults({ [n]: { rateCap: { perSecond: 0, status: 406, retryAfter } } })
     const { id } = await stack.api.createCampaign(app, tile)
     const { throttledUntil = '' } = await until('the app to rest', async () => {
       const now = await stack.api.app(app)
@@ -117,10 +98,10 @@ test.each([
     expect((await stack.api.campaign(id)).reason).toBe('throttled')
     // Posts that were permitted before that may still be under way.
     const under = await until('them to be answered', async () => {
-      const { posts } = await client(n)
+      const { posts } = await clients.counts(n)
       return Date.now() > Date.parse(throttledUntil) - 700 ? posts : undefined
     })
-    const before = await client(n)
+    const before = await clients.counts(n)
     expect(before.posts).toBe(under)
     expect(before.posts).toBeLessThan(200)
     await well()
@@ -130,11 +111,11 @@ test.each([
 )
 
 test('one answer of 500 in twenty costs one post in ten at most, and nobody is lost', async () => {
-  await registerApp(stack, 'sporadic', times(2000, 'flaky-5'), { ...as(8), maxAttempts: 6 })
+  await registerApp(stack, 'sporadic', times(2000, 'flaky-5'), { ...clients.as(8), maxAttempts: 6 })
   expect(some((await finished(stack, (await stack.api.createCampaign('sporadic', tile)).id)).totals)).toEqual({
     accepted: 2000,
   })
-  const posts = await postsOf('sporadic')
+  const posts = await clients.postsOf('sporadic')
   expect(posts.reduce((sum, one) => sum + one.posts, 0)).toBeLessThan(2200)
   expect(Math.max(...posts.map((one) => one.posts))).toBeLessThanOrEqual(6)
 })
@@ -142,10 +123,10 @@ test('one answer of 500 in twenty costs one post in ten at most, and nobody is l
 test('a host that answers 503 rests, and the others do not wait for it', async () => {
   // Every fourth channel is on the first host.
   const behaviours = Array.from({ length: 4000 }, (_, n) => (n % 4 === 0 ? 'unavailable' : 'ok'))
-  await registerApp(stack, 'one-host', behaviours, { ...as(9), maxAttempts: 6 })
+  await registerApp(stack, 'one-host', behaviours, { ...clients.as(9), maxAttempts: 6 })
   const { id } = await stack.api.createCampaign('one-host', tile)
   await until('the other hosts to be done', async () => ((await accepted(id)) === 3000 ? true : undefined))
-  const ill = (await postsOf('one-host')).filter(({ token }) => token.startsWith('unavailable'))
+  const ill = (await clients.postsOf('one-host')).filter(({ token }) => token.startsWith('unavailable'))
   // A breaker a worker: what was in flight, then one probe in five seconds.
   expect(ill.reduce((sum, one) => sum + one.posts, 0)).toBeLessThan(1000)
   await stack.api.cancelCampaign(id)
@@ -153,11 +134,11 @@ test('a host that answers 503 rests, and the others do not wait for it', async (
 })
 
 test('when WNS becomes slow, lanes are all that is under way, and nobody is lost', async () => {
-  await registerApp(stack, 'slower', times(3000), { ...as(10), ratePerSecond: 3000 })
-  await faults(10, { latencyMs: 20 })
+  await registerApp(stack, 'slower', times(3000), { ...clients.as(10), ratePerSecond: 3000 })
+  await clients.faults({ 10: { latencyMs: 20 } })
   const { id } = await stack.api.createCampaign('slower', tile)
   await until('some to be sent', async () => ((await accepted(id)) > 200 ? true : undefined))
-  await faults(10, { latencyMs: 2000 })
+  await clients.faults({ 10: { latencyMs: 2000 } })
   const before = await accepted(id)
   await until('slow answers', async () => ((await accepted(id)) > before + 300 ? true : undefined))
   const lanes = await Promise.all(
@@ -169,10 +150,10 @@ test('when WNS becomes slow, lanes are all that is under way, and nobody is lost
 })
 
 test('while the token service is away the app waits, and goes on soon after it is back', async () => {
-  await registerApp(stack, 'tokenless', times(300), as(11))
-  await faults(11, { token: { mode: 'error' } })
+  await registerApp(stack, 'tokenless', times(300), clients.as(11))
+  await clients.faults({ 11: { token: { mode: 'error' } } })
   const { id } = await stack.api.createCampaign('tokenless', tile)
-  await until('it to be asked in vain', async () => ((await client(11)).tokenRequests > 0 ? true : undefined))
+  await until('it to be asked in vain', async () => ((await clients.counts(11)).tokenRequests > 0 ? true : undefined))
   expect(await accepted(id)).toBe(0)
   expect((await stack.api.app('tokenless')).breaker).toBeUndefined()
   await well()
@@ -185,17 +166,17 @@ const aSecond = async (): Promise<number> => {
   return (performance.now() - sinceMs) / 1000
 }
 const postsPerSecond = async (n: number): Promise<number> => {
-  const { posts } = await client(n)
+  const { posts } = await clients.counts(n)
   const seconds = await aSecond()
-  return ((await client(n)).posts - posts) / seconds
+  return ((await clients.counts(n)).posts - posts) / seconds
 }
 
 test('a rate that is changed counts within a second, without a restart', async () => {
-  await registerApp(stack, 'adjusted', times(30_000), { ...as(12), ratePerSecond: 100, burst: 10 })
+  await registerApp(stack, 'adjusted', times(30_000), { ...clients.as(12), ratePerSecond: 100, burst: 10 })
   const { id } = await stack.api.createCampaign('adjusted', tile)
   await until('some to be sent', async () => ((await accepted(id)) > 50 ? true : undefined))
   const change = (ratePerSecond: number): Promise<unknown> =>
-    stack.api.putApp('adjusted', { ...as(12), ratePerSecond, burst: 10 })
+    stack.api.putApp('adjusted', { ...clients.as(12), ratePerSecond, burst: 10 })
   await change(1000)
   await aSecond()
   expect(await postsPerSecond(12)).toBeGreaterThan(500)
@@ -208,7 +189,7 @@ test('a rate that is changed counts within a second, without a restart', async (
 
 test('going faster than the guideline is counted for each campaign that does', async () => {
   await registerApp(stack, 'hasty', times(10), {
-    ...as(13),
+    ...clients.as(13),
     genericIntervalSeconds: 0,
     allowFasterThanGuideline: { reason: 'a ticker that its users asked for' },
   })

@@ -2,6 +2,7 @@ import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
+import { SimulatedClients } from './clients.ts'
 import { finished, letGo, metric, registerApp, some, tile, times, until } from './support.ts'
 
 // What a sender does when WNS is unhappy, and what keeps it from making WNS unhappy. Each app has a client of its own,
@@ -9,9 +10,11 @@ import { finished, letGo, metric, registerApp, some, tile, times, until } from '
 
 let stack: TestStack
 let workers: StackWorker[]
+let clients: SimulatedClients
 
 beforeAll(async () => {
   stack = await startTestStack()
+  clients = new SimulatedClients(stack)
   workers = [
     await stack.startWorker({ WNS_FANOUT_LOCK_MS: '4000' }),
     await stack.startWorker({ WNS_FANOUT_LOCK_MS: '4000' }),
@@ -21,38 +24,19 @@ afterAll(async () => {
   await stack[Symbol.asyncDispose]()
 })
 
-const sidOf = (n: number): string => `S-1-15-2-${n}-1-1-1-1-1-1`
-const credentials = (n: number): Record<string, unknown> => ({
-  credentials: { kind: 'store', packageSid: sidOf(n), clientSecret: 'polite-secret' },
-})
-const faults = (clients: Record<number, unknown>): Promise<unknown> =>
-  stack.control('PUT', '/v1/faults', {
-    clients: Object.fromEntries(Object.entries(clients).map(([n, fault]) => [sidOf(Number(n)), fault])),
-  })
-
-interface PerClient {
-  readonly posts: number
-  readonly tokenRequests: number
-  readonly peakPerSecond: number
-}
-const client = async (n: number): Promise<PerClient> => {
-  const { perClient } = (await stack.control('GET', '/v1/stats')) as { perClient: Record<string, PerClient> }
-  return perClient[sidOf(n)] ?? { posts: 0, tokenRequests: 0, peakPerSecond: 0 }
-}
-
 test('a payload that everybody refuses stops after hundreds of posts', async () => {
-  await registerApp(stack, 'refused', times(20_000), credentials(1))
-  await faults({ 1: { always: 413 } })
+  await registerApp(stack, 'refused', times(20_000), clients.as(1))
+  await clients.faults({ 1: { always: 413 } })
   const campaign = await finished(stack, (await stack.api.createCampaign('refused', tile)).id)
   expect(campaign).toMatchObject({ state: 'halted', reason: 'breaker' })
   expect(campaign.totals.rejected).toBeGreaterThanOrEqual(50)
   expect(campaign.totals.rejected + campaign.totals.cancelled).toBe(20_000)
-  expect((await client(1)).posts).toBeLessThan(1000)
+  expect((await clients.counts(1)).posts).toBeLessThan(1000)
 })
 
 test('when everybody seems to be gone, the campaign halts and the registry is kept', async () => {
-  await registerApp(stack, 'gone', times(5000), credentials(2))
-  await faults({ 2: { always: 404 } })
+  await registerApp(stack, 'gone', times(5000), clients.as(2))
+  await clients.faults({ 2: { always: 404 } })
   const campaign = await finished(stack, (await stack.api.createCampaign('gone', tile)).id)
   expect(campaign).toMatchObject({ state: 'halted', reason: 'mass-removal' })
   expect((await stack.api.app('gone')).channels).toBeGreaterThan(4000)
@@ -63,7 +47,7 @@ test('a canary that fails too often halts the campaign, one that does not lets i
     stack,
     'canary',
     [...Array.from({ length: 512 }, (_, n) => (n % 5 < 2 ? 'badheader' : 'ok')), ...times(4000)],
-    credentials(3),
+    clients.as(3),
   )
   const failing = await stack.api.createCampaign('canary', { ...tile, canary: { size: 500, maxFailureShare: 0.3 } })
   expect(await finished(stack, failing.id)).toMatchObject({
@@ -71,14 +55,14 @@ test('a canary that fails too often halts the campaign, one that does not lets i
     reason: 'canary',
     totals: { accepted: 306, rejected: 206, cancelled: 4000 },
   })
-  await registerApp(stack, 'canary-sings', times(3000), credentials(4))
+  await registerApp(stack, 'canary-sings', times(3000), clients.as(4))
   const sound = await stack.api.createCampaign('canary-sings', { ...tile, canary: { size: 500, maxFailureShare: 0.3 } })
   expect(some((await finished(stack, sound.id)).totals)).toEqual({ accepted: 3000 })
 })
 
 test('a campaign that fails more than its owner will have halts', async () => {
   const behaviours = Array.from({ length: 6000 }, (_, n) => (n % 4 === 0 ? 'badheader' : 'ok'))
-  await registerApp(stack, 'share', behaviours, credentials(5))
+  await registerApp(stack, 'share', behaviours, clients.as(5))
   const { id } = await stack.api.createCampaign('share', { ...tile, maxFailureShare: 0.1 })
   const campaign = await finished(stack, id)
   expect(campaign).toMatchObject({ state: 'halted', reason: 'failure-share' })
@@ -86,9 +70,9 @@ test('a campaign that fails more than its owner will have halts', async () => {
 })
 
 test('an app whose every token is rejected rests with a reason, and others do not notice', async () => {
-  await registerApp(stack, 'rejected', times(3000), credentials(6))
-  await registerApp(stack, 'unharmed', times(1000), credentials(7))
-  await faults({ 6: { always: 401 } })
+  await registerApp(stack, 'rejected', times(3000), clients.as(6))
+  await registerApp(stack, 'unharmed', times(1000), clients.as(7))
+  await clients.faults({ 6: { always: 401 } })
   const { id } = await stack.api.createCampaign('rejected', tile)
   const other = await stack.api.createCampaign('unharmed', tile)
   expect((await finished(stack, other.id)).totals.accepted).toBe(1000)
@@ -99,30 +83,30 @@ test('an app whose every token is rejected rests with a reason, and others do no
   expect(app.breaker?.reason).toContain('401')
   await letGo(stack, 'rejected', id)
   expect(await stack.api.campaign(id)).toMatchObject({ state: 'sending', reason: 'breaker', totals: { pending: 3000 } })
-  const posts = await posted('rejected')
-  expect(Math.max(...posts)).toBeLessThanOrEqual(2)
-  expect((await client(6)).tokenRequests).toBeLessThanOrEqual(3)
+  const posts = await clients.postsOf('rejected')
+  expect(Math.max(...posts.map((each) => each.posts))).toBeLessThanOrEqual(2)
+  expect((await clients.counts(6)).tokenRequests).toBeLessThanOrEqual(3)
   await stack.api.cancelCampaign(id)
   await finished(stack, id)
-  await faults({})
+  await clients.faults({})
 })
 
 test('bad credentials open the breaker with what to do, and new ones close it', async () => {
   await registerApp(stack, 'misled', times(50), {
-    credentials: { kind: 'store', packageSid: sidOf(8), clientSecret: 'bad-secret' },
+    credentials: { kind: 'store', packageSid: clients.sid(8), clientSecret: 'bad-secret' },
   })
   const { id } = await stack.api.createCampaign('misled', tile)
   await until('the breaker to open', async () => (await stack.api.app('misled')).breaker)
   expect((await stack.api.campaign(id)).reason).toBe('breaker')
   await stack.api.putApp('misled', {
-    credentials: { kind: 'store', packageSid: sidOf(8), clientSecret: 'good-secret' },
+    credentials: { kind: 'store', packageSid: clients.sid(8), clientSecret: 'good-secret' },
     ratePerSecond: 1000,
   })
   expect(some((await finished(stack, id, 90_000)).totals)).toEqual({ accepted: 50 })
 }, 120_000)
 
 test('a campaign can be spread over a time', async () => {
-  await registerApp(stack, 'paced', times(1500), credentials(9))
+  await registerApp(stack, 'paced', times(1500), clients.as(9))
   const startedMs = performance.now()
   const { id } = await stack.api.createCampaign('paced', { ...tile, pace: { overSeconds: 6 } })
   await until('a third of the time', () => (performance.now() - startedMs > 2000 ? true : undefined))
@@ -134,17 +118,17 @@ test('a campaign can be spread over a time', async () => {
 })
 
 test('a host that is away rests, the others go on, and its recipients are not lost', async () => {
-  await registerApp(stack, 'hosts', times(2000), { ...credentials(10), maxAttempts: 6 })
-  await stack.control('PUT', '/v1/faults', { clients: { [sidOf(10)]: { always: 503 } } })
+  await registerApp(stack, 'hosts', times(2000), { ...clients.as(10), maxAttempts: 6 })
+  await stack.control('PUT', '/v1/faults', { clients: { [clients.sid(10)]: { always: 503 } } })
   const { id } = await stack.api.createCampaign('hosts', tile)
-  await until('some 503', async () => ((await client(10)).posts > 60 ? true : undefined))
-  await faults({})
+  await until('some 503', async () => ((await clients.counts(10)).posts > 60 ? true : undefined))
+  await clients.faults({})
   expect(some((await finished(stack, id, 90_000)).totals)).toEqual({ accepted: 2000 })
 }, 120_000)
 
 test('of five campaigns posted in one interval, the first and the newest go', async () => {
   await registerApp(stack, 'weather', times(20), {
-    ...credentials(11),
+    ...clients.as(11),
     genericIntervalSeconds: 3,
     allowFasterThanGuideline: { reason: 'test' },
   })
@@ -164,8 +148,8 @@ test('of five campaigns posted in one interval, the first and the newest go', as
 })
 
 test('throttled by 406: the rate gives way, nothing is lost, and the metric tells why', async () => {
-  await registerApp(stack, 'capped', times(1500), { ...credentials(12), ratePerSecond: 400, burst: 20 })
-  await faults({ 12: { rateCap: { perSecond: 200, status: 406, retryAfter: 1 } } })
+  await registerApp(stack, 'capped', times(1500), { ...clients.as(12), ratePerSecond: 400, burst: 20 })
+  await clients.faults({ 12: { rateCap: { perSecond: 200, status: 406, retryAfter: 1 } } })
   const { id } = await stack.api.createCampaign('capped', tile)
   await until('the rate to give way', async () => {
     const { effectiveRatePerSecond } = await stack.api.app('capped')
@@ -179,12 +163,12 @@ test('throttled by 406: the rate gives way, nothing is lost, and the metric tell
     0,
   )
   expect(retries).toBeGreaterThan(0)
-  await faults({})
+  await clients.faults({})
 }, 120_000)
 
 test('a small campaign of one app does not wait for a huge one of another', async () => {
-  await registerApp(stack, 'huge', times(20_000), { ...credentials(13), ratePerSecond: 1000, burst: 100 })
-  await registerApp(stack, 'small', times(500), { ...credentials(14), ratePerSecond: 3000, burst: 300 })
+  await registerApp(stack, 'huge', times(20_000), { ...clients.as(13), ratePerSecond: 1000, burst: 100 })
+  await registerApp(stack, 'small', times(500), { ...clients.as(14), ratePerSecond: 3000, burst: 300 })
   const huge = await stack.api.createCampaign('huge', tile)
   await until('the huge one to be under way', async () =>
     (await stack.api.campaign(huge.id)).totals.accepted > 500 ? true : undefined,
@@ -196,14 +180,3 @@ test('a small campaign of one app does not wait for a huge one of another', asyn
   await stack.api.cancelCampaign(huge.id)
   await finished(stack, huge.id)
 })
-
-/** How often each channel of an app was posted to. */
-const posted = async (app: string): Promise<number[]> => {
-  const text = await (await request(`${stack.simulator.control}/v1/posts`)).body.text()
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as { token: string; posts: number })
-    .filter(({ token }) => token.includes(`.${app}-`))
-    .map(({ posts }) => posts)
-}
