@@ -1,5 +1,5 @@
 import type { FanoutEvent, Outcome, PreparedMessage, RetryReason } from '@wns-fanout/domain'
-import { bodyFor, code, codeOf, isTerminal, splitChannelUri } from '@wns-fanout/domain'
+import { bodyFor, MAX_PAYLOAD_BYTES, code, codeOf, isTerminal, splitChannelUri } from '@wns-fanout/domain'
 import type { BatchRef, BatchTerms, Checkpoint, CheckpointAnswer, OpenBatch } from '@wns-fanout/state'
 import { TokenRefused } from '@wns-fanout/state'
 import type { AppGate } from './app-gate.ts'
@@ -237,7 +237,7 @@ export class BatchRun {
     const vars = text === undefined || text === '' ? undefined : (JSON.parse(text) as Record<string, string>)
     const locale = this.#opened.locales[position]
     const body = bodyFor(message, vars, locale === '' ? undefined : locale)
-    return body.byteLength > 5000 || body.byteLength === 0 ? null : body
+    return body.byteLength > MAX_PAYLOAD_BYTES || body.byteLength === 0 ? null : body
   }
 
   readonly #answered = (position: number, outcome: Outcome, durationMs: number): void => {

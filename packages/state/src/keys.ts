@@ -91,10 +91,6 @@ export class Keys {
   vars(app: AppId | string, page: number): string {
     return `${this.base(app)}vars:${page}`
   }
-  /** bitmap over ordinals: whose locale it is; only where used. */
-  locale(app: AppId | string, locale: string): string {
-    return `${this.base(app)}locale:${locale}`
-  }
   /** string of 4 bytes a slot, big endian: second (Redis time) of the last generic update of that type. */
   stamp(app: AppId | string, type: string, page: number): string {
     return `${this.base(app)}stamp:${type}:${page}`
