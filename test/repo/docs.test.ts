@@ -64,7 +64,7 @@ test.each(variables)('$name is documented with its default and its meaning', (va
 const asked = new Set(
   sources.flatMap((file) =>
     [
-      ...textOf(file).matchAll(/\b([A-Z][A-Z_]{2,}): (?:variable|portNumber)\(/g),
+      ...textOf(file).matchAll(/\b([A-Z][A-Z_]{2,}): (?:variable|portNumber|crashAtVariable)\(/g),
       ...textOf(file).matchAll(/\benv\['([A-Z_]+)'\]/g),
     ].map(([, name = '']) => name),
   ),

@@ -1,4 +1,5 @@
-import { baseConfig, variable } from '@wns-fanout/runtime'
+import { crashPoints } from '@wns-fanout/fanout'
+import { baseConfig, crashAtVariable, variable } from '@wns-fanout/runtime'
 import * as z from 'zod'
 
 const { WNS_FANOUT_LANES: _lanes, WNS_FANOUT_LOCK_MS: _lockMs, WNS_FANOUT_APPS: _apps, ...shared } = baseConfig
@@ -13,5 +14,6 @@ export const apiConfigSchema = z.object({
     usedBy: ['api'],
     secret: false,
   }),
+  WNS_CRASH_AT: crashAtVariable(crashPoints),
 })
 export type ApiConfig = z.infer<typeof apiConfigSchema>

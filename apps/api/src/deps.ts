@@ -1,5 +1,5 @@
 import type { AppId } from '@wns-fanout/domain'
-import type { Campaigns } from '@wns-fanout/fanout'
+import type { Campaigns, CrashPoints } from '@wns-fanout/fanout'
 import type { Logger } from '@wns-fanout/runtime'
 import type {
   ApiKeys,
@@ -22,7 +22,7 @@ export interface RateView {
 }
 
 /** What the API is made of; `start.ts` wires it once. */
-export interface ApiDeps {
+export interface ApiDeps extends CrashPoints {
   readonly logger: Logger
   readonly apps: AppStore
   readonly registry: Registry

@@ -1,5 +1,5 @@
 import type { Lifecycle, Logger, Readiness } from '@wns-fanout/runtime'
-import { createMetrics, listenProblem, startOpsServer } from '@wns-fanout/runtime'
+import { crashAt, createMetrics, listenProblem, startOpsServer } from '@wns-fanout/runtime'
 import type { RedisConnection } from '@wns-fanout/state'
 import {
   closeRedis,
@@ -63,6 +63,7 @@ export const startApi = async (options: StartOptions): Promise<{ readonly api: s
     keyring,
     logger,
     env,
+    reached: crashAt(config.WNS_CRASH_AT),
     askToken: (credentials) => requestToken(credentials, transport, { signal: life.signal }),
   })
   life.onStop('queues', close)

@@ -1,3 +1,4 @@
+import type { CrashPoints } from '@wns-fanout/fanout'
 import { Campaigns, conditionOf, Queues } from '@wns-fanout/fanout'
 import type { Logger } from '@wns-fanout/runtime'
 import type { AppRecord, Keyring, Keys, RedisConnection, RevealedCredentials } from '@wns-fanout/state'
@@ -17,7 +18,7 @@ import type { TokenAnswer } from '@wns-fanout/wns'
 import type { ApiDeps, RateView } from './deps.ts'
 import { verifyCredentials } from './verify.ts'
 
-export interface WireOptions {
+export interface WireOptions extends CrashPoints {
   readonly redis: RedisConnection
   readonly keys: Keys
   readonly keyring: Keyring
@@ -29,7 +30,7 @@ export interface WireOptions {
 }
 
 /** Everything that the API is made of, on one connection; `close` ends what was opened here. */
-export const wire = ({ redis, keys, keyring, logger, env, askToken }: WireOptions) => {
+export const wire = ({ redis, keys, keyring, logger, env, askToken, reached }: WireOptions) => {
   const queues = new Queues(redis, keys, (queue, error) => logger.debug({ queue, err: error }, 'queue'))
   const apps = new AppStore(redis, keys, keyring, { env })
   const registry = new Registry(redis, keys)
@@ -52,6 +53,7 @@ export const wire = ({ redis, keys, keyring, logger, env, askToken }: WireOption
     ledger: new Ledger(redis, keys),
     queues,
     condition: conditionOf(apps, permits),
+    reached,
   })
   const deps: ApiDeps = {
     logger,
@@ -64,6 +66,7 @@ export const wire = ({ redis, keys, keyring, logger, env, askToken }: WireOption
     apiKeys: new ApiKeys(redis, keys),
     idempotency: new Idempotency(redis, keys),
     rateOf,
+    reached,
     verifyCredentials: verifyCredentials(apps, askToken),
   }
   return { deps, close: () => queues.close() }

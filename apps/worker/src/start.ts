@@ -1,11 +1,17 @@
 import type { FanoutWorker } from '@wns-fanout/fanout'
 import type { Lifecycle, Logger, Metrics, OpsServer } from '@wns-fanout/runtime'
-import { createLifecycle, createLogger, createMetrics, exitWhenParentGone, startOpsServer } from '@wns-fanout/runtime'
+import {
+  crashAt,
+  createLifecycle,
+  createLogger,
+  createMetrics,
+  exitWhenParentGone,
+  startOpsServer,
+} from '@wns-fanout/runtime'
 import type { RedisConnection } from '@wns-fanout/state'
 import { closeRedis, connectRedis, readKeyringFile, waitForFitRedis } from '@wns-fanout/state'
 import type { WorkerConfig } from './config.ts'
 import { workerConfig } from './config.ts'
-import { crashAt } from './crash-at.ts'
 import { redisSilent } from './redis-silence.ts'
 import { reporter } from './report.ts'
 import { wire } from './wire.ts'

@@ -65,6 +65,7 @@ export const wire = async (options: WireOptions): Promise<FanoutWorker> => {
     ...stores,
     registry: new Registry(redis, keys),
     condition: conditionOf(apps, permits),
+    reached,
   })
   const limits = new Map<AppId, RateLimit>()
   const identities = new Map<AppId, string>()

@@ -23,6 +23,7 @@ import type {
   Registry,
 } from '@wns-fanout/state'
 import { memoryShare } from '@wns-fanout/state'
+import type { CrashPoints } from './crash-points.ts'
 import { writeRecipientsOf } from './failed-of.ts'
 import { guardSecondsOf, isPersonal, LISTED_WITHOUT_PLACEHOLDER } from './guard.ts'
 import type { Queues } from './queues.ts'
@@ -31,7 +32,7 @@ import { results } from './results.ts'
 import type { AppCondition } from './view.ts'
 import { viewOf } from './view.ts'
 
-export interface CampaignsDeps {
+export interface CampaignsDeps extends CrashPoints {
   readonly redis: RedisConnection
   readonly keys: Keys
   readonly apps: AppStore
@@ -89,6 +90,7 @@ export class Campaigns {
       )
     const id = idempotencyKey === undefined ? newCampaignId() : await this.#idFor(app.app, idempotencyKey)
     const definition = define(app, request, id, parent)
+    this.#deps.reached?.('campaign-admitted')
     const answer = await this.#deps.campaigns.create({
       definition,
       policy: request.overLimit ?? 'reject',
@@ -97,9 +99,11 @@ export class Campaigns {
       expiresAtMs: instant(request.expiresAt),
     })
     if (answer.kind !== 'created') throw await this.#guardProblem(definition, answer.kind, answer.admissibleAtMs)
+    this.#deps.reached?.('campaign-stored')
     if (answer.superseded !== undefined)
       await this.#deps.campaigns.steer(app.app, answer.superseded, 'cancelled', 'superseded')
     if (!isTerminal(answer.state)) await this.#ask('launch', definition.app, definition.id, answer.startAtMs)
+    this.#deps.reached?.('launch-asked')
     return this.#view(definition.app, definition.id)
   }
 

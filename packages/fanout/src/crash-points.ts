@@ -3,6 +3,14 @@
  * that is told of each place as it is reached, and end the process there; without one they cost nothing.
  */
 export const crashPoints = [
+  /** A campaign was asked for, and nothing of it is stored. */
+  'campaign-admitted',
+  /** The campaign is stored, its launch is not in the queue. */
+  'campaign-stored',
+  /** The launch is in the queue, the answer is not kept for a repeat of the request. */
+  'launch-asked',
+  /** The answer is kept, whoever asked did not get it. */
+  'answer-kept',
   /** The audience is frozen, nothing is planned. */
   'audience-frozen',
   /** Batches are written down, none has a job. */

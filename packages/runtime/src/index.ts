@@ -1,6 +1,7 @@
 /** How a process is configured, watched and stopped. */
 export { type Variable, baseConfig, variables, variablesOf } from './base-config.ts'
 export { ConfigError, type ConfigProblem, type VariableNotes, readConfig, variable } from './config.ts'
+export { crashAt, crashAtVariable } from './crash-at.ts'
 export { serializeError } from './error-fields.ts'
 export { type Lifecycle, type StopReport, type StopStep, createLifecycle } from './lifecycle.ts'
 export { type Logger, type LoggerOptions, createLogger } from './logger.ts'

@@ -22,7 +22,10 @@ export type Idempotent =
   | { readonly kind: 'mismatch' }
 
 export interface IdempotencyOptions {
-  /** How long a request may take, and another with the same key waits for it. Default 30 s. */
+  /**
+   * How long a request holds its key, and another with the same key waits for it: what a process that died makes its
+   * client wait at the most. One that takes longer need not fear a second one: a key means one campaign. Default 10 s.
+   */
   readonly runMs?: number
   readonly pollMs?: number
 }
@@ -36,7 +39,7 @@ export class Idempotency {
   readonly #runMs: number
   readonly #pollMs: number
 
-  constructor(redis: RedisConnection, keys: Keys, { runMs = 30_000, pollMs = 100 }: IdempotencyOptions = {}) {
+  constructor(redis: RedisConnection, keys: Keys, { runMs = 10_000, pollMs = 100 }: IdempotencyOptions = {}) {
     this.#redis = redis
     this.#keys = keys
     this.#runMs = runMs
@@ -45,7 +48,7 @@ export class Idempotency {
 
   /**
    * @param requestHash a hash of what was asked for
-   * Throws the Problem `unavailable` when a request with the same key is still under way after 30 s.
+   * Throws the Problem `unavailable` when a request with the same key is still under way after `runMs`.
    */
   async begin(app: AppId, key: string, requestHash: string, signal?: AbortSignal): Promise<Idempotent> {
     const record = this.#keys.idempotency(app, key)

@@ -98,6 +98,7 @@ export const campaignRoutes = (app: FastifyInstance, deps: ApiDeps, progress: Pr
       }
       const answer = await answerOnce(deps.idempotency, { app: params.app, key, request: body }, create)
       if (answer.replayed) reply.header('idempotency-replayed', 'true')
+      else deps.reached?.('answer-kept')
       return reply.code(answer.status).type(jsonType).serializer(asIs).send(answer.body)
     },
   )

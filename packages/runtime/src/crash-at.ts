@@ -1,0 +1,29 @@
+import { z } from 'zod'
+import { variable } from './config.ts'
+
+/** The variable by which tests end a process at one of its crash points: `<point>:<nth>`. */
+export function crashAtVariable<Point extends string>(points: readonly Point[]) {
+  return variable(z.templateLiteral([z.enum(points), ':', z.int().min(1)]).optional(), {
+    wanted: '<crash point>:<n>, the points being those of test/chaos/README.md',
+    example: `${points[0] ?? ''}:1`,
+    meaning: 'For tests only: the process kills itself when it comes to this point for the nth time.',
+    usedBy: ['api', 'worker'],
+  })
+}
+
+/**
+ * For tests of what a crash leaves behind: the process kills itself, without a chance to clean up, when it reaches the
+ * crash point for the nth time.
+ *
+ * @param where `<crash point>:<nth>`, or undefined for a process that does not
+ */
+export function crashAt(where: string | undefined): ((point: string) => void) | undefined {
+  if (where === undefined) return undefined
+  const [fatal, nth] = where.split(':')
+  let left = Number(nth)
+  return (point) => {
+    if (point !== fatal) return
+    left -= 1
+    if (left === 0) process.kill(process.pid, 'SIGKILL')
+  }
+}
