@@ -1,14 +1,15 @@
 import { crashCases, crashOnce } from './crash.ts'
+import { apiScenarios } from './scenarios/api.ts'
 import { processScenarios } from './scenarios/process.ts'
 import { producerScenarios } from './scenarios/producer.ts'
 import { redisScenarios } from './scenarios/redis.ts'
 import type { Scenario } from './scenarios/scenario.ts'
-import { LOCK_MS, mend } from './scenarios/scenario.ts'
+import { LOCK_MS, bothDeliveries, mend } from './scenarios/scenario.ts'
 import type { ChaosSystem } from './system.ts'
 import { startChaosSystem } from './system.ts'
 
 const crashScenarios: readonly Scenario[] = crashCases.flatMap((crash) =>
-  (['at-least-once', 'at-most-once'] as const).map((delivery) => ({
+  bothDeliveries.map((delivery) => ({
     id: `P2-${crash.point}`,
     what: `the only worker dies at ${crash.point}, ${delivery}`,
     async run(system: ChaosSystem, app: string) {
@@ -23,6 +24,7 @@ const crashScenarios: readonly Scenario[] = crashCases.flatMap((crash) =>
 export const catalogue: readonly Scenario[] = [
   ...processScenarios,
   ...crashScenarios,
+  ...apiScenarios,
   ...redisScenarios,
   ...producerScenarios,
 ]

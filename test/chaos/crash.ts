@@ -4,7 +4,8 @@ import type { Verdict } from './judge.ts'
 import { judge } from './judge.ts'
 import { eventually, finishedCampaign, launchCampaign, registerChannels, settledCount } from './load.ts'
 import { HEALTHY } from './nemesis.ts'
-import type { ChaosSystem, ChaosWorker } from './system.ts'
+import type { ChaosProcess } from './process.ts'
+import type { ChaosSystem } from './system.ts'
 
 export interface CrashCase {
   readonly point: CrashPoint
@@ -81,7 +82,7 @@ export const crashOnce = async (
   return judge(system, [campaign])
 }
 
-const dieAt = async (worker: ChaosWorker, point: CrashPoint, nth: number): Promise<void> => {
+const dieAt = async (worker: ChaosProcess, point: CrashPoint, nth: number): Promise<void> => {
   // It may die before it can say that it is ready.
   await worker.start({ WNS_CRASH_AT: `${point}:${nth}` }).catch(() => {})
   const signal = await worker.ended()

@@ -1,7 +1,7 @@
 import { type Server, type Socket, connect, createServer } from 'node:net'
 
 /**
- * What a network between a worker and Redis can do to it:
+ * What a network between a process and Redis can do to it:
  *
  * - `blackhole` swallows both directions and keeps the sockets; what was swallowed stays lost
  * - `hold` keeps both directions back and delivers them late, as TCP does after a short partition
@@ -17,6 +17,8 @@ export type NetworkFault =
 
 export interface FaultProxy {
   readonly port: number
+  /** New connections go to another port of 127.0.0.1; `reset` the old ones to move them all. */
+  retarget(port: number): void
   set(fault: NetworkFault): void
   /** Reset every connection now; new ones follow the fault in force. */
   reset(): void
@@ -26,9 +28,10 @@ export interface FaultProxy {
 const PASS: NetworkFault = { kind: 'pass' }
 
 /** A TCP proxy on 127.0.0.1 in front of another port of 127.0.0.1. */
-export const startFaultProxy = async (targetPort: number): Promise<FaultProxy> => {
+export const startFaultProxy = async (firstTarget: number): Promise<FaultProxy> => {
   const pairs = new Set<Pair>()
   let fault: NetworkFault = PASS
+  let targetPort = firstTarget
   const server = createServer((down) => {
     if (fault.kind === 'refuse') {
       down.resetAndDestroy()
@@ -45,6 +48,9 @@ export const startFaultProxy = async (targetPort: number): Promise<FaultProxy> =
   return {
     port,
     reset,
+    retarget(to) {
+      targetPort = to
+    },
     set(next) {
       fault = next
       if (next.kind === 'refuse') reset()

@@ -1,12 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { NetworkFault } from './fault-proxy.ts'
 import type { Dice } from './random.ts'
-import type { ChaosSystem, ChaosWorker } from './system.ts'
+import type { ChaosProcess } from './process.ts'
+import type { ChaosSystem } from './system.ts'
 
 /** A healthy WNS here takes a few milliseconds, so that posts are under way whenever something breaks. */
 export const HEALTHY = { latencyMs: 5 }
 
-export type Act = 'kill' | 'terminate' | 'freeze' | 'network' | 'reset' | 'redis' | 'wns'
+export type Act = 'kill' | 'terminate' | 'freeze' | 'network' | 'reset' | 'api' | 'redis' | 'wns'
 
 const times = (count: number, act: Act): Act[] => Array.from({ length: count }, () => act)
 
@@ -16,6 +17,7 @@ const EVERYTHING: readonly Act[] = [
   ...times(4, 'network'),
   ...times(1, 'reset'),
   ...times(1, 'terminate'),
+  ...times(2, 'api'),
   ...times(2, 'redis'),
   ...times(3, 'wns'),
 ]
@@ -24,14 +26,14 @@ export type NemesisCounts = Record<string, number>
 
 /**
  * Breaks one thing after another, as the dice say, until it is told to stop; then mends everything. Faults overlap: at
- * any moment a worker may be dead, frozen or cut off while Redis is down and WNS refuses.
+ * any moment the API and workers may be dead, frozen or cut off while Redis is down and WNS refuses.
  */
 export class Nemesis {
   readonly #system: ChaosSystem
   readonly #dice: Dice
   readonly #pauseMs: readonly [number, number]
   readonly #choices: readonly Act[]
-  readonly #busy = new Set<ChaosWorker>()
+  readonly #busy = new Set<ChaosProcess>()
   readonly #acts = new Set<Promise<void>>()
   readonly #stopping = new AbortController()
   readonly counts: NemesisCounts = {}
@@ -66,11 +68,7 @@ export class Nemesis {
     await Promise.all(this.#acts)
     await this.#system.redis.start()
     await this.#system.wns(HEALTHY)
-    for (const worker of this.#system.workers) {
-      worker.proxy.set({ kind: 'pass' })
-      worker.thaw()
-      await worker.start()
-    }
+    for (const each of [this.#system.apiProcess, ...this.#system.workers]) await each.mend()
   }
 
   async #strike(): Promise<void> {
@@ -114,6 +112,8 @@ export class Nemesis {
         })
       case 'reset':
         return this.#withWorker(async (worker) => worker.proxy.reset())
+      case 'api':
+        return this.#withApi()
       case 'redis':
         return this.#withRedis()
       case 'wns':
@@ -123,12 +123,27 @@ export class Nemesis {
     }
   }
 
-  #withWorker(act: (worker: ChaosWorker, ms: number) => Promise<void>): Promise<void> | undefined {
+  #withWorker(act: (worker: ChaosProcess, ms: number) => Promise<void>): Promise<void> | undefined {
     const worker = this.#dice.pick(this.#system.workers)
     const ms = this.#dice.between(200, this.#system.lockMs * 2)
     if (this.#busy.has(worker)) return undefined
     this.#busy.add(worker)
     return act(worker, ms).finally(() => this.#busy.delete(worker))
+  }
+
+  /** It dies, or its way to Redis is broken. */
+  #withApi(): Promise<void> | undefined {
+    const ms = this.#dice.between(200, 2000)
+    const fault = this.#dice.pick([undefined, this.#networkFault()])
+    const { apiProcess } = this.#system
+    if (this.#busy.has(apiProcess)) return undefined
+    this.#busy.add(apiProcess)
+    return (async () => {
+      if (fault === undefined) await apiProcess.kill()
+      else apiProcess.proxy.set(fault)
+      await this.#pause(ms)
+      await apiProcess.mend()
+    })().finally(() => this.#busy.delete(apiProcess))
   }
 
   #networkFault(): NetworkFault {

@@ -1,4 +1,6 @@
+import { crashPoints } from '@wns-fanout/fanout'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { catalogue } from './catalogue.ts'
 import { crashCases, crashOnce } from './crash.ts'
 import { chaosRun } from './run.ts'
 import type { ChaosSystem } from './system.ts'
@@ -20,6 +22,11 @@ test('under fire nobody is lost, totals are exact, and duplicates stay within th
   expect(run.broken).toEqual([])
   expect(run).toMatchObject({ lost: 0, counterError: 0, sentTwice: 0 })
   expect(run.takeovers).toBeGreaterThan(0)
+})
+
+test('every crash point has its row in the catalogue', () => {
+  const rows = new Set(catalogue.map(({ id }) => id))
+  expect(crashPoints.filter((point) => !rows.has(`P2-${point}`))).toEqual([])
 })
 
 let system: ChaosSystem

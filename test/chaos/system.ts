@@ -1,15 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { createClient } from '@wns-fanout/client'
 import type { Client } from '@wns-fanout/client'
-import type { Child, LocalRedis, TemporaryFolder } from '@wns-fanout/local'
-import { ensureKeyringFile, findRedis, freePort, startChild, startRedis, temporaryFolder } from '@wns-fanout/local'
+import type { TemporaryFolder } from '@wns-fanout/local'
+import { ensureKeyringFile, freePort, startChild, temporaryFolder } from '@wns-fanout/local'
 import { Keys, closeRedis, connectRedis } from '@wns-fanout/state'
 import type { RedisConnection } from '@wns-fanout/state'
 import { request } from 'undici'
-import type { FaultProxy } from './fault-proxy.ts'
-import { startFaultProxy } from './fault-proxy.ts'
+import { ChaosProcess } from './process.ts'
+import { ChaosRedis } from './redis-server.ts'
+import { root } from './root.ts'
 
 export interface ChaosOptions {
   readonly workers: number
@@ -21,8 +21,10 @@ export interface ChaosOptions {
 /** A whole system of real processes in which everything can be broken and mended. */
 export interface ChaosSystem {
   readonly api: Client
+  /** What answers `api`: on the same port and with the same keys in all its lives. */
+  readonly apiProcess: ChaosProcess
   readonly redis: ChaosRedis
-  readonly workers: readonly ChaosWorker[]
+  readonly workers: readonly ChaosProcess[]
   readonly lockMs: number
   /** A connection of the observer's own, past every proxy. */
   readonly look: RedisConnection
@@ -36,10 +38,9 @@ export interface ChaosSystem {
 
 type Response = Awaited<ReturnType<typeof request>>
 
-const root = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const isObject = (line: unknown): boolean => typeof line === 'object' && line !== null
 
-/** Redis with an append-only file, simulator, API and workers, each worker behind a proxy of its own. */
+/** Redis with an append-only file, simulator, API and workers; API and workers reach Redis by a proxy of their own each. */
 export const startChaosSystem = async (options: ChaosOptions): Promise<ChaosSystem> => {
   const folder = await temporaryFolder('wns-fanout-chaos-')
   const stops: (() => Promise<unknown>)[] = [() => folder.remove()]
@@ -79,7 +80,6 @@ const start = async (
   const keyFile = join(folder.path, 'api-key')
   await ensureKeyringFile(keyring)
   const env = {
-    REDIS_URL: redis.url(redis.port),
     WNS_FANOUT_PREFIX: 'chaos:',
     WNS_FANOUT_KEYRING_FILE: keyring,
     WNS_ROUTE_TO: `${wns.host}:${wns.port}`,
@@ -90,24 +90,23 @@ const start = async (
     WNS_FANOUT_LANES: '64',
     ...options.env,
   }
-  const apiChild = await startChild({
+  const parts = { redis, folder: folder.path }
+  const apiProcess = await ChaosProcess.make({
+    ...parts,
     name: 'api',
-    script: root('apps/api/src/main.ts'),
-    env: { ...env, PORT: '0', LOG_LEVEL: 'warn', WNS_FANOUT_BOOTSTRAP_KEY_FILE: keyFile },
-    logFile: join(folder.path, 'api.log'),
-    readyLine: isObject,
+    script: 'apps/api/src/main.ts',
+    env: { ...env, PORT: String(await freePort()), LOG_LEVEL: 'warn', WNS_FANOUT_BOOTSTRAP_KEY_FILE: keyFile },
   })
-  stops.push(() => apiChild.stop())
-  const { api: url } = (await apiChild.ready) as { api: string }
+  stops.push(() => apiProcess.dispose())
+  await apiProcess.start()
   const workers = await Promise.all(
     Array.from({ length: options.workers }, async (_, n) => {
-      const proxy = await startFaultProxy(redis.port)
-      const worker = new ChaosWorker(
-        `worker-${n + 1}`,
-        proxy,
-        { ...env, REDIS_URL: redis.url(proxy.port) },
-        folder.path,
-      )
+      const worker = await ChaosProcess.make({
+        ...parts,
+        name: `worker-${n + 1}`,
+        script: 'apps/worker/src/main.ts',
+        env,
+      })
       stops.push(() => worker.dispose())
       await worker.start()
       return worker
@@ -124,7 +123,8 @@ const start = async (
     return answer
   }
   return {
-    api: createClient({ url, apiKey: (await readFile(keyFile, 'utf8')).trim() }),
+    api: createClient({ url: apiProcess.url, apiKey: (await readFile(keyFile, 'utf8')).trim() }),
+    apiProcess,
     redis,
     workers,
     lockMs: options.lockMs,
@@ -137,162 +137,5 @@ const start = async (
       if (answer.statusCode >= 300) throw new Error(`the simulator refused the faults: ${text}`)
     },
     control,
-  }
-}
-
-/** A Redis that keeps its port, its user and its data from one life to the next. */
-export class ChaosRedis {
-  readonly port: number
-  readonly dir: string
-  #running: LocalRedis | undefined
-  /** The server's first password is of one run only, so its clients are a user of their own. */
-  readonly #user = ['--user', 'chaos', 'on', '>chaos', '~*', '&*', '+@all']
-
-  constructor(dir: string, port: number) {
-    this.dir = dir
-    this.port = port
-  }
-
-  url(port: number): string {
-    return `redis://chaos:chaos@127.0.0.1:${port}`
-  }
-
-  async start(extraArgs: readonly string[] = []): Promise<void> {
-    if (this.#running !== undefined) return
-    this.#running = await startRedis({
-      redis: await findRedis({ cacheDir: root('.cache') }),
-      dir: this.dir,
-      port: this.port,
-      persistence: 'aof',
-      extraArgs: [...this.#user, '--enable-debug-command', 'local', ...extraArgs],
-    })
-  }
-
-  /** Complete when the process is gone. */
-  async kill(): Promise<void> {
-    const running = this.#running
-    if (running === undefined) return
-    this.#running = undefined
-    process.kill(running.pid, 'SIGKILL')
-    await running.exited
-  }
-
-  /** In order, with everything on disk. */
-  async stop(): Promise<void> {
-    const running = this.#running
-    this.#running = undefined
-    await running?.stop()
-  }
-}
-
-/** One worker through all its lives. Its acts are to be called one after another. */
-export class ChaosWorker {
-  readonly name: string
-  readonly proxy: FaultProxy
-  readonly #env: Readonly<Record<string, string>>
-  readonly #folder: string
-  #child: Child | undefined
-  #ops = ''
-  lives = 0
-
-  constructor(name: string, proxy: FaultProxy, env: Readonly<Record<string, string>>, folder: string) {
-    this.name = name
-    this.proxy = proxy
-    this.#env = env
-    this.#folder = folder
-  }
-
-  get isRunning(): boolean {
-    return this.#child !== undefined
-  }
-
-  get ops(): string {
-    return this.#ops
-  }
-
-  get logFile(): string {
-    return join(this.#folder, `${this.name}.log`)
-  }
-
-  async start(extra: Readonly<Record<string, string>> = {}): Promise<void> {
-    if (this.#child !== undefined) return
-    this.lives += 1
-    const child = await startChild({
-      name: this.name,
-      script: root('apps/worker/src/main.ts'),
-      env: { ...this.#env, ...extra },
-      logFile: this.logFile,
-    })
-    this.#child = child
-    guard(child)
-    const { ops } = (await child.ready) as { ops: string }
-    this.#ops = ops
-  }
-
-  async kill(): Promise<void> {
-    const child = this.#child
-    if (child === undefined) return
-    process.kill(child.pid, 'SIGKILL')
-    await this.ended()
-  }
-
-  freeze(): void {
-    if (this.#child !== undefined) process.kill(this.#child.pid, 'SIGSTOP')
-  }
-
-  thaw(): void {
-    if (this.#child !== undefined) process.kill(this.#child.pid, 'SIGCONT')
-  }
-
-  /** SIGTERM, as an orchestrator does it; resolves to the exit code, null when it had to be killed. */
-  async terminate(graceMs = 30_000): Promise<number | null> {
-    const child = this.#child
-    if (child === undefined) return 0
-    const { code } = await child.stop({ graceMs })
-    this.#child = undefined
-    return code
-  }
-
-  /** Resolves when the process has ended by itself; after `timeoutMs` it is killed, and this rejects. */
-  async ended(timeoutMs = 60_000): Promise<NodeJS.Signals | null> {
-    const child = this.#child
-    if (child === undefined) return null
-    let isLate = false
-    const timer = setTimeout(() => {
-      isLate = true
-      process.kill(child.pid, 'SIGKILL')
-    }, timeoutMs)
-    const { signal } = await child.exited
-    clearTimeout(timer)
-    this.#child = undefined
-    if (isLate) throw new Error(`${this.name} was to end and did not within ${timeoutMs} ms`)
-    return signal
-  }
-
-  async dispose(): Promise<void> {
-    this.thaw()
-    this.proxy.set({ kind: 'pass' })
-    await this.terminate(5000)
-    await this.proxy.close()
-  }
-}
-
-/** A process that is frozen cannot see that we are gone: whoever freezes it ends it. */
-const guarded = new Set<number>()
-const guard = ({ pid, exited }: Child): void => {
-  if (!process.listeners('exit').includes(endGuarded)) process.on('exit', endGuarded)
-  guarded.add(pid)
-  exited.then(
-    () => guarded.delete(pid),
-    () => {},
-  )
-}
-const endGuarded = (): void => {
-  for (const pid of guarded) {
-    try {
-      process.kill(pid, 'SIGKILL')
-    } catch {
-      // It is gone already.
-    }
   }
 }

@@ -4,7 +4,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { request } from 'undici'
 import { judge } from '../judge.ts'
 import { eventually, finishedCampaign, settledCount } from '../load.ts'
-import type { ChaosSystem, ChaosWorker } from '../system.ts'
+import type { ChaosProcess } from '../process.ts'
+import type { ChaosSystem } from '../system.ts'
 import type { Facts, Scenario } from './scenario.ts'
 import { LOCK_MS, facts, must, pair, postsSoFar, settle, underWay } from './scenario.ts'
 
@@ -259,7 +260,7 @@ const isSilent = async (system: ChaosSystem): Promise<Facts> => {
   return { noticedMs }
 }
 
-const notReady = (worker: ChaosWorker, timeoutMs: number): Promise<true> =>
+const notReady = (worker: ChaosProcess, timeoutMs: number): Promise<true> =>
   eventually(
     `${worker.name} not to be ready`,
     async () => {

@@ -5,7 +5,8 @@ import { judge } from '../judge.ts'
 import type { ChaosCampaign } from '../load.ts'
 import { finishedCampaign, launchCampaign, registerChannels, settledCount } from '../load.ts'
 import { HEALTHY } from '../nemesis.ts'
-import type { ChaosSystem, ChaosWorker } from '../system.ts'
+import type { ChaosProcess } from '../process.ts'
+import type { ChaosSystem } from '../system.ts'
 
 /** A named fault: what is done, and what has to hold. `run` throws when it does not, and tells figures when it does. */
 export interface Scenario {
@@ -18,6 +19,8 @@ export interface Scenario {
 }
 
 export type Facts = Readonly<Record<string, number | string>>
+
+export const bothDeliveries = ['at-least-once', 'at-most-once'] as const satisfies Delivery[]
 
 export const LOCK_MS = 2000
 const FINISH_MS = 120_000
@@ -62,25 +65,21 @@ export const must = (holds: boolean, what: string): void => {
   if (!holds) throw new Error(what)
 }
 
-/** Whatever was broken works again, and two workers run. */
+/** Whatever was broken works again; API and workers run. */
 export const mend = async (system: ChaosSystem): Promise<void> => {
   await system.redis.start()
   await system.wns(HEALTHY)
-  for (const worker of system.workers) {
-    worker.proxy.set({ kind: 'pass' })
-    worker.thaw()
-    await worker.start()
-  }
+  for (const each of [system.apiProcess, ...system.workers]) await each.mend()
 }
 
-export const pair = (system: ChaosSystem): readonly [ChaosWorker, ChaosWorker] => {
+export const pair = (system: ChaosSystem): readonly [ChaosProcess, ChaosProcess] => {
   const [first, second] = system.workers
   if (first === undefined || second === undefined) throw new Error('this needs two workers')
   return [first, second]
 }
 
-/** A counter of a worker, summed over its labels. */
-export const metric = async (worker: ChaosWorker, name: string): Promise<number> => {
+/** A counter of a process, summed over its labels. */
+export const metric = async (worker: ChaosProcess, name: string): Promise<number> => {
   const { body } = await request(`${worker.ops}/metrics`)
   return (await body.text())
     .split('\n')

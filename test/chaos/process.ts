@@ -1,0 +1,146 @@
+import { join } from 'node:path'
+import type { Child } from '@wns-fanout/local'
+import { startChild } from '@wns-fanout/local'
+import type { FaultProxy } from './fault-proxy.ts'
+import { startFaultProxy } from './fault-proxy.ts'
+import { root } from './root.ts'
+
+export interface ChaosProcessOptions {
+  readonly name: string
+  /** From the root of the repository. */
+  readonly script: string
+  /** The same in all its lives. */
+  readonly env: Readonly<Record<string, string>>
+  /** Of its log. */
+  readonly folder: string
+  /** The URL of Redis behind a port: the process gets that of a proxy of its own. */
+  readonly redis: { readonly port: number; url(port: number): string }
+}
+
+/** The API or a worker through all its lives, and its way to Redis. Its acts are to be called one after another. */
+export class ChaosProcess {
+  readonly name: string
+  readonly proxy: FaultProxy
+  readonly logFile: string
+  readonly #script: string
+  readonly #env: Readonly<Record<string, string>>
+  #child: Child | undefined
+  #ready: { readonly api?: string; readonly ops: string } | undefined
+  lives = 0
+
+  private constructor({ name, script, env, folder, redis }: ChaosProcessOptions, proxy: FaultProxy) {
+    this.name = name
+    this.proxy = proxy
+    this.logFile = join(folder, `${name}.log`)
+    this.#script = script
+    this.#env = { ...env, REDIS_URL: redis.url(proxy.port) }
+  }
+
+  /** It is not started yet. */
+  static async make(options: ChaosProcessOptions): Promise<ChaosProcess> {
+    return new ChaosProcess(options, await startFaultProxy(options.redis.port))
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined
+  }
+
+  /** The URL of its ops port in this life. */
+  get ops(): string {
+    return this.#ready?.ops ?? ''
+  }
+
+  /** The URL of the API that it serves. */
+  get url(): string {
+    return this.#ready?.api ?? ''
+  }
+
+  /** @param extra more environment, for this life only */
+  async start(extra: Readonly<Record<string, string>> = {}): Promise<void> {
+    if (this.#child !== undefined) return
+    this.lives += 1
+    const child = await startChild({
+      name: this.name,
+      script: root(this.#script),
+      env: { ...this.#env, ...extra },
+      logFile: this.logFile,
+    })
+    this.#child = child
+    guard(child)
+    this.#ready = (await child.ready) as { api?: string; ops: string }
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child
+    if (child === undefined) return
+    process.kill(child.pid, 'SIGKILL')
+    await this.ended()
+  }
+
+  freeze(): void {
+    if (this.#child !== undefined) process.kill(this.#child.pid, 'SIGSTOP')
+  }
+
+  thaw(): void {
+    if (this.#child !== undefined) process.kill(this.#child.pid, 'SIGCONT')
+  }
+
+  /** SIGTERM, as an orchestrator does it; resolves to the exit code, null when it had to be killed. */
+  async terminate(graceMs = 30_000): Promise<number | null> {
+    const child = this.#child
+    if (child === undefined) return 0
+    const { code } = await child.stop({ graceMs })
+    this.#child = undefined
+    return code
+  }
+
+  /** Resolves when the process has ended by itself; after `timeoutMs` it is killed, and this rejects. */
+  async ended(timeoutMs = 60_000): Promise<NodeJS.Signals | null> {
+    const child = this.#child
+    if (child === undefined) return null
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      process.kill(child.pid, 'SIGKILL')
+    }, timeoutMs)
+    const { signal } = await child.exited
+    clearTimeout(timer)
+    this.#child = undefined
+    if (isLate) throw new Error(`${this.name} was to end and did not within ${timeoutMs} ms`)
+    return signal
+  }
+
+  /** Its way to Redis is free and it runs, whatever was done to it. */
+  async mend(): Promise<void> {
+    this.proxy.set({ kind: 'pass' })
+    this.thaw()
+    await this.start()
+  }
+
+  async dispose(): Promise<void> {
+    this.thaw()
+    this.proxy.set({ kind: 'pass' })
+    await this.terminate(5000)
+    await this.proxy.close()
+  }
+}
+
+/** A process that is frozen cannot see that we are gone: whoever freezes it ends it. */
+const guarded = new Set<number>()
+const guard = ({ pid, exited }: Child): void => {
+  if (!process.listeners('exit').includes(endGuarded)) process.on('exit', endGuarded)
+  guarded.add(pid)
+  exited.then(
+    () => guarded.delete(pid),
+    () => {},
+  )
+}
+const endGuarded = (): void => {
+  for (const pid of guarded) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It is gone already.
+    }
+  }
+}
