@@ -58,10 +58,11 @@ const sendOne = async ({ pool }: Simulated, tokens: TokenPool, number: number, d
     const attempt = { posts: 1, spent: 0, reauthorized, delivery: 'at-most-once', maxAttempts: 5, dice: 0 } as const
     if (decide(outcome, attempt).kind !== 'reauthorize') {
       day.outcomes[number] = outcome.kind
+      tokens.accepted(app, token)
       return
     }
     day.unauthorized.add(number)
-    await tokens.reject(app, token, { wasAccepted: true })
+    await tokens.reject(app, token)
   }
 }
 

@@ -17,11 +17,18 @@ export const askForToken = async (apps: AppStore, app: AppId, transport: Transpo
 }
 
 /** The token of one app as its batches use it. */
-export const tokenSource = (tokens: TokenPool, app: AppId): TokenSource => ({
-  accepted: undefined,
-  current: () => tokens.peek(app),
-  async fetch(rejected) {
-    if (rejected !== undefined) await tokens.reject(app, rejected, { wasAccepted: this.accepted === rejected })
-    await tokens.get(app)
-  },
-})
+export const tokenSource = (tokens: TokenPool, app: AppId): TokenSource => {
+  let accepted: string | undefined
+  return {
+    current: () => tokens.peek(app),
+    accepted(token) {
+      if (token === accepted) return
+      accepted = token
+      tokens.accepted(app, token)
+    },
+    async fetch(rejected) {
+      if (rejected !== undefined) await tokens.reject(app, rejected)
+      await tokens.get(app)
+    },
+  }
+}

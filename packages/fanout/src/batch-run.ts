@@ -17,9 +17,9 @@ import { Recipients } from './recipients.ts'
 
 /** The token of one app. `current` is what to post with now; a refused one is given back by `reject`. */
 export interface TokenSource {
-  /** The token that WNS took last: a later 401 then means that it ended, not that the credentials are wrong. */
-  accepted: string | undefined
   current(): string | undefined
+  /** WNS took a post with it: a later 401 then means that it ended, not that the credentials are wrong. Cheap to call. */
+  accepted(token: string): void
   /** Get a token, or a new one in place of `rejected`. Throws when the token service refuses. */
   fetch(rejected?: string): Promise<void>
 }
@@ -251,7 +251,7 @@ export class BatchRun {
     const recipients = this.#recipients
     const posts = recipients.posts(position) + (written ? 1 : 0)
     this.#findings.answered(outcome, durationMs)
-    if (outcome.kind === 'accepted') this.#deps.token.accepted = this.#postedWith[position]
+    if (outcome.kind === 'accepted') this.#deps.token.accepted(this.#postedWith[position] ?? '')
     if (this.#deps.permits.probing && outcome.kind !== 'app-throttled')
       this.#deps.permits.answered(this.#permittedAtMs[position] ?? 0)
     const disposition = decide(outcome, {

@@ -111,7 +111,7 @@ export class Keys {
   tokenRefusal(app: AppId | string): string {
     return `${this.base(app)}token:refusal`
   }
-  /** string: marks that an unused token was rejected within the last minute. */
+  /** string: marks that a token was rejected within the last two minutes and none was accepted since. */
   tokenRejected(app: AppId | string): string {
     return `${this.base(app)}token:rejected`
   }

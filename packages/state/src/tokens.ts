@@ -85,6 +85,8 @@ interface Held extends TokenHandle {
 interface Entry {
   current?: Held | undefined
   refreshing?: Promise<Held> | undefined
+  /** The token that took a post last. */
+  accepted?: string
   /** The sealed token that was rejected last: not to be taken from Redis again before that learns of it. */
   rejected?: string
   /** No refresh ahead of time before this. */
@@ -142,14 +144,19 @@ export class TokenPool {
   }
 
   /**
-   * WNS answered 401 to this token. Forgotten everywhere, unless another one took its place already: a burst of 401s
-   * costs one refresh. `wasAccepted`: some post with it was not a 401, so it simply ended or was revoked.
+   * WNS took a post with this token. Told to all processes: whoever gets a 401 for it later, though it took none of its
+   * own posts, then knows that it ended or was revoked. Call it once for each token.
    */
-  async reject(
-    app: AppId,
-    token: string,
-    { wasAccepted = false }: { readonly wasAccepted?: boolean } = {},
-  ): Promise<void> {
+  accepted(app: AppId, token: string): void {
+    this.#entryOf(app).accepted = token
+    this.#redis.del(this.#keys.tokenRejected(app)).catch((error: unknown) => this.#options.onError?.(error))
+  }
+
+  /**
+   * WNS answered 401 to this token. Forgotten everywhere, unless another one took its place already: a burst of 401s
+   * costs one refresh.
+   */
+  async reject(app: AppId, token: string): Promise<void> {
     const entry = this.#entries.get(app)
     const held = entry?.current
     if (entry === undefined || held === undefined || held.token !== token) return
@@ -158,7 +165,7 @@ export class TokenPool {
     const keys = [this.#keys.token(app), this.#keys.tokenRefusal(app), this.#keys.tokenRejected(app)]
     await rejectScript.run(this.#redis, keys, [
       held.sealed,
-      wasAccepted ? '0' : '1',
+      entry.accepted === token ? '0' : '1',
       JSON.stringify(rejected),
       this.#refusedMs,
     ])

@@ -120,10 +120,11 @@ describe('a rejected token', () => {
     const { service, pool } = start()
     const pools = [pool(), pool(), pool()]
     const handles = await Promise.all(pools.map((one) => one.get(NEWS)))
+    pools.forEach((one, at) => one.accepted(NEWS, handles[at]?.token ?? ''))
     await Promise.all(
       pools.flatMap((one, at) =>
         Array.from({ length: 20 }, async () => {
-          await one.reject(NEWS, handles[at]?.token ?? '', { wasAccepted: true })
+          await one.reject(NEWS, handles[at]?.token ?? '')
           return await one.get(NEWS)
         }),
       ),
@@ -136,9 +137,9 @@ describe('a rejected token', () => {
     const { service, pool } = start()
     const one = pool()
     const { token } = await one.get(NEWS)
-    await one.reject(NEWS, token, { wasAccepted: true })
+    await one.reject(NEWS, token)
     await one.get(NEWS)
-    await one.reject(NEWS, token, { wasAccepted: true })
+    await one.reject(NEWS, token)
     expect(one.peek(NEWS)).toBe('token-2')
     expect(service.requests).toBe(2)
   })
@@ -170,10 +171,26 @@ describe('a rejected token', () => {
     const { service, pool } = start()
     const one = pool()
     const { token } = await one.get(NEWS)
-    await one.reject(NEWS, token, { wasAccepted: true })
+    one.accepted(NEWS, token)
+    await one.reject(NEWS, token)
     await one.reject(NEWS, (await one.get(NEWS)).token)
     expect(await failureOf(one.get(NEWS))).toMatchObject({ code: 'token-rejected' })
     expect(service.requests).toBe(2)
+  })
+})
+
+describe('a token that was accepted', () => {
+  test('and is revoked twice within a minute is replaced twice, whoever gets the 401', async () => {
+    const { service, pool } = start()
+    const [sender, starter] = [pool(), pool()]
+    await sender.reject(NEWS, (await sender.get(NEWS)).token)
+    sender.accepted(NEWS, (await sender.get(NEWS)).token)
+    const { token } = await starter.get(NEWS)
+    expect(token).toBe('token-2')
+    // This process has just started: its first post with the token is a 401.
+    await starter.reject(NEWS, token)
+    expect((await starter.get(NEWS)).token).toBe('token-3')
+    expect(service.requests).toBe(3)
   })
 })
 
