@@ -45,6 +45,8 @@ const SIDE_BY_SIDE = 3
 /** The next one begins when so much of a campaign is settled, or after so long: the last few wait for their retries. */
 const NEXT_AT_SHARE = 0.95
 const NEXT_AFTER_MS = 15_000
+/** So long is waited for the end of a campaign under fire before a second one to the same devices is given up. */
+const END_UNDER_FIRE_MS = 60_000
 /** Liveness: the longest waits after the end of all faults are a lock, two looks for stalled jobs and the last retries. */
 const HEAL_LIMIT_MS = 120_000
 const PROGRESS_MS = 5000
@@ -80,7 +82,12 @@ export const chaosRun = async (options: ChaosRunOptions): Promise<ChaosRun> => {
         await settledCount(system, campaign.id, enough, NEXT_AFTER_MS).catch(() => {})
         // Another generic update to the same devices, at once: nobody may get it who got the first one.
         if (n % 6 !== 0 || over.signal.aborted) continue
-        await finishedCampaign(system, campaign.id, HEAL_LIMIT_MS)
+        // While things go on breaking nobody promises an end; then there is no second one.
+        const isOver = await finishedCampaign(system, campaign.id, END_UNDER_FIRE_MS).then(
+          () => true,
+          () => false,
+        )
+        if (!isOver || over.signal.aborted) continue
         campaigns.push(
           await launchCampaign(system, campaign.app, campaign.behaviours, campaign.delivery, { topic: 'again' }),
         )
