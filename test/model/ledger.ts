@@ -15,6 +15,9 @@ export const CODE = {
 } as const
 export const CODES = 10
 
+/** Owners that a batch has to lose early before it is suspected of holding somebody who kills them. */
+const SUSPECTED = 3
+
 export const codeOf = (byte: number): number => byte & 31
 export const postsOf = (byte: number): number => byte >> 5
 export const byteOf = (code: number, posts: number): number => (Math.min(posts, 7) << 5) | code
@@ -31,8 +34,10 @@ export interface Batch {
   takeovers: number
   /** Recipients below it had their turn in this open. */
   mark: number
-  /** Takeovers since something was settled. */
-  stalled: number
+  /** Owners lost one after the other, each with little settled in its open. */
+  losses: number
+  /** Settled in this open. */
+  settled: number
   /** The recipient that was alone under credit at the last takeover, or -1. */
   suspect: number
   readonly vector: Uint8Array
@@ -105,7 +110,8 @@ export class Ledger {
       number: 0,
       takeovers: 0,
       mark: 0,
-      stalled: 0,
+      losses: 0,
+      settled: 0,
       suspect: -1,
       vector: new Uint8Array(size),
     })
@@ -120,7 +126,10 @@ export class Ledger {
     if (rules.ownerRemembered && batch.owner === owner && batch.state === 'open')
       return { kind: 'opened', fence: batch.fence, vector: batch.vector.slice() }
     if (this.state === 'paused') return { kind: 'paused' }
-    if (batch.state === 'open') this.#takeOver(batch)
+    const suspected = batch.losses >= SUSPECTED
+    if (batch.settled >= (rules.suspicionLasts ? this.options.window / 2 : 1)) batch.losses = 0
+    if (batch.state === 'open') this.#takeOver(batch, suspected)
+    batch.settled = 0
     batch.state = 'open'
     batch.owner = owner
     batch.fence += 1
@@ -136,7 +145,7 @@ export class Ledger {
   }
 
   checkpoint(call: Checkpoint): CheckpointReply {
-    const { rules, window } = this.options
+    const { rules } = this.options
     const batch = this.batches[call.batch]!
     const mine = batch.fence === call.fence
     if (rules.fence && !mine) return { kind: 'fenced' }
@@ -146,15 +155,18 @@ export class Ledger {
       if (!again) return { kind: 'fenced' }
     }
     let credited = 0
+    let told = 0
     for (let i = 0; i < batch.vector.length; i += 1) {
       const old = batch.vector[i]!
       const next = call.vector[i]!
+      if (isSettled(next) && !isSettled(old)) told += 1
       if (codeOf(next) === CODE.credited) credited += 1
       // Without the fence or the number an old vector may meet a newer one; this rule would hide what they are for.
       if (rules.fence && rules.numberGuard && isSettled(old) && old !== next)
         return { kind: 'refused', why: 'a settled byte changes' }
     }
-    if (rules.window && credited > window) return { kind: 'refused', why: 'more credit than the window' }
+    if (rules.window && credited > this.#window(batch, told))
+      return { kind: 'refused', why: 'more credit than the window' }
     if (call.end !== 'none' && credited > 0 && rules.parkWithoutCredit)
       return { kind: 'refused', why: 'an end with credit' }
     this.#write(batch, call)
@@ -195,10 +207,10 @@ export class Ledger {
     this.#close(batch)
   }
 
-  #takeOver(batch: Batch): void {
+  #takeOver(batch: Batch, suspected: boolean): void {
     const { atMostOnce, rules } = this.options
     if (rules.takeoverCounted) batch.takeovers += 1
-    batch.stalled += 1
+    batch.losses += 1
     let lone = -1
     let credited = 0
     for (let i = 0; i < batch.vector.length; i += 1) {
@@ -210,14 +222,14 @@ export class Ledger {
       // At-least-once a recipient whose credit is not taken back would stay as it is, and the window with it.
       else if (rules.takeoverDoubts || atMostOnce) batch.vector[i] = byteOf(CODE.pending, postsOf(byte))
     }
-    const suspect = credited === 1 && batch.stalled > 3 ? lone : -1
-    if (suspect >= 0 && suspect === batch.suspect && !atMostOnce) this.#settle(batch, suspect, CODE.poison)
+    const suspect = credited === 1 && suspected ? lone : -1
+    if (suspect >= 0 && (suspect === batch.suspect || !rules.aloneTwice) && !atMostOnce)
+      this.#settle(batch, suspect, CODE.poison)
     batch.suspect = suspect
   }
 
   #credit(batch: Batch): void {
-    const { window, rules } = this.options
-    const most = batch.stalled >= 3 ? 1 : rules.window ? window : window * 3
+    const most = this.#window(batch)
     let credited = 0
     for (const byte of batch.vector) if (codeOf(byte) === CODE.credited) credited += 1
     while (credited < most && batch.mark < batch.vector.length) {
@@ -230,16 +242,21 @@ export class Ledger {
     }
   }
 
+  /** Credit at most, with so many settled that the batch does not know of yet. */
+  #window(batch: Batch, told = 0): number {
+    const { window, rules } = this.options
+    if (batch.losses < SUSPECTED || !rules.loneNarrows) return rules.window ? window : window * 3
+    const lone = rules.loneByEvidence ? batch.settled + told + 1 : 2 ** batch.number
+    return rules.loneWithinTerms ? Math.min(window, lone) : lone
+  }
+
   #write(batch: Batch, call: Checkpoint): void {
     const { rules } = this.options
     for (let i = 0; i < batch.vector.length; i += 1) {
       const old = batch.vector[i]!
       const next = call.vector[i]!
       if (old === next) continue
-      if (isSettled(next)) {
-        batch.stalled = 0
-        batch.suspect = -1
-      }
+      if (isSettled(next) && !isSettled(old)) batch.settled += 1
       if (rules.totalsFromVector) {
         this.#count(codeOf(old), -1)
         this.#count(codeOf(next), 1)

@@ -31,6 +31,16 @@ export interface Rules {
   readonly planCursor: boolean
   /** An uncertain outcome is not tried again at-most-once. */
   readonly ambiguousIsDoubt: boolean
+  /** A batch that keeps losing its owners gives credit to one recipient at first. */
+  readonly loneNarrows: boolean
+  /** A lone window grows by what is settled, not by the mere calls of its owner. */
+  readonly loneByEvidence: boolean
+  /** A lone window never grows beyond the window of the terms. */
+  readonly loneWithinTerms: boolean
+  /** Only an open that settled half a window clears a batch of suspicion. */
+  readonly suspicionLasts: boolean
+  /** Poison is who was alone under credit at two takeovers in a row. */
+  readonly aloneTwice: boolean
 }
 
 export const protocol: Rules = {
@@ -48,6 +58,11 @@ export const protocol: Rules = {
   sweepSparesOpen: true,
   planCursor: true,
   ambiguousIsDoubt: true,
+  loneNarrows: true,
+  loneByEvidence: true,
+  loneWithinTerms: true,
+  suspicionLasts: true,
+  aloneTwice: true,
 }
 
 /** What each mutant forgets, by a name that says it. */
@@ -66,4 +81,9 @@ export const mutants: Readonly<Record<string, Rules>> = {
   'sweep closes batches of live owners': { ...protocol, sweepSparesOpen: false },
   'plan without cursor': { ...protocol, planCursor: false },
   'ambiguous outcome retried at-most-once': { ...protocol, ambiguousIsDoubt: false },
+  'lone window never narrows': { ...protocol, loneNarrows: false },
+  'lone window grows without evidence': { ...protocol, loneByEvidence: false },
+  'lone window exceeds the terms': { ...protocol, loneWithinTerms: false },
+  'suspicion ends with the first that is settled': { ...protocol, suspicionLasts: false },
+  'poison after being alone once': { ...protocol, aloneTwice: false },
 }

@@ -3,6 +3,7 @@ import { Ledger } from './ledger.ts'
 import { Oracle, Violation } from './oracle.ts'
 import type { Answer } from './owner.ts'
 import { Owner } from './owner.ts'
+import { Hunt } from './hunt.ts'
 import { mulberry32 } from './random.ts'
 import type { Rules } from './rules.ts'
 
@@ -14,9 +15,11 @@ export interface ScheduleResult {
   readonly ambiguous: number
 }
 
+const HUNT_EVERY = 10
+
 /** Runs one schedule: everything that chance decides comes from the seed. */
 export const runSchedule = (seed: number, rules: Rules): ScheduleResult => {
-  const world = new World(seed, rules)
+  const world = seed % HUNT_EVERY === 0 ? new Hunt(seed, rules) : new World(seed, rules)
   let violation: Violation | undefined
   try {
     world.run()

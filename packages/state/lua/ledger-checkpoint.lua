@@ -1,6 +1,7 @@
 -- Record what an owner did with its batch, and grant the next credit.
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
--- ARGV: 1 seq, 2 owner nonce, 3 fence, 4 checkpoint number (from 1, one more each time), 5 window, 6 type,
+-- ARGV: 1 seq, 2 owner nonce, 3 fence, 4 checkpoint number (from 1, one more each time), 5 window of the terms,
+--       6 type,
 --       7 guard window in seconds (0 = no guard),
 --       8 vector: what is settled, what waits, and the credit wanted,
 --       9 end: '' | 'close' | 'park', 10 dueAtMs for a park, 11 '1' when a park clears our stamps,
@@ -24,7 +25,7 @@ local changed, gates, dead_count = ARGV[12], ARGV[13], tonumber(ARGV[14])
 local key = campaign .. ':b:' .. seq
 local STRETCH = 32
 
-local b = redis.call('HMGET', key, 'r', 'o', 'f', 'q', 's', 'z', 'st')
+local b = redis.call('HMGET', key, 'r', 'o', 'f', 'q', 's', 'z', 'st', 'g', 'p')
 local c = redis.call('HMGET', campaign, 'state', 'expires', 'sealed', 'n:dead', 'answers', 'id', 'topic', 'interval', 'reason')
 if not b[1] or not c[1] then return { 'fenced', 0 } end
 if b[2] ~= owner or b[3] ~= fence then
@@ -38,6 +39,8 @@ local state = state_now(campaign, c[1], c[2], at)
 local final = stop_code(state)
 local n = tonumber(string.match(b[1], '(%d+)$'))
 local adjusted, counts = {}, {}
+-- How often the batch lost its owner early, and how many were settled in this open.
+local losses, settled = tonumber(b[8] or '0'), tonumber(b[9] or '0')
 local function plan_cursor()
   local p = redis.call('HMGET', campaign, 'sealed', 'cursor')
   return p[1] == '1' and -1 or tonumber(p[2] or '0')
@@ -47,7 +50,7 @@ local function reply(finished, closed)
   for class, count in pairs(counts) do list[#list + 1] = class; list[#list + 1] = count end
   return { 'ok', state, at, adjusted, redis.call('SCARD', campaign .. ':live'), plan_cursor(),
     finished and 1 or 0, closed and 1 or 0, list,
-    math.min(window, ramp(tonumber(redis.call('HGET', campaign, 'answers') or '0'))),
+    math.min(window_of(losses, settled, window), ramp(tonumber(redis.call('HGET', campaign, 'answers') or '0'))),
     number > tonumber(b[4] or '0') + 1 and 1 or 0 }
 end
 
@@ -69,7 +72,7 @@ if b[7] ~= 'open' then return { 'fenced', 0 } end
 
 local old, new = unpack_bytes(old_text, n), unpack_bytes(new_text, n)
 -- Most of a vector stays as it is from one checkpoint to the next: only stretches that differ are looked through.
-local differs, count = {}, 0
+local differs, count, told = {}, 0, 0
 for first = 1, n, STRETCH do
   local last = math.min(first + STRETCH - 1, n)
   if sub(old_text, first, last) ~= sub(new_text, first, last) then
@@ -80,6 +83,7 @@ for first = 1, n, STRETCH do
         if CLASS[was % 32] ~= 'pending' then
           return redis.error_reply('LEDGER recipient ' .. i .. ' of batch ' .. seq .. ' is settled already')
         end
+        if CLASS[is % 32] ~= 'pending' then told = told + 1 end
         count = count + 1
         differs[count] = i
       end
@@ -88,7 +92,9 @@ for first = 1, n, STRETCH do
 end
 -- The byte of a credited recipient, for each number of posts.
 local _, wanted = string.gsub(new_text, '[\1\33\65\97\129\161\193\225]', '')
-if wanted > window then return redis.error_reply('LEDGER ' .. wanted .. ' credits exceed the window of ' .. window) end
+-- What is settled by this very call counts: after Redis went back in time it is all that speaks for the credit in use.
+local most = window_of(losses, settled + told, window)
+if wanted > most then return redis.error_reply('LEDGER ' .. wanted .. ' credits exceed the window of ' .. most) end
 if ending ~= '' and wanted > 0 then return redis.error_reply('LEDGER a batch ends without credit, ' .. wanted .. ' are left') end
 if #changed % 8 ~= 0 or #gates % 8 ~= 0 then return redis.error_reply('LEDGER changed and gates come in pairs of 4 bytes') end
 for p = 1, #changed, 8 do
@@ -206,8 +212,8 @@ for a = at_arg, #ARGV do
 end
 
 local totals = counts
-redis.call('HSET', key, 'q', number)
-if answered > 0 then redis.call('HSET', key, 'g', 0, 'x', 0) end
+settled = settled + answered
+redis.call('HSET', key, 'q', number, 'p', settled)
 if posts > 0 then
   redis.call('HINCRBY', campaign, 'posts', posts)
 end
@@ -271,7 +277,7 @@ if ending ~= '' then
   end
   if pending == 0 then
     redis.call('HSET', key, 'z', '1')
-    redis.call('HDEL', key, 'st', 'd', 's', 'g', 'x')
+    redis.call('HDEL', key, 'st', 'd', 's', 'g', 'x', 'p')
     redis.call('HINCRBY', campaign, 'closed', 1)
     leave_live(campaign, seq)
     return reply(finish_if_done(base, campaign, at), true)

@@ -38,6 +38,15 @@ end
 -- Credit at most while a campaign has so few answers: if it is refused by everybody, few posts tell.
 local function ramp(answers) return answers < 256 and 32 or 256 end
 
+-- Credit at most in an open of a batch that lost its owner so often after settling little. A suspected one starts with a
+-- single recipient, and gets room for one more with each that is settled: if everybody answers the window doubles with
+-- each checkpoint, and who kills its owner is then among no more than were settled before it had credit, plus one.
+local function is_suspected(losses) return losses >= 3 end
+local function window_of(losses, settled, window)
+  if not is_suspected(losses) then return window end
+  return math.min(window, settled + 1)
+end
+
 local function unpack_bytes(text, n) return { byte(text, 1, n) } end
 local function pack_bytes(list) return char(unpack(list)) end
 
@@ -202,7 +211,7 @@ local function close_with(base, campaign, key, n, code)
     if next(unposted) then clear_stamps(base, campaign, key, unposted) end
     redis.call('HSET', key, 'z', '1')
   end
-  redis.call('HDEL', key, 'st', 'd', 's', 'g', 'x')
+  redis.call('HDEL', key, 'st', 'd', 's', 'g', 'x', 'p')
   redis.call('HINCRBY', campaign, 'closed', 1)
 end
 

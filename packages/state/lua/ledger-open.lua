@@ -15,10 +15,11 @@
 local base, campaign = KEYS[1], KEYS[2]
 local seq, owner, window, delivery, type = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local guard, max_attempts, wants_vars = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
+local wants_locales, spare = ARGV[9] == '1', ARGV[10] == '1'
 local key = campaign .. ':b:' .. seq
 
 local c = redis.call('HMGET', campaign, 'state', 'expires', 'answers')
-local b = redis.call('HMGET', key, 'r', 'st', 'o', 'f', 'k', 'd', 's', 'z', 'g', 'x')
+local b = redis.call('HMGET', key, 'r', 'st', 'o', 'f', 'k', 'd', 's', 'z', 'g', 'x', 'p')
 if not c[1] or not b[1] then return { 'missing' } end
 if b[8] then return { 'closed' } end
 
@@ -52,11 +53,17 @@ if not final then
   if found ~= n then return redis.error_reply('LEDGER batch ' .. seq .. ' names ' .. n .. ' recipients, its pages hold ' .. found) end
 end
 
-local grants = window
+-- Owners lost one after the other, each with little settled in its open: three make the batch suspected of holding
+-- somebody who kills its owners. An open that settles half a window clears it.
+local losses, settled = tonumber(b[9] or '0'), tonumber(b[11] or '0')
+local was_suspected = is_suspected(losses)
+if not mine then
+  if not spare and settled >= window / 2 then losses = 0 end
+  if takeover then losses = losses + 1 end
+  settled = 0
+end
 if takeover then
   -- Whoever held the batch may have posted to each credited recipient, and nobody can tell.
-  local lone_window = tonumber(b[9] or '0') >= 3
-  local without_progress = tonumber(b[9] or '0') + 1
   local first, count = nil, 0
   for i = 1, n do
     if code_of(vector[i]) == CREDITED then
@@ -73,19 +80,16 @@ if takeover then
   end
   uncertain = count
   if count > 0 then redis.call('HINCRBY', campaign, 'posts', count) end
-  -- Alone in a window of one, and its owner lost, twice in a row: this recipient is what kills its owners.
-  local suspect = lone_window and count == 1 and first or 0
+  -- Alone under credit in a suspected batch, and its owner lost, twice in a row: this recipient is what kills its owners.
+  local suspect = was_suspected and count == 1 and first or 0
   if suspect > 0 and delivery ~= 'at-most-once' and b[10] == tostring(suspect) then
     vector[first] = byte_of(POISON, posts_of(vector[first]))
     totals['failed'] = (totals['failed'] or 0) + 1
-    without_progress = 0
+    suspect = 0
   end
-  redis.call('HSET', key, 'g', without_progress, 'x', suspect)
+  redis.call('HSET', key, 'x', suspect)
   redis.call('HINCRBY', key, 'k', 1)
   redis.call('HINCRBY', campaign, 'takeovers', 1)
-  if without_progress >= 3 then grants = 1 end
-elseif tonumber(b[9] or '0') >= 3 then
-  grants = 1
 end
 
 if not mine and (final or state == 'completed') then
@@ -101,7 +105,7 @@ end
 local fence = tonumber(b[4] or '0')
 if not mine then
   fence = fence + 1
-  redis.call('HSET', key, 'st', 'open', 'o', owner, 'f', fence, 'q', 0)
+  redis.call('HSET', key, 'st', 'open', 'o', owner, 'f', fence, 'q', 0, 'g', losses, 'p', settled)
   redis.call('HDEL', key, 'd')
 end
 if state == 'paused' and not mine then
@@ -120,7 +124,6 @@ local held_until, i, unusable, last_credited = 0, 0, {}, 0
 if mine then
   for p = 1, n do if code_of(vector[p]) == CREDITED then last_credited = p end end
 end
-local wants_locales, spare = ARGV[9] == '1', ARGV[10] == '1'
 for page = from, to do
   local slots = slots_by_page[page] or slots_of(campaign, page)
   if #slots > 0 then
@@ -188,6 +191,7 @@ for page = from, to do
 end
 
 -- Few recipients at first while the campaign has few answers: if everybody refuses it, few posts tell.
+local grants = window_of(losses, settled, window)
 local credit = math.min(grants, ramp(tonumber(c[3] or '0')))
 local before = pack_bytes(vector)
 if not mine then

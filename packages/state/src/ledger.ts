@@ -44,7 +44,10 @@ export interface OpenBatch {
   readonly heldUntilSecond: number
   /** Recipients whose post nobody can vouch for, because their owner was lost. */
   readonly uncertain: number
-  /** The window in force: 1 for a batch that keeps losing its owners. */
+  /**
+   * The window in force at the beginning: 1 for a batch that keeps losing its owners, and one more with each recipient
+   * that this open settles, up to that of the terms.
+   */
   readonly window: number
   /** Credit at most until the first checkpoint tells otherwise. */
   readonly firstWindow: number
@@ -192,7 +195,7 @@ export class Ledger {
       owner,
       opened.fence,
       change.number,
-      opened.window,
+      terms.window,
       terms.type,
       terms.guardSeconds,
       Buffer.from(change.vector.buffer, change.vector.byteOffset, change.vector.byteLength),

@@ -3,7 +3,7 @@ import { loadScript } from '@wns-fanout/state'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { PAGE, Stage, TILE, TOAST, upTo } from './ledger-support.ts'
-import { dumpOf, keysOf, uriOf } from './support.ts'
+import { dumpOf, uriOf } from './support.ts'
 
 const sent = async (count: number, terms = TILE) => {
   const stage = new Stage()
@@ -45,21 +45,6 @@ test('the scripts know the same outcomes as the domain', () => {
   expect(names).toEqual({})
 })
 
-/** Everything that Redis holds of the campaign, to go back to. */
-const snapshot = async ({ bench }: Stage): Promise<readonly { key: string; value: Buffer }[]> => {
-  const kept: { key: string; value: Buffer }[] = []
-  for (const key of await keysOf(bench)) {
-    const value = await bench.redis.dumpBuffer(key)
-    if (value !== null) kept.push({ key, value })
-  }
-  return kept
-}
-
-const restore = async ({ bench }: Stage, kept: Awaited<ReturnType<typeof snapshot>>): Promise<void> => {
-  for (const key of await keysOf(bench)) await bench.redis.unlink(key)
-  for (const { key, value } of kept) await bench.redis.restore(key, 0, value)
-}
-
 describe('a checkpoint', () => {
   test('adds to the totals what has changed in the vector', async () => {
     const { stage, hand } = await sent(8)
@@ -77,9 +62,9 @@ describe('a checkpoint', () => {
 
   test('after Redis went back in time puts the ledger right, and says so', async () => {
     const { stage, hand } = await sent(4)
-    const kept = await snapshot(stage)
+    const forget = await stage.remember()
     expect(await hand.outcome(code.accepted, 0).checkpoint()).toMatchObject({ kind: 'ok', rolledBack: false })
-    await restore(stage, kept)
+    await forget()
     expect(await stage.totals()).toEqual({ pending: 4 })
     expect(await hand.outcome(code.accepted, 1).checkpoint()).toMatchObject({ kind: 'ok', rolledBack: true })
     expect(await stage.totals()).toEqual({ accepted: 2, pending: 2 })
@@ -88,9 +73,9 @@ describe('a checkpoint', () => {
 
   test('of an owner whose takeover Redis has forgotten is refused, and says so', async () => {
     const { stage } = await sent(4)
-    const kept = await snapshot(stage)
+    const forget = await stage.remember()
     const second = await stage.hold()
-    await restore(stage, kept)
+    await forget()
     expect(await second.outcome(code.accepted, 0).checkpoint()).toEqual({ kind: 'fenced', rolledBack: true })
   })
 

@@ -245,23 +245,53 @@ describe('a takeover', () => {
     await expect(hand.want(1, 2).checkpoint()).rejects.toThrow(/LEDGER 3 credits exceed the window of 1/)
   })
 
-  test('progress widens the window again', async () => {
+  test('with each that is settled a lone window has room for one more, up to that of the terms', async () => {
     const stage = new Stage()
-    await stage.sending(upTo(6))
+    await stage.sending(upTo(12))
     for (let at = 0; at < 3; at += 1) await stage.hold()
     const hand = await stage.hold()
-    await hand.outcome(code.accepted, 0).want(1).checkpoint()
+    const answers: unknown[] = [await hand.outcome(code.accepted, 0).want(1, 2).checkpoint()]
+    expect(hand.credited).toEqual([1, 2])
+    await expect(hand.want(3).checkpoint()).rejects.toThrow(/LEDGER 3 credits exceed the window of 2/)
+    hand.vector[3] = code.pending
+    // What goes unanswered makes no room, and neither does a call that is sent again.
+    answers.push(await hand.checkpoint(), await hand.again())
+    answers.push(await hand.outcome(code.accepted, 1, 2).want(3, 4, 5, 6).checkpoint())
+    answers.push(await hand.outcome(code.accepted, 3, 4, 5, 6).want(7, 8, 9, 10).checkpoint())
+    expect(answers.map((answer) => (answer as { readonly window: number }).window)).toEqual([2, 2, 2, 4, 4])
+  })
+
+  test('half a window settled in one open clears a batch of suspicion, less does not', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(12))
+    for (let at = 0; at < 3; at += 1) await stage.hold()
+    await (await stage.hold()).outcome(code.accepted, 0).checkpoint()
+    const hand = await stage.hold()
+    expect(hand.opened.window).toBe(1)
+    await hand.outcome(code.accepted, 1).want(2).checkpoint()
+    await hand.outcome(code.accepted, 2).park()
     expect((await stage.hold()).opened.window).toBe(4)
   })
 
-  test('the same lone recipient at two in a row is failed as poison, and its neighbours go on untouched', async () => {
+  test('a lone window that Redis has forgotten again is the same after the next checkpoint', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(12))
+    for (let at = 0; at < 3; at += 1) await stage.hold()
+    const hand = await stage.hold()
+    const forget = await stage.remember()
+    await hand.outcome(code.accepted, 0).want(1, 2).checkpoint()
+    await forget()
+    expect(await hand.outcome(code.accepted, 1).want(3, 4).checkpoint()).toMatchObject({ rolledBack: true, window: 3 })
+  })
+
+  test('the same lone recipient at two in a row is failed as poison, and its neighbours go on one by one', async () => {
     const stage = new Stage()
     await stage.sending(upTo(6))
     for (let at = 0; at < 5; at += 1) await stage.hold()
     expect(await stage.totals()).toEqual({ pending: 6 })
     const { opened } = await stage.hold()
-    expect([...opened.vector].map(codeOf)).toEqual([code.failedPoison, 1, 1, 1, 1, 0])
-    expect(opened.window).toBe(4)
+    expect([...opened.vector].map(codeOf)).toEqual([code.failedPoison, code.credited, 3, 3, 0, 0])
+    expect(opened.window).toBe(1)
     expect(opened.settled).toEqual([{ class: 'failed', count: 1 }])
     expect(await stage.totals()).toEqual({ failed: 1, pending: 5 })
   })

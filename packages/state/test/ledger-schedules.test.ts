@@ -61,6 +61,8 @@ class Owner {
   readonly inFlight: number[] = []
   opened: OpenBatch | undefined
   vector: Uint8Array = new Uint8Array(0)
+  /** Credit at most, as Redis said last. */
+  window = 0
   over = false
   #posted = new Set<number>()
   #rotated = new Set<number>()
@@ -83,6 +85,7 @@ class Owner {
     }
     this.opened = answer
     this.vector = answer.vector.slice()
+    this.window = answer.window
     this.#todo = [...answer.uris.keys()].filter((position) => answer.uris[position] !== '')
     for (const position of this.#todo)
       if (codeOf(nth(answer.before, position)) === code.rotated) this.#rotated.add(position)
@@ -125,7 +128,7 @@ class Owner {
     else this.settle(position, this.#rotated.has(position) ? code.rotated : pendingCode(Math.min(posts, 5)))
   }
 
-  checkpoint(window: number): Checkpoint {
+  checkpoint(): Checkpoint {
     const ending = this.inFlight.length === 0 && this.next() === undefined && (this.#stops || this.#nobodyLeft)
     if (ending) {
       for (let position = 0; position < this.vector.length; position += 1)
@@ -135,7 +138,7 @@ class Owner {
     let credited = [...vector].filter((byte) => codeOf(byte) === code.credited).length
     if (!ending && !this.#stops)
       for (const position of this.#todo) {
-        if (credited >= window) break
+        if (credited >= this.window) break
         const byte = nth(vector, position)
         if (isSettled(codeOf(byte)) || codeOf(byte) === code.credited || this.#posted.has(position)) continue
         vector[position] = byteOf(code.credited, postsOf(byte))
@@ -167,6 +170,7 @@ class Owner {
       if (codeOf(nth(change.vector, position)) === code.credited && !this.#posted.has(position))
         this.vector[position] = nth(change.vector, position)
     for (const { position, byte } of answer.adjusted) this.vector[position] = byte
+    this.window = answer.window
     if (answer.state === 'paused') this.wrapUp(true)
     else if (answer.state !== 'sending') this.#stopped = true
   }
@@ -283,7 +287,7 @@ class Schedule {
     }
     for (let answers = this.#some(5); answers > 0 && owner.inFlight.length > 0; answers -= 1) this.#answer(owner)
     if (mishaps && this.#random() < 0.4) return
-    const change = owner.checkpoint(owner.opened.window)
+    const change = owner.checkpoint()
     const send = () => ledger.checkpoint(owner.record.ref, owner.nonce, owner.opened!, this.terms, change)
     let answer = await send()
     if (mishaps && this.#random() < 0.25) {

@@ -14,7 +14,7 @@ import type {
 } from '@wns-fanout/state'
 import { CampaignStore, Ledger } from '@wns-fanout/state'
 import type { Bench } from './support.ts'
-import { NEWS, nth, setup, uriOf } from './support.ts'
+import { keysOf, NEWS, nth, setup, uriOf } from './support.ts'
 
 export const PAGE = 512
 export const TILE: BatchTerms = {
@@ -181,6 +181,18 @@ export class Stage {
     const record = await this.campaigns.get(this.app, campaign as CampaignId)
     if (record === null) throw new Error(`there is no campaign ${campaign}`)
     return record
+  }
+
+  /** What Redis holds of the app; the function has it forget whatever came later, as a loss of power does. */
+  async remember(): Promise<() => Promise<void>> {
+    const { redis, keys } = this.bench
+    const ours = async (): Promise<string[]> =>
+      (await keysOf(this.bench)).filter((key) => key.startsWith(keys.base(this.app)))
+    const kept = await Promise.all((await ours()).map(async (key) => ({ key, value: await redis.dumpBuffer(key) })))
+    return async () => {
+      for (const key of await ours()) await redis.unlink(key)
+      for (const { key, value } of kept) if (value !== null) await redis.restore(key, 0, value)
+    }
   }
 
   /** The totals that are not 0. */

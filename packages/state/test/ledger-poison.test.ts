@@ -1,0 +1,94 @@
+import { code, codeOf, isSettled, postsOf } from '@wns-fanout/domain'
+import { describe, expect, test } from 'vitest'
+import type { Hand } from './ledger-support.ts'
+import { Stage, TILE, upTo } from './ledger-support.ts'
+import { nth } from './support.ts'
+
+const RECIPIENTS = 240
+const TERMS = { ...TILE, window: 64, maxAttempts: 5 }
+
+/**
+ * Owners that a batch loses to one recipient, at the most: three until it is suspected, one for each halving of those
+ * who come before the recipient, two with it alone; and three more for each open that settled half a window and so
+ * spoke for the batch.
+ */
+const mostLost = (recipients: number, window: number): number =>
+  3 + Math.ceil(Math.log2(window)) + 2 + 3 * Math.floor(recipients / (window / 2))
+
+/** How an owner works until it dies of the recipient. */
+interface Way {
+  /** Posts to others that still begin after the fatal one, and get their answers and checkpoints. */
+  readonly after: number
+  /** Posts between two checkpoints at the most. */
+  readonly every: number
+}
+
+/** One life: posts in order, tells what came of it, and ends a little after it posted to the killer. True: it lived. */
+const live = async (hand: Hand, killer: number, { after, every }: Way): Promise<boolean> => {
+  let { window } = hand.opened
+  let left = Number.POSITIVE_INFINITY
+  for (;;) {
+    let told = 0
+    for (const position of hand.credited) {
+      if (told === every || left === 0) break
+      if (left < Number.POSITIVE_INFINITY) left -= 1
+      if (position === killer) {
+        if (left === Number.POSITIVE_INFINITY) left = after
+        continue
+      }
+      hand.outcome(code.accepted, position)
+      told += 1
+    }
+    if (left === 0) return false
+    const uncertain = hand.credited.length
+    const rest = [...hand.vector.keys()].filter((position) => {
+      const value = codeOf(nth(hand.vector, position))
+      return !isSettled(value) && value !== code.credited
+    })
+    if (uncertain === 0 && rest.length === 0) {
+      await hand.close()
+      return true
+    }
+    // Nobody is left but the killer, and its post has no answer.
+    if (told === 0 && uncertain === 1 && rest.length === 0) return false
+    const answer = await hand.want(...rest.slice(0, Math.max(0, window - uncertain))).checkpoint()
+    if (answer.kind !== 'ok') throw new Error(answer.kind)
+    ;({ window } = answer)
+  }
+}
+
+describe('a recipient that kills whoever posts to it', () => {
+  test.each([
+    ['the first, at once', 0, { after: 0, every: 64 }],
+    ['in the middle, at once', 117, { after: 0, every: 64 }],
+    ['in the middle, at once, of owners that tell of each post', 117, { after: 0, every: 1 }],
+    ['in the middle, at once, of owners that tell of a few', 120, { after: 0, every: 5 }],
+    ['the last, at once', RECIPIENTS - 1, { after: 0, every: 64 }],
+    ['in the middle, after a while', 90, { after: 7, every: 3 }],
+    ['near the end, after a while', 200, { after: 30, every: 16 }],
+    ['the first, after so long that everybody else is reached', 0, { after: 1000, every: 32 }],
+  ])('is found in few lives, and nobody else fails: %s', async (_, killer, way) => {
+    const stage = new Stage()
+    await stage.sending(upTo(RECIPIENTS), { terms: TERMS })
+    let lost = 0
+    while (!(await live(await stage.hold(TERMS), killer, way))) {
+      lost += 1
+      expect(lost).toBeLessThanOrEqual(mostLost(RECIPIENTS, TERMS.window))
+    }
+    expect(await stage.totals()).toEqual({ accepted: RECIPIENTS - 1, failed: 1 })
+    expect((await stage.codes())[killer]).toBe(code.failedPoison)
+    expect(postsOf(nth(await stage.vector(), killer))).toBe(Math.min(lost, 7))
+    expect(lost).toBeGreaterThanOrEqual(5)
+  })
+
+  test('a batch that was merely unlucky is through in a few checkpoints', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(RECIPIENTS), { terms: TERMS })
+    for (let at = 0; at < 3; at += 1) await stage.hold(TERMS)
+    const hand = await stage.hold(TERMS)
+    expect(await live(hand, -1, { after: 0, every: 64 })).toBe(true)
+    // 1, 2, 4 … 32, and then 32 at a time, which is all that a campaign with few answers gets.
+    expect(hand.number).toBeLessThanOrEqual(14)
+    expect(await stage.totals()).toEqual({ accepted: RECIPIENTS })
+  })
+})
