@@ -1,10 +1,12 @@
 import { crashCases, crashOnce } from './crash.ts'
+import type { Figures } from './figures.ts'
+import { sumOf } from './figures.ts'
 import { apiScenarios } from './scenarios/api.ts'
 import { processScenarios } from './scenarios/process.ts'
 import { producerScenarios } from './scenarios/producer.ts'
 import { redisScenarios } from './scenarios/redis.ts'
-import type { Scenario } from './scenarios/scenario.ts'
-import { LOCK_MS, bothDeliveries, mend } from './scenarios/scenario.ts'
+import type { Bench, Facts, Scenario, ScenarioAlone, ScenarioInSystem } from './scenarios/scenario.ts'
+import { CannotRunHere, LOCK_MS, bothDeliveries, mend } from './scenarios/scenario.ts'
 import type { ChaosSystem } from './system.ts'
 import { startChaosSystem } from './system.ts'
 
@@ -29,46 +31,112 @@ export const catalogue: readonly Scenario[] = [
   ...producerScenarios,
 ]
 
-/**
- * Run the scenarios whose id begins with one of `only` (all, if there are none), one after another, and tell of each in
- * a line. Resolves to how many failed.
- */
-export const runCatalogue = async (only: readonly string[], say: (line: string) => void): Promise<number> => {
-  const wanted = catalogue.filter(
-    ({ id }) => only.length === 0 || only.some((one) => id === one || id.startsWith(/\d/.test(one) ? `${one}-` : one)),
-  )
-  let system: ChaosSystem | undefined
-  let failed = 0
-  try {
-    for (const [n, scenario] of wanted.entries()) {
-      const startedAtMs = performance.now()
-      const seconds = (): string => `${((performance.now() - startedAtMs) / 1000).toFixed(1)} s`
-      try {
-        system ??= await startChaosSystem({ workers: 2, lockMs: LOCK_MS })
-        await mend(system)
-        const facts = await scenario.run(system, `row-${n}`)
-        const told = Object.entries(facts).map(([name, value]) => `${name} ${value}`)
-        if (scenario.isTheEnd === true) {
-          await system.stop()
-          system = undefined
-        }
-        say(`ok   ${scenario.id.padEnd(4)} ${scenario.what} (${[seconds(), ...told].join(', ')})`)
-      } catch (error) {
-        failed += 1
-        say(`FAIL ${scenario.id.padEnd(4)} ${scenario.what} (${seconds()}): ${messageOf(error)}`)
-        // What a failed scenario leaves behind would only fail the next one.
-        await system?.stop()
-        system = undefined
-      }
-    }
-  } finally {
-    await system?.stop()
-  }
-  say(`${wanted.length - failed} of ${wanted.length} scenarios hold`)
-  return failed
+/** The scenarios that `ids` name: P5 that row, P2 all rows of P2, R every row that begins with R. Without ids all of them. */
+export const choose = (ids: readonly string[]): readonly Scenario[] => {
+  const unknown = ids.filter((one) => !catalogue.some(({ id }) => isNamedBy(one, id)))
+  if (unknown.length > 0)
+    throw new Error(
+      `the catalogue has no row ${unknown.join(', ')}; --list tells what there is, for example P5, P2 or R`,
+    )
+  return catalogue.filter(({ id }) => ids.length === 0 || ids.some((one) => isNamedBy(one, id)))
 }
 
-const messageOf = (error: unknown): string => {
+const isNamedBy = (one: string, id: string): boolean => id === one || id.startsWith(/\d/.test(one) ? `${one}-` : one)
+
+export interface CatalogueRun {
+  readonly scenarios: number
+  readonly held: number
+  readonly failed: number
+  /** They need something that this place lacks. */
+  readonly notRun: number
+  /** Over all campaigns that were judged. */
+  readonly figures: Figures
+}
+
+/** Run scenarios one after another, and tell of each in a line. */
+export const runCatalogue = async (
+  wanted: readonly Scenario[],
+  { seed, say }: { readonly seed: number; readonly say: (line: string) => void },
+): Promise<CatalogueRun> => {
+  const judged: Figures[] = []
+  const shared = new SharedSystem((figures) => judged.push(figures))
+  const startedAtMs = performance.now()
+  const counts = { held: 0, failed: 0, notRun: 0 }
+  try {
+    for (const [n, scenario] of wanted.entries()) {
+      const row = `[${n + 1}/${wanted.length}]`
+      const tell = (line: string): void => say(`${row} ...  ${scenario.id.padEnd(4)} ${line}`)
+      const bench = { seed, tell, judged: (figures: Figures) => judged.push(figures) }
+      const rowStartedAtMs = performance.now()
+      const { verdict, text } = await runRow(scenario, `row-${n}`, bench, shared)
+      counts[verdict] += 1
+      const took = `${secondsSince(rowStartedAtMs)} s`
+      say(`${row} ${MARKS[verdict]} ${scenario.id.padEnd(4)} ${scenario.what} (${took}${text}`)
+    }
+  } finally {
+    await shared.stop()
+  }
+  const { held, failed, notRun } = counts
+  say(
+    `${held} of ${wanted.length} scenarios hold, ${failed} fail, ${notRun} cannot be run here (${secondsSince(startedAtMs)} s)`,
+  )
+  return { scenarios: wanted.length, ...counts, figures: sumOf(judged) }
+}
+
+const MARKS = { held: 'ok  ', failed: 'FAIL', notRun: 'n/a ' } as const
+
+const runRow = async (
+  scenario: Scenario,
+  app: string,
+  bench: Bench,
+  shared: SharedSystem,
+): Promise<{ readonly verdict: keyof typeof MARKS; readonly text: string }> => {
+  try {
+    const facts = await ('runAlone' in scenario
+      ? runAlone(scenario, app, bench, shared)
+      : shared.run(scenario, app, bench))
+    const told = Object.entries(facts).map(([name, value]) => `, ${name} ${value}`)
+    return { verdict: 'held', text: `${told.join('')})` }
+  } catch (error) {
+    // What a failed scenario leaves behind would only fail the next one.
+    await shared.stop()
+    return { verdict: error instanceof CannotRunHere ? 'notRun' : 'failed', text: `): ${messageOf(error)}` }
+  }
+}
+
+const runAlone = async (scenario: ScenarioAlone, app: string, bench: Bench, shared: SharedSystem): Promise<Facts> => {
+  await shared.stop()
+  return scenario.runAlone(app, bench)
+}
+
+/** The system that scenarios are run in one after another, for as long as it is whole. */
+class SharedSystem {
+  readonly #judged: (figures: Figures) => void
+  #system: ChaosSystem | undefined
+
+  constructor(judged: (figures: Figures) => void) {
+    this.#judged = judged
+  }
+
+  async run(scenario: ScenarioInSystem, app: string, bench: Bench): Promise<Facts> {
+    this.#system ??= await startChaosSystem({ workers: 2, lockMs: LOCK_MS, judged: this.#judged })
+    await mend(this.#system)
+    const facts = await scenario.run(this.#system, app, bench)
+    if (scenario.isTheEnd === true) await this.stop()
+    return facts
+  }
+
+  async stop(): Promise<void> {
+    const system = this.#system
+    this.#system = undefined
+    await system?.stop()
+  }
+}
+
+const secondsSince = (startedAtMs: number): string => ((performance.now() - startedAtMs) / 1000).toFixed(1)
+
+/** An error for people, with what caused it. */
+export const messageOf = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error)
   return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message
 }

@@ -2,33 +2,20 @@ import { createInterface } from 'node:readline'
 import { codeOf, classOf, classes, code as codes, emptyTotals } from '@wns-fanout/domain'
 import type { Campaign, RecipientClass, Totals } from '@wns-fanout/domain'
 import type { ChaosCampaign } from './load.ts'
+import type { Figures } from './figures.ts'
+import { sumOf } from './figures.ts'
 import { finishedCampaign, tokenOf } from './load.ts'
 import type { ChaosSystem } from './system.ts'
 
 /** Credit of a batch, which is what may be uncertain when its owner is lost. Written here anew, not imported. */
 export const WINDOW = { 'at-least-once': 256, 'at-most-once': 64 } as const
 
-export interface Verdict {
-  readonly recipients: number
-  readonly takeovers: number
-  /** Without an outcome, or `accepted` though WNS never accepted anything. */
-  readonly lost: number
-  /** Accepted posts beyond the first. */
-  readonly duplicates: number
-  /** W × takeovers + ambiguousRetries. */
-  readonly duplicateBound: number
-  /** Posts that followed, at the same channel, one that never got a complete answer; a channel that answers in full has none. */
-  readonly ambiguousRetries: number
-  /** At-most-once: recipients with more than one post that was accepted or may have been. */
-  readonly sentTwice: number
-  readonly inDoubt: number
-  /** Difference between the totals of the API and the counts of its results. */
-  readonly counterError: number
+export interface Verdict extends Figures {
   /** Every promise that was broken, in words; empty is a pass. */
   readonly broken: readonly string[]
 }
 
-interface Posts {
+export interface Posts {
   readonly posts: number
   readonly accepted: number
   /** Posts that never got a complete answer, so that the sender cannot know what became of them. */
@@ -39,28 +26,22 @@ interface Posts {
 export const judge = async (system: ChaosSystem, campaigns: readonly ChaosCampaign[]): Promise<Verdict> => {
   const record = await postsOf(system)
   const broken: string[] = []
-  const sum = { recipients: 0, takeovers: 0, lost: 0, ambiguousRetries: 0, duplicates: 0, bound: 0 }
-  const more = { sentTwice: 0, inDoubt: 0, counterError: 0 }
+  const verdicts: Verdict[] = []
   const reached = new Map<string, Set<string>>()
   const unlisted = new Map<string, string>()
   for (const campaign of campaigns) {
     const one = await judgeCampaign(system, campaign, record, reached, unlisted)
+    verdicts.push(one)
     broken.push(...one.broken.map((what) => `campaign ${campaign.id} of ${campaign.app}: ${what}`))
-    sum.recipients += one.recipients
-    sum.takeovers += one.takeovers
-    sum.lost += one.lost
-    sum.duplicates += one.duplicates
-    sum.ambiguousRetries += one.ambiguousRetries
-    sum.bound += one.duplicateBound
-    more.sentTwice += one.sentTwice
-    more.inDoubt += one.inDoubt
-    more.counterError += one.counterError
   }
   broken.push(...unlisted.values(), ...(await judgeRequests(system)))
-  return { ...sum, ...more, duplicateBound: sum.bound, broken }
+  const sum = sumOf(verdicts)
+  system.judged(sum)
+  return { ...sum, broken }
 }
 
-const postsOf = async (system: ChaosSystem): Promise<ReadonlyMap<string, Posts>> => {
+/** What was posted, by the token of the channel. */
+export const postsOf = async (system: ChaosSystem): Promise<ReadonlyMap<string, Posts>> => {
   const found = new Map<string, Posts>()
   const { body } = await system.control('GET', '/v1/posts')
   for await (const line of createInterface({ input: body, crlfDelay: Infinity })) {

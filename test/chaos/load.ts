@@ -81,6 +81,7 @@ export const registerChannels = async (
   app: string,
   behaviours: readonly string[],
   settings: Record<string, unknown> = {},
+  tags: readonly string[] = [],
 ): Promise<void> => {
   await insist(`registering app ${app}`, () =>
     api.putApp(app, {
@@ -91,14 +92,26 @@ export const registerChannels = async (
       ...settings,
     }),
   )
-  const lines = behaviours.map((behaviour, n) => {
-    const uri = `https://${HOSTS[n % HOSTS.length]}.notify.windows.com/?token=${tokenOf(app, n, behaviour)}`
-    return `${JSON.stringify({ channel: `d${n}`, uri })}\n`
-  })
   await insist(`importing the channels of ${app}`, async () => {
-    const { accepted } = await api.importChannels(app, Readable.from(lines), { type: 'ndjson' })
+    const lines = Readable.from(importLines(app, behaviours, tags))
+    const { accepted } = await api.importChannels(app, lines, { type: 'ndjson' })
     if (accepted !== behaviours.length) throw new Error(`${accepted} of ${behaviours.length} were accepted`)
   })
+}
+
+export const uriOf = (app: string, n: number, behaviour: string): string =>
+  `https://${HOSTS[n % HOSTS.length]}.notify.windows.com/?token=${tokenOf(app, n, behaviour)}`
+
+/** A thousand at a time: there may be a million. */
+function* importLines(app: string, behaviours: readonly string[], tags: readonly string[]): Generator<string> {
+  for (let from = 0; from < behaviours.length; from += 1000)
+    yield behaviours
+      .slice(from, from + 1000)
+      .map((behaviour, at) => {
+        const n = from + at
+        return `${JSON.stringify({ channel: `d${n}`, uri: uriOf(app, n, behaviour), tags })}\n`
+      })
+      .join('')
 }
 
 /** Create a campaign to all channels of an app, once, however often the API has to be asked. */

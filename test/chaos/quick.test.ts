@@ -1,6 +1,6 @@
 import { crashPoints } from '@wns-fanout/fanout'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { catalogue } from './catalogue.ts'
+import { catalogue, choose } from './catalogue.ts'
 import { crashCases, crashOnce } from './crash.ts'
 import { chaosRun } from './run.ts'
 import type { ChaosSystem } from './system.ts'
@@ -27,6 +27,13 @@ test('under fire nobody is lost, totals are exact, and duplicates stay within th
 test('every crash point has its row in the catalogue', () => {
   const rows = new Set(catalogue.map(({ id }) => id))
   expect(crashPoints.filter((point) => !rows.has(`P2-${point}`))).toEqual([])
+})
+
+test('rows of the catalogue are chosen by id, and one that does not exist is refused', () => {
+  expect(choose([])).toEqual(catalogue)
+  expect(choose(['P1', 'N4']).map(({ id }) => id)).toEqual(['P1', 'N4'])
+  expect(new Set(choose(['R']).map(({ id }) => id[0]))).toEqual(new Set(['R']))
+  expect(() => choose(['P5', 'R99'])).toThrow('the catalogue has no row R99; --list tells what there is')
 })
 
 let system: ChaosSystem

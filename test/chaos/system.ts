@@ -7,6 +7,7 @@ import { ensureKeyringFile, freePort, startChild, temporaryFolder } from '@wns-f
 import { Keys, closeRedis, connectRedis } from '@wns-fanout/state'
 import type { RedisConnection } from '@wns-fanout/state'
 import { request } from 'undici'
+import type { Figures } from './figures.ts'
 import { ChaosProcess } from './process.ts'
 import { ChaosRedis } from './redis-server.ts'
 import { root } from './root.ts'
@@ -14,8 +15,10 @@ import { root } from './root.ts'
 export interface ChaosOptions {
   readonly workers: number
   readonly lockMs: number
-  /** More environment for every worker. */
+  /** More environment for every process. */
   readonly env?: Readonly<Record<string, string>>
+  /** Is told of every verdict on campaigns of this system. */
+  readonly judged?: ((figures: Figures) => void) | undefined
 }
 
 /** A whole system of real processes in which everything can be broken and mended. */
@@ -30,6 +33,7 @@ export interface ChaosSystem {
   readonly look: RedisConnection
   readonly keys: Keys
   readonly folder: string
+  judged(figures: Figures): void
   /** Replace the simulator's faults; `{}` is a healthy WNS. */
   wns(faults: object): Promise<void>
   control(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Response>
@@ -131,6 +135,7 @@ const start = async (
     look,
     keys: new Keys(env.WNS_FANOUT_PREFIX),
     folder: folder.path,
+    judged: (figures) => options.judged?.(figures),
     async wns(faults) {
       const answer = await request(`${wns.control}/v1/faults`, { method: 'PUT', body: JSON.stringify(faults) })
       const text = await answer.body.text()

@@ -11,9 +11,9 @@ export const processScenarios: readonly Scenario[] = [
   {
     id: 'P1',
     what: 'a worker is killed every 250 to 950 ms',
-    async run(system, app) {
+    async run(system, app, { seed }) {
       const campaign = await underWay(system, app, { recipients: 12_000 })
-      const nemesis = new Nemesis(system, diceOf(1), [250, 950], ['kill'])
+      const nemesis = new Nemesis(system, diceOf(seed), [250, 950], ['kill'])
       nemesis.start()
       await settledCount(system, campaign.id, 9000)
       await nemesis.heal()
@@ -177,6 +177,26 @@ export const processScenarios: readonly Scenario[] = [
       await settledCount(system, campaign.id, before + 300)
       const recoveryMs = Math.round(performance.now() - backAtMs)
       return { recoveryMs, ...facts(await settle(system, campaign)) }
+    },
+  },
+  {
+    id: 'P12',
+    what: 'everything dies at once, Redis too, with one campaign under way and one whose time comes meanwhile',
+    async run(system, app) {
+      const campaign = await underWay(system, app)
+      const later = `${app}-later`
+      const behaviours = Array.from({ length: 2000 }, () => 'ok')
+      await registerChannels(system, later, behaviours)
+      const startAt = new Date(Date.now() + 2000).toISOString()
+      const scheduled = await launchCampaign(system, later, behaviours, 'at-most-once', { startAt })
+      await Promise.all([system.redis, system.apiProcess, ...system.workers].map((each) => each.kill()))
+      await wait(3000)
+      await system.redis.start()
+      await Promise.all([system.apiProcess, ...system.workers].map((each) => each.start()))
+      const first = await settle(system, campaign)
+      const second = await settle(system, scheduled)
+      must(second.recipients === behaviours.length, `the scheduled one reached ${second.recipients}`)
+      return { ...facts(first), scheduledFinishMs: second.finishMs }
     },
   },
 ]

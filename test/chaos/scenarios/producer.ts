@@ -1,7 +1,18 @@
 import { Queues } from '@wns-fanout/fanout'
+import type { Queue } from 'bullmq'
+import { Worker } from 'bullmq'
 import type { AppId, CampaignId, CampaignRequest } from '@wns-fanout/domain'
 import { ApiError } from '@wns-fanout/client'
-import { eventually, finishedCampaign, launchCampaign, registerChannels } from '../load.ts'
+import { postsOf } from '../judge.ts'
+import {
+  eventually,
+  finishedCampaign,
+  launchCampaign,
+  registerChannels,
+  settledCount,
+  tokenOf,
+  uriOf,
+} from '../load.ts'
 import type { ChaosSystem } from '../system.ts'
 import type { Scenario } from './scenario.ts'
 import { facts, must, pair, postsSoFar, settle, underWay } from './scenario.ts'
@@ -94,7 +105,92 @@ export const producerScenarios: readonly Scenario[] = [
       return facts(await settle(system, campaign))
     },
   },
+  {
+    id: 'N7',
+    what: 'a worker gives up jobs that stalled once, and failed records of others stay behind',
+    async run(system, app) {
+      const [first, second] = pair(system)
+      await second.terminate()
+      const campaign = await underWay(system, app)
+      await first.kill()
+      const failed = await withQueues(system, async (queues) => {
+        const queue = queues.send(app as AppId)
+        await failStalled(queue)
+        return leaveFailed(system, queue)
+      })
+      must(failed > 0, 'no job was left to fail')
+      await first.start()
+      await second.start()
+      const verdict = await settle(system, campaign)
+      return { failed, ...facts(verdict) }
+    },
+  },
+  {
+    id: 'N8',
+    what: 'channels go, move, change their tags and come during a campaign: its audience is frozen',
+    async run(system, app) {
+      const behaviours = Array.from({ length: 6000 }, () => 'ok')
+      await registerChannels(system, app, behaviours, { ratePerSecond: 800, burst: 80 }, ['news'])
+      const launched = await launchCampaign(system, app, behaviours, 'at-least-once', { audience: { tags: 'news' } })
+      await settledCount(system, launched.id, 200)
+      const each = async (from: number, act: (n: number) => Promise<unknown>): Promise<void> => {
+        for (let n = from; n < from + CHANGED; n += 1) await act(n)
+      }
+      // From the end, where nobody has come yet.
+      const [gone, moved, untagged] = [6000 - CHANGED, 6000 - 2 * CHANGED, 6000 - 3 * CHANGED]
+      await each(gone, (n) => system.api.deleteChannel(app, `d${n}`))
+      await each(moved, (n) => system.api.putChannel(app, `d${n}`, { uri: uriOf(app, n, 'slow-1'), tags: ['news'] }))
+      await each(untagged, (n) => system.api.putChannel(app, `d${n}`, { uri: uriOf(app, n, 'ok'), tags: ['other'] }))
+      await each(6000, (n) => system.api.putChannel(app, `d${n}`, { uri: uriOf(app, n, 'ok'), tags: ['news'] }))
+      const before = await system.api.campaign(launched.id)
+      must(before.totals.accepted < untagged - 512, 'it was too fast: those who change were sent to already')
+      const now = behaviours.map((behaviour, n) => (n >= moved && n < gone ? 'slow-1' : behaviour))
+      const verdict = await settle(system, { ...launched, behaviours: now })
+      const { audienceSize, totals } = await system.api.campaign(launched.id)
+      must(audienceSize === 6000, `the audience is ${audienceSize}`)
+      must(totals.unregistered === CHANGED && totals.accepted === 6000 - CHANGED, JSON.stringify(totals))
+      const posts = await postsOf(system)
+      await each(moved, async (n) => must(!posts.has(tokenOf(app, n, 'ok')), `d${n} was posted to where it had been`))
+      await each(6000, async (n) => must(!posts.has(tokenOf(app, n, 'ok')), `d${n} came late and was posted to`))
+      return { unregistered: totals.unregistered, ...facts(verdict) }
+    },
+  },
 ]
+
+/** So many channels change in each way. */
+const CHANGED = 40
+
+/** Two looks for stalled jobs by somebody who allows none, and the failure of what the second one found. */
+const failStalled = async (queue: Queue): Promise<void> => {
+  const stranger = new Worker(queue.name, () => Promise.reject(new Error('the stranger does nothing')), {
+    connection: queue.opts.connection,
+    prefix: queue.opts.prefix ?? '',
+    autorun: false,
+    maxStalledCount: 0,
+    stalledInterval: 500,
+  })
+  try {
+    await stranger.startStalledCheckTimer()
+    await eventually(
+      'the jobs of the dead worker to be taken from it',
+      async () => ((await queue.getActiveCount()) === 0 ? true : undefined),
+      30_000,
+    )
+  } finally {
+    await stranger.close()
+  }
+}
+
+/** By hand: what waits is moved to the failed jobs, as if it had failed with nothing that removes it. */
+const leaveFailed = async ({ look }: ChaosSystem, queue: Queue): Promise<number> => {
+  const waiting = (await queue.getPrioritized(0, 7)).flatMap(({ id }) => (id === undefined ? [] : [id]))
+  for (const id of waiting) {
+    await look.zrem(queue.toKey('prioritized'), id)
+    await look.zadd(queue.toKey('failed'), Date.now(), id)
+    await look.hset(queue.toKey(id), 'failedReason', 'by hand', 'finishedOn', Date.now())
+  }
+  return waiting.length
+}
 
 const plannedUnder = async (
   system: ChaosSystem,
@@ -115,10 +211,10 @@ const plannedUnder = async (
   return facts(await settle(system, campaign))
 }
 
-const withQueues = async (system: ChaosSystem, act: (queues: Queues) => Promise<unknown>): Promise<void> => {
+const withQueues = async <T>(system: ChaosSystem, act: (queues: Queues) => Promise<T>): Promise<T> => {
   const queues = new Queues(system.look, system.keys, () => {})
   try {
-    await act(queues)
+    return await act(queues)
   } finally {
     await queues.close()
   }

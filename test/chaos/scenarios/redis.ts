@@ -7,7 +7,7 @@ import { eventually, finishedCampaign, settledCount } from '../load.ts'
 import type { ChaosProcess } from '../process.ts'
 import type { ChaosSystem } from '../system.ts'
 import type { Facts, Scenario } from './scenario.ts'
-import { LOCK_MS, facts, must, pair, postsSoFar, settle, underWay } from './scenario.ts'
+import { LOCK_MS, facts, must, openBatches, pair, postsSoFar, settle, underWay } from './scenario.ts'
 
 const WINDOW = 256
 
@@ -270,12 +270,6 @@ const notReady = (worker: ChaosProcess, timeoutMs: number): Promise<true> =>
     },
     timeoutMs,
   )
-
-const openBatches = async ({ look, keys }: ChaosSystem, app: string, id: string): Promise<number> => {
-  const live = await look.smembers(keys.live(app, id))
-  const states = await Promise.all(live.map((seq) => look.hget(keys.batch(app, id, Number(seq)), 'st')))
-  return states.filter((state) => state === 'open').length
-}
 
 const appendOnlyFile = async ({ redis }: ChaosSystem): Promise<string> => {
   const folder = join(redis.dir, 'appendonlydir')

@@ -1,5 +1,6 @@
 import type { Delivery } from '@wns-fanout/domain'
 import { request } from 'undici'
+import type { Figures } from '../figures.ts'
 import type { Verdict } from '../judge.ts'
 import { judge } from '../judge.ts'
 import type { ChaosCampaign } from '../load.ts'
@@ -8,17 +9,41 @@ import { HEALTHY } from '../nemesis.ts'
 import type { ChaosProcess } from '../process.ts'
 import type { ChaosSystem } from '../system.ts'
 
-/** A named fault: what is done, and what has to hold. `run` throws when it does not, and tells figures when it does. */
-export interface Scenario {
+/** A named fault: what is done, and what has to hold. It throws when that does not hold, and tells figures when it does. */
+export type Scenario = ScenarioInSystem | ScenarioAlone
+
+interface Row {
   readonly id: string
   readonly what: string
+}
+
+export interface ScenarioInSystem extends Row {
   /** Nothing can be run in the same system afterwards. */
   readonly isTheEnd?: true
-  /** In a system of two workers that is whole; `app` is a name that nobody has used. */
-  run(system: ChaosSystem, app: string): Promise<Facts>
+  /** In a system of two workers on one Redis that is whole; `app` is a name that nobody has used. */
+  run(system: ChaosSystem, app: string, bench: Bench): Promise<Facts>
+}
+
+/** One that needs a system of another kind, which it starts and stops itself. */
+export interface ScenarioAlone extends Row {
+  runAlone(app: string, bench: Bench): Promise<Facts>
+}
+
+/** What every scenario is run with. */
+export interface Bench {
+  readonly seed: number
+  /** One that takes minutes says every few seconds how far it is. */
+  readonly tell: (line: string) => void
+  /** To be told of every verdict in a system that the scenario starts itself. */
+  readonly judged: (figures: Figures) => void
 }
 
 export type Facts = Readonly<Record<string, number | string>>
+
+/** This place lacks what a scenario needs: it is not run, which is neither a pass nor a failure. */
+export class CannotRunHere extends Error {
+  override readonly name = 'CannotRunHere'
+}
 
 export const bothDeliveries = ['at-least-once', 'at-most-once'] as const satisfies Delivery[]
 
@@ -90,4 +115,11 @@ export const metric = async (worker: ChaosProcess, name: string): Promise<number
 export const postsSoFar = async (system: ChaosSystem): Promise<number> => {
   const { body } = await system.control('GET', '/v1/stats')
   return ((await body.json()) as { posts: number }).posts
+}
+
+/** Batches of a campaign that somebody holds open now. */
+export const openBatches = async ({ look, keys }: ChaosSystem, app: string, id: string): Promise<number> => {
+  const live = await look.smembers(keys.live(app, id))
+  const states = await Promise.all(live.map((seq) => look.hget(keys.batch(app, id, Number(seq)), 'st')))
+  return states.filter((state) => state === 'open').length
 }
