@@ -61,6 +61,30 @@ test('a worker sends nothing while Redis holds other data than before, and goes 
   }
 })
 
+/** The batches that a worker opened, in order, by its log. */
+const openedBy = async ({ logFile }: StackWorker): Promise<number[]> =>
+  [...(await readFile(logFile, 'utf8')).matchAll(/"seq":(\d+),"notification"/g)].map(([, seq]) => Number(seq))
+
+test('what a worker left in the middle when it was told to stop comes before what nobody has begun', async () => {
+  const few = { WNS_FANOUT_LANES: '1', LOG_LEVEL: 'debug' }
+  const leaving = await stack.startWorker(few)
+  await registerApp(stack, 'handed', times(3000), { ratePerSecond: 100, burst: 10 })
+  const { id } = await stack.api.createCampaign('handed', tile)
+  await until('two batches to be opened', async () => ((await openedBy(leaving)).length === 2 ? true : undefined))
+  await leaving.stop()
+  const next = await stack.startWorker(few)
+  try {
+    const seqs = await until('the next worker to open as many', async () => {
+      const opened = await openedBy(next)
+      return opened.length === 2 ? opened : undefined
+    })
+    expect(new Set(seqs)).toEqual(new Set([0, 1]))
+    await stack.api.cancelCampaign(id)
+  } finally {
+    await next.stop()
+  }
+})
+
 test('a worker does not wait for a Redis that is away before it stops', async () => {
   const worker = await stack.startWorker()
   process.kill(stack.redisPid, 'SIGSTOP')

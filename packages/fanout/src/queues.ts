@@ -30,6 +30,12 @@ export const batchJobId = (campaign: CampaignId, seq: number): string => `c${cam
 /** BullMQ runs jobs without a priority first, so every job has one; a small number goes first. */
 export const jobPriority = { urgent: 1, normal: 10 } as const
 
+/**
+ * The priority of a batch that its worker had to leave in the middle: before those that nobody has begun, or it would
+ * wait for all that is planned ahead.
+ */
+export const begunPriority = (priority: number): number => Math.max(1, priority - 1)
+
 const everyJob = {
   // A record that stayed behind would make BullMQ ignore the job when it is added again. Failures live in the ledger and the log.
   removeOnComplete: true,

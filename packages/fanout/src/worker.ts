@@ -26,7 +26,7 @@ import { launch } from './launch.ts'
 import { WAKE_AT, plan } from './plan.ts'
 import { PreparedCampaigns } from './prepared-campaign.ts'
 import type { CampaignJob, Queues, SendJob } from './queues.ts'
-import { CAMPAIGNS_QUEUE, sendQueueName, workerOptions } from './queues.ts'
+import { begunPriority, CAMPAIGNS_QUEUE, jobPriority, sendQueueName, workerOptions } from './queues.ts'
 import { reconcile, reconcileAll, sweep } from './reconcile.ts'
 
 export interface FanoutWorkerDeps extends CrashPoints {
@@ -224,6 +224,7 @@ export class FanoutWorker {
         return end.kind
       case 'parked':
         if (end.reason === 'paused') return 'paused'
+        await prioritise(job, end.reason === 'stopping')
         // Always as a delayed job: that wakes an idle worker when it is due, even at once.
         await job.moveToDelayed(Date.now() + end.delayMs, token)
         throw new DelayedError()
@@ -388,6 +389,13 @@ export class FanoutWorker {
   #inBackground(queue: string, work: Promise<void>): void {
     work.catch((error: unknown) => this.#deps.emit({ type: 'queue.error', queue, error }))
   }
+}
+
+/** Costs a command only for a batch that was left in the middle, and once more when it is parked for another reason. */
+const prioritise = async (job: Job<SendJob>, isBegun: boolean): Promise<void> => {
+  const planned = job.opts.priority ?? jobPriority.normal
+  const priority = isBegun ? begunPriority(planned) : planned
+  if (job.priority !== priority) await job.changePriority({ priority })
 }
 
 const parked = (delayMs: number, reason: 'stopping' | 'paused' | 'held' | 'breaker'): BatchEnd => ({
