@@ -18,6 +18,11 @@ export interface PermitHandfulOptions {
 
 /** A handful lasts about so long at the effective rate: round trips stay rare, and little lapses. */
 const HANDFUL_MS = 50
+/**
+ * Whoever posts faster than the rate allows has used a handful up at once. Asking again before most of it can have come
+ * back would bring in ones and twos; asking a little before all of it has leaves nothing of the rate unused.
+ */
+const PATIENCE = 0.8
 const RETRY_AFTER_ERROR_MS = 500
 const MAX_WAIT_MS = 1000
 
@@ -42,6 +47,7 @@ export class PermitHandful {
   #grantedAtMs = 0
   #probing = false
   #asking = false
+  #nextAskAt = 0
   #slowingDown = false
   #decreasedAtMs = 0
   #timer: NodeJS.Timeout | undefined
@@ -128,12 +134,15 @@ export class PermitHandful {
 
   #ask(): void {
     if (this.#asking || this.#timer !== undefined || this.#stopped) return
-    this.#asking = true
-    const limit = this.#options.limit()
-    const handful = Math.round(((this.#effectiveRate ?? limit.ratePerSecond) * HANDFUL_MS) / 1000)
-    const wanted = Math.max(1, Math.min(handful, this.#appetite))
     // Counted from before the question: the grant is not younger than this says.
     const askedAt = performance.now()
+    if (askedAt < this.#nextAskAt) return this.#askIn(this.#nextAskAt - askedAt)
+    this.#asking = true
+    const limit = this.#options.limit()
+    const rate = this.#effectiveRate ?? limit.ratePerSecond
+    const wanted = Math.max(1, Math.min(Math.round((rate * HANDFUL_MS) / 1000), this.#appetite))
+    const worthMs = Math.min(HANDFUL_MS, (wanted * 1000) / rate, (limit.burst * 1000) / limit.ratePerSecond)
+    this.#nextAskAt = askedAt + worthMs * PATIENCE
     this.#permits.take(this.#app, wanted, limit).then(
       (grant) => {
         this.#asking = false

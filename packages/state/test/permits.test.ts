@@ -315,6 +315,26 @@ describe('a handful', () => {
     expect(handful.tryTake()).toBe(false)
   })
 
+  test('asks again when most of a handful has come back, not for each permit that has', async () => {
+    const { permits } = start()
+    const asked: number[] = []
+    const recording: Permits = Object.assign(Object.create(permits) as Permits, {
+      take: async (...args: Parameters<Permits['take']>) => {
+        asked.push(performance.now())
+        return permits.take(...args)
+      },
+    })
+    const handful = handfulOf(recording)
+    for (let grants = 0; grants < 6; grants += 1) {
+      const granted = new Promise<void>((resolve) => handful.onGranted(resolve))
+      while (handful.tryTake());
+      await granted
+    }
+    const pausesMs = asked.slice(1).map((atMs, at) => atMs - (asked[at] ?? 0))
+    // 50 permits are worth 50 ms; timers may be a millisecond early.
+    for (const pauseMs of pausesMs) expect(pauseMs).toBeGreaterThan(38)
+  })
+
   test('asks for less after permits lapsed, and for more again once it uses them up', async () => {
     const { permits } = start()
     const asked: number[] = []
