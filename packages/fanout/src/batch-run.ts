@@ -303,7 +303,8 @@ export class BatchRun {
     if (this.#spec.message.type === 'raw' && isAway(outcome))
       this.#findings.gate({ ordinal: this.#opened.ordinals[position] ?? 0, closeRawGate: true, holdUntilSecond: 0 })
     this.#deps.reached?.('answer-recorded')
-    if (this.#findings.count >= this.#window / 2) this.#checkpoint()
+    // Once everybody has credit, the next tick is soon enough: there is no more to be had.
+    if (this.#findings.count >= this.#window / 2 && recipients.awaitCredit) this.#checkpoint()
     this.#pump()
   }
 

@@ -59,6 +59,11 @@ export class Recipients {
     return this.#started === this.#credited && this.#credited < this.#todo.length
   }
 
+  /** Is there anybody who has no credit yet? */
+  get awaitCredit(): boolean {
+    return this.#credited < this.#todo.length
+  }
+
   /** Posts written so far; 7 means seven or more. */
   posts(position: number): number {
     return postsOf(this.#byte(position))
