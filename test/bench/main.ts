@@ -3,8 +3,10 @@
  * shared machine; quote the ratios.
  */
 import { parseArgs } from 'node:util'
+import { benchCheckpoints } from './checkpoints.ts'
 import { benchFairness } from './fairness.ts'
 import { benchLimiter } from './limiter.ts'
+import { benchRecovery } from './recovery.ts'
 import { benchSend } from './send.ts'
 import { benchStorm } from './storm.ts'
 import { benchThrottle } from './throttle.ts'
@@ -16,6 +18,9 @@ const help = `usage: pnpm bench <name> [options]
   throttle  the rate that four workers settle at when WNS takes less than is configured
   storm     an app whose every post is answered by 401, on eight workers, beside another app
   fairness  what a huge campaign leaves for another app's and for an urgent one of the same app
+  recovery  how soon a campaign goes on after a worker was killed or stopped, and after Redis was away
+
+  checkpoints  commands to Redis and CPU per 1,000 posts, against the same without checkpoints in mid-batch
 
 options
   --posts N         send: posts of each contender in each round (30000)
@@ -25,6 +30,10 @@ options
   --recipients N    storm, fairness: recipients of the large campaign (20000, 1000000)
   --rate N          limiter: posts a second (500)
   --burst N         limiter: permits after a quiet time (50)
+  --lock-ms N       recovery: lock of a batch (60000, as shipped); kills are repeated with 3000
+  --kills N         recovery: workers killed with each lock (6)
+  --stops N         recovery: workers told to stop (6)
+  --outage N        recovery: seconds without Redis (60)
   --json            progress to stderr; the last line is one JSON object
 `
 
@@ -36,8 +45,12 @@ const { values, positionals } = parseArgs({
     connections: { type: 'string', default: '64' },
     seconds: { type: 'string' },
     recipients: { type: 'string' },
-    rate: { type: 'string', default: '500' },
+    rate: { type: 'string' },
     burst: { type: 'string', default: '50' },
+    'lock-ms': { type: 'string', default: '60000' },
+    kills: { type: 'string', default: '6' },
+    stops: { type: 'string', default: '6' },
+    outage: { type: 'string', default: '60' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -54,6 +67,7 @@ const say = (line: string): void => {
   process.stderr.write(`${line}\n`)
 }
 const recipientsOr = (recipients: string): number => whole('recipients', values.recipients ?? recipients)
+const rateOr = (rate: string): number => whole('rate', values.rate ?? rate)
 const secondsOr = (seconds: string): number => whole('seconds', values.seconds ?? seconds)
 
 const benches = new Map<string | undefined, () => Promise<Record<string, unknown>>>([
@@ -72,13 +86,34 @@ const benches = new Map<string | undefined, () => Promise<Record<string, unknown
     () =>
       benchLimiter({
         seconds: secondsOr('40'),
-        ratePerSecond: whole('rate', values.rate),
+        ratePerSecond: rateOr('500'),
         burst: whole('burst', values.burst),
         say,
       }),
   ],
   ['storm', () => benchStorm({ seconds: secondsOr('90'), recipients: recipientsOr('20000'), say })],
   ['fairness', () => benchFairness({ recipients: recipientsOr('1000000'), say })],
+  [
+    'recovery',
+    () =>
+      benchRecovery({
+        lockMs: whole('lock-ms', values['lock-ms']),
+        kills: whole('kills', values.kills),
+        stops: whole('stops', values.stops),
+        outageSeconds: whole('outage', values.outage),
+        say,
+      }),
+  ],
+  [
+    'checkpoints',
+    () =>
+      benchCheckpoints({
+        posts: whole('posts', values.posts),
+        rounds: whole('rounds', values.rounds),
+        ratePerSecond: rateOr('1000'),
+        say,
+      }),
+  ],
   ['throttle', () => benchThrottle({ seconds: secondsOr('75'), say })],
 ])
 

@@ -45,6 +45,11 @@ export class ChaosProcess {
     return this.#child !== undefined
   }
 
+  /** Of its present life. */
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
   /** The URL of its ops port in this life. */
   get ops(): string {
     return this.#ready?.ops ?? ''

@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { Redis } from 'ioredis'
+
+/** The observer's own connection; what it sends is not counted. */
+export const OBSERVER = 'bench-observer'
+
+/** Commands by what they are for: names of our scripts, `bullmq …` for those of the queue, else the command. */
+export type CommandCount = Readonly<Record<string, number>>
+
+/**
+ * The commands that clients send to Redis while `work` goes on, by MONITOR: those that a script runs inside of Redis
+ * (marked `lua` there) are part of one command and are not counted.
+ */
+export const countCommands = async (redisUrl: string, work: () => Promise<void>): Promise<CommandCount> => {
+  const names = await scriptNames()
+  const look = new Redis(redisUrl, { connectionName: OBSERVER })
+  const monitor = await look.monitor()
+  try {
+    const seen = new Map<string, Map<string, number>>()
+    const end = Promise.withResolvers<void>()
+    const mark = `end-${process.pid}`
+    monitor.on('monitor', (_time: string, args: readonly string[], source: string) => {
+      if (args[1] === mark) end.resolve()
+      if (source === 'lua') return
+      const name = nameOf(args, names)
+      const of = seen.get(source) ?? new Map<string, number>()
+      seen.set(source, of.set(name, (of.get(name) ?? 0) + 1))
+    })
+    await work()
+    await look.echo(mark)
+    await end.promise
+    const own = await observers(look)
+    const counts: Record<string, number> = {}
+    for (const [source, of] of seen) {
+      if (own.has(source)) continue
+      for (const [name, count] of of) counts[name] = (counts[name] ?? 0) + count
+    }
+    return counts
+  } finally {
+    monitor.disconnect()
+    look.disconnect()
+  }
+}
+
+const nameOf = (args: readonly string[], names: ReadonlyMap<string, string>): string => {
+  const command = (args[0] ?? '').toLowerCase()
+  if (command === 'evalsha') return names.get(args[1] ?? '') ?? 'script of somebody else'
+  if (command === 'eval') return 'eval'
+  if (command === 'bzpopmin') return 'bullmq wait'
+  const key = args[1] ?? ''
+  if (key.endsWith(':apps') || key.endsWith(':epoch')) return 'watch'
+  return command
+}
+
+const observers = async (look: Redis): Promise<ReadonlySet<string>> => {
+  const list = String(await look.client('LIST'))
+  return new Set(
+    list
+      .split('\n')
+      .filter((line) => line.includes(` name=${OBSERVER}`))
+      .map((line) => /\baddr=(\S+)/.exec(line)?.[1] ?? ''),
+  )
+}
+
+const sha1 = (text: string): string => createHash('sha1').update(text).digest('hex')
+
+/** Scripts by their hash, as `EVALSHA` names them. */
+const scriptNames = async (): Promise<ReadonlyMap<string, string>> => {
+  const names = new Map<string, string>()
+  const ours = fileURLToPath(new URL('../../../packages/state/lua/', import.meta.url))
+  const files = (await readdir(ours)).filter((file) => file.endsWith('.lua'))
+  const texts = await Promise.all(files.map((file) => readFile(join(ours, file), 'utf8')))
+  for (const [at, file] of files.entries()) {
+    const name = file.replace('.lua', '')
+    const text = texts[at] ?? ''
+    names.set(sha1(text), name)
+    for (const [lib, shared] of files.entries())
+      if (shared.endsWith('-lib.lua')) names.set(sha1((texts[lib] ?? '') + text), name)
+  }
+  const entry = createRequire(import.meta.url).resolve('bullmq')
+  const theirs = join(dirname(dirname(entry)), 'esm', 'scripts')
+  for (const file of await readdir(theirs)) {
+    if (!/-\d+\.js$/.test(file)) continue
+    const module = (await import(pathToFileURL(join(theirs, file)).href)) as Record<
+      string,
+      { readonly name: string; readonly content: string }
+    >
+    for (const { name, content } of Object.values(module)) names.set(sha1(content), `bullmq ${name}`)
+  }
+  return names
+}

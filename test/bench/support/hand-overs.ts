@@ -1,0 +1,48 @@
+import { createReadStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+
+/** A worker process opened a batch, by its own log at level debug. */
+export interface Opened {
+  readonly campaign: string
+  readonly seq: number
+  readonly pid: number
+  /** Milliseconds since 1970. */
+  readonly atMs: number
+  /** Somebody had it in hand, and fell silent. */
+  readonly takeover: boolean
+}
+
+/** All openings that workers told of, in the order of time. */
+export const readOpened = async (files: readonly string[], campaign: string): Promise<Opened[]> => {
+  const opened: Opened[] = []
+  for (const file of files) {
+    for await (const line of createInterface({ input: createReadStream(file) })) {
+      if (!line.includes('"takeover":')) continue
+      const told = JSON.parse(line) as Omit<Opened, 'atMs'> & { readonly time: string }
+      if (told.campaign === campaign) opened.push({ ...told, atMs: Date.parse(told.time) })
+    }
+  }
+  return opened.toSorted((left, right) => left.atMs - right.atMs)
+}
+
+/** A worker process ended, or was told to. */
+export interface Ending {
+  readonly pid: number
+  readonly atMs: number
+}
+
+/** How long the batches that one ending left behind were without an owner, in seconds; ordered. */
+export const handOverSeconds = (
+  opened: readonly Opened[],
+  { pid, atMs }: Ending,
+  how: 'taken over' | 'handed over',
+): number[] => {
+  const seconds: number[] = []
+  const owners = new Map<number, number>()
+  for (const one of opened) {
+    const wasLeft = owners.get(one.seq) === pid
+    owners.set(one.seq, one.pid)
+    if (wasLeft && one.atMs >= atMs && one.takeover === (how === 'taken over')) seconds.push((one.atMs - atMs) / 1000)
+  }
+  return seconds
+}
