@@ -14,7 +14,7 @@ import {
   uriOf,
 } from '../load.ts'
 import type { ChaosSystem } from '../system.ts'
-import type { Scenario } from './scenario.ts'
+import type { Facts, Scenario } from './scenario.ts'
 import { facts, must, pair, postsSoFar, settle, underWay } from './scenario.ts'
 
 const many = Array.from({ length: 20_000 }, () => 'ok')
@@ -196,7 +196,7 @@ const plannedUnder = async (
   system: ChaosSystem,
   app: string,
   fault: () => Parameters<ReturnType<typeof pair>[0]['proxy']['set']>[0],
-): Promise<Awaited<ReturnType<Scenario['run']>>> => {
+): Promise<Facts> => {
   await registerChannels(system, app, many, { ratePerSecond: 20_000, burst: 2000 })
   for (const { proxy } of system.workers) proxy.set(fault())
   const campaign = await launchCampaign(system, app, many, 'at-least-once')
