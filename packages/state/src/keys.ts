@@ -33,6 +33,10 @@ export class Keys {
   get epoch(): string {
     return `${this.prefix}epoch`
   }
+  /** hash: epoch that a running process misses → `missed <ms>`, or `accepted <ms>` once an operator accepted its loss. */
+  get losses(): string {
+    return `${this.prefix}losses`
+  }
   /** string: the app of a campaign. Lives as long as the campaign's ledger. */
   campaignApp(campaign: string): string {
     return `${this.prefix}cid:${campaign}`

@@ -1,0 +1,169 @@
+import type { AppId } from '@wns-fanout/domain'
+import type { Losses } from '@wns-fanout/state'
+import {
+  acceptLosses,
+  AppStore,
+  closeRedis,
+  connectRedis,
+  DataSet,
+  judge,
+  Keys,
+  readLosses,
+  Registry,
+  takeInventory,
+} from '@wns-fanout/state'
+import { expect, inject, onTestFinished, test } from 'vitest'
+import type { Bench } from './support.ts'
+import { keyring, NEWS, registrations, setup } from './support.ts'
+
+/** As many processes, each with a memory of its own. */
+const processes = ({ redis, keys }: Bench, count: number): DataSet[] =>
+  Array.from({ length: count }, () => new DataSet(redis, keys))
+
+/** All keys are gone, as after FLUSHALL. */
+const flush = async ({ redis, keys }: Bench): Promise<void> => {
+  await redis.unlink(keys.epoch)
+  await redis.unlink(keys.losses)
+}
+
+const lost = (problem: string) => ({ kind: 'lost', problem: expect.stringContaining(problem) })
+
+test('processes that find an empty Redis at once work on the same data set', async () => {
+  const bench = setup()
+  const standings = await Promise.all(processes(bench, 5).map((one) => one.look()))
+  expect(standings.map(({ kind }) => kind)).toEqual(Array.from({ length: 5 }, () => 'well'))
+  expect(new Set(standings.map((one) => JSON.stringify(one))).size).toBe(1)
+  expect(await bench.redis.exists(bench.keys.losses)).toBe(0)
+})
+
+test('data that is lost stops who had begun on it and who starts later, until somebody accepts it', async () => {
+  const bench = setup()
+  const [one, idle] = processes(bench, 2) as [DataSet, DataSet]
+  const before = await one.look()
+  await idle.look()
+  await flush(bench)
+  expect(await one.look()).toEqual(lost('Redis lost its data'))
+
+  const [late] = processes(bench, 1) as [DataSet]
+  expect(await late.look()).toEqual(lost('another process has missed its epoch since 2'))
+  expect(await bench.redis.exists(bench.keys.epoch)).toBe(0)
+  const { missed } = await readLosses(bench.redis, bench.keys)
+  expect(missed).toEqual([{ epoch: expect.any(String), sinceMs: expect.any(Number) }])
+  const [seconds = 0] = await bench.redis.time()
+  expect(Math.abs((missed[0]?.sinceMs ?? 0) / 1000 - seconds)).toBeLessThan(60)
+
+  expect(await acceptLosses(bench.redis, bench.keys)).toEqual([missed[0]?.epoch])
+  const after = await one.look()
+  expect(after).toEqual({ kind: 'well', epoch: expect.any(String) })
+  expect(after).not.toEqual(before)
+  // One that had not even noticed, and one that waited.
+  expect(await Promise.all([idle.look(), late.look()])).toEqual([after, after])
+  expect(await acceptLosses(bench.redis, bench.keys)).toEqual([])
+})
+
+test('a process that began in the very moment of the loss stops when another one misses its data', async () => {
+  const bench = setup()
+  const [old, fresh] = processes(bench, 2) as [DataSet, DataSet]
+  await old.look()
+  await flush(bench)
+  expect((await fresh.look()).kind).toBe('well')
+  expect(await old.look()).toEqual(lost('Redis holds other data'))
+  expect(await fresh.look()).toEqual(lost('another process has missed its epoch'))
+  const epoch = await bench.redis.get(bench.keys.epoch)
+  expect(await acceptLosses(bench.redis, bench.keys)).toHaveLength(1)
+  expect(await Promise.all([old.look(), fresh.look()])).toEqual([
+    { kind: 'well', epoch },
+    { kind: 'well', epoch },
+  ])
+})
+
+test('the same data is back: all go on, and nothing is missed', async () => {
+  const bench = setup()
+  const [one] = processes(bench, 1) as [DataSet]
+  await one.look()
+  const epoch = (await bench.redis.get(bench.keys.epoch)) ?? ''
+  await bench.redis.set(bench.keys.epoch, 'another')
+  expect((await one.look()).kind).toBe('lost')
+  await bench.redis.set(bench.keys.epoch, epoch)
+  expect(await acceptLosses(bench.redis, bench.keys)).toEqual([])
+  expect(await one.look()).toEqual({ kind: 'well', epoch })
+  expect(await bench.redis.exists(bench.keys.losses)).toBe(0)
+})
+
+test('what was noted is noted again when it is lost too, and a second loss needs to be accepted again', async () => {
+  const bench = setup()
+  const [one] = processes(bench, 1) as [DataSet]
+  await one.look()
+  for (let n = 0; n < 2; n += 1) {
+    await flush(bench)
+    expect((await one.look()).kind).toBe('lost')
+    await flush(bench)
+    expect((await one.look()).kind).toBe('lost')
+    expect(await acceptLosses(bench.redis, bench.keys)).toHaveLength(1)
+    expect((await one.look()).kind).toBe('well')
+  }
+})
+
+test('a process that slept through an accepted loss begins anew, whatever happened to the data since', async () => {
+  const bench = setup()
+  const [asleep, other] = processes(bench, 2) as [DataSet, DataSet]
+  await Promise.all([asleep.look(), other.look()])
+  await flush(bench)
+  await other.look()
+  await acceptLosses(bench.redis, bench.keys)
+  await bench.redis.unlink(bench.keys.epoch)
+  // It misses nothing that was not accepted, so it makes a data set as a process does that starts.
+  expect((await asleep.look()).kind).toBe('well')
+})
+
+test.each<[string, string | undefined, Partial<Losses>, string]>([
+  ['an empty Redis', undefined, {}, 'empty'],
+  ['data, and nothing is missed', undefined, { current: 'a' }, 'well'],
+  ['the data from before', 'a', { current: 'a' }, 'well'],
+  [
+    'the data from before, noted as missed by mistake',
+    'a',
+    { current: 'a', missed: [{ epoch: 'a', sinceMs: 0 }] },
+    'well',
+  ],
+  ['none where there was some', 'a', {}, 'lost'],
+  ['other data', 'a', { current: 'b' }, 'lost'],
+  ['other data, and the loss is accepted', 'a', { current: 'b', accepted: new Set(['a']) }, 'well'],
+  ['none, and the loss is accepted', 'a', { accepted: new Set(['a']) }, 'empty'],
+  ['the same data, though others miss theirs', 'b', { current: 'b', missed: [{ epoch: 'a', sinceMs: 0 }] }, 'lost'],
+  ['none, and others miss theirs', undefined, { missed: [{ epoch: 'a', sinceMs: 0 }] }, 'lost'],
+  [
+    'an accepted loss, and another one that is not',
+    'a',
+    { current: 'c', accepted: new Set(['a']), missed: [{ epoch: 'b', sinceMs: 0 }] },
+    'lost',
+  ],
+])('a process that finds %s', (_what, epoch, found, kind) => {
+  expect(judge(epoch, { current: null, missed: [], accepted: new Set(), ...found }).kind).toBe(kind)
+})
+
+test('an operator sees how much is there', async () => {
+  const { redis, keys } = setup()
+  expect(await takeInventory(redis, keys)).toEqual({ apps: 0, channels: 0, campaigns: 0, apiKeys: 0 })
+  const apps = new AppStore(redis, keys, keyring())
+  const registry = new Registry(redis, keys)
+  for (const app of [NEWS, 'shop' as AppId]) {
+    await apps.put(app, { credentials: { kind: 'entra', tenantId: 't', clientId: 'c', clientSecret: 's' } })
+    await registry.register(app, registrations(3))
+  }
+  await redis.zadd(keys.campaigns(NEWS), 1, 'c1')
+  expect(await takeInventory(redis, keys)).toEqual({ apps: 2, channels: 6, campaigns: 1, apiKeys: 0 })
+})
+
+test('in a cluster a loss is noted and accepted too', async () => {
+  const redis = connectRedis(inject('redisClusterUrl'), { role: 'worker' })
+  onTestFinished(() => closeRedis(redis))
+  const bench = { redis, keys: new Keys('loss:') }
+  const [one] = processes(bench, 1) as [DataSet]
+  await one.look()
+  await flush(bench)
+  expect((await one.look()).kind).toBe('lost')
+  expect(await acceptLosses(redis, bench.keys)).toHaveLength(1)
+  expect((await one.look()).kind).toBe('well')
+  await flush(bench)
+})
