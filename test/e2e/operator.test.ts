@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Finished, TestStack } from './support.ts'
 import {
   finished,
+  getText,
   givenApp,
   parse,
   repeat,
@@ -204,12 +205,49 @@ test('doctor says when Redis has lost its data', async () => {
     const lost = await cli(['doctor'])
     await connection.set('wf:epoch', epoch)
     expect(lost.code).toBe(1)
-    expect(lost.stdout).toMatch(/^fail {2}API ready: Redis lost its data.*\n +→ restore Redis from a backup/m)
+    expect(lost.stdout).toMatch(
+      /^fail {2}API ready: Redis lost its data.*\n +→ restore Redis from a backup.*--accept-loss/m,
+    )
     // Workers look twice a second.
     await until('all is well again', async () => ((await cli(['doctor'])).code === 0 ? true : undefined))
   } finally {
     connection.disconnect()
   }
+})
+
+test('doctor accepts a loss of data when somebody agrees, and the key of the stack works again', async () => {
+  await givenApp(stack, 'mislaid', repeat(3, 'ok'))
+  expect((await cli(['doctor', '--accept-loss'])).stdout).toBe('Nothing is missed, so there is no loss to accept.\n')
+  const { redis, ops } = await stack.now()
+  const connection = new Redis(redis)
+  try {
+    await connection.flushall()
+    await until('it is noticed', async () => ((await connection.exists('wf:losses')) === 1 ? true : undefined))
+  } finally {
+    connection.disconnect()
+  }
+  const unsure = await cli(['doctor', '--accept-loss'])
+  expect(unsure.code).toBe(1)
+  expect(unsure.stdout).toMatch(
+    /^Since 2.* processes miss the data set .*\n.*: 0 apps, 0 channels, 0 campaigns, 0 API keys\./,
+  )
+  expect(unsure.stderr).toMatch(/^wns-fanout: nobody can be asked here, so nothing was changed; add --yes/)
+  expect((await getText(`${ops.api}/readyz`)).includes('lost its data')).toBe(true)
+
+  const sure = await cli(['doctor', '--accept-loss', '--yes', '--json'])
+  expect(sure.code).toBe(0)
+  expect(parse(sure.stdout)).toMatchObject({ missed: [{}], now: { apps: 0 }, accepted: true })
+  await until('all is well again', async () => ((await cli(['doctor'])).code === 0 ? true : undefined))
+  expect((await stack.now()).apiKey).toBe(stack.apiKey)
+  await givenApp(stack, 'mislaid', repeat(3, 'ok'))
+  const sent = await cli(['send', '--app', 'mislaid', '--badge', '1', '--audience', 'all', '--json'])
+  expect(parse(sent.stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({
+    state: 'completed',
+    totals: { accepted: 3 },
+  })
+
+  const wrong = [['--yes'], ['--accept-loss', '--app', 'mislaid']]
+  for (const args of wrong) expect((await cli(['doctor', ...args])).code).toBe(2)
 })
 
 test('doctor says what hinders an app from sending, and ends with 1', async () => {

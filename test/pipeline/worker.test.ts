@@ -30,6 +30,9 @@ test('a worker sends nothing while Redis holds other data than before, and goes 
     await registerApp(stack, 'epoch', times(600), { ratePerSecond: 100, burst: 10 })
     const { id } = await stack.api.createCampaign('epoch', tile)
     await until('the first posts', async () => ((await simulatorStats(stack)).posts > 0 ? true : undefined))
+    const startAtMs = Date.now() + 1500
+    const startAt = new Date(startAtMs).toISOString()
+    const second = await stack.api.createCampaign('epoch', { ...tile, topic: 'second', startAt })
 
     const epoch = (await redis.get(key)) ?? ''
     await redis.set(key, 'another')
@@ -45,13 +48,16 @@ test('a worker sends nothing while Redis holds other data than before, and goes 
         ? true
         : undefined,
     )
-    const second = await stack.api.createCampaign('epoch', { ...tile, topic: 'second' })
+    await expect(stack.api.createCampaign('epoch', tile)).rejects.toMatchObject({ status: 503, code: 'unavailable' })
+    // A campaign that becomes due meanwhile is not launched, though nothing but the epoch is missing.
+    await until('the second campaign to be overdue', () => (Date.now() > startAtMs + 500 ? true : undefined))
     expect((await simulatorStats(stack)).posts).toBeLessThan(600)
     expect((await stack.api.campaign(second.id)).state).toBe('scheduled')
 
     await redis.set(key, epoch)
     await until('the worker to be ready', async () => ((await readiness(worker)).ready ? true : undefined))
     expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 600 })
+    expect(some((await finished(stack, second.id)).totals)).toEqual({ suppressed: 600 })
     expect((await simulatorStats(stack)).duplicates).toBe(0)
     const log = await readFile(worker.logFile, 'utf8')
     expect(log.split('nothing is sent: the data in Redis is not the one from before').length - 1).toBe(1)

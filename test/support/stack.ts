@@ -14,6 +14,10 @@ export interface TestStack {
   readonly redisPid: number
   readonly simulator: { readonly address: string; readonly caFile: string; readonly control: string }
   readonly api: Client
+  /** The ops port of the API. */
+  readonly apiOps: string
+  /** What the API has written, standard error included. */
+  readonly apiLogFile: string
   /** Environment of a process that is to work with this stack. */
   readonly env: Readonly<Record<string, string>>
   startWorker(extra?: Readonly<Record<string, string>>): Promise<StackWorker>
@@ -88,7 +92,7 @@ export const startTestStack = async ({ cluster = false }: TestStackOptions = {})
   }
   const ready = (await (
     await start('api', 'apps/api/src/main.ts', { ...env, PORT: '0', WNS_FANOUT_BOOTSTRAP_KEY_FILE: keyFile })
-  ).ready) as { api: string }
+  ).ready) as { api: string; ops: string }
   const api = createClient({ url: ready.api, apiKey: (await readFile(keyFile, 'utf8')).trim() })
   let workers = 0
   return {
@@ -96,6 +100,8 @@ export const startTestStack = async ({ cluster = false }: TestStackOptions = {})
     redisPid: redis.pid,
     simulator: { address: env.WNS_ROUTE_TO, caFile: env.WNS_CA_FILE, control: simulator.control },
     api,
+    apiOps: ready.ops,
+    apiLogFile: join(folder.path, 'api.log'),
     env,
     async startWorker(extra = {}) {
       workers += 1

@@ -17,6 +17,8 @@ export interface AuthDeps {
   /** The caller behind a key, or null when the key is unknown, wrong, revoked or expired. */
   readonly verifyKey: (key: string) => Promise<ApiKey | null>
   readonly appOfCampaign: (campaign: string) => Promise<AppId | null>
+  /** Why nothing may be written now, because data is lost; for people. */
+  readonly dataProblem: () => string | undefined
 }
 
 // Wrong keys from one source: enough for a fleet with an outdated key, hopeless for guessing.
@@ -41,6 +43,7 @@ export const installAuth = (app: FastifyInstance, deps: AuthDeps): void => {
   app.addHook('onRequest', async (request) => {
     const rule = rules[`${request.method} ${request.routeOptions.url}`]
     if (rule === undefined) throw new Problem('forbidden', 'nobody may do this')
+    refuseToWrite(request, deps)
     const caller = await authenticate(request, deps, failures)
     request.caller = caller
     await authorise(request, caller, rule, deps)
@@ -56,12 +59,28 @@ const authenticate = async (request: FastifyRequest, deps: AuthDeps, failures: F
   const key = /^Bearer +(\S{1,512}) *$/i.exec(header)?.[1]
   const caller = key === undefined ? null : await deps.verifyKey(key)
   if (caller !== null) return caller
+  // A good key may be among what was lost, and its owner must not throw it away.
+  if (key !== undefined) refuseWhileLost(deps, 'this API key cannot be checked')
   const waitSeconds = failures.fail(request.ip)
   if (waitSeconds > 0)
     throw new Problem('rate-limited', 'too many wrong API keys came from your address; wait', {
       retryAfterSeconds: waitSeconds,
     })
   throw new Problem('unauthenticated', 'the API key is unknown, revoked or expired; ask an administrator for another')
+}
+
+/** What is written while data is lost would be gone when it is restored, or be mixed with it. */
+const refuseToWrite = (request: FastifyRequest, deps: AuthDeps): void => {
+  if (request.method !== 'GET') refuseWhileLost(deps, 'nothing is written')
+}
+
+const refuseWhileLost = ({ dataProblem }: AuthDeps, what: string): void => {
+  const problem = dataProblem()
+  if (problem !== undefined)
+    throw new Problem('unavailable', `${what} while data is lost: ${problem}`, {
+      // It takes somebody to act; a caller that waits for it would hang.
+      retryAfterSeconds: 60,
+    })
 }
 
 /** May this caller see things of the app at all? */

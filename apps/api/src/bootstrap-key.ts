@@ -3,19 +3,23 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { ApiKey, ApiKeys } from '@wns-fanout/state'
 
-type Keys = Pick<ApiKeys, 'create' | 'list' | 'verify'>
+type Keys = Pick<ApiKeys, 'count' | 'create' | 'list' | 'restore' | 'verify'>
 
 /** An admin key for every app: what an installation starts with. */
 const everything = { apps: ['*'], verbs: ['read', 'register', 'send', 'admin'] } as const
 
+const localStack = { name: 'local-stack', ...everything }
+
 /**
- * Sees to it that `file` holds an admin key that works: one that is there and valid is kept, else a new one is made and
+ * Sees to it that `file` holds an admin key that works: one that is there and valid is kept. One that is unknown is
+ * entered again when all keys are gone, since it went with them; otherwise it was revoked, and a new one is made and
  * written with mode 0600. For a stack on one machine, whose owner may read that file; elsewhere use `bootstrapKey`.
  */
 export const ensureKeyFile = async (keys: Keys, file: string): Promise<void> => {
   const present = (await readFile(file, 'utf8').catch(() => '')).trim()
   if (present !== '' && (await keys.verify(present)) !== null) return
-  const { key } = await keys.create({ name: 'local-stack', ...everything })
+  if (present !== '' && (await keys.count()) === 0 && (await keys.restore(present, localStack)) !== null) return
+  const { key } = await keys.create(localStack)
   await mkdir(dirname(file), { recursive: true })
   const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`
   try {

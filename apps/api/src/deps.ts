@@ -24,6 +24,8 @@ export interface RateView {
 /** What the API is made of; `start.ts` wires it once. */
 export interface ApiDeps extends CrashPoints {
   readonly logger: Logger
+  /** Why nothing may be written now, because data is lost; for people. */
+  readonly dataProblem: () => string | undefined
   readonly apps: AppStore
   readonly registry: Registry
   readonly audiences: Audiences

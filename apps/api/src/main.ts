@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util'
 import { createLifecycle, createLogger, exitWhenParentGone, readConfig } from '@wns-fanout/runtime'
-import { ApiKeys, Keys } from '@wns-fanout/state'
+import { ApiKeys, closeRedis, connectRedis, Keys } from '@wns-fanout/state'
+import * as z from 'zod'
+import { reportLoss } from './accept-loss.ts'
 import { bootstrapKey } from './bootstrap-key.ts'
 import { apiConfigSchema } from './config.ts'
 import { openRedis, startApi } from './start.ts'
@@ -8,7 +10,15 @@ import { openRedis, startApi } from './start.ts'
 // The process of the API. On stdout it writes one line of JSON when it is ready; everything else goes to stderr.
 
 const main = async (): Promise<void> => {
-  const { values } = parseArgs({ options: { 'bootstrap-key': { type: 'string' }, force: { type: 'boolean' } } })
+  const { values } = parseArgs({
+    options: {
+      'bootstrap-key': { type: 'string' },
+      force: { type: 'boolean' },
+      'accept-loss': { type: 'boolean' },
+      yes: { type: 'boolean' },
+    },
+  })
+  if (values['accept-loss'] === true) return await acceptLoss(values.yes === true)
   const config = readConfig(apiConfigSchema, process.env)
   const logger = createLogger({ name: 'api', level: config.LOG_LEVEL })
   const life = createLifecycle(logger)
@@ -32,6 +42,23 @@ const main = async (): Promise<void> => {
     if (life.signal.aborted) return
     await life.stop('it could not start')
     throw error
+  }
+}
+
+// Tells what data is missed, and with --yes accepts its loss. Needs to know nothing but where Redis is.
+const acceptLoss = async (yes: boolean): Promise<void> => {
+  const { REDIS_URL, WNS_FANOUT_PREFIX, LOG_LEVEL } = apiConfigSchema.shape
+  const config = readConfig(z.object({ REDIS_URL, WNS_FANOUT_PREFIX, LOG_LEVEL }), process.env)
+  const life = createLifecycle(createLogger({ name: 'api', level: config.LOG_LEVEL }))
+  life.installSignals()
+  exitWhenParentGone(life)
+  const redis = connectRedis(config.REDIS_URL, { role: 'producer' })
+  life.onStop('redis', () => closeRedis(redis))
+  try {
+    const report = await reportLoss(redis, new Keys(config.WNS_FANOUT_PREFIX), { yes, signal: life.signal })
+    process.stdout.write(`${JSON.stringify(report)}\n`)
+  } finally {
+    await life.stop('that was all')
   }
 }
 

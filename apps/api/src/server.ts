@@ -76,7 +76,8 @@ export const buildServer = async (deps: ApiDeps, { stopGraceMs = 10_000 } = {}):
     const problem = problemFrom(error)
     if (problem.code === 'internal')
       logger.error({ requestId: request.id, route: routeOf(request), err: error }, 'a request failed')
-    else if (problem.status >= 500)
+    // That data is lost was said once; every caller that asks meanwhile would say it again.
+    else if (problem.status >= 500 && deps.dataProblem() === undefined)
       logger.warn({ requestId: request.id, route: routeOf(request), err: error }, 'a request cannot be served now')
     sendProblem(request, reply, answerOf(problem))
   })
@@ -104,6 +105,7 @@ export const buildServer = async (deps: ApiDeps, { stopGraceMs = 10_000 } = {}):
   await app.register(
     async (v1) => {
       installAuth(v1, {
+        dataProblem: deps.dataProblem,
         verifyKey: (key) => deps.apiKeys.verify(key),
         appOfCampaign: (id) => deps.campaigns.appOf(id as CampaignId),
       })

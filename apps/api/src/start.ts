@@ -1,18 +1,11 @@
-import type { Lifecycle, Logger, Readiness } from '@wns-fanout/runtime'
+import type { Lifecycle, Logger } from '@wns-fanout/runtime'
 import { crashAt, createMetrics, listenProblem, startOpsServer } from '@wns-fanout/runtime'
 import type { RedisConnection } from '@wns-fanout/state'
-import {
-  closeRedis,
-  connectRedis,
-  ensureEpoch,
-  epochProblem,
-  Keys,
-  readKeyringFile,
-  waitForFitRedis,
-} from '@wns-fanout/state'
+import { closeRedis, connectRedis, DataSet, Keys, readKeyringFile, waitForFitRedis } from '@wns-fanout/state'
 import { createTransport, requestToken } from '@wns-fanout/wns'
 import { ensureKeyFile } from './bootstrap-key.ts'
 import type { ApiConfig } from './config.ts'
+import { DataWatch } from './data-watch.ts'
 import { collectGauges } from './gauges.ts'
 import { buildServer } from './server.ts'
 import { wire } from './wire.ts'
@@ -39,7 +32,10 @@ export const openRedis = async ({ config, logger, life }: StartOptions): Promise
   return redis
 }
 
-/** Starts the API; every part is stopped by `life`, in the opposite order. */
+/**
+ * Starts the API; every part is stopped by `life`, in the opposite order. Where data is lost it serves what can be read,
+ * and the rest once that is accepted.
+ */
 export const startApi = async (options: StartOptions): Promise<{ readonly api: string; readonly ops: string }> => {
   const { config, env, logger, life } = options
   const keyring = await readKeyringFile(config.WNS_FANOUT_KEYRING_FILE)
@@ -56,7 +52,20 @@ export const startApi = async (options: StartOptions): Promise<{ readonly api: s
 
   const redis = await openRedis(options)
   const keys = new Keys(config.WNS_FANOUT_PREFIX)
-  const { epoch } = await ensureEpoch(redis, keys)
+  const metrics = createMetrics({ onCollectError: (error) => logger.warn({ err: error }, 'gauges') })
+  const data = new DataWatch(new DataSet(redis, keys), {
+    async begin() {
+      if (config.WNS_FANOUT_BOOTSTRAP_KEY_FILE !== undefined)
+        await ensureKeyFile(deps.apiKeys, config.WNS_FANOUT_BOOTSTRAP_KEY_FILE)
+    },
+    onChange(problem) {
+      metrics.dataLost.set(problem === undefined ? 0 : 1)
+      if (problem !== undefined) metrics.redisRollbacks.inc()
+      if (problem === undefined)
+        logger.warn('writing goes on: Redis holds the data from before, or its loss was accepted')
+      else logger.error({ problem }, 'nothing is written: the data in Redis is not the one from before')
+    },
+  })
   const { deps, close } = wire({
     redis,
     keys,
@@ -64,26 +73,30 @@ export const startApi = async (options: StartOptions): Promise<{ readonly api: s
     logger,
     env,
     reached: crashAt(config.WNS_CRASH_AT),
+    dataProblem: () => data.problem,
     askToken: (credentials) => requestToken(credentials, transport, { signal: life.signal }),
   })
   life.onStop('queues', close)
 
-  const metrics = createMetrics({ onCollectError: (error) => logger.warn({ err: error }, 'gauges') })
   metrics.onCollect((signal) => collectGauges(metrics, deps, signal))
   const ops = await startOpsServer({
     host: config.WNS_FANOUT_HOST,
     port: config.OPS_PORT,
     metrics,
     logger,
-    ready: async () => await readiness(redis, keys, epoch),
+    ready: async () => {
+      const problem = await data.look()
+      return { ready: problem === undefined, problems: problem === undefined ? [] : [problem] }
+    },
   })
   life.onStop('ops server', () => ops.stop())
 
   const server = await buildServer(deps)
   life.onStop('api server', () => server.close())
   const api = await listen(server, config)
-  if (config.WNS_FANOUT_BOOTSTRAP_KEY_FILE !== undefined)
-    await ensureKeyFile(deps.apiKeys, config.WNS_FANOUT_BOOTSTRAP_KEY_FILE)
+  await data.look()
+  const watching = data.run(life.signal)
+  life.onStop('watch over the data', () => watching)
   return { api, ops: ops.url }
 }
 
@@ -96,9 +109,4 @@ const listen = async (server: Awaited<ReturnType<typeof buildServer>>, config: A
     if (!(error instanceof Error)) throw error
     throw new Error(listenProblem(error, host, port, 'PORT'), { cause: error })
   }
-}
-
-const readiness = async (redis: RedisConnection, keys: Keys, epoch: string): Promise<Readiness> => {
-  const problem = await epochProblem(redis, keys, epoch)
-  return { ready: problem === undefined, problems: problem === undefined ? [] : [problem] }
 }

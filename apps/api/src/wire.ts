@@ -25,12 +25,14 @@ export interface WireOptions extends CrashPoints {
   readonly logger: Logger
   /** Where `env:NAME` secrets are read. */
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Why nothing may be written now, for people; undefined when all is well. */
+  readonly dataProblem?: () => string | undefined
   /** Asks the token service. */
   readonly askToken: (credentials: RevealedCredentials) => Promise<TokenAnswer>
 }
 
 /** Everything that the API is made of, on one connection; `close` ends what was opened here. */
-export const wire = ({ redis, keys, keyring, logger, env, askToken, reached }: WireOptions) => {
+export const wire = ({ redis, keys, keyring, logger, env, dataProblem, askToken, reached }: WireOptions) => {
   const queues = new Queues(redis, keys, (queue, error) => logger.debug({ queue, err: error }, 'queue'))
   const apps = new AppStore(redis, keys, keyring, { env })
   const registry = new Registry(redis, keys)
@@ -57,6 +59,7 @@ export const wire = ({ redis, keys, keyring, logger, env, askToken, reached }: W
   })
   const deps: ApiDeps = {
     logger,
+    dataProblem: dataProblem ?? (() => undefined),
     apps,
     registry,
     audiences,

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { spawn } from 'node:child_process'
-import { closeRedis, connectRedis } from '@wns-fanout/state'
+import { ApiKeys, closeRedis, connectRedis, Keys } from '@wns-fanout/state'
 import { expect, inject, onTestFinished, test } from 'vitest'
+import { ensureKeyFile } from '../src/bootstrap-key.ts'
 import { until } from './support.ts'
 
 const script = fileURLToPath(new URL('../src/main.ts', import.meta.url))
@@ -41,7 +42,7 @@ const start = async (env: Readonly<Record<string, string>> = {}, args: readonly 
     await exited
     await rm(folder, { recursive: true, force: true })
     const redis = connectRedis(inject('redisUrl'), { role: 'producer' })
-    for (const name of ['keys', 'epoch', 'apps']) await redis.unlink(`${prefix}${name}`)
+    for (const name of ['keys', 'epoch', 'losses', 'apps']) await redis.unlink(`${prefix}${name}`)
     await closeRedis(redis)
   })
   return {
@@ -89,16 +90,63 @@ test('it says on stdout when it is ready, serves, leaves a key, shows gauges and
   expect(seen.stderr).not.toContain(key)
 })
 
-test('it is not ready any more when Redis lost its data', async () => {
+test('it is not ready any more when Redis lost its data, and its key is good again when that is accepted', async () => {
   const prefix = `t-${randomBytes(6).toString('hex')}:`
-  const { ready } = await start({ WNS_FANOUT_PREFIX: prefix })
-  const { ops } = await ready()
+  const { ready, keyFile, seen } = await start({ WNS_FANOUT_PREFIX: prefix })
+  const { api, ops } = await ready()
+  const key = (await readFile(keyFile, 'utf8')).trim()
   const redis = connectRedis(inject('redisUrl'), { role: 'producer' })
+  onTestFinished(() => closeRedis(redis))
   await redis.unlink(`${prefix}epoch`, `${prefix}keys`)
-  await closeRedis(redis)
   const { status, text } = await fetchText(`${ops}/readyz`)
   expect(status).toBe(503)
   expect(text).toContain('lost its data')
+  // It may have been asked just before, and remembers a key for two seconds.
+  await until(async () => (await fetchText(`${api}/v1/apps`, key)).status === 503)
+  expect((await fetchText(`${api}/v1/apps`, key)).text).toContain('"unavailable"')
+
+  const env = { WNS_FANOUT_PREFIX: prefix, WNS_FANOUT_KEYRING_FILE: '' }
+  const look = await start(env, ['--accept-loss'])
+  expect(await look.exited).toBe(0)
+  expect(JSON.parse(look.seen.stdout)).toMatchObject({ missed: [{}], now: { apiKeys: 0 }, accepted: false })
+  const accept = await start(env, ['--accept-loss', '--yes'])
+  expect(await accept.exited).toBe(0)
+  expect(JSON.parse(accept.seen.stdout)).toMatchObject({ missed: [{}], accepted: true })
+  await until(async () => (await fetchText(`${ops}/readyz`)).status === 200)
+  expect((await fetchText(`${api}/v1/apps`, key)).status).toBe(200)
+  expect(seen.stderr.split('nothing is written: ')).toHaveLength(2)
+})
+
+test('a key that was revoked does not come back with a restart; one whose Redis lost all keys does', async () => {
+  const prefix = `t-${randomBytes(6).toString('hex')}:`
+  const redis = connectRedis(inject('redisUrl'), { role: 'producer' })
+  onTestFinished(() => closeRedis(redis))
+  const keys = new ApiKeys(redis, new Keys(prefix))
+  const folder = await mkdtemp(join(tmpdir(), 'wns-fanout-key-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const file = join(folder, 'api-key')
+  const keyIn = async (): Promise<string> => (await readFile(file, 'utf8')).trim()
+  await ensureKeyFile(keys, file)
+  const first = await keyIn()
+
+  await redis.unlink(`${prefix}keys`)
+  // Another process, which remembers nothing.
+  await ensureKeyFile(new ApiKeys(redis, new Keys(prefix)), file)
+  expect(await keyIn()).toBe(first)
+  const restored = await new ApiKeys(redis, new Keys(prefix)).verify(first)
+  expect(restored).toMatchObject({ name: 'local-stack', verbs: expect.arrayContaining(['admin']) })
+
+  await keys.create({ name: 'other', apps: ['*'], verbs: ['read'] })
+  await keys.revoke(restored?.id ?? '')
+  await ensureKeyFile(new ApiKeys(redis, new Keys(prefix)), file)
+  expect(await keyIn()).not.toBe(first)
+  expect(await new ApiKeys(redis, new Keys(prefix)).verify(first)).toBeNull()
+
+  await redis.unlink(`${prefix}keys`)
+  await writeFile(file, 'no key of ours\n')
+  await ensureKeyFile(new ApiKeys(redis, new Keys(prefix)), file)
+  expect(await keyIn()).toMatch(/^wnsf_/)
+  await redis.unlink(`${prefix}keys`)
 })
 
 test('a port that is taken is told with its number and variable, in one line', async () => {

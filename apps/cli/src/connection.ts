@@ -41,6 +41,32 @@ export async function findApi({ folder }: Context, env: NodeJS.ProcessEnv = proc
   }
 }
 
+export interface RedisPlace {
+  /** What a process of ours needs to find it. */
+  readonly env: Readonly<Record<string, string>>
+  /** Where it was found, for people. */
+  readonly from: string
+}
+
+/**
+ * The Redis of the installation: REDIS_URL with WNS_FANOUT_PREFIX, else that of the stack that runs in this folder.
+ * Throws a `Failure` that says how to give one.
+ */
+export async function findRedis({ folder }: Context, env: NodeJS.ProcessEnv = process.env): Promise<RedisPlace> {
+  // A process inherits both from us.
+  if ((env['REDIS_URL'] ?? '') !== '') return { env: {}, from: 'REDIS_URL' }
+  const elsewhere = 'set REDIS_URL (and WNS_FANOUT_PREFIX, if it is not the default) to what the API has'
+  if ((env['WNS_FANOUT_URL'] ?? '') !== '')
+    throw new Failure('no-redis-url', `WNS_FANOUT_URL names an API, but this needs its Redis; ${elsewhere}`)
+  try {
+    const stack = await readRunningStack(folder)
+    return { env: { ...stack.env, REDIS_URL: stack.redis }, from: folder.stackFile }
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    throw new Failure(error.code, `no Redis is known here: ${error.message}. Or ${elsewhere}`, { cause: error })
+  }
+}
+
 /** Runs `act` with a client of that API and closes its connections afterwards. */
 export async function withApi<T>(context: Context, act: (api: Client) => Promise<T>): Promise<T> {
   const { url, apiKey } = await findApi(context)

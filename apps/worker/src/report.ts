@@ -44,6 +44,7 @@ const measure = (metrics: Metrics, event: FanoutEvent): void => {
       metrics.redisRollbacks.inc()
       return
     case 'epoch.changed':
+      metrics.dataLost.set(event.problem === undefined ? 0 : 1)
       if (event.problem !== undefined) metrics.redisRollbacks.inc()
       return
     case 'guideline.exceeded':
@@ -102,7 +103,8 @@ const tell = (logger: Logger, event: FanoutEvent): void => {
       logger.error(fields, 'Redis has forgotten writes that it acknowledged')
       return
     case 'epoch.changed':
-      if (event.problem === undefined) logger.warn('Redis holds the data from before again: sending goes on')
+      if (event.problem === undefined)
+        logger.warn('sending goes on: Redis holds the data from before, or its loss was accepted')
       else logger.error(fields, 'nothing is sent: the data in Redis is not the one from before')
       return
     case 'app.throttled':

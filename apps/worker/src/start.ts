@@ -16,7 +16,7 @@ import { redisSilent } from './redis-silence.ts'
 import { reporter } from './report.ts'
 import { wire } from './wire.ts'
 
-/** Start a worker; resolves when it serves every app. Exits with 1 and a readable line when it cannot start. */
+/** Start a worker; resolves when it serves every app, or waits for somebody to accept a loss of data. Exits with 1 and a readable line when it cannot start. */
 export const startWorker = async (env: NodeJS.ProcessEnv): Promise<void> => {
   try {
     await start(workerConfig(env), env)
@@ -63,7 +63,7 @@ const serve = async (parts: Process, env: NodeJS.ProcessEnv): Promise<void> => {
     onWarning: (line) => logger.warn(line),
   })
   const emit = reporter(logger, metrics)
-  const worker = await wire({ ...parts, env, emit, redis, keyring, reached: crashAt(config.WNS_CRASH_AT) })
+  const worker = wire({ ...parts, env, emit, redis, keyring, reached: crashAt(config.WNS_CRASH_AT) })
   life.onStop('worker', (signal) => stopWorker(worker, redis, signal))
   await worker.start()
   serving.worker = worker

@@ -7,7 +7,7 @@ import {
   AppStore,
   Audiences,
   CampaignStore,
-  ensureEpoch,
+  DataSet,
   Keys,
   Ledger,
   Permits,
@@ -32,10 +32,9 @@ export interface WireOptions extends CrashPoints {
 }
 
 /** Makes a worker of its parts. Those that have to be stopped are registered with `life`; the worker itself is not. */
-export const wire = async (options: WireOptions): Promise<FanoutWorker> => {
+export const wire = (options: WireOptions): FanoutWorker => {
   const { config, env, life, metrics, emit, redis, keyring, reached } = options
   const keys = new Keys(config.WNS_FANOUT_PREFIX)
-  const { epoch } = await ensureEpoch(redis, keys)
   const apps = new AppStore(redis, keys, keyring, { env })
   const transport = createTransport({
     routeTo: config.WNS_ROUTE_TO,
@@ -69,13 +68,15 @@ export const wire = async (options: WireOptions): Promise<FanoutWorker> => {
   })
   const limits = new Map<AppId, RateLimit>()
   const identities = new Map<AppId, string>()
+  const permitsOf = makePermits(options, permits, limits)
+  const tokenOf = new PerApp((app) => tokenSource(tokens, app))
 
   return new FanoutWorker({
     ...stores,
-    epoch,
+    dataSet: new DataSet(redis, keys),
     lanes,
-    permits: makePermits(options, permits, limits),
-    token: once((app: AppId) => tokenSource(tokens, app)),
+    permits: (app) => permitsOf.get(app),
+    token: (app) => tokenOf.get(app),
     emit,
     onApp: ({ settings, identity }) => {
       limits.set(settings.app, { ratePerSecond: settings.ratePerSecond, burst: settings.burst })
@@ -87,6 +88,9 @@ export const wire = async (options: WireOptions): Promise<FanoutWorker> => {
       limits.delete(app)
       identities.delete(app)
       tokens.forget(app)
+      tokenOf.forget(app)
+      // Its rest and its grants were those of the app that is gone.
+      permitsOf.forget(app)?.stop()
     },
     runSchedules: async (served, signal) =>
       runSchedules({ apps, schedules, campaigns, emit }, served, await schedules.redisNowMs(), signal),
@@ -124,35 +128,52 @@ const makePermits = (
   { metrics, emit, life }: WireOptions,
   permits: Permits,
   limits: ReadonlyMap<AppId, RateLimit>,
-): ((app: AppId) => AppPermits) => {
-  const made: AppPermits[] = []
-  life.onStop('permits', () => made.forEach((each) => each.stop()))
-  return once((app) => {
-    const appPermits = new AppPermits(permits, app, {
-      limit: () => limits.get(app) ?? { ratePerSecond: 1, burst: 1 },
-      onRate: ({ effectiveRate }) => metrics.effectiveRate.set({ app: metrics.appLabel(app) }, effectiveRate),
-      onGrant: ({ count, atMs }) => emit({ type: 'permits.granted', app, count, atMs }),
-      onDecrease: ({ effectiveRate, pausedUntilMs }) =>
-        emit({
-          type: 'rate.decreased',
-          app,
-          ratePerSecond: effectiveRate,
-          ...(pausedUntilMs === undefined ? {} : { throttledUntil: new Date(pausedUntilMs).toISOString() }),
-        }),
-      onError: (error) => emit({ type: 'queue.error', queue: `permits of ${app}`, error }),
-    })
-    made.push(appPermits)
-    return appPermits
-  })
+): PerApp<AppPermits> => {
+  const permitsOf = new PerApp(
+    (app) =>
+      new AppPermits(permits, app, {
+        limit: () => limits.get(app) ?? { ratePerSecond: 1, burst: 1 },
+        onRate: ({ effectiveRate }) => metrics.effectiveRate.set({ app: metrics.appLabel(app) }, effectiveRate),
+        onGrant: ({ count, atMs }) => emit({ type: 'permits.granted', app, count, atMs }),
+        onDecrease: ({ effectiveRate, pausedUntilMs }) =>
+          emit({
+            type: 'rate.decreased',
+            app,
+            ratePerSecond: effectiveRate,
+            ...(pausedUntilMs === undefined ? {} : { throttledUntil: new Date(pausedUntilMs).toISOString() }),
+          }),
+        onError: (error) => emit({ type: 'queue.error', queue: `permits of ${app}`, error }),
+      }),
+  )
+  life.onStop('permits', () => permitsOf.all().forEach((each) => each.stop()))
+  return permitsOf
 }
 
-const once = <K, V>(make: (key: K) => V): ((key: K) => V) => {
-  const made = new Map<K, V>()
-  return (key) => {
-    const known = made.get(key)
+/** One of something for each app, made when it is first asked for. */
+class PerApp<V> {
+  readonly #make: (app: AppId) => V
+  readonly #made = new Map<AppId, V>()
+
+  constructor(make: (app: AppId) => V) {
+    this.#make = make
+  }
+
+  get(app: AppId): V {
+    const known = this.#made.get(app)
     if (known !== undefined) return known
-    const value = make(key)
-    made.set(key, value)
+    const value = this.#make(app)
+    this.#made.set(app, value)
     return value
+  }
+
+  /** The next one asked for is new; answers the one that was. */
+  forget(app: AppId): V | undefined {
+    const known = this.#made.get(app)
+    this.#made.delete(app)
+    return known
+  }
+
+  all(): readonly V[] {
+    return [...this.#made.values()]
   }
 }

@@ -98,7 +98,7 @@ export type FanoutEvent =
   | {
       /**
        * Redis lost its data or holds other data than before, so nothing is sent; without a problem: it is the same
-       * data again, and sending goes on.
+       * data again or its loss was accepted, and sending goes on.
        */
       readonly type: 'epoch.changed'
       readonly problem?: string

@@ -6,11 +6,12 @@ import type {
   Audiences,
   CampaignStore,
   Checkpoint,
+  DataSet,
   Keys,
   Ledger,
   RedisConnection,
 } from '@wns-fanout/state'
-import { epochProblem, Leader } from '@wns-fanout/state'
+import { Leader } from '@wns-fanout/state'
 import type { Job } from 'bullmq'
 import { DelayedError, Worker } from 'bullmq'
 import pLimit from 'p-limit'
@@ -36,8 +37,8 @@ export interface FanoutWorkerDeps extends CrashPoints {
   readonly audiences: Audiences
   readonly campaigns: CampaignStore
   readonly ledger: Ledger
-  /** The data set that the process started on; on any other it sends nothing. */
-  readonly epoch: string
+  /** The data set that the process works on; while it is lost nothing is sent. */
+  readonly dataSet: Pick<DataSet, 'look'>
   readonly queues: Queues
   readonly lanes: Lanes
   readonly permits: (app: AppId) => PermitSource
@@ -75,7 +76,7 @@ interface AppRunner {
  */
 export class FanoutWorker {
   readonly #deps: FanoutWorkerDeps
-  readonly #prepared: PreparedCampaigns
+  #prepared: PreparedCampaigns
   readonly #leader: Leader
   readonly #stopping = new AbortController()
   readonly #runners = new Map<AppId, AppRunner>()
@@ -84,7 +85,9 @@ export class FanoutWorker {
   readonly #shares: LaneShares
   readonly #hosts = new HostBreakers()
   readonly #asked = new Map<string, string>()
-  #epochProblem: string | undefined
+  /** Of the data set that this worker has begun on. */
+  #epoch: string | undefined
+  #dataProblem: string | undefined
   #campaignWorker: Worker<CampaignJob> | undefined
   #watching: Promise<void> | undefined
   #leading: Promise<void> | undefined
@@ -97,7 +100,7 @@ export class FanoutWorker {
     this.#batchLimit = pLimit(4 * this.#batchesInHand)
   }
 
-  /** Resolves when the apps that exist are served. */
+  /** Resolves when the apps that exist are served; where data is lost none is, until that is accepted. */
   async start(): Promise<void> {
     await this.#watchOnce()
     this.#campaignWorker = new Worker<CampaignJob>(CAMPAIGNS_QUEUE, (job, token) => this.#campaignJob(job, token), {
@@ -105,6 +108,7 @@ export class FanoutWorker {
       prefix: this.#deps.keys.campaignsQueuePrefix,
       concurrency: CAMPAIGN_CONCURRENCY,
     })
+    if (this.#dataProblem !== undefined) await this.#campaignWorker.pause(true)
     this.#run(this.#campaignWorker, CAMPAIGNS_QUEUE)
     this.#watching = this.#every(WATCH_MS, () => this.#watchOnce())
     this.#leading = this.#lead()
@@ -112,7 +116,7 @@ export class FanoutWorker {
 
   /** Why nothing is sent at all, for people; undefined when all is well. */
   get problem(): string | undefined {
-    return this.#epochProblem
+    return this.#dataProblem
   }
 
   /** May be called twice. */
@@ -132,9 +136,9 @@ export class FanoutWorker {
   // Apps
 
   async #watchOnce(): Promise<void> {
-    await this.#watchEpoch()
+    await this.#watchData()
     // The apps of other data are not ours to serve, and those it lacks are not gone.
-    if (this.#epochProblem !== undefined) return
+    if (this.#dataProblem !== undefined) return
     const revisions = await this.#deps.apps.revisions()
     for (const [app, revision] of revisions) {
       if (this.#deps.only !== undefined && !this.#deps.only.has(app)) continue
@@ -149,16 +153,15 @@ export class FanoutWorker {
       }
     }
     for (const [app, runner] of this.#runners) {
-      if (revisions.has(app)) continue
-      this.#runners.delete(app)
-      this.#deps.onAppGone(app)
-      runner.halt.abort()
-      this.#letGo(app, runner)
+      if (!revisions.has(app)) this.#letGo(app, runner)
     }
   }
 
-  /** Posts of an app that is gone may still be under way; nobody else waits for their answers. */
-  #letGo(app: AppId, { worker }: AppRunner): void {
+  /** Serve an app no more. Posts for it may still be under way; nobody else waits for their answers. */
+  #letGo(app: AppId, { worker, halt }: AppRunner): void {
+    this.#runners.delete(app)
+    this.#deps.onAppGone(app)
+    halt.abort()
     const leaving = worker
       .close()
       .catch((error: unknown) => this.#deps.emit({ type: 'queue.error', queue: sendQueueName(app), error }))
@@ -166,18 +169,29 @@ export class FanoutWorker {
     this.#leaving.add(leaving)
   }
 
-  /** A ledger that went back in time would have recipients posted to again, so nothing is sent until it is the same. */
-  async #watchEpoch(): Promise<void> {
-    const problem = await epochProblem(this.#deps.redis, this.#deps.keys, this.#deps.epoch)
-    if ((problem === undefined) !== (this.#epochProblem === undefined))
-      this.#deps.emit({ type: 'epoch.changed', ...(problem === undefined ? {} : { problem }) })
-    this.#epochProblem = problem
-    if (problem === undefined) {
-      if (this.#campaignWorker?.isPaused() === true) await this.#campaignWorker.resume()
+  /** Without its ledger a campaign would be posted again, so nothing is sent until the data is back or its loss accepted. */
+  async #watchData(): Promise<void> {
+    const standing = await this.#deps.dataSet.look()
+    if (standing.kind === 'lost') {
+      const isNews = this.#dataProblem === undefined
+      this.#dataProblem = standing.problem
+      if (isNews) this.#deps.emit({ type: 'epoch.changed', problem: standing.problem })
+      if (this.#campaignWorker?.isPaused() === false) await this.#campaignWorker.pause(true)
+      for (const [app, runner] of this.#runners) if (!runner.worker.isPaused()) await this.#rest(app, runner)
       return
     }
-    if (this.#campaignWorker?.isPaused() === false) await this.#campaignWorker.pause(true)
-    for (const [app, runner] of this.#runners) if (!runner.worker.isPaused()) await this.#rest(app, runner)
+    if (standing.epoch !== this.#epoch) this.#beginAnew(standing.epoch)
+    if (this.#dataProblem !== undefined) this.#deps.emit({ type: 'epoch.changed' })
+    this.#dataProblem = undefined
+    if (this.#campaignWorker?.isPaused() === true) await this.#campaignWorker.resume()
+  }
+
+  /** Of what was known about another data set nothing is true here: an app or a campaign of the same name is another one. */
+  #beginAnew(epoch: string): void {
+    for (const [app, runner] of this.#runners) this.#letGo(app, runner)
+    this.#prepared = new PreparedCampaigns(this.#deps.campaigns)
+    this.#asked.clear()
+    this.#epoch = epoch
   }
 
   #serve(app: AppId): AppRunner {
@@ -325,7 +339,7 @@ export class FanoutWorker {
   async #campaignJob(job: Job<CampaignJob>, token: string | undefined): Promise<string> {
     const { app, campaign } = job.data
     // Fetched just before the queue was paused.
-    if (this.#epochProblem !== undefined) {
+    if (this.#dataProblem !== undefined) {
       await job.moveToDelayed(Date.now() + WATCH_MS, token)
       throw new DelayedError()
     }
@@ -355,7 +369,7 @@ export class FanoutWorker {
     const holdMs = Math.min(5000, everyMs)
     let lastMs = Number.NEGATIVE_INFINITY
     await this.#every(holdMs, async () => {
-      if (this.#epochProblem !== undefined) return
+      if (this.#dataProblem !== undefined) return
       if (!(await this.#leader.hold())) return
       const apps = await this.#deps.apps.list()
       await this.#deps.runSchedules(apps, this.#stopping.signal)

@@ -63,6 +63,7 @@ function defineMetrics(registry: Registry) {
       'reason',
     ]),
     redisRollbacks: counter('redis_rollbacks_total', 'Times that Redis was seen to have lost acknowledged writes', []),
+    dataLost: gauge('data_lost', '1 while data is lost and nobody has accepted that: nothing is sent', []),
     lanes: gauge('lanes', 'Connections to WNS, by state', ['state']),
     checkpointDuration: histogram('checkpoint_duration_seconds', 'Time of one checkpoint', [], checkpointBuckets),
     channels: gauge('channels', 'Registered channels', ['app']),

@@ -46,18 +46,13 @@ export class ApiKeys {
   async create(request: ApiKeyRequest): Promise<{ readonly apiKey: ApiKey; readonly key: string }> {
     const id = randomBytes(6).toString('hex')
     const key = `wnsf_${id}_${randomBytes(32).toString('base64url')}`
-    const { name, apps, verbs, expiresAt } = request
-    const stored: StoredKey = {
-      name,
-      apps: [...apps],
-      verbs: [...verbs],
-      ...(expiresAt === undefined ? {} : { expiresAt }),
-      createdAt: new Date().toISOString(),
-      sha256: sha256(key).toString('hex'),
-    }
-    await this.#redis.hset(this.#keys.apiKeys, id, JSON.stringify(stored))
-    this.#cache.delete(id)
-    return { apiKey: withoutHash(id, stored), key }
+    return { apiKey: await this.#store(id, key, request), key }
+  }
+
+  /** Enter a key that was made before and is unknown here, under its old id. Null when the text is no key. */
+  async restore(key: string, request: ApiKeyRequest): Promise<ApiKey | null> {
+    const [, id] = FORM.exec(key) ?? []
+    return id === undefined ? null : this.#store(id, key, request)
   }
 
   /** Whose key this text is; null for anything that is no valid key now. Takes the same time for any of them. */
@@ -86,6 +81,21 @@ export class ApiKeys {
 
   count(): Promise<number> {
     return this.#redis.hlen(this.#keys.apiKeys)
+  }
+
+  async #store(id: string, key: string, request: ApiKeyRequest): Promise<ApiKey> {
+    const { name, apps, verbs, expiresAt } = request
+    const stored: StoredKey = {
+      name,
+      apps: [...apps],
+      verbs: [...verbs],
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+      createdAt: new Date().toISOString(),
+      sha256: sha256(key).toString('hex'),
+    }
+    await this.#redis.hset(this.#keys.apiKeys, id, JSON.stringify(stored))
+    this.#cache.delete(id)
+    return withoutHash(id, stored)
   }
 
   async #read(id: string): Promise<StoredKey | null> {

@@ -1,6 +1,4 @@
-import { randomUUID } from 'node:crypto'
 import { Cluster } from 'ioredis'
-import type { Keys } from './keys.ts'
 import type { RedisConnection, WaitForRedisOptions } from './redis.ts'
 import { waitForRedis } from './redis.ts'
 
@@ -58,37 +56,6 @@ export const memoryShare = async (connection: RedisConnection): Promise<number> 
     if (limit > 0) share = Math.max(share, used / limit)
   }
   return share
-}
-
-/**
- * The id of this data set, made by the first process that asks. A process that remembers another one knows that Redis
- * lost its data or was replaced. `created` tells that it was missing just now.
- */
-export const ensureEpoch = async (
-  connection: RedisConnection,
-  keys: Keys,
-): Promise<{ readonly epoch: string; readonly created: boolean }> => {
-  const fresh = randomUUID()
-  const created = (await connection.set(keys.epoch, fresh, 'NX')) === 'OK'
-  const epoch = await readEpoch(connection, keys)
-  if (epoch === null) throw new Error('the epoch key was removed while it was read; is somebody flushing Redis?')
-  return { epoch, created }
-}
-
-/** The id of this data set, or null if it is missing. */
-export const readEpoch = (connection: RedisConnection, keys: Keys): Promise<string | null> => connection.get(keys.epoch)
-
-/** Why a process that started on `epoch` must not go on with what Redis holds now; undefined when it is the same data. */
-export const epochProblem = async (
-  connection: RedisConnection,
-  keys: Keys,
-  epoch: string,
-): Promise<string | undefined> => {
-  const now = await readEpoch(connection, keys)
-  if (now === epoch) return undefined
-  return now === null
-    ? 'Redis lost its data (the key epoch is gone); see "wns-fanout doctor"'
-    : 'Redis holds other data than when this process started (the key epoch changed); see "wns-fanout doctor"'
 }
 
 const problemsOf = (info: ReadonlyMap<string, string>, allowVolatile: boolean): RedisProblem[] => {

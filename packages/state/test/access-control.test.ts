@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto'
 import type { ListName } from '@wns-fanout/domain'
 import { channelId, Secret } from '@wns-fanout/domain'
 import {
+  acceptLosses,
   ApiKeys,
   AppStore,
   Audiences,
   checkRedis,
   closeRedis,
   connectRedis,
-  ensureEpoch,
+  DataSet,
   Idempotency,
   importRegistrations,
   Lists,
@@ -38,7 +39,11 @@ test('a Redis user without dangerous rights, confined to our prefix, can do ever
   onTestFinished(() => closeRedis(redis))
 
   expect((await checkRedis(redis)).map(({ code }) => code)).toEqual(['volatile'])
-  await ensureEpoch(redis, keys)
+  const dataSet = new DataSet(redis, keys)
+  await dataSet.look()
+  await redis.unlink(keys.epoch)
+  expect((await dataSet.look()).kind).toBe('lost')
+  expect(await acceptLosses(redis, keys)).toHaveLength(1)
   const apps = new AppStore(redis, keys, keyring())
   await apps.put(NEWS, { credentials: { kind: 'entra', tenantId: 't', clientId: 'c', clientSecret: 's' } })
   const registry = new Registry(redis, keys)

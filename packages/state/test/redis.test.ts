@@ -9,13 +9,11 @@ import {
   closeRedis,
   connectRedis,
   describeAddress,
-  ensureEpoch,
   Keys,
   loadScript,
   memoryShare,
   parseRedisUrl,
   Permits,
-  readEpoch,
   Registry,
   waitForRedis,
 } from '@wns-fanout/state'
@@ -172,15 +170,6 @@ describe('checks', () => {
     const share = await memoryShare(redis)
     expect(share).toBeGreaterThan(0)
     expect(share).toBeLessThan(1)
-  })
-
-  test('the epoch is made once and then the same for everybody', async () => {
-    const { redis, keys } = setup()
-    expect(await readEpoch(redis, keys)).toBeNull()
-    const both = await Promise.all([ensureEpoch(redis, keys), ensureEpoch(redis, keys)])
-    expect(both.filter(({ created }) => created)).toHaveLength(1)
-    expect(new Set(both.map(({ epoch }) => epoch)).size).toBe(1)
-    expect(await ensureEpoch(redis, keys)).toEqual({ epoch: await readEpoch(redis, keys), created: false })
   })
 })
 

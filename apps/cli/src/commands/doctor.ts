@@ -2,6 +2,7 @@ import { createClient } from '@wns-fanout/client'
 import type { Command } from 'commander'
 import { findApi } from '../connection.ts'
 import { type Context, contextOf } from '../context.ts'
+import { acceptLoss } from '../doctor/accept-loss.ts'
 import { probeChannel } from '../doctor/probe.ts'
 import { Failure, UsageError } from '../failure.ts'
 import { checkApi, checkApp, checkChannel, checkOps, checkStack, type Check } from '../doctor/checks.ts'
@@ -10,6 +11,8 @@ interface DoctorOptions {
   readonly app?: string
   readonly channel?: string
   readonly post?: boolean
+  readonly acceptLoss?: boolean
+  readonly yes?: boolean
 }
 
 export function addDoctor(program: Command): void {
@@ -19,17 +22,34 @@ export function addDoctor(program: Command): void {
     .option('--app <app>', 'also ask the token service about this app')
     .option('--channel <channel>', 'also look at this channel of the app')
     .option('--post', 'also post one raw notification to that channel, which shows nothing, and explain the answer')
+    .option('--accept-loss', 'when Redis lost data for good: go on with what it holds now')
+    .option('--yes', 'with --accept-loss: do not ask')
     .addHelpText(
       'after',
       `
 Every line is ok, warn or fail with what to do. Exit code 1 when something fails. Nothing is sent to any device
 unless you say --post.
 
+After a loss of data nothing is sent until it is restored or accepted. --accept-loss talks to Redis itself, found by
+REDIS_URL and WNS_FANOUT_PREFIX or the stack of this folder, since the API's keys may be lost too.
+
 Examples:
   $ wns-fanout doctor
-  $ wns-fanout doctor --app news --channel device-42 --post`,
+  $ wns-fanout doctor --app news --channel device-42 --post
+  $ wns-fanout doctor --accept-loss`,
     )
-    .action(async (options: DoctorOptions, command: Command) => await doctor(contextOf(command), options))
+    .action(async (options: DoctorOptions, command: Command) => await run(contextOf(command), options))
+}
+
+async function run(
+  context: Context,
+  { acceptLoss: isAccepting = false, yes, ...options }: DoctorOptions,
+): Promise<void> {
+  if (!isAccepting && yes === true) throw new UsageError('--yes needs --accept-loss: there is nothing else to agree to')
+  if (!isAccepting) return await doctor(context, options)
+  if (options.app !== undefined || options.channel !== undefined || options.post === true)
+    throw new UsageError('--accept-loss goes alone: look for other trouble when it is done')
+  await acceptLoss(context, yes === true)
 }
 
 async function doctor(context: Context, { app, channel, post = false }: DoctorOptions): Promise<void> {

@@ -1,13 +1,11 @@
 import type { Verb } from '@wns-fanout/client'
-import { startChild } from '@wns-fanout/local'
 import type { Command } from 'commander'
 import { allOf } from '../all-of.ts'
 import { withApi } from '../connection.ts'
 import { contextOf } from '../context.ts'
-import { Failure, UsageError } from '../failure.ts'
+import { UsageError } from '../failure.ts'
 import { instant, names } from '../input/arguments.ts'
-import { parseLog } from '../stack/log-line.ts'
-import { scriptOf } from '../stack/scripts.ts'
+import { besideRedis } from '../stack/beside-redis.ts'
 import { fieldLines, tableLines } from '../terminal/table.ts'
 
 const verbs: readonly Verb[] = ['read', 'register', 'send', 'admin']
@@ -64,33 +62,16 @@ Examples:
     .action(async (id: string, _options: unknown, command: Command) => await revoke(command, id))
 }
 
-const errorSeverity = 50
-
 async function bootstrap(command: Command, name: string, force: boolean): Promise<void> {
   const { screen } = contextOf(command)
-  let problem = ''
-  const child = await startChild({
-    name: 'the API',
-    script: scriptOf('api'),
+  const made = await besideRedis({
     args: ['--bootstrap-key', name, ...(force ? ['--force'] : [])],
-    readyLine: (line) => keyIn(line) !== undefined,
-    readyTimeoutMs: 30_000,
-    onLine: (line, from) => {
-      const entry = from === 'stderr' ? parseLog(line) : undefined
-      if (entry !== undefined && entry.severity >= errorSeverity) problem = entry.message
-    },
+    isAnswer: (line) => keyIn(line) !== undefined,
+    failure: { code: 'bootstrap', message: 'the first key could not be made' },
   })
-  try {
-    const made = await child.ready.catch((error: unknown) => {
-      throw new Failure('bootstrap', problem === '' ? 'the first key could not be made' : problem, { cause: error })
-    })
-    const key = keyIn(made) ?? ''
-    screen.show(made, [key])
-    if (!screen.json && process.stderr.isTTY)
-      process.stderr.write('It is shown only now; keep it safe. Use it as WNS_FANOUT_API_KEY.\n')
-  } finally {
-    await child.stop({ graceMs: 5000 })
-  }
+  screen.show(made, [keyIn(made) ?? ''])
+  if (!screen.json && process.stderr.isTTY)
+    process.stderr.write('It is shown only now; keep it safe. Use it as WNS_FANOUT_API_KEY.\n')
 }
 
 const keyIn = (line: unknown): string | undefined =>

@@ -88,7 +88,7 @@ async function checkReady(what: string, ops: string): Promise<Check> {
       what,
       found: problems,
       todo: problems.includes('epoch')
-        ? 'restore Redis from a backup; or, when that data is lost, start the API and the workers again to go on with what is there'
+        ? 'restore Redis from a backup; or, when that data is lost for good, accept it: wns-fanout doctor --accept-loss'
         : 'Redis must be reachable, keep its data and never evict; see the log of this process',
     }
   } catch (error) {

@@ -1,0 +1,45 @@
+import type { Inventory, Keys, RedisConnection } from '@wns-fanout/state'
+import { acceptLosses, readLosses, takeInventory, waitForRedis } from '@wns-fanout/state'
+
+/** What an operator decides by: what is missed since when, and what there is to go on with. */
+export interface LossReport {
+  readonly missed: readonly { readonly epoch: string; readonly since: string }[]
+  readonly now: Inventory
+  readonly accepted: boolean
+}
+
+const PATIENCE_MS = 10_000
+
+/** Tells what is missed and, with `yes`, accepts its loss. Throws when Redis does not answer within ten seconds. */
+export const reportLoss = async (
+  redis: RedisConnection,
+  keys: Keys,
+  { yes, signal }: { readonly yes: boolean; readonly signal: AbortSignal },
+): Promise<LossReport> => {
+  await redisWithin(redis, signal)
+  const { current, missed } = await readLosses(redis, keys)
+  const now = await takeInventory(redis, keys)
+  const accepted = yes ? new Set(await acceptLosses(redis, keys)) : undefined
+  return {
+    missed: missed
+      .filter(({ epoch }) => epoch !== current)
+      .map(({ epoch, sinceMs }) => ({ epoch, since: new Date(sinceMs).toISOString() })),
+    now,
+    accepted: accepted !== undefined && accepted.size > 0,
+  }
+}
+
+const redisWithin = async (redis: RedisConnection, signal: AbortSignal): Promise<void> => {
+  let waiting = 'Redis does not answer'
+  try {
+    await waitForRedis(redis, {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]),
+      onWaiting: (line) => {
+        waiting = line
+      },
+    })
+  } catch (cause) {
+    signal.throwIfAborted()
+    throw new Error(`${waiting} Given up after ${PATIENCE_MS / 1000} s; check REDIS_URL.`, { cause })
+  }
+}

@@ -1,0 +1,62 @@
+import { pause } from '@wns-fanout/runtime'
+import type { DataSet, Standing } from '@wns-fanout/state'
+
+export interface DataWatchOptions {
+  /** What has to be in a data set before the API works on it; told of each one that it begins on. */
+  readonly begin: () => Promise<void>
+  /** Told when data was lost, with the reason for people, and without one when that is over. */
+  readonly onChange: (problem: string | undefined) => void
+}
+
+const EVERY_MS = 500
+
+/**
+ * Looks at the data set as workers do, so that a loss is noticed and noted where no worker runs. While data is lost,
+ * `problem` says so; the API answers what it can read and writes nothing.
+ */
+export class DataWatch {
+  readonly #dataSet: Pick<DataSet, 'look'>
+  readonly #options: DataWatchOptions
+  #epoch: string | undefined
+  #problem: string | undefined
+  #looking: Promise<string | undefined> | undefined
+
+  constructor(dataSet: Pick<DataSet, 'look'>, options: DataWatchOptions) {
+    this.#dataSet = dataSet
+    this.#options = options
+  }
+
+  /** As of the last look. */
+  get problem(): string | undefined {
+    return this.#problem
+  }
+
+  /** Look now; answers the problem, if there is one. Rejects when Redis does not answer. */
+  look(): Promise<string | undefined> {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined
+    })
+    return this.#looking
+  }
+
+  /** Look twice a second until `signal` is aborted. Never rejects: that Redis is away is seen by whoever asks for readiness. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.look().catch(() => {})
+      await pause(EVERY_MS, signal).catch(() => {})
+    }
+  }
+
+  async #look(): Promise<string | undefined> {
+    const standing: Standing = await this.#dataSet.look()
+    const problem = standing.kind === 'lost' ? standing.problem : undefined
+    if (standing.kind === 'well' && standing.epoch !== this.#epoch) {
+      await this.#options.begin()
+      this.#epoch = standing.epoch
+    }
+    const isNews = (problem === undefined) !== (this.#problem === undefined)
+    this.#problem = problem
+    if (isNews) this.#options.onChange(problem)
+    return problem
+  }
+}

@@ -1,0 +1,42 @@
+import { startChild } from '@wns-fanout/local'
+import { Failure } from '../failure.ts'
+import { parseLog } from './log-line.ts'
+import { scriptOf } from './scripts.ts'
+
+export interface BesideRedis {
+  readonly args: readonly string[]
+  /** Beside our own environment. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly isAnswer: (line: unknown) => boolean
+  /** What it is to be told if the program gives no reason; also the failure's code. */
+  readonly failure: { readonly code: string; readonly message: string }
+}
+
+const errorSeverity = 50
+
+/**
+ * Has the program of the API do something directly in Redis and end: for what has to work without an API and its keys.
+ * Resolves to its one line of JSON; throws a `Failure` with its reason.
+ */
+export async function besideRedis({ args, env = {}, isAnswer, failure }: BesideRedis): Promise<unknown> {
+  let problem = ''
+  const child = await startChild({
+    name: 'the API',
+    script: scriptOf('api'),
+    args,
+    env,
+    readyLine: isAnswer,
+    readyTimeoutMs: 30_000,
+    onLine: (line, from) => {
+      const entry = from === 'stderr' ? parseLog(line) : undefined
+      if (entry !== undefined && entry.severity >= errorSeverity) problem = entry.message
+    },
+  })
+  try {
+    return await child.ready.catch((error: unknown) => {
+      throw new Failure(failure.code, problem === '' ? failure.message : problem, { cause: error })
+    })
+  } finally {
+    await child.stop({ graceMs: 5000 })
+  }
+}

@@ -1,0 +1,129 @@
+import { readFile } from 'node:fs/promises'
+import { ApiError } from '@wns-fanout/client'
+import type { RedisConnection } from '@wns-fanout/state'
+import { acceptLosses, closeRedis, connectRedis, Keys } from '@wns-fanout/state'
+import { request } from 'undici'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { TestStack } from '../support/stack.ts'
+import { startTestStack } from '../support/stack.ts'
+import { finished, registerApp, simulatorStats, some, tile, times, until } from './support.ts'
+
+// What becomes of running processes, and of those that start, when Redis loses its data.
+
+let stack: TestStack
+let redis: RedisConnection
+let keys: Keys
+
+beforeAll(async () => {
+  stack = await startTestStack()
+  redis = connectRedis(stack.redisUrl, { role: 'worker' })
+  keys = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
+})
+afterAll(async () => {
+  await closeRedis(redis)
+  await stack[Symbol.asyncDispose]()
+})
+
+interface Readiness {
+  readonly ready: boolean
+  readonly problems: readonly string[]
+}
+
+const readiness = async (ops: string): Promise<Readiness> => {
+  const { body } = await request(`${ops}/readyz`)
+  return (await body.json()) as Readiness
+}
+const isReady = (ops: string): Promise<true> =>
+  until(`${ops} to be ready`, async () => ((await readiness(ops)).ready ? true : undefined))
+const notReady = (ops: string): Promise<readonly string[]> =>
+  until(`${ops} not to be ready`, async () => {
+    const { ready, problems } = await readiness(ops)
+    return ready ? undefined : problems
+  })
+const isLostBy = async (ops: string): Promise<boolean> => {
+  const { body } = await request(`${ops}/metrics`)
+  return (await body.text()).includes('\nwns_fanout_data_lost 1\n')
+}
+const posts = async (): Promise<number> => (await simulatorStats(stack)).posts
+const firstPosts = async (before: number): Promise<true> =>
+  until('the first posts', async () => ((await posts()) > before ? true : undefined))
+const linesWith = async (file: string, text: string): Promise<number> =>
+  (await readFile(file, 'utf8')).split(text).length - 1
+
+test('after FLUSHALL nothing is sent or written, by restarted processes neither, until the loss is accepted', async () => {
+  const worker = await stack.startWorker()
+  const leaving = await stack.startWorker()
+  const { api, apiOps } = stack
+  await registerApp(stack, 'lost', times(2000), { ratePerSecond: 200, burst: 10 })
+  const order = { idempotencyKey: 'the-same' }
+  const { id } = await api.createCampaign('lost', tile, order)
+  await firstPosts(0)
+
+  await redis.flushall()
+  for (const ops of [apiOps, worker.ops, leaving.ops])
+    expect(await notReady(ops)).toEqual([expect.stringMatching(/lost its data.*doctor --accept-loss/)])
+  await until('the gauge to tell of it', async () => ((await isLostBy(apiOps)) ? true : undefined))
+  expect(await isLostBy(worker.ops)).toBe(true)
+  await leaving.stop()
+  const restarted = await stack.startWorker()
+  const sent = await posts()
+  expect(await notReady(restarted.ops)).toEqual([expect.stringContaining('another process has missed its epoch')])
+
+  const credentials = { kind: 'store', packageSid: 's', clientSecret: 's' } as const
+  const refusal = { status: 503, code: 'unavailable', message: expect.stringContaining('data is lost') }
+  await expect(api.putApp('x', { credentials })).rejects.toMatchObject(refusal)
+  // A process remembers for two seconds that a key is good; then it is one that cannot be checked.
+  const unknown = await until('the key to be unknown', async () => {
+    const reason: unknown = await api.app('x').catch((error: unknown) => error)
+    return reason instanceof ApiError && reason.status !== 404 ? reason : undefined
+  })
+  expect(unknown).toMatchObject(refusal)
+  expect(await redis.exists(keys.epoch)).toBe(0)
+
+  expect(await acceptLosses(redis, keys)).toHaveLength(1)
+  for (const ops of [apiOps, worker.ops, restarted.ops]) await isReady(ops)
+  expect(await isLostBy(worker.ops)).toBe(false)
+  // Other channels under the old names, and a campaign that has its old id.
+  await expect(api.campaign(id)).rejects.toMatchObject({ status: 404 })
+  await registerApp(stack, 'lost', [...times(200), ...times(100, 'gone')], { maxAttempts: 1 })
+  const other = { ...tile, notification: { type: 'badge', value: 7 } } as const
+  const again = await api.createCampaign('lost', other, order)
+  expect(again.id).toBe(id)
+  expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 200, dead: 100 })
+  // What the campaign of that id said before the loss was said to nobody again.
+  expect((await simulatorStats(stack)).duplicates).toBe(0)
+  expect(await posts()).toBe(sent + 300)
+
+  for (const file of [worker.logFile, restarted.logFile]) {
+    expect(await linesWith(file, 'nothing is sent: the data in Redis is not the one from before')).toBe(1)
+    expect(await linesWith(file, 'sending goes on: ')).toBe(1)
+  }
+  expect(await linesWith(stack.apiLogFile, 'nothing is written: the data in Redis is not the one from before')).toBe(1)
+  expect(await linesWith(stack.apiLogFile, 'a request cannot be served now')).toBe(0)
+  await Promise.all([worker.stop(), restarted.stop()])
+})
+
+test('a lost epoch with all the rest in place costs no campaign anything once it is accepted', async () => {
+  const worker = await stack.startWorker()
+  await registerApp(stack, 'kept', times(600), { ratePerSecond: 300, burst: 10 })
+  const before = await posts()
+  const { id } = await stack.api.createCampaign('kept', tile)
+  await firstPosts(before)
+  await redis.del(keys.epoch)
+  await notReady(worker.ops)
+  await worker.stop()
+  const next = await stack.startWorker()
+  await notReady(next.ops)
+  const { totals } = await stack.api.campaign(id)
+  expect(totals.pending).toBeGreaterThan(0)
+
+  expect(await acceptLosses(redis, keys)).toHaveLength(1)
+  for (const ops of [stack.apiOps, next.ops]) await isReady(ops)
+  expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 600 })
+  // The one that had waited since its start launches and plans too.
+  const badge = { ...tile, notification: { type: 'badge', value: 1 } } as const
+  const { id: later } = await stack.api.createCampaign('kept', badge)
+  expect(some((await finished(stack, later)).totals)).toEqual({ accepted: 600 })
+  expect((await simulatorStats(stack)).duplicates).toBe(0)
+  await next.stop()
+})
