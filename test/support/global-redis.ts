@@ -10,6 +10,8 @@ declare module 'vitest' {
     redisUrl: string
     /** A Redis Cluster of one node: enough to refuse what a cluster refuses. */
     redisClusterUrl: string
+    /** Two more, for the tests of `replicated-scripts.test.ts` alone, which make one the replica of the other. */
+    redisPairUrls: readonly [string, string]
   }
 }
 
@@ -24,13 +26,22 @@ export default async function globalRedis(project: TestProject): Promise<() => P
     persistence: 'none',
     extraArgs: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
   })
+  const startOfPair = (name: string) =>
+    startRedis({
+      redis,
+      dir: join(folder.path, name),
+      persistence: 'none',
+      extraArgs: ['--repl-diskless-sync-delay', '0'],
+    })
+  const pair = await Promise.all([startOfPair('primary'), startOfPair('replica')])
   const connection = new Redis(node.url)
   await connection.cluster('ADDSLOTSRANGE', 0, 16_383)
   await connection.quit()
   project.provide('redisUrl', server.url)
   project.provide('redisClusterUrl', node.url.replace('redis://', 'redis+cluster://'))
+  project.provide('redisPairUrls', [pair[0].url, pair[1].url])
   return async () => {
-    await Promise.all([server.stop(), node.stop()])
+    await Promise.all([server, node, ...pair].map((each) => each.stop()))
     await folder.remove()
   }
 }

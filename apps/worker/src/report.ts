@@ -50,6 +50,7 @@ const measure = (metrics: Metrics, event: FanoutEvent): void => {
     case 'guideline.exceeded':
       metrics.guard.inc({ app: metrics.appLabel(event.app), decision: 'faster-than-guideline' })
       return
+    case 'replication.changed':
     case 'batch.parked':
     case 'batch.closed':
     case 'permits.granted':
@@ -106,6 +107,10 @@ const tell = (logger: Logger, event: FanoutEvent): void => {
       if (event.problem === undefined)
         logger.warn('sending goes on: Redis holds the data from before, or its loss was accepted')
       else logger.error(fields, 'nothing is sent: the data in Redis is not the one from before')
+      return
+    case 'replication.changed':
+      if (event.problem === undefined) logger.info('replicas acknowledge writes again: sending goes on')
+      else logger.warn(fields, 'nothing is sent: no replica acknowledges writes')
       return
     case 'app.throttled':
       logger.debug(fields, type)

@@ -7,11 +7,14 @@ import {
   AppStore,
   Audiences,
   CampaignStore,
+  closeRedis,
+  connectLedger,
   DataSet,
   Keys,
   Ledger,
   Permits,
   Registry,
+  ReplicatedScripts,
   Schedules,
   TokenPool,
 } from '@wns-fanout/state'
@@ -46,6 +49,7 @@ export const wire = (options: WireOptions): FanoutWorker => {
   metrics.onCollect(() => {
     for (const [state, count] of Object.entries(lanes.stats())) metrics.lanes.set({ state }, count)
   })
+  const replicated = openReplicated(options, keys)
   const queues = new Queues(redis, keys, (queue, error) => emit({ type: 'queue.error', queue, error }), { reached })
   life.onStop('queues', () => queues.close())
   const tokens = makeTokenPool(options, keys, apps, transport)
@@ -55,7 +59,7 @@ export const wire = (options: WireOptions): FanoutWorker => {
     apps,
     audiences: new Audiences(redis, keys),
     campaigns: new CampaignStore(redis, keys),
-    ledger: new Ledger(redis, keys),
+    ledger: new Ledger(redis, keys, replicated),
     queues,
   }
   const permits = new Permits(redis, keys)
@@ -99,6 +103,32 @@ export const wire = (options: WireOptions): FanoutWorker => {
     reached,
     ...(config.WNS_FANOUT_APPS === undefined ? {} : { only: new Set(config.WNS_FANOUT_APPS) }),
   })
+}
+
+/** Batches are given back in order when replicas are silent for so long; twice that fits into the drain of a stop. */
+const REPLICA_PATIENCE_MS = 10_000
+
+/** Where posts wait for replicas; the connection is the ledger's own, since `WAIT` blocks it. */
+const openReplicated = (
+  { config, logger, life, metrics, emit }: WireOptions,
+  keys: Keys,
+): ReplicatedScripts | undefined => {
+  const replicas = config.WNS_FANOUT_DURABILITY
+  if (replicas === 0) return undefined
+  const redis = connectLedger(config.REDIS_URL, {
+    onError: (error) => logger.debug({ err: error }, 'the connection of the ledger failed'),
+  })
+  const replicated = new ReplicatedScripts(redis, keys, {
+    replicas,
+    patienceMs: Math.min(REPLICA_PATIENCE_MS, config.WNS_FANOUT_LOCK_MS / 2),
+    onChange: (problem) => emit({ type: 'replication.changed', ...(problem === undefined ? {} : { problem }) }),
+  })
+  metrics.onCollect(() => metrics.redisProblem.set({ kind: 'replicas' }, replicated.problem === undefined ? 0 : 1))
+  life.onStop('ledger', async () => {
+    replicated.stop()
+    await closeRedis(redis)
+  })
+  return replicated
 }
 
 const makeTokenPool = (

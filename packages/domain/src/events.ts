@@ -104,6 +104,14 @@ export type FanoutEvent =
       readonly problem?: string
     }
   | {
+      /**
+       * No replica acknowledges what the ledger writes, so nothing is sent (only where `WNS_FANOUT_DURABILITY` wants
+       * replicas); without a problem: they answer again.
+       */
+      readonly type: 'replication.changed'
+      readonly problem?: string
+    }
+  | {
       /** An occurrence of a schedule became a campaign, or had become one before somebody died. */
       readonly type: 'schedule.ran'
       readonly app: AppId

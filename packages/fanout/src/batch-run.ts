@@ -65,7 +65,15 @@ export type BatchEnd =
     }
   | { readonly kind: 'fenced' }
 
-export type ParkReason = RetryReason | 'breaker' | 'paused' | 'stopping' | 'in-hand' | 'no-token' | 'held'
+export type ParkReason =
+  | RetryReason
+  | 'breaker'
+  | 'paused'
+  | 'stopping'
+  | 'in-hand'
+  | 'no-token'
+  | 'no-replica'
+  | 'held'
 
 const CHECKPOINT_MS = 250
 /** Without anything to tell, a checkpoint still asks how the campaign stands and renews the lease. */
@@ -75,6 +83,8 @@ const IN_HAND_MS = 60_000
 /** A rest of the app that is longer than this is not waited for with a batch in hand. */
 const LONG_PAUSE_MS = 3000
 const NO_TOKEN_MS = 5000
+/** When it is looked again whether replicas answer. */
+export const NO_REPLICA_MS = 2000
 
 /**
  * One opened batch on its way to closed, parked or fenced.
@@ -155,6 +165,7 @@ export class BatchRun {
           reject(error)
         }
         if (signal.aborted) this.#halt('stopping')
+        else if (!this.#opened.replicated) this.#rest('no-replica', NO_REPLICA_MS)
         this.#pump()
       })
     } finally {
@@ -444,7 +455,8 @@ export class BatchRun {
       this.#stop = 'fenced'
       return this.#finish({ kind: 'fenced' })
     }
-    this.#acknowledgedAtMs = sentAtMs
+    // What its replicas do not know, whoever takes the place of this Redis does not know either.
+    if (answer.replicated) this.#acknowledgedAtMs = sentAtMs
     this.#window = answer.window
     this.#deps.emit({
       type: 'batch.checkpointed',
@@ -458,7 +470,8 @@ export class BatchRun {
       checkpointMs: performance.now() - sentAtMs,
     })
     if (proposal.last) return this.#ended(answer)
-    this.#recipients.grant(proposal.credit, answer.adjusted)
+    this.#recipients.grant(answer.replicated ? proposal.credit : this.#recipients.credited, answer.adjusted)
+    if (!answer.replicated) this.#rest('no-replica', NO_REPLICA_MS)
     if (answer.adjusted.some(({ byte }) => codeOf(byte) === code.rotated))
       this.#retryDelayMs = Math.max(this.#retryDelayMs, 1000)
     if (answer.state === 'paused') this.#halt('paused')

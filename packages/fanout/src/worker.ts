@@ -17,8 +17,8 @@ import { DelayedError, Worker } from 'bullmq'
 import pLimit from 'p-limit'
 import { AppGate, PROBE_EVERY_MS } from './app-gate.ts'
 import type { PermitSource } from './app-permits.ts'
-import type { BatchEnd, TokenSource } from './batch-run.ts'
-import { BatchRun } from './batch-run.ts'
+import type { BatchEnd, ParkReason, TokenSource } from './batch-run.ts'
+import { BatchRun, NO_REPLICA_MS } from './batch-run.ts'
 import { HostBreakers } from './breaker.ts'
 import type { Lanes } from './lane-shares.ts'
 import { LaneShares } from './lane-shares.ts'
@@ -116,7 +116,7 @@ export class FanoutWorker {
 
   /** Why nothing is sent at all, for people; undefined when all is well. */
   get problem(): string | undefined {
-    return this.#dataProblem
+    return this.#dataProblem ?? this.#deps.ledger.problem
   }
 
   /** May be called twice. */
@@ -255,6 +255,8 @@ export class FanoutWorker {
     const signal = AbortSignal.any([runner.halt.signal, this.#stopping.signal])
     if (signal.aborted) return parked(0, 'stopping')
     this.#deps.reached?.('job-taken')
+    // An open grants credit, and until replicas have it nobody may use it.
+    if (this.#deps.ledger.problem !== undefined) return parked(NO_REPLICA_MS, 'no-replica')
     const isProbe = runner.gate.isOpen
     if (isProbe && !(await runner.gate.mayProbe())) return parked(PROBE_EVERY_MS, 'breaker')
     const campaign = await this.#prepared.get(app, id)
@@ -412,7 +414,7 @@ const prioritise = async (job: Job<SendJob>, isBegun: boolean): Promise<void> =>
   if (job.priority !== priority) await job.changePriority({ priority })
 }
 
-const parked = (delayMs: number, reason: 'stopping' | 'paused' | 'held' | 'breaker'): BatchEnd => ({
+const parked = (delayMs: number, reason: ParkReason): BatchEnd => ({
   kind: 'parked',
   delayMs: Math.max(0, delayMs),
   reason,

@@ -24,6 +24,7 @@ const recipientsOf = (before: readonly number[], credited: number, first = 0): R
       uncertain: 0,
       window: 4,
       firstWindow: 4,
+      replicated: true,
       settled: [],
     } satisfies OpenBatch,
     5,

@@ -109,6 +109,21 @@ export const baseConfig = {
       usedBy: both,
     },
   ),
+  WNS_FANOUT_DURABILITY: variable(
+    z
+      .string()
+      .default('async')
+      .refine((text) => /^(?:async|replicas:[1-5])$/.test(text), { abort: true })
+      .transform((text) => (text === 'async' ? 0 : Number(text.slice('replicas:'.length)))),
+    {
+      wanted: 'async or replicas:<n>, n from 1 to 5',
+      example: 'replicas:1',
+      meaning:
+        'Before a post, so many replicas of Redis must know of it; async asks none, and a failover may forget it.',
+      default: 'async',
+      usedBy: ['worker'],
+    },
+  ),
   WNS_FANOUT_HOST: variable(
     z
       .string()

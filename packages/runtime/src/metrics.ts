@@ -64,6 +64,7 @@ function defineMetrics(registry: Registry) {
     ]),
     redisRollbacks: counter('redis_rollbacks_total', 'Times that Redis was seen to have lost acknowledged writes', []),
     dataLost: gauge('data_lost', '1 while data is lost and nobody has accepted that: nothing is sent', []),
+    redisProblem: gauge('redis_problem', '1 while Redis does not keep what it should, by kind', ['kind']),
     lanes: gauge('lanes', 'Connections to WNS, by state', ['state']),
     checkpointDuration: histogram('checkpoint_duration_seconds', 'Time of one checkpoint', [], checkpointBuckets),
     channels: gauge('channels', 'Registered channels', ['app']),

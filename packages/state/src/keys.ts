@@ -37,6 +37,10 @@ export class Keys {
   get losses(): string {
     return `${this.prefix}losses`
   }
+  /** string `1`: written before replicas are asked whether they have what was written, so that there is something. For ever. */
+  get replicated(): string {
+    return `${this.prefix}replicated`
+  }
   /** string: the app of a campaign. Lives as long as the campaign's ledger. */
   campaignApp(campaign: string): string {
     return `${this.prefix}cid:${campaign}`

@@ -1,6 +1,8 @@
 import type { AppId, CampaignId, CampaignState, Delivery, RecipientClass } from '@wns-fanout/domain'
 import type { Keys } from './keys.ts'
 import type { RedisConnection } from './redis.ts'
+import type { ReplicatedReply, ReplicatedScripts } from './replicated-scripts.ts'
+import type { Script, ScriptArgument } from './scripts.ts'
 import { loadScript } from './scripts.ts'
 
 /** A batch: a run of pages of one campaign's frozen audience that is sent, checkpointed and closed as one. */
@@ -51,6 +53,8 @@ export interface OpenBatch {
   readonly window: number
   /** Credit at most until the first checkpoint tells otherwise. */
   readonly firstWindow: number
+  /** False where replicas are to have the credit before it is used, and do not: nothing may be posted on it. */
+  readonly replicated: boolean
   readonly settled: readonly SettledCount[]
 }
 
@@ -111,6 +115,8 @@ export type CheckpointAnswer =
       readonly window: number
       /** Redis had forgotten a checkpoint that it acknowledged; by this one the ledger is right again. */
       readonly rolledBack: boolean
+      /** False where replicas are to have the credit before it is used, and do not: nothing may be posted on it. */
+      readonly replicated: boolean
     }
 
 const open = loadScript('ledger-open', 'ledger-lib')
@@ -126,18 +132,28 @@ const sweep = loadScript('ledger-sweep', 'ledger-lib')
  * recipients are uncertain. Opening a batch that is open under another owner is a takeover: the fence rises, whatever
  * was credited becomes `in_doubt` (at-most-once) or eligible again (at-least-once), and the old owner's next
  * checkpoint is refused. Every call may be repeated with the same owner and number and then changes nothing.
+ *
+ * A failover may forget what Redis acknowledged a moment ago. With `ReplicatedScripts` an open and a checkpoint are
+ * answered only when replicas have them too, or tell that they have not.
  */
 export class Ledger {
   readonly #redis: RedisConnection
   readonly #keys: Keys
+  readonly #replicated: ReplicatedScripts | undefined
 
-  constructor(redis: RedisConnection, keys: Keys) {
+  constructor(redis: RedisConnection, keys: Keys, replicated?: ReplicatedScripts) {
     this.#redis = redis
     this.#keys = keys
+    this.#replicated = replicated
+  }
+
+  /** Why no credit that is granted now may be used, for people; undefined when all is well. */
+  get problem(): string | undefined {
+    return this.#replicated?.problem
   }
 
   async open(batch: BatchRef, owner: string, terms: BatchTerms): Promise<OpenAnswer> {
-    const reply = (await open.runBuffer(this.#redis, this.#campaignKeys(batch), [
+    const { reply, replicated } = await this.#run(open, batch, [
       batch.seq,
       owner,
       terms.window,
@@ -148,7 +164,7 @@ export class Ledger {
       terms.wantsVariables ? '1' : '0',
       terms.wantsLocales ? '1' : '0',
       terms.isProbe === true ? '1' : '0',
-    ])) as Reply
+    ])
     const kind = text(reply[0])
     switch (kind) {
       case 'missing':
@@ -176,6 +192,7 @@ export class Ledger {
           window: Number(reply[13]),
           settled: settledCounts(reply[14] as Reply),
           firstWindow: Number(reply[15]),
+          replicated,
         }
       default:
         throw new Error(`the ledger answered ${kind} to an open`)
@@ -210,7 +227,7 @@ export class Ledger {
     ]
     for (const dead of change.dead) args.push(dead.position + 1, dead.ordinal, Buffer.from(dead.uri, 'latin1'))
     args.push(...change.samples)
-    const reply = (await checkpoint.run(this.#redis, this.#campaignKeys(batch), args)) as Reply
+    const { reply, replicated } = await this.#run(checkpoint, batch, args)
     const kind = text(reply[0])
     if (kind === 'closed') return { kind }
     if (kind === 'fenced') return { kind, rolledBack: reply[1] === 1 }
@@ -230,6 +247,7 @@ export class Ledger {
       settled: settledCounts(reply[8] as Reply),
       window: Number(reply[9]),
       rolledBack: reply[10] === 1,
+      replicated,
     }
   }
 
@@ -265,6 +283,19 @@ export class Ledger {
       live: Number(reply[2]),
       campaignFinished: reply[3] === 1,
     }
+  }
+
+  async #run(
+    script: Script,
+    batch: BatchRef,
+    args: readonly ScriptArgument[],
+  ): Promise<{ readonly reply: Reply; readonly replicated: boolean }> {
+    const keys = this.#campaignKeys(batch)
+    const { reply, replicated }: ReplicatedReply = (await this.#replicated?.run(script, keys, args)) ?? {
+      reply: await script.runBuffer(this.#redis, keys, args),
+      replicated: true,
+    }
+    return { reply: reply as Reply, replicated }
   }
 
   #campaignKeys(of: Omit<BatchRef, 'seq'>): string[] {

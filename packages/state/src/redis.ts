@@ -9,9 +9,10 @@ export type RedisConnection = Redis | Cluster
 
 /**
  * A `worker` waits for Redis as long as it takes, because its scripts are idempotent under resend and the ledger says
- * what is certain. A `producer` serves callers that wait: it fails within seconds instead.
+ * what is certain. A `producer` serves callers that wait: it fails within seconds instead. A `ledger` has everything
+ * answered on the connection it was sent on, or not at all: whoever asks `WAIT` has to know which one that is.
  */
-export type RedisRole = 'worker' | 'producer'
+export type RedisRole = 'worker' | 'producer' | 'ledger'
 
 export interface RedisConnectionOptions {
   readonly role: RedisRole
@@ -29,6 +30,20 @@ export const connectRedis = (url: string, options: RedisConnectionOptions): Redi
   // Without a listener ioredis writes errors to stderr, past the logger.
   connection.on('error', (error: Error) => report?.(withoutCommand(error)))
   return connection
+}
+
+/**
+ * The connection of `ReplicatedScripts`. Throws for a cluster, where the writes of an app and the question about them
+ * would have to find the same node.
+ */
+export const connectLedger = (url: string, options: Omit<RedisConnectionOptions, 'role'>): Redis => {
+  const connection = connectRedis(url, { ...options, role: 'ledger' })
+  if (connection instanceof Redis) return connection
+  connection.disconnect()
+  throw new TypeError(
+    'WNS_FANOUT_DURABILITY=replicas:<n> needs one primary with replicas, and REDIS_URL names a cluster; use ' +
+      'redis+sentinel://… (or redis://… of a managed service), or WNS_FANOUT_DURABILITY=async',
+  )
 }
 
 export interface WaitForRedisOptions {
@@ -129,24 +144,40 @@ const commonOptions = (address: RedisAddress, role: RedisRole) =>
     connectTimeout: 5000,
     // A dead peer behind a silent network is noticed even while no command waits.
     keepAlive: 10_000,
-    // After a failover the old master refuses writes: find the new one and send the command again.
-    reconnectOnError: (error: Error) => (error.message.startsWith('READONLY') ? 2 : false),
-    ...(role === 'worker'
-      ? {
-          // A worker may not forget a checkpoint because Redis was away for a minute.
-          maxRetriesPerRequest: null,
-          // Half-open detection: a command without any answer for so long means a dead connection. It must be more than
-          // the ten seconds that a blocking command waits at the most.
-          socketTimeout: 15_000,
-          // Every script of ours answers a resend with the same and changes nothing.
-          autoResendUnfulfilledCommands: true,
-        }
-      : {
-          // A caller gets its 503 in seconds; ids are deterministic, so it may simply ask again.
-          maxRetriesPerRequest: 2,
-          commandTimeout: 5000,
-        }),
+    ...OPTIONS_OF[role],
   }) satisfies SingleOptions
+
+const isReadOnly = (error: Error): boolean => error.message.startsWith('READONLY')
+
+// Half-open detection: a command without any answer for so long means a dead connection. It must be more than the ten
+// seconds that a blocking command waits at the most.
+const SOCKET_TIMEOUT_MS = 15_000
+
+const OPTIONS_OF = {
+  worker: {
+    // A worker may not forget a checkpoint because Redis was away for a minute.
+    maxRetriesPerRequest: null,
+    socketTimeout: SOCKET_TIMEOUT_MS,
+    // Every script of ours answers a resend with the same and changes nothing.
+    autoResendUnfulfilledCommands: true,
+    // After a failover the old master refuses writes: find the new one and send the command again.
+    reconnectOnError: (error: Error) => (isReadOnly(error) ? 2 : false),
+  },
+  producer: {
+    // A caller gets its 503 in seconds; ids are deterministic, so it may simply ask again.
+    maxRetriesPerRequest: 2,
+    commandTimeout: 5000,
+    reconnectOnError: (error: Error) => (isReadOnly(error) ? 2 : false),
+  },
+  ledger: {
+    // Whatever is under way when the connection breaks fails at once, and nothing is kept for the next connection.
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    socketTimeout: SOCKET_TIMEOUT_MS,
+    reconnectOnError: (error: Error) => (isReadOnly(error) ? 1 : false),
+  },
+} as const satisfies Record<RedisRole, SingleOptions>
 
 /** Doubling from 100 ms, never above a second: a worker is back at work a second after Redis is. */
 const reconnectDelayMs = (times: number): number =>

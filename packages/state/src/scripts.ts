@@ -7,6 +7,9 @@ export type ScriptArgument = string | number | Buffer
 /** A Lua script of `lua/`, run by its hash. Both calls take at least one key, which also routes them in a cluster. */
 export interface Script {
   readonly name: string
+  readonly lua: string
+  /** SHA-1 of `lua`, by which Redis knows the script once it has seen it. */
+  readonly sha: string
   /** Replies are decoded as UTF-8: for scripts that answer with numbers and words. */
   run(redis: RedisConnection, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown>
   /** Strings in the reply arrive as Buffers: for scripts that answer with bitmaps, vectors or URIs. */
@@ -22,6 +25,8 @@ export const loadScript = (name: string, shared?: string): Script => {
   const sha = createHash('sha1').update(lua).digest('hex')
   return {
     name,
+    lua,
+    sha,
     run: async (redis, keys, args) => {
       mustHaveKey(name, keys)
       try {
@@ -45,7 +50,8 @@ export const loadScript = (name: string, shared?: string): Script => {
 
 const read = (name: string): string => readFileSync(new URL(`../lua/${name}.lua`, import.meta.url), 'utf8')
 
-const isNoScript = (error: unknown): boolean => error instanceof Error && error.message.startsWith('NOSCRIPT')
+/** Redis does not know the hash of a script (any more): the text has to be sent. */
+export const isNoScript = (error: unknown): boolean => error instanceof Error && error.message.startsWith('NOSCRIPT')
 
 const mustHaveKey = (name: string, keys: readonly string[]): void => {
   if (keys.length === 0) throw new TypeError(`the script ${name} needs a key, by which a cluster finds its node`)

@@ -45,10 +45,10 @@ export class Stage {
   readonly campaigns: CampaignStore
   readonly app: AppId
 
-  constructor(bench: Bench = setup(), app: AppId = NEWS) {
+  constructor(bench: Bench = setup(), app: AppId = NEWS, ledger = new Ledger(bench.redis, bench.keys)) {
     this.bench = bench
     this.app = app
-    this.ledger = new Ledger(bench.redis, bench.keys)
+    this.ledger = ledger
     this.campaigns = new CampaignStore(bench.redis, bench.keys)
   }
 

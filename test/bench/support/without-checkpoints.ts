@@ -32,6 +32,7 @@ const yes = (opened: OpenBatch): CheckpointAnswer => ({
   settled: [],
   window: opened.window,
   rolledBack: false,
+  replicated: true,
 })
 
 // oxlint-disable-next-line typescript/unbound-method -- it is called on the ledger whose method it is.

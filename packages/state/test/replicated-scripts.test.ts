@@ -1,0 +1,282 @@
+import { randomBytes } from 'node:crypto'
+import type { AddressInfo, Socket } from 'node:net'
+import { connect, createServer } from 'node:net'
+import { code } from '@wns-fanout/domain'
+import type { RedisConnection } from '@wns-fanout/state'
+import { closeRedis, connectLedger, connectRedis, Keys, Ledger, loadScript, ReplicatedScripts } from '@wns-fanout/state'
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest'
+import { openedBatch, Stage, TOAST } from './ledger-support.ts'
+import { NEWS, until } from './support.ts'
+
+// One Redis is the replica of the other, through a gate that can be closed.
+let gate: Gate
+let primary: RedisConnection
+let replica: RedisConnection
+
+beforeAll(async () => {
+  const [primaryUrl, replicaUrl] = inject('redisPairUrls')
+  primary = connectRedis(primaryUrl, { role: 'worker' })
+  replica = connectRedis(replicaUrl, { role: 'worker' })
+  gate = await startGate(new URL(primaryUrl).port)
+  const { password } = new URL(primaryUrl)
+  await replica.config('SET', 'masterauth', password)
+  await primary.config('SET', 'masterauth', password)
+  // Clients follow from one to the other, and know one password.
+  await replica.config('SET', 'requirepass', password)
+  await replica.replicaof('127.0.0.1', gate.port)
+  await isInStep()
+})
+
+afterAll(async () => {
+  await replica.replicaof('NO', 'ONE')
+  await Promise.all([closeRedis(primary), closeRedis(replica)])
+  await gate.close()
+})
+
+/** Resolves when the replica has all that the primary wrote so far. */
+const isInStep = (): Promise<void> =>
+  until(async () => {
+    await primary.incr('in-step')
+    return (await primary.wait(1, 100)) === 1
+  })
+
+interface Scene {
+  readonly scripts: ReplicatedScripts
+  /** The ledger's way to Redis. */
+  readonly way: Gate
+  readonly problems: (string | undefined)[]
+  /** One batch of six is planned; what its ledger answers counts only once the replica has it. */
+  readonly stage: Stage
+}
+
+const scene = async ({ patienceMs = 60_000 } = {}): Promise<Scene> => {
+  gate.open()
+  await isInStep()
+  const url = new URL(inject('redisPairUrls')[0])
+  const way = await startGate(url.port)
+  const keys = new Keys(`t-${randomBytes(6).toString('hex')}:`)
+  const redis = connectLedger(`redis://:${url.password}@127.0.0.1:${way.port}`, {})
+  const problems: (string | undefined)[] = []
+  const onChange = (problem: string | undefined): number => problems.push(problem)
+  const scripts = new ReplicatedScripts(redis, keys, { replicas: 1, patienceMs, onChange })
+  onTestFinished(async () => {
+    gate.open()
+    scripts.stop()
+    await closeRedis(redis)
+    await way.close()
+  })
+  await until(() => scripts.problem === undefined)
+  const stage = new Stage({ redis: primary, keys }, NEWS, new Ledger(primary, keys, scripts))
+  await stage.sending([0, 1, 2, 3, 4, 5], { terms: TOAST })
+  await isInStep()
+  return { scripts, way, problems, stage }
+}
+
+/** Note when a promise settles. */
+const watched = <T>(promise: Promise<T>): { readonly promise: Promise<T>; isSettled: boolean } => {
+  const seen = { promise, isSettled: false }
+  const note = (): void => {
+    seen.isSettled = true
+  }
+  promise.then(note, note)
+  return seen
+}
+
+/** So often has the primary been asked whether its replica has what was written. */
+const waits = async (redis = primary): Promise<number> =>
+  Number(/cmdstat_wait:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0)
+
+const vectorOn = (redis: RedisConnection, stage: Stage): Promise<Buffer | null> => {
+  const { app, campaign, seq } = stage.ref()
+  return redis.getBuffer(stage.bench.keys.vector(app, campaign, seq))
+}
+
+const credited = (vector: Buffer | null): number => [...(vector ?? [])].filter((byte) => byte === code.credited).length
+
+test('an open and a checkpoint are answered once the replica knows of them', async () => {
+  const { stage, problems } = await scene()
+  const hand = await stage.hold(TOAST)
+  expect(hand.opened).toMatchObject({ replicated: true, window: 4 })
+  expect(credited(await vectorOn(replica, stage))).toBe(4)
+  const answer = await hand.outcome(code.accepted, 0, 1).want(4, 5).checkpoint()
+  expect(answer).toMatchObject({ kind: 'ok', replicated: true })
+  expect([...((await vectorOn(replica, stage)) ?? [])]).toEqual([...hand.vector])
+  expect(problems).toEqual([])
+})
+
+test('while the replica lags no credit is acknowledged, and when it has caught up it is', async () => {
+  const { stage, scripts, problems } = await scene()
+  gate.hold()
+  const opening = watched(stage.open(TOAST))
+  await until(() => scripts.problem !== undefined)
+  expect(scripts.problem).toMatch(/^no replica acknowledges writes \(0 of 1 answered within 500 ms\)/)
+  // The primary has it; a failover would not.
+  expect(credited(await vectorOn(primary, stage))).toBe(4)
+  expect(await vectorOn(replica, stage)).toBeNull()
+  expect(opening.isSettled).toBe(false)
+  gate.open()
+  expect(openedBatch(await opening.promise)).toMatchObject({ replicated: true, takeover: false })
+  expect(credited(await vectorOn(replica, stage))).toBe(4)
+  expect(problems).toEqual([expect.stringContaining('no replica'), undefined])
+})
+
+test('whoever waited long enough is told that it is not replicated', async () => {
+  const { stage } = await scene({ patienceMs: 10 })
+  gate.hold()
+  const hand = await stage.hold(TOAST)
+  expect(hand.opened.replicated).toBe(false)
+  expect(await hand.park()).toMatchObject({ kind: 'ok', replicated: false })
+  expect(await stage.codes()).toEqual(Array.from({ length: 6 }, () => code.pending))
+})
+
+test('a connection that breaks between the script and its WAIT proves nothing', async () => {
+  const { stage, scripts, way } = await scene()
+  gate.hold()
+  const opening = watched(stage.open(TOAST))
+  await until(() => scripts.problem !== undefined)
+  for (let n = 0; n < 2; n += 1) {
+    const before = await waits()
+    way.cut()
+    // Asked again on a new connection, where this owner's open writes nothing any more.
+    await until(async () => (await waits()) > before + 1)
+    expect(opening.isSettled).toBe(false)
+  }
+  expect(await vectorOn(replica, stage)).toBeNull()
+  gate.open()
+  expect(openedBatch(await opening.promise)).toMatchObject({ replicated: true, fence: 1 })
+  expect(credited(await vectorOn(replica, stage))).toBe(4)
+})
+
+test('a checkpoint that was written before, by whoever, is not taken for replicated', async () => {
+  const { stage } = await scene()
+  const hand = await stage.hold(TOAST)
+  gate.hold()
+  const plain = new Ledger(primary, stage.bench.keys)
+  hand.outcome(code.accepted, 0)
+  const change = { number: 1, vector: hand.vector, changed: [], dead: [], gates: [], samples: [] }
+  expect(await plain.checkpoint(hand.ref, hand.owner, hand.opened, TOAST, change)).toMatchObject({ kind: 'ok' })
+  const before = await waits()
+  const again = watched(stage.ledger.checkpoint(hand.ref, hand.owner, hand.opened, TOAST, change))
+  await until(async () => (await waits()) > before + 1)
+  expect(again.isSettled).toBe(false)
+  gate.open()
+  expect(await again.promise).toMatchObject({ kind: 'ok', replicated: true })
+})
+
+test('what is asked for during a WAIT shares the next one', async () => {
+  const { stage, scripts } = await scene()
+  const before = await waits()
+  const script = loadScript('app-set')
+  const key = stage.bench.keys.app(NEWS)
+  const replies = await Promise.all(
+    Array.from({ length: 100 }, (_, n) => scripts.run(script, [key], ['state', String(n)])),
+  )
+  expect(replies.every(({ replicated }) => replicated)).toBe(true)
+  expect((await waits()) - before).toBeLessThan(5)
+})
+
+test('a script that Redis refuses fails alone, one that it has forgotten is sent as text', async () => {
+  const { stage, scripts } = await scene()
+  await primary.script('FLUSH')
+  const script = loadScript('app-set')
+  const good = scripts.run(script, [stage.bench.keys.app(NEWS)], ['state', 'x'])
+  const bad = scripts.run(script, [stage.bench.keys.vector(NEWS, 'c1', 0)], ['state', 'canary-secret'])
+  await primary.set(stage.bench.keys.vector(NEWS, 'c1', 0), 'text')
+  const error = await bad.catch((reason: unknown) => reason)
+  expect(error).toBeInstanceOf(Error)
+  expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('canary-secret')
+  expect(await good).toMatchObject({ replicated: true })
+})
+
+test('after a failover the credit is asked for again where it is not known', async () => {
+  const { stage, scripts, way } = await scene()
+  gate.hold()
+  const opening = watched(stage.open(TOAST))
+  await until(() => scripts.problem !== undefined)
+  const [primaryUrl, replicaUrl] = inject('redisPairUrls')
+  onTestFinished(async () => {
+    await primary.replicaof('NO', 'ONE')
+    gate.leadTo(new URL(primaryUrl).port)
+    await replica.replicaof('127.0.0.1', gate.port)
+  })
+  // The replica that knows nothing of it is promoted, and the old primary becomes its replica.
+  await replica.replicaof('NO', 'ONE')
+  expect(await vectorOn(replica, stage)).toBeNull()
+  way.leadTo(new URL(replicaUrl).port)
+  await until(async () => (await waits(replica)) > 0)
+  expect(opening.isSettled).toBe(false)
+  gate.open()
+  gate.leadTo(new URL(replicaUrl).port)
+  await primary.replicaof('127.0.0.1', gate.port)
+  expect(openedBatch(await opening.promise)).toMatchObject({ replicated: true })
+  expect(credited(await vectorOn(replica, stage))).toBe(4)
+  expect(credited(await vectorOn(primary, stage))).toBe(4)
+})
+
+test('a stop rejects what still waits', async () => {
+  const { stage, scripts } = await scene()
+  gate.hold()
+  const opening = stage.open(TOAST)
+  await until(() => scripts.problem !== undefined)
+  scripts.stop()
+  await expect(opening).rejects.toThrow('closed')
+  await expect(stage.open(TOAST)).rejects.toThrow('closed')
+})
+
+test('a cluster is refused with what to do', () => {
+  expect(() => connectLedger(inject('redisClusterUrl'), {})).toThrow(/WNS_FANOUT_DURABILITY.*names a cluster; use/)
+})
+
+interface Gate {
+  readonly port: number
+  /** Keep back what comes, in both directions, until it is opened. */
+  hold(): void
+  open(): void
+  cut(): void
+  /** Cut, and lead to another port from now on. */
+  leadTo(port: string): void
+  close(): Promise<void>
+}
+
+/** A port that leads to another one. */
+const startGate = async (target: string): Promise<Gate> => {
+  const sockets = new Set<Socket>()
+  let port = Number(target)
+  let isHeld = false
+  const server = createServer((inner) => {
+    const outer = connect(port, '127.0.0.1')
+    for (const [from, to] of [
+      [inner, outer],
+      [outer, inner],
+    ] as const) {
+      sockets.add(from)
+      if (isHeld) from.pause()
+      from.on('data', (chunk) => to.write(chunk))
+      from.on('error', () => from.destroy()).on('close', () => to.destroy() && sockets.delete(from))
+    }
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy()
+  }
+  return {
+    port: (server.address() as AddressInfo).port,
+    hold() {
+      isHeld = true
+      for (const socket of sockets) socket.pause()
+    },
+    open() {
+      isHeld = false
+      for (const socket of sockets) socket.resume()
+    },
+    cut,
+    leadTo(next) {
+      port = Number(next)
+      cut()
+    },
+    async close() {
+      cut()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}

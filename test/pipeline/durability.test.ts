@@ -1,0 +1,87 @@
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { findRedis, startRedis, temporaryFolder } from '@wns-fanout/local'
+import type { RedisConnection } from '@wns-fanout/state'
+import { closeRedis, connectRedis, Keys } from '@wns-fanout/state'
+import { expect, test } from 'vitest'
+import { request } from 'undici'
+import type { StackWorker, TestStack } from '../support/stack.ts'
+import { startTestStack } from '../support/stack.ts'
+import { finished, letGo, registerApp, simulatorStats, some, tile, times, until } from './support.ts'
+
+test('a worker that is to wait for replicas posts only while one answers, and gives its batches back meanwhile', async () => {
+  await using stack = await startTestStack()
+  await using replica = await startReplica(stack)
+  const { redis } = replica
+  const worker = await stack.startWorker({ WNS_FANOUT_DURABILITY: 'replicas:1', WNS_FANOUT_LOCK_MS: '2000' })
+  await registerApp(stack, 'durable', times(1200), { ratePerSecond: 400, burst: 40 })
+  const { id } = await stack.api.createCampaign('durable', { ...tile, delivery: 'at-most-once' })
+
+  // Without a replica a batch is put back unopened.
+  await until('a batch to wait', async () => ((await delayed(stack, redis)) > 0 ? true : undefined))
+  await until('the worker to say so', async () =>
+    (await problemsOf(worker)).some((problem) => problem.startsWith('no replica acknowledges writes'))
+      ? true
+      : undefined,
+  )
+  expect((await simulatorStats(stack)).posts).toBe(0)
+
+  await replica.follow()
+  await until('the worker to be ready', async () => ((await problemsOf(worker)).length === 0 ? true : undefined))
+  await until('posts', async () => ((await simulatorStats(stack)).posts > 100 ? true : undefined))
+
+  // One that falls silent in the middle of it costs nobody their certainty.
+  replica.freeze()
+  await until('the worker to notice', async () => ((await problemsOf(worker)).length > 0 ? true : undefined))
+  await letGo(stack, 'durable', id)
+  const { posts } = await simulatorStats(stack)
+  expect(posts).toBeLessThan(1200)
+  await until('batches to wait again', async () => ((await delayed(stack, redis)) > 0 ? true : undefined))
+  expect((await simulatorStats(stack)).posts).toBe(posts)
+  replica.thaw()
+
+  expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 1200 })
+  expect(await simulatorStats(stack)).toMatchObject({ posts: 1200, duplicates: 0 })
+  const keys = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
+  expect(await redis.hget(keys.campaign('durable', id), 'takeovers')).toBeNull()
+  const log = await readFile(worker.logFile, 'utf8')
+  expect(log.split('nothing is sent: no replica acknowledges writes').length - 1).toBe(2)
+})
+
+const problemsOf = async ({ ops }: StackWorker): Promise<readonly string[]> => {
+  const { body } = await request(`${ops}/readyz`)
+  return ((await body.json()) as { problems: string[] }).problems
+}
+
+/** Jobs of the app that are put off. */
+const delayed = (stack: TestStack, redis: RedisConnection): Promise<number> =>
+  redis.zcard(`${new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '').sendQueuePrefix('durable')}:send-durable:delayed`)
+
+/** A Redis that becomes the replica of the stack's when it is told to follow. */
+const startReplica = async (stack: TestStack) => {
+  const folder = await temporaryFolder('wns-fanout-replica-')
+  const { password, port } = new URL(stack.redisUrl)
+  const server = await startRedis({
+    redis: await findRedis({ cacheDir: fileURLToPath(new URL('../../.cache', import.meta.url)) }),
+    dir: folder.path,
+    persistence: 'none',
+    extraArgs: ['--masterauth', password],
+  })
+  const redis = connectRedis(stack.redisUrl, { role: 'worker' })
+  const own = connectRedis(server.url, { role: 'worker' })
+  return {
+    redis,
+    async follow() {
+      await redis.config('SET', 'repl-diskless-sync-delay', '0')
+      await own.replicaof('127.0.0.1', port)
+    },
+    freeze: () => process.kill(server.pid, 'SIGSTOP'),
+    thaw: () => process.kill(server.pid, 'SIGCONT'),
+    async [Symbol.asyncDispose]() {
+      process.kill(server.pid, 'SIGCONT')
+      await Promise.all([closeRedis(redis), closeRedis(own)])
+      await server.stop()
+      await folder.remove()
+    },
+  }
+}
