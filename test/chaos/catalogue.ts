@@ -121,9 +121,7 @@ class SharedSystem {
   async run(scenario: ScenarioInSystem, app: string, bench: Bench): Promise<Facts> {
     this.#system ??= await startChaosSystem({ workers: 2, lockMs: LOCK_MS, judged: this.#judged })
     await mend(this.#system)
-    const facts = await scenario.run(this.#system, app, bench)
-    if (scenario.isTheEnd === true) await this.stop()
-    return facts
+    return scenario.run(this.#system, app, bench)
   }
 
   async stop(): Promise<void> {

@@ -1,6 +1,7 @@
 import { readdir, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { acceptLosses } from '@wns-fanout/state'
 import { request } from 'undici'
 import { judge } from '../judge.ts'
 import { eventually, finishedCampaign, settledCount } from '../load.ts'
@@ -67,24 +68,22 @@ export const redisScenarios: readonly Scenario[] = [
   },
   {
     id: 'R4',
-    what: 'Redis comes back empty: nobody sends, nobody is ready',
-    isTheEnd: true,
+    what: 'Redis comes back empty: nobody sends, nobody is ready; accepted, all go on',
     async run(system, app) {
       await underWay(system, app)
       await system.redis.kill()
       await rm(join(system.redis.dir, 'appendonlydir'), { recursive: true })
       await system.redis.start()
-      return isSilent(system)
+      return silentUntilAccepted(system, app)
     },
   },
   {
     id: 'R5',
-    what: 'FLUSHALL by accident: nobody sends, nobody is ready',
-    isTheEnd: true,
+    what: 'FLUSHALL by accident: nobody sends, nobody is ready; accepted, all go on',
     async run(system, app) {
       await underWay(system, app)
       await system.look.flushall()
-      return isSilent(system)
+      return silentUntilAccepted(system, app)
     },
   },
   {
@@ -241,33 +240,58 @@ export const redisScenarios: readonly Scenario[] = [
       await system.look.call('AUTH', 'observer', 'observer')
       await system.look.call('ACL', 'SETUSER', 'chaos', 'resetpass', '>another')
       for (const { proxy } of system.workers) proxy.reset()
-      await notReady(worker, 20_000)
+      await stands(worker, 'not ready', 20_000)
       await system.look.call('ACL', 'SETUSER', 'chaos', 'resetpass', '>chaos')
       return facts(await settle(system, campaign))
     },
   },
 ]
 
-/** Data is lost: the workers say so within a minute, and post nothing more than what they had credit for. */
-const isSilent = async (system: ChaosSystem): Promise<Facts> => {
+/**
+ * Data is lost: all say so within a minute, and no worker posts more than what it had credit for. A restart changes
+ * nothing. Once the loss is accepted, those that were restarted and those that were not send what is registered again
+ * under the old name.
+ */
+const silentUntilAccepted = async (system: ChaosSystem, app: string): Promise<Facts> => {
   const startedAtMs = performance.now()
-  for (const worker of system.workers) await notReady(worker, 60_000)
+  const [restarted] = pair(system)
+  const all = [system.apiProcess, ...system.workers]
+  for (const one of all) await stands(one, 'lost', 60_000)
   const noticedMs = Math.round(performance.now() - startedAtMs)
+  for (const one of [system.apiProcess, restarted]) {
+    await one.terminate()
+    await one.start()
+  }
   const before = await postsSoFar(system)
   await wait(2000)
   const posts = (await postsSoFar(system)) - before
   must(posts === 0, `${posts} posts by workers that know of the loss`)
-  return { noticedMs }
+  for (const one of all) await stands(one, 'lost', 0)
+  must((await acceptLosses(system.look, system.keys)).length === 1, 'there was no one loss to accept')
+  const acceptedAtMs = performance.now()
+  for (const one of all) await stands(one, 'ready', 10_000)
+  const backMs = Math.round(performance.now() - acceptedAtMs)
+  return {
+    noticedMs,
+    backMs,
+    ...facts(await settle(system, await underWay(system, `${app}-next`, { recipients: 2000 }))),
+  }
 }
 
-const notReady = (worker: ChaosProcess, timeoutMs: number): Promise<true> =>
+/** What `/readyz` says, in a word. */
+type Standing = 'ready' | 'lost' | 'not ready'
+
+const standing = async ({ ops }: ChaosProcess): Promise<Standing> => {
+  const { statusCode, body } = await request(`${ops}/readyz`)
+  const text = await body.text()
+  if (statusCode === 200) return 'ready'
+  return text.includes('epoch') ? 'lost' : 'not ready'
+}
+
+const stands = (one: ChaosProcess, wanted: Standing, timeoutMs: number): Promise<true> =>
   eventually(
-    `${worker.name} not to be ready`,
-    async () => {
-      const { statusCode, body } = await request(`${worker.ops}/readyz`)
-      await body.dump()
-      return statusCode === 503 ? true : undefined
-    },
+    `${one.name} to be ${wanted}`,
+    async () => ((await standing(one)) === wanted ? true : undefined),
     timeoutMs,
   )
 

@@ -18,8 +18,6 @@ interface Row {
 }
 
 export interface ScenarioInSystem extends Row {
-  /** Nothing can be run in the same system afterwards. */
-  readonly isTheEnd?: true
   /** In a system of two workers on one Redis that is whole; `app` is a name that nobody has used. */
   run(system: ChaosSystem, app: string, bench: Bench): Promise<Facts>
 }
