@@ -40,11 +40,14 @@ export interface Batch {
   settled: number
   /** The recipient that was alone under credit at the last takeover, or -1. */
   suspect: number
+  /** Forgotten owners that have bequeathed what they know. */
+  readonly testators: Set<number>
   readonly vector: Uint8Array
 }
 
 export interface Checkpoint {
   readonly batch: number
+  readonly owner: number
   readonly fence: number
   readonly number: number
   readonly vector: Uint8Array
@@ -55,8 +58,16 @@ export interface Checkpoint {
 
 export type CheckpointReply =
   | { readonly kind: 'ok'; readonly vector: Uint8Array; readonly state: CampaignState; readonly closed: boolean }
-  | { readonly kind: 'fenced' }
+  | { readonly kind: 'fenced'; readonly rolledBack: boolean }
   | { readonly kind: 'refused'; readonly why: string }
+
+/** What an owner knows of a batch that has forgotten it. */
+export interface Bequest {
+  readonly batch: number
+  readonly owner: number
+  readonly fence: number
+  readonly vector: Uint8Array
+}
 
 export type OpenReply =
   | { readonly kind: 'opened'; readonly fence: number; readonly vector: Uint8Array }
@@ -113,6 +124,7 @@ export class Ledger {
       losses: 0,
       settled: 0,
       suspect: -1,
+      testators: new Set(),
       vector: new Uint8Array(size),
     })
     this.cursor = cursor + 1
@@ -146,13 +158,14 @@ export class Ledger {
 
   checkpoint(call: Checkpoint): CheckpointReply {
     const { rules } = this.options
-    const batch = this.batches[call.batch]!
-    const mine = batch.fence === call.fence
-    if (rules.fence && !mine) return { kind: 'fenced' }
+    const batch = this.batches[call.batch]
+    if (batch === undefined) return { kind: 'fenced', rolledBack: true }
+    const mine = batch.fence === call.fence && batch.owner === call.owner
+    if (rules.fence && !mine) return { kind: 'fenced', rolledBack: batch.fence <= call.fence }
     if (rules.numberGuard && mine && call.number <= batch.number) return this.#answer(batch)
     if (batch.state !== 'open') {
       const again = batch.state === 'closed' && call.end === 'close' && !rules.closedOnce
-      if (!again) return { kind: 'fenced' }
+      if (!again) return { kind: 'fenced', rolledBack: false }
     }
     let credited = 0
     let told = 0
@@ -162,7 +175,7 @@ export class Ledger {
       if (isSettled(next) && !isSettled(old)) told += 1
       if (codeOf(next) === CODE.credited) credited += 1
       // Without the fence or the number an old vector may meet a newer one; this rule would hide what they are for.
-      if (rules.fence && rules.numberGuard && isSettled(old) && old !== next)
+      if (rules.fence && rules.numberGuard && isSettled(old) && old !== next && !this.#keeps(batch, next))
         return { kind: 'refused', why: 'a settled byte changes' }
     }
     if (rules.window && credited > this.#window(batch, told))
@@ -180,6 +193,39 @@ export class Ledger {
       this.#credit(batch)
     }
     return this.#answer(batch)
+  }
+
+  /** What a forgotten owner knows settles whoever is pending and not in today's owner's hands. */
+  bequeath({ batch: at, owner, fence, vector }: Bequest): void {
+    const { atMostOnce, rules } = this.options
+    const batch = this.batches[at]
+    if (!rules.bequeaths || batch === undefined || batch.state === 'closed' || batch.owner === owner) return
+    // Seen once, the proof holds: others may have opened the batch while posts under way had to be waited for.
+    if (batch.fence > fence && !batch.testators.has(owner)) return
+    batch.testators.add(owner)
+    for (let i = 0; i < batch.vector.length; i += 1) {
+      const byte = batch.vector[i]!
+      const known = vector[i]!
+      if (isSettled(byte) || codeOf(byte) === CODE.credited) continue
+      const code = codeOf(known) === CODE.credited && atMostOnce ? CODE.inDoubt : codeOf(known)
+      if (isSettled(code)) this.#settle(batch, i, code)
+    }
+  }
+
+  /** Everything that it holds, to go back to. */
+  snapshot(): () => void {
+    const batches = this.batches.map((batch) => ({
+      ...batch,
+      testators: new Set(batch.testators),
+      vector: batch.vector.slice(),
+    }))
+    const totals = this.totals.slice()
+    const { state, cursor, sealed, closed, completions, unplannedSettled } = this
+    return () => {
+      this.batches.splice(0, this.batches.length, ...batches)
+      this.totals.set(totals)
+      Object.assign(this, { state, cursor, sealed, closed, completions, unplannedSettled })
+    }
   }
 
   steer(to: CampaignState): void {
@@ -242,6 +288,12 @@ export class Ledger {
     }
   }
 
+  /** A settled byte outlasts an owner that cannot know of it; without fence or number this rule would hide what they are for. */
+  #keeps(batch: Batch, told: number): boolean {
+    const { rules } = this.options
+    return rules.fence && rules.numberGuard && rules.inheritedStays && (!isSettled(told) || batch.testators.size > 0)
+  }
+
   /** Credit at most, with so many settled that the batch does not know of yet. */
   #window(batch: Batch, told = 0): number {
     const { window, rules } = this.options
@@ -256,6 +308,7 @@ export class Ledger {
       const old = batch.vector[i]!
       const next = call.vector[i]!
       if (old === next) continue
+      if (isSettled(old) && this.#keeps(batch, next)) continue
       if (isSettled(next) && !isSettled(old)) batch.settled += 1
       if (rules.totalsFromVector) {
         this.#count(codeOf(old), -1)

@@ -1,4 +1,4 @@
-import type { Batch, CheckpointReply, OpenReply } from './ledger.ts'
+import type { Batch, Bequest, CheckpointReply, OpenReply } from './ledger.ts'
 import { CODE, codeOf, CODES, isSettled, Ledger } from './ledger.ts'
 
 /** Thrown where the model breaks what the protocol promises. */
@@ -18,6 +18,8 @@ interface BatchRecord {
   readonly accepted: Uint16Array
   /** Posts that were accepted or of which nobody can say that they were not. */
   readonly possible: Uint16Array
+  /** Whose outcome a forgotten owner has told, when nobody else had begun to find it out. */
+  readonly spokenFor: Uint8Array
   fence: number
   mark: number
   opens: number
@@ -38,6 +40,8 @@ export class Oracle {
   /** Owner → recipients for whom Redis has acknowledged credit to it. */
   readonly #granted = new Map<number, Uint8Array>()
   readonly #fenced = new Set<number>()
+  readonly #testators = new Set<number>()
+  #hasForgotten = false
   duplicates = 0
   takeovers = 0
   ambiguous = 0
@@ -51,7 +55,8 @@ export class Oracle {
 
   /** An open is about to be carried out; sent again while its owner still holds the batch it may not count twice. */
   opening(at: number, owner: number): void {
-    const batch = this.#ledger.batches[at]!
+    const batch = this.#ledger.batches[at]
+    if (batch === undefined) return
     if (batch.state !== 'open' || batch.owner !== owner) this.#record(at).opens += 1
   }
 
@@ -69,12 +74,40 @@ export class Oracle {
     this.#record(batch).posts[recipient]! += 1
   }
 
+  /**
+   * Redis went back in time. Who was posted to since may be posted to again and bounds no longer hold; but nobody is
+   * lost, totals are the vectors, and what lives on to be bequeathed counts.
+   */
+  forgotten(): void {
+    this.#hasForgotten = true
+    this.#batches.forEach((record, at) => {
+      const batch = this.#ledger.batches[at]
+      record.seen.fill(0)
+      if (batch !== undefined) record.seen.set(batch.vector)
+      record.fence = batch?.fence ?? 0
+      record.mark = batch?.mark ?? 0
+    })
+  }
+
+  /** A forgotten owner is about to hand over what it knows. */
+  bequeathing({ batch: at, owner, fence, vector }: Bequest): void {
+    const batch = this.#ledger.batches[at]
+    if (batch === undefined || batch.state === 'closed' || batch.owner === owner) return
+    if (batch.fence > fence && !this.#testators.has(owner)) return
+    this.#testators.add(owner)
+    batch.vector.forEach((byte, i) => {
+      const known = vector[i]!
+      const mayBeReached = isSettled(known) || (this.#atMostOnce && codeOf(known) === CODE.credited)
+      if (!isSettled(byte) && codeOf(byte) !== CODE.credited && mayBeReached) this.#record(at).spokenFor[i] = 1
+    })
+  }
+
   /** What became of the post; `known` when its sender holds a definite answer. */
   posted(batch: number, recipient: number, fate: { readonly accepted: boolean; readonly known: boolean }): void {
     const record = this.#record(batch)
     if (fate.accepted) record.accepted[recipient]! += 1
     if (fate.accepted || !fate.known) record.possible[recipient]! += 1
-    if (this.#atMostOnce && record.possible[recipient]! > 1)
+    if (this.#atMostOnce && !this.#hasForgotten && record.possible[recipient]! > 1)
       throw new Violation('I3', 'a recipient with two posts that were accepted or may have been')
   }
 
@@ -137,7 +170,9 @@ export class Oracle {
         record.seen[i] = byte
       }
       if (codeOf(byte) === CODE.credited) credited += 1
-      if (!isSettled(byte)) pending += 1
+      if (isSettled(byte)) continue
+      pending += 1
+      if (record.spokenFor[i] === 1) throw new Violation('G8', 'somebody whose outcome was bequeathed is pending')
     }
     if (credited > this.#window) throw new Violation('I9', `${credited} credited, the window is ${this.#window}`)
     if (batch.state !== 'open' && credited > 0) throw new Violation('I9', `${batch.state} with ${credited} credited`)
@@ -168,12 +203,13 @@ export class Oracle {
     this.duplicates += duplicates
     this.takeovers += batch.takeovers
     this.ambiguous += record.ambiguous
+    if (!this.#atMostOnce && doubts > 0) throw new Violation('I1', 'in doubt at-least-once')
+    if (this.#hasForgotten) return
     const what = `window ${this.#window}, ${batch.takeovers} takeovers, ${record.ambiguous} ambiguous`
     if (duplicates > atTakeovers + record.ambiguous) throw new Violation('I2', `${duplicates} duplicates: ${what}`)
     if (doubts > atTakeovers + record.ambiguous) throw new Violation('I2', `${doubts} in doubt: ${what}`)
     if (hidden > (this.#atMostOnce ? 0 : atTakeovers + record.ambiguous))
       throw new Violation('I1', `${hidden} reached whose class says otherwise: ${what}`)
-    if (!this.#atMostOnce && doubts > 0) throw new Violation('I1', 'in doubt at-least-once')
   }
 
   #record(at: number): BatchRecord {
@@ -185,6 +221,7 @@ export class Oracle {
       posts: new Uint16Array(size),
       accepted: new Uint16Array(size),
       possible: new Uint16Array(size),
+      spokenFor: new Uint8Array(size),
       fence: 0,
       mark: 0,
       opens: 0,

@@ -1,4 +1,4 @@
-import type { Checkpoint, CheckpointReply, OpenReply } from './ledger.ts'
+import type { Bequest, Checkpoint, CheckpointReply, OpenReply } from './ledger.ts'
 import { byteOf, CODE, codeOf, CODES, isSettled, postsOf } from './ledger.ts'
 import type { Rules } from './rules.ts'
 
@@ -16,8 +16,8 @@ export class Owner {
   readonly batch: number
   readonly rules: Rules
   readonly atMostOnce: boolean
-  /** `opening` → `working` → `done`: ended, fenced or crashed. */
-  life: 'opening' | 'working' | 'done' = 'opening'
+  /** `opening` → `working` → `done`: ended, fenced or crashed; or `forgotten` first, where Redis went back in time. */
+  life: 'opening' | 'working' | 'forgotten' | 'done' = 'opening'
   fence = 0
   number = 0
   vector: Uint8Array = new Uint8Array(0)
@@ -83,7 +83,15 @@ export class Owner {
     const change = counts.map((count, code) => count - this.#told[code]!)
     this.#told = counts
     this.number += 1
-    this.call = { batch: this.batch, fence: this.fence, number: this.number, vector: this.vector.slice(), end, change }
+    this.call = {
+      batch: this.batch,
+      owner: this.id,
+      fence: this.fence,
+      number: this.number,
+      vector: this.vector.slice(),
+      end,
+      change,
+    }
     return this.call
   }
 
@@ -92,7 +100,7 @@ export class Owner {
     const call = this.call!
     this.call = undefined
     if (reply.kind !== 'ok' || call.end !== 'none') {
-      this.life = 'done'
+      this.life = reply.kind === 'fenced' && reply.rolledBack ? 'forgotten' : 'done'
       return
     }
     let granted = 0
@@ -104,6 +112,14 @@ export class Owner {
     this.#nothingMore = granted === 0
     if (reply.state !== 'sending') this.#wrapUp = true
     this.#ended = reply.state === 'cancelled' || reply.state === 'expired'
+  }
+
+  /** What it knows; of a post without an answer it says nothing, unless it will not wait any longer. */
+  bequest(late: boolean): Bequest {
+    this.#giveBack()
+    const vector = this.vector.slice()
+    if (!late) for (const recipient of this.inFlight) vector[recipient] = CODE.pending
+    return { batch: this.batch, owner: this.id, fence: this.fence, vector }
   }
 
   /** Stop posting and park: a long throttle, a drain of the process, a minute in hand. */

@@ -41,6 +41,10 @@ export interface Rules {
   readonly suspicionLasts: boolean
   /** Poison is who was alone under credit at two takeovers in a row. */
   readonly aloneTwice: boolean
+  /** An owner that Redis has forgotten hands over what it knows. */
+  readonly bequeaths: boolean
+  /** What was inherited stays, whatever an owner says who does not know of it. */
+  readonly inheritedStays: boolean
 }
 
 export const protocol: Rules = {
@@ -63,6 +67,8 @@ export const protocol: Rules = {
   loneWithinTerms: true,
   suspicionLasts: true,
   aloneTwice: true,
+  bequeaths: true,
+  inheritedStays: true,
 }
 
 /** What each mutant forgets, by a name that says it. */
@@ -86,4 +92,6 @@ export const mutants: Readonly<Record<string, Rules>> = {
   'lone window exceeds the terms': { ...protocol, loneWithinTerms: false },
   'suspicion ends with the first that is settled': { ...protocol, suspicionLasts: false },
   'poison after being alone once': { ...protocol, aloneTwice: false },
+  'a forgotten owner keeps what it knows': { ...protocol, bequeaths: false },
+  'what was inherited is overwritten': { ...protocol, inheritedStays: false },
 }

@@ -16,6 +16,9 @@ export interface ScheduleResult {
 }
 
 const HUNT_EVERY = 10
+/** In as many schedules Redis once goes back in time, by a few steps. */
+const FORGETS_EVERY = 5
+const STEPS_FORGOTTEN = 40
 
 /** Runs one schedule: everything that chance decides comes from the seed. */
 export const runSchedule = (seed: number, rules: Rules): ScheduleResult => {
@@ -55,23 +58,40 @@ class World {
   readonly #late: LateCall[] = []
   #ownerIds = 0
   #healing = false
+  /** The step after which Redis will not remember what comes, until it goes back to it. */
+  readonly #forgetsFrom: number
+  readonly #forgetsAt: number
   steps = 0
 
   constructor(seed: number, rules: Rules) {
     const random = mulberry32(seed)
     this.#random = random
     this.#rules = rules
-    const sizes = Array.from(
+    const forgets = seed % FORGETS_EVERY === 1
+    const parts = Array.from(
       { length: random() < 0.03 ? 0 : 1 + Math.floor(random() * 3) },
       () => 1 + Math.floor(random() * 12),
     )
+    const sizes = forgets ? [8 + Math.floor(random() * 16)] : parts
     this.ledger = new Ledger({ sizes, window: 1 + Math.floor(random() * 5), atMostOnce: random() < 0.5, rules })
     this.oracle = new Oracle(this.ledger)
+    this.#forgetsFrom = forgets ? 10 + Math.floor(random() * 120) : Number.POSITIVE_INFINITY
+    this.#forgetsAt = this.#forgetsFrom + 1 + Math.floor(random() * STEPS_FORGOTTEN)
   }
 
   run(): void {
     const wanted = 40 + Math.floor(this.#random() * 160)
-    while (this.steps < wanted) this.#step()
+    let goBack: (() => void) | undefined
+    while (this.steps < wanted) {
+      this.#step()
+      if (this.steps === this.#forgetsFrom) goBack = this.ledger.snapshot()
+      if (this.steps !== this.#forgetsAt) continue
+      goBack?.()
+      this.oracle.forgotten()
+      // The queue has gone back too, and gives what it had given before to whoever asks first.
+      this.#newOwner(0)
+      this.oracle.look()
+    }
     this.#heal()
     this.oracle.end()
   }
@@ -103,6 +123,10 @@ class World {
       this.#abandon(owner)
       return
     }
+    if (owner.life === 'forgotten') {
+      this.#bequeath(owner)
+      return
+    }
     const dice = this.#random()
     if (owner.life === 'opening' || dice < 0.25) this.#talk(owner)
     else if (dice < 0.4) {
@@ -131,6 +155,20 @@ class World {
     if (owner.life === 'opening') owner.hear(reply as OpenReply)
     else owner.hearCheckpoint(reply as CheckpointReply)
     if (owner.life === 'done') this.#abandon(owner)
+  }
+
+  /** At once, and again when the posts under way have their answers or take too long for it. Replies may be lost. */
+  #bequeath(owner: Owner): void {
+    if (owner.inFlight.length > 0 && this.#random() < 0.6) {
+      this.#answer(owner)
+      return
+    }
+    const late = owner.inFlight.length === 0 || this.#random() < 0.3
+    const bequest = owner.bequest(late)
+    this.oracle.bequeathing(bequest)
+    this.ledger.bequeath(bequest)
+    this.oracle.look()
+    if (late && (this.#healing || this.#random() < 0.75)) this.#abandon(owner)
   }
 
   #post(owner: Owner): void {

@@ -91,6 +91,39 @@ test('what a worker left in the middle when it was told to stop comes before wha
   }
 })
 
+test('a worker whose open Redis has forgotten hands over what it knows, and nobody gets a toast twice', async () => {
+  const worker = await stack.startWorker()
+  const redis = connectRedis(stack.redisUrl, { role: 'worker' })
+  const keys = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
+  try {
+    // The first answers come with the first checkpoint, the others while the batch belongs to nobody.
+    await registerApp(stack, 'rolled', [...times(10, 'slow-1500'), ...times(22, 'slow-3500'), ...times(8)])
+    await stack.control('POST', '/v1/reset')
+    const { id } = await stack.api.createCampaign('rolled', {
+      notification: { type: 'toast', content: { title: 'Once' } },
+      audience: { all: true },
+    })
+    await until('the first credit to be posted', async () =>
+      (await simulatorStats(stack)).posts >= 32 ? true : undefined,
+    )
+    const batch = keys.batch('rolled', id, 0)
+    const range = (await redis.hget(batch, 'r')) ?? ''
+    await redis
+      .multi()
+      .del(batch, `${batch}:v`, keys.stamp('rolled', 'toast', 0))
+      .hset(batch, 'r', range)
+      .exec()
+    expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 40 })
+    expect(await simulatorStats(stack)).toMatchObject({ posts: 40, duplicates: 0 })
+    const { body } = await request(`${worker.ops}/metrics`)
+    expect(await body.text()).toMatch(/wns_fanout_redis_rollbacks_total [1-9]/)
+    expect(await readFile(worker.logFile, 'utf8')).toContain('handed over what Redis had forgotten of a batch')
+  } finally {
+    await closeRedis(redis)
+    await worker.stop()
+  }
+})
+
 test('a worker does not wait for a Redis that is away before it stops', async () => {
   const worker = await stack.startWorker()
   process.kill(stack.redisPid, 'SIGSTOP')

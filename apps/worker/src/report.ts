@@ -31,6 +31,12 @@ const measure = (metrics: Metrics, event: FanoutEvent): void => {
       }
       return
     }
+    case 'batch.bequeathed': {
+      const app = metrics.appLabel(event.app)
+      for (const { class: settled, count } of event.settled)
+        metrics.sends.inc({ app, type: event.notification, class: settled }, count)
+      return
+    }
     case 'batch.fenced':
       metrics.batchesFenced.inc({ app: metrics.appLabel(event.app) })
       return
@@ -84,6 +90,9 @@ const tell = (logger: Logger, event: FanoutEvent): void => {
       return
     case 'batch.fenced':
       logger.warn(fields, 'batch given up: another worker owns it')
+      return
+    case 'batch.bequeathed':
+      logger.warn(fields, 'handed over what Redis had forgotten of a batch')
       return
     case 'campaign.launched':
     case 'campaign.finished':

@@ -43,6 +43,15 @@ export type FanoutEvent =
       readonly reason: string
     }
   | { readonly type: 'batch.closed'; readonly app: AppId; readonly campaign: CampaignId; readonly seq: number }
+  | {
+      /** Redis had forgotten the owner of a batch; what that knew was handed over to whoever owns it now. */
+      readonly type: 'batch.bequeathed'
+      readonly app: AppId
+      readonly campaign: CampaignId
+      readonly seq: number
+      readonly notification: NotificationType
+      readonly settled: readonly { readonly class: RecipientClass; readonly count: number }[]
+    }
   | { readonly type: 'batch.fenced'; readonly app: AppId; readonly campaign: CampaignId; readonly seq: number }
   | {
       readonly type: 'campaign.launched'

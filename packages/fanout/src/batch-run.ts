@@ -1,6 +1,6 @@
 import type { FanoutEvent, Outcome, PreparedMessage, RetryReason } from '@wns-fanout/domain'
 import { bodyFor, MAX_PAYLOAD_BYTES, code, codeOf, isTerminal, splitChannelUri } from '@wns-fanout/domain'
-import type { BatchRef, BatchTerms, Checkpoint, CheckpointAnswer, OpenBatch } from '@wns-fanout/state'
+import type { BatchRef, BatchTerms, BequestAnswer, Checkpoint, CheckpointAnswer, OpenBatch } from '@wns-fanout/state'
 import { TokenRefused } from '@wns-fanout/state'
 import type { AppGate } from './app-gate.ts'
 import { PROBE_EVERY_MS } from './app-gate.ts'
@@ -31,6 +31,8 @@ export interface BatchRunDeps extends CrashPoints {
   readonly permits: PermitSource
   readonly token: TokenSource
   readonly checkpoint: (change: Checkpoint) => Promise<CheckpointAnswer>
+  /** Where Redis has forgotten that we opened the batch: hand over what we know of it. */
+  readonly bequeath: (vector: Uint8Array) => Promise<BequestAnswer>
   readonly emit: (event: FanoutEvent) => void
   /** Milliseconds after the last acknowledged checkpoint during which posts may start. */
   readonly leaseMs: number
@@ -63,7 +65,8 @@ export type BatchEnd =
       readonly live: number
       readonly planCursor: number
     }
-  | { readonly kind: 'fenced' }
+  /** `forgotten`: Redis went back in time, so that the batch may have no job either. */
+  | { readonly kind: 'fenced'; readonly forgotten: boolean }
 
 export type ParkReason =
   | RetryReason
@@ -85,6 +88,8 @@ const LONG_PAUSE_MS = 3000
 const NO_TOKEN_MS = 5000
 /** When it is looked again whether replicas answer. */
 export const NO_REPLICA_MS = 2000
+/** A lane gives a post up before this; what has no answer by then is bequeathed as uncertain. */
+const LAST_ANSWERS_MS = 15_000
 
 /**
  * One opened batch on its way to closed, parked or fenced.
@@ -92,7 +97,8 @@ export const NO_REPLICA_MS = 2000
  * Recipients are posted to in the order of their ordinals, each only after the ledger acknowledged its credit. At most
  * one checkpoint is under way; it carries what was settled and asks for more credit. Everything that can start a post
  * (a free lane, a permit, a token, new credit) calls `#pump`. The run ends once nothing is under way and nothing more
- * may start: the last checkpoint then closes or parks the batch.
+ * may start: the last checkpoint then closes or parks the batch. A run whose batch has another owner ends at once; if that
+ * is because Redis went back in time, it waits for the answers under way and bequeaths what it knows.
  */
 export class BatchRun {
   readonly #deps: BatchRunDeps
@@ -120,6 +126,10 @@ export class BatchRun {
   #retryDelayMs = 0
   #retryReason: RetryReason | undefined
   #throttled = false
+  /** Since when Redis is known to have forgotten this run. */
+  #forgottenAtMs: number | undefined
+  #bequeathing = false
+  #hasBequeathed = false
 
   readonly #findings = new Findings()
 
@@ -173,6 +183,11 @@ export class BatchRun {
       signal.removeEventListener('abort', abort)
       for (const off of unsubscribe) off()
     }
+  }
+
+  /** Ask the ledger at once whether the batch is still ours. */
+  check(): void {
+    this.#checkpoint()
   }
 
   /** Start every post that may start now. */
@@ -371,6 +386,7 @@ export class BatchRun {
 
   #tick(): void {
     const now = performance.now()
+    if (this.#forgottenAtMs !== undefined) return this.#bequeath()
     const restMs = this.#deps.permits.pausedUntilMs - this.#redisNowMs()
     if (restMs > 0) this.#deps.reached?.('resting')
     if (restMs > LONG_PAUSE_MS && this.#stop === undefined) {
@@ -388,6 +404,7 @@ export class BatchRun {
   }
 
   #endIfDone(): void {
+    if (this.#forgottenAtMs !== undefined) return this.#bequeath()
     if (this.#inFlight > 0 || this.#checkpointing || this.#done) return
     if (this.#stop === undefined) {
       const { areLeft, next } = this.#recipients
@@ -399,7 +416,7 @@ export class BatchRun {
 
   /** Tell the ledger what came of the batch since the last time, and ask for more credit or for the end. */
   #checkpoint(last = false): void {
-    if (this.#checkpointing || this.#done) return
+    if (this.#checkpointing || this.#done || this.#forgottenAtMs !== undefined) return
     this.#checkpointing = true
     const proposal = this.#proposal(last)
     const sentAtMs = performance.now()
@@ -453,7 +470,9 @@ export class BatchRun {
         this.#deps.emit({ type: 'batch.fenced', app, campaign, seq })
       }
       this.#stop = 'fenced'
-      return this.#finish({ kind: 'fenced' })
+      if (answer.kind === 'closed' || !answer.rolledBack) return this.#finish({ kind: 'fenced', forgotten: false })
+      this.#forgottenAtMs = performance.now()
+      return this.#bequeath()
     }
     // What its replicas do not know, whoever takes the place of this Redis does not know either.
     if (answer.replicated) this.#acknowledgedAtMs = sentAtMs
@@ -477,6 +496,33 @@ export class BatchRun {
     if (answer.state === 'paused') this.#halt('paused')
     else if (answer.state !== 'sending') this.#halt('final')
     this.#pump()
+  }
+
+  /**
+   * Whoever owns the batch now need not find out what we know: told at once, and again when every post has its answer or
+   * has taken too long for it.
+   */
+  #bequeath(): void {
+    if (this.#bequeathing || this.#done || this.#forgottenAtMs === undefined) return
+    const isLast = this.#inFlight === 0 || performance.now() - this.#forgottenAtMs > LAST_ANSWERS_MS
+    if (!isLast && this.#hasBequeathed) return
+    this.#bequeathing = true
+    this.#hasBequeathed = true
+    const { app, campaign, seq } = this.#spec.ref
+    const recipients = this.#recipients
+    recipients.giveBackCredit()
+    this.#deps
+      .bequeath(isLast ? recipients.withCredit(recipients.credited) : recipients.withoutCredit())
+      .then((answer) => {
+        this.#bequeathing = false
+        const settled = answer.kind === 'ok' ? answer.settled : []
+        const notification = this.#spec.message.type
+        if (isLast || settled.length > 0)
+          this.#deps.emit({ type: 'batch.bequeathed', app, campaign, seq, notification, settled })
+        if (isLast) return this.#finish({ kind: 'fenced', forgotten: true })
+        this.#bequeath()
+      })
+      .catch((error: unknown) => this.#fail(error))
   }
 
   #ended(answer: CheckpointAnswer & { readonly kind: 'ok' }): void {

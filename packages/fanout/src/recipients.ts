@@ -13,7 +13,7 @@ export class Recipients {
   /** Attempts spent by each before its credit, and whose URI had changed once. */
   readonly #spent: Uint8Array
   readonly #rotated = new Set<number>()
-  readonly #todo: Int32Array
+  #todo: Int32Array
   readonly #again: number[] = []
   #credited = 0
   #started = 0
@@ -114,11 +114,12 @@ export class Recipients {
   /**
    * The ledger has agreed to `withCredit(credit)`, except where `adjusted` says otherwise. Refused credit is the tail of
    * what was wanted, and it is found in the bytes alone: when a reply was lost, the state told with the next one may be
-   * that of a campaign that was resumed in between.
+   * that of a campaign that was resumed in between. Whoever is settled without a post of ours has its outcome from another owner.
    */
   grant(credit: number, adjusted: readonly { readonly position: number; readonly byte: number }[]): void {
     this.#creditIn(this.#vector, credit)
     for (const { position, byte } of adjusted) this.#vector[position] = byte
+    if (adjusted.some(({ byte }) => isSettled(codeOf(byte)))) this.#passSettled()
     while (this.#credited < credit && this.#isCredited(this.#credited)) this.#credited += 1
   }
 
@@ -128,6 +129,11 @@ export class Recipients {
     for (const position of this.#again.splice(0)) this.putOff(position)
   }
 
+  /** The vector with everybody taken for pending who is under way. */
+  withoutCredit(): Uint8Array {
+    return this.#vector.map((byte) => (codeOf(byte) === code.credited ? byteOf(code.pending, postsOf(byte)) : byte))
+  }
+
   /** Positions that are not settled. */
   pending(): number[] {
     const pending: number[] = []
@@ -135,6 +141,13 @@ export class Recipients {
       if (!isSettled(codeOf(byte))) pending.push(position)
     })
     return pending
+  }
+
+  /** Takes those out of the line who were settled while they waited for their turn. */
+  #passSettled(): void {
+    const waits = (position: number, at: number): boolean =>
+      at < this.#started || !isSettled(codeOf(this.#byte(position)))
+    this.#todo = this.#todo.filter(waits)
   }
 
   #creditIn(vector: Uint8Array, credit: number): void {

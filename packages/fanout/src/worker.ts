@@ -4,8 +4,8 @@ import type {
   AppRevision,
   AppStore,
   Audiences,
+  BequestAnswer,
   CampaignStore,
-  Checkpoint,
   DataSet,
   Keys,
   Ledger,
@@ -62,6 +62,8 @@ const WATCH_MS = 500
 const SMALL_WINDOW = 64
 const CAMPAIGN_CONCURRENCY = 4
 const CHECKPOINT_TRIES = 5
+/** How long a batch that Redis has forgotten may take to be planned again, so that it can be bequeathed to. */
+const PLANNED_AGAIN_MS = 10_000
 
 interface AppRunner {
   readonly worker: Worker<SendJob>
@@ -85,6 +87,7 @@ export class FanoutWorker {
   readonly #shares: LaneShares
   readonly #hosts = new HostBreakers()
   readonly #asked = new Map<string, string>()
+  readonly #runs = new Set<BatchRun>()
   /** Of the data set that this worker has begun on. */
   #epoch: string | undefined
   #dataProblem: string | undefined
@@ -205,10 +208,12 @@ export class FanoutWorker {
     )
     const runner = { worker, gate, halt: new AbortController() }
     this.#runners.set(app, runner)
-    // A batch that found its campaign paused has no job any more. If the campaign was resumed meanwhile, it needs one.
+    // A batch that found its campaign paused has no job any more. If the campaign was resumed meanwhile, it needs one; so
+    // does a batch whose owner was forgotten, unless Redis remembers an earlier job of it.
     worker.on('completed', (job, result: unknown) => {
       this.#deps.reached?.('job-finished')
-      if (result === 'paused') this.#inBackground(sendQueueName(app), this.#askIfSending(app, job.data))
+      if (result === 'paused' || result === 'forgotten')
+        this.#inBackground(sendQueueName(app), this.#askIfSending(app, job.data))
     })
     this.#run(worker, sendQueueName(app))
     return runner
@@ -233,9 +238,10 @@ export class FanoutWorker {
     const end = await this.#batchLimit(() => this.#sendBatch(runner, app, job.data))
     switch (end.kind) {
       case 'gone':
-      case 'fenced':
       case 'closed':
         return end.kind
+      case 'fenced':
+        return end.forgotten ? 'forgotten' : end.kind
       case 'parked':
         if (end.reason === 'paused') return 'paused'
         await prioritise(job, end.reason === 'stopping')
@@ -281,15 +287,20 @@ export class FanoutWorker {
       settled: opened.settled,
       guardAdmitted: campaign.terms.guardSeconds > 0 ? opened.uris.filter((uri) => uri !== '').length : 0,
     })
-    const run = new BatchRun(
+    const run: BatchRun = new BatchRun(
       {
         lanes: this.#shares.of(app),
         hosts: this.#hosts,
         gate: runner.gate,
         permits: this.#deps.permits(app),
         token: this.#deps.token(app),
-        checkpoint: (change) => this.#checkpoint(() => ledger.checkpoint(ref, owner, opened, terms, change), change),
-        emit,
+        checkpoint: (change) =>
+          this.#again(`checkpoint ${change.number}`, () => ledger.checkpoint(ref, owner, opened, terms, change)),
+        bequeath: (vector) => this.#bequeath(() => ledger.bequeath(ref, owner, opened.fence, terms, vector)),
+        emit: (event) => {
+          emit(event)
+          if (event.type === 'ledger.rolled-back') this.#checkOthers(run)
+        },
         leaseMs: this.#deps.lockMs * 0.75,
         dice: Math.random,
         reached: this.#deps.reached,
@@ -297,25 +308,40 @@ export class FanoutWorker {
       { ref, terms, message: campaign.message, paceRatePerSecond: campaign.paceRatePerSecond, isProbe },
       opened,
     )
-    const end = await run.run(signal)
+    this.#runs.add(run)
+    const end = await run.run(signal).finally(() => this.#runs.delete(run))
     if (end.kind === 'closed') this.#deps.reached?.('batch-closed')
     if (end.kind === 'parked') this.#deps.reached?.('batch-parked')
     await this.#told(app, ref.campaign, seq, end)
     return end
   }
 
-  /** A checkpoint may be sent again as it is, so a moment's trouble with Redis does not cost the batch its owner. */
-  async #checkpoint<T>(send: () => Promise<T>, change: Checkpoint): Promise<T> {
+  /** What may be sent again as it is, so that a moment's trouble with Redis does not cost a batch its owner. */
+  async #again<T>(what: string, send: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await send()
       } catch (error) {
         const isOurs = error instanceof Error && error.message.includes('LEDGER')
         if (isOurs || attempt === CHECKPOINT_TRIES) throw error
-        this.#deps.emit({ type: 'queue.error', queue: `checkpoint ${change.number}`, error })
+        this.#deps.emit({ type: 'queue.error', queue: what, error })
         await pause(200 * 2 ** attempt)
       }
     }
+  }
+
+  async #bequeath(send: () => Promise<BequestAnswer>): Promise<BequestAnswer> {
+    const deadline = performance.now() + PLANNED_AGAIN_MS
+    for (;;) {
+      const answer = await this.#again('bequest', send)
+      if (answer.kind !== 'missing' || performance.now() > deadline || this.#stopping.signal.aborted) return answer
+      await pause(200, this.#stopping.signal)
+    }
+  }
+
+  /** What Redis has forgotten of one batch it has likely forgotten of the others too: they learn it now. */
+  #checkOthers(noticedBy: BatchRun): void {
+    for (const run of this.#runs) if (run !== noticedBy) run.check()
   }
 
   async #told(app: AppId, campaign: SendJob['campaign'], seq: number, end: BatchEnd): Promise<void> {

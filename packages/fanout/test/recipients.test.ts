@@ -97,3 +97,32 @@ test('a second dead address of the same recipient is told as such', () => {
   recipients.bury(1, code.deadExpired, 2)
   expect(codes(recipients.withCredit(2))).toEqual([code.deadExpired, code.failedRotated])
 })
+
+test('whoever was settled by another owner has no turn, and those behind keep the credit they got', () => {
+  const recipients = recipientsOf(fresh(6), 2)
+  recipients.pass()
+  recipients.grant(5, [
+    { position: 2, byte: byteOf(code.accepted, 1) },
+    { position: 3, byte: byteOf(code.inDoubt, 1) },
+  ])
+  expect(codes(recipients.withCredit(recipients.credited))).toEqual([
+    code.credited,
+    code.credited,
+    code.accepted,
+    code.inDoubt,
+    code.credited,
+    code.pending,
+  ])
+  const turns: number[] = []
+  for (; recipients.next >= 0; recipients.pass()) turns.push(recipients.next)
+  expect(turns).toEqual([1, 4])
+  expect(recipients.creditWanted(4, 0)).toBe(recipients.credited + 1)
+  expect(recipients.pending()).toEqual([0, 1, 4, 5])
+})
+
+test('nobody is left when the last in line was settled by another owner', () => {
+  const recipients = recipientsOf(fresh(2), 1)
+  recipients.pass()
+  recipients.grant(1, [{ position: 1, byte: byteOf(code.accepted, 1) }])
+  expect(recipients).toMatchObject({ areLeft: false, lackCredit: false, next: -1 })
+})

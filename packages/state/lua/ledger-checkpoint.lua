@@ -9,6 +9,8 @@
 --       13 gates: 4-byte ordinal and 4-byte value (highest bit: close the raw gate; the rest: second to hold until),
 --       14 number of dead, then for each: position (from 1), ordinal, posted URI;
 --       then the samples, each a JSON text.
+-- A recipient that is settled though its owner knows otherwise was inherited from an owner whom Redis had forgotten
+-- (ledger-bequeath.lua): it stays as it is, and the answer tells so.
 -- A recipient whose URI had changed once already comes as FAILED_ROTATED: it stays so only if it changed again.
 -- Returns {'fenced', rolled back 0|1} when another owner has the batch, {'closed'} when it is closed already, else
 --   {'ok', state, nowMs, adjusted: {position, byte, …}, batches live, plan cursor (-1 = sealed), finished 0|1, batch closed 0|1,
@@ -25,12 +27,14 @@ local changed, gates, dead_count = ARGV[12], ARGV[13], tonumber(ARGV[14])
 local key = campaign .. ':b:' .. seq
 local STRETCH = 32
 
-local b = redis.call('HMGET', key, 'r', 'o', 'f', 'q', 's', 'z', 'st', 'g', 'p')
+local b = redis.call('HMGET', key, 'r', 'o', 'f', 'q', 's', 'z', 'st', 'g', 'p', 'w')
 local c = redis.call('HMGET', campaign, 'state', 'expires', 'sealed', 'n:dead', 'answers', 'id', 'topic', 'interval', 'reason')
-if not b[1] or not c[1] then return { 'fenced', 0 } end
+-- A campaign without the batch: Redis has forgotten that it was planned.
+if not b[1] or not c[1] then return { 'fenced', c[1] and 1 or 0 } end
 if b[2] ~= owner or b[3] ~= fence then
   if b[6] then return { 'closed' } end
-  return { 'fenced', tonumber(b[3] or '0') < tonumber(fence) and 1 or 0 }
+  -- A fence only grows, and each of its numbers is given once: to find ours gone is to find Redis back in time.
+  return { 'fenced', tonumber(b[3] or '0') <= tonumber(fence) and 1 or 0 }
 end
 
 local at = now_ms()
@@ -72,7 +76,7 @@ if b[7] ~= 'open' then return { 'fenced', 0 } end
 
 local old, new = unpack_bytes(old_text, n), unpack_bytes(new_text, n)
 -- Most of a vector stays as it is from one checkpoint to the next: only stretches that differ are looked through.
-local differs, count, told = {}, 0, 0
+local differs, count, told, inherited = {}, 0, 0, {}
 for first = 1, n, STRETCH do
   local last = math.min(first + STRETCH - 1, n)
   if sub(old_text, first, last) ~= sub(new_text, first, last) then
@@ -80,12 +84,17 @@ for first = 1, n, STRETCH do
       local was, is = old[i], new[i]
       if was ~= is then
         if not CLASS[is % 32] then return redis.error_reply('LEDGER no outcome has the code ' .. is % 32) end
-        if CLASS[was % 32] ~= 'pending' then
+        if CLASS[was % 32] == 'pending' then
+          if CLASS[is % 32] ~= 'pending' then told = told + 1 end
+          count = count + 1
+          differs[count] = i
+        elseif CLASS[is % 32] == 'pending' or b[10] then
+          new[i], inherited[i] = was, true
+          adjusted[#adjusted + 1] = i
+          adjusted[#adjusted + 1] = was
+        else
           return redis.error_reply('LEDGER recipient ' .. i .. ' of batch ' .. seq .. ' is settled already')
         end
-        if CLASS[is % 32] ~= 'pending' then told = told + 1 end
-        count = count + 1
-        differs[count] = i
       end
     end
   end
@@ -105,7 +114,7 @@ for d = 0, dead_count - 1 do
   local position, ordinal = tonumber(ARGV[15 + d * 3]), tonumber(ARGV[16 + d * 3])
   local code = position and new[position] and code_of(new[position])
   if not code or not ordinal or not ARGV[17 + d * 3] or
-    not ((code >= DEAD_FIRST and code <= DEAD_LAST) or code == FAILED_ROTATED) then
+    not (inherited[position] or (code >= DEAD_FIRST and code <= DEAD_LAST) or code == FAILED_ROTATED) then
     return redis.error_reply('LEDGER a dead channel of batch ' .. seq .. ' has no position whose outcome says so')
   end
 end
@@ -172,7 +181,7 @@ for d = 1, count do
 end
 local packed = #adjusted > 0 and pack_bytes(new) or new_text
 
--- Stamps: what was or may have been taken counts from now; what was not taken no longer counts. A pending recipient
+-- Stamps of the settled follow their outcome. A pending recipient
 -- with a post keeps its stamp even where the others' are cleared, since the post may have been taken. What is kept
 -- moves back a second: a stamp that another campaign sets within this one on a cleared recipient is then not ours.
 if guard > 0 and (#changed > 0 or clears) then
@@ -180,15 +189,10 @@ if guard > 0 and (#changed > 0 or clears) then
   for p = 1, #changed, 8 do
     local position, ordinal = int4(changed, p), int4(changed, p + 4)
     local code = code_of(new[position])
-    local class = CLASS[code]
-    if class == 'accepted' or class == 'in_doubt' or code == FAILED_NO_ANSWER then
-      stamps:set(ordinal, stamp_now)
-    elseif stamps:get(ordinal) ~= ours then
-      -- Another campaign's.
-    elseif class ~= 'pending' or (clears and posts_of(new[position]) == 0) then
-      stamps:set(ordinal, '\0\0\0\0')
-    elseif clears then
-      stamps:set(ordinal, pack4(ours - 1))
+    if CLASS[code] ~= 'pending' then
+      stamp_settled(stamps, ordinal, code, ours, stamp_now)
+    elseif clears and stamps:get(ordinal) == ours then
+      stamps:set(ordinal, posts_of(new[position]) == 0 and '\0\0\0\0' or pack4(ours - 1))
     end
   end
   stamps:save()
@@ -230,15 +234,7 @@ if answered > 0 then
   end
 end
 
--- The topic's slot counts from the last update that was or may have been taken, so that whoever comes when it is free
--- finds no device of this campaign still within its own interval.
-local topic_ms = tonumber(c[8] or '0')
-if topic_ms > 0 and (counts['accepted'] or counts['in_doubt']) then
-  local slot = base .. 'topic:' .. type .. ':' .. c[7]
-  local holder = redis.call('GET', slot)
-  if holder and sub(holder, 1, #c[6] + 1) == c[6] .. '|' then redis.call('PEXPIRE', slot, topic_ms) end
-end
-
+renew_slot(base, type, c[6], c[7], c[8], counts)
 if packed ~= old_text then redis.call('SET', key .. ':v', packed) end
 add_totals(campaign, totals)
 
@@ -277,7 +273,7 @@ if ending ~= '' then
   end
   if pending == 0 then
     redis.call('HSET', key, 'z', '1')
-    redis.call('HDEL', key, 'st', 'd', 's', 'g', 'x', 'p')
+    redis.call('HDEL', key, 'st', 'd', 's', 'g', 'x', 'p', 'w')
     redis.call('HINCRBY', campaign, 'closed', 1)
     leave_live(campaign, seq)
     return reply(finish_if_done(base, campaign, at), true)

@@ -150,6 +150,26 @@ function Stamps:save()
   end
 end
 
+-- The stamp follows the outcome of a settled recipient: what was or may have been taken counts from now, and what was
+-- not taken no longer counts, unless the stamp is another campaign's.
+local function stamp_settled(stamps, ordinal, code, ours, stamp_now)
+  if CLASS[code] == 'accepted' or CLASS[code] == 'in_doubt' or code == FAILED_NO_ANSWER then
+    stamps:set(ordinal, stamp_now)
+  elseif stamps:get(ordinal) == ours then
+    stamps:set(ordinal, '\0\0\0\0')
+  end
+end
+
+-- The topic's slot counts from the last update that was or may have been taken, so that whoever comes when it is free
+-- finds no device of this campaign still within its own interval.
+local function renew_slot(base, type, id, topic, interval_ms, counts)
+  interval_ms = tonumber(interval_ms or '0')
+  if interval_ms <= 0 or not (counts['accepted'] or counts['in_doubt']) then return end
+  local slot = base .. 'topic:' .. type .. ':' .. topic
+  local holder = redis.call('GET', slot)
+  if holder and sub(holder, 1, #id + 1) == id .. '|' then redis.call('PEXPIRE', slot, interval_ms) end
+end
+
 -- The slots of a page whose recipients are in the campaign's frozen audience, in order.
 local function slots_of(campaign, page)
   local bits = redis.call('GETRANGE', campaign .. ':targets', page * 64, page * 64 + 63)
@@ -211,7 +231,7 @@ local function close_with(base, campaign, key, n, code)
     if next(unposted) then clear_stamps(base, campaign, key, unposted) end
     redis.call('HSET', key, 'z', '1')
   end
-  redis.call('HDEL', key, 'st', 'd', 's', 'g', 'x', 'p')
+  redis.call('HDEL', key, 'st', 'd', 's', 'g', 'x', 'p', 'w')
   redis.call('HINCRBY', campaign, 'closed', 1)
 end
 

@@ -96,13 +96,13 @@ export interface Checkpoint {
 
 export type CheckpointAnswer =
   | { readonly kind: 'closed' }
-  /** `rolledBack`: Redis has forgotten that this owner opened the batch. */
+  /** `rolledBack`: Redis has forgotten that this owner opened the batch; what it knows can be bequeathed. */
   | { readonly kind: 'fenced'; readonly rolledBack: boolean }
   | {
       readonly kind: 'ok'
       readonly state: CampaignState
       readonly redisNowMs: number
-      /** Where the ledger decided otherwise: refused credit, rotated or halted channels. */
+      /** Where the ledger decided otherwise: refused credit, rotated or halted channels, outcomes that were bequeathed. */
       readonly adjusted: readonly { readonly position: number; readonly byte: number }[]
       /** Batches planned and not closed; a small number wakes the planner. */
       readonly live: number
@@ -119,8 +119,14 @@ export type CheckpointAnswer =
       readonly replicated: boolean
     }
 
+export type BequestAnswer =
+  /** `missing`: Redis has forgotten the batch too, and the planner may write it down again. `refused`: Redis has not gone back. */
+  | { readonly kind: 'missing' | 'closed' | 'refused' }
+  | { readonly kind: 'ok'; readonly settled: readonly SettledCount[] }
+
 const open = loadScript('ledger-open', 'ledger-lib')
 const checkpoint = loadScript('ledger-checkpoint', 'ledger-lib')
+const bequeath = loadScript('ledger-bequeath', 'ledger-lib')
 const plan = loadScript('ledger-plan', 'ledger-lib')
 const sweep = loadScript('ledger-sweep', 'ledger-lib')
 
@@ -249,6 +255,31 @@ export class Ledger {
       rolledBack: reply[10] === 1,
       replicated,
     }
+  }
+
+  /**
+   * What an owner knows that was fenced because Redis went back in time: `vector` has its outcomes, and credit only
+   * where a post never had an answer. The batch takes what nobody has found out or may be finding out since. To be called at
+   * once, and again when the posts under way have their answers.
+   */
+  async bequeath(
+    batch: BatchRef,
+    owner: string,
+    fence: number,
+    terms: BatchTerms,
+    vector: Uint8Array,
+  ): Promise<BequestAnswer> {
+    const reply = (await bequeath.run(this.#redis, this.#campaignKeys(batch), [
+      batch.seq,
+      owner,
+      fence,
+      terms.delivery,
+      terms.type,
+      terms.guardSeconds,
+      Buffer.from(vector),
+    ])) as Reply
+    const kind = text(reply[0]) as BequestAnswer['kind']
+    return kind === 'ok' ? { kind, settled: settledCounts(reply[1] as Reply) } : { kind }
   }
 
   /** Write down the next batches; see `planBatches` for how they are cut. */
