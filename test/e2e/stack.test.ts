@@ -1,9 +1,22 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import type { StackFile } from '@wns-fanout/local'
 import { isAlive, temporaryFolder } from '@wns-fanout/local'
+import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import { givenApp, parse, pidsOf, runCli, startCli, startTestStack, startTestStackIn, until } from './support.ts'
+
+/** FLUSHALL; resolves once somebody misses the data. */
+async function loseData({ redis }: StackFile): Promise<void> {
+  const connection = new Redis(redis)
+  try {
+    await connection.flushall()
+    await until('it is missed', async () => ((await connection.exists('wf:losses')) === 1 ? true : undefined))
+  } finally {
+    connection.disconnect()
+  }
+}
 
 describe('a stack', () => {
   test('it is described by a private file, is alone in its folder, a further worker joins it, and it ends in order', async () => {
@@ -39,7 +52,7 @@ describe('a stack', () => {
     await expect(stat(file)).rejects.toThrow('ENOENT')
   })
 
-  test('its data and its key outlive it; kill -9 of its main process ends all others', async () => {
+  test('its data and its key outlive it, a loss of data too; kill -9 of its main process ends all others', async () => {
     await using folder = await temporaryFolder('wns-fanout-e2e-')
     const first = await startTestStackIn(folder)
     const { apiKey } = first
@@ -49,15 +62,28 @@ describe('a stack', () => {
     const second = await startTestStackIn(folder)
     expect(second.apiKey).toBe(apiKey)
     expect((await second.api.app('kept')).channels).toBe(2)
-    const pids = pidsOf(await second.now())
-    second.cli.child.kill('SIGKILL')
+    expect(second.cli.output()).toContain('\nReady. ')
+    await loseData(await second.now())
+    await second.stop()
+
+    const third = await startTestStackIn(folder)
+    await until('it has said how it is', () => third.cli.output().includes('Ctrl-C stops') || undefined)
+    expect(third.cli.output()).toMatch(/^NOT READY, API: Redis lost data \(another process .*--accept-loss"$/m)
+    expect(third.cli.output()).toMatch(/^NOT READY, worker 1: Redis lost data/m)
+    expect((await runCli(['doctor', '--accept-loss', '--yes'], { cwd: folder.path })).code).toBe(0)
+    await until('all is well again', async () =>
+      (await runCli(['doctor'], { cwd: folder.path })).code === 0 ? true : undefined,
+    )
+    expect(third.apiKey).toBe(apiKey)
+    const pids = pidsOf(await third.now())
+    third.cli.child.kill('SIGKILL')
     await until('no process is left', () => pids.every((pid) => !isAlive(pid)) || undefined)
 
     // What it left behind stops nobody.
     const stale = await runCli(['app', 'list'], { cwd: folder.path })
     expect(stale.code).toBe(1)
     expect(stale.stderr).toContain('pnpm start')
-    await second.stop()
+    await third.stop()
   })
 
   test('with --no-restart a dead worker stays dead and leaves the file', async () => {

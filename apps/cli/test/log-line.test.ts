@@ -4,6 +4,7 @@ import { parseLog, readableLog } from '../src/stack/log-line.ts'
 test.each([
   ['{"level":"warn","msg":"slow"}', 'warn  slow'],
   ['{"level":50,"msg":"broken","err":{"message":"no way"}}', 'error  broken (no way)'],
+  ['{"level":50,"msg":"nothing is sent","problem":"data is lost"}', 'error  nothing is sent (data is lost)'],
   ['{"level":50,"msg":"same","err":{"message":"same"}}', 'error  same'],
   ['{"ready":true}', '{"ready":true}'],
   ['{"level":"odd","msg":"x"}', '{"level":"odd","msg":"x"}'],

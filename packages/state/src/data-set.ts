@@ -106,7 +106,7 @@ export const readLosses = async (redis: RedisConnection, keys: Keys): Promise<Lo
   for (const [epoch, note] of Object.entries(notes)) {
     const [word, at] = note.split(' ')
     if (word === 'accepted') accepted.add(epoch)
-    else missed.push({ epoch, sinceMs: Number(at) })
+    else missed.push({ epoch, sinceMs: Number(at) || 0 })
   }
   return { current, missed: missed.toSorted((left, right) => left.sinceMs - right.sinceMs), accepted }
 }

@@ -2,6 +2,7 @@ import { createServer } from 'node:net'
 import { describeExit, removeStackFile } from '@wns-fanout/local'
 import type { Command } from 'commander'
 import { type Context, contextOf, untilInterrupted } from '../context.ts'
+import { checkOps, type Check } from '../doctor/checks.ts'
 import { Failure } from '../failure.ts'
 import { integer } from '../input/arguments.ts'
 import { claim } from '../stack/folder.ts'
@@ -71,7 +72,8 @@ async function up(context: Context, options: UpOptions): Promise<void> {
     })
     try {
       const running = stack.current()
-      screen.show(running, overview(running, folder.stackFile, folder.logFile('*')))
+      const troubles = (await checkOps(running)).filter(({ state }) => state === 'fail')
+      screen.show(running, overview(running, folder.stackFile, folder.logFile('*'), troubles))
       const end = await Promise.race([untilInterrupted(interrupted), stack.failed])
       if (end === 'interrupted') screen.say('Stopping; a second Ctrl-C does not wait.')
       else
@@ -135,7 +137,7 @@ function inherited(names: readonly string[]): Readonly<Record<string, string>> {
   )
 }
 
-function overview(stack: RunningStack, stackFile: string, logs: string): readonly string[] {
+function overview(stack: RunningStack, stackFile: string, logs: string, troubles: readonly Check[]): readonly string[] {
   const { simulator } = stack
   return [
     '',
@@ -159,6 +161,7 @@ function overview(stack: RunningStack, stackFile: string, logs: string): readonl
     '  curl -H "Authorization: Bearer $WNS_FANOUT_API_KEY" $WNS_FANOUT_URL/v1/apps',
     'Commands such as "wns-fanout doctor" find this stack by themselves in this folder.',
     '',
-    'Ready. Ctrl-C stops everything in order.',
+    ...troubles.map(({ what, found }) => `NOT READY, ${what.replace(/ ready$/, '')}: ${found}`),
+    `${troubles.length === 0 ? 'Ready. ' : ''}Ctrl-C stops everything in order.`,
   ]
 }

@@ -131,7 +131,9 @@ export async function checkApi(api: Client, { url, from }: Connection): Promise<
       todo:
         code === 'unauthenticated'
           ? 'set WNS_FANOUT_API_KEY to a valid key'
-          : 'check that the API runs and that this machine may reach it',
+          : code === 'unavailable'
+            ? 'it is the Redis of the API that is in trouble; what it says of it is what to cure'
+            : 'check that the API runs and that this machine may reach it',
     }
   }
 }

@@ -1,9 +1,9 @@
-/** A JSON log line as text: `level message (error)`. Other lines as they are. */
+/** A JSON log line as text: `level message (error or problem)`. Other lines as they are. */
 export function readableLog(line: string): string {
   const entry = parseLog(line)
   if (entry === undefined) return line
   const err = fieldOf(entry.fields, 'err')
-  const why = textIn(err, 'message')
+  const why = textIn(err, 'message') ?? textIn(entry.fields, 'problem')
   return `${entry.level}  ${entry.message}${why === undefined || why === entry.message ? '' : ` (${why})`}`
 }
 
