@@ -76,6 +76,7 @@ const createScript = loadScript('campaign-create', 'ledger-lib')
 const launchScript = loadScript('campaign-launch', 'ledger-lib')
 const freezeScript = loadScript('campaign-freeze', 'ledger-lib')
 const steerScript = loadScript('campaign-steer', 'ledger-lib')
+const retireScript = loadScript('campaign-retire')
 
 /** Campaigns in Redis: their definition, their life and what is known of all their recipients together. */
 export class CampaignStore {
@@ -236,12 +237,8 @@ export class CampaignStore {
     const { id, retentionDays } = record.definition
     const seconds = retentionDays * 86_400
     for (let first = 0; first < record.planned; first += RETIRE_CHUNK) {
-      const pipeline = this.#redis.pipeline()
-      for (let seq = first; seq < Math.min(record.planned, first + RETIRE_CHUNK); seq += 1) {
-        pipeline.expire(this.#keys.batch(app, id, seq), seconds)
-        pipeline.expire(this.#keys.vector(app, id, seq), seconds)
-      }
-      for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error
+      const last = Math.min(record.planned, first + RETIRE_CHUNK) - 1
+      await retireScript.run(this.#redis, [this.#keys.campaign(app, id)], [first, last, seconds])
     }
     await this.#redis.expire(this.#keys.targets(app, id), seconds)
     await this.#redis.expire(this.#keys.samples(app, id), seconds)
