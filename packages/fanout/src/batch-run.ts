@@ -113,6 +113,7 @@ export class BatchRun {
 
   #number = 0
   #checkpointing = false
+  #timer: NodeJS.Timeout | undefined
   #acknowledgedAtMs: number
   readonly #openedAtMs: number
   #stop: ParkReason | 'fenced' | 'final' | undefined
@@ -162,7 +163,7 @@ export class BatchRun {
       this.#halt('stopping')
     }
     const unsubscribe = [this.#deps.lanes.onFree(pump), this.#deps.permits.onGranted(pump)]
-    const timer = setInterval(() => this.#tick(), CHECKPOINT_MS)
+    this.#timer = setInterval(() => this.#tick(), CHECKPOINT_MS)
     signal.addEventListener('abort', abort, { once: true })
     try {
       return await new Promise<BatchEnd>((resolve, reject) => {
@@ -179,7 +180,7 @@ export class BatchRun {
         this.#pump()
       })
     } finally {
-      clearInterval(timer)
+      clearInterval(this.#timer)
       signal.removeEventListener('abort', abort)
       for (const off of unsubscribe) off()
     }
@@ -418,6 +419,8 @@ export class BatchRun {
   #checkpoint(last = false): void {
     if (this.#checkpointing || this.#done || this.#forgottenAtMs !== undefined) return
     this.#checkpointing = true
+    // The tick is for what no checkpoint told for so long.
+    this.#timer?.refresh()
     const proposal = this.#proposal(last)
     const sentAtMs = performance.now()
     this.#deps
