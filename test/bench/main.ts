@@ -13,24 +13,23 @@ import { benchThrottle } from './throttle.ts'
 
 const help = `usage: pnpm bench <name> [options]
 
-  send      CPU per notification: the whole pipeline against hand-written loops
-  limiter   one app's rate shared by four workers that come and go: its use, and what goes over it
-  throttle  the rate that four workers settle at when WNS takes less than is configured
-  storm     an app whose every post is answered by 401, on eight workers, beside another app
-  fairness  what a huge campaign leaves for another app's and for an urgent one of the same app
-  recovery  how soon a campaign goes on after a worker was killed or stopped, and after Redis was away
-
+  send         CPU per notification: the whole pipeline against hand-written loops
+  limiter      one app's rate shared by four workers that come and go: its use, and what goes over it
+  throttle     the rate that four workers settle at when WNS takes less than is configured
+  storm        an app whose every post is answered by 401, on eight workers, beside another app
+  fairness     what a huge campaign leaves for another app's and for an urgent one of the same app
+  recovery     how soon a campaign goes on after a worker was killed or stopped, and after Redis was away
   checkpoints  commands to Redis and CPU per 1,000 posts, against the same without checkpoints in mid-batch
 
 options
-  --posts N         send: posts of each contender in each round (30000)
-  --rounds N        send: rounds, taken in turn (3)
+  --posts N         send, checkpoints: posts of each contender in each round (30000, 40000)
+  --rounds N        send, checkpoints: rounds, taken in turn (3)
   --connections N   send: connections to the simulator (64)
   --seconds N       limiter, throttle, storm: how long it takes about (40, 75, 90)
   --recipients N    storm, fairness: recipients of the large campaign (20000, 1000000)
-  --rate N          limiter: posts a second (500)
+  --rate N          limiter, checkpoints: posts a second of what is limited (500, 1000)
   --burst N         limiter: permits after a quiet time (50)
-  --lock-ms N       recovery: lock of a batch (60000, as shipped); kills are repeated with 3000
+  --lock-ms N       recovery: lock of a batch (60000, as shipped); the kills are repeated with 3000
   --kills N         recovery: workers killed with each lock (6)
   --stops N         recovery: workers told to stop (6)
   --outage N        recovery: seconds without Redis (60)
@@ -40,7 +39,7 @@ options
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    posts: { type: 'string', default: '30000' },
+    posts: { type: 'string' },
     rounds: { type: 'string', default: '3' },
     connections: { type: 'string', default: '64' },
     seconds: { type: 'string' },
@@ -67,6 +66,7 @@ const say = (line: string): void => {
   process.stderr.write(`${line}\n`)
 }
 const recipientsOr = (recipients: string): number => whole('recipients', values.recipients ?? recipients)
+const postsOr = (posts: string): number => whole('posts', values.posts ?? posts)
 const rateOr = (rate: string): number => whole('rate', values.rate ?? rate)
 const secondsOr = (seconds: string): number => whole('seconds', values.seconds ?? seconds)
 
@@ -75,7 +75,7 @@ const benches = new Map<string | undefined, () => Promise<Record<string, unknown
     'send',
     () =>
       benchSend({
-        posts: whole('posts', values.posts),
+        posts: postsOr('30000'),
         rounds: whole('rounds', values.rounds),
         connections: whole('connections', values.connections),
         say,
@@ -108,7 +108,7 @@ const benches = new Map<string | undefined, () => Promise<Record<string, unknown
     'checkpoints',
     () =>
       benchCheckpoints({
-        posts: whole('posts', values.posts),
+        posts: postsOr('40000'),
         rounds: whole('rounds', values.rounds),
         ratePerSecond: rateOr('1000'),
         say,

@@ -5,7 +5,9 @@ import { promisify } from 'node:util'
 import { createTransport, requestToken } from '@wns-fanout/wns'
 import type { TestStack, StackWorker } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
+import { tileToAll, toastToAll } from './support/campaign.ts'
 import { cpuSecondsOf, spread } from './support/cpu.ts'
+import { QuietCampaigns } from './support/quiet-campaign.ts'
 
 export interface SendBenchOptions {
   readonly posts: number
@@ -33,7 +35,7 @@ export const benchSend = async ({
     `Two hand-written loops and the pipeline, ${posts} posts over ${connections} connections, ${rounds} rounds in turn.`,
   )
   const worker = await stack.startWorker({ WNS_FANOUT_LANES: String(connections) })
-  await prepareApps(stack, rounds, posts)
+  await prepareApps(stack, rounds + 1, posts)
   await campaign(stack, appOf(0), 'badge')
   const token = await askForToken(stack)
   const cpu = { pool: [] as number[], lanes: [] as number[], ours: [] as number[], redis: [] as number[] }
@@ -48,6 +50,8 @@ export const benchSend = async ({
     cpu.redis.push(ours.redis)
     say(`round ${round + 1}: ours  ${ours.worker.toFixed(1)} µs, Redis ${ours.redis.toFixed(1)} µs`)
   }
+  const commands = await countCommands(stack, rounds, posts)
+  say(`commands to Redis: ${JSON.stringify(commands)}`)
   return {
     bench: 'send',
     posts,
@@ -56,7 +60,18 @@ export const benchSend = async ({
     vsPool: ratio(cpu.ours, cpu.pool),
     vsLanes: ratio(cpu.ours, cpu.lanes),
     redisVsPool: ratio(cpu.redis, cpu.pool),
+    redisCommandsPer1000: commands.tile.per1000,
+    redisCommandsPer1000Toast: commands.toast.per1000,
     cpuMicrosPerPost: Object.fromEntries(Object.entries(cpu).map(([name, values]) => [name, spread(values)])),
+  }
+}
+
+/** Counted apart from the CPU, since watching the commands costs Redis more than running them. */
+const countCommands = async (stack: TestStack, round: number, posts: number) => {
+  await using quiet = new QuietCampaigns(stack)
+  return {
+    tile: await quiet.count(appOf(round), tileToAll, posts),
+    toast: await quiet.count(appOf(round), toastToAll, posts),
   }
 }
 

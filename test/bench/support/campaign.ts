@@ -3,12 +3,18 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Campaign, CampaignRequest } from '@wns-fanout/domain'
 import type { TestStack } from '../../support/stack.ts'
 
-/** A tile for everybody, of a usual size. */
+/** A tile for everybody, of a usual size; at least once, so with a window of 256 and a checkpoint each 128 outcomes. */
 export const tileToAll: CampaignRequest = {
   notification: {
     type: 'tile',
     content: { medium: { lines: ['Hello from the benchmark, a payload of usual size'] } },
   },
+  audience: { all: true },
+}
+
+/** A toast likewise; at most once, so with a window of 64 and a checkpoint each 32 outcomes. */
+export const toastToAll: CampaignRequest = {
+  notification: { type: 'toast', content: { title: 'Hello from the benchmark, a payload of usual size' } },
   audience: { all: true },
 }
 
