@@ -129,7 +129,7 @@ export class Queues {
     priority: keyof typeof jobPriority,
   ): Promise<{ readonly lost: number; readonly overdue: number }> {
     const queue = this.send(app)
-    const states = await Promise.all(batches.map(({ campaign, seq }) => queue.getJobState(batchJobId(campaign, seq))))
+    const states = await statesOf(queue, batches)
     const lost = batches.filter((_, at) => states[at] === undefined || states[at] === 'unknown' || isOver(states[at]))
     await Promise.all(
       batches.filter((_, at) => isOver(states[at])).map(({ campaign, seq }) => queue.remove(batchJobId(campaign, seq))),
@@ -168,6 +168,24 @@ export class Queues {
     queue.on('error', (error) => this.#onError(name, error))
     return queue
   }
+}
+
+/**
+ * The states of the jobs of batches. Most have a job that waits or runs, which one command tells of all of them; only
+ * those are looked at alone that have none, or that are due since.
+ */
+const statesOf = async (
+  queue: Queue<SendJob>,
+  batches: readonly { campaign: CampaignId; seq: number; delayMs: number }[],
+): Promise<(string | undefined)[]> => {
+  if (batches.length === 0) return []
+  const alive = new Set(await queue.getRanges(['active', 'waiting', 'prioritized', 'delayed'], 0, -1))
+  return Promise.all(
+    batches.map(async ({ campaign, seq, delayMs }) => {
+      const id = batchJobId(campaign, seq)
+      return alive.has(id) && delayMs >= -OVERDUE_MS ? 'alive' : queue.getJobState(id)
+    }),
+  )
 }
 
 const isOver = (state: string | undefined): boolean => state === 'failed' || state === 'completed'

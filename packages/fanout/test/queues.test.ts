@@ -56,6 +56,26 @@ test('a batch whose job failed for good gets a new one; one that has a job keeps
   expect(await queues.send(app).getJobCountByTypes('prioritized', 'failed')).toBe(2)
 })
 
+test('whoever waits, is delayed or is being sent keeps its job; who has none gets one, and who is overdue is woken', async () => {
+  const batches = [0, 1, 2, 3].map((seq) => ({ campaign, seq, delayMs: 0 }))
+  await queues.addBatches(app, batches.slice(0, 2), 'normal')
+  await queues.addBatches(app, [{ campaign, seq: 2, delayMs: 60_000 }], 'normal')
+  const worker = new Worker(sendQueueName(app), null, {
+    ...workerOptions(redis, 5000),
+    prefix: keys.sendQueuePrefix(app),
+  })
+  await worker.getNextJob('token')
+  await worker.close()
+  const states = (): Promise<string[]> =>
+    Promise.all(batches.map(({ seq }) => queues.send(app).getJobState(batchJobId(campaign, seq))))
+  expect(await states()).toEqual(['active', 'prioritized', 'delayed', 'unknown'])
+  expect(await queues.restoreBatches(app, batches, 'normal')).toEqual({ lost: 1, overdue: 0 })
+  expect(await states()).toEqual(['active', 'prioritized', 'delayed', 'prioritized'])
+  const late = batches.map((batch) => ({ ...batch, delayMs: -60_000 }))
+  expect(await queues.restoreBatches(app, late, 'normal')).toEqual({ lost: 0, overdue: 1 })
+  expect(await states()).toEqual(['active', 'prioritized', 'prioritized', 'prioritized'])
+})
+
 test('however often a batch fails, it is tried again within seconds', () => {
   expect(batchJob(campaign, 0, 'normal').opts.backoff).toMatchObject({ type: 'fixed', delay: 2000 })
 })

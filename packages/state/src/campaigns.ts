@@ -76,6 +76,7 @@ const createScript = loadScript('campaign-create', 'ledger-lib')
 const launchScript = loadScript('campaign-launch', 'ledger-lib')
 const freezeScript = loadScript('campaign-freeze', 'ledger-lib')
 const steerScript = loadScript('campaign-steer', 'ledger-lib')
+const batchesScript = loadScript('campaign-batches')
 const retireScript = loadScript('campaign-retire')
 
 /** Campaigns in Redis: their definition, their life and what is known of all their recipients together. */
@@ -195,15 +196,10 @@ export class CampaignStore {
 
   /** Range, due time and vector of each batch; null where there is none. */
   async batches(app: AppId, id: CampaignId, seqs: readonly number[]): Promise<(StoredBatch | null)[]> {
-    const pipeline = this.#redis.pipeline()
-    for (const seq of seqs) {
-      pipeline.hmgetBuffer(this.#keys.batch(app, id, seq), 'r', 'd', 'z', 'all', 'st')
-      pipeline.getBuffer(this.#keys.vector(app, id, seq))
-    }
-    const replies = (await pipeline.exec()) ?? []
+    if (seqs.length === 0) return []
+    const replies = await batchesScript.runBuffer(this.#redis, [this.#keys.campaign(app, id)], seqs)
     return seqs.map((seq, at) => {
-      const fields = valueOf(replies[at * 2]) as (Buffer | null)[]
-      const vector = valueOf(replies[at * 2 + 1]) as Buffer | null
+      const fields = (replies as (Buffer | null)[][])[at] ?? []
       const range = fields[0]?.toString().split(',').map(Number)
       if (range === undefined) return null
       const [fromPage = 0, toPage = 0, recipients = 0] = range
@@ -213,10 +209,10 @@ export class CampaignStore {
         toPage,
         recipients,
         dueAtMs: Number(fields[1]?.toString() ?? 0),
-        closed: fields[2] !== null,
+        closed: fields[2] != null,
         state: fields[4]?.toString() ?? 'new',
         all: fields[3] == null ? undefined : Number(fields[3].toString()),
-        vector: vector === null ? null : Uint8Array.from(vector),
+        vector: fields[5] == null ? null : Uint8Array.from(fields[5]),
       }
     })
   }
@@ -282,12 +278,6 @@ export interface StoredBatch {
 
 const redisMs = (time: readonly (string | number)[]): number =>
   Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000)
-
-const valueOf = (reply: [Error | null, unknown] | undefined): unknown => {
-  if (reply === undefined) throw new Error('Redis answered fewer commands than were sent')
-  if (reply[0] !== null) throw reply[0]
-  return reply[1]
-}
 
 const recordOf = (fields: Readonly<Record<string, string>>, redisNowMs: number): CampaignRecord => {
   const number = (name: string): number => Number(fields[name] ?? 0)
