@@ -1,7 +1,15 @@
 import type { Lifecycle, Logger } from '@wns-fanout/runtime'
 import { crashAt, createMetrics, listenProblem, startOpsServer } from '@wns-fanout/runtime'
 import type { RedisConnection } from '@wns-fanout/state'
-import { closeRedis, connectRedis, DataSet, Keys, readKeyringFile, waitForFitRedis } from '@wns-fanout/state'
+import {
+  closeRedis,
+  connectRedis,
+  DataSet,
+  diskProblem,
+  Keys,
+  readKeyringFile,
+  waitForFitRedis,
+} from '@wns-fanout/state'
 import { createTransport, requestToken } from '@wns-fanout/wns'
 import { ensureKeyFile } from './bootstrap-key.ts'
 import type { ApiConfig } from './config.ts'
@@ -78,6 +86,9 @@ export const startApi = async (options: StartOptions): Promise<{ readonly api: s
   })
   life.onStop('queues', close)
 
+  metrics.onCollect(async () =>
+    metrics.redisProblem.set({ kind: 'disk' }, (await diskProblem(redis)) === undefined ? 0 : 1),
+  )
   metrics.onCollect((signal) => collectGauges(metrics, deps, signal))
   const ops = await startOpsServer({
     host: config.WNS_FANOUT_HOST,

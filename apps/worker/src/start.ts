@@ -6,10 +6,11 @@ import {
   createLogger,
   createMetrics,
   exitWhenParentGone,
+  pause,
   startOpsServer,
 } from '@wns-fanout/runtime'
 import type { RedisConnection } from '@wns-fanout/state'
-import { closeRedis, connectRedis, readKeyringFile, waitForFitRedis } from '@wns-fanout/state'
+import { closeRedis, connectRedis, diskProblem, readKeyringFile, waitForFitRedis } from '@wns-fanout/state'
 import type { WorkerConfig } from './config.ts'
 import { workerConfig } from './config.ts'
 import { redisSilent } from './redis-silence.ts'
@@ -81,25 +82,39 @@ const openRedis = ({ config, logger, life }: Process): RedisConnection => {
 
 const openOps = async (
   { config, logger, life, metrics }: Process,
-  problems: () => readonly string[],
+  findProblems: () => Promise<readonly string[]>,
 ): Promise<OpsServer> => {
   const ops = await startOpsServer({
     host: config.WNS_FANOUT_HOST,
     port: config.OPS_PORT,
     metrics,
     logger,
-    ready: () => ({ ready: problems().length === 0, problems: problems() }),
+    ready: async () => {
+      const problems = await findProblems()
+      return { ready: problems.length === 0, problems }
+    },
   })
   life.onStop('ops', () => ops.stop())
   return ops
 }
 
 /** Why the worker is not ready, for people. */
-const problemsOf = (redis: RedisConnection, worker: FanoutWorker | undefined): readonly string[] => [
-  ...(worker === undefined ? ['starting'] : []),
-  ...(redis.status === 'ready' ? [] : ['Redis is away']),
-  ...(worker?.problem === undefined ? [] : [worker.problem]),
-]
+const problemsOf = async (redis: RedisConnection, worker: FanoutWorker | undefined): Promise<readonly string[]> => {
+  const disk = redis.status === 'ready' ? await diskProblemNow(redis) : 'Redis is away'
+  return [worker === undefined ? 'starting' : undefined, disk, worker?.problem].filter((each) => each !== undefined)
+}
+
+const ASK_DISK_MS = 1000
+
+/** A Redis that does not answer is no matter of its disk. */
+const diskProblemNow = async (redis: RedisConnection): Promise<string | undefined> => {
+  const answered = new AbortController()
+  const late = pause(ASK_DISK_MS, answered.signal).catch(() => undefined)
+  const found = diskProblem(redis)
+    .catch(() => undefined)
+    .finally(() => answered.abort())
+  return (await Promise.race([found, late])) ?? undefined
+}
 
 /** Lets the worker hand back what it has in hand. Without Redis it cannot, so nobody waits for it then. */
 const stopWorker = async (worker: FanoutWorker, redis: RedisConnection, deadline: AbortSignal): Promise<void> => {

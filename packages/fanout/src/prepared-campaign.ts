@@ -1,7 +1,6 @@
 import type { AppId, CampaignId, PreparedMessage } from '@wns-fanout/domain'
 import { prepareMessage } from '@wns-fanout/domain'
-import type { BatchTerms, CampaignDefinition, CampaignRecord, CampaignStore } from '@wns-fanout/state'
-import { LedgerDamaged } from '@wns-fanout/state'
+import type { BatchTerms, CampaignDefinition, CampaignStore } from '@wns-fanout/state'
 
 /** What a worker needs of a campaign again and again. */
 export interface PreparedCampaign {
@@ -10,8 +9,6 @@ export interface PreparedCampaign {
   readonly terms: BatchTerms
   /** Posts a second for each of its batches, for a campaign that is spread over a time. */
   readonly paceRatePerSecond: number | undefined
-  /** Its definition is lost, so nothing may be posted for it: its batches can only be closed. */
-  readonly isLost: boolean
 }
 
 /** Credit at most: small where an uncertain recipient is lost to the campaign, larger where it only costs a repeat. */
@@ -19,26 +16,12 @@ const windows = { 'at-least-once': 256, 'at-most-once': 64 } as const
 
 const KEPT = 64
 
-const prepareRecord = ({ definition, audienceSize, definitionLost = false }: CampaignRecord): PreparedCampaign => {
-  try {
-    return prepareCampaign(definition, audienceSize ?? 0, definitionLost)
-  } catch (error) {
-    // It was prepared once before it was admitted.
-    throw new LedgerDamaged('the campaign: its definition is not what it has to be', { cause: error })
-  }
-}
-
-export const prepareCampaign = (
-  definition: CampaignDefinition,
-  audienceSize: number,
-  isLost = false,
-): PreparedCampaign => {
+export const prepareCampaign = (definition: CampaignDefinition, audienceSize: number): PreparedCampaign => {
   const message = prepareMessage(definition.request.notification)
   const { pace } = definition.request
   return {
     definition,
     message,
-    isLost,
     paceRatePerSecond: pace === undefined ? undefined : audienceSize / pace.overSeconds,
     terms: {
       window: windows[definition.delivery],
@@ -64,7 +47,9 @@ export class PreparedCampaigns {
   get(app: AppId, id: CampaignId): Promise<PreparedCampaign | null> {
     const known = this.#known.get(id)
     if (known !== undefined) return known
-    const prepared = this.#store.get(app, id).then((record) => (record === null ? null : prepareRecord(record)))
+    const prepared = this.#store
+      .get(app, id)
+      .then((record) => (record === null ? null : prepareCampaign(record.definition, record.audienceSize ?? 0)))
     this.#known.set(id, prepared)
     // Not kept when it failed or found nothing: the next one asks again.
     prepared.then((found) => found ?? this.#known.delete(id)).catch(() => this.#known.delete(id))

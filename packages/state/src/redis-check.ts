@@ -47,6 +47,17 @@ export const waitForFitRedis = async (
   if (fatal.length > 0) throw new Error(fatal.map(({ detail }) => detail).join(' '))
 }
 
+/**
+ * Why Redis refuses all writes now although it answers, for people: it could not write its append-only file. It tries
+ * again by itself. Undefined when all is well.
+ */
+export const diskProblem = async (connection: RedisConnection): Promise<string | undefined> => {
+  const infos = await infoOfEach(connection)
+  return infos.some((info) => info.get('aof_last_write_status') === 'err')
+    ? 'Redis cannot write its append-only file and refuses writes (MISCONF): make room on its disk; it goes on by itself'
+    : undefined
+}
+
 /** Share of `maxmemory` in use, 0 to 1, of the fullest node; 0 where no limit is set. */
 export const memoryShare = async (connection: RedisConnection): Promise<number> => {
   let share = 0
