@@ -5,6 +5,7 @@ import { apiScenarios } from './scenarios/api.ts'
 import { processScenarios } from './scenarios/process.ts'
 import { producerScenarios } from './scenarios/producer.ts'
 import { redisScenarios } from './scenarios/redis.ts'
+import { storageScenarios } from './scenarios/storage.ts'
 import type { Bench, Facts, Scenario, ScenarioAlone, ScenarioInSystem } from './scenarios/scenario.ts'
 import { CannotRunHere, LOCK_MS, bothDeliveries, mend } from './scenarios/scenario.ts'
 import type { ChaosSystem } from './system.ts'
@@ -28,6 +29,7 @@ export const catalogue: readonly Scenario[] = [
   ...crashScenarios,
   ...apiScenarios,
   ...redisScenarios,
+  ...storageScenarios,
   ...producerScenarios,
 ]
 

@@ -1,4 +1,7 @@
-import type { LocalRedis } from '@wns-fanout/local'
+import { execFile } from 'node:child_process'
+import { setTimeout as wait } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import type { LocalRedis, RedisCommand } from '@wns-fanout/local'
 import { findRedis, startRedis } from '@wns-fanout/local'
 import { root } from './root.ts'
 
@@ -22,12 +25,35 @@ export class ChaosRedis {
   async start(extraArgs: readonly string[] = []): Promise<void> {
     if (this.#running !== undefined) return
     this.#running = await startRedis({
-      redis: await findRedis({ cacheDir: root('.cache') }),
+      redis: unlimited(await findRedis({ cacheDir: root('.cache') })),
       dir: this.dir,
       port: this.port,
       persistence: 'aof',
       extraArgs: [...this.#user, '--enable-debug-command', 'local', ...extraArgs],
     })
+  }
+
+  /**
+   * From now on no file may grow beyond `bytes`: what it writes fails as on a full disk, with EFBIG for ENOSPC.
+   * Undefined is room again.
+   */
+  async limitFiles(bytes: number | undefined): Promise<void> {
+    const pid = this.#running?.pid
+    if (pid === undefined) throw new Error('Redis does not run, so it has no limits')
+    // The soft limit alone: who is not root could not raise the other one again.
+    await promisify(execFile)('prlimit', ['--pid', String(pid), `--fsize=${bytes ?? 'unlimited'}:`])
+  }
+
+  /** Resolves when the process has ended by itself; rejects when it has not within `timeoutMs`. */
+  async ended(timeoutMs = 20_000): Promise<void> {
+    const running = this.#running
+    if (running === undefined) return
+    const late = new AbortController()
+    const timer = wait(timeoutMs, 'late' as const, { signal: late.signal }).catch(() => 'ended' as const)
+    const outcome = await Promise.race([running.exited, timer])
+    late.abort()
+    if (outcome === 'late') throw new Error(`Redis was to end and did not within ${timeoutMs} ms`)
+    this.#running = undefined
   }
 
   /** Complete when the process is gone. */
@@ -46,3 +72,10 @@ export class ChaosRedis {
     await running?.stop()
   }
 }
+
+/** A limit on the size of files is to be an error of the write, as a full disk is, and not the end of the process. */
+const unlimited = (redis: RedisCommand): RedisCommand => ({
+  ...redis,
+  command: '/bin/sh',
+  args: ['-c', 'trap "" XFSZ; exec "$@"', 'sh', redis.command, ...redis.args],
+})

@@ -115,6 +115,22 @@ export const postsSoFar = async (system: ChaosSystem): Promise<number> => {
   return ((await body.json()) as { posts: number }).posts
 }
 
+/** The same system, of whose verdicts so many more duplicates are expected: Redis has forgotten these posts (G8). */
+export const forgetful = (system: ChaosSystem, posts: number): ChaosSystem => ({
+  ...system,
+  judged: (figures) => system.judged({ ...figures, duplicateBound: figures.duplicateBound + posts }),
+})
+
+/** What holds although Redis forgot: everybody has one outcome, and only forgotten posts are repeated beyond the bound. */
+export const holdsButForgets = (verdict: Verdict, { behaviours }: ChaosCampaign, forgotten: number): Facts => {
+  const { lost, counterError, duplicates, duplicateBound, recipients, takeovers } = verdict
+  must(lost === 0 && counterError === 0, `lost ${lost}, counter error ${counterError}`)
+  must(recipients === behaviours.length, `${recipients} results`)
+  const bound = duplicateBound + forgotten
+  must(duplicates <= bound, `${duplicates} duplicates exceed the bound of ${bound}, ${forgotten} posts were forgotten`)
+  return { duplicates, bound, takeovers }
+}
+
 /** Batches of a campaign that somebody holds open now. */
 export const openBatches = async ({ look, keys }: ChaosSystem, app: string, id: string): Promise<number> => {
   const live = await look.smembers(keys.live(app, id))
