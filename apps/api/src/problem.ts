@@ -108,7 +108,7 @@ const fromHttpLayer = (error: Error): Problem | undefined => {
 }
 
 const redisAway =
-  /connection is closed|stream isn't writeable|command timed out|max retries per request|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|socket closed|all sentinels|failed to refresh slots|^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|BUSY)\b/i
+  /connection is closed|stream isn't writeable|command timed out|max retries per request|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|socket closed|all sentinels|failed to refresh slots|too many cluster redirections|^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|BUSY)\b/i
 
 const isOutOfMemory = ({ message }: Error): boolean => /^(?:ERR .*)?OOM\b|\bOOM command not allowed/.test(message)
 

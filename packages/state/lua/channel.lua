@@ -1,5 +1,5 @@
 -- Read or change one channel that is registered.
--- KEYS[1] `<prefix>{<app>}:`     ARGV[1] what to do   ARGV[2] channel id   ARGV[3] device key suffix
+-- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key     ARGV[1] what to do   ARGV[2] channel id   ARGV[3] device key suffix
 -- 'read'        → the stored value `<id>\0<uri>\0<meta>`
 -- 'unregister'  → 1; the URI, tags, locale and variables go, id and ordinal stay so that results can name the channel
 -- 'active'      → 1; the raw gate opens (the highest bit of the slot's four bytes)

@@ -1,5 +1,5 @@
 -- The ordinals of channels by their ids.
--- KEYS[1] `<prefix>{<app>}:`     ARGV two for each channel: id, device key suffix
+-- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key     ARGV two for each channel: id, device key suffix
 -- Returns one number for each: the ordinal, or -1 for a channel that is unknown or not registered any more.
 local base = KEYS[1]
 local answers = {}

@@ -1,5 +1,5 @@
 -- Register channels of one app: new ones get the next ordinals, known ones keep theirs; the same input again changes nothing.
--- KEYS[1] `<prefix>{<app>}:`
+-- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key
 -- ARGV[1] most tag names an app may have
 -- ARGV[2…] six for each channel: id, device key suffix, URI, locale, variables as JSON (both '' if none), tags joined by ','
 -- Returns one character for each channel: '1' new or alive again, '0' known, 't' refused because of too many tag names;

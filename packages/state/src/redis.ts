@@ -125,14 +125,20 @@ const openCluster = (address: RedisAddress, options: RedisConnectionOptions): Cl
     {
       redisOptions: { ...commonOptions(address, options.role), ...tls },
       clusterRetryStrategy: reconnectDelayMs,
-      // A node that comes back is used again even if no slot moved meanwhile.
-      clusterNodeRetryStrategy: reconnectDelayMs,
+      // A node that is lost is not waited for (no `clusterNodeRetryStrategy`): commands that wait for a node are lost for
+      // ever when a refresh of the slots finds that another one took its place. Instead each is sent again every 100 ms to
+      // whoever has the slot by then, and that is also how a node that comes back is found. A slot that moves is waited
+      // for in the same way.
+      maxRedirections: options.role === 'worker' ? Number.POSITIVE_INFINITY : PRODUCER_REDIRECTIONS,
       // Certificates name hosts; the addresses that nodes announce would not match them.
       ...(address.tls ? { dnsLookup: (name, callback) => callback(null, name) } : {}),
     },
     options.role,
   )
 }
+
+/** A hundred milliseconds apart: within the five seconds of a producer's command. */
+const PRODUCER_REDIRECTIONS = 30
 
 const commonOptions = (address: RedisAddress, role: RedisRole) =>
   ({

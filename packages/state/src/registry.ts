@@ -50,7 +50,7 @@ export class Registry {
     const results: Registered[] = []
     for (const chunk of inChunks(registrations, REGISTRATION_CHUNK)) {
       const args = [MAX_TAG_NAMES, ...chunk.flatMap((registration) => this.#argumentsOf(app, registration))]
-      const answer = String(await registerScript.run(this.#redis, [this.#keys.base(app)], args))
+      const answer = String(await registerScript.run(this.#redis, this.#base(app), args))
       if (answer === 'gone') throw new Problem('not-found', `there is no app ${app} any more`)
       for (const letter of answer)
         results.push(letter === '1' ? 'created' : letter === '0' ? 'updated' : 'too-many-tags')
@@ -106,7 +106,7 @@ export class Registry {
     const ordinals = new Map<ChannelId, Ordinal>()
     for (const chunk of inChunks(ids, REGISTRATION_CHUNK)) {
       const args = chunk.flatMap((id) => [packId(id), this.#deviceSuffix(app, id)])
-      const found = (await ordinalsScript.run(this.#redis, [this.#keys.base(app)], args)) as number[]
+      const found = (await ordinalsScript.run(this.#redis, this.#base(app), args)) as number[]
       for (const [at, id] of chunk.entries()) {
         const ordinal = found[at] ?? -1
         if (ordinal >= 0) ordinals.set(id, ordinal)
@@ -146,9 +146,14 @@ export class Registry {
       })
   }
 
+  /** The base alone would let a script run on half of the app's keys while its slot moves. */
+  #base(app: AppId): readonly string[] {
+    return [this.#keys.base(app), this.#keys.app(app)]
+  }
+
   #run(app: AppId, action: string, channel: ChannelId): Promise<unknown> {
     const args = [action, packId(channel), this.#deviceSuffix(app, channel)]
-    return channelScript.run(this.#redis, [this.#keys.base(app)], args)
+    return channelScript.run(this.#redis, this.#base(app), args)
   }
 
   #argumentsOf(app: AppId, { channel, uri, tags, locale, vars }: Registration): string[] {

@@ -4,7 +4,10 @@ import type { RedisConnection } from './redis.ts'
 
 export type ScriptArgument = string | number | Buffer
 
-/** A Lua script of `lua/`, run by its hash. Both calls take at least one key, which also routes them in a cluster. */
+/**
+ * A Lua script of `lua/`, run by its hash. Both calls take at least one key, which also routes them in a cluster, and a
+ * second one if the first is only the base of others.
+ */
 export interface Script {
   readonly name: string
   readonly lua: string
@@ -53,6 +56,13 @@ const read = (name: string): string => readFileSync(new URL(`../lua/${name}.lua`
 /** Redis does not know the hash of a script (any more): the text has to be sent. */
 export const isNoScript = (error: unknown): boolean => error instanceof Error && error.message.startsWith('NOSCRIPT')
 
+// While a slot moves to another node of a cluster, some of its keys are here and some there, and a script that makes its
+// keys of a base would take those that are elsewhere for missing. Redis refuses a script (TRYAGAIN) of whose keys one is
+// not here, but only if it has several; the base itself is never a key. So a base needs company.
 const mustHaveKey = (name: string, keys: readonly string[]): void => {
   if (keys.length === 0) throw new TypeError(`the script ${name} needs a key, by which a cluster finds its node`)
+  if (keys.length === 1 && keys[0]?.endsWith(':') === true)
+    throw new TypeError(
+      `the script ${name} needs another key beside its base, or it would run on half of a moving slot`,
+    )
 }
