@@ -2,10 +2,12 @@ import { crashCases, crashOnce } from './crash.ts'
 import type { Figures } from './figures.ts'
 import { sumOf } from './figures.ts'
 import { apiScenarios } from './scenarios/api.ts'
+import { clusterScenarios } from './scenarios/cluster.ts'
 import { processScenarios } from './scenarios/process.ts'
 import { producerScenarios } from './scenarios/producer.ts'
 import { redisScenarios } from './scenarios/redis.ts'
 import { storageScenarios } from './scenarios/storage.ts'
+import { scaleScenarios } from './scenarios/scale.ts'
 import type { Bench, Facts, Scenario, ScenarioAlone, ScenarioInSystem } from './scenarios/scenario.ts'
 import { CannotRunHere, LOCK_MS, bothDeliveries, mend } from './scenarios/scenario.ts'
 import type { ChaosSystem } from './system.ts'
@@ -30,7 +32,9 @@ export const catalogue: readonly Scenario[] = [
   ...apiScenarios,
   ...redisScenarios,
   ...storageScenarios,
+  ...clusterScenarios,
   ...producerScenarios,
+  ...scaleScenarios,
 ]
 
 /** The scenarios that `ids` name: P5 that row, P2 all rows of P2, R every row that begins with R. Without ids all of them. */

@@ -5,7 +5,7 @@ import type { ChaosCampaign } from './load.ts'
 import type { Figures } from './figures.ts'
 import { sumOf } from './figures.ts'
 import { finishedCampaign, tokenOf } from './load.ts'
-import type { ChaosSystem } from './system.ts'
+import type { AnySystem } from './system.ts'
 
 /** Credit of a batch, which is what may be uncertain when its owner is lost. Written here anew, not imported. */
 export const WINDOW = { 'at-least-once': 256, 'at-most-once': 64 } as const
@@ -23,7 +23,7 @@ export interface Posts {
 }
 
 /** Judge finished campaigns by the simulator's own record of posts; what the sender says of itself is only compared. */
-export const judge = async (system: ChaosSystem, campaigns: readonly ChaosCampaign[]): Promise<Verdict> => {
+export const judge = async (system: AnySystem, campaigns: readonly ChaosCampaign[]): Promise<Verdict> => {
   const record = await postsOf(system)
   const broken: string[] = []
   const verdicts: Verdict[] = []
@@ -41,7 +41,7 @@ export const judge = async (system: ChaosSystem, campaigns: readonly ChaosCampai
 }
 
 /** What was posted, by the token of the channel. */
-export const postsOf = async (system: ChaosSystem): Promise<ReadonlyMap<string, Posts>> => {
+export const postsOf = async (system: AnySystem): Promise<ReadonlyMap<string, Posts>> => {
   const found = new Map<string, Posts>()
   const { body } = await system.control('GET', '/v1/posts')
   for await (const line of createInterface({ input: body, crlfDelay: Infinity })) {
@@ -53,7 +53,7 @@ export const postsOf = async (system: ChaosSystem): Promise<ReadonlyMap<string, 
 }
 
 /** I10: every post carried the token of the app that owns the channel, and was a proper request. */
-const judgeRequests = async (system: ChaosSystem): Promise<string[]> => {
+const judgeRequests = async (system: AnySystem): Promise<string[]> => {
   const stats = (await (await system.control('GET', '/v1/stats')).body.json()) as Record<string, number>
   return ['wrongApp', 'badHeader', 'badRequest', 'wrongLength', 'pipelined', 'chunked', 'http2Attempts'].flatMap(
     (name) => (stats[name] === 0 ? [] : [`the simulator counted ${name} ${stats[name]}`]),
@@ -61,7 +61,7 @@ const judgeRequests = async (system: ChaosSystem): Promise<string[]> => {
 }
 
 const judgeCampaign = async (
-  system: ChaosSystem,
+  system: AnySystem,
   { app, id, delivery, behaviours }: ChaosCampaign,
   record: ReadonlyMap<string, Posts>,
   reached: Map<string, Set<string>>,
@@ -156,7 +156,7 @@ interface LedgerView {
   readonly batches: readonly { readonly recipients: number; readonly takeovers: number }[]
 }
 
-const readLedger = async ({ look, keys }: ChaosSystem, app: string, id: string): Promise<LedgerView> => {
+const readLedger = async ({ look, keys }: AnySystem, app: string, id: string): Promise<LedgerView> => {
   const fields = await look.hgetall(keys.campaign(app, id))
   const planned = Number(fields['planned'] ?? 0)
   const pipeline = look.pipeline()
@@ -187,12 +187,12 @@ const judgeLedger = (view: Campaign, { planned, closed, live, takeovers, batches
 
 /** What an observer sees of one campaign while everything is on fire. */
 export class Watch {
-  readonly #system: ChaosSystem
+  readonly #system: AnySystem
   readonly #campaign: ChaosCampaign
   readonly #vectors = new Map<number, { fence: number; vector: Buffer }>()
   readonly broken: string[] = []
 
-  constructor(system: ChaosSystem, campaign: ChaosCampaign) {
+  constructor(system: AnySystem, campaign: ChaosCampaign) {
     this.#system = system
     this.#campaign = campaign
   }

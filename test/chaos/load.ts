@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Campaign, CampaignRequest, Delivery } from '@wns-fanout/domain'
 import type { Dice } from './random.ts'
-import type { ChaosSystem } from './system.ts'
+import type { AnySystem } from './system.ts'
 
 /** A campaign of a chaos run, with what was asked of whom. */
 export interface ChaosCampaign {
@@ -15,6 +15,14 @@ export interface ChaosCampaign {
 
 const packageSid = 'S-1-15-2-71-72-73-74-75-76-77'
 const HOSTS = ['db5p', 'am3p', 'wns2-by3p', 'hk2']
+
+/** Of every app, if nothing else is asked for. */
+export const appSettings = {
+  credentials: { kind: 'store', packageSid, clientSecret: 'chaos-secret' },
+  ratePerSecond: 3000,
+  burst: 300,
+  maxAttempts: 4,
+} as const
 
 export const tokenOf = (app: string, n: number, behaviour: string): string => `${behaviour}.any.${app}-${n}`
 
@@ -77,21 +85,13 @@ export const eventually = async <T>(what: string, ask: () => Promise<T | undefin
 
 /** Register an app whose nth channel, counted from 0 in the order of registration, is `d<n>` and behaves as asked. */
 export const registerChannels = async (
-  { api }: ChaosSystem,
+  { api }: AnySystem,
   app: string,
   behaviours: readonly string[],
   settings: Record<string, unknown> = {},
   tags: readonly string[] = [],
 ): Promise<void> => {
-  await insist(`registering app ${app}`, () =>
-    api.putApp(app, {
-      credentials: { kind: 'store', packageSid, clientSecret: 'chaos-secret' },
-      ratePerSecond: 3000,
-      burst: 300,
-      maxAttempts: 4,
-      ...settings,
-    }),
-  )
+  await insist(`registering app ${app}`, () => api.putApp(app, { ...appSettings, ...settings }))
   await insist(`importing the channels of ${app}`, async () => {
     const lines = Readable.from(importLines(app, behaviours, tags))
     const { accepted } = await api.importChannels(app, lines, { type: 'ndjson' })
@@ -116,7 +116,7 @@ function* importLines(app: string, behaviours: readonly string[], tags: readonly
 
 /** Create a campaign to all channels of an app, once, however often the API has to be asked. */
 export const launchCampaign = async (
-  { api }: ChaosSystem,
+  { api }: AnySystem,
   app: string,
   behaviours: readonly string[],
   delivery: Delivery,
@@ -134,7 +134,7 @@ export const launchCampaign = async (
 }
 
 /** The campaign once nothing of it is pending any more. */
-export const finishedCampaign = ({ api }: ChaosSystem, id: string, timeoutMs: number): Promise<Campaign> =>
+export const finishedCampaign = ({ api }: AnySystem, id: string, timeoutMs: number): Promise<Campaign> =>
   eventually(
     `campaign ${id} to finish`,
     async () => {
@@ -145,7 +145,7 @@ export const finishedCampaign = ({ api }: ChaosSystem, id: string, timeoutMs: nu
   )
 
 /** Resolves when so many recipients are settled, or the campaign is over. */
-export const settledCount = ({ api }: ChaosSystem, id: string, atLeast: number, timeoutMs = 60_000): Promise<number> =>
+export const settledCount = ({ api }: AnySystem, id: string, atLeast: number, timeoutMs = 60_000): Promise<number> =>
   eventually(
     `${atLeast} recipients of ${id} to be settled`,
     async () => {

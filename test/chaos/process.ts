@@ -78,16 +78,16 @@ export class ChaosProcess {
   async kill(): Promise<void> {
     const child = this.#child
     if (child === undefined) return
-    process.kill(child.pid, 'SIGKILL')
+    this.#signal('SIGKILL')
     await this.ended()
   }
 
   freeze(): void {
-    if (this.#child !== undefined) process.kill(this.#child.pid, 'SIGSTOP')
+    this.#signal('SIGSTOP')
   }
 
   thaw(): void {
-    if (this.#child !== undefined) process.kill(this.#child.pid, 'SIGCONT')
+    this.#signal('SIGCONT')
   }
 
   /** SIGTERM, as an orchestrator does it; resolves to the exit code, null when it had to be killed. */
@@ -106,7 +106,7 @@ export class ChaosProcess {
     let isLate = false
     const timer = setTimeout(() => {
       isLate = true
-      process.kill(child.pid, 'SIGKILL')
+      this.#signal('SIGKILL')
     }, timeoutMs)
     const { signal } = await child.exited
     clearTimeout(timer)
@@ -127,6 +127,14 @@ export class ChaosProcess {
     this.proxy.set({ kind: 'pass' })
     await this.terminate(5000)
     await this.proxy.close()
+  }
+
+  #signal(name: NodeJS.Signals): void {
+    try {
+      if (this.#child !== undefined) process.kill(this.#child.pid, name)
+    } catch {
+      // It has ended by itself.
+    }
   }
 }
 

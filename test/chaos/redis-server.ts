@@ -5,17 +5,37 @@ import type { LocalRedis, RedisCommand } from '@wns-fanout/local'
 import { findRedis, startRedis } from '@wns-fanout/local'
 import { root } from './root.ts'
 
+/** What holds the data of a system: one Redis, or several that are one. */
+export interface RedisServers {
+  /** Where the proxies of a system lead to. */
+  readonly port: number
+  /** What a process connects to that reaches Redis, or a proxy in front of it, by this port. */
+  url(port: number): string
+  start(): Promise<void>
+  /** Complete when no process is left. */
+  kill(): Promise<void>
+  stop(): Promise<void>
+}
+
 /** A Redis that keeps its port, its user and its data from one life to the next. */
-export class ChaosRedis {
+export class ChaosRedis implements RedisServers {
   readonly port: number
   readonly dir: string
   #running: LocalRedis | undefined
   /** The server's first password is of one run only, so its clients are a user of their own. */
   readonly #user = ['--user', 'chaos', 'on', '>chaos', '~*', '&*', '+@all']
 
-  constructor(dir: string, port: number) {
+  readonly #args: readonly string[]
+
+  /** @param args more options of the server, in all its lives */
+  constructor(dir: string, port: number, args: readonly string[] = []) {
     this.dir = dir
     this.port = port
+    this.#args = args
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined
   }
 
   url(port: number): string {
@@ -29,7 +49,7 @@ export class ChaosRedis {
       dir: this.dir,
       port: this.port,
       persistence: 'aof',
-      extraArgs: [...this.#user, '--enable-debug-command', 'local', ...extraArgs],
+      extraArgs: [...this.#user, '--enable-debug-command', 'local', ...this.#args, ...extraArgs],
     })
   }
 

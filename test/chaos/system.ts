@@ -9,6 +9,7 @@ import type { RedisConnection } from '@wns-fanout/state'
 import { request } from 'undici'
 import type { Figures } from './figures.ts'
 import { ChaosProcess } from './process.ts'
+import type { RedisServers } from './redis-server.ts'
 import { ChaosRedis } from './redis-server.ts'
 import { root } from './root.ts'
 
@@ -22,11 +23,11 @@ export interface ChaosOptions {
 }
 
 /** A whole system of real processes in which everything can be broken and mended. */
-export interface ChaosSystem {
+export interface ChaosSystem<R extends RedisServers = ChaosRedis> {
   readonly api: Client
   /** What answers `api`: on the same port and with the same keys in all its lives. */
   readonly apiProcess: ChaosProcess
-  readonly redis: ChaosRedis
+  readonly redis: R
   readonly workers: readonly ChaosProcess[]
   readonly lockMs: number
   /** A connection of the observer's own, past every proxy. */
@@ -40,19 +41,32 @@ export interface ChaosSystem {
   stop(): Promise<void>
 }
 
+/** Whatever its Redis is. */
+export type AnySystem = ChaosSystem<RedisServers>
+
 type Response = Awaited<ReturnType<typeof request>>
 
 const isObject = (line: unknown): boolean => typeof line === 'object' && line !== null
 
 /** Redis with an append-only file, simulator, API and workers; API and workers reach Redis by a proxy of their own each. */
-export const startChaosSystem = async (options: ChaosOptions): Promise<ChaosSystem> => {
+export const startChaosSystem = (options: ChaosOptions): Promise<ChaosSystem> =>
+  startChaosSystemOn(async (dir) => new ChaosRedis(dir, await freePort()), options)
+
+/** The same on other servers, made for a folder that is gone with the system. */
+export const startChaosSystemOn = async <R extends RedisServers>(
+  servers: (dir: string) => Promise<R>,
+  options: ChaosOptions,
+): Promise<ChaosSystem<R>> => {
   const folder = await temporaryFolder('wns-fanout-chaos-')
   const stops: (() => Promise<unknown>)[] = [() => folder.remove()]
   const stop = async (): Promise<void> => {
     for (const end of stops.splice(0).toReversed()) await end().catch(complain)
   }
   try {
-    return { ...(await start(options, folder, stops)), stop }
+    const redis = await servers(join(folder.path, 'redis'))
+    stops.push(() => redis.stop())
+    await redis.start()
+    return { ...(await start(options, redis, folder, stops)), stop }
   } catch (error) {
     await stop()
     throw error
@@ -63,14 +77,12 @@ const complain = (error: unknown): void => {
   process.stderr.write(`chaos: something did not stop: ${error instanceof Error ? error.message : 'unknown'}\n`)
 }
 
-const start = async (
+const start = async <R extends RedisServers>(
   options: ChaosOptions,
+  redis: R,
   folder: TemporaryFolder,
   stops: (() => Promise<unknown>)[],
-): Promise<Omit<ChaosSystem, 'stop'>> => {
-  const redis = new ChaosRedis(join(folder.path, 'redis'), await freePort())
-  stops.push(() => redis.stop())
-  await redis.start()
+): Promise<Omit<ChaosSystem<R>, 'stop'>> => {
   const simulator = await startChild({
     name: 'simulator',
     script: root('apps/wns-simulator/src/main.ts'),
@@ -118,7 +130,7 @@ const start = async (
   )
   const look = connectRedis(redis.url(redis.port), { role: 'worker', onError: () => {} })
   stops.push(() => closeRedis(look))
-  const control: ChaosSystem['control'] = async (method, path, body) => {
+  const control: AnySystem['control'] = async (method, path, body) => {
     const answer = await request(`${wns.control}${path}`, {
       method,
       ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),

@@ -7,7 +7,7 @@ import type { ChaosCampaign } from '../load.ts'
 import { finishedCampaign, launchCampaign, registerChannels, settledCount } from '../load.ts'
 import { HEALTHY } from '../nemesis.ts'
 import type { ChaosProcess } from '../process.ts'
-import type { ChaosSystem } from '../system.ts'
+import type { AnySystem, ChaosSystem } from '../system.ts'
 
 /** A named fault: what is done, and what has to hold. It throws when that does not hold, and tells figures when it does. */
 export type Scenario = ScenarioInSystem | ScenarioAlone
@@ -50,7 +50,7 @@ const FINISH_MS = 120_000
 
 /** A campaign that is well under way: some recipients are settled and many are not. */
 export const underWay = async (
-  system: ChaosSystem,
+  system: AnySystem,
   app: string,
   { recipients = 8000, delivery = 'at-least-once', ratePerSecond = 2000 }: UnderWay = {},
 ): Promise<ChaosCampaign> => {
@@ -68,7 +68,7 @@ export interface UnderWay {
 }
 
 /** Wait for the end of a campaign and judge it. Throws with every promise that was broken. */
-export const settle = async (system: ChaosSystem, campaign: ChaosCampaign): Promise<Verdict & { finishMs: number }> => {
+export const settle = async (system: AnySystem, campaign: ChaosCampaign): Promise<Verdict & { finishMs: number }> => {
   const startedAtMs = performance.now()
   await finishedCampaign(system, campaign.id, FINISH_MS)
   const finishMs = Math.round(performance.now() - startedAtMs)
@@ -89,13 +89,13 @@ export const must = (holds: boolean, what: string): void => {
 }
 
 /** Whatever was broken works again; API and workers run. */
-export const mend = async (system: ChaosSystem): Promise<void> => {
+export const mend = async (system: AnySystem): Promise<void> => {
   await system.redis.start()
   await system.wns(HEALTHY)
   for (const each of [system.apiProcess, ...system.workers]) await each.mend()
 }
 
-export const pair = (system: ChaosSystem): readonly [ChaosProcess, ChaosProcess] => {
+export const pair = (system: AnySystem): readonly [ChaosProcess, ChaosProcess] => {
   const [first, second] = system.workers
   if (first === undefined || second === undefined) throw new Error('this needs two workers')
   return [first, second]
@@ -110,7 +110,7 @@ export const metric = async (worker: ChaosProcess, name: string): Promise<number
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
 }
 
-export const postsSoFar = async (system: ChaosSystem): Promise<number> => {
+export const postsSoFar = async (system: AnySystem): Promise<number> => {
   const { body } = await system.control('GET', '/v1/stats')
   return ((await body.json()) as { posts: number }).posts
 }
@@ -132,7 +132,7 @@ export const holdsButForgets = (verdict: Verdict, { behaviours }: ChaosCampaign,
 }
 
 /** Batches of a campaign that somebody holds open now. */
-export const openBatches = async ({ look, keys }: ChaosSystem, app: string, id: string): Promise<number> => {
+export const openBatches = async ({ look, keys }: AnySystem, app: string, id: string): Promise<number> => {
   const live = await look.smembers(keys.live(app, id))
   const states = await Promise.all(live.map((seq) => look.hget(keys.batch(app, id, Number(seq)), 'st')))
   return states.filter((state) => state === 'open').length

@@ -1,0 +1,78 @@
+import { join } from 'node:path'
+import type { AppId } from '@wns-fanout/domain'
+import { parseImportLine } from '@wns-fanout/domain'
+import type { TemporaryFolder } from '@wns-fanout/local'
+import { temporaryFolder } from '@wns-fanout/local'
+import type { RedisConnection } from '@wns-fanout/state'
+import { Keys, Registry, closeRedis, connectRedis } from '@wns-fanout/state'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { eventually, uriOf } from './load.ts'
+import { ChaosCluster } from './redis-cluster.ts'
+import type { ChaosRedis } from './redis-server.ts'
+
+// How connections and scripts bear what happens to a cluster; whole campaigns on one are rows of the catalogue.
+
+let folder: TemporaryFolder
+let cluster: ChaosCluster
+let redis: RedisConnection
+const keys = new Keys('cl:')
+
+beforeAll(async () => {
+  folder = await temporaryFolder('wns-fanout-cluster-')
+  cluster = await ChaosCluster.make(join(folder.path, 'redis'), { masters: 3, replica: true })
+  await cluster.start()
+  redis = connectRedis(cluster.url(cluster.port), { role: 'worker' })
+})
+afterAll(async () => {
+  await closeRedis(redis)
+  await cluster.stop()
+  await folder.remove()
+})
+
+/** An app that this node serves. */
+const appOn = async (node: ChaosRedis | undefined): Promise<AppId> => {
+  for (let n = 0; ; n += 1) {
+    const app = `app-${n}` as AppId
+    if ((await cluster.masterOf(keys.base(app))) === node) return app
+  }
+}
+
+const register = (registry: Registry, app: AppId, from: number, to: number): Promise<unknown> =>
+  registry.register(
+    app,
+    Array.from({ length: to - from }, (_, n) => {
+      const parsed = parseImportLine({ channel: `d${from + n}`, uri: uriOf(app, from + n, 'ok') })
+      if (!parsed.ok) throw new Error(JSON.stringify(parsed.faults))
+      return parsed.value
+    }),
+  )
+
+test('a script never runs on half of an app: while its slot moves to another node, it waits', async () => {
+  const [, from, to] = cluster.masters
+  if (from === undefined || to === undefined) throw new Error('there are three masters')
+  const app = await appOn(from)
+  const registry = new Registry(redis, keys)
+  await register(registry, app, 0, 600)
+  const over = new AbortController()
+  let registered = 600
+  const registering = async (): Promise<void> => {
+    for (; !over.signal.aborted; registered += 1) await register(registry, app, registered, registered + 1)
+  }
+  const moving = cluster.moveSlot(await cluster.slotOf(keys.base(app)), from, to, 10).finally(() => over.abort())
+  const [moved] = await Promise.all([moving, registering()])
+  expect(moved).toBeGreaterThan(500)
+  // Had it run where the keys were not yet, it would have given ordinals for a second time.
+  expect(await redis.get(keys.next(app))).toBe(String(registered))
+  expect(await redis.bitcount(keys.occupied(app))).toBe(registered)
+})
+
+test('commands that wait for a node whose replica took over are carried out there', async () => {
+  const [first] = cluster.masters
+  const key = keys.next(await appOn(first))
+  await redis.incr(key)
+  await first?.kill()
+  const waiting = Promise.all(Array.from({ length: 20 }, () => redis.incr(key)))
+  await eventually('the replica to take over', () => cluster.masterOf(key), 30_000)
+  expect((await waiting).length).toBe(20)
+  expect(await redis.get(key)).toBe('21')
+})
