@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util'
 import { benchCheckpoints } from './checkpoints.ts'
+import { benchDurability } from './durability.ts'
 import { benchFairness } from './fairness.ts'
 import { benchLimiter } from './limiter.ts'
 import { benchRecovery } from './recovery.ts'
@@ -20,10 +21,11 @@ const help = `usage: pnpm bench <name> [options]
   fairness     what a huge campaign leaves for another app's and for an urgent one of the same app
   recovery     how soon a campaign goes on after a worker was killed or stopped, and after Redis was away
   checkpoints  commands to Redis and CPU per 1,000 posts, against the same without checkpoints in mid-batch
+  durability   throughput and CPU while posts wait for a replica of Redis, against the same while they do not
 
 options
-  --posts N         send, checkpoints: posts of each contender in each round (30000, 40000)
-  --rounds N        send, checkpoints: rounds, taken in turn (3)
+  --posts N         send, checkpoints, durability: posts of each contender in each round (30000, 40000, 40000)
+  --rounds N        send, checkpoints, durability: rounds, taken in turn (3)
   --connections N   send: connections to the simulator (64)
   --seconds N       limiter, throttle, storm: how long it takes about (40, 75, 90)
   --recipients N    storm, fairness: recipients of the large campaign (20000, 1000000)
@@ -114,6 +116,7 @@ const benches = new Map<string | undefined, () => Promise<Record<string, unknown
         say,
       }),
   ],
+  ['durability', () => benchDurability({ posts: postsOr('40000'), rounds: whole('rounds', values.rounds), say })],
   ['throttle', () => benchThrottle({ seconds: secondsOr('75'), say })],
 ])
 

@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
-import { findRedis, startRedis, temporaryFolder } from '@wns-fanout/local'
 import type { RedisConnection } from '@wns-fanout/state'
-import { closeRedis, connectRedis, Keys } from '@wns-fanout/state'
+import { Keys } from '@wns-fanout/state'
 import { expect, test } from 'vitest'
 import { request } from 'undici'
+import { startReplica } from '../support/replica.ts'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
 import { finished, letGo, registerApp, simulatorStats, some, tile, times, until } from './support.ts'
@@ -56,32 +55,3 @@ const problemsOf = async ({ ops }: StackWorker): Promise<readonly string[]> => {
 /** Jobs of the app that are put off. */
 const delayed = (stack: TestStack, redis: RedisConnection): Promise<number> =>
   redis.zcard(`${new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '').sendQueuePrefix('durable')}:send-durable:delayed`)
-
-/** A Redis that becomes the replica of the stack's when it is told to follow. */
-const startReplica = async (stack: TestStack) => {
-  const folder = await temporaryFolder('wns-fanout-replica-')
-  const { password, port } = new URL(stack.redisUrl)
-  const server = await startRedis({
-    redis: await findRedis({ cacheDir: fileURLToPath(new URL('../../.cache', import.meta.url)) }),
-    dir: folder.path,
-    persistence: 'none',
-    extraArgs: ['--masterauth', password],
-  })
-  const redis = connectRedis(stack.redisUrl, { role: 'worker' })
-  const own = connectRedis(server.url, { role: 'worker' })
-  return {
-    redis,
-    async follow() {
-      await redis.config('SET', 'repl-diskless-sync-delay', '0')
-      await own.replicaof('127.0.0.1', port)
-    },
-    freeze: () => process.kill(server.pid, 'SIGSTOP'),
-    thaw: () => process.kill(server.pid, 'SIGCONT'),
-    async [Symbol.asyncDispose]() {
-      process.kill(server.pid, 'SIGCONT')
-      await Promise.all([closeRedis(redis), closeRedis(own)])
-      await server.stop()
-      await folder.remove()
-    },
-  }
-}

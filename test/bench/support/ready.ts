@@ -1,0 +1,16 @@
+import { request } from 'undici'
+import { eventually } from '../../chaos/load.ts'
+import type { StackWorker } from '../../support/stack.ts'
+
+/** Resolves when the worker says that it is ready to send. */
+export const waitForReady = async ({ ops }: StackWorker): Promise<void> => {
+  await eventually(
+    'the worker to be ready',
+    async () => {
+      const { statusCode, body } = await request(`${ops}/readyz`)
+      await body.dump()
+      return statusCode === 200 ? true : undefined
+    },
+    30_000,
+  )
+}
