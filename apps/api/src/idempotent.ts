@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AppId } from '@wns-fanout/domain'
-import { Problem } from '@wns-fanout/domain'
+import { keyOfAnother } from '@wns-fanout/fanout'
 import type { Idempotency } from '@wns-fanout/state'
 
 export interface StoredAnswer {
@@ -23,7 +23,7 @@ export const answerOnce = async (
     case 'replay':
       return { status: begun.status, body: begun.body, replayed: true }
     case 'mismatch':
-      throw new Problem('invalid', 'this Idempotency-Key was used for another request; use a new key for a new request')
+      throw keyOfAnother()
     case 'fresh':
       break
     default:

@@ -35,6 +35,19 @@ test('an Idempotency-Key answers the same request in other words, and refuses an
   expect(other.json).toMatchObject({ status: 422, code: 'invalid' })
 })
 
+test('a key keeps its meaning when the process died before it kept its answer', async () => {
+  const { call, withApp, redis, keys } = await setup()
+  await withApp('news', 1)
+  const create = (body: object) =>
+    call('POST', '/v1/apps/news/campaigns', { body, headers: { 'idempotency-key': 'k' } })
+  const first = await create(rawCampaign)
+  // What is left of a request whose process died: its campaign, and soon no record any more.
+  await redis.unlink(keys.idempotency('news', 'k'))
+
+  expect((await create({ ...rawCampaign, name: 'other' })).json).toMatchObject({ status: 422, code: 'invalid' })
+  expect((await create(rawCampaign)).json).toMatchObject({ id: first.json.id })
+})
+
 test('a refusal is not kept: the same key may try again', async () => {
   const { call, withApp } = await setup()
   await withApp('news', 1)

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type {
   AppId,
   AppSettings,
@@ -73,7 +74,7 @@ export class Campaigns {
    * admitted, `redis-memory` when Redis is nearly full.
    *
    * @param options.idempotencyKey callers that give the same one mean the same campaign: it is created once, even if
-   *   the process died between creating it and saying so
+   *   the process died between creating it and saying so. Throws `invalid` when the one there asked for something else
    */
   async create(
     app: AppSettings,
@@ -88,7 +89,7 @@ export class Campaigns {
         'redis-memory',
         `Redis uses ${Math.round(ratio * 100)} % of its memory; new campaigns wait until it is below 80 %`,
       )
-    const id = idempotencyKey === undefined ? newCampaignId() : await this.#idFor(app.app, idempotencyKey)
+    const id = idempotencyKey === undefined ? newCampaignId() : await this.#idFor(app.app, idempotencyKey, request)
     const definition = define(app, request, id, parent)
     this.#deps.reached?.('campaign-admitted')
     const answer = await this.#deps.campaigns.create({
@@ -233,10 +234,13 @@ export class Campaigns {
   }
 
   /** The id of the campaign that a key means: a key means another one after a day. */
-  async #idFor(app: AppId, idempotencyKey: string): Promise<CampaignId> {
+  async #idFor(app: AppId, idempotencyKey: string, request: CampaignRequest): Promise<CampaignId> {
     const id = campaignIdOf(app, idempotencyKey)
     const known = await this.#deps.campaigns.get(app, id)
-    return known === null || known.redisNowMs - known.createdAtMs < DAY_MS ? id : newCampaignId()
+    if (known === null) return id
+    if (known.redisNowMs - known.createdAtMs >= DAY_MS) return newCampaignId()
+    if (!isDeepStrictEqual(known.definition.request, JSON.parse(JSON.stringify(request)))) throw keyOfAnother()
+    return id
   }
 
   async #view(app: AppId, id: CampaignId): Promise<Campaign> {
@@ -285,6 +289,10 @@ export class Campaigns {
     })
   }
 }
+
+/** What is said of an `Idempotency-Key` that meant another request within the last day. */
+export const keyOfAnother = (): Problem =>
+  new Problem('invalid', 'this Idempotency-Key was used for another request; use a new key for a new request')
 
 const isRefusal = (sample: { readonly status: number | null }): boolean =>
   sample.status === null || sample.status >= 400
