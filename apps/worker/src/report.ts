@@ -49,6 +49,9 @@ const measure = (metrics: Metrics, event: FanoutEvent): void => {
     case 'ledger.rolled-back':
       metrics.redisRollbacks.inc()
       return
+    case 'ledger.damaged':
+      metrics.ledgerDamaged.inc({ app: metrics.appLabel(event.app) })
+      return
     case 'epoch.changed':
       metrics.dataLost.set(event.problem === undefined ? 0 : 1)
       if (event.problem !== undefined) metrics.redisRollbacks.inc()
@@ -63,6 +66,7 @@ const measure = (metrics: Metrics, event: FanoutEvent): void => {
     case 'rate.decreased':
     case 'campaign.launched':
     case 'campaign.finished':
+    case 'ledger.other-version':
     case 'schedule.ran':
     case 'schedule.refused':
     case 'post.refused':
@@ -111,6 +115,12 @@ const tell = (logger: Logger, event: FanoutEvent): void => {
       return
     case 'ledger.rolled-back':
       logger.error(fields, 'Redis has forgotten writes that it acknowledged')
+      return
+    case 'ledger.damaged':
+      logger.error(fields, 'the ledger of a campaign is damaged: the campaign is halted')
+      return
+    case 'ledger.other-version':
+      logger.warn(fields, 'a campaign is of another version and is left alone')
       return
     case 'epoch.changed':
       if (event.problem === undefined)

@@ -105,6 +105,22 @@ export type FanoutEvent =
       readonly seq: number
     }
   | {
+      /** The ledger of a campaign is not what our scripts could have left, and the campaign was halted for it. */
+      readonly type: 'ledger.damaged'
+      readonly app: AppId
+      readonly campaign: CampaignId
+      readonly seq?: number
+      /** Which field of which batch is what; numbers only. */
+      readonly found: string
+    }
+  | {
+      /** A campaign is of another version of the ledger: left alone for a process that knows it. Once for each campaign. */
+      readonly type: 'ledger.other-version'
+      readonly app: AppId
+      readonly campaign: CampaignId
+      readonly found: string
+    }
+  | {
       /**
        * Redis lost its data or holds other data than before, so nothing is sent; without a problem: it is the same
        * data again or its loss was accepted, and sending goes on.

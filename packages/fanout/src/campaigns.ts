@@ -23,7 +23,7 @@ import type {
   RedisConnection,
   Registry,
 } from '@wns-fanout/state'
-import { memoryShare } from '@wns-fanout/state'
+import { LedgerDamaged, LedgerVersion, memoryShare } from '@wns-fanout/state'
 import type { CrashPoints } from './crash-points.ts'
 import { writeRecipientsOf } from './failed-of.ts'
 import { guardSecondsOf, isPersonal, LISTED_WITHOUT_PLACEHOLDER } from './guard.ts'
@@ -130,7 +130,7 @@ export class Campaigns {
   async get(id: CampaignId): Promise<Campaign | null> {
     const app = await this.#deps.campaigns.appOf(id)
     if (app === null) return null
-    const [record, condition] = await Promise.all([this.#deps.campaigns.get(app, id), this.#deps.condition(app)])
+    const [record, condition] = await Promise.all([this.#record(app, id), this.#deps.condition(app)])
     return record === null ? null : viewOf(record, condition)
   }
 
@@ -148,7 +148,7 @@ export class Campaigns {
     let after = page.after
     for (;;) {
       const ids = await this.#deps.campaigns.ids(app, after, page.limit)
-      const records = await Promise.all(ids.map((id) => this.#deps.campaigns.get(app, id)))
+      const records = await Promise.all(ids.map((id) => this.#record(app, id).catch(nullIfUnavailable)))
       for (const [at, record] of records.entries()) {
         after = ids[at] ?? after
         if (record === null || (page.state !== undefined && record.state !== page.state)) continue
@@ -173,7 +173,7 @@ export class Campaigns {
 
   async cancel(id: CampaignId): Promise<Campaign> {
     const { app } = await this.#steer(id, 'cancelled')
-    await this.#deps.ledger.sweep({ app, campaign: id }, 256)
+    await soundly(id, () => this.#deps.ledger.sweep({ app, campaign: id }, 256)).catch(nullIfUnavailable)
     await this.#deps.queues.ask('sweep', { app, campaign: id }, randomBytes(6).toString('hex'))
     return this.#view(app, id)
   }
@@ -183,6 +183,11 @@ export class Campaigns {
     const { app, record } = await this.#find(id)
     if (!isTerminal(record.state))
       throw new Problem('conflict', `campaign ${id} is ${record.state}; only a finished campaign has failures to retry`)
+    if (record.definitionLost === true)
+      throw new Problem(
+        'conflict',
+        `nobody knows any more what campaign ${id} said: its definition was lost; send a new one`,
+      )
     const settings = await this.#deps.apps.settings(app)
     if (settings === null) throw new Problem('not-found', `there is no app ${app}`)
     const { startAt: _, expiresAt: __, sample: ___, canary: ____, ...request } = record.definition.request
@@ -216,7 +221,7 @@ export class Campaigns {
   /** Campaigns of an app that are not finished, as records: what the global gauges count. */
   async unfinished(app: AppId): Promise<CampaignRecord[]> {
     const ids = await this.#deps.campaigns.active(app)
-    const records = await Promise.all(ids.map((id) => this.#deps.campaigns.get(app, id)))
+    const records = await Promise.all(ids.map((id) => this.#record(app, id).catch(nullIfUnavailable)))
     return records.filter((record) => record !== null)
   }
 
@@ -243,22 +248,26 @@ export class Campaigns {
     return id
   }
 
+  #record(app: AppId, id: CampaignId): Promise<CampaignRecord | null> {
+    return soundly(id, () => this.#deps.campaigns.get(app, id))
+  }
+
   async #view(app: AppId, id: CampaignId): Promise<Campaign> {
-    const [record, condition] = await Promise.all([this.#deps.campaigns.get(app, id), this.#deps.condition(app)])
+    const [record, condition] = await Promise.all([this.#record(app, id), this.#deps.condition(app)])
     if (record === null) throw new Problem('not-found', `there is no campaign ${id}`)
     return viewOf(record, condition)
   }
 
   async #find(id: CampaignId): Promise<{ readonly app: AppId; readonly record: CampaignRecord }> {
     const app = await this.#deps.campaigns.appOf(id)
-    const record = app === null ? null : await this.#deps.campaigns.get(app, id)
+    const record = app === null ? null : await this.#record(app, id)
     if (app === null || record === null) throw new Problem('not-found', `there is no campaign ${id}`)
     return { app, record }
   }
 
   async #steer(id: CampaignId, act: 'pause' | 'resume' | 'cancelled'): Promise<{ readonly app: AppId }> {
     const { app } = await this.#find(id)
-    const { ok, state } = await this.#deps.campaigns.steer(app, id, act)
+    const { ok, state } = await soundly(id, () => this.#deps.campaigns.steer(app, id, act))
     if (!ok) {
       const wanted = { pause: 'sending', resume: 'paused', cancelled: 'scheduled, sending or paused' }[act]
       throw new Problem('conflict', `campaign ${id} is ${state}; this needs one that is ${wanted}`)
@@ -293,6 +302,22 @@ export class Campaigns {
 /** What is said of an `Idempotency-Key` that meant another request within the last day. */
 export const keyOfAnother = (): Problem =>
   new Problem('invalid', 'this Idempotency-Key was used for another request; use a new key for a new request')
+
+/** A worker halts a campaign whose ledger is damaged, within a minute, and one of another version belongs to others. */
+const soundly = async <T>(id: CampaignId, ask: () => Promise<T>): Promise<T> => {
+  try {
+    return await ask()
+  } catch (error) {
+    if (!(error instanceof LedgerDamaged || error instanceof LedgerVersion)) throw error
+    const why = error instanceof LedgerDamaged ? 'its ledger is damaged and will be mended' : 'another version wrote it'
+    throw new Problem('unavailable', `campaign ${id} cannot be looked after here now: ${why}`, { cause: error })
+  }
+}
+
+const nullIfUnavailable = (error: unknown): null => {
+  if (error instanceof Problem && error.code === 'unavailable') return null
+  throw error
+}
 
 const isRefusal = (sample: { readonly status: number | null }): boolean =>
   sample.status === null || sample.status >= 400

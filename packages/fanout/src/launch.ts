@@ -4,6 +4,7 @@ import { Problem } from '@wns-fanout/domain'
 import type { AppStore, Audiences, CampaignDefinition, Frozen, Keys, RedisConnection } from '@wns-fanout/state'
 import { writeRecipientsOf } from './failed-of.ts'
 import { exceedsGuideline } from './guard.ts'
+import { mustBeSound } from './damage.ts'
 import type { PlanDeps } from './plan.ts'
 import { plan } from './plan.ts'
 
@@ -39,6 +40,7 @@ const DRAFT_SECONDS = 3600
 const freeze = async (deps: LaunchDeps, app: AppId, id: CampaignId): Promise<boolean> => {
   const record = await deps.campaigns.get(app, id)
   if (record === null) return false
+  mustBeSound(record)
   const { audience, sample } = record.definition.request
   // A launch may run twice at once, so each evaluates for itself and the first to be ready decides.
   const draft = deps.keys.temporary(app, randomUUID())

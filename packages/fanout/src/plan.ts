@@ -3,6 +3,7 @@ import { pagesFor } from '@wns-fanout/domain'
 import type { CampaignRecord, CampaignStore, Ledger, PlannedBatch } from '@wns-fanout/state'
 import type { CrashPoints } from './crash-points.ts'
 import { PAGE_BYTES, cutBatches } from './cut.ts'
+import { mustBeSound } from './damage.ts'
 import type { Queues } from './queues.ts'
 
 /** Batches planned and not closed: enough to keep every worker busy, few enough that Redis stays small. */
@@ -27,6 +28,7 @@ export const plan = async (deps: PlanDeps, app: AppId, campaign: CampaignId, loo
   for (;;) {
     const record = await deps.campaigns.get(app, campaign)
     if (record === null || record.audienceSize === null || record.sealed || record.state !== 'sending') return
+    mustBeSound(record)
     const canary = await checkCanary(deps, app, record)
     if (canary === 'wait' || canary === 'halted') return
     const room = canary === 'plan' ? 1 : lookAhead - (record.planned - record.closed)

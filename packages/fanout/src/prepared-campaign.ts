@@ -1,6 +1,7 @@
 import type { AppId, CampaignId, PreparedMessage } from '@wns-fanout/domain'
 import { prepareMessage } from '@wns-fanout/domain'
-import type { BatchTerms, CampaignDefinition, CampaignStore } from '@wns-fanout/state'
+import type { BatchTerms, CampaignDefinition, CampaignRecord, CampaignStore } from '@wns-fanout/state'
+import { LedgerDamaged } from '@wns-fanout/state'
 
 /** What a worker needs of a campaign again and again. */
 export interface PreparedCampaign {
@@ -9,6 +10,8 @@ export interface PreparedCampaign {
   readonly terms: BatchTerms
   /** Posts a second for each of its batches, for a campaign that is spread over a time. */
   readonly paceRatePerSecond: number | undefined
+  /** Its definition is lost, so nothing may be posted for it: its batches can only be closed. */
+  readonly isLost: boolean
 }
 
 /** Credit at most: small where an uncertain recipient is lost to the campaign, larger where it only costs a repeat. */
@@ -16,12 +19,26 @@ const windows = { 'at-least-once': 256, 'at-most-once': 64 } as const
 
 const KEPT = 64
 
-export const prepareCampaign = (definition: CampaignDefinition, audienceSize: number): PreparedCampaign => {
+const prepareRecord = ({ definition, audienceSize, definitionLost = false }: CampaignRecord): PreparedCampaign => {
+  try {
+    return prepareCampaign(definition, audienceSize ?? 0, definitionLost)
+  } catch (error) {
+    // It was prepared once before it was admitted.
+    throw new LedgerDamaged('the campaign: its definition is not what it has to be', { cause: error })
+  }
+}
+
+export const prepareCampaign = (
+  definition: CampaignDefinition,
+  audienceSize: number,
+  isLost = false,
+): PreparedCampaign => {
   const message = prepareMessage(definition.request.notification)
   const { pace } = definition.request
   return {
     definition,
     message,
+    isLost,
     paceRatePerSecond: pace === undefined ? undefined : audienceSize / pace.overSeconds,
     terms: {
       window: windows[definition.delivery],
@@ -47,9 +64,7 @@ export class PreparedCampaigns {
   get(app: AppId, id: CampaignId): Promise<PreparedCampaign | null> {
     const known = this.#known.get(id)
     if (known !== undefined) return known
-    const prepared = this.#store
-      .get(app, id)
-      .then((record) => (record === null ? null : prepareCampaign(record.definition, record.audienceSize ?? 0)))
+    const prepared = this.#store.get(app, id).then((record) => (record === null ? null : prepareRecord(record)))
     this.#known.set(id, prepared)
     // Not kept when it failed or found nothing: the next one asks again.
     prepared.then((found) => found ?? this.#known.delete(id)).catch(() => this.#known.delete(id))

@@ -1,7 +1,9 @@
 import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
 import { isTerminal } from '@wns-fanout/domain'
-import type { CampaignStore, Ledger } from '@wns-fanout/state'
+import type { CampaignRecord, CampaignStore, Ledger, SweepAnswer } from '@wns-fanout/state'
+import { LedgerDamaged, LedgerVersion } from '@wns-fanout/state'
 import type { CrashPoints } from './crash-points.ts'
+import { haltDamaged, mend, mustBeSound } from './damage.ts'
 import type { Queues } from './queues.ts'
 
 export interface ReconcileDeps extends CrashPoints {
@@ -9,6 +11,8 @@ export interface ReconcileDeps extends CrashPoints {
   readonly ledger: Ledger
   readonly queues: Queues
   readonly emit: (event: FanoutEvent) => void
+  /** Told of a campaign that is of another version, each time that it is met. */
+  readonly leaveAlone: (app: AppId, campaign: CampaignId, why: LedgerVersion) => void
 }
 
 const SWEEP_AT_ONCE = 256
@@ -20,8 +24,9 @@ const SWEEP_AT_ONCE = 256
  */
 export const reconcile = async (deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> => {
   const record = await deps.campaigns.get(app, id)
-  if (record === null) return
+  if (record === null) throw new LedgerDamaged('the campaign: its hash is missing')
   if (record.finishedAtMs !== undefined) return
+  if (record.halting === undefined) mustBeSound(record)
   if (isTerminal(record.state)) return sweep(deps, app, id)
   if (record.state === 'scheduled') {
     const delayMs = record.startAtMs - record.redisNowMs
@@ -32,9 +37,15 @@ export const reconcile = async (deps: ReconcileDeps, app: AppId, id: CampaignId)
   if (record.state !== 'sending') return
   if (!record.sealed) await deps.queues.ask('plan', { app, campaign: id }, record.cursor)
   const live = await deps.campaigns.liveBatches(app, id)
+  await mustAddUp(deps, app, record, live)
   const batches = await deps.campaigns.batches(app, id, live)
-  const missing = batches.flatMap((batch) => {
-    if (batch === null || batch.closed) return []
+  const stuck = batches.find((batch) => batch?.closed === true)
+  // Closing a batch takes it off the live ones in the same step.
+  if (stuck != null && (await deps.campaigns.liveBatches(app, id)).includes(stuck.seq))
+    throw new LedgerDamaged(`batch ${stuck.seq}: it is closed and live at once`)
+  const missing = batches.flatMap((batch, at) => {
+    if (batch === null) throw new LedgerDamaged(`batch ${live[at]}: its range is missing`)
+    if (batch.closed) return []
     const delayMs = batch.state === 'parked' ? batch.dueAtMs - record.redisNowMs : 0
     return [{ campaign: id, seq: batch.seq, delayMs }]
   })
@@ -43,13 +54,51 @@ export const reconcile = async (deps: ReconcileDeps, app: AppId, id: CampaignId)
   if (overdue > 0) deps.emit({ type: 'reconciled', app, reason: 'overdue', count: overdue })
 }
 
-/** Close what a stopped campaign left behind. What an owner still holds, the owner closes. */
+/** A campaign whose batches do not add up would be sending for ever. What changed between two looks is no damage. */
+const mustAddUp = async (
+  deps: ReconcileDeps,
+  app: AppId,
+  before: CampaignRecord,
+  live: readonly number[],
+): Promise<void> => {
+  const isOver = before.sealed && before.planned === before.closed
+  if (live.length === before.planned - before.closed && !isOver) return
+  const now = await deps.campaigns.get(app, before.definition.id)
+  if (now === null || now.planned !== before.planned || now.closed !== before.closed) return
+  if (now.sealed !== before.sealed || now.state !== 'sending') return
+  const found = isOver
+    ? `${now.totals.pending} recipients are pending, and every batch is closed`
+    : `${live.length} batches are live, ${now.planned} planned and ${now.closed} closed`
+  throw new LedgerDamaged(`the campaign: ${found}`)
+}
+
+/** Close what a stopped campaign left behind, mended where it is damaged. What an owner still holds, the owner closes. */
 export const sweep = async (deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> => {
+  const swept = await sweepWhole(deps, app, id)
+  if (swept !== 'damaged') {
+    if (swept.campaignFinished || !isStopped(swept.state)) return
+    if (swept.live > swept.damaged) return wakeOwners(deps, app, id)
+  }
+  const record = await deps.campaigns.get(app, id)
+  if (record === null || record.finishedAtMs !== undefined) return
+  if (record.halting === undefined)
+    return haltDamaged(deps, app, id, new LedgerDamaged('the campaign: batches that nobody can close are left'))
+  await mend(deps, app, id)
+}
+
+const isStopped = (state: SweepAnswer['state']): boolean => state !== 'missing' && isTerminal(state)
+
+/** Close what is whole and held by nobody; `damaged` when not even that can be done in a campaign known as damaged. */
+const sweepWhole = async (deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<SweepAnswer | 'damaged'> => {
   for (;;) {
-    const swept = await deps.ledger.sweep({ app, campaign: id }, SWEEP_AT_ONCE)
-    if (swept.closed < SWEEP_AT_ONCE) {
-      if (swept.live > 0) await wakeOwners(deps, app, id)
-      return
+    try {
+      const swept = await deps.ledger.sweep({ app, campaign: id }, SWEEP_AT_ONCE)
+      if (swept.closed < SWEEP_AT_ONCE) return swept
+    } catch (error) {
+      if (!(error instanceof LedgerDamaged)) throw error
+      const record = await deps.campaigns.get(app, id)
+      if (record?.halting === undefined) throw error
+      return 'damaged'
     }
   }
 }
@@ -66,17 +115,17 @@ const wakeOwners = async (deps: ReconcileDeps, app: AppId, id: CampaignId): Prom
 
 /**
  * What the leader does from time to time, for all apps. Finished campaigns are told of and retired. A campaign that
- * cannot be looked after, because its ledger is damaged, keeps no other one waiting.
+ * cannot be looked after keeps no other one waiting; one whose ledger is damaged halts.
  */
 export const reconcileAll = async (deps: ReconcileDeps, apps: readonly AppId[], signal: AbortSignal): Promise<void> => {
   for (const app of apps) {
     for (const id of await deps.campaigns.active(app)) {
       if (signal.aborted) return
-      await alone(deps, id, () => reconcile(deps, app, id))
+      await alone(deps, app, id, () => reconcile(deps, app, id))
     }
     for (const id of await deps.campaigns.finished(app)) {
       if (signal.aborted) return
-      await alone(deps, id, () => tellFinished(deps, app, id))
+      await alone(deps, app, id, () => tellFinished(deps, app, id))
     }
   }
 }
@@ -90,9 +139,15 @@ const tellFinished = async (deps: ReconcileDeps, app: AppId, id: CampaignId): Pr
   await deps.campaigns.retire(app, record)
 }
 
-const alone = async (deps: ReconcileDeps, id: CampaignId, work: () => Promise<void>): Promise<void> => {
+const alone = async (deps: ReconcileDeps, app: AppId, id: CampaignId, work: () => Promise<void>): Promise<void> => {
   try {
-    await work()
+    try {
+      await work()
+    } catch (error) {
+      if (error instanceof LedgerVersion) deps.leaveAlone(app, id, error)
+      else if (error instanceof LedgerDamaged) await haltDamaged(deps, app, id, error)
+      else throw error
+    }
   } catch (error) {
     deps.emit({ type: 'queue.error', queue: `campaign ${id}`, error })
   }

@@ -98,6 +98,8 @@ export const results = async function* (
     const ids = await deps.registry.channelIds(app, page)
     for (const { ordinal, ...known } of wanted) {
       const channel = ids.get(slotOf(ordinal))
+      // An audience that was written into names some who never were.
+      if (channel === undefined && record.reason === 'ledger-damaged') continue
       if (channel === undefined) throw new Error(`app ${app} does not know the channel with the ordinal ${ordinal}`)
       yield { channel, ...known }
     }

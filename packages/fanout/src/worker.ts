@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { AppId, FanoutEvent } from '@wns-fanout/domain'
+import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
+import { isTerminal } from '@wns-fanout/domain'
 import type {
   AppRevision,
   AppStore,
@@ -11,7 +12,7 @@ import type {
   Ledger,
   RedisConnection,
 } from '@wns-fanout/state'
-import { Leader } from '@wns-fanout/state'
+import { Leader, LedgerDamaged, LedgerVersion } from '@wns-fanout/state'
 import type { Job } from 'bullmq'
 import { DelayedError, Worker } from 'bullmq'
 import pLimit from 'p-limit'
@@ -23,11 +24,13 @@ import { HostBreakers } from './breaker.ts'
 import type { Lanes } from './lane-shares.ts'
 import { LaneShares } from './lane-shares.ts'
 import type { CrashPoints } from './crash-points.ts'
+import { haltDamaged } from './damage.ts'
 import { launch } from './launch.ts'
 import { WAKE_AT, plan } from './plan.ts'
 import { PreparedCampaigns } from './prepared-campaign.ts'
 import type { CampaignJob, Queues, SendJob } from './queues.ts'
 import { begunPriority, CAMPAIGNS_QUEUE, jobPriority, sendQueueName, workerOptions } from './queues.ts'
+import type { ReconcileDeps } from './reconcile.ts'
 import { reconcile, reconcileAll, sweep } from './reconcile.ts'
 
 export interface FanoutWorkerDeps extends CrashPoints {
@@ -64,6 +67,8 @@ const CAMPAIGN_CONCURRENCY = 4
 const CHECKPOINT_TRIES = 5
 /** How long a batch that Redis has forgotten may take to be planned again, so that it can be bequeathed to. */
 const PLANNED_AGAIN_MS = 10_000
+/** A campaign of another version is looked at again so late: a newer worker may have to carry it on for hours. */
+const OTHER_VERSION_MS = 30_000
 
 interface AppRunner {
   readonly worker: Worker<SendJob>
@@ -91,6 +96,8 @@ export class FanoutWorker {
   /** Of the data set that this worker has begun on. */
   #epoch: string | undefined
   #dataProblem: string | undefined
+  readonly #leftAlone = new Set<CampaignId>()
+  readonly #reconcileDeps: ReconcileDeps
   #campaignWorker: Worker<CampaignJob> | undefined
   #watching: Promise<void> | undefined
   #leading: Promise<void> | undefined
@@ -98,6 +105,7 @@ export class FanoutWorker {
   constructor(deps: FanoutWorkerDeps) {
     this.#deps = deps
     this.#prepared = new PreparedCampaigns(deps.campaigns)
+    this.#reconcileDeps = { ...deps, leaveAlone: (app, campaign, why) => this.#leaveAlone(app, campaign, why) }
     this.#shares = new LaneShares(deps.lanes, deps.laneCount)
     this.#leader = new Leader(deps.redis, deps.keys, Math.max(3000, deps.lockMs / 2))
     this.#batchLimit = pLimit(4 * this.#batchesInHand)
@@ -235,13 +243,17 @@ export class FanoutWorker {
     const runner = this.#runners.get(app)
     // The app was removed while the job was on its way.
     if (runner === undefined) return 'gone'
-    const end = await this.#batchLimit(() => this.#sendBatch(runner, app, job.data))
+    const end = await this.#batchLimit(() => this.#sendOrGiveUp(runner, app, job.data))
     switch (end.kind) {
       case 'gone':
       case 'closed':
         return end.kind
       case 'fenced':
         return end.forgotten ? 'forgotten' : end.kind
+      case 'damaged':
+        return end.kind
+      case 'other-version':
+        return await putOff(job, OTHER_VERSION_MS, token)
       case 'parked':
         if (end.reason === 'paused') return 'paused'
         await prioritise(job, end.reason === 'stopping')
@@ -251,6 +263,32 @@ export class FanoutWorker {
       default:
         return end satisfies never
     }
+  }
+
+  /** A batch whose ledger cannot be relied on is not tried again: its campaign halts, or is left to who knows it. */
+  async #sendOrGiveUp(
+    runner: AppRunner,
+    app: AppId,
+    job: SendJob,
+  ): Promise<BatchEnd | { readonly kind: 'gone' | 'damaged' | 'other-version' }> {
+    try {
+      return await this.#sendBatch(runner, app, job)
+    } catch (error) {
+      if (error instanceof LedgerVersion) {
+        this.#leaveAlone(app, job.campaign, error)
+        return { kind: 'other-version' }
+      }
+      if (!(error instanceof LedgerDamaged)) throw error
+      await haltDamaged(this.#deps, app, job.campaign, error, job.seq)
+      return { kind: 'damaged' }
+    }
+  }
+
+  #leaveAlone(app: AppId, campaign: CampaignId, { message: found }: LedgerVersion): void {
+    if (this.#leftAlone.has(campaign)) return
+    if (this.#leftAlone.size > 1000) this.#leftAlone.clear()
+    this.#leftAlone.add(campaign)
+    this.#deps.emit({ type: 'ledger.other-version', app, campaign, found })
   }
 
   async #sendBatch(
@@ -267,6 +305,8 @@ export class FanoutWorker {
     if (isProbe && !(await runner.gate.mayProbe())) return parked(PROBE_EVERY_MS, 'breaker')
     const campaign = await this.#prepared.get(app, id)
     if (campaign === null) return { kind: 'gone' }
+    if (campaign.isLost && !isTerminal((await this.#deps.campaigns.get(app, id))?.state ?? 'sending'))
+      throw new LedgerDamaged('the campaign: its definition is lost')
     const { ledger, emit } = this.#deps
     const ref = { app, campaign: id, seq }
     const terms = isProbe ? { ...campaign.terms, window: 1, isProbe } : campaign.terms
@@ -322,7 +362,10 @@ export class FanoutWorker {
       try {
         return await send()
       } catch (error) {
-        const isOurs = error instanceof Error && error.message.includes('LEDGER')
+        const isOurs =
+          error instanceof LedgerDamaged ||
+          error instanceof LedgerVersion ||
+          (error instanceof Error && error.message.includes('LEDGER'))
         if (isOurs || attempt === CHECKPOINT_TRIES) throw error
         this.#deps.emit({ type: 'queue.error', queue: what, error })
         await pause(200 * 2 ** attempt)
@@ -368,24 +411,36 @@ export class FanoutWorker {
     const { app, campaign } = job.data
     // Fetched just before the queue was paused.
     if (this.#dataProblem !== undefined) {
-      await job.moveToDelayed(Date.now() + WATCH_MS, token)
-      throw new DelayedError()
+      return await putOff(job, WATCH_MS, token)
     }
+    try {
+      return await this.#doFor(job, token)
+    } catch (error) {
+      if (error instanceof LedgerVersion) {
+        this.#leaveAlone(app, campaign, error)
+        return await putOff(job, OTHER_VERSION_MS, token)
+      }
+      if (!(error instanceof LedgerDamaged)) throw error
+      await haltDamaged(this.#deps, app, campaign, error)
+      return 'damaged'
+    }
+  }
+
+  async #doFor(job: Job<CampaignJob>, token: string | undefined): Promise<string> {
+    const { app, campaign } = job.data
     switch (job.name) {
       case 'launch': {
         const { waitMs } = await launch(this.#deps, app, campaign)
-        if (waitMs === undefined) return 'launched'
-        await job.moveToDelayed(Date.now() + waitMs, token)
-        throw new DelayedError()
+        return waitMs === undefined ? 'launched' : await putOff(job, waitMs, token)
       }
       case 'plan':
         await plan(this.#deps, app, campaign)
         return 'planned'
       case 'sweep':
-        await sweep(this.#deps, app, campaign)
+        await sweep(this.#reconcileDeps, app, campaign)
         return 'swept'
       case 'reconcile':
-        await reconcile(this.#deps, app, campaign)
+        await reconcile(this.#reconcileDeps, app, campaign)
         return 'reconciled'
       default:
         throw new Error(`there is nothing called ${job.name} to do for a campaign`)
@@ -403,7 +458,7 @@ export class FanoutWorker {
       await this.#deps.runSchedules(apps, this.#stopping.signal)
       if (performance.now() - lastMs < everyMs) return
       lastMs = performance.now()
-      await reconcileAll(this.#deps, apps, this.#stopping.signal)
+      await reconcileAll(this.#reconcileDeps, apps, this.#stopping.signal)
     })
   }
 
@@ -438,6 +493,12 @@ const prioritise = async (job: Job<SendJob>, isBegun: boolean): Promise<void> =>
   const planned = job.opts.priority ?? jobPriority.normal
   const priority = isBegun ? begunPriority(planned) : planned
   if (job.priority !== priority) await job.changePriority({ priority })
+}
+
+/** Run a job again later. */
+const putOff = async (job: Job, delayMs: number, token: string | undefined): Promise<never> => {
+  await job.moveToDelayed(Date.now() + delayMs, token)
+  throw new DelayedError()
 }
 
 const parked = (delayMs: number, reason: ParkReason): BatchEnd => ({

@@ -43,6 +43,8 @@ const create = async (id: string): Promise<void> => {
   })
 }
 
+const left: CampaignId[] = []
+
 const leaderRuns = async (): Promise<FanoutEvent[]> => {
   const events: FanoutEvent[] = []
   const deps = {
@@ -50,18 +52,19 @@ const leaderRuns = async (): Promise<FanoutEvent[]> => {
     ledger: new Ledger(redis, keys),
     queues,
     emit: (event: FanoutEvent) => void events.push(event),
+    leaveAlone: (_app: AppId, id: CampaignId) => void left.push(id),
   }
   await reconcileAll(deps, [app], new AbortController().signal)
   return events
 }
 
-test('a campaign whose ledger is damaged keeps no other one waiting', async () => {
+test('a campaign whose ledger is damaged halts and keeps no other one waiting', async () => {
   await create('one')
   await create('two')
   const [damaged = '', well = ''] = await campaigns.active(app)
   await redis.hset(keys.campaign(app, damaged), 'def', '{')
   expect(await leaderRuns()).toEqual([
-    { type: 'queue.error', queue: `campaign ${damaged}`, error: expect.any(SyntaxError) as unknown },
+    { type: 'ledger.damaged', app, campaign: damaged, found: 'the campaign: def is not what it has to be' },
   ])
   const queue = new Queue(CAMPAIGNS_QUEUE, { connection: redis, prefix: keys.campaignsQueuePrefix })
   expect(await queue.getJobState(`launch-${well}`)).not.toBe('unknown')

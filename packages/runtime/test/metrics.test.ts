@@ -20,6 +20,7 @@ const contract = {
   wns_fanout_redis_rollbacks_total: [],
   wns_fanout_data_lost: [],
   wns_fanout_redis_problem: ['kind'],
+  wns_fanout_ledger_damaged_total: ['app'],
   wns_fanout_lanes: ['state'],
   wns_fanout_checkpoint_duration_seconds: [],
   wns_fanout_channels: ['app'],

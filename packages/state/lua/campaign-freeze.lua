@@ -4,7 +4,9 @@
 -- Returns {state}. Idempotent: an audience that is frozen stays, and a draft that comes later is thrown away. A launch
 -- that was taken for dead may end when batches of the first one are sent already; their range must go on to fit.
 local base, campaign, draft = KEYS[1], KEYS[2], KEYS[3]
-local c = redis.call('HMGET', campaign, 'state', 'size')
+local c = redis.pcall('HMGET', campaign, 'state', 'size', 'v', 'expires')
+local wrong = wrong_campaign(c, c[3], c[1], c[4])
+if wrong then return wrong end
 if not c[1] or c[2] then
   redis.call('DEL', draft)
   return { c[1] or 'missing' }

@@ -2,7 +2,14 @@
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- Returns {'go'}, {'frozen'} when its audience is frozen already, {'wait', startAtMs}, or {'stopped', state}.
 local base, campaign = KEYS[1], KEYS[2]
-local c = redis.call('HMGET', campaign, 'state', 'expires', 'start', 'interval', 'type', 'topic', 'policy', 'id', 'size')
+local function wrong_launch(start, interval, type, topic, id)
+  if not whole(start, 0, MAX_MS) then return wrong_field('the campaign', 'start', start) end
+  if not whole(interval, 0, MAX_MS) then return wrong_field('the campaign', 'interval', interval) end
+  if not type or not topic or not id then return damaged('the campaign lacks its type, topic or id') end
+end
+local c = redis.pcall('HMGET', campaign, 'state', 'expires', 'start', 'interval', 'type', 'topic', 'policy', 'id', 'size', 'v')
+local wrong = wrong_campaign(c, c[10], c[1], c[2]) or (c[1] and wrong_launch(c[3], c[4], c[5], c[6], c[8]))
+if wrong then return wrong end
 if not c[1] then return { 'stopped', 'missing' } end
 local at = now_ms()
 local state = state_now(campaign, c[1], c[2], at)

@@ -3,7 +3,9 @@
 -- Returns {'ok', state}, or {'conflict', state} where the state does not allow it. Stopping what is stopped is no conflict.
 local base, campaign = KEYS[1], KEYS[2]
 local act, reason = ARGV[1], ARGV[2]
-local c = redis.call('HMGET', campaign, 'state', 'expires', 'size', 'type', 'topic', 'id')
+local c = redis.pcall('HMGET', campaign, 'state', 'expires', 'size', 'type', 'topic', 'id', 'v', 'plannedRecipients')
+local wrong = wrong_campaign(c, c[7], c[1], c[2])
+if wrong then return wrong end
 if not c[1] then return { 'conflict', 'missing' } end
 local at = now_ms()
 local state = state_now(campaign, c[1], c[2], at)
@@ -22,7 +24,7 @@ else
   redis.call('HSET', campaign, 'state', act)
   state = act
   redis.call('ZREM', base .. 'waiting:' .. c[4] .. ':' .. c[5], c[6])
-  if not c[3] then redis.call('HSET', campaign, 'size', 0, 'sealed', 1) end
+  if not c[3] and not c[8] then redis.call('HSET', campaign, 'size', 0, 'sealed', 1) end
   seal_unplanned(campaign, stop_code(act))
   finish_if_done(base, campaign, at)
 end

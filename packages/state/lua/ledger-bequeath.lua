@@ -2,7 +2,8 @@
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 seq, 2 nonce of the owner that was fenced, 3 its fence, 4 delivery, 5 type, 6 guard window in seconds (0 = no guard),
 --       7 its vector, with credit only where a post has no answer yet
--- Returns {'missing'} while Redis has forgotten the batch itself, {'closed'} when nothing can be added any more,
+-- Returns an error DAMAGED or VERSION, and has written nothing, where the ledger is not what a script could have left,
+--   {'missing'} while Redis has forgotten the batch itself, {'closed'} when nothing can be added any more,
 --   {'refused'} where nothing shows that Redis went back, else {'ok', counts: {class, n, …} of what this call settled}.
 -- Refused unless the stored fence is another owner's and not above the caller's: a fence only grows, and each number of it is
 -- given once, so this happens after a rollback alone. Seen once, the proof holds for this owner: others may open the batch
@@ -16,15 +17,18 @@ local seq, owner, fence, delivery, type = ARGV[1], ARGV[2], tonumber(ARGV[3]), A
 local guard, told_text = tonumber(ARGV[6]), ARGV[7]
 local key = campaign .. ':b:' .. seq
 
-local b = redis.call('HMGET', key, 'r', 'o', 'f', 'z', 's', 'w')
-local c = redis.call('HMGET', campaign, 'state', 'id', 'topic', 'interval')
+local b = redis.pcall('HMGET', key, 'r', 'o', 'f', 'z', 's', 'w')
+local c = redis.pcall('HMGET', campaign, 'state', 'id', 'topic', 'interval', 'v', 'expires')
+local where = 'batch ' .. seq
+local wrong = wrong_campaign(c, c[5], c[1], c[6]) or (b.err and wrong_type(where)) or wrong_numbers(where, { 'fence', b[3], 'stamp', b[5] })
+if wrong then return wrong end
 if not c[1] or not b[1] then return { 'missing' } end
 if b[4] then return { 'closed' } end
 local testators = b[6] or ''
 local is_proved = string.find(testators, owner, 1, true) ~= nil
 if b[2] == owner or (tonumber(b[3] or '0') > fence and not is_proved) then return { 'refused' } end
-local from, to, n = string.match(b[1], '^(%d+),(%d+),(%d+)$')
-from, to, n = tonumber(from), tonumber(to), tonumber(n)
+local from, to, n = range_of(b[1])
+if not from then return wrong_field(where, 'range', b[1]) end
 local old_text = redis.call('GET', key .. ':v') or string.rep('\0', n)
 if #old_text ~= n or #told_text ~= n then return { 'refused' } end
 

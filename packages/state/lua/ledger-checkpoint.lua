@@ -12,7 +12,8 @@
 -- A recipient that is settled though its owner knows otherwise was inherited from an owner whom Redis had forgotten
 -- (ledger-bequeath.lua): it stays as it is, and the answer tells so.
 -- A recipient whose URI had changed once already comes as FAILED_ROTATED: it stays so only if it changed again.
--- Returns {'fenced', rolled back 0|1} when another owner has the batch, {'closed'} when it is closed already, else
+-- Returns an error DAMAGED or VERSION, and has written nothing, where the ledger is not what a script could have left,
+--   {'fenced', rolled back 0|1} when another owner has the batch, {'closed'} when it is closed already, else
 --   {'ok', state, nowMs, adjusted: {position, byte, …}, batches live, plan cursor (-1 = sealed), finished 0|1, batch closed 0|1,
 --    counts: {class, n, …} of what this call settled, window from now on, rolled back 0|1}.
 -- Rolled back: Redis has forgotten an open or a checkpoint of this owner that it had acknowledged. The vector is told as
@@ -27,10 +28,20 @@ local changed, gates, dead_count = ARGV[12], ARGV[13], tonumber(ARGV[14])
 local key = campaign .. ':b:' .. seq
 local STRETCH = 32
 
-local b = redis.call('HMGET', key, 'r', 'o', 'f', 'q', 's', 'z', 'st', 'g', 'p', 'w')
-local c = redis.call('HMGET', campaign, 'state', 'expires', 'sealed', 'n:dead', 'answers', 'id', 'topic', 'interval', 'reason')
+local b = redis.pcall('HMGET', key, 'r', 'o', 'f', 'q', 's', 'z', 'st', 'g', 'p', 'w')
+local c = redis.pcall('HMGET', campaign, 'state', 'expires', 'sealed', 'n:dead', 'answers', 'id', 'topic', 'interval', 'reason', 'v')
+local where = 'batch ' .. seq
+local wrong = wrong_campaign(c, c[10], c[1], c[2])
+if wrong then return wrong end
+if b.err then return wrong_type(where) end
+if not c[1] then return { 'fenced', 0 } end
 -- A campaign without the batch: Redis has forgotten that it was planned.
-if not b[1] or not c[1] then return { 'fenced', c[1] and 1 or 0 } end
+if not b[1] then return wrong_absence(campaign, seq, key) or { 'fenced', 1 } end
+if b[3] and not b[2] and not b[6] then return wrong_field(where, 'owner', b[2]) end
+if b[2] and not b[3] then return wrong_field(where, 'fence', b[3]) end
+wrong = wrong_numbers(where, { 'fence', b[3], 'checkpoint', b[4], 'stamp', b[5], 'losses', b[8], 'settled', b[9] }) or
+  wrong_numbers('the campaign', { 'n:dead', c[4], 'answers', c[5], 'interval', c[8] })
+if wrong then return wrong end
 if b[2] ~= owner or b[3] ~= fence then
   if b[6] then return { 'closed' } end
   -- A fence only grows, and each of its numbers is given once: to find ours gone is to find Redis back in time.
@@ -41,7 +52,8 @@ local at = now_ms()
 local second = floor(at / 1000)
 local state = state_now(campaign, c[1], c[2], at)
 local final = stop_code(state)
-local n = tonumber(string.match(b[1], '(%d+)$'))
+local _, _, n = range_of(b[1])
+if not n then return wrong_field(where, 'range', b[1]) end
 local adjusted, counts = {}, {}
 -- How often the batch lost its owner early, and how many were settled in this open.
 local losses, settled = tonumber(b[8] or '0'), tonumber(b[9] or '0')
@@ -58,10 +70,11 @@ local function reply(finished, closed)
     number > tonumber(b[4] or '0') + 1 and 1 or 0 }
 end
 
-local old_text = redis.call('GET', key .. ':v')
-if not old_text or #old_text ~= n or #new_text ~= n then
-  return redis.error_reply('LEDGER the vector of batch ' .. seq .. ' does not fit its range')
-end
+local old_text = redis.pcall('GET', key .. ':v')
+if not old_text then return damaged(where .. ': its vector is missing') end
+if old_text.err then return wrong_type('the vector of ' .. where) end
+if #old_text ~= n then return damaged(where .. ': its vector has ' .. #old_text .. ' bytes for ' .. n .. ' recipients') end
+if #new_text ~= n then return redis.error_reply('LEDGER the vector told of batch ' .. seq .. ' does not fit its range') end
 if number <= tonumber(b[4] or '0') then
   -- Its reply was lost: tell again where the stored vector differs from what was sent.
   local new = unpack_bytes(new_text, n)
@@ -72,7 +85,10 @@ if number <= tonumber(b[4] or '0') then
   return reply(false, b[6])
 end
 if b[6] then return { 'closed' } end
-if b[7] ~= 'open' then return { 'fenced', 0 } end
+if b[7] ~= 'open' then
+  if b[7] ~= 'parked' then return wrong_field(where, 'state', b[7]) end
+  return { 'fenced', 0 }
+end
 
 local old, new = unpack_bytes(old_text, n), unpack_bytes(new_text, n)
 -- Most of a vector stays as it is from one checkpoint to the next: only stretches that differ are looked through.
@@ -84,6 +100,7 @@ for first = 1, n, STRETCH do
       local was, is = old[i], new[i]
       if was ~= is then
         if not CLASS[is % 32] then return redis.error_reply('LEDGER no outcome has the code ' .. is % 32) end
+        if not CLASS[was % 32] then return damaged(where .. ': no outcome has the code ' .. was % 32) end
         if CLASS[was % 32] == 'pending' then
           if CLASS[is % 32] ~= 'pending' then told = told + 1 end
           count = count + 1
@@ -93,7 +110,8 @@ for first = 1, n, STRETCH do
           adjusted[#adjusted + 1] = i
           adjusted[#adjusted + 1] = was
         else
-          return redis.error_reply('LEDGER recipient ' .. i .. ' of batch ' .. seq .. ' is settled already')
+          -- Its owner alone settles a recipient, so this byte was written by nobody who may.
+          return damaged(where .. ': recipient ' .. i .. ' has the code ' .. was % 32 .. ', its owner tells ' .. is % 32)
         end
       end
     end

@@ -6,6 +6,10 @@ local CLASS = {
   'dead', 'rejected', 'rejected', 'rejected', 'rejected', 'rejected', 'failed', 'failed', 'failed', 'failed', 'failed',
   'suppressed', 'suppressed', 'gated', 'unregistered', 'cancelled', 'lapsed', 'in_doubt', 'pending', 'failed'
 }
+local TOTALS = {
+  'n:accepted', 'n:dropped', 'n:dead', 'n:rejected', 'n:failed', 'n:suppressed', 'n:gated', 'n:unregistered', 'n:cancelled',
+  'n:lapsed', 'n:in_doubt'
+}
 local PENDING, CREDITED, RETRY1, ROTATED, FAILED_ROTATED = 0, 1, 2, 28, 29
 local DEAD_FIRST, DEAD_LAST, POISON, IN_DOUBT = 9, 10, 20, 27
 local SUPPRESSED_GUARD, SUPPRESSED_OPT_OUT, GATED, UNREGISTERED, CANCELLED, LAPSED = 21, 22, 23, 24, 25, 26
@@ -32,6 +36,111 @@ local function is_pending(b) return CLASS[b % 32] == 'pending' end
 local function stop_code(state)
   if state == 'expired' then return LAPSED end
   if state == 'cancelled' or state == 'halted' then return CANCELLED end
+  return nil
+end
+
+-- What is stored is checked before it is used: a field that was cut off, evicted or written by somebody else must neither
+-- stop a script half-way nor have anybody posted to again. An error says which field of which batch is what, and shows
+-- numbers only, since a text may be anything.
+local SCHEMA = '1'
+local STATES = { scheduled = true, sending = true, paused = true, completed = true, cancelled = true, expired = true, halted = true }
+local MAX_COUNT, MAX_MS, MAX_PAGE = 2 ^ 32, 2 ^ 47, 2 ^ 23
+-- No batch is cut larger; a range that is would keep Redis busy for seconds.
+local MAX_SPAN, MAX_RECIPIENTS, MAX_WINDOW = 4096, 4096, 256
+local CREDITED_BYTES = '[\1\33\65\97\129\161\193\225]'
+local UNKNOWN_BYTES = '[\30\31\62\63\94\95\126\127\158\159\190\191\222\223\254\255]'
+
+local function said(value)
+  if not value then return 'missing' end
+  if #value <= 16 and string.find(value, '^%-?%d+$') then return value end
+  return 'a text of ' .. #value .. ' bytes'
+end
+local function damaged(what) return redis.error_reply('DAMAGED ' .. what) end
+local function wrong_type(where) return damaged(where .. ' is of another type') end
+local function wrong_field(where, field, value) return damaged(where .. ': ' .. field .. ' is ' .. said(value)) end
+
+-- The whole number from `low` to `high` that a text says, or nil.
+local function whole(value, low, high)
+  if not value or #value > 15 or not string.find(value, '^%d+$') then return nil end
+  local n = tonumber(value)
+  if n < low or n > high then return nil end
+  return n
+end
+
+-- What is wrong with a campaign, as an error to answer with, or nil. One that is gone altogether is not wrong.
+local function wrong_campaign(reply, version, state, expires)
+  if reply.err then return wrong_type('the campaign') end
+  if not version and not state then return nil end
+  if version ~= SCHEMA then
+    if version and not whole(version, 2, MAX_COUNT) then return wrong_field('the campaign', 'v', version) end
+    return redis.error_reply('VERSION the schema version of the campaign is ' .. said(version) .. ', this process writes ' .. SCHEMA)
+  end
+  if not STATES[state] then return wrong_field('the campaign', 'state', state) end
+  if not whole(expires, 1, MAX_MS) then return wrong_field('the campaign', 'expires', expires) end
+  return nil
+end
+
+-- What is wrong with the plan of a campaign, or nil. `size` is missing before the freeze, `recipients` before the first plan.
+local function wrong_plan(cursor, planned, closed, size, recipients)
+  local where = 'the campaign'
+  if not whole(cursor, 0, MAX_PAGE) then return wrong_field(where, 'cursor', cursor) end
+  if not whole(planned, 0, MAX_COUNT) then return wrong_field(where, 'planned', planned) end
+  if not whole(closed, 0, tonumber(planned)) then return wrong_field(where, 'closed', closed) end
+  if size and not whole(size, 0, MAX_COUNT) then return wrong_field(where, 'size', size) end
+  if recipients and not whole(recipients, 0, tonumber(size or '0')) then
+    return wrong_field(where, 'plannedRecipients', recipients)
+  end
+  return nil
+end
+
+-- First and last page and number of recipients of a batch, or nil where the text is no range.
+local function range_of(text)
+  local from, to, n = string.match(text or '', '^(%d+),(%d+),(%d+)$')
+  from, to = whole(from, 0, MAX_PAGE), whole(to, 0, MAX_PAGE)
+  if not from or not to or to < from or to - from >= MAX_SPAN then return nil end
+  n = whole(n, 1, math.min((to - from + 1) * PAGE, MAX_RECIPIENTS))
+  if not n then return nil end
+  return from, to, n
+end
+
+-- A batch without a range: nil when it was never planned, or else what to answer with.
+local function wrong_absence(campaign, seq, key)
+  local planned = redis.pcall('SISMEMBER', campaign .. ':live', seq)
+  if type(planned) == 'table' then return wrong_type('the set of live batches') end
+  if planned == 0 and redis.call('EXISTS', key) == 0 then return nil end
+  return wrong_field('batch ' .. seq, 'range', false)
+end
+
+-- What is wrong with the numbers of a batch, or nil: `fields` is a list of name, value, name, value, …
+local function wrong_numbers(where, fields)
+  for f = 1, #fields, 2 do
+    local value = fields[f + 1]
+    if value and not whole(value, 0, MAX_MS) then return wrong_field(where, fields[f], value) end
+  end
+  return nil
+end
+
+-- Does a batch have the owner, fence and vector that belong to its state? Returns what is wrong, or nil. Credit is
+-- counted and codes are looked at in a whole vector, so this is for an open; a checkpoint looks at what it changes.
+local function wrong_hold(where, state, owner, fence, vector, n, bequest)
+  if state and state ~= 'open' and state ~= 'parked' then return wrong_field(where, 'state', state) end
+  local opened = fence and fence ~= '0'
+  if state == 'open' and not opened then return wrong_field(where, 'fence', fence) end
+  if opened and (not owner or owner == '') then return wrong_field(where, 'owner', owner) end
+  if opened and not state then return wrong_field(where, 'state', state) end
+  if not vector then
+    if opened then return damaged(where .. ': its vector is missing') end
+    return nil
+  end
+  -- An owner that Redis has forgotten leaves what it knows to a batch that nobody has opened.
+  if not opened and not bequest then return wrong_field(where, 'fence', fence) end
+  if #vector ~= n then return damaged(where .. ': its vector has ' .. #vector .. ' bytes for ' .. n .. ' recipients') end
+  local unknown = string.find(vector, UNKNOWN_BYTES)
+  if unknown then return damaged(where .. ': no outcome has the code ' .. byte(vector, unknown) % 32) end
+  local _, credited = string.gsub(vector, CREDITED_BYTES, '')
+  if credited > (state == 'open' and MAX_WINDOW or 0) then
+    return damaged(where .. ': ' .. credited .. ' recipients have credit while it is ' .. (state or 'new'))
+  end
   return nil
 end
 
@@ -64,11 +173,23 @@ local function add_totals(campaign, totals)
   end
 end
 
+-- How many recipients the totals say are settled, or nil where one of them is no count.
+local function settled_of(campaign)
+  local sum = 0
+  for _, n in ipairs(redis.call('HMGET', campaign, unpack(TOTALS))) do
+    if n and not whole(n, 0, MAX_COUNT) then return nil end
+    sum = sum + (tonumber(n) or 0)
+  end
+  return sum
+end
+
 -- A campaign is finished when its plan is sealed and every planned batch is closed. Tested wherever either changes.
 -- The set `finished` makes the completion event at-least-once: the leader takes an id off when it has told and retired it.
 local function finish_if_done(base, campaign, at)
-  local f = redis.call('HMGET', campaign, 'sealed', 'planned', 'closed', 'state', 'finished', 'id', 'posts', 'type', 'topic')
-  if f[1] ~= '1' or f[2] ~= f[3] or f[5] then return false end
+  local f = redis.call('HMGET', campaign, 'sealed', 'planned', 'closed', 'state', 'finished', 'id', 'posts', 'type', 'topic', 'damaged', 'size')
+  if f[1] ~= '1' or f[2] ~= f[3] or f[5] or f[10] then return false end
+  -- Somebody wrote into the totals: the leader finds this out too, and recounts.
+  if settled_of(campaign) ~= tonumber(f[11]) then return false end
   if f[4] == 'sending' or f[4] == 'paused' then
     redis.call('HSET', campaign, 'state', 'completed')
     redis.call('HDEL', campaign, 'reason')

@@ -3,7 +3,8 @@
 -- ARGV: 1 seq, 2 owner nonce, 3 window (credit at most), 4 delivery, 5 type, 6 guard window in seconds (0 = no guard),
 --       7 max attempts, 8 '1' when variables are wanted, 9 '1' when locales are wanted,
 --       10 '1' when the credit is for one probe
--- Returns {'closed' | 'missing' | 'paused'},
+-- Returns an error DAMAGED or VERSION, and has written nothing, where the ledger is not what a script could have left,
+--      or {'closed' | 'missing' | 'paused'},
 --      or {'not-due', dueAtMs},
 --      or {'open', fence, takeover 0|1, nowMs, expiresMs, vector before the credit, vector, ordinals (4 bytes each, big
 --          endian), uris, variables, variants (a byte a recipient: 0 = the notification itself), heldUntilSecond or 0,
@@ -18,22 +19,31 @@ local guard, max_attempts, wants_vars = tonumber(ARGV[6]), tonumber(ARGV[7]), AR
 local wants_locales, spare = ARGV[9] == '1', ARGV[10] == '1'
 local key = campaign .. ':b:' .. seq
 
-local c = redis.call('HMGET', campaign, 'state', 'expires', 'answers')
-local b = redis.call('HMGET', key, 'r', 'st', 'o', 'f', 'k', 'd', 's', 'z', 'g', 'x', 'p')
-if not c[1] or not b[1] then return { 'missing' } end
+local where = 'batch ' .. seq
+local c = redis.pcall('HMGET', campaign, 'state', 'expires', 'answers', 'v')
+local wrong = wrong_campaign(c, c[4], c[1], c[2]) or wrong_numbers('the campaign', { 'answers', c[3] })
+if wrong then return wrong end
+if not c[1] then return { 'missing' } end
+local b = redis.pcall('HMGET', key, 'r', 'st', 'o', 'f', 'k', 'd', 's', 'z', 'g', 'x', 'p', 'w')
+if b.err then return wrong_type(where) end
+if not b[1] then return wrong_absence(campaign, seq, key) or { 'missing' } end
 if b[8] then return { 'closed' } end
 
 local at = now_ms()
 local second = floor(at / 1000)
-local from, to, n = string.match(b[1], '^(%d+),(%d+),(%d+)$')
-from, to, n = tonumber(from), tonumber(to), tonumber(n)
+local from, to, n = range_of(b[1])
+if not from then return wrong_field(where, 'range', b[1]) end
 local state = state_now(campaign, c[1], c[2], at)
 local mine = b[2] == 'open' and b[3] == owner
 local takeover = b[2] == 'open' and not mine
 local totals, uncertain = {}, 0
 
-local stored = redis.call('GET', key .. ':v')
-if stored and #stored ~= n then return redis.error_reply('LEDGER the vector of batch ' .. seq .. ' does not fit its range') end
+local stored = redis.pcall('GET', key .. ':v')
+if stored and stored.err then return wrong_type('the vector of ' .. where) end
+wrong = wrong_numbers(where, { 'fence', b[4], 'takeovers', b[5], 'due', b[6], 'stamp', b[7], 'losses', b[9], 'suspect', b[10],
+  'settled', b[11] }) or
+  wrong_hold(where, b[2], b[3], b[4], stored, n, b[12])
+if wrong then return wrong end
 local vector = unpack_bytes(stored or string.rep('\0', n), n)
 
 if state == 'scheduled' or (state == 'paused' and b[2] ~= 'open') then return { 'paused' } end
@@ -50,7 +60,7 @@ if not final then
     slots_by_page[page] = slots_of(campaign, page)
     found = found + #slots_by_page[page]
   end
-  if found ~= n then return redis.error_reply('LEDGER batch ' .. seq .. ' names ' .. n .. ' recipients, its pages hold ' .. found) end
+  if found ~= n then return damaged(where .. ' names ' .. n .. ' recipients, its pages hold ' .. found) end
 end
 
 -- Owners lost one after the other, each with little settled in its open: three make the batch suspected of holding

@@ -1,6 +1,7 @@
 import type { AppId, CampaignId, CampaignRequest, CampaignState, OverLimitPolicy, Totals } from '@wns-fanout/domain'
-import { DAY_MS, classes, emptyTotals, isTerminal } from '@wns-fanout/domain'
+import { DAY_MS, campaignStates, classes, codeTable, emptyTotals, isTerminal } from '@wns-fanout/domain'
 import type { Keys } from './keys.ts'
+import { ledgerAnswer } from './ledger-errors.ts'
 import type { RedisConnection } from './redis.ts'
 import { loadScript } from './scripts.ts'
 
@@ -47,7 +48,18 @@ export interface CampaignRecord {
   readonly canaryPassed: boolean
   readonly plannedRecipients: number
   readonly redisNowMs: number
+  /** Of the ledger; undefined where it is missing. Only what this process writes may be changed by it. */
+  readonly version: number | undefined
+  /** The first field that is not what a script could have left, where there is one. */
+  readonly damage?: string
+  /** What it was halted for, until it is mended. */
+  readonly halting: string | undefined
+  /** Nobody knows any more what the campaign was to say; `definition` only stands for it. */
+  readonly definitionLost?: boolean
 }
+
+/** The version of the ledger that this process writes. */
+export const LEDGER_VERSION = 1
 
 export interface NewCampaign {
   readonly definition: CampaignDefinition
@@ -121,7 +133,7 @@ export class CampaignStore {
   }
 
   async launch(app: AppId, id: CampaignId): Promise<LaunchAnswer> {
-    const reply = (await launchScript.run(this.#redis, this.#both(app, id), [])) as unknown[]
+    const reply = (await ledgerAnswer(() => launchScript.run(this.#redis, this.#both(app, id), []))) as unknown[]
     const kind = String(reply[0])
     if (kind === 'wait') return { kind, startAtMs: Number(reply[1]) }
     if (kind === 'stopped') return { kind, state: String(reply[1]) }
@@ -142,7 +154,7 @@ export class CampaignStore {
   ): Promise<string> {
     const keys = [...this.#both(app, id), draftKey]
     const args = [audience.size, audience.unknownChannels ?? '']
-    const reply = (await freezeScript.run(this.#redis, keys, args)) as unknown[]
+    const reply = (await ledgerAnswer(() => freezeScript.run(this.#redis, keys, args))) as unknown[]
     return String(reply[0])
   }
 
@@ -153,7 +165,8 @@ export class CampaignStore {
     act: 'pause' | 'resume' | 'cancelled' | 'halted',
     reason = '',
   ): Promise<{ readonly ok: boolean; readonly state: string }> {
-    const reply = (await steerScript.run(this.#redis, this.#both(app, id), [act, reason])) as unknown[]
+    const keys = this.#both(app, id)
+    const reply = (await ledgerAnswer(() => steerScript.run(this.#redis, keys, [act, reason]))) as unknown[]
     return { ok: reply[0] === 'ok', state: String(reply[1]) }
   }
 
@@ -166,9 +179,11 @@ export class CampaignStore {
     return (await this.#redis.get(this.#keys.campaignApp(id))) as AppId | null
   }
 
+  /** A campaign as it is now, or null. Throws `LedgerDamaged` where its key holds something else. */
   async get(app: AppId, id: CampaignId): Promise<CampaignRecord | null> {
-    const [fields, time] = await Promise.all([this.#redis.hgetall(this.#keys.campaign(app, id)), this.#redis.time()])
-    return fields['def'] === undefined ? null : recordOf(fields, redisMs(time))
+    const key = this.#keys.campaign(app, id)
+    const [fields, time] = await Promise.all([ledgerAnswer(() => this.#redis.hgetall(key)), this.#redis.time()])
+    return Object.keys(fields).length === 0 ? null : recordOf(app, id, fields, redisMs(time))
   }
 
   /** Ids of an app's campaigns, newest first, from after `after`. */
@@ -186,18 +201,20 @@ export class CampaignStore {
 
   /** Sequence numbers of the batches that are planned and not closed. */
   async liveBatches(app: AppId, id: CampaignId): Promise<number[]> {
-    return (await this.#redis.smembers(this.#keys.live(app, id))).map(Number)
+    return (await ledgerAnswer(() => this.#redis.smembers(this.#keys.live(app, id)))).map(Number)
   }
 
   /** Bytes `from` to `to` (inclusive) of the frozen audience. */
   async targets(app: AppId, id: CampaignId, from: number, to: number): Promise<Uint8Array> {
-    return Uint8Array.from(await this.#redis.getrangeBuffer(this.#keys.targets(app, id), from, to))
+    const key = this.#keys.targets(app, id)
+    return Uint8Array.from(await ledgerAnswer(() => this.#redis.getrangeBuffer(key, from, to)))
   }
 
   /** Range, due time and vector of each batch; null where there is none. */
   async batches(app: AppId, id: CampaignId, seqs: readonly number[]): Promise<(StoredBatch | null)[]> {
     if (seqs.length === 0) return []
-    const replies = await batchesScript.runBuffer(this.#redis, [this.#keys.campaign(app, id)], seqs)
+    const key = this.#keys.campaign(app, id)
+    const replies = await ledgerAnswer(() => batchesScript.runBuffer(this.#redis, [key], seqs))
     return seqs.map((seq, at) => {
       const fields = (replies as (Buffer | null)[][])[at] ?? []
       const range = fields[0]?.toString().split(',').map(Number)
@@ -215,6 +232,37 @@ export class CampaignStore {
         vector: fields[5] == null ? null : Uint8Array.from(fields[5]),
       }
     })
+  }
+
+  /** What is left of batches, whatever it is. Nothing here may be relied on but what is said to be there. */
+  async remains(app: AppId, id: CampaignId, seqs: readonly number[]): Promise<BatchRemains[]> {
+    const pipeline = this.#redis.pipeline()
+    for (const seq of seqs) {
+      pipeline.hmget(this.#keys.batch(app, id, seq), 'r', 'o', 'f', 'z', 'all', 'st')
+      pipeline.getBuffer(this.#keys.vector(app, id, seq))
+    }
+    const replies = (await pipeline.exec()) ?? []
+    return seqs.map((seq, at) => {
+      const fields = (foundIn(replies[at * 2]) ?? []) as (string | null)[]
+      return remainsOf(seq, fields, (foundIn(replies[at * 2 + 1]) ?? null) as Buffer | null)
+    })
+  }
+
+  /** How many batches a damaged campaign has: what it says, where it can be so, or what is found. */
+  async batchCount(app: AppId, id: CampaignId, said: number, atMost: number): Promise<number> {
+    const live = (await this.liveBatches(app, id)).filter((seq) => Number.isSafeInteger(seq) && seq < MAX_BATCHES)
+    let count = Math.max(said <= atMost ? said : 0, ...live.map((seq) => seq + 1))
+    for (;;) {
+      const keys = Array.from({ length: PROBED_AT_ONCE }, (_, at) => count + at).flatMap((seq) => [
+        this.#keys.batch(app, id, seq),
+        this.#keys.vector(app, id, seq),
+      ])
+      const pipeline = this.#redis.pipeline()
+      for (const key of keys) pipeline.exists(key)
+      const found = ((await pipeline.exec()) ?? []).map(valueOf).lastIndexOf(1)
+      if (found < 0) return count
+      count += Math.floor(found / 2) + 1
+    }
   }
 
   /** Up to `count` samples, oldest first. */
@@ -276,12 +324,71 @@ export interface StoredBatch {
   readonly vector: Uint8Array | null
 }
 
+export interface BatchRemains {
+  readonly seq: number
+  readonly range: { readonly fromPage: number; readonly toPage: number; readonly recipients: number } | undefined
+  /** Undefined where nobody can tell. */
+  readonly wasOpened: boolean | undefined
+  readonly closed: boolean
+  readonly all: number | undefined
+  readonly vector: Uint8Array | null
+}
+
+const PROBED_AT_ONCE = 256
+const MAX_BATCHES = 2 ** 23
+
+const remainsOf = (seq: number, fields: readonly (string | null)[], vector: Uint8Array | null): BatchRemains => {
+  const [range, owner, fence, closed, all] = fields.map((field) => field ?? undefined)
+  const isThere = fields.some((field) => field !== null)
+  const [fromPage = 0, toPage = -1, recipients = 0] = (/^(\d{1,8}),(\d{1,8}),(\d{1,5})$/.exec(range ?? '') ?? [])
+    .slice(1)
+    .map(Number)
+  const isRange = recipients > 0 && fromPage <= toPage && recipients <= (toPage - fromPage + 1) * 512
+  const code = /^\d{1,2}$/.test(all ?? '') ? Number(all) : -1
+  return {
+    seq,
+    range: isRange ? { fromPage, toPage, recipients } : undefined,
+    wasOpened: vector !== null || fence !== undefined || owner !== undefined ? true : isThere ? false : undefined,
+    closed: closed !== undefined,
+    all: code >= 0 && codeTable[code] !== undefined && codeTable[code].class !== 'pending' ? code : undefined,
+    vector: vector === null ? null : Uint8Array.from(vector),
+  }
+}
+
+/** The reply to a command of a pipeline, or undefined where the key has another type. */
+const foundIn = (reply: [Error | null, unknown] | undefined): unknown =>
+  reply?.[0]?.message.startsWith('WRONGTYPE') === true ? undefined : valueOf(reply)
+
 const redisMs = (time: readonly (string | number)[]): number =>
   Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000)
 
-const recordOf = (fields: Readonly<Record<string, string>>, redisNowMs: number): CampaignRecord => {
-  const number = (name: string): number => Number(fields[name] ?? 0)
-  const optional = (name: string): number | undefined => (fields[name] === undefined ? undefined : Number(fields[name]))
+const valueOf = (reply: [Error | null, unknown] | undefined): unknown => {
+  if (reply === undefined) throw new Error('Redis answered fewer commands than were sent')
+  if (reply[0] !== null) throw reply[0]
+  return reply[1]
+}
+
+const recordOf = (
+  app: AppId,
+  id: CampaignId,
+  fields: Readonly<Record<string, string>>,
+  redisNowMs: number,
+): CampaignRecord => {
+  let damage: string | undefined
+  const wrong = (name: string): undefined => {
+    damage ??= `the campaign: ${name} is ${fields[name] === undefined ? 'missing' : 'not what it has to be'}`
+  }
+  const optional = (name: string): number | undefined => {
+    const text = fields[name]
+    if (text === undefined) return undefined
+    return /^\d{1,15}$/.test(text) ? Number(text) : wrong(name)
+  }
+  const number = (name: string): number => optional(name) ?? 0
+  const needed = (name: string): number => (fields[name] === undefined ? (wrong(name) ?? 0) : number(name))
+  const state = fields['state'] as CampaignState
+  if (!isState(state)) wrong('state')
+  const definition = definitionOf(fields['def'], id)
+  if (definition === null) wrong('def')
   const totals = emptyTotals()
   let settled = 0
   for (const name of classes) {
@@ -291,29 +398,70 @@ const recordOf = (fields: Readonly<Record<string, string>>, redisNowMs: number):
   }
   const audienceSize = optional('size') ?? null
   totals.pending = (audienceSize ?? 0) - settled
-  const state = fields['state'] as CampaignState
+  const [planned, closed, cursor, expiresAtMs] = [
+    needed('planned'),
+    needed('closed'),
+    needed('cursor'),
+    needed('expires'),
+  ]
+  const [createdAtMs, startAtMs] = [needed('created'), needed('start')]
+  const plannedRecipients = number('plannedRecipients')
+  if (closed > planned) wrong('closed')
+  if (plannedRecipients > (audienceSize ?? 0)) wrong('plannedRecipients')
+  if (audienceSize !== null && settled > audienceSize) wrong('size')
   return {
-    definition: JSON.parse(fields['def'] ?? '{}') as CampaignDefinition,
+    definition: definition ?? lostDefinition(app, id, fields),
+    ...(definition === null ? { definitionLost: true } : {}),
+    ...(damage === undefined ? {} : { damage }),
+    version: optional('v'),
+    halting: fields['damaged'],
     // Time is up even if nothing has touched the campaign since.
-    state: !isTerminal(state) && redisNowMs >= number('expires') ? 'expired' : state,
+    state: isState(state) ? (!isTerminal(state) && redisNowMs >= expiresAtMs ? 'expired' : state) : 'paused',
     reason: fields['reason'],
-    createdAtMs: number('created'),
-    startAtMs: number('start'),
+    createdAtMs,
+    startAtMs,
     startedAtMs: optional('started'),
-    expiresAtMs: number('expires'),
+    expiresAtMs,
     finishedAtMs: optional('finished'),
     audienceSize,
     unknownChannels: optional('unknown'),
     totals,
     canaryPassed: fields['canary'] === 'passed',
-    plannedRecipients: number('plannedRecipients'),
+    plannedRecipients,
     takeovers: number('takeovers'),
-    cursor: number('cursor'),
-    planned: number('planned'),
-    closed: number('closed'),
+    cursor,
+    planned,
+    closed,
     sealed: fields['sealed'] === '1',
     stopCode: optional('stopCode'),
-    ratePerSecond: redisNowMs - number('windowAt') < 10_000 ? number('rate') : 0,
+    ratePerSecond: redisNowMs - (Number(fields['windowAt']) || 0) < 10_000 ? Number(fields['rate']) || 0 : 0,
     redisNowMs,
   }
 }
+
+const isState = (state: string | undefined): state is CampaignState =>
+  (campaignStates as readonly unknown[]).includes(state)
+
+const definitionOf = (json: string | undefined, id: CampaignId): CampaignDefinition | null => {
+  try {
+    const definition = JSON.parse(json ?? 'null') as CampaignDefinition | null
+    return definition?.id === id ? definition : null
+  } catch {
+    return null
+  }
+}
+
+/** What can be said of a campaign whose definition is lost. Nothing is sent by it: its campaign is halted. */
+const lostDefinition = (app: AppId, id: CampaignId, fields: Readonly<Record<string, string>>): CampaignDefinition => ({
+  id,
+  app,
+  request: { notification: { type: 'raw', text: '-' }, audience: { channels: [] } },
+  update: 'generic',
+  topic: fields['topic'] ?? '',
+  // The careful one: whoever may have been posted to is in doubt.
+  delivery: 'at-most-once',
+  priority: 'normal',
+  guardSeconds: 0,
+  maxAttempts: 1,
+  retentionDays: 7,
+})

@@ -1,5 +1,6 @@
-import type { AppId, CampaignId, CampaignState, Delivery, RecipientClass } from '@wns-fanout/domain'
+import type { AppId, CampaignId, CampaignState, Delivery, RecipientClass, Totals } from '@wns-fanout/domain'
 import type { Keys } from './keys.ts'
+import { ledgerAnswer } from './ledger-errors.ts'
 import type { RedisConnection } from './redis.ts'
 import type { ReplicatedReply, ReplicatedScripts } from './replicated-scripts.ts'
 import type { Script, ScriptArgument } from './scripts.ts'
@@ -129,6 +130,9 @@ const checkpoint = loadScript('ledger-checkpoint', 'ledger-lib')
 const bequeath = loadScript('ledger-bequeath', 'ledger-lib')
 const plan = loadScript('ledger-plan', 'ledger-lib')
 const sweep = loadScript('ledger-sweep', 'ledger-lib')
+const halt = loadScript('ledger-halt', 'ledger-lib')
+const mend = loadScript('ledger-mend', 'ledger-lib')
+const mended = loadScript('ledger-mended', 'ledger-lib')
 
 /**
  * What Redis remembers of the recipients of a campaign.
@@ -269,15 +273,8 @@ export class Ledger {
     terms: BatchTerms,
     vector: Uint8Array,
   ): Promise<BequestAnswer> {
-    const reply = (await bequeath.run(this.#redis, this.#campaignKeys(batch), [
-      batch.seq,
-      owner,
-      fence,
-      terms.delivery,
-      terms.type,
-      terms.guardSeconds,
-      Buffer.from(vector),
-    ])) as Reply
+    const args = [batch.seq, owner, fence, terms.delivery, terms.type, terms.guardSeconds, Buffer.from(vector)]
+    const reply = (await ledgerAnswer(() => bequeath.run(this.#redis, this.#campaignKeys(batch), args))) as Reply
     const kind = text(reply[0]) as BequestAnswer['kind']
     return kind === 'ok' ? { kind, settled: settledCounts(reply[1] as Reply) } : { kind }
   }
@@ -292,12 +289,13 @@ export class Ledger {
       readonly batches: readonly PlannedBatch[]
     },
   ): Promise<PlanAnswer> {
-    const reply = (await plan.run(this.#redis, this.#campaignKeys(campaign), [
+    const args = [
       step.cursor,
       step.nextCursor,
       step.ends ? '1' : '0',
       ...step.batches.map((batch) => `${batch.fromPage},${batch.toPage},${batch.recipients},${batch.dueAtMs ?? ''}`),
-    ])) as Reply
+    ]
+    const reply = (await ledgerAnswer(() => plan.run(this.#redis, this.#campaignKeys(campaign), args))) as Reply
     const kind = text(reply[0])
     if (kind === 'ok')
       return { kind, firstSeq: Number(reply[1]), live: Number(reply[2]), campaignFinished: reply[3] === 1 }
@@ -307,12 +305,14 @@ export class Ledger {
 
   /** Close up to `atMost` batches that nobody holds, of a campaign that was cancelled, halted or has expired. */
   async sweep(campaign: Omit<BatchRef, 'seq'>, atMost: number): Promise<SweepAnswer> {
-    const reply = (await sweep.run(this.#redis, this.#campaignKeys(campaign), [atMost])) as Reply
+    const keys = this.#campaignKeys(campaign)
+    const reply = (await ledgerAnswer(() => sweep.run(this.#redis, keys, [atMost]))) as Reply
     return {
       state: text(reply[0]) as CampaignState | 'missing',
       closed: Number(reply[1]),
       live: Number(reply[2]),
       campaignFinished: reply[3] === 1,
+      damaged: Number(reply[4]),
     }
   }
 
@@ -322,11 +322,52 @@ export class Ledger {
     args: readonly ScriptArgument[],
   ): Promise<{ readonly reply: Reply; readonly replicated: boolean }> {
     const keys = this.#campaignKeys(batch)
-    const { reply, replicated }: ReplicatedReply = (await this.#replicated?.run(script, keys, args)) ?? {
-      reply: await script.runBuffer(this.#redis, keys, args),
-      replicated: true,
-    }
+    const { reply, replicated }: ReplicatedReply = await ledgerAnswer(
+      async () =>
+        (await this.#replicated?.run(script, keys, args)) ?? {
+          reply: await script.runBuffer(this.#redis, keys, args),
+          replicated: true,
+        },
+    )
     return { reply: reply as Reply, replicated }
+  }
+
+  /**
+   * Halt a campaign because its ledger is damaged, whatever is left of it; `found` is kept until it is mended. One that
+   * somebody stopped before stays cancelled or expired.
+   *
+   * @returns whether this call did it; false for one that is halted for damage already, is finished or does not exist
+   */
+  async halt(campaign: Omit<BatchRef, 'seq'>, found: string, seq?: number): Promise<boolean> {
+    const keys = this.#campaignKeys(campaign)
+    const reply = (await ledgerAnswer(() =>
+      halt.run(this.#redis, keys, [campaign.campaign, found, seq ?? '']),
+    )) as Reply
+    return text(reply[0]) === 'halted'
+  }
+
+  /** Close batches of a campaign that was halted for damage, as they are given. Repeating it changes nothing. */
+  async mend(campaign: Omit<BatchRef, 'seq'>, batches: readonly MendedBatch[]): Promise<void> {
+    const args = batches.flatMap(({ seq, fromPage, toPage, recipients, bytes }) => [
+      seq,
+      `${fromPage},${toPage},${recipients}`,
+      typeof bytes === 'number' ? bytes : '',
+      typeof bytes === 'number' ? '' : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+    ])
+    await ledgerAnswer(() => mend.run(this.#redis, this.#campaignKeys(campaign), args))
+  }
+
+  /**
+   * Set what was counted in all batches of a damaged campaign, each of which is closed, and finish it.
+   *
+   * @returns false when a batch is not closed after all; true also for one that was mended already
+   */
+  async mended(campaign: Omit<BatchRef, 'seq'>, counted: Recount): Promise<boolean> {
+    const counts = Object.entries(counted.totals).filter(([name, count]) => name !== 'pending' && count > 0)
+    const args = [counted.audienceSize, counted.planned, counted.plannedRecipients, counted.posts, ...counts.flat()]
+    const keys = this.#campaignKeys(campaign)
+    const reply = (await ledgerAnswer(() => mended.run(this.#redis, keys, args))) as Reply
+    return text(reply[0]) !== 'live'
   }
 
   #campaignKeys(of: Omit<BatchRef, 'seq'>): string[] {
@@ -353,6 +394,28 @@ export interface SweepAnswer {
   readonly closed: number
   readonly live: number
   readonly campaignFinished: boolean
+  /** Batches that were passed over because they are damaged. */
+  readonly damaged: number
+}
+
+/** A batch as it is closed where the ledger lost it: a vector, or the code of all its recipients. */
+export interface MendedBatch {
+  readonly seq: number
+  readonly fromPage: number
+  readonly toPage: number
+  readonly recipients: number
+  readonly bytes: Uint8Array | number
+}
+
+/** What all batches of a campaign hold together. */
+export interface Recount {
+  readonly audienceSize: number
+  readonly planned: number
+  /** Recipients in the batches. */
+  readonly plannedRecipients: number
+  /** Posts written, as far as the vectors count them. */
+  readonly posts: number
+  readonly totals: Readonly<Totals>
 }
 
 type Reply = readonly unknown[]

@@ -1,0 +1,328 @@
+import { Readable } from 'node:stream'
+import type { AppId, Campaign, CampaignId, Totals } from '@wns-fanout/domain'
+import { byteOf, classes, code } from '@wns-fanout/domain'
+import type { BatchTerms, Checkpoint, RedisConnection } from '@wns-fanout/state'
+import { CampaignStore, Keys, Ledger, closeRedis, connectRedis } from '@wns-fanout/state'
+import { request } from 'undici'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { TestStack } from '../support/stack.ts'
+import { startTestStack } from '../support/stack.ts'
+import { importLine, metric, packageSid, some, sumsUp, tile, until } from './support.ts'
+
+const app = 'torn' as AppId
+/** In the middle of a case: closed, parked with two of its three settled, held by an owner that died, never opened. */
+const BATCHES = 4
+const IN_BATCH = 3
+const AUDIENCE = BATCHES * IN_BATCH
+/** Ordinals so far apart that they are never in one batch. */
+const APART = 4096 * 512
+
+interface Place {
+  readonly redis: RedisConnection
+  /** Of the campaign, and of what belongs to it. */
+  readonly campaign: string
+  readonly batch: (seq: number) => string
+  readonly vector: (seq: number) => string
+  readonly targets: string
+  readonly live: string
+}
+
+type Damage = (place: Place) => Promise<unknown>
+
+const set =
+  (field: string, value: string): Damage =>
+  ({ redis, campaign }) =>
+    redis.hset(campaign, field, value)
+const unset =
+  (...fields: string[]): Damage =>
+  ({ redis, campaign }) =>
+    redis.hdel(campaign, ...fields)
+const setInBatch =
+  (seq: number, field: string, value: string): Damage =>
+  ({ redis, batch }) =>
+    redis.hset(batch(seq), field, value)
+const unsetInBatch =
+  (seq: number, ...fields: string[]): Damage =>
+  ({ redis, batch }) =>
+    redis.hdel(batch(seq), ...fields)
+const vectorOf =
+  (seq: number, ...bytes: number[]): Damage =>
+  ({ redis, vector }) =>
+    redis.set(vector(seq), Buffer.from(bytes))
+const otherType =
+  (key: (place: Place) => string): Damage =>
+  async (place) => {
+    await place.redis.del(key(place))
+    // A type that nothing of a campaign has.
+    await place.redis.zadd(key(place), 1, 'x')
+  }
+const gone =
+  (...keys: ((place: Place) => string)[]): Damage =>
+  (place) =>
+    place.redis.del(...keys.map((key) => key(place)))
+
+/** Each of these halts the campaign. */
+const damages: Record<string, Damage> = {
+  'a vector that vanished': gone((at) => at.vector(1)),
+  'the vector of a batch that a dead owner held': gone((at) => at.vector(2)),
+  'two vectors that vanished': gone(
+    (at) => at.vector(1),
+    (at) => at.vector(2),
+  ),
+  'a vector cut short': vectorOf(1, 39),
+  'a vector that grew': vectorOf(1, 39, 39, 34, 34),
+  'an unknown code': vectorOf(1, 39, 30, 32),
+  'credit in a parked batch': vectorOf(1, 39, 39, 33),
+  'an empty vector': vectorOf(1),
+  'a vector of another type': otherType((at) => at.vector(1)),
+  'a batch that vanished': gone((at) => at.batch(1)),
+  'a batch that vanished with its vector': gone(
+    (at) => at.batch(1),
+    (at) => at.vector(1),
+  ),
+  'two neighbours that vanished': gone(
+    (at) => at.batch(1),
+    (at) => at.batch(2),
+  ),
+  'a batch of another type': otherType((at) => at.batch(1)),
+  'no range': unsetInBatch(1, 'r'),
+  'a range of text': setInBatch(1, 'r', '__proto__'),
+  'a range backwards': setInBatch(1, 'r', '4097,4096,3'),
+  'a range of nobody': setInBatch(1, 'r', '4096,4096,0'),
+  'a range of too many': setInBatch(1, 'r', '4096,4096,4'),
+  'a range without end': setInBatch(1, 'r', '0,4294967295,3'),
+  'no fence': unsetInBatch(1, 'f'),
+  'a fence of text': setInBatch(1, 'f', 'constructor'),
+  'a negative fence': setInBatch(1, 'f', '-1'),
+  'no owner': unsetInBatch(1, 'o'),
+  'no state': unsetInBatch(1, 'st'),
+  'an unknown state': setInBatch(1, 'st', 'closing'),
+  'takeovers of text': setInBatch(1, 'k', 'NaN'),
+  'a due time of text': setInBatch(1, 'd', 'tomorrow'),
+  'a batch that is said to be closed': setInBatch(1, 'z', '1'),
+  'a closed batch that is said to be live': ({ redis, live }) => redis.sadd(live, '0'),
+  'no frozen audience': gone((at) => at.targets),
+  'an audience of another type': otherType((at) => at.targets),
+  'an audience cut short': ({ redis, targets }) => redis.set(targets, Buffer.from([255])),
+  'one recipient more': ({ redis, targets }) => redis.setbit(targets, APART + 500, 1),
+  'no live batches': gone((at) => at.live),
+  'live batches of another type': otherType((at) => at.live),
+  'a live batch that is no number': ({ redis, live }) => redis.sadd(live, '__proto__'),
+  'an unknown state of the campaign': set('state', 'flying'),
+  'no state of the campaign': unset('state'),
+  'no definition': unset('def'),
+  'a definition of text': set('def', '{'),
+  'another definition': set('def', '{"__proto__":{"polluted":1}}'),
+  'no size': unset('size'),
+  'a size of text': set('size', 'many'),
+  'a size that is too small': set('size', '5'),
+  'a negative size': set('size', '-9'),
+  'planned of text': set('planned', '4x'),
+  'planned too many': set('planned', '6'),
+  'planned too few': set('planned', '3'),
+  'closed of text': set('closed', 'all'),
+  'closed too many': set('closed', '3'),
+  'a negative total': set('n:accepted', '-1'),
+  'a total of text': set('n:accepted', 'lots'),
+  'a total that is too large': set('n:failed', '20'),
+  'a total that was lost': unset('n:accepted'),
+  'no end': unset('expires'),
+  'an end of text': set('expires', 'never'),
+  'a version of text': set('v', 'one'),
+  'half of the campaign gone': unset('def', 'state', 'size', 'planned', 'type', 'topic', 'id', 'created', 'n:accepted'),
+  'the campaign of another type': otherType((at) => at.campaign),
+  'no campaign at all': gone((at) => at.campaign),
+  'little left but the vectors': gone(
+    (at) => at.campaign,
+    (at) => at.targets,
+    (at) => at.live,
+    (at) => at.batch(0),
+    (at) => at.batch(1),
+    (at) => at.batch(2),
+  ),
+}
+
+/** Nothing depends on these: the campaign completes. */
+const harmless: Record<string, Damage> = {
+  'another owner': setInBatch(1, 'o', 'somebody'),
+  'no number of the last checkpoint': unsetInBatch(1, 'q'),
+  'no takeovers': unsetInBatch(1, 'k', 'g', 'x'),
+  'no due time': unsetInBatch(1, 'd'),
+  'a pace of text': set('rate', 'fast'),
+  'a window of text': unset('windowAt'),
+  'no seal': unset('sealed'),
+}
+
+/** The audience itself is gone or was written into: its recipients count, but not all of them can be named. */
+const nameless = new Set([
+  'no frozen audience',
+  'an audience of another type',
+  'an audience cut short',
+  'little left but the vectors',
+])
+
+const cases = [...Object.entries(damages), ...Object.entries(harmless)]
+const tagOf = (nth: number): string => `case-${nth}`
+
+let stack: TestStack
+let redis: RedisConnection
+let store: CampaignStore
+let keys: Keys
+
+beforeAll(async () => {
+  stack = await startTestStack()
+  redis = connectRedis(stack.redisUrl, { role: 'worker' })
+  keys = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
+  store = new CampaignStore(redis, keys)
+})
+afterAll(async () => {
+  await closeRedis(redis)
+  await stack[Symbol.asyncDispose]()
+})
+
+const placeOf = (id: CampaignId): Place => ({
+  redis,
+  campaign: keys.campaign(app, id),
+  batch: (seq) => keys.batch(app, id, seq),
+  vector: (seq) => keys.vector(app, id, seq),
+  targets: keys.targets(app, id),
+  live: keys.live(app, id),
+})
+
+/** A campaign for each case, all of them in the middle; no worker runs yet. */
+const startAll = async (): Promise<CampaignId[]> => {
+  await stack.api.putApp(app, {
+    credentials: { kind: 'store', packageSid, clientSecret: 'test-secret' },
+    ratePerSecond: 50_000,
+    allowFasterThanGuideline: { reason: 'test' },
+  })
+  for (let seq = 0; seq < BATCHES; seq += 1) {
+    if (seq > 0) await redis.set(keys.next(app), seq * APART)
+    const lines = cases.flatMap((_, nth) =>
+      upTo(IN_BATCH).map((at) => {
+        const line = { ...importLine(app, nth * AUDIENCE + seq * IN_BATCH + at, 'ok'), tags: [tagOf(nth)] }
+        return `${JSON.stringify(line)}\n`
+      }),
+    )
+    await stack.api.importChannels(app, Readable.from(lines, { objectMode: false }), { type: 'ndjson' })
+  }
+  return Promise.all(upTo(cases.length).map((nth) => startOne(nth)))
+}
+
+const startOne = async (nth: number): Promise<CampaignId> => {
+  const audience = { tags: tagOf(nth) }
+  const created = await stack.api.createCampaign(app, { ...tile, audience, update: 'personalized', topic: tagOf(nth) })
+  const id = created.id as CampaignId
+  await store.launch(app, id)
+  const draft = keys.temporary(app, id)
+  const pages = upTo(BATCHES).map((seq) => Math.floor((seq * APART + nth * IN_BATCH) / 512))
+  for (let seq = 0; seq < BATCHES; seq += 1)
+    for (const at of upTo(IN_BATCH)) await redis.setbit(draft, seq * APART + nth * IN_BATCH + at, 1)
+  await store.frozen(app, id, draft, { size: AUDIENCE })
+  const ledger = new Ledger(redis, keys)
+  await ledger.plan(
+    { app, campaign: id },
+    {
+      cursor: 0,
+      nextCursor: 1 + Math.max(...pages),
+      ends: true,
+      batches: pages.map((page) => ({ fromPage: page, toPage: page, recipients: IN_BATCH })),
+    },
+  )
+  const closed = [code.accepted, code.accepted, code.accepted].map((value) => byteOf(value, 1))
+  await takeInHand(ledger, id, 0, { vector: Uint8Array.from(closed), changed: [0, 1, 2], end: 'close' })
+  const parked = [byteOf(code.accepted, 1), byteOf(code.accepted, 1), byteOf(code.retry1, 1)]
+  const end = { parkUntilMs: 0, clearStamps: false }
+  await takeInHand(ledger, id, 1, { vector: Uint8Array.from(parked), changed: [0, 1], end })
+  await takeInHand(ledger, id, 2)
+  return id
+}
+
+const terms: BatchTerms = {
+  window: 256,
+  delivery: 'at-least-once',
+  type: 'tile',
+  guardSeconds: 0,
+  maxAttempts: 5,
+  wantsVariables: false,
+  wantsLocales: false,
+}
+
+/** As a worker does: open a batch and tell what came of it, or die with it in hand. */
+const takeInHand = async (
+  ledger: Ledger,
+  campaign: CampaignId,
+  seq: number,
+  change?: Pick<Checkpoint, 'vector' | 'changed' | 'end'>,
+): Promise<void> => {
+  const ref = { app, campaign, seq }
+  const owner = `owner-${seq}`
+  const opened = await ledger.open(ref, owner, terms)
+  if (opened.kind !== 'open') throw new Error(`batch ${seq} of ${campaign} is ${opened.kind}`)
+  if (change === undefined) return
+  const told = { number: 1, dead: [], gates: [], samples: [], ...change }
+  const answer = await ledger.checkpoint(ref, owner, opened, terms, told)
+  if (answer.kind !== 'ok') throw new Error(`the checkpoint of batch ${seq} was ${answer.kind}`)
+}
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, at) => at)
+
+interface PostsOfToken {
+  readonly token: string
+  readonly posts: number
+  readonly accepted: number
+}
+
+const postsByToken = async (): Promise<Map<string, PostsOfToken>> => {
+  const answer = await request(`${stack.simulator.control}/v1/posts`)
+  const lines = (await answer.body.text()).split('\n').filter((line) => line !== '')
+  return new Map(lines.map((line) => JSON.parse(line) as PostsOfToken).map((posts) => [posts.token, posts]))
+}
+
+/** While its campaign is gone the API knows of none, and of one that is something else it cannot tell. */
+const ended = (id: CampaignId): Promise<Campaign> =>
+  until(`campaign ${id} to end`, async () => {
+    const campaign = await stack.api.campaign(id).catch(() => undefined)
+    if (campaign !== undefined) sumsUp(campaign)
+    return campaign?.finishedAt === undefined ? undefined : campaign
+  })
+
+/** What is not as it has to be about the end of a campaign. */
+const faultOf = async (name: string, id: CampaignId): Promise<unknown> => {
+  try {
+    const { state, reason, totals, audienceSize } = await ended(id)
+    const results = await Array.fromAsync(stack.api.results(id))
+    const counted = countOf(results.map((result) => result.class))
+    const isHalted = state === 'halted' && reason === 'ledger-damaged'
+    const isRight = name in harmless ? state === 'completed' : isHalted
+    const agrees = nameless.has(name) || sameCounts(counted, countOfTotals(totals))
+    if (isRight && agrees && totals.pending === 0 && audienceSize === AUDIENCE) return undefined
+    return { name, state, reason, audienceSize, totals: some(totals), counted }
+  } catch (error) {
+    return { name, error: String(error) }
+  }
+}
+
+test('whatever is damaged, a campaign ends with totals that sum up, and nobody is posted to again', async () => {
+  const ids = await startAll()
+  for (const [nth, id] of ids.entries()) await cases[nth]?.[1](placeOf(id))
+  const worker = await stack.startWorker({ WNS_FANOUT_LOCK_MS: '2000' })
+  const wrong = await Promise.all(ids.map((id, nth) => faultOf(cases[nth]?.[0] ?? '', id)))
+  expect(wrong.filter((fault) => fault !== undefined)).toEqual([])
+  const posts = await postsByToken()
+  expect([...posts.values()].filter((one) => one.posts > 1)).toEqual([])
+  // The five who were settled when the damage was done.
+  const settled = cases.flatMap((_, nth) => [0, 1, 2, 3, 4].map((at) => `ok.any.${app}-${nth * AUDIENCE + at}`))
+  expect(settled.filter((token) => posts.has(token))).toEqual([])
+  const metrics = await (await request(`${worker.ops}/metrics`)).body.text()
+  expect(metric(metrics, 'wns_fanout_ledger_damaged_total', `app="${app}"`)).toBe(Object.keys(damages).length)
+})
+
+/** The order of both is that of the classes. */
+const sameCounts = (left: unknown, right: unknown): boolean => JSON.stringify(left) === JSON.stringify(right)
+
+const countOf = (names: readonly string[]): Partial<Totals> =>
+  some(Object.fromEntries(classes.map((name) => [name, names.filter((one) => one === name).length])) as Totals)
+
+const countOfTotals = (totals: Totals): Partial<Totals> =>
+  some(Object.fromEntries(classes.map((name) => [name, totals[name]])) as Totals)
