@@ -62,13 +62,14 @@ async function agree({ interrupted }: Context): Promise<void> {
   if (!process.stdin.isTTY || !process.stderr.isTTY)
     throw new Failure('not-confirmed', 'nobody can be asked here, so nothing was changed; add --yes to accept the loss')
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    const answer = await terminal.question('Accept the loss? Type "yes": ', { signal: interrupted })
-    if (answer.trim() === 'yes') return
-  } catch (error) {
-    if (!interrupted.aborted) throw error
-  } finally {
-    terminal.close()
-  }
-  throw new Failure('not-confirmed', 'nothing was changed')
+  // Ctrl-C and Ctrl-D end the question too.
+  const closed = new AbortController()
+  terminal.once('close', () => closed.abort())
+  const signal = AbortSignal.any([interrupted, closed.signal])
+  const answer = await terminal.question('Accept the loss? Type "yes": ', { signal }).catch((error: unknown) => {
+    if (error instanceof Error && error.name === 'AbortError') return ''
+    throw error
+  })
+  terminal.close()
+  if (answer.trim() !== 'yes') throw new Failure('not-confirmed', 'nothing was changed')
 }
