@@ -9,6 +9,7 @@ import type { RedisConnection } from './redis.ts'
 import { loadScript } from './scripts.ts'
 
 const takeLease = loadScript('token-take-lease')
+const renewLease = loadScript('token-renew-lease')
 const endLease = loadScript('token-end-lease')
 const rejectScript = loadScript('token-reject')
 
@@ -23,7 +24,7 @@ export type TokenAnswer =
       readonly retryAfterMs?: number | undefined
     }
 
-/** Asks the token service; ends when `signal` is aborted (a little before the lease is over). */
+/** Asks the token service; ends when `signal` is aborted: it took too long, or the lease was lost. */
 export type TokenRequest = (app: AppId, signal: AbortSignal) => Promise<TokenAnswer>
 
 export interface TokenHandle {
@@ -60,8 +61,10 @@ export interface TokenPoolOptions {
   readonly onRequest?: (app: AppId, result: 'ok' | 'refused' | 'failed') => void
   /** Gets failures of refreshes that nobody waits for. */
   readonly onError?: (error: unknown) => void
-  /** How long one process may take to fetch a token. Default 15 s. */
+  /** How long nobody else asks after a process that fetches has died; renewed while it lives. Default 4 s. */
   readonly leaseMs?: number
+  /** How long one request to the token service may take. Default 13.5 s. */
+  readonly requestMs?: number
   /** How long `get` waits for a token at the most. Default 30 s. */
   readonly waitMs?: number
   /** Between two requests while the token service refuses or rejects. Default a minute. */
@@ -97,6 +100,8 @@ const AHEAD_AT_MOST_MS = 300_000
 const AHEAD_SHARE = 0.2
 const FIRST_RETRY_MS = 1000
 const POLL_MS = 100
+/** A lease is renewed so often before it would be over. */
+const RENEWALS = 4
 
 /**
  * One token per app, shared by all processes through Redis, where it lies sealed.
@@ -112,6 +117,7 @@ export class TokenPool {
   readonly #request: TokenRequest
   readonly #options: TokenPoolOptions
   readonly #leaseMs: number
+  readonly #requestMs: number
   readonly #waitMs: number
   readonly #refusedMs: number
   readonly #entries = new Map<AppId, Entry>()
@@ -128,7 +134,8 @@ export class TokenPool {
     this.#keyring = keyring
     this.#request = request
     this.#options = options
-    this.#leaseMs = options.leaseMs ?? 15_000
+    this.#leaseMs = options.leaseMs ?? 4000
+    this.#requestMs = options.requestMs ?? 13_500
     this.#waitMs = options.waitMs ?? 30_000
     this.#refusedMs = options.refusedMs ?? 60_000
   }
@@ -228,7 +235,8 @@ export class TokenPool {
   /** Ask the token service under our lease. Undefined when the lease was lost meanwhile: look again. */
   async #fetch(app: AppId, entry: Entry, nonce: string): Promise<Held | undefined> {
     const askedAt = performance.now()
-    const answer = await this.#ask(app)
+    const answer = await this.#ask(app, nonce)
+    if (answer === undefined) return undefined
     this.#options.onRequest?.(app, answer.ok ? 'ok' : answer.permanent ? 'refused' : 'failed')
     if (!answer.ok) {
       const { permanent, code, explanation } = answer
@@ -252,18 +260,52 @@ export class TokenPool {
     return holdToken(content, sealed, askedAt + lifeMs)
   }
 
-  async #ask(app: AppId): Promise<TokenAnswer> {
-    // Whoever asks must be done before its lease is over, and nobody else may have begun.
-    const signal = AbortSignal.timeout(this.#leaseMs * 0.9)
+  /** Undefined when the lease was lost, so that somebody else may be asking too. */
+  async #ask(app: AppId, nonce: string): Promise<TokenAnswer | undefined> {
+    const tooLong = AbortSignal.timeout(this.#requestMs)
+    const lease = this.#holdLease(app, nonce)
+    const signal = AbortSignal.any([tooLong, lease.lost])
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
     })
     try {
       return await Promise.race([this.#request(app, signal), aborted])
     } catch (error) {
+      if (lease.lost.aborted) return undefined
       this.#options.onError?.(error)
       return { ok: false, ...(signal.aborted ? tookTooLong : failed) }
+    } finally {
+      lease.stop()
     }
+  }
+
+  /**
+   * Renews the lease until it is stopped. It is lost when Redis says that it is another's, after this process was frozen,
+   * and when Redis has not been reached for as long as it lasts.
+   */
+  #holdLease(app: AppId, nonce: string): { readonly lost: AbortSignal; stop(): void } {
+    const lost = new AbortController()
+    let renewedAt = performance.now()
+    let renewing = false
+    const renew = async (): Promise<void> => {
+      const sentAt = performance.now()
+      try {
+        const isOurs = await renewLease.run(this.#redis, [this.#keys.tokenLease(app)], [nonce, this.#leaseMs])
+        if (isOurs === 1) renewedAt = sentAt
+        else lost.abort()
+      } catch (error) {
+        this.#options.onError?.(error)
+      }
+    }
+    const timer = setInterval(() => {
+      if (performance.now() - renewedAt > this.#leaseMs) lost.abort()
+      if (renewing || lost.signal.aborted) return
+      renewing = true
+      void renew().finally(() => {
+        renewing = false
+      })
+    }, this.#leaseMs / RENEWALS)
+    return { lost: lost.signal, stop: () => clearInterval(timer) }
   }
 
   #unseal(app: AppId, sealed: string, livesMs: number): Held | undefined {

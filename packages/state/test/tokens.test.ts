@@ -243,7 +243,7 @@ describe('a refusal', () => {
 
   test('a request that throws or stalls is a failure without its reason, and the lease ends', async () => {
     const errors: unknown[] = []
-    const { service, pool } = start({ leaseMs: 300, refusedMs: 50, onError: (error) => errors.push(error) })
+    const { service, pool } = start({ requestMs: 300, refusedMs: 50, onError: (error) => errors.push(error) })
     service.next = () => Promise.reject(new Error('canary in a cause'))
     const thrown = await failureOf(pool().get(NEWS))
     expect(thrown).toMatchObject({ code: 'token-request-failed', permanent: false })
@@ -263,6 +263,35 @@ test('a process that dies while it fetches holds the others up no longer than it
   expect((await pool().get(NEWS)).token).toBe('token-1')
   expect(performance.now() - startedAt).toBeGreaterThan(400)
   expect(service.requests).toBe(1)
+})
+
+test('a process that takes longer than its lease keeps it, and nobody else asks', async () => {
+  const { service, pool } = start({ leaseMs: 800 })
+  const { promise, resolve: answer } = Promise.withResolvers<TokenAnswer>()
+  service.next = () => promise
+  const first = pool().get(NEWS)
+  const others = Array.from({ length: 5 }, () => pool().get(NEWS))
+  const startedAt = performance.now()
+  await until(() => performance.now() - startedAt > 1700)
+  expect(service.requests).toBe(1)
+  answer({ ok: true, token: new Secret('slow'), expiresInSeconds: 3600 })
+  expect((await Promise.all([first, ...others])).map(({ token }) => token)).toEqual(
+    others.map(() => 'slow').concat('slow'),
+  )
+  expect(service.requests).toBe(1)
+})
+
+test('a process whose lease was lost gives its request up and takes what another one gets', async () => {
+  const { service, pool, redis, keys } = start({ leaseMs: 400 })
+  service.next = () => new Promise(() => {})
+  const frozen = pool().get(NEWS)
+  await until(() => service.requests === 1)
+  await redis.set(keys.tokenLease(NEWS), 'of-another', 'PX', 5000)
+  service.next = undefined
+  await redis.del(keys.tokenLease(NEWS))
+  expect((await pool().get(NEWS)).token).toBe('token-2')
+  expect((await frozen).token).toBe('token-2')
+  expect(service.requests).toBe(2)
 })
 
 test('a late answer does not replace a newer token', async () => {
