@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { request } from 'undici'
+import type { RedisConnection } from '@wns-fanout/state'
 import { closeRedis, connectRedis, Keys } from '@wns-fanout/state'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
@@ -91,6 +92,26 @@ test('what a worker left in the middle when it was told to stop comes before wha
   }
 })
 
+/** As if these batches had been planned and never opened, which a Redis that lost power may say. */
+const forget = async (
+  redis: RedisConnection,
+  keys: Keys,
+  app: string,
+  id: string,
+  seqs: readonly number[],
+): Promise<void> => {
+  for (const seq of seqs) {
+    const batch = keys.batch(app, id, seq)
+    const range = (await redis.hget(batch, 'r')) ?? ''
+    await redis
+      .multi()
+      .del(batch, `${batch}:v`, keys.stamp(app, 'toast', 0), keys.stamp(app, 'toast', 1))
+      .hset(batch, 'r', range)
+      .sadd(keys.live(app, id), seq)
+      .exec()
+  }
+}
+
 test('a worker whose open Redis has forgotten hands over what it knows, and nobody gets a toast twice', async () => {
   const worker = await stack.startWorker()
   const redis = connectRedis(stack.redisUrl, { role: 'worker' })
@@ -106,18 +127,39 @@ test('a worker whose open Redis has forgotten hands over what it knows, and nobo
     await until('the first credit to be posted', async () =>
       (await simulatorStats(stack)).posts >= 32 ? true : undefined,
     )
-    const batch = keys.batch('rolled', id, 0)
-    const range = (await redis.hget(batch, 'r')) ?? ''
-    await redis
-      .multi()
-      .del(batch, `${batch}:v`, keys.stamp('rolled', 'toast', 0))
-      .hset(batch, 'r', range)
-      .exec()
+    await forget(redis, keys, 'rolled', id, [0])
     expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 40 })
     expect(await simulatorStats(stack)).toMatchObject({ posts: 40, duplicates: 0 })
     const { body } = await request(`${worker.ops}/metrics`)
     expect(await body.text()).toMatch(/wns_fanout_redis_rollbacks_total [1-9]/)
     expect(await readFile(worker.logFile, 'utf8')).toContain('handed over what Redis had forgotten of a batch')
+  } finally {
+    await closeRedis(redis)
+    await worker.stop()
+  }
+})
+
+test('a batch that was finished and forgotten is settled again by the worker that finished it', async () => {
+  const worker = await stack.startWorker()
+  const redis = connectRedis(stack.redisUrl, { role: 'worker' })
+  const keys = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
+  try {
+    await registerApp(stack, 'finished', times(600))
+    await registerApp(stack, 'slow', times(10, 'slow-3500'))
+    await stack.control('POST', '/v1/reset')
+    const toast = { notification: { type: 'toast', content: { title: 'Once' } }, audience: { all: true } } as const
+    const slow = await stack.api.createCampaign('slow', toast)
+    await until('its posts', async () => ((await simulatorStats(stack)).posts >= 10 ? true : undefined))
+    const { id } = await stack.api.createCampaign('finished', toast)
+    expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 600 })
+    // Both are forgotten: of the one that is finished nobody has anything in hand.
+    await forget(redis, keys, 'finished', id, [0, 1])
+    await forget(redis, keys, 'slow', slow.id, [0])
+    await redis.hdel(keys.campaign('finished', id), 'finished', 'n:accepted', 'answers', 'posts')
+    await redis.hset(keys.campaign('finished', id), 'state', 'sending', 'closed', 0)
+    expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 600 })
+    expect(some((await finished(stack, slow.id)).totals)).toEqual({ accepted: 10 })
+    expect(await simulatorStats(stack)).toMatchObject({ posts: 610, duplicates: 0 })
   } finally {
     await closeRedis(redis)
     await worker.stop()

@@ -25,6 +25,8 @@ import type { Lanes } from './lane-shares.ts'
 import { LaneShares } from './lane-shares.ts'
 import type { CrashPoints } from './crash-points.ts'
 import { haltDamaged } from './damage.ts'
+import type { LastWords } from './last-words.ts'
+import { LastWordsKept } from './last-words.ts'
 import { launch } from './launch.ts'
 import { WAKE_AT, plan } from './plan.ts'
 import { PreparedCampaigns } from './prepared-campaign.ts'
@@ -69,6 +71,7 @@ const CHECKPOINT_TRIES = 5
 const PLANNED_AGAIN_MS = 10_000
 /** A campaign of another version is looked at again so late: a newer worker may have to carry it on for hours. */
 const OTHER_VERSION_MS = 30_000
+const REMINDED_AT_ONCE = 16
 
 interface AppRunner {
   readonly worker: Worker<SendJob>
@@ -93,6 +96,7 @@ export class FanoutWorker {
   readonly #hosts = new HostBreakers()
   readonly #asked = new Map<string, string>()
   readonly #runs = new Set<BatchRun>()
+  readonly #lastWords = new LastWordsKept()
   /** Of the data set that this worker has begun on. */
   #epoch: string | undefined
   #dataProblem: string | undefined
@@ -334,12 +338,21 @@ export class FanoutWorker {
         gate: runner.gate,
         permits: this.#deps.permits(app),
         token: this.#deps.token(app),
-        checkpoint: (change) =>
-          this.#again(`checkpoint ${change.number}`, () => ledger.checkpoint(ref, owner, opened, terms, change)),
+        checkpoint: async (change) => {
+          const send = () => ledger.checkpoint(ref, owner, opened, terms, change)
+          const answer = await this.#again(`checkpoint ${change.number}`, send)
+          if (change.end !== undefined && answer.kind === 'ok') {
+            const { fence, ordinals } = opened
+            const { type: notification } = campaign.message
+            const words = { ref, owner, opened: { fence, ordinals }, terms, notification, change }
+            this.#lastWords.keep(words, performance.now())
+          }
+          return answer
+        },
         bequeath: (vector) => this.#bequeath(() => ledger.bequeath(ref, owner, opened.fence, terms, vector)),
         emit: (event) => {
           emit(event)
-          if (event.type === 'ledger.rolled-back') this.#checkOthers(run)
+          if (event.type === 'ledger.rolled-back') this.#remind(run)
         },
         leaseMs: this.#deps.lockMs * 0.75,
         dice: Math.random,
@@ -382,9 +395,30 @@ export class FanoutWorker {
     }
   }
 
-  /** What Redis has forgotten of one batch it has likely forgotten of the others too: they learn it now. */
-  #checkOthers(noticedBy: BatchRun): void {
+  /** What Redis has forgotten of one batch it has likely forgotten of others too: those in hand, and those let go lately. */
+  #remind(noticedBy: BatchRun): void {
     for (const run of this.#runs) if (run !== noticedBy) run.check()
+    const said = this.#lastWords.take(performance.now())
+    if (said.length === 0) return
+    this.#inBackground(
+      'last words',
+      forEachLimited(said, REMINDED_AT_ONCE, (words) => this.#sayAgain(words)),
+    )
+  }
+
+  /** Changes nothing where it was not forgotten. */
+  async #sayAgain({ ref, owner, opened, terms, notification, change }: LastWords): Promise<void> {
+    const { ledger, emit, queues } = this.#deps
+    const heard = await this.#again('last words', () => ledger.checkpoint(ref, owner, opened, terms, change))
+    if (heard.kind === 'closed' || (!heard.rolledBack && (heard.kind === 'fenced' || heard.settled.length === 0)))
+      return
+    const answer =
+      heard.kind === 'ok'
+        ? heard
+        : await this.#bequeath(() => ledger.bequeath(ref, owner, opened.fence, terms, change.vector))
+    const settled = answer.kind === 'ok' ? answer.settled : []
+    emit({ type: 'batch.bequeathed', ...ref, notification, settled })
+    await queues.ask('reconcile', { app: ref.app, campaign: ref.campaign })
   }
 
   async #told(app: AppId, campaign: SendJob['campaign'], seq: number, end: BatchEnd): Promise<void> {
@@ -520,3 +554,12 @@ const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
     const timer = setTimeout(end, ms)
     signal?.addEventListener('abort', end, { once: true })
   })
+
+const forEachLimited = async <T>(
+  items: readonly T[],
+  atOnce: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> => {
+  const limit = pLimit(atOnce)
+  await Promise.all(items.map((item) => limit(work, item)))
+}

@@ -212,7 +212,7 @@ export class Ledger {
   async checkpoint(
     batch: BatchRef,
     owner: string,
-    opened: OpenBatch,
+    opened: Pick<OpenBatch, 'fence' | 'ordinals'>,
     terms: BatchTerms,
     change: Checkpoint,
   ): Promise<CheckpointAnswer> {

@@ -37,7 +37,7 @@ const yes = (opened: OpenBatch): CheckpointAnswer => ({
 
 // oxlint-disable-next-line typescript/unbound-method -- it is called on the ledger whose method it is.
 const tellRedis = Ledger.prototype.checkpoint
-Ledger.prototype.checkpoint = function checkpoint(batch, owner, opened, terms, change) {
+Ledger.prototype.checkpoint = function checkpoint(batch, owner, opened: OpenBatch, terms, change) {
   const all = together(untold.get(opened), change)
   if (change.end !== undefined) return tellRedis.call(this, batch, owner, opened, terms, all)
   untold.set(opened, all)
