@@ -184,10 +184,12 @@ export class Ledger {
       return { kind: 'refused', why: 'an end with credit' }
     this.#write(batch, call)
     batch.number = call.number
-    if (call.end === 'close') {
-      if (this.state === 'cancelled' || this.state === 'expired') this.#settleRest(batch)
+    const hasEnded = this.state === 'cancelled' || this.state === 'expired'
+    if (call.end === 'close' && (hasEnded || batch.vector.every(isSettled))) {
+      if (hasEnded) this.#settleRest(batch)
       this.#close(batch)
-    } else if (call.end === 'park') {
+    } else if (call.end !== 'none') {
+      // An owner may still believe in an end of the campaign that Redis has forgotten.
       batch.state = 'parked'
     } else if (this.state === 'sending') {
       this.#credit(batch)
