@@ -143,11 +143,18 @@ export class Recipients {
     return pending
   }
 
-  /** Takes those out of the line who were settled while they waited for their turn. */
+  /**
+   * Takes those out of the line who were settled while they waited for their turn. Some may have had credit, where Redis
+   * forgot that it granted it: those behind them do not get it.
+   */
   #passSettled(): void {
-    const waits = (position: number, at: number): boolean =>
-      at < this.#started || !isSettled(codeOf(this.#byte(position)))
-    this.#todo = this.#todo.filter(waits)
+    const waits = (position: number): boolean => !isSettled(codeOf(this.#byte(position)))
+    const past = this.#todo.subarray(0, this.#started)
+    const credited = this.#todo.subarray(this.#started, this.#credited).filter(waits)
+    const others = this.#todo.subarray(this.#credited).filter(waits)
+    this.#todo = Int32Array.of(...past, ...credited, ...others)
+    this.#credited = past.length + credited.length
+    this.#again.splice(0, this.#again.length, ...this.#again.filter(waits))
   }
 
   #creditIn(vector: Uint8Array, credit: number): void {

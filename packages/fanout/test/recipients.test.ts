@@ -126,3 +126,19 @@ test('nobody is left when the last in line was settled by another owner', () => 
   recipients.grant(1, [{ position: 1, byte: byteOf(code.accepted, 1) }])
   expect(recipients).toMatchObject({ areLeft: false, lackCredit: false, next: -1 })
 })
+
+test('credit of whoever was settled by another owner passes to nobody', () => {
+  const recipients = recipientsOf(fresh(5), 3)
+  recipients.pass()
+  recipients.repeat(0, 1)
+  recipients.grant(3, [
+    { position: 0, byte: byteOf(code.accepted, 1) },
+    { position: 1, byte: byteOf(code.accepted, 1) },
+  ])
+  const turns: number[] = []
+  for (; recipients.next >= 0; recipients.pass()) turns.push(recipients.next)
+  expect(turns).toEqual([2])
+  expect(recipients).toMatchObject({ lackCredit: true, areLeft: true })
+  recipients.grant(recipients.creditWanted(3, 1), [])
+  expect(recipients.next).toBe(3)
+})
