@@ -241,9 +241,10 @@ export class Campaigns {
   /** The id of the campaign that a key means: a key means another one after a day. */
   async #idFor(app: AppId, idempotencyKey: string, request: CampaignRequest): Promise<CampaignId> {
     const id = campaignIdOf(app, idempotencyKey)
-    const known = await this.#deps.campaigns.get(app, id)
+    const known = await this.#record(app, id)
     if (known === null) return id
     if (known.redisNowMs - known.createdAtMs >= DAY_MS) return newCampaignId()
+    if (known.definitionLost === true) return id
     if (!isDeepStrictEqual(known.definition.request, JSON.parse(JSON.stringify(request)))) throw keyOfAnother()
     return id
   }

@@ -39,9 +39,11 @@ if not c[1] then return { 'fenced', 0 } end
 if not b[1] then return wrong_absence(campaign, seq, key) or { 'fenced', 1 } end
 if b[3] and not b[2] and not b[6] then return wrong_field(where, 'owner', b[2]) end
 if b[2] and not b[3] then return wrong_field(where, 'fence', b[3]) end
-wrong = wrong_numbers(where, { 'fence', b[3], 'checkpoint', b[4], 'stamp', b[5], 'losses', b[8], 'settled', b[9] }) or
-  wrong_numbers('the campaign', { 'n:dead', c[4], 'answers', c[5], 'interval', c[8] })
-if wrong then return wrong end
+if not (is_count(b[3]) and is_count(b[4]) and is_count(b[5]) and is_count(b[8]) and is_count(b[9]) and
+  is_count(c[4]) and is_count(c[5]) and is_count(c[8])) then
+  return wrong_numbers(where, { 'fence', b[3], 'checkpoint', b[4], 'stamp', b[5], 'losses', b[8], 'settled', b[9] }) or
+    wrong_numbers('the campaign', { 'n:dead', c[4], 'answers', c[5], 'interval', c[8] })
+end
 if b[2] ~= owner or b[3] ~= fence then
   if b[6] then return { 'closed' } end
   -- A fence only grows, and each of its numbers is given once: to find ours gone is to find Redis back in time.
@@ -100,12 +102,12 @@ for first = 1, n, STRETCH do
       local was, is = old[i], new[i]
       if was ~= is then
         if not CLASS[is % 32] then return redis.error_reply('LEDGER no outcome has the code ' .. is % 32) end
-        if not CLASS[was % 32] then return damaged(where .. ': no outcome has the code ' .. was % 32) end
-        if CLASS[was % 32] == 'pending' then
+        local was_class = CLASS[was % 32]
+        if was_class == 'pending' then
           if CLASS[is % 32] ~= 'pending' then told = told + 1 end
           count = count + 1
           differs[count] = i
-        elseif CLASS[is % 32] == 'pending' or b[10] then
+        elseif was_class and (CLASS[is % 32] == 'pending' or b[10]) then
           new[i], inherited[i] = was, true
           adjusted[#adjusted + 1] = i
           adjusted[#adjusted + 1] = was

@@ -27,7 +27,7 @@ if not code then
 end
 -- What is no number goes; totals are counted again from the vectors, and the rest is for people only.
 local numbers = { 'finished', 'started', 'unknown', 'size', 'planned', 'closed', 'cursor', 'plannedRecipients', 'posts', 'answers',
-  'takeovers', 'interval', 'windowAt', 'windowCount', unpack(TOTALS) }
+  'takeovers', 'interval', 'windowAt', 'windowCount', total_fields() }
 for f, value in ipairs(redis.call('HMGET', campaign, unpack(numbers))) do
   if value and not whole(value, 0, MAX_MS) then redis.call('HDEL', campaign, numbers[f]) end
 end

@@ -6,10 +6,6 @@ local CLASS = {
   'dead', 'rejected', 'rejected', 'rejected', 'rejected', 'rejected', 'failed', 'failed', 'failed', 'failed', 'failed',
   'suppressed', 'suppressed', 'gated', 'unregistered', 'cancelled', 'lapsed', 'in_doubt', 'pending', 'failed'
 }
-local TOTALS = {
-  'n:accepted', 'n:dropped', 'n:dead', 'n:rejected', 'n:failed', 'n:suppressed', 'n:gated', 'n:unregistered', 'n:cancelled',
-  'n:lapsed', 'n:in_doubt'
-}
 local PENDING, CREDITED, RETRY1, ROTATED, FAILED_ROTATED = 0, 1, 2, 28, 29
 local DEAD_FIRST, DEAD_LAST, POISON, IN_DOUBT = 9, 10, 20, 27
 local SUPPRESSED_GUARD, SUPPRESSED_OPT_OUT, GATED, UNREGISTERED, CANCELLED, LAPSED = 21, 22, 23, 24, 25, 26
@@ -43,7 +39,6 @@ end
 -- stop a script half-way nor have anybody posted to again. An error says which field of which batch is what, and shows
 -- numbers only, since a text may be anything.
 local SCHEMA = '1'
-local STATES = { scheduled = true, sending = true, paused = true, completed = true, cancelled = true, expired = true, halted = true }
 local MAX_COUNT, MAX_MS, MAX_PAGE = 2 ^ 32, 2 ^ 47, 2 ^ 23
 -- No batch is cut larger; a range that is would keep Redis busy for seconds.
 local MAX_SPAN, MAX_RECIPIENTS, MAX_WINDOW = 4096, 4096, 256
@@ -67,6 +62,9 @@ local function whole(value, low, high)
   return n
 end
 
+-- Is a field missing, or a number that it may be? For where a list of fields would cost more than to look at them.
+local function is_count(value) return not value or whole(value, 0, MAX_MS) ~= nil end
+
 -- What is wrong with a campaign, as an error to answer with, or nil. One that is gone altogether is not wrong.
 local function wrong_campaign(reply, version, state, expires)
   if reply.err then return wrong_type('the campaign') end
@@ -75,7 +73,7 @@ local function wrong_campaign(reply, version, state, expires)
     if version and not whole(version, 2, MAX_COUNT) then return wrong_field('the campaign', 'v', version) end
     return redis.error_reply('VERSION the schema version of the campaign is ' .. said(version) .. ', this process writes ' .. SCHEMA)
   end
-  if not STATES[state] then return wrong_field('the campaign', 'state', state) end
+  if state ~= 'sending' and not (state and string.find(' scheduled paused completed cancelled expired halted ', ' ' .. state .. ' ', 1, true)) then return wrong_field('the campaign', 'state', state) end
   if not whole(expires, 1, MAX_MS) then return wrong_field('the campaign', 'expires', expires) end
   return nil
 end
@@ -173,10 +171,16 @@ local function add_totals(campaign, totals)
   end
 end
 
+-- The fields of a campaign that count who is settled.
+local function total_fields()
+  return 'n:accepted', 'n:dropped', 'n:dead', 'n:rejected', 'n:failed', 'n:suppressed', 'n:gated', 'n:unregistered',
+    'n:cancelled', 'n:lapsed', 'n:in_doubt'
+end
+
 -- How many recipients the totals say are settled, or nil where one of them is no count.
 local function settled_of(campaign)
   local sum = 0
-  for _, n in ipairs(redis.call('HMGET', campaign, unpack(TOTALS))) do
+  for _, n in ipairs(redis.call('HMGET', campaign, total_fields())) do
     if n and not whole(n, 0, MAX_COUNT) then return nil end
     sum = sum + (tonumber(n) or 0)
   end
@@ -194,15 +198,17 @@ local function finish_if_done(base, campaign, at)
     redis.call('HSET', campaign, 'state', 'completed')
     redis.call('HDEL', campaign, 'reason')
   end
+  -- The key says it too, and cannot be another's.
+  local id = sub(campaign, #base + 3)
   redis.call('HSET', campaign, 'finished', at)
-  redis.call('SADD', base .. 'finished', f[6])
-  redis.call('SREM', base .. 'active', f[6])
+  redis.call('SADD', base .. 'finished', id)
+  redis.call('SREM', base .. 'active', id)
   -- One that ended before its turn came waits for no slot any more.
-  redis.call('ZREM', base .. 'waiting:' .. f[8] .. ':' .. f[9], f[6])
+  redis.call('ZREM', base .. 'waiting:' .. f[8] .. ':' .. f[9], id)
   if f[7] == false or f[7] == '0' then
     local slot = base .. 'topic:' .. f[8] .. ':' .. f[9]
     local holder = redis.call('GET', slot)
-    if holder and sub(holder, 1, #f[6] + 1) == f[6] .. '|' then redis.call('DEL', slot) end
+    if holder and sub(holder, 1, #id + 1) == id .. '|' then redis.call('DEL', slot) end
   end
   return true
 end

@@ -250,7 +250,9 @@ export class CampaignStore {
 
   /** How many batches a damaged campaign has: what it says, where it can be so, or what is found. */
   async batchCount(app: AppId, id: CampaignId, said: number, atMost: number): Promise<number> {
-    const live = (await this.liveBatches(app, id)).filter((seq) => Number.isSafeInteger(seq) && seq < MAX_BATCHES)
+    const live = (await this.liveBatches(app, id)).filter(
+      (seq) => Number.isSafeInteger(seq) && seq >= 0 && seq < (atMost > 0 ? atMost : MAX_BATCHES),
+    )
     let count = Math.max(said <= atMost ? said : 0, ...live.map((seq) => seq + 1))
     for (;;) {
       const keys = Array.from({ length: PROBED_AT_ONCE }, (_, at) => count + at).flatMap((seq) => [
@@ -387,6 +389,7 @@ const recordOf = (
   const needed = (name: string): number => (fields[name] === undefined ? (wrong(name) ?? 0) : number(name))
   const state = fields['state'] as CampaignState
   if (!isState(state)) wrong('state')
+  if (fields['id'] !== id) wrong('id')
   const definition = definitionOf(fields['def'], id)
   if (definition === null) wrong('def')
   const totals = emptyTotals()
