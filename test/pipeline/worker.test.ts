@@ -178,3 +178,32 @@ test('a worker does not wait for a Redis that is away before it stops', async ()
   }
   expect(await readFile(worker.logFile, 'utf8')).toContain('Redis does not answer; others take over')
 })
+
+test('what kills a worker is looked for in one batch at a time, so that nobody else is taken for it', async () => {
+  const redis = connectRedis(stack.redisUrl, { role: 'worker' })
+  const keys = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
+  const dying = await stack.startWorker({ LOG_LEVEL: 'debug', WNS_FANOUT_LOCK_MS: '2000' })
+  try {
+    await registerApp(stack, 'hunted', ['slow-3000', ...times(511), 'slow-3000', ...times(87)])
+    await stack.control('POST', '/v1/reset')
+    await stack.api.pauseApp('hunted')
+    const { id } = await stack.api.createCampaign('hunted', { ...tile, delivery: 'at-least-once' })
+    const batches = [keys.batch('hunted', id, 0), keys.batch('hunted', id, 1)]
+    await until('the plan', async () => ((await redis.exists(...batches)) === 2 ? true : undefined))
+    // Each has lost three owners before, the last one with its first recipient alone under credit.
+    for (const batch of batches) await redis.hset(batch, 'g', 3, 'x', 1)
+    await stack.api.resumeApp('hunted')
+    await until('both batches to be begun or left', async () => {
+      const left = (await readFile(dying.logFile, 'utf8')).split('"reason":"suspected"').length - 1
+      const { posts } = await simulatorStats(stack)
+      return posts > 0 && posts + left >= 2 ? true : undefined
+    })
+    process.kill(dying.pid, 'SIGKILL')
+    const next = await stack.startWorker({ WNS_FANOUT_LOCK_MS: '2000' })
+    expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 599, failed: 1 })
+    await next.stop()
+  } finally {
+    await closeRedis(redis)
+    await dying.stop()
+  }
+})

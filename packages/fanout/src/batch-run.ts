@@ -47,6 +47,8 @@ export interface BatchSpec {
   readonly paceRatePerSecond?: number | undefined
   /** Post one notification to find out whether the app's breaker may close. */
   readonly isProbe?: boolean | undefined
+  /** Give the batch back at once: it is suspected, and so is another one in hand. */
+  readonly isTooMany?: boolean | undefined
 }
 
 export type BatchEnd =
@@ -76,6 +78,7 @@ export type ParkReason =
   | 'in-hand'
   | 'no-token'
   | 'no-replica'
+  | 'suspected'
   | 'held'
 
 const CHECKPOINT_MS = 250
@@ -88,6 +91,8 @@ const LONG_PAUSE_MS = 3000
 const NO_TOKEN_MS = 5000
 /** When it is looked again whether replicas answer. */
 export const NO_REPLICA_MS = 2000
+/** When it is looked again whether another suspected batch is still in hand. */
+const SUSPECTED_MS = 2000
 /** A lane gives a post up before this; what has no answer by then is bequeathed as uncertain. */
 const LAST_ANSWERS_MS = 15_000
 
@@ -177,6 +182,7 @@ export class BatchRun {
         }
         if (signal.aborted) this.#halt('stopping')
         else if (!this.#opened.replicated) this.#rest('no-replica', NO_REPLICA_MS)
+        else if (this.#spec.isTooMany === true) this.#rest('suspected', SUSPECTED_MS)
         this.#pump()
       })
     } finally {

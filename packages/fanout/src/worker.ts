@@ -69,6 +69,8 @@ const CAMPAIGN_CONCURRENCY = 4
 const CHECKPOINT_TRIES = 5
 /** How long a batch that Redis has forgotten may take to be planned again, so that it can be bequeathed to. */
 const PLANNED_AGAIN_MS = 10_000
+/** Who kills its owner does so sooner than this, in general; a suspected batch that takes longer keeps no other one waiting. */
+const SUSPECT_ALONE_MS = 10_000
 /** A campaign of another version is looked at again so late: a newer worker may have to carry it on for hours. */
 const OTHER_VERSION_MS = 30_000
 const REMINDED_AT_ONCE = 16
@@ -96,6 +98,8 @@ export class FanoutWorker {
   readonly #hosts = new HostBreakers()
   readonly #asked = new Map<string, string>()
   readonly #runs = new Set<BatchRun>()
+  /** The suspected batch that was begun last, while it is in hand. */
+  #suspect: { readonly sinceMs: number } | undefined
   readonly #lastWords = new LastWordsKept()
   /** Of the data set that this worker has begun on. */
   #epoch: string | undefined
@@ -331,6 +335,9 @@ export class FanoutWorker {
       settled: opened.settled,
       guardAdmitted: campaign.terms.guardSeconds > 0 ? opened.uris.filter((uri) => uri !== '').length : 0,
     })
+    const suspect = opened.window < terms.window ? { sinceMs: performance.now() } : undefined
+    const isTooMany = suspect !== undefined && this.#hasSuspect
+    if (!isTooMany) this.#suspect = suspect ?? this.#suspect
     const run: BatchRun = new BatchRun(
       {
         lanes: this.#shares.of(app),
@@ -358,15 +365,23 @@ export class FanoutWorker {
         dice: Math.random,
         reached: this.#deps.reached,
       },
-      { ref, terms, message: campaign.message, paceRatePerSecond: campaign.paceRatePerSecond, isProbe },
+      { ref, terms, message: campaign.message, paceRatePerSecond: campaign.paceRatePerSecond, isProbe, isTooMany },
       opened,
     )
     this.#runs.add(run)
-    const end = await run.run(signal).finally(() => this.#runs.delete(run))
+    const end = await run.run(signal).finally(() => {
+      this.#runs.delete(run)
+      if (this.#suspect === suspect) this.#suspect = undefined
+    })
     if (end.kind === 'closed') this.#deps.reached?.('batch-closed')
     if (end.kind === 'parked') this.#deps.reached?.('batch-parked')
     await this.#told(app, ref.campaign, seq, end)
     return end
+  }
+
+  /** The batches of a process lose their owner together: with two suspected ones nobody could tell who it was. */
+  get #hasSuspect(): boolean {
+    return this.#suspect !== undefined && performance.now() - this.#suspect.sinceMs < SUSPECT_ALONE_MS
   }
 
   /** What may be sent again as it is, so that a moment's trouble with Redis does not cost a batch its owner. */
