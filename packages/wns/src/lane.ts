@@ -19,6 +19,8 @@ export interface LaneOwner {
 // meets a delayed acknowledgement.
 const MIN_DOUBT_MS = 60
 const MAX_DOUBT_MS = 1_000
+/** Turns of the event loop, in each of which sockets are read. */
+const DOUBT_TURNS = 3
 
 /**
  * One keep-alive connection to one host that carries one post at a time. Written on the socket itself: for requests and
@@ -178,7 +180,15 @@ export class Lane {
     if (!this.#reader.isReusable) return this.#finish(outcome, durationMs)
     const doubtMs = Math.min(Math.max(2 * this.#typicalMs, MIN_DOUBT_MS), MAX_DOUBT_MS)
     this.#state = 'doubting'
-    this.#doubted = { outcome, durationMs, timer: setTimeout(() => this.#believe(), doubtMs) }
+    const timer = setTimeout(() => this.#listenOn(DOUBT_TURNS, timer), doubtMs)
+    this.#doubted = { outcome, durationMs, timer }
+  }
+
+  /** A process that had no time to listen has heard nothing: what has come meanwhile is read before the silence counts. */
+  #listenOn(turns: number, timer: NodeJS.Timeout): void {
+    if (this.#doubted?.timer !== timer) return
+    if (turns === 0) this.#believe()
+    else setImmediate(() => this.#listenOn(turns - 1, timer))
   }
 
   #believe(): void {
