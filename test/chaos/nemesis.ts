@@ -134,12 +134,12 @@ export class Nemesis {
   /** It dies, or its way to Redis is broken. */
   #withApi(): Promise<void> | undefined {
     const ms = this.#dice.between(200, 2000)
-    const fault = this.#dice.pick([undefined, this.#networkFault()])
+    const fault = this.#dice.pick<'death' | NetworkFault>(['death', this.#networkFault()])
     const { apiProcess } = this.#system
     if (this.#busy.has(apiProcess)) return undefined
     this.#busy.add(apiProcess)
     return (async () => {
-      if (fault === undefined) await apiProcess.kill()
+      if (fault === 'death') await apiProcess.kill()
       else apiProcess.proxy.set(fault)
       await this.#pause(ms)
       await apiProcess.mend()
