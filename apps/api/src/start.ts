@@ -63,6 +63,8 @@ export const startApi = async (options: StartOptions): Promise<{ readonly api: s
   const metrics = createMetrics({ onCollectError: (error) => logger.warn({ err: error }, 'gauges') })
   const data = new DataWatch(new DataSet(redis, keys), {
     async begin() {
+      // A key that went with other data would be taken for one that is here, and not be entered again.
+      deps.apiKeys.forget()
       if (config.WNS_FANOUT_BOOTSTRAP_KEY_FILE !== undefined)
         await ensureKeyFile(deps.apiKeys, config.WNS_FANOUT_BOOTSTRAP_KEY_FILE)
     },

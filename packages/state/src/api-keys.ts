@@ -55,6 +55,11 @@ export class ApiKeys {
     return id === undefined ? null : this.#store(id, key, request)
   }
 
+  /** Remember nothing of any key: what is known of them here may be of data that was lost. */
+  forget(): void {
+    this.#cache.clear()
+  }
+
   /** Whose key this text is; null for anything that is no valid key now. Takes the same time for any of them. */
   async verify(text: string): Promise<ApiKey | null> {
     const [, id = ''] = FORM.exec(text) ?? []
