@@ -127,3 +127,32 @@ test('a lost epoch with all the rest in place costs no campaign anything once it
   expect((await simulatorStats(stack)).duplicates).toBe(0)
   await next.stop()
 })
+
+test('what a worker knows of campaigns that were lost is not told of those that have their names', async () => {
+  const worker = await stack.startWorker()
+  const toast = { ...tile, notification: { type: 'toast', content: { title: 'Once' } } } as const
+  const order = { idempotencyKey: 'told-twice' }
+  await registerApp(stack, 'renamed', times(40))
+  const { id } = await stack.api.createCampaign('renamed', toast, order)
+  await finished(stack, id)
+
+  await redis.flushall()
+  await notReady(worker.ops)
+  expect(await acceptLosses(redis, keys)).toHaveLength(1)
+  for (const ops of [stack.apiOps, worker.ops]) await isReady(ops)
+  await registerApp(stack, 'renamed', [...times(32, 'slow-2000'), ...times(8)])
+  const before = await posts()
+  expect((await stack.api.createCampaign('renamed', toast, order)).id).toBe(id)
+  await firstPosts(before + 31)
+  // Redis goes back to before the first batch was opened.
+  const batch = keys.batch('renamed', id, 0)
+  const range = (await redis.hget(batch, 'r')) ?? ''
+  await redis
+    .multi()
+    .del(batch, `${batch}:v`, keys.stamp('renamed', 'toast', 0))
+    .hset(batch, 'r', range)
+    .exec()
+  expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 40 })
+  expect(await posts()).toBe(before + 40)
+  await worker.stop()
+})

@@ -100,7 +100,7 @@ export class FanoutWorker {
   readonly #runs = new Set<BatchRun>()
   /** The suspected batch that was begun last, while it is in hand. */
   #suspect: { readonly sinceMs: number } | undefined
-  readonly #lastWords = new LastWordsKept()
+  #lastWords = new LastWordsKept()
   /** Of the data set that this worker has begun on. */
   #epoch: string | undefined
   #dataProblem: string | undefined
@@ -209,6 +209,7 @@ export class FanoutWorker {
   #beginAnew(epoch: string): void {
     for (const [app, runner] of this.#runners) this.#letGo(app, runner)
     this.#prepared = new PreparedCampaigns(this.#deps.campaigns)
+    this.#lastWords = new LastWordsKept()
     this.#asked.clear()
     this.#epoch = epoch
   }
