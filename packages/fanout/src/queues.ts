@@ -44,6 +44,7 @@ const everyJob = {
   attempts: 1_000_000,
   // Not exponential: after a long outage of Redis every batch would wait as long again, for no reason.
   backoff: { type: 'fixed', delay: 2000, jitter: 0.5 },
+  // A job is a reference of a hundred bytes; a large one would be a mistake that fills Redis. Bytes.
   sizeLimit: 8192,
 } satisfies JobsOptions
 
@@ -65,14 +66,19 @@ export const batchJob = (
 
 /** Options of every worker, with the lock time that the configuration sets; the rest of the times follow from it. */
 export const workerOptions = (connection: RedisConnection, lockMs: number): WorkerOptions & QueueOptions => ({
-  connection: connection,
+  connection,
+  // How long a worker may be silent before others take its jobs: longer than a Redis that sleeps or fails over, and
+  // about as long as a dead worker's batches wait.
   lockDuration: lockMs,
+  // Two renewals may fail before the lock is gone.
   lockRenewTime: Math.round(lockMs / 3),
+  // A silent worker's job is marked at one look and taken at the next, so two of these come on top of the lock.
   stalledInterval: Math.max(1000, Math.round(lockMs / 4)),
   // A batch whose owners die is never given up by the queue: the ledger finds out who kills them.
   maxStalledCount: 1_000_000_000,
+  // Started by whoever listens for its errors and is ready to send.
   autorun: false,
-  // Nothing reads the finished jobs' numbers from the queue.
+  // Redis is checked before anything starts, in words that say what to set.
   skipVersionCheck: true,
 })
 
