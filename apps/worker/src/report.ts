@@ -14,7 +14,7 @@ const measure = (metrics: Metrics, event: FanoutEvent): void => {
     case 'batch.checkpointed': {
       const app = metrics.appLabel(event.app)
       for (const { class: settled, count } of event.settled)
-        metrics.sends.inc({ app, type: event.notification, class: settled }, count)
+        metrics.sends.inc({ app, type: event.notificationType, class: settled }, count)
       for (const [status, count] of event.responses) metrics.httpResponses.inc({ app, status: String(status) }, count)
       for (const [reason, count] of event.retries) metrics.retries.inc({ app, reason }, count)
       for (const durationMs of event.durationsMs) metrics.sendDuration.observe({ app }, durationMs / 1000)
@@ -26,7 +26,7 @@ const measure = (metrics: Metrics, event: FanoutEvent): void => {
       if (event.takeover) metrics.takeovers.inc({ app })
       if (event.guardAdmitted > 0) metrics.guard.inc({ app, decision: 'admitted' }, event.guardAdmitted)
       for (const { class: settled, count } of event.settled) {
-        metrics.sends.inc({ app, type: event.notification, class: settled }, count)
+        metrics.sends.inc({ app, type: event.notificationType, class: settled }, count)
         if (settled === 'suppressed') metrics.guard.inc({ app, decision: 'suppressed' }, count)
       }
       return
@@ -34,7 +34,7 @@ const measure = (metrics: Metrics, event: FanoutEvent): void => {
     case 'batch.bequeathed': {
       const app = metrics.appLabel(event.app)
       for (const { class: settled, count } of event.settled)
-        metrics.sends.inc({ app, type: event.notification, class: settled }, count)
+        metrics.sends.inc({ app, type: event.notificationType, class: settled }, count)
       return
     }
     case 'batch.fenced':

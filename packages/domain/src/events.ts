@@ -14,7 +14,7 @@ export type FanoutEvent =
       readonly type: 'batch.checkpointed'
       readonly app: AppId
       readonly campaign: CampaignId
-      readonly notification: NotificationType
+      readonly notificationType: NotificationType
       readonly settled: readonly { readonly class: RecipientClass; readonly count: number }[]
       /** Complete answers by HTTP status, and `none` for posts that got none. */
       readonly responses: ReadonlyMap<number | 'none', number>
@@ -28,7 +28,7 @@ export type FanoutEvent =
       readonly app: AppId
       readonly campaign: CampaignId
       readonly seq: number
-      readonly notification: NotificationType
+      readonly notificationType: NotificationType
       readonly takeover: boolean
       readonly uncertain: number
       readonly settled: readonly { readonly class: RecipientClass; readonly count: number }[]
@@ -49,7 +49,7 @@ export type FanoutEvent =
       readonly app: AppId
       readonly campaign: CampaignId
       readonly seq: number
-      readonly notification: NotificationType
+      readonly notificationType: NotificationType
       readonly settled: readonly { readonly class: RecipientClass; readonly count: number }[]
     }
   | { readonly type: 'batch.fenced'; readonly app: AppId; readonly campaign: CampaignId; readonly seq: number }

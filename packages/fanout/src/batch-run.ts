@@ -490,7 +490,7 @@ export class BatchRun {
       type: 'batch.checkpointed',
       app,
       campaign,
-      notification: this.#spec.message.type,
+      notificationType: this.#spec.message.type,
       settled: answer.settled,
       responses: proposal.told.responses,
       retries: proposal.told.retries,
@@ -525,9 +525,9 @@ export class BatchRun {
       .then((answer) => {
         this.#bequeathing = false
         const settled = answer.kind === 'ok' ? answer.settled : []
-        const notification = this.#spec.message.type
+        const notificationType = this.#spec.message.type
         if (isLast || settled.length > 0)
-          this.#deps.emit({ type: 'batch.bequeathed', app, campaign, seq, notification, settled })
+          this.#deps.emit({ type: 'batch.bequeathed', app, campaign, seq, notificationType, settled })
         if (isLast) return this.#finish({ kind: 'fenced', forgotten: true })
         this.#bequeath()
       })

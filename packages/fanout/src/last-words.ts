@@ -7,7 +7,7 @@ export interface LastWords {
   readonly owner: string
   readonly opened: Pick<OpenBatch, 'fence' | 'ordinals'>
   readonly terms: BatchTerms
-  readonly notification: NotificationType
+  readonly notificationType: NotificationType
   readonly change: Checkpoint
 }
 

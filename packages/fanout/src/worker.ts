@@ -330,7 +330,7 @@ export class FanoutWorker {
       app,
       campaign: id,
       seq,
-      notification: campaign.message.type,
+      notificationType: campaign.message.type,
       takeover: opened.takeover,
       uncertain: opened.uncertain,
       settled: opened.settled,
@@ -351,8 +351,8 @@ export class FanoutWorker {
           const answer = await this.#again(`checkpoint ${change.number}`, send)
           if (change.end !== undefined && answer.kind === 'ok') {
             const { fence, ordinals } = opened
-            const { type: notification } = campaign.message
-            const words = { ref, owner, opened: { fence, ordinals }, terms, notification, change }
+            const { type: notificationType } = campaign.message
+            const words = { ref, owner, opened: { fence, ordinals }, terms, notificationType, change }
             this.#lastWords.keep(words, performance.now())
           }
           return answer
@@ -423,7 +423,7 @@ export class FanoutWorker {
   }
 
   /** Changes nothing where it was not forgotten. */
-  async #sayAgain({ ref, owner, opened, terms, notification, change }: LastWords): Promise<void> {
+  async #sayAgain({ ref, owner, opened, terms, notificationType, change }: LastWords): Promise<void> {
     const { ledger, emit, queues } = this.#deps
     const heard = await this.#again('last words', () => ledger.checkpoint(ref, owner, opened, terms, change))
     if (heard.kind === 'closed' || (!heard.rolledBack && (heard.kind === 'fenced' || heard.settled.length === 0)))
@@ -433,7 +433,7 @@ export class FanoutWorker {
         ? heard
         : await this.#bequeath(() => ledger.bequeath(ref, owner, opened.fence, terms, change.vector))
     const settled = answer.kind === 'ok' ? answer.settled : []
-    emit({ type: 'batch.bequeathed', ...ref, notification, settled })
+    emit({ type: 'batch.bequeathed', ...ref, notificationType, settled })
     await queues.ask('reconcile', { app: ref.app, campaign: ref.campaign })
   }
 

@@ -16,7 +16,7 @@ const words = (seq: number): LastWords => ({
     wantsVariables: false,
     wantsLocales: false,
   },
-  notification: 'toast',
+  notificationType: 'toast',
   change: { number: 1, vector: new Uint8Array(0), changed: [], dead: [], gates: [], samples: [], end: 'close' },
 })
 const seqs = (said: readonly LastWords[]): number[] => said.map(({ ref }) => ref.seq)
