@@ -87,6 +87,8 @@ class World {
       if (this.steps === this.#forgetsFrom) goBack = this.ledger.snapshot()
       if (this.steps !== this.#forgetsAt) continue
       goBack?.()
+      // Another process answers from now on: what lay in a socket is gone, unless its sender still waits and sends it again.
+      this.#late.splice(0)
       this.oracle.forgotten()
       // The queue has gone back too, and gives what it had given before to whoever asks first.
       this.#newOwner(0)
