@@ -70,7 +70,7 @@ test('a worker sends nothing while Redis holds other data than before, and goes 
 
 /** The batches that a worker opened, in order, by its log. */
 const openedBy = async ({ logFile }: StackWorker): Promise<number[]> =>
-  [...(await readFile(logFile, 'utf8')).matchAll(/"seq":(\d+),"notification"/g)].map(([, seq]) => Number(seq))
+  [...(await readFile(logFile, 'utf8')).matchAll(/"seq":(\d+),"notificationType"/g)].map(([, seq]) => Number(seq))
 
 test('what a worker left in the middle when it was told to stop comes before what nobody has begun', async () => {
   const few = { WNS_FANOUT_LANES: '1', LOG_LEVEL: 'debug' }
