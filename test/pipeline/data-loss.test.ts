@@ -156,3 +156,33 @@ test('what a worker knows of campaigns that were lost is not told of those that 
   expect(await posts()).toBe(before + 40)
   await worker.stop()
 })
+
+test('a worker that slept through an accepted loss tells nobody what it knew of the campaign of that name', async () => {
+  const sleeping = await stack.startWorker()
+  const toast = { ...tile, notification: { type: 'toast', content: { title: 'Once' } } } as const
+  const order = { idempotencyKey: 'slept-through' }
+  await registerApp(stack, 'slept', ['slow-8000', ...times(39)])
+  const { id } = await stack.api.createCampaign('slept', toast, order)
+  await until('all but one to be accepted', async () =>
+    (await stack.api.campaign(id)).totals.accepted === 39 ? true : undefined,
+  )
+  process.kill(sleeping.pid, 'SIGSTOP')
+  try {
+    await redis.flushall()
+    await notReady(stack.apiOps)
+    expect(await acceptLosses(redis, keys)).toHaveLength(1)
+    await isReady(stack.apiOps)
+    await registerApp(stack, 'slept', [...times(32, 'slow-2000'), ...times(8)])
+    const before = await posts()
+    const awake = await stack.startWorker()
+    expect((await stack.api.createCampaign('slept', toast, order)).id).toBe(id)
+    await firstPosts(before + 31)
+    process.kill(sleeping.pid, 'SIGCONT')
+    expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 40 })
+    expect(await posts()).toBe(before + 40)
+    await awake.stop()
+  } finally {
+    process.kill(sleeping.pid, 'SIGCONT')
+    await sleeping.stop()
+  }
+})

@@ -317,6 +317,7 @@ export class FanoutWorker {
     if (campaign.isLost && !isTerminal((await this.#deps.campaigns.get(app, id))?.state ?? 'sending'))
       throw new LedgerDamaged('the campaign: its definition is lost')
     const { ledger, emit } = this.#deps
+    const epoch = this.#epoch
     const ref = { app, campaign: id, seq }
     const terms = isProbe ? { ...campaign.terms, window: 1, isProbe } : campaign.terms
     const owner = randomUUID()
@@ -357,7 +358,7 @@ export class FanoutWorker {
           }
           return answer
         },
-        bequeath: (vector) => this.#bequeath(() => ledger.bequeath(ref, owner, opened.fence, terms, vector)),
+        bequeath: (vector) => this.#bequeath(epoch, () => ledger.bequeath(ref, owner, opened.fence, terms, vector)),
         emit: (event) => {
           emit(event)
           if (event.type === 'ledger.rolled-back') this.#remind(run)
@@ -402,7 +403,10 @@ export class FanoutWorker {
     }
   }
 
-  async #bequeath(send: () => Promise<BequestAnswer>): Promise<BequestAnswer> {
+  /** In other data than that of `epoch` a batch of this name is another one, whatever its fence says. */
+  async #bequeath(epoch: string | undefined, send: () => Promise<BequestAnswer>): Promise<BequestAnswer> {
+    const { redis, keys } = this.#deps
+    if ((await redis.get(keys.epoch)) !== epoch) return { kind: 'refused' }
     const deadline = performance.now() + PLANNED_AGAIN_MS
     for (;;) {
       const answer = await this.#again('bequest', send)
@@ -415,15 +419,19 @@ export class FanoutWorker {
   #remind(noticedBy: BatchRun): void {
     for (const run of this.#runs) if (run !== noticedBy) run.check()
     const said = this.#lastWords.take(performance.now())
+    const epoch = this.#epoch
     if (said.length === 0) return
     this.#inBackground(
       'last words',
-      forEachLimited(said, REMINDED_AT_ONCE, (words) => this.#sayAgain(words)),
+      forEachLimited(said, REMINDED_AT_ONCE, (words) => this.#sayAgain(words, epoch)),
     )
   }
 
   /** Changes nothing where it was not forgotten. */
-  async #sayAgain({ ref, owner, opened, terms, notificationType, change }: LastWords): Promise<void> {
+  async #sayAgain(
+    { ref, owner, opened, terms, notificationType, change }: LastWords,
+    epoch: string | undefined,
+  ): Promise<void> {
     const { ledger, emit, queues } = this.#deps
     const heard = await this.#again('last words', () => ledger.checkpoint(ref, owner, opened, terms, change))
     if (heard.kind === 'closed' || (!heard.rolledBack && (heard.kind === 'fenced' || heard.settled.length === 0)))
@@ -431,7 +439,7 @@ export class FanoutWorker {
     const answer =
       heard.kind === 'ok'
         ? heard
-        : await this.#bequeath(() => ledger.bequeath(ref, owner, opened.fence, terms, change.vector))
+        : await this.#bequeath(epoch, () => ledger.bequeath(ref, owner, opened.fence, terms, change.vector))
     const settled = answer.kind === 'ok' ? answer.settled : []
     emit({ type: 'batch.bequeathed', ...ref, notificationType, settled })
     await queues.ask('reconcile', { app: ref.app, campaign: ref.campaign })
