@@ -15,7 +15,7 @@ interface AppGauges {
   readonly breaker: string | undefined
 }
 
-const breakerKinds = ['credentials', 'answers'] as const
+const breakerKinds = ['credentials', 'token', 'answers'] as const
 const openStates = campaignStates.filter((state) => !isTerminal(state))
 // As many as have a label of their own.
 const maxApps = 1000

@@ -4,15 +4,16 @@ import { RecentAnswers } from './breaker.ts'
 
 /**
  * The breaker of one app. It opens for all workers when WNS refuses the app as a whole: a fresh token is rejected, or
- * most posts are answered by 403 or "blocked". While it is open one worker posts one notification a minute; when that
- * is taken, it closes. One channel that is registered wrongly never opens it.
+ * most posts are answered by 403 or "blocked". While it is open one worker posts one notification a minute; when WNS
+ * does not refuse the app for that one, it closes. One channel that is registered wrongly never opens it.
  */
 export class AppGate {
   readonly #app: AppId
   readonly #apps: Pick<AppStore, 'setBreaker' | 'clearBreaker' | 'mayProbe'>
   readonly #onError: (error: unknown) => void
   readonly #recent = new RecentAnswers()
-  #open = false
+  /** What it is open for. */
+  #open: Breaker['kind'] | undefined
 
   constructor(
     app: AppId,
@@ -25,12 +26,12 @@ export class AppGate {
   }
 
   get isOpen(): boolean {
-    return this.#open
+    return this.#open !== undefined
   }
 
   /** What the app's record says, whoever wrote it. */
   follow(breaker: Breaker | undefined): void {
-    this.#open = breaker !== undefined
+    this.#open = breaker?.kind
   }
 
   /** May this worker post the one notification of this minute? */
@@ -44,28 +45,49 @@ export class AppGate {
     const isBad = outcome.kind === 'forbidden' || outcome.kind === 'blocked'
     if (!this.#recent.record(isBad)) return false
     return outcome.kind === 'blocked'
-      ? this.#trip('WNS answers that this sender is blocked (410); ask Microsoft why, nothing was removed')
-      : this.#trip('WNS answers most posts by 403; check that channels and credentials are of one app')
+      ? this.#trip('answers', 'WNS answers that this sender is blocked (410); ask Microsoft why, nothing was removed')
+      : this.#trip('answers', 'WNS answers most posts by 403; check that channels and credentials are of one app')
   }
 
   /** WNS rejected a token that was fresh. */
   tokenRejected(): true {
-    return this.#trip('WNS rejects fresh tokens (401); check that the credentials belong to this app')
+    return this.#trip('token', 'WNS rejects fresh tokens (401); check that the credentials belong to this app')
   }
 
-  /** The probe was taken. */
-  passed(): void {
-    this.#open = false
+  /** What came of the one post of this minute; true when that closed the breaker. */
+  probed(outcome: Outcome): boolean {
+    if (this.#open === undefined || stillRefuses(outcome, this.#open)) return false
+    this.#open = undefined
     this.#recent.reset()
     this.#apps.clearBreaker(this.#app).catch(this.#onError)
+    return true
   }
 
-  #trip(reason: string): true {
+  #trip(kind: Breaker['kind'], reason: string): true {
     this.#recent.reset()
-    if (this.#open) return true
-    this.#open = true
-    this.#apps.setBreaker(this.#app, { kind: 'answers', reason, since: new Date().toISOString() }).catch(this.#onError)
+    if (this.#open !== undefined) return true
+    this.#open = kind
+    this.#apps.setBreaker(this.#app, { kind, reason, since: new Date().toISOString() }).catch(this.#onError)
     return true
+  }
+}
+
+/**
+ * Does the answer leave it open whether WNS takes the app's posts again? Not whether the notification was delivered:
+ * those who are left may be recipients that WNS fails for each time, and they must not keep the breaker open for ever.
+ */
+const stillRefuses = (outcome: Outcome, openFor: Breaker['kind']): boolean => {
+  switch (outcome.kind) {
+    case 'not-sent':
+    case 'ambiguous':
+    case 'unauthorized':
+      return true
+    case 'forbidden':
+    case 'blocked':
+      // About the channel and the app. The token was good.
+      return openFor === 'answers'
+    default:
+      return false
   }
 }
 

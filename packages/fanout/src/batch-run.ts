@@ -324,14 +324,9 @@ export class BatchRun {
     }
     if (outcome.kind !== 'accepted') this.#sample(position, outcome, disposition.kind === 'settle')
     if (this.#deps.gate.record(outcome, reauthorized)) this.#rest('breaker', PROBE_EVERY_MS)
-    else if (
-      this.#spec.isProbe === true &&
-      disposition.kind === 'settle' &&
-      outcome.kind !== 'forbidden' &&
-      outcome.kind !== 'blocked'
-    ) {
-      this.#deps.gate.passed()
-      this.#halt('in-hand')
+    else if (this.#spec.isProbe === true && disposition.kind !== 'reauthorize') {
+      if (this.#deps.gate.probed(outcome)) this.#halt('in-hand')
+      else this.#rest('breaker', PROBE_EVERY_MS)
     }
     if (this.#spec.message.type === 'raw' && isAway(outcome))
       this.#findings.gate({ ordinal: this.#opened.ordinals[position] ?? 0, closeRawGate: true, holdUntilSecond: 0 })

@@ -11,6 +11,8 @@ export interface ReconcileDeps extends CrashPoints {
   readonly ledger: Ledger
   readonly queues: Queues
   readonly emit: (event: FanoutEvent) => void
+  /** Is the app's breaker open, so that its jobs wait for a probe and not for a clock? */
+  readonly isBarred: (app: AppId) => boolean
   /** Told of a campaign that is of another version, each time that it is met. */
   readonly leaveAlone: (app: AppId, campaign: CampaignId, why: LedgerVersion) => void
 }
@@ -43,11 +45,12 @@ export const reconcile = async (deps: ReconcileDeps, app: AppId, id: CampaignId)
   // Closing a batch takes it off the live ones in the same step.
   if (stuck != null && (await deps.campaigns.liveBatches(app, id)).includes(stuck.seq))
     throw new LedgerDamaged(`batch ${stuck.seq}: it is closed and live at once`)
+  const isBarred = deps.isBarred(app)
   const missing = batches.flatMap((batch, at) => {
     if (batch === null) throw new LedgerDamaged(`batch ${live[at]}: its range is missing`)
     if (batch.closed) return []
     const delayMs = batch.state === 'parked' ? batch.dueAtMs - record.redisNowMs : 0
-    return [{ campaign: id, seq: batch.seq, delayMs }]
+    return [{ campaign: id, seq: batch.seq, delayMs: isBarred ? Math.max(0, delayMs) : delayMs }]
   })
   const { lost, overdue } = await deps.queues.restoreBatches(app, missing, record.definition.priority)
   if (lost > 0) deps.emit({ type: 'reconciled', app, reason: 'no-job', count: lost })

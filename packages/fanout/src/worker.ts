@@ -113,7 +113,11 @@ export class FanoutWorker {
   constructor(deps: FanoutWorkerDeps) {
     this.#deps = deps
     this.#prepared = new PreparedCampaigns(deps.campaigns)
-    this.#reconcileDeps = { ...deps, leaveAlone: (app, campaign, why) => this.#leaveAlone(app, campaign, why) }
+    this.#reconcileDeps = {
+      ...deps,
+      isBarred: (app) => this.#runners.get(app)?.gate.isOpen === true,
+      leaveAlone: (app, campaign, why) => this.#leaveAlone(app, campaign, why),
+    }
     this.#shares = new LaneShares(deps.lanes, deps.laneCount)
     this.#leader = new Leader(deps.redis, deps.keys, Math.max(3000, deps.lockMs / 2))
     this.#batchLimit = pLimit(4 * this.#batchesInHand)

@@ -44,6 +44,7 @@ const create = async (id: string): Promise<void> => {
 }
 
 const left: CampaignId[] = []
+let isBarred = false
 
 const leaderRuns = async (): Promise<FanoutEvent[]> => {
   const events: FanoutEvent[] = []
@@ -52,6 +53,7 @@ const leaderRuns = async (): Promise<FanoutEvent[]> => {
     ledger: new Ledger(redis, keys),
     queues,
     emit: (event: FanoutEvent) => void events.push(event),
+    isBarred: () => isBarred,
     leaveAlone: (_app: AppId, id: CampaignId) => void left.push(id),
   }
   await reconcileAll(deps, [app], new AbortController().signal)
@@ -79,4 +81,18 @@ test('a finished campaign is told of until it is retired', async () => {
   expect(await campaigns.finished(app)).toEqual([id])
   expect(await leaderRuns()).toEqual([{ type: 'campaign.finished', app, campaign: id }])
   expect(await leaderRuns()).toEqual([])
+})
+
+test('a batch that waits for a probe of the breaker is not woken for being overdue', async () => {
+  const id = 'barred' as CampaignId
+  await create(id)
+  await redis.hset(keys.campaign(app, id), { state: 'sending', size: 1, planned: 1, plannedRecipients: 1, sealed: 1 })
+  await redis.hset(keys.batch(app, id, 0), { r: '0,0,1', st: 'parked', o: 'somebody', f: 1, d: 1 })
+  await redis.set(keys.vector(app, id, 0), '\0')
+  await redis.sadd(keys.live(app, id), 0)
+  await queues.addBatches(app, [{ campaign: id, seq: 0, delayMs: 60_000 }], 'normal')
+  isBarred = true
+  expect(await leaderRuns()).toEqual([])
+  isBarred = false
+  expect(await leaderRuns()).toEqual([{ type: 'reconciled', app, reason: 'overdue', count: 1 }])
 })

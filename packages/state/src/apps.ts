@@ -15,7 +15,7 @@ export type AppState = 'active' | 'paused'
 
 /** Why nothing is sent for an app: `credentials` (the token service refuses) or `answers` (too many refusals by WNS). */
 export interface Breaker {
-  readonly kind: 'credentials' | 'answers'
+  readonly kind: 'credentials' | 'token' | 'answers'
   readonly reason: string
   /** ISO 8601. */
   readonly since: string
