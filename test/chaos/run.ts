@@ -154,11 +154,14 @@ const progress = async (
   say: (line: string) => void,
 ): Promise<void> => {
   const startedAtMs = performance.now()
+  const settledOf = new Map<string, number>()
   while (!signal.aborted) {
     await wait(PROGRESS_MS, undefined, { signal }).catch(() => {})
     const views = await Promise.all(campaigns.map(({ id }) => system.api.campaign(id).catch(() => undefined)))
-    const known = views.filter((view) => view !== undefined)
-    const settled = known.reduce((so, { audienceSize, totals }) => so + (audienceSize ?? 0) - totals.pending, 0)
+    // What cannot be asked now, since the API is dead, is what it was.
+    for (const view of views)
+      if (view !== undefined) settledOf.set(view.id, (view.audienceSize ?? 0) - view.totals.pending)
+    const settled = [...settledOf.values()].reduce((so, count) => so + count, 0)
     const seconds = Math.round((performance.now() - startedAtMs) / 1000)
     const faults = Object.entries(nemesis.counts).map(([name, count]) => `${name} ${count}`)
     say(`${seconds} s: ${campaigns.length} campaigns, ${settled} recipients settled; ${faults.join(', ')}`)
