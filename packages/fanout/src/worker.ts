@@ -1,61 +1,31 @@
-import { randomUUID } from 'node:crypto'
-import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
-import { isTerminal } from '@wns-fanout/domain'
-import type {
-  AppRevision,
-  AppStore,
-  Audiences,
-  BequestAnswer,
-  CampaignStore,
-  DataSet,
-  Keys,
-  Ledger,
-  RedisConnection,
-} from '@wns-fanout/state'
+import type { AppId, CampaignId } from '@wns-fanout/domain'
+import type { AppRevision, AppStore, Audiences, DataSet } from '@wns-fanout/state'
 import { Leader, LedgerDamaged, LedgerVersion } from '@wns-fanout/state'
 import type { Job } from 'bullmq'
 import { DelayedError, Worker } from 'bullmq'
 import pLimit from 'p-limit'
-import { AppGate, PROBE_EVERY_MS } from './app-gate.ts'
-import type { PermitSource } from './app-permits.ts'
-import type { BatchEnd, ParkReason, TokenSource } from './batch-run.ts'
-import { BatchRun, NO_REPLICA_MS } from './batch-run.ts'
-import { HostBreakers } from './breaker.ts'
-import type { Lanes } from './lane-shares.ts'
-import { LaneShares } from './lane-shares.ts'
-import type { CrashPoints } from './crash-points.ts'
+import { AppGate } from './app-gate.ts'
+import type { BatchEnd } from './batch-run.ts'
+import type { BatchSenderDeps } from './batch-sender.ts'
+import { BatchSender } from './batch-sender.ts'
 import { haltDamaged } from './damage.ts'
-import type { LastWords } from './last-words.ts'
-import { LastWordsKept } from './last-words.ts'
 import { launch } from './launch.ts'
-import { WAKE_AT, plan } from './plan.ts'
-import { PreparedCampaigns } from './prepared-campaign.ts'
-import type { CampaignJob, Queues, SendJob } from './queues.ts'
+import { pause } from './pause.ts'
+import { plan } from './plan.ts'
+import type { CampaignJob, SendJob } from './queues.ts'
 import { begunPriority, CAMPAIGNS_QUEUE, jobPriority, sendQueueName, workerOptions } from './queues.ts'
 import type { ReconcileDeps } from './reconcile.ts'
 import { reconcile, reconcileAll, sweep } from './reconcile.ts'
 
-export interface FanoutWorkerDeps extends CrashPoints {
-  readonly redis: RedisConnection
-  readonly keys: Keys
+export interface FanoutWorkerDeps extends BatchSenderDeps {
   readonly apps: AppStore
   readonly audiences: Audiences
-  readonly campaigns: CampaignStore
-  readonly ledger: Ledger
   /** The data set that the process works on; while it is lost nothing is sent. */
   readonly dataSet: Pick<DataSet, 'look'>
-  readonly queues: Queues
-  readonly lanes: Lanes
-  readonly permits: (app: AppId) => PermitSource
-  readonly token: (app: AppId) => TokenSource
-  readonly emit: (event: FanoutEvent) => void
   /** Told of every app as it is now, whenever it is looked at, before any of its batches is sent. */
   readonly onApp: (app: AppRevision) => void
   /** Told when an app is gone. */
   readonly onAppGone: (app: AppId) => void
-  /** Lanes of the process; decides how many batches it has in hand. */
-  readonly laneCount: number
-  readonly lockMs: number
   /** Told the apps every few seconds while this process leads. */
   readonly runSchedules: (apps: readonly AppId[], signal: AbortSignal) => Promise<void>
   /** Only these apps, where workers are divided among apps. */
@@ -66,14 +36,8 @@ const WATCH_MS = 500
 /** Window of the smaller delivery mode; the batches in hand have to keep every lane busy with it. */
 const SMALL_WINDOW = 64
 const CAMPAIGN_CONCURRENCY = 4
-const CHECKPOINT_TRIES = 5
-/** How long a batch that Redis has forgotten may take to be planned again, so that it can be bequeathed to. */
-const PLANNED_AGAIN_MS = 10_000
-/** Who kills its owner does so sooner than this, in general; a suspected batch that takes longer keeps no other one waiting. */
-const SUSPECT_ALONE_MS = 10_000
 /** A campaign of another version is looked at again so late: a newer worker may have to carry it on for hours. */
 const OTHER_VERSION_MS = 30_000
-const REMINDED_AT_ONCE = 16
 
 interface AppRunner {
   readonly worker: Worker<SendJob>
@@ -88,21 +52,12 @@ interface AppRunner {
  */
 export class FanoutWorker {
   readonly #deps: FanoutWorkerDeps
-  #prepared: PreparedCampaigns
+  readonly #sender: BatchSender
   readonly #leader: Leader
   readonly #stopping = new AbortController()
   readonly #runners = new Map<AppId, AppRunner>()
   readonly #leaving = new Set<Promise<void>>()
   readonly #batchLimit
-  readonly #shares: LaneShares
-  readonly #hosts = new HostBreakers()
-  readonly #asked = new Map<string, string>()
-  readonly #runs = new Set<BatchRun>()
-  /** The suspected batch that was begun last, while it is in hand. */
-  #suspect: { readonly sinceMs: number } | undefined
-  #lastWords = new LastWordsKept()
-  /** Of the data set that this worker has begun on. */
-  #epoch: string | undefined
   #dataProblem: string | undefined
   readonly #leftAlone = new Set<CampaignId>()
   readonly #reconcileDeps: ReconcileDeps
@@ -112,13 +67,12 @@ export class FanoutWorker {
 
   constructor(deps: FanoutWorkerDeps) {
     this.#deps = deps
-    this.#prepared = new PreparedCampaigns(deps.campaigns)
+    this.#sender = new BatchSender(deps, this.#stopping.signal)
     this.#reconcileDeps = {
       ...deps,
       isBarred: (app) => this.#runners.get(app)?.gate.isOpen === true,
       leaveAlone: (app, campaign, why) => this.#leaveAlone(app, campaign, why),
     }
-    this.#shares = new LaneShares(deps.lanes, deps.laneCount)
     this.#leader = new Leader(deps.redis, deps.keys, Math.max(3000, deps.lockMs / 2))
     this.#batchLimit = pLimit(4 * this.#batchesInHand)
   }
@@ -203,7 +157,7 @@ export class FanoutWorker {
       for (const [app, runner] of this.#runners) if (!runner.worker.isPaused()) await this.#rest(app, runner)
       return
     }
-    if (standing.epoch !== this.#epoch) this.#beginAnew(standing.epoch)
+    if (standing.epoch !== this.#sender.epoch) this.#beginAnew(standing.epoch)
     if (this.#dataProblem !== undefined) this.#deps.emit({ type: 'epoch.changed' })
     this.#dataProblem = undefined
     if (this.#campaignWorker?.isPaused() === true) await this.#campaignWorker.resume()
@@ -212,10 +166,7 @@ export class FanoutWorker {
   /** Of what was known about another data set nothing is true here: an app or a campaign of the same name is another one. */
   #beginAnew(epoch: string): void {
     for (const [app, runner] of this.#runners) this.#letGo(app, runner)
-    this.#prepared = new PreparedCampaigns(this.#deps.campaigns)
-    this.#lastWords = new LastWordsKept()
-    this.#asked.clear()
-    this.#epoch = epoch
+    this.#sender.beginOn(epoch)
   }
 
   #serve(app: AppId): AppRunner {
@@ -285,7 +236,8 @@ export class FanoutWorker {
     job: SendJob,
   ): Promise<BatchEnd | { readonly kind: 'gone' | 'damaged' | 'other-version' }> {
     try {
-      return await this.#sendBatch(runner, app, job)
+      const signal = AbortSignal.any([runner.halt.signal, this.#stopping.signal])
+      return await this.#sender.send({ app, campaign: job.campaign, seq: job.seq }, runner.gate, signal)
     } catch (error) {
       if (error instanceof LedgerVersion) {
         this.#leaveAlone(app, job.campaign, error)
@@ -302,169 +254,6 @@ export class FanoutWorker {
     if (this.#leftAlone.size > 1000) this.#leftAlone.clear()
     this.#leftAlone.add(campaign)
     this.#deps.emit({ type: 'ledger.other-version', app, campaign, found })
-  }
-
-  async #sendBatch(
-    runner: AppRunner,
-    app: AppId,
-    { campaign: id, seq }: SendJob,
-  ): Promise<BatchEnd | { readonly kind: 'gone' }> {
-    const signal = AbortSignal.any([runner.halt.signal, this.#stopping.signal])
-    if (signal.aborted) return parked(0, 'stopping')
-    this.#deps.reached?.('job-taken')
-    // An open grants credit, and until replicas have it nobody may use it.
-    if (this.#deps.ledger.problem !== undefined) return parked(NO_REPLICA_MS, 'no-replica')
-    const isProbe = runner.gate.isOpen
-    if (isProbe && !(await runner.gate.mayProbe())) return parked(PROBE_EVERY_MS, 'breaker')
-    const campaign = await this.#prepared.get(app, id)
-    if (campaign === null) return { kind: 'gone' }
-    if (campaign.isLost && !isTerminal((await this.#deps.campaigns.get(app, id))?.state ?? 'sending'))
-      throw new LedgerDamaged('the campaign: its definition is lost')
-    const { ledger, emit } = this.#deps
-    const epoch = this.#epoch
-    const ref = { app, campaign: id, seq }
-    const terms = isProbe ? { ...campaign.terms, window: 1, isProbe } : campaign.terms
-    const owner = randomUUID()
-    const opened = await ledger.open(ref, owner, terms)
-    this.#deps.reached?.('batch-opened')
-    if (opened.kind === 'not-due') return parked(opened.dueAtMs - (await this.#deps.campaigns.redisNowMs()), 'held')
-    if (opened.kind === 'paused') return parked(0, 'paused')
-    if (opened.kind !== 'open') return { kind: 'gone' }
-    emit({
-      type: 'batch.opened',
-      app,
-      campaign: id,
-      seq,
-      notificationType: campaign.message.type,
-      takeover: opened.takeover,
-      uncertain: opened.uncertain,
-      settled: opened.settled,
-      guardAdmitted: campaign.terms.guardSeconds > 0 ? opened.uris.filter((uri) => uri !== '').length : 0,
-    })
-    const suspect = opened.window < terms.window ? { sinceMs: performance.now() } : undefined
-    const isTooMany = suspect !== undefined && this.#hasSuspect
-    if (!isTooMany) this.#suspect = suspect ?? this.#suspect
-    const run: BatchRun = new BatchRun(
-      {
-        lanes: this.#shares.of(app),
-        hosts: this.#hosts,
-        gate: runner.gate,
-        permits: this.#deps.permits(app),
-        token: this.#deps.token(app),
-        checkpoint: async (change) => {
-          const send = () => ledger.checkpoint(ref, owner, opened, terms, change)
-          const answer = await this.#again(`checkpoint ${change.number}`, send)
-          if (change.end !== undefined && answer.kind === 'ok') {
-            const { fence, ordinals } = opened
-            const { type: notificationType } = campaign.message
-            const words = { ref, owner, opened: { fence, ordinals }, terms, notificationType, change }
-            this.#lastWords.keep(words, performance.now())
-          }
-          return answer
-        },
-        bequeath: (vector) => this.#bequeath(epoch, () => ledger.bequeath(ref, owner, opened.fence, terms, vector)),
-        emit: (event) => {
-          emit(event)
-          if (event.type === 'ledger.rolled-back') this.#remind(run)
-        },
-        leaseMs: this.#deps.lockMs * 0.75,
-        dice: Math.random,
-        reached: this.#deps.reached,
-      },
-      { ref, terms, message: campaign.message, paceRatePerSecond: campaign.paceRatePerSecond, isProbe, isTooMany },
-      opened,
-    )
-    this.#runs.add(run)
-    const end = await run.run(signal).finally(() => {
-      this.#runs.delete(run)
-      if (this.#suspect === suspect) this.#suspect = undefined
-    })
-    if (end.kind === 'closed') this.#deps.reached?.('batch-closed')
-    if (end.kind === 'parked') this.#deps.reached?.('batch-parked')
-    await this.#told(app, ref.campaign, seq, end)
-    return end
-  }
-
-  /** The batches of a process lose their owner together: with two suspected ones nobody could tell who it was. */
-  get #hasSuspect(): boolean {
-    return this.#suspect !== undefined && performance.now() - this.#suspect.sinceMs < SUSPECT_ALONE_MS
-  }
-
-  /** What may be sent again as it is, so that a moment's trouble with Redis does not cost a batch its owner. */
-  async #again<T>(what: string, send: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await send()
-      } catch (error) {
-        const isOurs =
-          error instanceof LedgerDamaged ||
-          error instanceof LedgerVersion ||
-          (error instanceof Error && error.message.includes('LEDGER'))
-        if (isOurs || attempt === CHECKPOINT_TRIES) throw error
-        this.#deps.emit({ type: 'queue.error', queue: what, error })
-        await pause(200 * 2 ** attempt)
-      }
-    }
-  }
-
-  /** In other data than that of `epoch` a batch of this name is another one, whatever its fence says. */
-  async #bequeath(epoch: string | undefined, send: () => Promise<BequestAnswer>): Promise<BequestAnswer> {
-    const { redis, keys } = this.#deps
-    if ((await redis.get(keys.epoch)) !== epoch) return { kind: 'refused' }
-    const deadline = performance.now() + PLANNED_AGAIN_MS
-    for (;;) {
-      const answer = await this.#again('bequest', send)
-      if (answer.kind !== 'missing' || performance.now() > deadline || this.#stopping.signal.aborted) return answer
-      await pause(200, this.#stopping.signal)
-    }
-  }
-
-  /** What Redis has forgotten of one batch it has likely forgotten of others too: those in hand, and those let go lately. */
-  #remind(noticedBy: BatchRun): void {
-    for (const run of this.#runs) if (run !== noticedBy) run.check()
-    const said = this.#lastWords.take(performance.now())
-    const epoch = this.#epoch
-    if (said.length === 0) return
-    this.#inBackground(
-      'last words',
-      forEachLimited(said, REMINDED_AT_ONCE, (words) => this.#sayAgain(words, epoch)),
-    )
-  }
-
-  /** Changes nothing where it was not forgotten. */
-  async #sayAgain(
-    { ref, owner, opened, terms, notificationType, change }: LastWords,
-    epoch: string | undefined,
-  ): Promise<void> {
-    const { ledger, emit, queues } = this.#deps
-    const heard = await this.#again('last words', () => ledger.checkpoint(ref, owner, opened, terms, change))
-    if (heard.kind === 'closed' || (!heard.rolledBack && (heard.kind === 'fenced' || heard.settled.length === 0)))
-      return
-    const answer =
-      heard.kind === 'ok'
-        ? heard
-        : await this.#bequeath(epoch, () => ledger.bequeath(ref, owner, opened.fence, terms, change.vector))
-    const settled = answer.kind === 'ok' ? answer.settled : []
-    emit({ type: 'batch.bequeathed', ...ref, notificationType, settled })
-    await queues.ask('reconcile', { app: ref.app, campaign: ref.campaign })
-  }
-
-  async #told(app: AppId, campaign: SendJob['campaign'], seq: number, end: BatchEnd): Promise<void> {
-    const { emit, queues } = this.#deps
-    if (end.kind === 'fenced') return
-    if (end.kind === 'parked')
-      emit({ type: 'batch.parked', app, campaign, seq, delayMs: end.delayMs, reason: end.reason })
-    else {
-      emit({ type: 'batch.closed', app, campaign, seq })
-      if (end.leavesOthers) await queues.ask('sweep', { app, campaign })
-    }
-    if (end.planCursor < 0 || end.live >= WAKE_AT) return
-    // Asked once for each place in the plan, and once more when all that is planned is done: a canary waits for that.
-    const occasion = end.live === 0 ? `${end.planCursor}-done` : String(end.planCursor)
-    if (this.#asked.get(campaign) === occasion) return
-    await queues.ask('plan', { app, campaign }, occasion)
-    if (this.#asked.size > 1000) this.#asked.clear()
-    this.#asked.set(campaign, occasion)
   }
 
   // Campaigns
@@ -561,33 +350,4 @@ const prioritise = async (job: Job<SendJob>, isBegun: boolean): Promise<void> =>
 const putOff = async (job: Job, delayMs: number, token: string | undefined): Promise<never> => {
   await job.moveToDelayed(Date.now() + delayMs, token)
   throw new DelayedError()
-}
-
-const parked = (delayMs: number, reason: ParkReason): BatchEnd => ({
-  kind: 'parked',
-  delayMs: Math.max(0, delayMs),
-  reason,
-  live: Number.POSITIVE_INFINITY,
-  planCursor: -1,
-})
-
-const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal?.aborted === true) return resolve()
-    const end = (): void => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, ms)
-    signal?.addEventListener('abort', end, { once: true })
-  })
-
-const forEachLimited = async <T>(
-  items: readonly T[],
-  atOnce: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> => {
-  const limit = pLimit(atOnce)
-  await Promise.all(items.map((item) => limit(work, item)))
 }
