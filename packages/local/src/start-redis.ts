@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdir, open } from 'node:fs/promises'
 import { totalmem } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { dieWithParent } from './die-with-parent.ts'
 import { freePort } from './free-port.ts'
@@ -69,6 +69,7 @@ async function startOn(port: number, options: StartRedisOptions): Promise<LocalR
   const password = randomBytes(24).toString('base64url')
   // The data holds channel addresses; Redis makes its files readable for all.
   await mkdir(dir, { recursive: true, mode: 0o700 })
+  await mkdir(dirname(logFile), { recursive: true })
 
   // The log goes straight into a file: a pipe through this process would block Redis whenever we are busy.
   const log = await open(logFile, 'a', 0o600)

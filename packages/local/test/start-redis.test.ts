@@ -45,6 +45,12 @@ test('a Redis serves as soon as the start resolves', async () => {
   expect(await askRedis(server.url, 'PING')).toBe('+PONG')
 })
 
+test('the folder of its log is made too', async () => {
+  const logFile = join(folder.path, 'logs', 'redis.log')
+  await start({ logFile })
+  expect(await readFile(logFile, 'utf8')).toContain('Ready to accept connections')
+})
+
 test('two Redis servers run at once on ports of their own', async () => {
   const [one, two] = await Promise.all([start({ dir: `${folder.path}/1` }), start({ dir: `${folder.path}/2` })])
   expect(one.port).not.toBe(two.port)
