@@ -183,6 +183,14 @@ test('the first key of an installation is made beside its Redis, and only the fi
   expect((await runCli(['keys', 'bootstrap', 'ops', '--force'], { cwd, env })).code).toBe(0)
 })
 
+test('the stack of the folder is used where REDIS_URL names no other Redis', async () => {
+  const made = await runCli(['keys', 'bootstrap', 'ops', '--force'], { cwd: stack.folder.path })
+  expect(made).toMatchObject({ code: 0, stderr: '' })
+  const { api } = await stack.now()
+  const env = { WNS_FANOUT_URL: api, WNS_FANOUT_API_KEY: made.stdout.trim() }
+  expect(await runCli(['keys', 'list'], { cwd: stack.folder.path, env })).toMatchObject({ code: 0 })
+})
+
 test('a stack uses the Redis of REDIS_URL where one is given', async () => {
   const { redis } = await stack.now()
   await using folder = await temporaryFolder('wns-fanout-e2e-')

@@ -1,7 +1,7 @@
 import type { Verb } from '@wns-fanout/client'
 import type { Command } from 'commander'
 import { allOf } from '../all-of.ts'
-import { withApi } from '../connection.ts'
+import { findRedis, withApi } from '../connection.ts'
 import { contextOf } from '../context.ts'
 import { UsageError } from '../failure.ts'
 import { instant, names } from '../input/arguments.ts'
@@ -26,7 +26,8 @@ export function addKeys(program: Command): void {
     .addHelpText(
       'after',
       `
-Needs what the API needs: run it with the same REDIS_URL, WNS_FANOUT_PREFIX and WNS_FANOUT_KEYRING_FILE.
+Needs what the API needs: run it with the same REDIS_URL, WNS_FANOUT_PREFIX and WNS_FANOUT_KEYRING_FILE. Without
+REDIS_URL the stack that runs in this folder is used.
 The key may do everything; it is printed once and only its hash is kept. "wns-fanout up" does this by itself.
 
 Example:
@@ -63,9 +64,11 @@ Examples:
 }
 
 async function bootstrap(command: Command, name: string, force: boolean): Promise<void> {
-  const { screen } = contextOf(command)
+  const context = contextOf(command)
+  const { screen } = context
   const made = await besideRedis({
     args: ['--bootstrap-key', name, ...(force ? ['--force'] : [])],
+    env: (await findRedis(context)).env,
     isAnswer: (line) => keyIn(line) !== undefined,
     failure: { code: 'bootstrap', message: 'the first key could not be made' },
   })
