@@ -38,29 +38,37 @@ options
   --json            progress to stderr; the last line is one JSON object
 `
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    posts: { type: 'string' },
-    rounds: { type: 'string', default: '3' },
-    connections: { type: 'string', default: '64' },
-    seconds: { type: 'string' },
-    recipients: { type: 'string' },
-    rate: { type: 'string' },
-    burst: { type: 'string', default: '50' },
-    'lock-ms': { type: 'string', default: '60000' },
-    kills: { type: 'string', default: '6' },
-    stops: { type: 'string', default: '6' },
-    outage: { type: 'string', default: '60' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-})
+const wrong = (what: string): never => {
+  process.stderr.write(`${what}; --help shows what there is\n`)
+  process.exit(2)
+}
+const options = {
+  posts: { type: 'string' },
+  rounds: { type: 'string', default: '3' },
+  connections: { type: 'string', default: '64' },
+  seconds: { type: 'string' },
+  recipients: { type: 'string' },
+  rate: { type: 'string' },
+  burst: { type: 'string', default: '50' },
+  'lock-ms': { type: 'string', default: '60000' },
+  kills: { type: 'string', default: '6' },
+  stops: { type: 'string', default: '6' },
+  outage: { type: 'string', default: '60' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const
+const read = () => {
+  try {
+    return parseArgs({ allowPositionals: true, options })
+  } catch (error) {
+    return wrong(error instanceof Error ? error.message : String(error))
+  }
+}
+const { values, positionals } = read()
 
 const whole = (name: string, text: string): number => {
   if (!/^[1-9]\d{0,8}$/.test(text)) {
-    process.stderr.write(`--${name} must be a whole number of at least 1, found ${text}\n`)
-    process.exit(2)
+    wrong(`--${name} must be a whole number of at least 1, found ${text}`)
   }
   return Number(text)
 }
@@ -120,9 +128,11 @@ const benches = new Map<string | undefined, () => Promise<Record<string, unknown
   ['throttle', () => benchThrottle({ seconds: secondsOr('75'), say })],
 ])
 
-const bench = positionals.length === 1 ? benches.get(positionals[0]) : undefined
-if (values.help || bench === undefined) {
+if (values.help || positionals.length === 0) {
   process.stdout.write(help)
   process.exit(values.help ? 0 : 2)
 }
+const bench =
+  (positionals.length === 1 ? benches.get(positionals[0]) : undefined) ??
+  wrong(`wanted one of ${[...benches.keys()].join(', ')}; found ${positionals.join(' ')}`)
 process.stdout.write(`${JSON.stringify(await bench(), null, values.json ? undefined : 2)}\n`)
