@@ -65,7 +65,7 @@ function refusal(error: ApiError): Explanation {
 
 const hints: ReadonlyMap<string, string> = new Map([
   ['unauthenticated', 'check WNS_FANOUT_API_KEY'],
-  ['guard-interval', 'wait, or choose with --over-limit defer, coalesce or drop'],
+  ['guard-interval', 'on the command line that is --over-limit'],
 ])
 
 /** The code of an error or of what caused it. */

@@ -79,7 +79,8 @@ async function up(context: Context, options: UpOptions): Promise<void> {
       else
         throw new Failure(
           'part-ended',
-          `${end.name} ended (${describeExit(end.exit)}), so the stack stops; look into ${folder.logFile(end.name)}`,
+          `${end.name} ended (${describeExit(end.exit)}), so the stack stops; look into ${folder.logFile(end.name)}. ` +
+            'Start it again: campaigns go on from where they were',
         )
     } finally {
       await stack.stop()
@@ -91,16 +92,21 @@ async function up(context: Context, options: UpOptions): Promise<void> {
   }
 }
 
-/** Shows warnings and errors of the parts; the same text again only after half a minute. */
+/**
+ * Shows warnings and errors of the parts; the same text again only after half a minute. Texts that differ only in words
+ * with a digit (jobs, ports, times) are the same here: a worker that was silent tells one for every job it had.
+ */
 function showTrouble(say: (line: string) => void): (name: string, line: string) => void {
   const shownAtMs = new Map<string, number>()
   return (name, line) => {
     if ((parseLog(line)?.severity ?? 0) < warnSeverity) return
-    const text = `${name}  ${readableLog(line)}`
+    const what = readableLog(line)
+    const text = `${name}  ${what}`
+    const kind = `${name}  ${what.replace(/[\w-]*\d[\w:.-]*/g, '#')}`
     const nowMs = performance.now()
-    if (nowMs - (shownAtMs.get(text) ?? Number.NEGATIVE_INFINITY) < sameAgainAfterMs) return
+    if (nowMs - (shownAtMs.get(kind) ?? Number.NEGATIVE_INFINITY) < sameAgainAfterMs) return
     if (shownAtMs.size >= mostTexts) shownAtMs.clear()
-    shownAtMs.set(text, nowMs)
+    shownAtMs.set(kind, nowMs)
     say(text)
   }
 }

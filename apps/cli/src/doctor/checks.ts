@@ -51,7 +51,7 @@ export async function checkStack({ folder }: Context): Promise<{ checks: readonl
       ? {
           state: 'ok',
           what: 'stack',
-          found: `runs in ${folder.path} (process ${pids.main}) with ${pids.workers.length} workers`,
+          found: `runs in ${folder.path} (process ${pids.main}) with ${pids.workers.length} ${pids.workers.length === 1 ? 'worker' : 'workers'}`,
         }
       : {
           state: 'fail',
@@ -156,7 +156,7 @@ export async function checkApp(api: Client, id: string): Promise<readonly Check[
         ? {
             state: 'ok',
             what: `app ${id}`,
-            found: `active, ${formatCount(app.channels)} channels, ${formatRate(app.effectiveRatePerSecond)}`,
+            found: `active, ${formatCount(app.channels)} ${app.channels === 1 ? 'channel' : 'channels'}, ${formatRate(app.effectiveRatePerSecond)}`,
           }
         : {
             state: 'warn',
