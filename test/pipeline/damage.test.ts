@@ -101,6 +101,11 @@ const damages: Record<string, Damage> = {
   'an unknown state': setInBatch(1, 'st', 'closing'),
   'takeovers of text': setInBatch(1, 'k', 'NaN'),
   'a due time of text': setInBatch(1, 'd', 'tomorrow'),
+  'the vector of a closed batch that vanished': gone((at) => at.vector(0)),
+  'a closed batch that vanished with its vector': gone(
+    (at) => at.batch(0),
+    (at) => at.vector(0),
+  ),
   'a batch that is said to be closed': setInBatch(1, 'z', '1'),
   'a closed batch that is said to be live': ({ redis, live }) => redis.sadd(live, '0'),
   'no frozen audience': gone((at) => at.targets),

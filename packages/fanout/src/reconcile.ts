@@ -70,7 +70,7 @@ const mustAddUp = async (
   if (now === null || now.planned !== before.planned || now.closed !== before.closed) return
   if (now.sealed !== before.sealed || now.state !== 'sending') return
   const found = isOver
-    ? `${now.totals.pending} recipients are pending, and every batch is closed`
+    ? `every batch is closed, ${now.totals.pending} recipients are pending, and not all outcomes are there`
     : `${live.length} batches are live, ${now.planned} planned and ${now.closed} closed`
   throw new LedgerDamaged(`the campaign: ${found}`)
 }

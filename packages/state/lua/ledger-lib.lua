@@ -194,6 +194,11 @@ local function finish_if_done(base, campaign, at)
   if f[1] ~= '1' or f[2] ~= f[3] or f[5] or f[10] then return false end
   -- Somebody wrote into the totals: the leader finds this out too, and recounts.
   if settled_of(campaign) ~= tonumber(f[11]) then return false end
+  -- So it does where a closed batch has lost its vector since: nobody could be told what became of its recipients.
+  for seq = 0, tonumber(f[2]) - 1 do
+    local key = campaign .. ':b:' .. seq
+    if redis.call('EXISTS', key .. ':v') == 0 and redis.call('HEXISTS', key, 'all') == 0 then return false end
+  end
   if f[4] == 'sending' or f[4] == 'paused' then
     redis.call('HSET', campaign, 'state', 'completed')
     redis.call('HDEL', campaign, 'reason')
