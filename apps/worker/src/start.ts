@@ -22,8 +22,9 @@ export const startWorker = async (env: NodeJS.ProcessEnv): Promise<void> => {
   try {
     await start(workerConfig(env), env)
   } catch (error) {
-    process.stderr.write(`wns-fanout worker cannot start: ${error instanceof Error ? error.message : String(error)}\n`)
-    process.exit(1)
+    // What the operator must do is in the message; a stack would bury it.
+    createLogger({ name: 'worker' }).fatal(error instanceof Error ? error.message : String(error))
+    process.exitCode = 1
   }
 }
 
@@ -44,7 +45,9 @@ const start = async (config: WorkerConfig, env: NodeJS.ProcessEnv): Promise<void
     await serve({ config, logger, life, metrics }, env)
   } catch (error) {
     // A stop while starting is no failure.
-    if (!life.signal.aborted) throw error
+    if (life.signal.aborted) return
+    await life.stop('it could not start')
+    throw error
   }
 }
 
