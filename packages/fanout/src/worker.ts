@@ -222,8 +222,7 @@ export class FanoutWorker {
         if (end.reason === 'paused') return 'paused'
         await prioritise(job, end.reason === 'stopping')
         // Always as a delayed job: that wakes an idle worker when it is due, even at once.
-        await job.moveToDelayed(Date.now() + end.delayMs, token)
-        throw new DelayedError()
+        return await putOff(job, end.delayMs, token)
       default:
         return end satisfies never
     }
