@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
 import { SimulatedClients } from './clients.ts'
-import { finished, metric, registerApp, some, tile, times, until } from './support.ts'
+import { finished, metric, registerApp, some, tile, times, twoWorkers, until } from './support.ts'
 
 // What WNS, its hosts and its token service may do to a campaign, one fault at a time.
 
@@ -17,10 +17,7 @@ let clients: SimulatedClients
 beforeAll(async () => {
   stack = await startTestStack()
   clients = new SimulatedClients(stack)
-  workers = [
-    await stack.startWorker({ WNS_FANOUT_LOCK_MS: '4000' }),
-    await stack.startWorker({ WNS_FANOUT_LOCK_MS: '4000' }),
-  ]
+  workers = await twoWorkers(stack, 4000)
 })
 afterAll(async () => {
   await stack[Symbol.asyncDispose]()

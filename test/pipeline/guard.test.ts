@@ -4,7 +4,7 @@ import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { finished, importLine, letGo, packageSid, tile, until } from './support.ts'
+import { finished, importLine, letGo, packageSid, tile, twoWorkers, until } from './support.ts'
 
 // The 30-minute rule for one device, whatever happens to those who keep it: judged by what the simulator was sent.
 
@@ -13,10 +13,7 @@ let workers: StackWorker[]
 
 beforeAll(async () => {
   stack = await startTestStack()
-  workers = [
-    await stack.startWorker({ WNS_FANOUT_LOCK_MS: '2000' }),
-    await stack.startWorker({ WNS_FANOUT_LOCK_MS: '2000' }),
-  ]
+  workers = await twoWorkers(stack, 2000)
 })
 afterAll(async () => {
   await stack[Symbol.asyncDispose]()

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
 import { SimulatedClients } from './clients.ts'
-import { finished, letGo, metric, registerApp, some, tile, times, until } from './support.ts'
+import { finished, letGo, metric, registerApp, some, tile, times, twoWorkers, until } from './support.ts'
 
 // What a sender does when WNS is unhappy, and what keeps it from making WNS unhappy. Each app has a client of its own,
 // so that the simulator can treat them differently.
@@ -15,10 +15,7 @@ let clients: SimulatedClients
 beforeAll(async () => {
   stack = await startTestStack()
   clients = new SimulatedClients(stack)
-  workers = [
-    await stack.startWorker({ WNS_FANOUT_LOCK_MS: '4000' }),
-    await stack.startWorker({ WNS_FANOUT_LOCK_MS: '4000' }),
-  ]
+  workers = await twoWorkers(stack, 4000)
 })
 afterAll(async () => {
   await stack[Symbol.asyncDispose]()

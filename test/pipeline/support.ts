@@ -3,9 +3,15 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Campaign, CampaignRequest, Totals } from '@wns-fanout/domain'
 import { classes } from '@wns-fanout/domain'
 import { closeRedis, connectRedis, Keys } from '@wns-fanout/state'
-import type { TestStack } from '../support/stack.ts'
+import type { StackWorker, TestStack } from '../support/stack.ts'
 
 export const packageSid = 'S-1-15-2-11-22-33-44-55-66-77'
+
+/** Two workers that take over from each other soon, started one after the other. */
+export const twoWorkers = async (stack: TestStack, lockMs: number): Promise<StackWorker[]> => {
+  const env = { WNS_FANOUT_LOCK_MS: String(lockMs) }
+  return [await stack.startWorker(env), await stack.startWorker(env)]
+}
 
 /** Ask until the answer is something; throws with `what` when it takes too long. */
 export const until = async <T>(
