@@ -238,14 +238,19 @@ export class FanoutWorker {
       const signal = AbortSignal.any([runner.halt.signal, this.#stopping.signal])
       return await this.#sender.send({ app, campaign: job.campaign, seq: job.seq }, runner.gate, signal)
     } catch (error) {
-      if (error instanceof LedgerVersion) {
-        this.#leaveAlone(app, job.campaign, error)
-        return { kind: 'other-version' }
-      }
-      if (!(error instanceof LedgerDamaged)) throw error
-      await haltDamaged(this.#deps, app, job.campaign, error, job.seq)
-      return { kind: 'damaged' }
+      return { kind: await this.#giveUp(app, job.campaign, error, job.seq) }
     }
+  }
+
+  /** Rejects with any other error than one of a ledger that cannot be relied on. */
+  async #giveUp(app: AppId, campaign: CampaignId, error: unknown, seq?: number): Promise<'damaged' | 'other-version'> {
+    if (error instanceof LedgerVersion) {
+      this.#leaveAlone(app, campaign, error)
+      return 'other-version'
+    }
+    if (!(error instanceof LedgerDamaged)) throw error
+    await haltDamaged(this.#deps, app, campaign, error, seq)
+    return 'damaged'
   }
 
   #leaveAlone(app: AppId, campaign: CampaignId, { message: found }: LedgerVersion): void {
@@ -266,13 +271,8 @@ export class FanoutWorker {
     try {
       return await this.#doFor(job, token)
     } catch (error) {
-      if (error instanceof LedgerVersion) {
-        this.#leaveAlone(app, campaign, error)
-        return await putOff(job, OTHER_VERSION_MS, token)
-      }
-      if (!(error instanceof LedgerDamaged)) throw error
-      await haltDamaged(this.#deps, app, campaign, error)
-      return 'damaged'
+      const end = await this.#giveUp(app, campaign, error)
+      return end === 'other-version' ? await putOff(job, OTHER_VERSION_MS, token) : end
     }
   }
 
