@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs'
+import { files, textOf } from '../repo/files.ts'
+import { proseFindings } from './prose.ts'
+
+// `pnpm check` runs this: the prose of every file, in comments and strings too.
+const pending = JSON.parse(readFileSync(new URL('pending.json', import.meta.url), 'utf8')) as string[]
+
+const checked = files.filter(
+  (path) => /\.(md|ts|lua|yaml)$/.test(path) && !pending.some((prefix) => path.startsWith(prefix)),
+)
+let count = 0
+for (const path of checked) {
+  for (const { line, message } of await proseFindings(path, textOf(path))) {
+    console.error(`${path}:${line}: ${message}`)
+    count += 1
+  }
+}
+if (count > 0) {
+  console.error(`${count} findings in ${checked.length} files`)
+  process.exitCode = 1
+}
