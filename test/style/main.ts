@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { matchesGlob } from 'node:path'
 import { files, textOf } from '../repo/files.ts'
 import { proseFindings } from './prose.ts'
 
@@ -6,7 +7,7 @@ import { proseFindings } from './prose.ts'
 const pending = JSON.parse(readFileSync(new URL('pending.json', import.meta.url), 'utf8')) as string[]
 
 const checked = files.filter(
-  (path) => /\.(md|ts|lua|yaml)$/.test(path) && !pending.some((prefix) => path.startsWith(prefix)),
+  (path) => /\.(md|ts|lua|yaml)$/.test(path) && !pending.some((glob) => matchesGlob(path, glob)),
 )
 let count = 0
 for (const path of checked) {
