@@ -14,12 +14,12 @@ export interface CheckpointsBenchOptions {
   readonly say: (line: string) => void
 }
 
-const WITH = { name: 'with', env: {} } as const
-const WITHOUT = {
+const withCheckpoints = { name: 'with', env: {} } as const
+const withoutCheckpoints = {
   name: 'without',
   env: { NODE_OPTIONS: `--import ${new URL('support/without-checkpoints.ts', import.meta.url).href}` },
 } as const
-type Side = typeof WITH | typeof WITHOUT
+type Side = typeof withCheckpoints | typeof withoutCheckpoints
 /** Faster than this machine. */
 const UNLIMITED = 100_000
 
@@ -27,13 +27,13 @@ const UNLIMITED = 100_000
  * What the ledger's promises cost: commands to Redis and CPU per 1,000 posts of the whole pipeline, against the same
  * pipeline whose checkpoints in mid-batch never reach Redis.
  */
-export const benchCheckpoints = async (options: CheckpointsBenchOptions): Promise<Record<string, unknown>> => {
+export async function benchCheckpoints(options: CheckpointsBenchOptions): Promise<Record<string, unknown>> {
   const { posts, rounds, ratePerSecond, say } = options
   await using stack = await startTestStack()
   await using quiet = new QuietCampaigns(stack)
   const limited = { app: 'with-limited', client: sidOf(1), channels: ratePerSecond * 10, ratePerSecond }
   await prepareApp(stack, limited)
-  for (const { name } of [WITH, WITHOUT])
+  for (const { name } of [withCheckpoints, withoutCheckpoints])
     for (let round = 0; round <= rounds; round += 1)
       await prepareApp(stack, {
         app: `${name}-${round}`,
@@ -49,13 +49,13 @@ export const benchCheckpoints = async (options: CheckpointsBenchOptions): Promis
     const figures: Record<string, Commands> = {
       tile: await quiet.count(last, tileToAll, posts),
       toast: await quiet.count(last, toastToAll, posts),
-      ...(side === WITH ? { limited: await quiet.count(limited.app, tileToAll, limited.channels) } : {}),
+      ...(side === withCheckpoints ? { limited: await quiet.count(limited.app, tileToAll, limited.channels) } : {}),
     }
     await worker.stop()
     for (const [kind, figure] of Object.entries(figures)) say(`${side.name}, ${kind}: ${JSON.stringify(figure)}`)
     return figures
   }
-  const counts = { with: await countBoth(WITH), without: await countBoth(WITHOUT) }
+  const counts = { with: await countBoth(withCheckpoints), without: await countBoth(withoutCheckpoints) }
   return {
     bench: 'checkpoints',
     posts,
@@ -75,7 +75,7 @@ export const benchCheckpoints = async (options: CheckpointsBenchOptions): Promis
 }
 
 /** A worker that serves the apps of its side alone. */
-const startWorker = (stack: TestStack, { name, env }: Side, rounds: number): Promise<StackWorker> => {
+function startWorker(stack: TestStack, { name, env }: Side, rounds: number): Promise<StackWorker> {
   const apps = Array.from({ length: rounds + 1 }, (_, round) => `${name}-${round}`)
   return stack.startWorker({ ...env, WNS_FANOUT_APPS: [...apps, `${name}-limited`].join(',') })
 }
@@ -85,13 +85,13 @@ type Process = 'worker' | 'redis'
 type Cpu = ReadonlyMap<`${Side['name']} ${Kind} ${Process}`, readonly number[]>
 
 /** Both sides in turn, by workers that are both warm; nothing watches the commands meanwhile. */
-const measureCpu = async (
+async function measureCpu(
   stack: TestStack,
   quiet: QuietCampaigns,
   { posts, rounds, say }: CheckpointsBenchOptions,
-): Promise<Cpu> => {
+): Promise<Cpu> {
   const cpu = new Map<`${Side['name']} ${Kind} ${Process}`, number[]>()
-  const sides = [WITH, WITHOUT] as const
+  const sides = [withCheckpoints, withoutCheckpoints] as const
   const workers = await Promise.all(sides.map(async (side) => [side, await startWorker(stack, side, rounds)] as const))
   const badge: CampaignRequest = { notification: { type: 'badge', value: 7 }, audience: { all: true } }
   for (const { name } of sides) await quiet.send(`${name}-0`, badge, posts)
@@ -119,8 +119,9 @@ const measureCpu = async (
   return cpu
 }
 
-const ratioOf = (cpu: Cpu, kind: Kind, process: Process): number =>
-  rounded(
+function ratioOf(cpu: Cpu, kind: Kind, process: Process): number {
+  return rounded(
     spread(cpu.get(`with ${kind} ${process}`) ?? []).median /
       spread(cpu.get(`without ${kind} ${process}`) ?? []).median,
   )
+}

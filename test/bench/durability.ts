@@ -11,8 +11,8 @@ export interface DurabilityBenchOptions {
   readonly say: (line: string) => void
 }
 
-const SIDES = ['async', 'replicas:1'] as const
-const KINDS = { tile: tileToAll, toast: toastToAll } as const
+const sides = ['async', 'replicas:1'] as const
+const kinds = { tile: tileToAll, toast: toastToAll } as const
 /** Faster than this machine. */
 const UNLIMITED = 100_000
 
@@ -27,14 +27,14 @@ interface Run {
  * in campaigns that are sent as fast as one worker can, taken in turn. Primary and replica are on one machine, so it
  * tells what the waiting itself costs; each 128 posts (32 at-most-once) of a batch wait one round trip more elsewhere.
  */
-export const benchDurability = async (options: DurabilityBenchOptions): Promise<Record<string, unknown>> => {
+export async function benchDurability(options: DurabilityBenchOptions): Promise<Record<string, unknown>> {
   const { posts, rounds, say } = options
   await using stack = await startTestStack()
   await using replica = await startReplica(stack)
   await using quiet = new QuietCampaigns(stack)
   await replica.follow()
   const workers = new Map<string, number>()
-  for (const [n, side] of SIDES.entries()) {
+  for (const [n, side] of sides.entries()) {
     const apps = Array.from({ length: rounds + 1 }, (_, round) => `side-${n}-${round}`)
     for (const app of apps)
       await prepareApp(stack, { app, client: sidOf(1), channels: posts, ratePerSecond: UNLIMITED, burst: UNLIMITED })
@@ -44,8 +44,8 @@ export const benchDurability = async (options: DurabilityBenchOptions): Promise<
   }
   const runs = new Map<string, Run[]>()
   for (let round = 0; round <= rounds; round += 1) {
-    for (const [kind, request] of Object.entries(KINDS)) {
-      for (const [n, side] of SIDES.entries()) {
+    for (const [kind, request] of Object.entries(kinds)) {
+      for (const [n, side] of sides.entries()) {
         const pids = [workers.get(side) ?? 0, stack.redisPid] as const
         const before = pids.map(cpuSecondsOf)
         const seconds = await quiet.send(`side-${n}-${round}`, request, posts)
@@ -60,13 +60,13 @@ export const benchDurability = async (options: DurabilityBenchOptions): Promise<
     bench: 'durability',
     posts,
     rounds,
-    ...Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, ratiosOf(runs, kind)])),
+    ...Object.fromEntries(Object.keys(kinds).map((kind) => [kind, ratiosOf(runs, kind)])),
   }
 }
 
 /** `replicas:1` over `async`, in pairs of one round. */
-const ratiosOf = (runs: ReadonlyMap<string, readonly Run[]>, kind: string) => {
-  const [plain = [], waiting = []] = SIDES.map((side) => runs.get(`${kind} ${side}`))
+function ratiosOf(runs: ReadonlyMap<string, readonly Run[]>, kind: string) {
+  const [plain = [], waiting = []] = sides.map((side) => runs.get(`${kind} ${side}`))
   const ratio = (of: keyof Run) => {
     const { median, min, max } = spread(waiting.map((run, round) => run[of] / (plain[round]?.[of] ?? Number.NaN)))
     return { median: rounded(median), min: rounded(min), max: rounded(max) }

@@ -13,7 +13,7 @@ const WORKERS = 4
  * An app's huge campaign is under way. Another app's campaign to a thousand, and then an urgent one of the same app to
  * a thousand others, come in between: how long they take, and how far the huge one gets meanwhile.
  */
-export const benchFairness = async ({ recipients, say }: FairnessBenchOptions): Promise<Record<string, unknown>> => {
+export async function benchFairness({ recipients, say }: FairnessBenchOptions): Promise<Record<string, unknown>> {
   await using stack = await startTestStack()
   await Promise.all(Array.from({ length: WORKERS }, () => stack.startWorker({ WNS_FANOUT_LANES: '64' })))
   // Rates above what this machine reaches: lanes and CPU are what the campaigns have to share.

@@ -18,12 +18,12 @@ const WORKERS = 4
  * Four workers share one app's rate while workers come and go: how much of it they use, and whether the grants of all
  * of them together, or the posts as the simulator sees them arrive, ever exceed it.
  */
-export const benchLimiter = async ({
+export async function benchLimiter({
   seconds,
   ratePerSecond,
   burst,
   say,
-}: LimiterBenchOptions): Promise<Record<string, unknown>> => {
+}: LimiterBenchOptions): Promise<Record<string, unknown>> {
   await using stack = await startTestStack()
   const client = sidOf(1)
   const channels = ratePerSecond * seconds

@@ -38,7 +38,7 @@ options
   --json            progress to stderr; the last line is one JSON object
 `
 
-const wrong = (what: string): never => {
+function wrong(what: string): never {
   process.stderr.write(`${what}; --help shows what there is\n`)
   process.exit(2)
 }
@@ -57,7 +57,7 @@ const options = {
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const
-const read = () => {
+function read() {
   try {
     return parseArgs({ allowPositionals: true, options })
   } catch (error) {
@@ -66,19 +66,27 @@ const read = () => {
 }
 const { values, positionals } = read()
 
-const whole = (name: string, text: string): number => {
+function whole(name: string, text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) {
     wrong(`--${name} must be a whole number of at least 1, found ${text}`)
   }
   return Number(text)
 }
-const say = (line: string): void => {
+function say(line: string): void {
   process.stderr.write(`${line}\n`)
 }
-const recipientsOr = (recipients: string): number => whole('recipients', values.recipients ?? recipients)
-const postsOr = (posts: string): number => whole('posts', values.posts ?? posts)
-const rateOr = (rate: string): number => whole('rate', values.rate ?? rate)
-const secondsOr = (seconds: string): number => whole('seconds', values.seconds ?? seconds)
+function recipientsOr(recipients: string): number {
+  return whole('recipients', values.recipients ?? recipients)
+}
+function postsOr(posts: string): number {
+  return whole('posts', values.posts ?? posts)
+}
+function rateOr(rate: string): number {
+  return whole('rate', values.rate ?? rate)
+}
+function secondsOr(seconds: string): number {
+  return whole('seconds', values.seconds ?? seconds)
+}
 
 const benches = new Map<string | undefined, () => Promise<Record<string, unknown>>>([
   [

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { createInterface } from 'node:readline'
 import type { Delivery } from '@wns-fanout/domain'
 import type { Verdict } from '../chaos/judge.ts'
-import { judge, WINDOW } from '../chaos/judge.ts'
+import { judge, creditWindow } from '../chaos/judge.ts'
 import type { ChaosCampaign } from '../chaos/load.ts'
 import { finishedCampaign, launchCampaign, registerChannels, settledCount } from '../chaos/load.ts'
 import { diceOf } from '../chaos/random.ts'
@@ -35,7 +35,7 @@ const RESTART_SECONDS = 2
  * What a fault costs in time, with real processes and a rate limited app: a worker that is killed, one that is told to
  * stop, and a Redis that is gone for a while. Beside the times everything is judged by the simulator's record of posts.
  */
-export const benchRecovery = async (options: RecoveryBenchOptions): Promise<Record<string, unknown>> => {
+export async function benchRecovery(options: RecoveryBenchOptions): Promise<Record<string, unknown>> {
   const { lockMs, kills, stops, outageSeconds, say } = options
   const shipped = await inSystem(lockMs, async (system) => {
     const stopped = await stopWorkers(system, stops, say)
@@ -73,12 +73,12 @@ export const benchRecovery = async (options: RecoveryBenchOptions): Promise<Reco
   }
 }
 
-const figures = <T extends { readonly verdict: Verdict }>({ verdict, ...rest }: T) => {
+function figures<T extends { readonly verdict: Verdict }>({ verdict, ...rest }: T) {
   const { recipients, takeovers, lost, duplicates, duplicateBound, inDoubt } = verdict
   return { ...rest, recipients, takeovers, lost, duplicates, duplicateBound, inDoubt }
 }
 
-const inSystem = async <T>(lockMs: number, work: (system: ChaosSystem) => Promise<T>): Promise<T> => {
+async function inSystem<T>(lockMs: number, work: (system: ChaosSystem) => Promise<T>): Promise<T> {
   const system = await startChaosSystem({ workers: WORKERS, lockMs, env: { LOG_LEVEL: 'debug' } })
   try {
     return await work(system)
@@ -88,12 +88,12 @@ const inSystem = async <T>(lockMs: number, work: (system: ChaosSystem) => Promis
 }
 
 /** A campaign that keeps all workers busy for so long at its rate. */
-const underLoad = async (
+async function underLoad(
   system: ChaosSystem,
   app: string,
   seconds: number,
   delivery: Delivery = 'at-least-once',
-): Promise<ChaosCampaign> => {
+): Promise<ChaosCampaign> {
   await system.control('POST', '/v1/reset')
   const behaviours = Array.from({ length: Math.round(RATE * seconds) }, () => 'ok')
   await registerChannels(system, app, behaviours, { ratePerSecond: RATE, burst: RATE / 10 })
@@ -102,7 +102,7 @@ const underLoad = async (
   return campaign
 }
 
-const settle = async (system: ChaosSystem, campaign: ChaosCampaign): Promise<Verdict> => {
+async function settle(system: ChaosSystem, campaign: ChaosCampaign): Promise<Verdict> {
   await finishedCampaign(system, campaign.id, 300_000 + system.lockMs * 2)
   const verdict = await judge(system, [campaign])
   if (verdict.broken.length > 0) throw new Error(verdict.broken.slice(0, 5).join('; '))
@@ -114,9 +114,9 @@ const settle = async (system: ChaosSystem, campaign: ChaosCampaign): Promise<Ver
 const KEPT_MS = 5000
 
 /** Workers are killed in turn, at moments that have nothing to do with their locks, and started again at once. */
-const killWorkers = async (system: ChaosSystem, kills: number, say: (line: string) => void) => {
-  const dice = diceOf(1)
-  const pausesMs = Array.from({ length: kills }, () => system.lockMs * (0.2 + 0.25 * dice.next()))
+async function killWorkers(system: ChaosSystem, kills: number, say: (line: string) => void) {
+  const random = diceOf(1)
+  const pausesMs = Array.from({ length: kills }, () => system.lockMs * (0.2 + 0.25 * random.next()))
   const seconds = pausesMs.reduce((sum, ms) => sum + ms, 0) / 1000
   const campaign = await underLoad(system, `killed-${system.lockMs}`, seconds + kills * RESTART_SECONDS + TAIL_SECONDS)
   const endings: Ending[] = []
@@ -150,7 +150,7 @@ const killWorkers = async (system: ChaosSystem, kills: number, say: (line: strin
 
 const STOP_EVERY_MS = 4000
 
-const stopWorkers = async (system: ChaosSystem, stops: number, say: (line: string) => void) => {
+async function stopWorkers(system: ChaosSystem, stops: number, say: (line: string) => void) {
   const seconds = stops * (STOP_EVERY_MS / 1000 + RESTART_SECONDS) + TAIL_SECONDS
   const campaign = await underLoad(system, 'stopped', seconds, 'at-most-once')
   const endings: Ending[] = []
@@ -174,7 +174,7 @@ const stopWorkers = async (system: ChaosSystem, stops: number, say: (line: strin
 
 // Redis is away
 
-const loseRedis = async (system: ChaosSystem, outageSeconds: number, say: (line: string) => void) => {
+async function loseRedis(system: ChaosSystem, outageSeconds: number, say: (line: string) => void) {
   const campaign = await underLoad(system, 'outage', 40)
   await wait(6000)
   const open = await openBatches(system, campaign)
@@ -200,28 +200,29 @@ const loseRedis = async (system: ChaosSystem, outageSeconds: number, say: (line:
     ratePerSecondBefore: Math.round(rate),
     backToFullRateSeconds: rounded((back - upAtMs) / 1000),
     posts,
-    allowed: WINDOW['at-least-once'] * open,
+    allowed: creditWindow['at-least-once'] * open,
     openBatches: open,
     verdict,
   }
 }
 
-const rateWithin = (times: readonly number[], fromMs: number, toMs: number): number =>
-  (times.filter((atMs) => atMs >= fromMs && atMs < toMs).length * 1000) / (toMs - fromMs)
+function rateWithin(times: readonly number[], fromMs: number, toMs: number): number {
+  return (times.filter((atMs) => atMs >= fromMs && atMs < toMs).length * 1000) / (toMs - fromMs)
+}
 
-const openBatches = async ({ look, keys }: ChaosSystem, { app, id }: ChaosCampaign): Promise<number> => {
+async function openBatches({ look, keys }: ChaosSystem, { app, id }: ChaosCampaign): Promise<number> {
   const live = await look.smembers(keys.live(app, id))
   const states = await Promise.all(live.map((seq) => look.hget(keys.batch(app, id, Number(seq)), 'st')))
   return states.filter((state) => state === 'open').length
 }
 
-const postsSoFar = async (system: ChaosSystem): Promise<number> => {
+async function postsSoFar(system: ChaosSystem): Promise<number> {
   const { posts } = (await (await system.control('GET', '/v1/stats')).body.json()) as { readonly posts: number }
   return posts
 }
 
 /** When each channel got its first post, in milliseconds since 1970; ordered. */
-const postTimes = async (system: ChaosSystem): Promise<number[]> => {
+async function postTimes(system: ChaosSystem): Promise<number[]> {
   const times: number[] = []
   const { body } = await system.control('GET', '/v1/posts')
   for await (const line of createInterface({ input: body }))
@@ -231,13 +232,15 @@ const postTimes = async (system: ChaosSystem): Promise<number[]> => {
 
 // Hand-overs
 
-const workerOf = ({ workers }: ChaosSystem, n: number): ChaosProcess => {
+function workerOf({ workers }: ChaosSystem, n: number): ChaosProcess {
   const worker = workers[n % workers.length]
   if (worker === undefined) throw new Error('there are no workers')
   return worker
 }
 
-const logsOf = ({ workers }: ChaosSystem): string[] => workers.map(({ logFile }) => logFile)
+function logsOf({ workers }: ChaosSystem): string[] {
+  return workers.map(({ logFile }) => logFile)
+}
 
 interface HandOver {
   readonly first: number
@@ -245,12 +248,12 @@ interface HandOver {
   readonly batches: number
 }
 
-const handOvers = async (
+async function handOvers(
   system: ChaosSystem,
   { id }: ChaosCampaign,
   endings: readonly Ending[],
   how: 'taken over' | 'handed over',
-): Promise<HandOver[]> => {
+): Promise<HandOver[]> {
   const opened = await readOpened(logsOf(system), id)
   return endings.map((ending) => {
     const seconds = handOverSeconds(opened, ending, how)
@@ -259,7 +262,7 @@ const handOvers = async (
 }
 
 /** Of all endings that left batches behind: how long the first and the last of them waited for its next owner. */
-const summary = (told: readonly HandOver[]) => {
+function summary(told: readonly HandOver[]) {
   const some = told.filter(({ batches }) => batches > 0)
   if (some.length === 0) throw new Error('none of the workers had a batch in hand')
   return {

@@ -24,12 +24,12 @@ const run = promisify(execFile)
  * of the sending process per post. Ours counts everything the worker does for a campaign: queue, ledger, permits,
  * guard, metrics.
  */
-export const benchSend = async ({
+export async function benchSend({
   posts,
   rounds,
   connections,
   say,
-}: SendBenchOptions): Promise<Record<string, unknown>> => {
+}: SendBenchOptions): Promise<Record<string, unknown>> {
   await using stack = await startTestStack()
   say(
     `Two hand-written loops and the pipeline, ${posts} posts over ${connections} connections, ${rounds} rounds in turn.`,
@@ -67,7 +67,7 @@ export const benchSend = async ({
 }
 
 /** Counted apart from the CPU, since watching the commands costs Redis more than running them. */
-const countCommands = async (stack: TestStack, round: number, posts: number) => {
+async function countCommands(stack: TestStack, round: number, posts: number) {
   await using quiet = new QuietCampaigns(stack)
   return {
     tile: await quiet.count(appOf(round), tileToAll, posts),
@@ -76,12 +76,15 @@ const countCommands = async (stack: TestStack, round: number, posts: number) => 
 }
 
 /** Medians compared; three digits are more than a shared machine deserves. */
-const ratio = (of: readonly number[], to: readonly number[]): number =>
-  Math.round((spread(of).median / spread(to).median) * 1000) / 1000
+function ratio(of: readonly number[], to: readonly number[]): number {
+  return Math.round((spread(of).median / spread(to).median) * 1000) / 1000
+}
 
-const appOf = (round: number): string => `bench-${round}`
+function appOf(round: number): string {
+  return `bench-${round}`
+}
 
-const prepareApps = async (stack: TestStack, rounds: number, channels: number): Promise<void> => {
+async function prepareApps(stack: TestStack, rounds: number, channels: number): Promise<void> {
   for (let round = 0; round < rounds; round += 1) {
     const app = appOf(round)
     await stack.api.putApp(app, {
@@ -100,25 +103,25 @@ const prepareApps = async (stack: TestStack, rounds: number, channels: number): 
   }
 }
 
-const loop = async (
+async function loop(
   { simulator }: TestStack,
   kind: 'pool' | 'lanes',
   token: string,
   posts: number,
   connections: number,
-): Promise<number> => {
+): Promise<number> {
   const script = fileURLToPath(new URL('contenders/loop.ts', import.meta.url))
   const args = [kind, simulator.address, simulator.caFile, token, String(posts), String(connections)]
   const { stdout } = await run(process.execPath, ['--conditions=source', script, ...args])
   return (JSON.parse(stdout) as { cpuMicrosPerPost: number }).cpuMicrosPerPost
 }
 
-const pipeline = async (
+async function pipeline(
   stack: TestStack,
   worker: StackWorker,
   app: string,
   posts: number,
-): Promise<{ readonly worker: number; readonly redis: number }> => {
+): Promise<{ readonly worker: number; readonly redis: number }> {
   const before = { worker: cpuSecondsOf(worker.pid), redis: cpuSecondsOf(stack.redisPid) }
   await campaign(stack, app, 'tile')
   return {
@@ -127,7 +130,7 @@ const pipeline = async (
   }
 }
 
-const campaign = async ({ api }: TestStack, app: string, type: 'tile' | 'badge'): Promise<void> => {
+async function campaign({ api }: TestStack, app: string, type: 'tile' | 'badge'): Promise<void> {
   const created = await api.createCampaign(app, {
     notification:
       type === 'badge'
@@ -144,7 +147,7 @@ const campaign = async ({ api }: TestStack, app: string, type: 'tile' | 'badge')
 }
 
 /** A token for the hand-written loops, asked for as the worker does. */
-const askForToken = async ({ simulator }: TestStack): Promise<string> => {
+async function askForToken({ simulator }: TestStack): Promise<string> {
   const transport = createTransport({ routeTo: simulator.address, caFile: simulator.caFile })
   const answer = await requestToken({ kind: 'store', packageSid, clientSecret: 'bench-secret' }, transport)
   if (!answer.ok) throw new Error(answer.explanation)

@@ -18,7 +18,7 @@ const stormy = { app: 'stormy', client: sidOf(1), ratePerSecond: 2000 }
  * WNS answers 401 to everything that one app posts, whatever its token, while eight workers send for it and for another
  * app: what the first one costs WNS and the token service, and what the other one notices of it.
  */
-export const benchStorm = async ({ seconds, recipients, say }: StormBenchOptions): Promise<Record<string, unknown>> => {
+export async function benchStorm({ seconds, recipients, say }: StormBenchOptions): Promise<Record<string, unknown>> {
   await using stack = await startTestStack()
   await Promise.all(Array.from({ length: WORKERS }, () => stack.startWorker({ WNS_FANOUT_LANES: '16' })))
   const undisturbed = await quietCampaign(stack, 'before', sidOf(2))
@@ -56,7 +56,7 @@ export const benchStorm = async ({ seconds, recipients, say }: StormBenchOptions
 }
 
 /** Posts a second that the campaign of an app without trouble reaches. */
-const quietCampaign = async (stack: TestStack, app: string, client: string): Promise<number> => {
+async function quietCampaign(stack: TestStack, app: string, client: string): Promise<number> {
   const channels = QUIET_RATE * 12
   await prepareApp(stack, { app, client, channels, ratePerSecond: QUIET_RATE })
   const startedAt = performance.now()
@@ -67,7 +67,7 @@ const quietCampaign = async (stack: TestStack, app: string, client: string): Pro
 }
 
 /** How often each recipient of an app was posted to. */
-const postsOf = async ({ simulator }: TestStack, app: string): Promise<number[]> => {
+async function postsOf({ simulator }: TestStack, app: string): Promise<number[]> {
   const text = await (await request(`${simulator.control}/v1/posts`)).body.text()
   return text
     .split('\n')

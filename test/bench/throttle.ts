@@ -24,7 +24,7 @@ const answers = [
  * without: the share of those 300 that four workers reach once they have settled, the share of posts that are refused
  * then, and whether anybody is lost.
  */
-export const benchThrottle = async ({ seconds, say }: ThrottleBenchOptions): Promise<Record<string, unknown>> => {
+export async function benchThrottle({ seconds, say }: ThrottleBenchOptions): Promise<Record<string, unknown>> {
   await using stack = await startTestStack()
   await Promise.all(Array.from({ length: WORKERS }, () => stack.startWorker({ WNS_FANOUT_LANES: '64' })))
   const runs = []
@@ -63,12 +63,12 @@ interface Sample {
   readonly effectiveRate: number
 }
 
-const settle = async (
+async function settle(
   stack: TestStack,
   n: number,
   { status, retryAfter }: (typeof answers)[number],
   seconds: number,
-): Promise<Settled> => {
+): Promise<Settled> {
   await stack.control('POST', '/v1/reset')
   await stack.control('PUT', '/v1/faults', { rateCap: { perSecond: CAP, status, retryAfter } })
   const app = `capped-${status}`
@@ -114,6 +114,6 @@ const settle = async (
   }
 }
 
-const fail = (why: string): never => {
+function fail(why: string): never {
   throw new Error(why)
 }

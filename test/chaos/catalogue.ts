@@ -9,7 +9,7 @@ import { redisScenarios } from './scenarios/redis.ts'
 import { storageScenarios } from './scenarios/storage.ts'
 import { scaleScenarios } from './scenarios/scale.ts'
 import type { Bench, Facts, Scenario, ScenarioAlone, ScenarioInSystem } from './scenarios/scenario.ts'
-import { CannotRunHere, LOCK_MS, bothDeliveries, mend } from './scenarios/scenario.ts'
+import { CannotRunHere, LOCK_MS, bothDeliveries, repair } from './scenarios/scenario.ts'
 import type { ChaosSystem } from './system.ts'
 import { startChaosSystem } from './system.ts'
 
@@ -38,7 +38,7 @@ export const catalogue: readonly Scenario[] = [
 ]
 
 /** The scenarios that `ids` name: P5 that row, P2 all rows of P2, R every row that begins with R. Without ids all of them. */
-export const choose = (ids: readonly string[]): readonly Scenario[] => {
+export function choose(ids: readonly string[]): readonly Scenario[] {
   const unknown = ids.filter((one) => !catalogue.some(({ id }) => isNamedBy(one, id)))
   if (unknown.length > 0)
     throw new Error(
@@ -47,7 +47,9 @@ export const choose = (ids: readonly string[]): readonly Scenario[] => {
   return catalogue.filter(({ id }) => ids.length === 0 || ids.some((one) => isNamedBy(one, id)))
 }
 
-const isNamedBy = (one: string, id: string): boolean => id === one || id.startsWith(/\d/.test(one) ? `${one}-` : one)
+function isNamedBy(one: string, id: string): boolean {
+  return id === one || id.startsWith(/\d/.test(one) ? `${one}-` : one)
+}
 
 export interface CatalogueRun {
   readonly scenarios: number
@@ -60,10 +62,10 @@ export interface CatalogueRun {
 }
 
 /** Run scenarios one after another, and tell of each in a line. */
-export const runCatalogue = async (
+export async function runCatalogue(
   wanted: readonly Scenario[],
   { seed, say }: { readonly seed: number; readonly say: (line: string) => void },
-): Promise<CatalogueRun> => {
+): Promise<CatalogueRun> {
   const judged: Figures[] = []
   const shared = new SharedSystem((figures) => judged.push(figures))
   const startedAtMs = performance.now()
@@ -77,7 +79,7 @@ export const runCatalogue = async (
       const { verdict, text } = await runRow(scenario, `row-${n}`, bench, shared)
       counts[verdict] += 1
       const took = `${secondsSince(rowStartedAtMs)} s`
-      say(`${row} ${MARKS[verdict]} ${scenario.id.padEnd(4)} ${scenario.what} (${took}${text}`)
+      say(`${row} ${marks[verdict]} ${scenario.id.padEnd(4)} ${scenario.what} (${took}${text}`)
     }
   } finally {
     await shared.stop()
@@ -89,14 +91,14 @@ export const runCatalogue = async (
   return { scenarios: wanted.length, ...counts, figures: sumOf(judged) }
 }
 
-const MARKS = { held: 'ok  ', failed: 'FAIL', notRun: 'n/a ' } as const
+const marks = { held: 'ok  ', failed: 'FAIL', notRun: 'n/a ' } as const
 
-const runRow = async (
+async function runRow(
   scenario: Scenario,
   app: string,
   bench: Bench,
   shared: SharedSystem,
-): Promise<{ readonly verdict: keyof typeof MARKS; readonly text: string }> => {
+): Promise<{ readonly verdict: keyof typeof marks; readonly text: string }> {
   try {
     const facts = await ('runAlone' in scenario
       ? runAlone(scenario, app, bench, shared)
@@ -110,7 +112,7 @@ const runRow = async (
   }
 }
 
-const runAlone = async (scenario: ScenarioAlone, app: string, bench: Bench, shared: SharedSystem): Promise<Facts> => {
+async function runAlone(scenario: ScenarioAlone, app: string, bench: Bench, shared: SharedSystem): Promise<Facts> {
   await shared.stop()
   return scenario.runAlone(app, bench)
 }
@@ -126,7 +128,7 @@ class SharedSystem {
 
   async run(scenario: ScenarioInSystem, app: string, bench: Bench): Promise<Facts> {
     this.#system ??= await startChaosSystem({ workers: 2, lockMs: LOCK_MS, judged: this.#judged })
-    await mend(this.#system)
+    await repair(this.#system)
     return scenario.run(this.#system, app, bench)
   }
 
@@ -137,10 +139,12 @@ class SharedSystem {
   }
 }
 
-const secondsSince = (startedAtMs: number): string => ((performance.now() - startedAtMs) / 1000).toFixed(1)
+function secondsSince(startedAtMs: number): string {
+  return ((performance.now() - startedAtMs) / 1000).toFixed(1)
+}
 
 /** An error for people, with what caused it. */
-export const messageOf = (error: unknown): string => {
+export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message
 }

@@ -30,22 +30,23 @@ afterAll(async () => {
 })
 
 /** An app that this node serves. */
-const appOn = async (node: ChaosRedis | undefined): Promise<AppId> => {
+async function appOn(node: ChaosRedis | undefined): Promise<AppId> {
   for (let n = 0; ; n += 1) {
     const app = `app-${n}` as AppId
     if ((await cluster.masterOf(keys.base(app))) === node) return app
   }
 }
 
-const register = (registry: Registry, app: AppId, from: number, to: number): Promise<unknown> =>
-  registry.register(
+function register(registry: Registry, app: AppId, from: number, to: number): Promise<unknown> {
+  return registry.register(
     app,
     Array.from({ length: to - from }, (_, n) => {
       const parsed = parseImportLine({ channel: `d${from + n}`, uri: uriOf(app, from + n, 'ok') })
-      if (!parsed.ok) throw new Error(JSON.stringify(parsed.faults))
+      if (!parsed.ok) throw new Error(JSON.stringify(parsed.inputErrors))
       return parsed.value
     }),
   )
+}
 
 test('a script never runs on half of an app: while its slot moves to another node, it waits', async () => {
   const [, from, to] = cluster.masters

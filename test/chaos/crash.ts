@@ -3,7 +3,7 @@ import type { CrashPoint } from '@wns-fanout/fanout'
 import type { Verdict } from './judge.ts'
 import { judge } from './judge.ts'
 import { eventually, finishedCampaign, launchCampaign, registerChannels, settledCount } from './load.ts'
-import { HEALTHY } from './nemesis.ts'
+import { healthyFaults } from './nemesis.ts'
 import type { ChaosProcess } from './process.ts'
 import type { ChaosSystem } from './system.ts'
 
@@ -45,17 +45,19 @@ const RECIPIENTS = 2000
  * The only worker of `system` dies at a crash point; the next one finishes what it left. Resolves to the verdict; the
  * worker is left running.
  */
-export const crashOnce = async (
+export async function crashOnce(
   system: ChaosSystem,
   app: string,
   { point, nth, given }: CrashCase,
   delivery: Delivery,
-): Promise<Verdict> => {
+): Promise<Verdict> {
   const [worker] = system.workers
   if (worker === undefined) throw new Error('there is no worker to kill')
   await worker.terminate()
   await system.wns(
-    given === 'told-to-rest' ? { ...HEALTHY, rateCap: { perSecond: 50, status: 406, retryAfter: 2 } } : HEALTHY,
+    given === 'told-to-rest'
+      ? { ...healthyFaults, rateCap: { perSecond: 50, status: 406, retryAfter: 2 } }
+      : healthyFaults,
   )
   if (given === 'slow-redis') worker.proxy.set({ kind: 'delay', ms: 60 })
   // Some are refused for a while and some for good, so that batches park and channels die.
@@ -70,7 +72,7 @@ export const crashOnce = async (
     await settledCount(system, campaign.id, 200)
     if ((await worker.terminate()) !== null) throw new Error('the worker ended in order instead of dying')
   } else await dieAt(worker, point, nth)
-  await system.wns(HEALTHY)
+  await system.wns(healthyFaults)
   worker.proxy.set({ kind: 'pass' })
   await worker.start()
   await finishedCampaign(system, campaign.id, 60_000)
@@ -82,7 +84,7 @@ export const crashOnce = async (
   return judge(system, [campaign])
 }
 
-const dieAt = async (worker: ChaosProcess, point: CrashPoint, nth: number): Promise<void> => {
+async function dieAt(worker: ChaosProcess, point: CrashPoint, nth: number): Promise<void> {
   // It may die before it can say that it is ready.
   await worker.start({ WNS_CRASH_AT: `${point}:${nth}` }).catch(() => {})
   const signal = await worker.ended()

@@ -25,12 +25,12 @@ export interface FaultProxy {
   close(): Promise<void>
 }
 
-const PASS: NetworkFault = { kind: 'pass' }
+const passThrough: NetworkFault = { kind: 'pass' }
 
 /** A TCP proxy on 127.0.0.1 in front of another port of 127.0.0.1. */
-export const startFaultProxy = async (firstTarget: number): Promise<FaultProxy> => {
+export async function startFaultProxy(firstTarget: number): Promise<FaultProxy> {
   const pairs = new Set<Pair>()
-  let fault: NetworkFault = PASS
+  let fault: NetworkFault = passThrough
   let targetPort = firstTarget
   const server = createServer((down) => {
     if (fault.kind === 'refuse') {
@@ -65,8 +65,8 @@ export const startFaultProxy = async (firstTarget: number): Promise<FaultProxy> 
   }
 }
 
-const listen = (server: Server): Promise<number> =>
-  new Promise((resolve, reject) => {
+function listen(server: Server): Promise<number> {
+  return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen({ host: '127.0.0.1', port: 0 }, () => {
       const address = server.address()
@@ -74,12 +74,13 @@ const listen = (server: Server): Promise<number> =>
       else reject(new Error('the system gave the proxy no port'))
     })
   })
+}
 
 /** One connection and its other half. Bytes that were swallowed cannot come back, so such a pair is reset in the end. */
 class Pair {
   readonly #down: Socket
   readonly #up: Socket
-  #fault: NetworkFault = PASS
+  #fault: NetworkFault = passThrough
   #swallowed = false
   #leftUp = Number.POSITIVE_INFINITY
   readonly #held: (() => void)[] = []

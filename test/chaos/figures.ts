@@ -21,5 +21,6 @@ const names = [
 export type Figures = Readonly<Record<(typeof names)[number], number>>
 
 /** The sum of each figure; of nothing, each is 0. Whatever else is known of a campaign is left out. */
-export const sumOf = (all: readonly Figures[]): Figures =>
-  Object.fromEntries(names.map((name) => [name, all.reduce((sum, one) => sum + one[name], 0)])) as Figures
+export function sumOf(all: readonly Figures[]): Figures {
+  return Object.fromEntries(names.map((name) => [name, all.reduce((sum, one) => sum + one[name], 0)])) as Figures
+}

@@ -6,7 +6,7 @@ import type { ChaosProcess } from './process.ts'
 export const inspectable = { NODE_OPTIONS: '--inspect=127.0.0.1:0' }
 
 /** Run an expression inside a worker: faults that come from nowhere else, such as a blocked event loop. */
-export const evaluateIn = async (worker: ChaosProcess, expression: string): Promise<void> => {
+export async function evaluateIn(worker: ChaosProcess, expression: string): Promise<void> {
   const url = await eventually(
     `the debugger of ${worker.name} to listen`,
     async () => [...(await readFile(worker.logFile, 'utf8')).matchAll(/ws:\/\/127\.0\.0\.1:\S+/g)].at(-1)?.[0],

@@ -8,7 +8,7 @@ import { finishedCampaign, tokenOf } from './load.ts'
 import type { AnySystem } from './system.ts'
 
 /** Credit of a batch, which is what may be uncertain when its owner is lost. Written here anew, not imported. */
-export const WINDOW = { 'at-least-once': 256, 'at-most-once': 64 } as const
+export const creditWindow = { 'at-least-once': 256, 'at-most-once': 64 } as const
 
 export interface Verdict extends Figures {
   /** Every promise that was broken, in words; empty is a pass. */
@@ -23,7 +23,7 @@ export interface Posts {
 }
 
 /** Judge finished campaigns by the simulator's own record of posts; what the sender says of itself is only compared. */
-export const judge = async (system: AnySystem, campaigns: readonly ChaosCampaign[]): Promise<Verdict> => {
+export async function judge(system: AnySystem, campaigns: readonly ChaosCampaign[]): Promise<Verdict> {
   const record = await postsOf(system)
   const broken: string[] = []
   const verdicts: Verdict[] = []
@@ -41,7 +41,7 @@ export const judge = async (system: AnySystem, campaigns: readonly ChaosCampaign
 }
 
 /** What was posted, by the token of the channel. */
-export const postsOf = async (system: AnySystem): Promise<ReadonlyMap<string, Posts>> => {
+export async function postsOf(system: AnySystem): Promise<ReadonlyMap<string, Posts>> {
   const found = new Map<string, Posts>()
   const { body } = await system.control('GET', '/v1/posts')
   for await (const line of createInterface({ input: body, crlfDelay: Infinity })) {
@@ -53,21 +53,21 @@ export const postsOf = async (system: AnySystem): Promise<ReadonlyMap<string, Po
 }
 
 /** I10: every post carried the token of the app that owns the channel, and was a proper request. */
-const judgeRequests = async (system: AnySystem): Promise<string[]> => {
+async function judgeRequests(system: AnySystem): Promise<string[]> {
   const stats = (await (await system.control('GET', '/v1/stats')).body.json()) as Record<string, number>
   return ['wrongApp', 'badHeader', 'badRequest', 'wrongLength', 'pipelined', 'chunked', 'http2Attempts'].flatMap(
     (name) => (stats[name] === 0 ? [] : [`the simulator counted ${name} ${stats[name]}`]),
   )
 }
 
-const judgeCampaign = async (
+async function judgeCampaign(
   system: AnySystem,
   { app, id, delivery, behaviours }: ChaosCampaign,
   record: ReadonlyMap<string, Posts>,
   reached: Map<string, Set<string>>,
   /** Accepted by WNS and not told so; a later campaign of the app may be who got through. */
   unlisted: Map<string, string>,
-): Promise<Verdict> => {
+): Promise<Verdict> {
   const broken: string[] = []
   const view = await finishedCampaign(system, id, 10_000)
   const ledger = await readLedger(system, app, id)
@@ -112,7 +112,7 @@ const judgeCampaign = async (
         unlisted.set(name, `${name}, ${behaviour}, was accepted by WNS and is told to be ${result.class}`)
     }
   }
-  const window = WINDOW[delivery]
+  const window = creditWindow[delivery]
   for (const [seq, { extra, uncertain, takeovers }] of batches.entries()) {
     if (extra > window * takeovers)
       broken.push(`batch ${seq}: ${extra} duplicates in ${takeovers} takeovers with a window of ${window} (I2)`)
@@ -145,8 +145,9 @@ const judgeCampaign = async (
   }
 }
 
-const difference = (told: Totals, counted: Totals): number =>
-  classes.reduce((so, name) => so + Math.abs(told[name] - counted[name]), 0)
+function difference(told: Totals, counted: Totals): number {
+  return classes.reduce((so, name) => so + Math.abs(told[name] - counted[name]), 0)
+}
 
 interface LedgerView {
   readonly takeovers: number
@@ -156,7 +157,7 @@ interface LedgerView {
   readonly batches: readonly { readonly recipients: number; readonly takeovers: number }[]
 }
 
-const readLedger = async ({ look, keys }: AnySystem, app: string, id: string): Promise<LedgerView> => {
+async function readLedger({ look, keys }: AnySystem, app: string, id: string): Promise<LedgerView> {
   const fields = await look.hgetall(keys.campaign(app, id))
   const planned = Number(fields['planned'] ?? 0)
   const pipeline = look.pipeline()
@@ -175,7 +176,7 @@ const readLedger = async ({ look, keys }: AnySystem, app: string, id: string): P
 }
 
 /** I5: each batch is closed once, and nothing is left behind. */
-const judgeLedger = (view: Campaign, { planned, closed, live, takeovers, batches }: LedgerView): string[] => {
+function judgeLedger(view: Campaign, { planned, closed, live, takeovers, batches }: LedgerView): string[] {
   const broken: string[] = []
   if (planned !== closed) broken.push(`${planned} batches were planned and ${closed} closed (I5)`)
   if (live > 0) broken.push(`${live} batches are still called live (I5)`)
@@ -239,9 +240,10 @@ export class Watch {
       if (classOf(was) !== 'pending' && was !== now)
         this.broken.push(`${where}: recipient ${position} went from ${classOf(was)} to another outcome (I6)`)
     }
-    if (credited > WINDOW[this.#campaign.delivery]) this.broken.push(`${where}: ${credited} credited (I9)`)
+    if (credited > creditWindow[this.#campaign.delivery]) this.broken.push(`${where}: ${credited} credited (I9)`)
   }
 }
 
-const isOff = (name: RecipientClass, fields: Readonly<Record<string, string>>, counted: Totals): boolean =>
-  Number(fields[`n:${name}`] ?? 0) !== counted[name]
+function isOff(name: RecipientClass, fields: Readonly<Record<string, string>>, counted: Totals): boolean {
+  return Number(fields[`n:${name}`] ?? 0) !== counted[name]
+}

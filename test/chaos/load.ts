@@ -14,7 +14,7 @@ export interface ChaosCampaign {
 }
 
 const packageSid = 'S-1-15-2-71-72-73-74-75-76-77'
-const HOSTS = ['db5p', 'am3p', 'wns2-by3p', 'hk2']
+const hosts = ['db5p', 'am3p', 'wns2-by3p', 'hk2']
 
 /** Of every app, if nothing else is asked for. */
 export const appSettings = {
@@ -24,10 +24,12 @@ export const appSettings = {
   maxAttempts: 4,
 } as const
 
-export const tokenOf = (app: string, n: number, behaviour: string): string => `${behaviour}.any.${app}-${n}`
+export function tokenOf(app: string, n: number, behaviour: string): string {
+  return `${behaviour}.any.${app}-${n}`
+}
 
 /** Of a thousand channels so many that do not just accept. */
-const ODD: readonly (readonly [behaviour: string, perMille: number])[] = [
+const oddChannels: readonly (readonly [behaviour: string, perMille: number])[] = [
   ['dropped', 5],
   ['offline', 5],
   ['gone', 5],
@@ -43,18 +45,19 @@ const ODD: readonly (readonly [behaviour: string, perMille: number])[] = [
   ['cut', 1],
 ]
 
-export const mixedBehaviours = (count: number, dice: Dice): string[] =>
-  Array.from({ length: count }, () => {
-    let left = dice.next() * 1000
-    for (const [behaviour, perMille] of ODD) {
+export function mixedBehaviours(count: number, random: Dice): string[] {
+  return Array.from({ length: count }, () => {
+    let left = random.next() * 1000
+    for (const [behaviour, perMille] of oddChannels) {
       left -= perMille
       if (left < 0) return behaviour
     }
     return 'ok'
   })
+}
 
 /** Repeat what an outage of Redis may refuse; every call that is repeated here is harmless to repeat. */
-export const insist = async <T>(what: string, act: () => Promise<T>, timeoutMs = 60_000): Promise<T> => {
+export async function insist<T>(what: string, act: () => Promise<T>, timeoutMs = 60_000): Promise<T> {
   const deadlineMs = performance.now() + timeoutMs
   for (;;) {
     try {
@@ -67,7 +70,7 @@ export const insist = async <T>(what: string, act: () => Promise<T>, timeoutMs =
 }
 
 /** Ask until the answer is something. An error while asking is no answer: Redis may be away. */
-export const eventually = async <T>(what: string, ask: () => Promise<T | undefined>, timeoutMs: number): Promise<T> => {
+export async function eventually<T>(what: string, ask: () => Promise<T | undefined>, timeoutMs: number): Promise<T> {
   const deadlineMs = performance.now() + timeoutMs
   let trouble: unknown
   for (;;) {
@@ -84,13 +87,13 @@ export const eventually = async <T>(what: string, ask: () => Promise<T | undefin
 }
 
 /** Register an app whose nth channel, counted from 0 in the order of registration, is `d<n>` and behaves as asked. */
-export const registerChannels = async (
+export async function registerChannels(
   { api }: AnySystem,
   app: string,
   behaviours: readonly string[],
   settings: Record<string, unknown> = {},
   tags: readonly string[] = [],
-): Promise<void> => {
+): Promise<void> {
   await insist(`registering app ${app}`, () => api.putApp(app, { ...appSettings, ...settings }))
   await insist(`importing the channels of ${app}`, async () => {
     const lines = Readable.from(importLines(app, behaviours, tags))
@@ -99,8 +102,9 @@ export const registerChannels = async (
   })
 }
 
-export const uriOf = (app: string, n: number, behaviour: string): string =>
-  `https://${HOSTS[n % HOSTS.length]}.notify.windows.com/?token=${tokenOf(app, n, behaviour)}`
+export function uriOf(app: string, n: number, behaviour: string): string {
+  return `https://${hosts[n % hosts.length]}.notify.windows.com/?token=${tokenOf(app, n, behaviour)}`
+}
 
 /** A thousand at a time: there may be a million. */
 function* importLines(app: string, behaviours: readonly string[], tags: readonly string[]): Generator<string> {
@@ -115,13 +119,13 @@ function* importLines(app: string, behaviours: readonly string[], tags: readonly
 }
 
 /** Create a campaign to all channels of an app, once, however often the API has to be asked. */
-export const launchCampaign = async (
+export async function launchCampaign(
   { api }: AnySystem,
   app: string,
   behaviours: readonly string[],
   delivery: Delivery,
   request: Partial<CampaignRequest> = {},
-): Promise<ChaosCampaign> => {
+): Promise<ChaosCampaign> {
   const whole: CampaignRequest = {
     notification: { type: 'tile', content: { medium: { lines: [`Hello from ${app}`] } } },
     audience: { all: true },
@@ -134,8 +138,8 @@ export const launchCampaign = async (
 }
 
 /** The campaign once nothing of it is pending any more. */
-export const finishedCampaign = ({ api }: AnySystem, id: string, timeoutMs: number): Promise<Campaign> =>
-  eventually(
+export function finishedCampaign({ api }: AnySystem, id: string, timeoutMs: number): Promise<Campaign> {
+  return eventually(
     `campaign ${id} to finish`,
     async () => {
       const campaign = await api.campaign(id)
@@ -143,10 +147,11 @@ export const finishedCampaign = ({ api }: AnySystem, id: string, timeoutMs: numb
     },
     timeoutMs,
   )
+}
 
 /** Resolves when so many recipients are settled, or the campaign is over. */
-export const settledCount = ({ api }: AnySystem, id: string, atLeast: number, timeoutMs = 60_000): Promise<number> =>
-  eventually(
+export function settledCount({ api }: AnySystem, id: string, atLeast: number, timeoutMs = 60_000): Promise<number> {
+  return eventually(
     `${atLeast} recipients of ${id} to be settled`,
     async () => {
       const { totals, audienceSize, finishedAt } = await api.campaign(id)
@@ -155,3 +160,4 @@ export const settledCount = ({ api }: AnySystem, id: string, atLeast: number, ti
     },
     timeoutMs,
   )
+}

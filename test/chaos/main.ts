@@ -15,15 +15,16 @@ const HELP = `pnpm test:chaos: campaigns under fire, judged by the simulator's o
   --list         what the catalogue holds
 `
 
-const print = (line: string): void => {
+function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
 /** The last line, for programs. */
-const printFigures = (run: object, figures: Figures, more: object = {}): void =>
+function printFigures(run: object, figures: Figures, more: object = {}): void {
   print(JSON.stringify({ ...run, ...sumOf([figures]), ...more }))
+}
 
-const main = async (): Promise<void> => {
+async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {

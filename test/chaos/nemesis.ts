@@ -5,13 +5,15 @@ import type { ChaosProcess } from './process.ts'
 import type { ChaosSystem } from './system.ts'
 
 /** A healthy WNS here takes a few milliseconds, so that posts are under way whenever something breaks. */
-export const HEALTHY = { latencyMs: 5 }
+export const healthyFaults = { latencyMs: 5 }
 
 export type Act = 'kill' | 'terminate' | 'freeze' | 'network' | 'reset' | 'api' | 'redis' | 'wns'
 
-const times = (count: number, act: Act): Act[] => Array.from({ length: count }, () => act)
+function times(count: number, act: Act): Act[] {
+  return Array.from({ length: count }, () => act)
+}
 
-const EVERYTHING: readonly Act[] = [
+const everyFault: readonly Act[] = [
   ...times(5, 'kill'),
   ...times(3, 'freeze'),
   ...times(4, 'network'),
@@ -30,7 +32,7 @@ export type NemesisCounts = Record<string, number>
  */
 export class Nemesis {
   readonly #system: ChaosSystem
-  readonly #dice: Dice
+  readonly #random: Dice
   readonly #pauseMs: readonly [number, number]
   readonly #choices: readonly Act[]
   readonly #busy = new Set<ChaosProcess>()
@@ -47,12 +49,12 @@ export class Nemesis {
    */
   constructor(
     system: ChaosSystem,
-    dice: Dice,
+    random: Dice,
     pauseMs: readonly [number, number] = [300, 1500],
-    acts: readonly Act[] = EVERYTHING,
+    acts: readonly Act[] = everyFault,
   ) {
     this.#system = system
-    this.#dice = dice
+    this.#random = random
     this.#pauseMs = pauseMs
     this.#choices = acts
   }
@@ -67,14 +69,14 @@ export class Nemesis {
     await this.#run
     await Promise.all(this.#acts)
     await this.#system.redis.start()
-    await this.#system.wns(HEALTHY)
-    for (const each of [this.#system.apiProcess, ...this.#system.workers]) await each.mend()
+    await this.#system.wns(healthyFaults)
+    for (const each of [this.#system.apiProcess, ...this.#system.workers]) await each.repair()
   }
 
   async #strike(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      await this.#pause(this.#dice.between(...this.#pauseMs))
-      const what = this.#dice.pick(this.#choices)
+      await this.#sleep(this.#random.between(...this.#pauseMs))
+      const what = this.#random.pick(this.#choices)
       const act = this.#act(what)
       if (act === undefined) continue
       this.counts[what] = (this.counts[what] ?? 0) + 1
@@ -90,7 +92,7 @@ export class Nemesis {
       case 'kill':
         return this.#withWorker(async (worker, ms) => {
           await worker.kill()
-          await this.#pause(ms / 4)
+          await this.#sleep(ms / 4)
           await worker.start()
         })
       case 'terminate':
@@ -101,13 +103,13 @@ export class Nemesis {
       case 'freeze':
         return this.#withWorker(async (worker, ms) => {
           worker.freeze()
-          await this.#pause(this.#system.lockMs + ms)
+          await this.#sleep(this.#system.lockMs + ms)
           worker.thaw()
         })
       case 'network':
         return this.#withWorker(async (worker, ms) => {
           worker.proxy.set(this.#networkFault())
-          await this.#pause(ms)
+          await this.#sleep(ms)
           worker.proxy.set({ kind: 'pass' })
         })
       case 'reset':
@@ -124,8 +126,8 @@ export class Nemesis {
   }
 
   #withWorker(act: (worker: ChaosProcess, ms: number) => Promise<void>): Promise<void> | undefined {
-    const worker = this.#dice.pick(this.#system.workers)
-    const ms = this.#dice.between(200, this.#system.lockMs * 2)
+    const worker = this.#random.pick(this.#system.workers)
+    const ms = this.#random.between(200, this.#system.lockMs * 2)
     if (this.#busy.has(worker)) return undefined
     this.#busy.add(worker)
     return act(worker, ms).finally(() => this.#busy.delete(worker))
@@ -133,52 +135,52 @@ export class Nemesis {
 
   /** It dies, or its way to Redis is broken. */
   #withApi(): Promise<void> | undefined {
-    const ms = this.#dice.between(200, 2000)
-    const fault = this.#dice.pick<'death' | NetworkFault>(['death', this.#networkFault()])
+    const ms = this.#random.between(200, 2000)
+    const fault = this.#random.pick<'death' | NetworkFault>(['death', this.#networkFault()])
     const { apiProcess } = this.#system
     if (this.#busy.has(apiProcess)) return undefined
     this.#busy.add(apiProcess)
     return (async () => {
       if (fault === 'death') await apiProcess.kill()
       else apiProcess.proxy.set(fault)
-      await this.#pause(ms)
-      await apiProcess.mend()
+      await this.#sleep(ms)
+      await apiProcess.repair()
     })().finally(() => this.#busy.delete(apiProcess))
   }
 
   #networkFault(): NetworkFault {
-    return this.#dice.pick<NetworkFault>([
+    return this.#random.pick<NetworkFault>([
       { kind: 'blackhole' },
       { kind: 'hold' },
       { kind: 'dropReplies' },
       { kind: 'refuse' },
-      { kind: 'delay', ms: this.#dice.between(20, 300) },
-      { kind: 'cutAfterUp', bytes: this.#dice.between(1, 3000) },
+      { kind: 'delay', ms: this.#random.between(20, 300) },
+      { kind: 'cutAfterUp', bytes: this.#random.between(1, 3000) },
     ])
   }
 
   #withRedis(): Promise<void> | undefined {
-    const ms = this.#dice.between(100, 1000)
+    const ms = this.#random.between(100, 1000)
     if (this.#redisBusy) return undefined
     this.#redisBusy = true
     return (async () => {
       await this.#system.redis.kill()
-      await this.#pause(ms)
+      await this.#sleep(ms)
       await this.#system.redis.start()
       // Redis is not killed all the time: even a nemesis needs something that works to break.
-      await this.#pause(5000)
+      await this.#sleep(5000)
       this.#redisBusy = false
     })()
   }
 
   #withWns(): Promise<void> | undefined {
-    const ms = this.#dice.between(300, 2000)
-    const storm = this.#dice.pick([
+    const ms = this.#random.between(300, 2000)
+    const storm = this.#random.pick([
       { latencyMs: 250 },
-      { ...HEALTHY, always: 503 },
-      { ...HEALTHY, always: 500 },
-      { ...HEALTHY, rateCap: { perSecond: 200, status: 406, retryAfter: 1 } },
-      { ...HEALTHY, rateCap: { perSecond: 200, status: 429, retryAfter: null } },
+      { ...healthyFaults, always: 503 },
+      { ...healthyFaults, always: 500 },
+      { ...healthyFaults, rateCap: { perSecond: 200, status: 406, retryAfter: 1 } },
+      { ...healthyFaults, rateCap: { perSecond: 200, status: 429, retryAfter: null } },
       'revoke' as const,
     ])
     if (this.#wnsBusy) return undefined
@@ -187,14 +189,14 @@ export class Nemesis {
       if (storm === 'revoke') await (await this.#system.control('POST', '/v1/tokens/revoke', {})).body.dump()
       else {
         await this.#system.wns(storm)
-        await this.#pause(ms)
-        await this.#system.wns(HEALTHY)
+        await this.#sleep(ms)
+        await this.#system.wns(healthyFaults)
       }
       this.#wnsBusy = false
     })()
   }
 
-  async #pause(ms: number): Promise<void> {
+  async #sleep(ms: number): Promise<void> {
     await wait(ms, undefined, { signal: this.#stopping.signal }).catch(() => {})
   }
 }

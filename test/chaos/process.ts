@@ -116,7 +116,7 @@ export class ChaosProcess {
   }
 
   /** Its way to Redis is free and it runs, whatever was done to it. */
-  async mend(): Promise<void> {
+  async repair(): Promise<void> {
     this.proxy.set({ kind: 'pass' })
     this.thaw()
     await this.start()
@@ -140,7 +140,7 @@ export class ChaosProcess {
 
 /** A process that is frozen cannot see that we are gone: whoever freezes it ends it. */
 const guarded = new Set<number>()
-const guard = ({ pid, exited }: Child): void => {
+function guard({ pid, exited }: Child): void {
   if (!process.listeners('exit').includes(endGuarded)) process.on('exit', endGuarded)
   guarded.add(pid)
   exited.then(
@@ -148,7 +148,7 @@ const guard = ({ pid, exited }: Child): void => {
     () => {},
   )
 }
-const endGuarded = (): void => {
+function endGuarded(): void {
   for (const pid of guarded) {
     try {
       process.kill(pid, 'SIGKILL')

@@ -9,7 +9,7 @@ export interface Dice {
   pick<T>(items: readonly T[]): T
 }
 
-export const diceOf = (seed: number): Dice => {
+export function diceOf(seed: number): Dice {
   const next = mulberry32(seed)
   const between = (from: number, to: number): number => from + Math.floor(next() * (to - from + 1))
   return {

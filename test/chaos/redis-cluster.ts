@@ -182,12 +182,16 @@ class ClusterNode extends ChaosRedis {
   }
 }
 
-const nodeIn = async (dir: string): Promise<ClusterNode> => new ClusterNode(dir, await freePort(), await freePort())
+async function nodeIn(dir: string): Promise<ClusterNode> {
+  return new ClusterNode(dir, await freePort(), await freePort())
+}
 
-const idOf = (node: ChaosRedis): Promise<string> => ask(node, (redis) => redis.cluster('MYID'))
+function idOf(node: ChaosRedis): Promise<string> {
+  return ask(node, (redis) => redis.cluster('MYID'))
+}
 
 /** One question to one node, past the cluster. */
-const ask = async <T>(node: ChaosRedis, question: (redis: Redis) => Promise<T>): Promise<T> => {
+async function ask<T>(node: ChaosRedis, question: (redis: Redis) => Promise<T>): Promise<T> {
   const redis = new Redis(node.url(node.port), { maxRetriesPerRequest: 3, lazyConnect: true })
   redis.on('error', () => {})
   try {

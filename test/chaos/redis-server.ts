@@ -94,8 +94,10 @@ export class ChaosRedis implements RedisServers {
 }
 
 /** A limit on the size of files is to be an error of the write, as a full disk is, and not the end of the process. */
-const unlimited = (redis: RedisCommand): RedisCommand => ({
-  ...redis,
-  command: '/bin/sh',
-  args: ['-c', 'trap "" XFSZ; exec "$@"', 'sh', redis.command, ...redis.args],
-})
+function unlimited(redis: RedisCommand): RedisCommand {
+  return {
+    ...redis,
+    command: '/bin/sh',
+    args: ['-c', 'trap "" XFSZ; exec "$@"', 'sh', redis.command, ...redis.args],
+  }
+}

@@ -7,7 +7,7 @@ import { Watch, judge } from './judge.ts'
 import type { ChaosCampaign } from './load.ts'
 import { finishedCampaign, launchCampaign, mixedBehaviours, registerChannels, settledCount } from './load.ts'
 import type { Act, NemesisCounts } from './nemesis.ts'
-import { HEALTHY, Nemesis } from './nemesis.ts'
+import { healthyFaults, Nemesis } from './nemesis.ts'
 import { diceOf } from './random.ts'
 import { startChaosSystem } from './system.ts'
 import type { ChaosSystem } from './system.ts'
@@ -52,20 +52,20 @@ const HEAL_LIMIT_MS = 120_000
 const PROGRESS_MS = 5000
 
 /** Send campaigns while the nemesis rages; then mend everything, wait for the end, and judge. */
-export const chaosRun = async (options: ChaosRunOptions): Promise<ChaosRun> => {
+export async function chaosRun(options: ChaosRunOptions): Promise<ChaosRun> {
   const { seed, deliveries, forMs, workers = 3, lockMs = 3000, recipients = [3000, 12_000], say } = options
-  const dice = diceOf(seed)
+  const random = diceOf(seed)
   const system = await startChaosSystem({ workers, lockMs })
   const nemesis = new Nemesis(system, diceOf(seed ^ 0x5eed), options.pauseMs, options.acts)
   const over = new AbortController()
   const campaigns: ChaosCampaign[] = []
   const watches: Watch[] = []
   try {
-    await system.wns(HEALTHY)
+    await system.wns(healthyFaults)
     const begin = async (n: number): Promise<ChaosCampaign> => {
       const app = `chaos-${n}`
       const delivery = deliveries[n % deliveries.length] ?? deliveries[0]
-      const behaviours = mixedBehaviours(dice.between(...recipients), dice)
+      const behaviours = mixedBehaviours(random.between(...recipients), random)
       await registerChannels(system, app, behaviours)
       const campaign = await launchCampaign(system, app, behaviours, delivery)
       campaigns.push(campaign)
@@ -115,44 +115,44 @@ export const chaosRun = async (options: ChaosRunOptions): Promise<ChaosRun> => {
 }
 
 /** Whatever fails meanwhile aborts `over` as well, so this ends. */
-const endAfter = async (forMs: number, isEnough: () => Promise<boolean>, over: AbortController): Promise<void> => {
+async function endAfter(forMs: number, isEnough: () => Promise<boolean>, over: AbortController): Promise<void> {
   await wait(forMs, undefined, { signal: over.signal }).catch(() => {})
   while (!over.signal.aborted && !(await isEnough().catch(() => false)))
     await wait(200, undefined, { signal: over.signal }).catch(() => {})
   over.abort()
 }
 
-const hasTakeovers = async (
+async function hasTakeovers(
   { look, keys }: ChaosSystem,
   campaigns: readonly ChaosCampaign[],
   atLeast: number,
-): Promise<boolean> => {
+): Promise<boolean> {
   if (atLeast === 0) return true
   const counts = await Promise.all(campaigns.map(({ app, id }) => look.hget(keys.campaign(app, id), 'takeovers')))
   return counts.reduce((so, count) => so + Number(count ?? 0), 0) >= atLeast
 }
 
-const keepLogs = async (from: string, to: string): Promise<void> => {
+async function keepLogs(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true })
   for (const name of await readdir(from)) if (name.endsWith('.log')) await copyFile(join(from, name), join(to, name))
   await copyFile(join(from, 'redis', 'redis.log'), join(to, 'redis.log'))
 }
 
 /** Look at the ledger of the newest campaigns again and again; what cannot be asked while Redis is away is asked later. */
-const observe = async (watches: readonly Watch[], signal: AbortSignal): Promise<void> => {
+async function observe(watches: readonly Watch[], signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     for (const watch of watches.slice(-SIDE_BY_SIDE)) await watch.look().catch(() => {})
     await wait(250, undefined, { signal }).catch(() => {})
   }
 }
 
-const progress = async (
+async function progress(
   system: ChaosSystem,
   campaigns: readonly ChaosCampaign[],
   nemesis: Nemesis,
   signal: AbortSignal,
   say: (line: string) => void,
-): Promise<void> => {
+): Promise<void> {
   const startedAtMs = performance.now()
   const settledOf = new Map<string, number>()
   while (!signal.aborted) {

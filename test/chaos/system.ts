@@ -46,17 +46,20 @@ export type AnySystem = ChaosSystem<RedisServers>
 
 type Response = Awaited<ReturnType<typeof request>>
 
-const isObject = (line: unknown): boolean => typeof line === 'object' && line !== null
+function isObject(line: unknown): boolean {
+  return typeof line === 'object' && line !== null
+}
 
 /** Redis with an append-only file, simulator, API and workers; API and workers reach Redis by a proxy of their own each. */
-export const startChaosSystem = (options: ChaosOptions): Promise<ChaosSystem> =>
-  startChaosSystemOn(async (dir) => new ChaosRedis(dir, await freePort()), options)
+export function startChaosSystem(options: ChaosOptions): Promise<ChaosSystem> {
+  return startChaosSystemOn(async (dir) => new ChaosRedis(dir, await freePort()), options)
+}
 
 /** The same on other servers, made for a folder that is gone with the system. */
-export const startChaosSystemOn = async <R extends RedisServers>(
+export async function startChaosSystemOn<R extends RedisServers>(
   servers: (dir: string) => Promise<R>,
   options: ChaosOptions,
-): Promise<ChaosSystem<R>> => {
+): Promise<ChaosSystem<R>> {
   const folder = await temporaryFolder('wns-fanout-chaos-')
   const stops: (() => Promise<unknown>)[] = [() => folder.remove()]
   const stop = async (): Promise<void> => {
@@ -73,16 +76,16 @@ export const startChaosSystemOn = async <R extends RedisServers>(
   }
 }
 
-const complain = (error: unknown): void => {
+function complain(error: unknown): void {
   process.stderr.write(`chaos: something did not stop: ${error instanceof Error ? error.message : 'unknown'}\n`)
 }
 
-const start = async <R extends RedisServers>(
+async function start<R extends RedisServers>(
   options: ChaosOptions,
   redis: R,
   folder: TemporaryFolder,
   stops: (() => Promise<unknown>)[],
-): Promise<Omit<ChaosSystem<R>, 'stop'>> => {
+): Promise<Omit<ChaosSystem<R>, 'stop'>> {
   const simulator = await startChild({
     name: 'simulator',
     script: root('apps/wns-simulator/src/main.ts'),

@@ -18,7 +18,7 @@ const first: Attempt = {
   reauthorized: false,
   delivery: 'at-least-once',
   maxAttempts: 5,
-  dice: 0.5,
+  random: 0.5,
 }
 
 describe('an answer, what it comes to and what is done about it', () => {
@@ -39,7 +39,9 @@ describe('an answer, what it comes to and what is done about it', () => {
 })
 
 const trace = {}
-const family = (status: number): string => `${Math.floor(status / 100)}xx`
+function family(status: number): string {
+  return `${Math.floor(status / 100)}xx`
+}
 const serverError: Outcome = { kind: 'server-error', status: 500, trace }
 const throttledChannel: Outcome = { kind: 'channel-throttled', status: 200, trace }
 

@@ -17,8 +17,12 @@ export interface AnswerRow {
   readonly atMostOnce?: Disposition
 }
 
-const settle = (found: number): Disposition => ({ kind: 'settle', code: found })
-const bury = (found: number): Disposition => ({ kind: 'bury', code: found })
+function settle(found: number): Disposition {
+  return { kind: 'settle', code: found }
+}
+function bury(found: number): Disposition {
+  return { kind: 'bury', code: found }
+}
 const accepted = settle(code.accepted)
 const dropped = settle(code.dropped)
 const badRequest = settle(code.rejectedBadRequest)
@@ -26,34 +30,42 @@ const unexpected = settle(code.rejectedUnexpected)
 /** The first backoff when the dice show one half. */
 const BACKOFF_MS = 750
 
-const ID: Headers = { 'X-WNS-MSG-ID': '3CE38FF109E03A74', 'X-WNS-DEBUG-TRACE': 'DB3WNS4011534' }
+const wnsIds: Headers = { 'X-WNS-MSG-ID': '3CE38FF109E03A74', 'X-WNS-DEBUG-TRACE': 'DB3WNS4011534' }
 const idTrace: AnswerTrace = { msgId: '3CE38FF109E03A74', debugTrace: 'DB3WNS4011534' }
 /** Both status headers, as the wire has them. */
-const both = (word: string): Headers => ({ 'X-WNS-NOTIFICATIONSTATUS': word, 'X-WNS-STATUS': word })
-const HSTS: Headers = {
+function both(word: string): Headers {
+  return { 'X-WNS-NOTIFICATIONSTATUS': word, 'X-WNS-STATUS': word }
+}
+const hsts: Headers = {
   'Strict-Transport-Security': 'max-age=31536000; includeSubDomains',
   Date: 'Mon, 01 Jun 2026 10:00:00 GMT',
 }
-const device = (state: string): Headers => ({ 'X-WNS-DEVICECONNECTIONSTATUS': state })
-const description = (text: string): Headers => ({ 'X-WNS-ERROR-DESCRIPTION': text })
+function device(state: string): Headers {
+  return { 'X-WNS-DEVICECONNECTIONSTATUS': state }
+}
+function description(text: string): Headers {
+  return { 'X-WNS-ERROR-DESCRIPTION': text }
+}
 
 type Rest = Omit<AnswerRow, 'name' | 'source' | 'status' | 'headers'>
 
-const ok = (name: string, source: Source, headers: Headers, rest: Rest): AnswerRow => ({
-  name,
-  source,
-  status: 200,
-  headers,
-  ...rest,
-})
+function ok(name: string, source: Source, headers: Headers, rest: Rest): AnswerRow {
+  return {
+    name,
+    source,
+    status: 200,
+    headers,
+    ...rest,
+  }
+}
 
-const throttled = (
+function throttled(
   name: string,
   source: Source,
   status: 406 | 429,
   headers: Headers,
   retryAfterMs?: number,
-): AnswerRow => {
+): AnswerRow {
   const trace: AnswerTrace = headers['X-WNS-STATUS'] === undefined ? {} : { wnsStatus: 'appthrottled' }
   return {
     name,
@@ -65,85 +77,99 @@ const throttled = (
   }
 }
 
-const serverError = (
+function serverError(
   name: string,
   source: Source,
   status: number,
   headers: Headers,
   trace: AnswerTrace,
   retryAfterMs?: number,
-): AnswerRow => ({
-  name,
-  source,
-  status,
-  headers,
-  outcome: { kind: 'server-error', status, trace, ...(retryAfterMs !== undefined && { retryAfterMs }) },
-  disposition: { kind: 'retry', delayMs: Math.max(BACKOFF_MS, retryAfterMs ?? 0), spent: 1, reason: 'server-error' },
-})
+): AnswerRow {
+  return {
+    name,
+    source,
+    status,
+    headers,
+    outcome: { kind: 'server-error', status, trace, ...(retryAfterMs !== undefined && { retryAfterMs }) },
+    disposition: { kind: 'retry', delayMs: Math.max(BACKOFF_MS, retryAfterMs ?? 0), spent: 1, reason: 'server-error' },
+  }
+}
 
 /** An error without any X-WNS header: some box on the way may have made it, after WNS took the post. */
-const fromTheWay = (name: string, source: Source, status: number, headers: Headers, body = ''): AnswerRow => ({
-  name,
-  source,
-  status,
-  headers,
-  body,
-  outcome: { kind: 'ambiguous', code: 'not-from-wns', status, trace: {} },
-  disposition: { kind: 'retry', delayMs: BACKOFF_MS, spent: 1, reason: 'ambiguous' },
-  atMostOnce: settle(code.inDoubt),
-})
+function fromTheWay(name: string, source: Source, status: number, headers: Headers, body = ''): AnswerRow {
+  return {
+    name,
+    source,
+    status,
+    headers,
+    body,
+    outcome: { kind: 'ambiguous', code: 'not-from-wns', status, trace: {} },
+    disposition: { kind: 'retry', delayMs: BACKOFF_MS, spent: 1, reason: 'ambiguous' },
+    atMostOnce: settle(code.inDoubt),
+  }
+}
 
-const refused = (
+function refused(
   name: string,
   source: Source,
   status: number,
   headers: Headers,
   trace: AnswerTrace,
   disposition: Disposition = unexpected,
-): AnswerRow => ({
-  name,
-  source,
-  status,
-  headers,
-  outcome: { kind: 'bad-request', status, trace },
-  disposition,
-})
+): AnswerRow {
+  return {
+    name,
+    source,
+    status,
+    headers,
+    outcome: { kind: 'bad-request', status, trace },
+    disposition,
+  }
+}
 
-const odd = (name: string, source: Source, status: number, headers: Headers, trace: AnswerTrace): AnswerRow => ({
-  name,
-  source,
-  status,
-  headers,
-  outcome: { kind: 'unexpected', status, trace },
-  disposition: unexpected,
-})
+function odd(name: string, source: Source, status: number, headers: Headers, trace: AnswerTrace): AnswerRow {
+  return {
+    name,
+    source,
+    status,
+    headers,
+    outcome: { kind: 'unexpected', status, trace },
+    disposition: unexpected,
+  }
+}
 
-const forbidden = (name: string, source: Source, headers: Headers, trace: AnswerTrace): AnswerRow => ({
-  name,
-  source,
-  status: 403,
-  headers,
-  outcome: { kind: 'forbidden', status: 403, trace },
-  disposition: settle(code.rejectedForbidden),
-})
+function forbidden(name: string, source: Source, headers: Headers, trace: AnswerTrace): AnswerRow {
+  return {
+    name,
+    source,
+    status: 403,
+    headers,
+    outcome: { kind: 'forbidden', status: 403, trace },
+    disposition: settle(code.rejectedForbidden),
+  }
+}
 
-const unauthorized = (name: string, source: Source, headers: Headers, trace: AnswerTrace = {}): AnswerRow => ({
-  name,
-  source,
-  status: 401,
-  headers,
-  outcome: { kind: 'unauthorized', status: 401, trace },
-  disposition: { kind: 'reauthorize' },
-})
+function unauthorized(name: string, source: Source, headers: Headers, trace: AnswerTrace = {}): AnswerRow {
+  return {
+    name,
+    source,
+    status: 401,
+    headers,
+    outcome: { kind: 'unauthorized', status: 401, trace },
+    disposition: { kind: 'reauthorize' },
+  }
+}
 
-const gone = (name: string, source: Source, status: 404 | 410, headers: Headers, trace: AnswerTrace): AnswerRow => ({
-  name,
-  source,
-  status,
-  headers,
-  outcome: { kind: 'gone', status, trace },
-  disposition: bury(status === 404 ? code.deadUnknown : code.deadExpired),
-})
+function gone(name: string, source: Source, status: 404 | 410, headers: Headers, trace: AnswerTrace): AnswerRow {
+  return {
+    name,
+    source,
+    status,
+    headers,
+    outcome: { kind: 'gone', status, trace },
+    disposition: bury(status === 404 ? code.deadUnknown : code.deadExpired),
+  }
+}
 
 const receivedTrace: AnswerTrace = { wnsStatus: 'received' }
 const droppedTrace: AnswerTrace = { wnsStatus: 'dropped' }
@@ -153,7 +179,7 @@ export const answerRows: readonly AnswerRow[] = [
   ok(
     'the success of the documentation',
     'QSX',
-    { ...device('connected'), 'X-WNS-STATUS': 'received', ...ID },
+    { ...device('connected'), 'X-WNS-STATUS': 'received', ...wnsIds },
     {
       outcome: { kind: 'accepted', status: 200, device: 'connected', trace: { ...receivedTrace, ...idTrace } },
       disposition: accepted,
@@ -162,7 +188,7 @@ export const answerRows: readonly AnswerRow[] = [
   ok(
     'both status headers',
     'O-400',
-    { ...both('received'), ...ID, ...HSTS },
+    { ...both('received'), ...wnsIds, ...hsts },
     { outcome: { kind: 'accepted', status: 200, trace: { ...receivedTrace, ...idTrace } }, disposition: accepted },
   ),
   ok(
@@ -344,7 +370,7 @@ export const answerRows: readonly AnswerRow[] = [
     '400 for a wrong type of content',
     'O-400',
     400,
-    { ...both('dropped'), ...description('Content-Type should be application/octet-stream'), ...ID },
+    { ...both('dropped'), ...description('Content-Type should be application/octet-stream'), ...wnsIds },
     { ...droppedTrace, description: 'Content-Type should be application/octet-stream', ...idTrace },
     badRequest,
   ),
@@ -352,7 +378,7 @@ export const answerRows: readonly AnswerRow[] = [
     '400 for a TTL against the cache policy',
     'O-TTL',
     400,
-    { ...description('Ttl value conflicts with X-WNS-Cache-Policy.'), ...HSTS },
+    { ...description('Ttl value conflicts with X-WNS-Cache-Policy.'), ...hsts },
     { description: 'Ttl value conflicts with X-WNS-Cache-Policy.' },
     badRequest,
   ),
@@ -378,16 +404,16 @@ export const answerRows: readonly AnswerRow[] = [
   forbidden(
     '403 of another app',
     'O-403',
-    { ...both('dropped'), ...description('Channel URL incompatible with caller app'), ...ID, ...HSTS },
+    { ...both('dropped'), ...description('Channel URL incompatible with caller app'), ...wnsIds, ...hsts },
     { ...droppedTrace, description: 'Channel URL incompatible with caller app', ...idTrace },
   ),
   forbidden(
     '403 of a package that is not mapped, without a word',
     'O-MAP',
-    { ...both('dropped'), ...ID },
+    { ...both('dropped'), ...wnsIds },
     { ...droppedTrace, ...idTrace },
   ),
-  forbidden('403 without any X-WNS header', 'O-MAP', HSTS, {}),
+  forbidden('403 without any X-WNS header', 'O-MAP', hsts, {}),
   forbidden(
     '403 of an app that is not allowed to receive',
     'O-MAP',
@@ -396,10 +422,10 @@ export const answerRows: readonly AnswerRow[] = [
   ),
 
   // 404, 410: the only answers that remove a channel
-  gone('404', 'HDR', 404, { ...both('dropped'), ...ID }, { ...droppedTrace, ...idTrace }),
+  gone('404', 'HDR', 404, { ...both('dropped'), ...wnsIds }, { ...droppedTrace, ...idTrace }),
   gone('404 with nothing but a message id', 'TRB', 404, { 'X-WNS-MSG-ID': 'A1' }, { msgId: 'A1' }),
-  fromTheWay('404 of a box on the way', 'caution', 404, { ...HSTS, Server: 'nginx' }, '<html>not found</html>'),
-  gone('410, expired', 'HDR', 410, { ...both('dropped'), ...ID }, { ...droppedTrace, ...idTrace }),
+  fromTheWay('404 of a box on the way', 'caution', 404, { ...hsts, Server: 'nginx' }, '<html>not found</html>'),
+  gone('410, expired', 'HDR', 410, { ...both('dropped'), ...wnsIds }, { ...droppedTrace, ...idTrace }),
   gone(
     '410, revoked',
     'O-410',
@@ -431,7 +457,7 @@ export const answerRows: readonly AnswerRow[] = [
     '406 as it was captured',
     'O-406',
     406,
-    { ...both('appthrottled'), 'Retry-After': '900', ...HSTS },
+    { ...both('appthrottled'), 'Retry-After': '900', ...hsts },
     900_000,
   ),
   throttled('406 without a wait', 'HDR', 406, both('appthrottled')),
@@ -484,10 +510,10 @@ export const answerRows: readonly AnswerRow[] = [
     '500 without a description, as they come in waves',
     'O-500',
     500,
-    { ...both('dropped'), ...device('unknown'), ...ID },
+    { ...both('dropped'), ...device('unknown'), ...wnsIds },
     { ...droppedTrace, ...idTrace },
   ),
-  fromTheWay('500 without any X-WNS header', 'O-500', 500, HSTS),
+  fromTheWay('500 without any X-WNS header', 'O-500', 500, hsts),
   serverError('502 of WNS', 'caution', 502, both('dropped'), droppedTrace),
   fromTheWay('502 of a box on the way', 'caution', 502, {}, '<html>bad gateway</html>'),
   serverError('503 with a wait', 'HDR', 503, { ...both('dropped'), 'Retry-After': '5' }, droppedTrace, 5000),

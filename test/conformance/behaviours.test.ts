@@ -24,21 +24,21 @@ beforeAll(async () => {
 })
 afterAll(() => simulated[Symbol.asyncDispose]())
 
-const post = (notification: Notification, behaviour: string, ttlSeconds = 60, owner = 'any'): Promise<Outcome> => {
+function post(notification: Notification, behaviour: string, ttlSeconds = 60, owner = 'any'): Promise<Outcome> {
   const message = prepareMessage(notification)
   const headers = postHeaders(message, { token, ttlSeconds })
   posted += 1
   return postBytes(simulated.pool, origin, `/?token=${behaviour}.${owner}.${posted}`, headers, bodyFor(message))
 }
 
-const classOf = (outcome: Outcome, spent: number): RecipientClass | 'reauthorize' => {
+function classOf(outcome: Outcome, spent: number): RecipientClass | 'reauthorize' {
   const attempt = {
     posts: spent + 1,
     spent,
     reauthorized: false,
     delivery: 'at-most-once',
     maxAttempts: 5,
-    dice: 0,
+    random: 0,
   } as const
   const disposition = decide(outcome, attempt)
   if (disposition.kind === 'reauthorize') return 'reauthorize'
@@ -47,7 +47,7 @@ const classOf = (outcome: Outcome, spent: number): RecipientClass | 'reauthorize
 
 interface Row {
   readonly behaviour: string
-  readonly faults?: FaultsDocument
+  readonly inputErrors?: FaultsDocument
   readonly owner?: string
   readonly outcome: Partial<Outcome>
   /** Class after the first post, and after the last one. */
@@ -85,79 +85,79 @@ const rows: readonly Row[] = [
   { behaviour: 'stall', outcome: { kind: 'ambiguous', code: 'timeout' }, first: 'in_doubt' },
   {
     behaviour: 'ok',
-    faults: { bare: true },
+    inputErrors: { bare: true },
     outcome: { kind: 'accepted', trace: { msCv: expect.any(String) as string } },
     first: 'accepted',
   },
   {
     behaviour: 'gone',
-    faults: { bare: true },
+    inputErrors: { bare: true },
     outcome: { kind: 'ambiguous', code: 'not-from-wns' },
     first: 'in_doubt',
   },
   {
     behaviour: 'error',
-    faults: { bare: true },
+    inputErrors: { bare: true },
     outcome: { kind: 'ambiguous', code: 'not-from-wns' },
     first: 'in_doubt',
   },
-  { behaviour: 'forbidden', faults: { bare: true }, outcome: { kind: 'forbidden' }, first: 'rejected' },
-  { behaviour: 'ok', faults: { statusHeader: 'X-WNS-STATUS' }, outcome: { kind: 'accepted' }, first: 'accepted' },
+  { behaviour: 'forbidden', inputErrors: { bare: true }, outcome: { kind: 'forbidden' }, first: 'rejected' },
+  { behaviour: 'ok', inputErrors: { statusHeader: 'X-WNS-STATUS' }, outcome: { kind: 'accepted' }, first: 'accepted' },
   {
     behaviour: 'dropped',
-    faults: { statusHeader: 'X-WNS-NOTIFICATIONSTATUS' },
+    inputErrors: { statusHeader: 'X-WNS-NOTIFICATIONSTATUS' },
     outcome: { kind: 'dropped' },
     first: 'dropped',
   },
   {
     behaviour: 'throttled',
-    faults: { statusHeader: 'X-WNS-NOTIFICATIONSTATUS' },
+    inputErrors: { statusHeader: 'X-WNS-NOTIFICATIONSTATUS' },
     outcome: { kind: 'channel-throttled' },
     first: 'pending',
   },
   {
     behaviour: 'throttled',
-    faults: { continueAfter: 30 },
+    inputErrors: { continueAfter: 30 },
     outcome: { kind: 'channel-throttled', retryAfterMs: 30_000 },
     first: 'pending',
   },
   {
     behaviour: 'ok',
-    faults: { rateCap: { perSecond: 0, retryAfter: 900 } },
+    inputErrors: { rateCap: { perSecond: 0, retryAfter: 900 } },
     outcome: { kind: 'app-throttled', status: 406, retryAfterMs: 900_000 },
     first: 'pending',
     last: 'pending',
   },
   {
     behaviour: 'ok',
-    faults: { rateCap: { perSecond: 0, status: 429, retryAfter: 'date' } },
+    inputErrors: { rateCap: { perSecond: 0, status: 429, retryAfter: 'date' } },
     outcome: { kind: 'app-throttled', status: 429 },
     first: 'pending',
     last: 'pending',
   },
   {
     behaviour: 'ok',
-    faults: { rateCap: { perSecond: 0 }, continueAfter: 5 },
+    inputErrors: { rateCap: { perSecond: 0 }, continueAfter: 5 },
     outcome: { kind: 'app-throttled', retryAfterMs: 5000 },
     first: 'pending',
   },
-  { behaviour: 'ok', faults: { always: 401 }, outcome: { kind: 'unauthorized' }, first: 'reauthorize' },
+  { behaviour: 'ok', inputErrors: { always: 401 }, outcome: { kind: 'unauthorized' }, first: 'reauthorize' },
   {
     behaviour: 'ok',
-    faults: { always: 401, emptyChallenge: true },
+    inputErrors: { always: 401, emptyChallenge: true },
     outcome: { kind: 'unauthorized' },
     first: 'reauthorize',
   },
-  { behaviour: 'ok', faults: { always: 405 }, outcome: { kind: 'bad-request', status: 405 }, first: 'rejected' },
-  { behaviour: 'ok', faults: { always: 302 }, outcome: { kind: 'bad-request', status: 302 }, first: 'rejected' },
-  { behaviour: 'ok', faults: { maxPayloadBytes: 10 }, outcome: { kind: 'too-large' }, first: 'rejected' },
-  { behaviour: 'ok', faults: { unmapped: true }, outcome: { kind: 'forbidden' }, first: 'rejected' },
+  { behaviour: 'ok', inputErrors: { always: 405 }, outcome: { kind: 'bad-request', status: 405 }, first: 'rejected' },
+  { behaviour: 'ok', inputErrors: { always: 302 }, outcome: { kind: 'bad-request', status: 302 }, first: 'rejected' },
+  { behaviour: 'ok', inputErrors: { maxPayloadBytes: 10 }, outcome: { kind: 'too-large' }, first: 'rejected' },
+  { behaviour: 'ok', inputErrors: { unmapped: true }, outcome: { kind: 'forbidden' }, first: 'rejected' },
 ]
 
 describe('the sender reads the simulator as it is meant', () => {
-  test.for(rows.map((row) => ({ ...row, named: JSON.stringify(row.faults ?? {}), of: row.owner ?? 'any' })))(
+  test.for(rows.map((row) => ({ ...row, named: JSON.stringify(row.inputErrors ?? {}), of: row.owner ?? 'any' })))(
     '$behaviour of $of under $named',
-    async ({ behaviour, faults = {}, of, outcome, first, last }) => {
+    async ({ behaviour, inputErrors: faults = {}, of, outcome, first, last }) => {
       await simulated.faults(faults)
       const found = await post(toast, behaviour, 60, of)
       await simulated.faults({})
@@ -194,11 +194,16 @@ describe('the sender reads the simulator as it is meant', () => {
 })
 
 const label = fc.stringMatching(/^[A-Za-z0-9]{1,16}$/)
-const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined })
+function maybe<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
+  return fc.option(arbitrary, { nil: undefined })
+}
 const words = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 1200 })
 
-const notificationOf = (options: object): Notification =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as unknown as Notification
+function notificationOf(options: object): Notification {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as unknown as Notification
+}
 
 /** Notifications as callers could write them, mostly without faults. */
 const notification = fc

@@ -13,7 +13,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 // what they take for success and failure is evidence of what the simulator has to say.
 
 const SID = 'S-1-15-2-1111-2222-3333'
-const channel = (token: string): string => `https://db5.notify.windows.com/?token=${token}`
+function channel(token: string): string {
+  return `https://db5.notify.windows.com/?token=${token}`
+}
 
 interface Job {
   readonly name: string
@@ -24,7 +26,7 @@ interface Job {
   readonly args?: readonly unknown[]
   readonly data?: unknown
   readonly options?: object
-  readonly faults?: object
+  readonly inputErrors?: object
   /** What the client tells its caller. */
   readonly told: object
   /** Posts that the simulator accepted on the channels of this job. */
@@ -47,34 +49,39 @@ const templates = Object.keys(createRequire(import.meta.url)('wns') as object).f
   /^send(?:Tile|Toast)[A-Z]/.test(name),
 )
 
-const wnsJob = (name: string, method: string, args: readonly unknown[], more: Partial<Job> = {}): Job => ({
-  name: `wns: ${name}`,
-  client: 'wns',
-  method,
-  channel: channel(`ok.${SID}.wns-${name.replaceAll(/\W/g, '-')}`),
-  args,
-  told: delivered,
-  accepted: 1,
-  ...more,
-})
+function wnsJob(name: string, method: string, args: readonly unknown[], more: Partial<Job> = {}): Job {
+  return {
+    name: `wns: ${name}`,
+    client: 'wns',
+    method,
+    channel: channel(`ok.${SID}.wns-${name.replaceAll(/\W/g, '-')}`),
+    args,
+    told: delivered,
+    accepted: 1,
+    ...more,
+  }
+}
 
-const refusedJob = (behaviour: string, statusCode: number, message: RegExp): Job =>
-  wnsJob(`${behaviour} is a failure with status ${statusCode}`, 'sendToastText01', [{ text1: 'x' }], {
+function refusedJob(behaviour: string, statusCode: number, message: RegExp): Job {
+  return wnsJob(`${behaviour} is a failure with status ${statusCode}`, 'sendToastText01', [{ text1: 'x' }], {
     channel: channel(`${behaviour}.any.wns-refused`),
     told: { ok: false, statusCode, message: expect.stringMatching(message) as string },
     accepted: 0,
   })
+}
 
-const pushJob = (method: string, data: unknown, more: Partial<Job> = {}): Job => ({
-  name: `node-pushnotifications: ${method}`,
-  client: 'node-pushnotifications',
-  method,
-  channels: [1, 2, 3].map((n) => channel(`ok.any.push-${method}-${n}`)),
-  data,
-  told: { success: 3, failure: 0, messages: [null, null, null] },
-  accepted: 3,
-  ...more,
-})
+function pushJob(method: string, data: unknown, more: Partial<Job> = {}): Job {
+  return {
+    name: `node-pushnotifications: ${method}`,
+    client: 'node-pushnotifications',
+    method,
+    channels: [1, 2, 3].map((n) => channel(`ok.any.push-${method}-${n}`)),
+    data,
+    told: { success: 3, failure: 0, messages: [null, null, null] },
+    accepted: 3,
+    ...more,
+  }
+}
 
 const jobs: readonly Job[] = [
   ...templates.map((method) => wnsJob(method, method, [everything])),
@@ -110,23 +117,23 @@ const jobs: readonly Job[] = [
     accepted: 0,
   }),
   wnsJob('an identity that is served no more is a failure with status 400', 'sendToastText01', [{ text1: 'x' }], {
-    faults: { token: { mode: 'refuse' } },
+    inputErrors: { token: { mode: 'refuse' } },
     told: { ok: false, statusCode: 400, message: expect.stringContaining('no longer supported') as string },
     accepted: 0,
   }),
   wnsJob('406 is a failure', 'sendToastText01', [{ text1: 'x' }], {
-    faults: { rateCap: { perSecond: 0, retryAfter: 900 } },
+    inputErrors: { rateCap: { perSecond: 0, retryAfter: 900 } },
     told: { ok: false, statusCode: 406, message: expect.stringContaining('throttle') as string },
     accepted: 0,
   }),
   // It reads the older name only: the reason why the simulator, as WNS, sends both.
   wnsJob('without the older status header a success looks like a failure', 'sendToastText01', [{ text1: 'x' }], {
-    faults: { statusHeader: 'X-WNS-STATUS' },
+    inputErrors: { statusHeader: 'X-WNS-STATUS' },
     told: { ok: false, statusCode: 200, message: expect.stringContaining('value of undefined') as string },
     accepted: 1,
   }),
   wnsJob('the older status header alone is enough', 'sendToastText02', [everything], {
-    faults: { statusHeader: 'X-WNS-NOTIFICATIONSTATUS' },
+    inputErrors: { statusHeader: 'X-WNS-NOTIFICATIONSTATUS' },
   }),
 
   pushJob('sendTileSquareBlock', { text1: '31', text2: 'Привет' }),
@@ -157,8 +164,9 @@ interface PostLine {
   readonly client: string | null
 }
 
-const tokensOf = (job: Job): string[] =>
-  [job.channel ?? [], job.channels ?? []].flat().map((uri) => uri.slice(uri.indexOf('=') + 1))
+function tokensOf(job: Job): string[] {
+  return [job.channel ?? [], job.channels ?? []].flat().map((uri) => uri.slice(uri.indexOf('=') + 1))
+}
 
 describe('clients that others wrote', () => {
   let simulator: Simulator
@@ -200,10 +208,12 @@ describe('clients that others wrote', () => {
   })
 })
 
-const script = (name: string): string => fileURLToPath(new URL(`support/${name}`, import.meta.url))
+function script(name: string): string {
+  return fileURLToPath(new URL(`support/${name}`, import.meta.url))
+}
 
 /** What the clients told for each job, in order. */
-const run = async ({ host, port, caFile, control }: Simulator, work: readonly Job[]): Promise<unknown[]> => {
+async function run({ host, port, caFile, control }: Simulator, work: readonly Job[]): Promise<unknown[]> {
   const child = spawn(process.execPath, ['--require', script('route.cjs'), script('clients.cjs')], {
     env: {
       ROUTE_TO: `${host}:${port}`,

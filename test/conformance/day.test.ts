@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AppId, Outcome } from '@wns-fanout/domain'
 import { appId, bodyFor, prepareMessage } from '@wns-fanout/domain'
 import { decide } from '@wns-fanout/fanout'
@@ -31,7 +31,7 @@ interface Day {
 const keyring = Keyring.parse(`k1 ${randomBytes(32).toString('base64')}`)
 
 /** The pool of tokens of one worker. `lifeSeconds`: what the worker believes, if not what the service says. */
-const tokenPool = (simulated: Simulated, prefix: string, lifeSeconds?: number): TokenPool => {
+function tokenPool(simulated: Simulated, prefix: string, lifeSeconds?: number): TokenPool {
   const redis = connectRedis(inject('redisUrl'), { role: 'worker' })
   const keys = new Keys(prefix)
   onTestFinished(async () => {
@@ -45,7 +45,7 @@ const tokenPool = (simulated: Simulated, prefix: string, lifeSeconds?: number): 
 }
 
 /** One recipient: a post, and after a 401 one more with a fresh token. */
-const sendOne = async ({ pool }: Simulated, tokens: TokenPool, number: number, day: Day): Promise<void> => {
+async function sendOne({ pool }: Simulated, tokens: TokenPool, number: number, day: Day): Promise<void> {
   const wait = async (): Promise<string> => {
     day.waits += 1
     return (await tokens.get(app)).token
@@ -55,7 +55,7 @@ const sendOne = async ({ pool }: Simulated, tokens: TokenPool, number: number, d
     day.tokens.add(token)
     const headers = postHeaders(message, { token, ttlSeconds: 60 })
     const outcome = await postBytes(pool, origin, `/?token=ok.any.${number}`, headers, body)
-    const attempt = { posts: 1, spent: 0, reauthorized, delivery: 'at-most-once', maxAttempts: 5, dice: 0 } as const
+    const attempt = { posts: 1, spent: 0, reauthorized, delivery: 'at-most-once', maxAttempts: 5, random: 0 } as const
     if (decide(outcome, attempt).kind !== 'reauthorize') {
       day.outcomes[number] = outcome.kind
       tokens.accepted(app, token)
@@ -67,7 +67,7 @@ const sendOne = async ({ pool }: Simulated, tokens: TokenPool, number: number, d
 }
 
 /** Sends without a pause until three tokens were used, the last of them for a while. */
-const sendThroughTheDay = async (simulated: Simulated, workers: readonly TokenPool[]): Promise<Day> => {
+async function sendThroughTheDay(simulated: Simulated, workers: readonly TokenPool[]): Promise<Day> {
   const day: Day = { outcomes: [], unauthorized: new Set(), tokens: new Set(), waits: 0 }
   let next = 0
   let endsAt = Infinity
@@ -78,14 +78,14 @@ const sendThroughTheDay = async (simulated: Simulated, workers: readonly TokenPo
       await sendOne(simulated, tokens, number, day)
       if (day.tokens.size === 3 && endsAt === Infinity) endsAt = next + 100
       // The senders of a worker share its event loop with everything else there.
-      await pause(1)
+      await sleep(1)
     }
   }
   await Promise.all(Array.from({ length: SENDERS }, (_, index) => sendOn(workers[index % workers.length]!)))
   return day
 }
 
-const setup = async (lifetimeSeconds: number, believedSeconds?: number) => {
+async function setup(lifetimeSeconds: number, believedSeconds?: number) {
   const simulated = await startSimulated({ lanes: SENDERS, maxPerOriginShare: 1 })
   onTestFinished(() => simulated[Symbol.asyncDispose]())
   await simulated.faults({ latencyMs: 4, token: { lifetimeSeconds } })

@@ -4,7 +4,9 @@ import { expect, test } from 'vitest'
 import { renderDocs } from './docs.ts'
 import { sources } from './support/sources.ts'
 
-const written = (): Promise<string> => readFile(new URL('../../docs/wns.md', import.meta.url), 'utf8')
+function written(): Promise<string> {
+  return readFile(new URL('../../docs/wns.md', import.meta.url), 'utf8')
+}
 
 test('the tables of docs/wns.md are those of the code (node --conditions=source test/conformance/write-docs.ts)', async () => {
   const text = await written()

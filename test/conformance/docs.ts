@@ -11,13 +11,14 @@ import { tokenRows } from './tokens.ts'
 // The tables of docs/wns.md are made from the tables that the sender reads and the suite runs, so neither can go stale.
 
 /** `text` with everything between its `<!-- name -->` and `<!-- end -->` lines made anew. Throws for an unknown name. */
-export const renderDocs = (text: string): string =>
-  text.replaceAll(/^<!-- (\w+): .*-->\n[^]*?^<!-- end -->$/gm, (block, name: string) => {
+export function renderDocs(text: string): string {
+  return text.replaceAll(/^<!-- (\w+): .*-->\n[^]*?^<!-- end -->$/gm, (block, name: string) => {
     const make = tables[name]
     if (make === undefined) throw new Error(`docs/wns.md has a table ${name}, which nobody makes`)
     const [opening = ''] = block.split('\n', 1)
     return `${opening}\n${make()}<!-- end -->`
   })
+}
 
 const tables: Readonly<Record<string, () => string>> = {
   headers: () => table(['header', 'as the suite sends it', 'evidence'], headerLines()),
@@ -51,13 +52,16 @@ const tables: Readonly<Record<string, () => string>> = {
       .join(''),
 }
 
-const table = (head: readonly string[], lines: readonly (readonly string[])[]): string =>
-  [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.map(escaped).join(' | ')} |\n`).join('')
+function table(head: readonly string[], lines: readonly (readonly string[])[]): string {
+  return [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.map(escaped).join(' | ')} |\n`).join('')
+}
 
-const escaped = (text: string): string => text.replaceAll('|', '\\|')
+function escaped(text: string): string {
+  return text.replaceAll('|', '\\|')
+}
 
 /** Each header once, with the first row that shows it. */
-const headerLines = (): string[][] => {
+function headerLines(): string[][] {
   const lines = new Map<string, string[]>([
     ['Host', ['`Host`', 'the host of the channel URI', '[RFC9112]']],
     ['Authorization', ['`Authorization`', '`Bearer` and the token of the app', '[HDR]']],
@@ -78,7 +82,7 @@ const headerLines = (): string[][] => {
   return [...lines.values()]
 }
 
-const answerLine = (row: TableRow): string[] => {
+function answerLine(row: TableRow): string[] {
   const outcome = sampleOf(row)
   return [
     String(row.status),
@@ -92,14 +96,14 @@ const answerLine = (row: TableRow): string[] => {
 }
 
 /** An outcome of this kind, as far as `decide` looks at it. */
-const sampleOf = ({ kind, status: wanted }: TableRow): Outcome => {
+function sampleOf({ kind, status: wanted }: TableRow): Outcome {
   const status = typeof wanted === 'number' ? wanted : 500
   return { kind, status, code: 'not-from-wns', trace: {} } as unknown as Outcome
 }
 
 /** What becomes of a recipient: at once, or in the end when the answer stays the same. */
-const fate = (outcome: Outcome, delivery: Delivery): string => {
-  const attempt = { posts: 1, spent: 0, reauthorized: false, delivery, maxAttempts: 5, dice: 0.5 } as const
+function fate(outcome: Outcome, delivery: Delivery): string {
+  const attempt = { posts: 1, spent: 0, reauthorized: false, delivery, maxAttempts: 5, random: 0.5 } as const
   const first = decide(outcome, attempt)
   if (first.kind !== 'retry') return classText(first)
   const last = decide(outcome, { ...attempt, posts: 8, spent: 4 })
@@ -108,7 +112,7 @@ const fate = (outcome: Outcome, delivery: Delivery): string => {
     : `${classText(first)}; in the end ${classText(last)}`
 }
 
-const classText = (disposition: Disposition): string => {
+function classText(disposition: Disposition): string {
   switch (disposition.kind) {
     case 'settle':
       return `\`${codeTable[disposition.code]?.class}\``
@@ -123,4 +127,6 @@ const classText = (disposition: Disposition): string => {
   }
 }
 
-const seconds = (ms: number): string => (ms < 1000 ? 'a backoff' : `${ms / 1000} s`)
+function seconds(ms: number): string {
+  return ms < 1000 ? 'a backoff' : `${ms / 1000} s`
+}

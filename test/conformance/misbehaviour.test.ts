@@ -38,28 +38,27 @@ interface Case {
   readonly last: RecipientClass
 }
 
-const text =
-  (bytes: string | Buffer): Misbehave =>
-  (peer) =>
-    peer.write(bytes)
+function text(bytes: string | Buffer): Misbehave {
+  return (peer) => peer.write(bytes)
+}
 
-const thenReset =
-  (bytes: string): Misbehave =>
-  (peer) =>
-    peer.write(bytes, () => peer.reset())
+function thenReset(bytes: string): Misbehave {
+  return (peer) => peer.write(bytes, () => peer.reset())
+}
 
 /** Writes `first` and then `more` every so often, for ever. Without a pause it would starve the sender in this process. */
-const endless =
-  (first: string, more: string, everyMs = 2): Misbehave =>
-  (peer) => {
+function endless(first: string, more: string, everyMs = 2): Misbehave {
+  return (peer) => {
     const again = (): void => {
       if (peer.socket.writable) setTimeout(() => peer.write(more, again), everyMs).unref()
     }
     peer.write(first, again)
   }
+}
 
-const uncertain = (code: string) =>
-  ({ outcome: { kind: 'ambiguous', code }, once: 'in_doubt', last: 'failed' }) as const
+function uncertain(code: string) {
+  return { outcome: { kind: 'ambiguous', code }, once: 'in_doubt', last: 'failed' } as const
+}
 const tooLate = { ...uncertain('timeout'), isEndless: true } as const
 const lost = { outcome: { kind: 'ambiguous' }, once: 'in_doubt', last: 'failed' } as const
 const unsent = { outcome: { kind: 'not-sent' }, once: 'pending', last: 'failed' } as const
@@ -148,8 +147,8 @@ const headers = postHeaders(message, { token: TOKEN, ttlSeconds: 60 })
 const body = bodyFor(message)
 
 /** Posts so many to an origin, each as soon as there is a lane. */
-const postAll = ({ pool }: Exchange, origin: string, count: number): Promise<Outcome[]> =>
-  new Promise((resolve) => {
+function postAll({ pool }: Exchange, origin: string, count: number): Promise<Outcome[]> {
+  return new Promise((resolve) => {
     const outcomes: Outcome[] = []
     let started = 0
     const pump = (): void => {
@@ -164,15 +163,16 @@ const postAll = ({ pool }: Exchange, origin: string, count: number): Promise<Out
     const stop = pool.onFree(pump)
     pump()
   })
+}
 
-const classAfter = (outcome: Outcome, delivery: 'at-most-once' | 'at-least-once', spent: number): RecipientClass => {
-  const attempt = { posts: spent + 1, spent, reauthorized: false, delivery, maxAttempts: 5, dice: 0.5 } as const
+function classAfter(outcome: Outcome, delivery: 'at-most-once' | 'at-least-once', spent: number): RecipientClass {
+  const attempt = { posts: spent + 1, spent, reauthorized: false, delivery, maxAttempts: 5, random: 0.5 } as const
   const disposition = decide(outcome, attempt)
   return 'code' in disposition ? (codeTable[disposition.code]?.class ?? 'pending') : 'pending'
 }
 
 /** A server with two hosts, of which one misbehaves. */
-const start = async ({ answer, arrange, isEndless }: Partial<Case>): Promise<Exchange> => {
+async function start({ answer, arrange, isEndless }: Partial<Case>): Promise<Exchange> {
   const deadlineMs = isEndless === true ? SHORT_DEADLINE_MS : 10_000
   const exchange = await startExchange(() => {}, { lanes: 16, deadlineMs })
   const { server } = exchange
@@ -228,7 +228,7 @@ describe('a host that', () => {
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
-const heldBytes = (): number => {
+function heldBytes(): number {
   collectGarbage()
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external

@@ -8,14 +8,15 @@ import { answerBytes } from './support/wire-server.ts'
 const received = answerBytes(200, { 'X-WNS-STATUS': 'received' })
 
 /** Names in lower case, in no order; throws when one comes twice. */
-const headersOf = (request: WireRequest): Record<string, string> => {
+function headersOf(request: WireRequest): Record<string, string> {
   const found = Object.fromEntries(request.headers.map(([name, value]) => [name.toLowerCase(), value]))
   if (Object.keys(found).length !== request.headers.length) throw new Error('a header was sent twice')
   return found
 }
 
-const lowerCased = (headers: Readonly<Record<string, string>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+}
 
 describe('what the other side sees of a post', () => {
   let exchange: Exchange

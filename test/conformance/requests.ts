@@ -27,61 +27,71 @@ const rawHeaders = {
   'X-WNS-Type': 'wns/raw',
   'X-WNS-RequestForStatus': 'true',
 }
-const toast: Notification = { type: 'toast', xml: toastXml }
-const raw: Notification = { type: 'raw', text: 'x' }
+const toast: Extract<Notification, { type: 'toast' }> = { type: 'toast', xml: toastXml }
+const raw: Extract<Notification, { type: 'raw' }> = { type: 'raw', text: 'x' }
 
-const toastRow = (
+function toastRow(
   name: string,
   source: Source,
   more: Partial<Extract<Notification, { type: 'toast' }>>,
   headers: Readonly<Record<string, string>>,
-): RequestRow => ({
-  name,
-  source,
-  notification: { ...toast, ...more },
-  headers: { ...toastHeaders, ...headers },
-  body: toastXml,
-})
+): RequestRow {
+  return {
+    name,
+    source,
+    notification: { ...toast, ...more },
+    headers: { ...toastHeaders, ...headers },
+    body: toastXml,
+  }
+}
 
-const tileRow = (
+function tileRow(
   name: string,
   source: Source,
   more: Partial<Extract<Notification, { type: 'tile' }>>,
   headers: Readonly<Record<string, string>>,
-): RequestRow => ({
-  name,
-  source,
-  notification: { type: 'tile', xml: tileXml, ...more },
-  headers: { ...tileHeaders, ...headers },
-  body: tileXml,
-})
+): RequestRow {
+  return {
+    name,
+    source,
+    notification: { type: 'tile', xml: tileXml, ...more },
+    headers: { ...tileHeaders, ...headers },
+    body: tileXml,
+  }
+}
 
-const pathRow = (name: string, source: Source, uri: string, host: string, path: string): RequestRow => ({
-  name,
-  source,
-  notification: raw,
-  post: { uri },
-  headers: rawHeaders,
-  body: 'x',
-  host,
-  path,
-})
+function pathRow(name: string, source: Source, uri: string, host: string, path: string): RequestRow {
+  return {
+    name,
+    source,
+    notification: raw,
+    post: { uri },
+    headers: rawHeaders,
+    body: 'x',
+    host,
+    path,
+  }
+}
 
-const textRow = (name: string, source: Source, text: string): RequestRow => ({
-  name,
-  source,
-  notification: { type: 'raw', text },
-  headers: rawHeaders,
-  body: text,
-})
+function textRow(name: string, source: Source, text: string): RequestRow {
+  return {
+    name,
+    source,
+    notification: { type: 'raw', text },
+    headers: rawHeaders,
+    body: text,
+  }
+}
 
-const badgeRow = (value: number | string): RequestRow => ({
-  name: `a badge of ${value}`,
-  source: 'BDG',
-  notification: { type: 'badge', value },
-  headers: badgeHeaders,
-  body: `<badge value="${value}"/>`,
-})
+function badgeRow(value: number | string): RequestRow {
+  return {
+    name: `a badge of ${value}`,
+    source: 'BDG',
+    notification: { type: 'badge', value },
+    headers: badgeHeaders,
+    body: `<badge value="${value}"/>`,
+  }
+}
 
 const longToast = toastXml.replace('Hi', 'ы'.repeat((5000 - Buffer.byteLength(toastXml) + 2) / 2))
 

@@ -30,42 +30,50 @@ export const entra: TokenCredentials = {
 const token = { access_token: 'EgAcAQMAAAAALYAAY/c+Huwi3Fv4Ck10UrKNmtxRO6Njk2MgA=', token_type: 'bearer' }
 const entraToken = { token_type: 'Bearer', access_token: 'eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.e30.c2ln' }
 
-const given = (
+function given(
   name: string,
   source: Source,
   credentials: TokenCredentials,
   answer: object,
   expiresInSeconds: number,
-): TokenRow => ({
-  name,
-  source,
-  credentials,
-  status: 200,
-  answer,
-  known: { ok: true, expiresInSeconds },
-})
+): TokenRow {
+  return {
+    name,
+    source,
+    credentials,
+    status: 200,
+    answer,
+    known: { ok: true, expiresInSeconds },
+  }
+}
 
-const oauth = (error: string, error_description: string): object => ({ error, error_description })
+function oauth(error: string, error_description: string): object {
+  return { error, error_description }
+}
 
-const refusedStore = (name: string, source: Source, error: string, text: string, code: string): TokenRow => ({
-  name,
-  source,
-  credentials: store,
-  status: 400,
-  answer: oauth(error, text),
-  known: { ok: false, permanent: true, code },
-})
+function refusedStore(name: string, source: Source, error: string, text: string, code: string): TokenRow {
+  return {
+    name,
+    source,
+    credentials: store,
+    status: 400,
+    answer: oauth(error, text),
+    known: { ok: false, permanent: true, code },
+  }
+}
 
-const aadsts = (number: number, error: string): object => ({
-  error,
-  error_description: `AADSTS${number}: A text for people. Trace ID: 0 Correlation ID: 0 Timestamp: 2026-06-01 10:00:00Z`,
-  error_codes: [number],
-  timestamp: '2026-06-01 10:00:00Z',
-  trace_id: '00000000-0000-0000-0000-000000000000',
-  correlation_id: '00000000-0000-0000-0000-000000000000',
-})
+function aadsts(number: number, error: string): object {
+  return {
+    error,
+    error_description: `AADSTS${number}: A text for people. Trace ID: 0 Correlation ID: 0 Timestamp: 2026-06-01 10:00:00Z`,
+    error_codes: [number],
+    timestamp: '2026-06-01 10:00:00Z',
+    trace_id: '00000000-0000-0000-0000-000000000000',
+    correlation_id: '00000000-0000-0000-0000-000000000000',
+  }
+}
 
-const refusedEntra = (
+function refusedEntra(
   name: string,
   source: Source,
   number: number,
@@ -73,14 +81,16 @@ const refusedEntra = (
   error: string,
   code: string,
   permanent = true,
-): TokenRow => ({
-  name,
-  source,
-  credentials: entra,
-  status,
-  answer: aadsts(number, error),
-  known: { ok: false, permanent, code },
-})
+): TokenRow {
+  return {
+    name,
+    source,
+    credentials: entra,
+    status,
+    answer: aadsts(number, error),
+    known: { ok: false, permanent, code },
+  }
+}
 
 export const tokenRows: readonly TokenRow[] = [
   given('a legacy token', 'HDR', store, { ...token, expires_in: 86_400 }, 86_400),

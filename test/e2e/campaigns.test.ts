@@ -17,12 +17,12 @@ afterAll(async () => {
 
 const toast = { type: 'toast', content: { title: 'Hello' } } as const
 
-const call = async (
+async function call(
   method: 'GET' | 'PUT' | 'POST' | 'DELETE',
   path: string,
   body?: unknown,
   type = 'application/json',
-) => {
+) {
   const answer = await request(`${stack.url}/v1${path}`, {
     method,
     headers: { authorization: `Bearer ${stack.apiKey}`, ...(body === undefined ? {} : { 'content-type': type }) },
@@ -36,8 +36,9 @@ const call = async (
     json: (): Record<string, unknown> => parse<Record<string, unknown>>(text),
   }
 }
-const uri = (behaviour: string, n: number): string =>
-  `https://am3p.notify.windows.com/?token=${behaviour}.any.curl-${n}`
+function uri(behaviour: string, n: number): string {
+  return `https://am3p.notify.windows.com/?token=${behaviour}.any.curl-${n}`
+}
 
 describe('the HTTP API as curl sees it', () => {
   test('an app, its channels by three ways, a campaign, its progress, its results and the metrics', async () => {
@@ -86,7 +87,7 @@ describe('the HTTP API as curl sees it', () => {
     const lines = results.text
       .trim()
       .split('\n')
-      .map((line) => parse<{ channel: string; class: string; attempts: number }>(line))
+      .map((line) => parse<{ channel: string; class: string; posts: number }>(line))
     expect(Object.fromEntries(lines.map(({ channel, class: name }) => [channel, name]))).toEqual({
       one: 'accepted',
       'n-0': 'dead',
@@ -95,7 +96,7 @@ describe('the HTTP API as curl sees it', () => {
       'v-1': 'accepted',
       'v-2': 'failed',
     })
-    expect(lines.find(({ channel }) => channel === 'v-2')?.attempts).toBe(2)
+    expect(lines.find(({ channel }) => channel === 'v-2')?.posts).toBe(2)
     expect((await call('GET', '/apps/curl/channels/n-0')).status).toBe(404)
 
     const { ops } = await stack.now()

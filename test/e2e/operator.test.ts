@@ -26,13 +26,16 @@ afterAll(async () => {
   await stack[Symbol.asyncDispose]()
 })
 
-const cli = async (args: readonly string[], input?: string): Promise<Finished> =>
-  await runCli(args, { cwd: stack.folder.path, ...(input === undefined ? {} : { input }) })
-const file = async (name: string, text: string): Promise<string> => {
+async function cli(args: readonly string[], input?: string): Promise<Finished> {
+  return await runCli(args, { cwd: stack.folder.path, ...(input === undefined ? {} : { input }) })
+}
+async function file(name: string, text: string): Promise<string> {
   await writeFile(join(stack.folder.path, name), text)
   return name
 }
-const uri = (behaviour: string, id: string): string => `https://db5p.notify.windows.com/?token=${behaviour}.any.${id}`
+function uri(behaviour: string, id: string): string {
+  return `https://db5p.notify.windows.com/?token=${behaviour}.any.${id}`
+}
 
 test('from an app to the results of a campaign', async () => {
   const put = [
@@ -85,7 +88,7 @@ test('from an app to the results of a campaign', async () => {
   const results = await cli(['campaigns', 'results', id, '--csv'])
   expect(results.stdout.trim().split('\n').toSorted()).toEqual(
     [
-      'channel,class,status,reason,attempts',
+      'channel,class,status,reason,posts',
       'd-0,accepted,200,,1',
       'd-1,accepted,200,,1',
       'd-2,dead,410,expired,1',
@@ -208,10 +211,10 @@ test('doctor says when Redis has lost its data', async () => {
   const { redis } = await stack.now()
   const connection = new Redis(redis)
   try {
-    const epoch = (await connection.get('wf:epoch')) ?? ''
-    await connection.del('wf:epoch')
+    const dataSetId = (await connection.get('wf:data-set')) ?? ''
+    await connection.del('wf:data-set')
     const lost = await cli(['doctor'])
-    await connection.set('wf:epoch', epoch)
+    await connection.set('wf:data-set', dataSetId)
     expect(lost.code).toBe(1)
     expect(lost.stdout).toMatch(
       /^fail {2}API ready: Redis lost its data.*\n +→ restore Redis from a backup.*--accept-loss/m,

@@ -160,8 +160,9 @@ export async function startTestStackIn(
 }
 
 /** Every process of a stack, its main one first. */
-export const pidsOf = ({ pids }: StackFile): readonly number[] =>
-  [pids.main, pids.api, pids.redis, pids.simulator, ...pids.workers].filter((pid) => pid !== null)
+export function pidsOf({ pids }: StackFile): readonly number[] {
+  return [pids.main, pids.api, pids.redis, pids.simulator, ...pids.workers].filter((pid) => pid !== null)
+}
 
 /** JSON that one of our processes wrote; the assertions that follow look at it. */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters
@@ -201,10 +202,13 @@ export async function givenApp(
   return { client }
 }
 
-export const repeat = (count: number, behaviour: string): readonly string[] =>
-  Array.from({ length: count }, () => behaviour)
+export function repeat(count: number, behaviour: string): readonly string[] {
+  return Array.from({ length: count }, () => behaviour)
+}
 
-export const sumOf = ({ totals }: Campaign): number => Object.values(totals).reduce((sum, count) => sum + count, 0)
+export function sumOf({ totals }: Campaign): number {
+  return Object.values(totals).reduce((sum, count) => sum + count, 0)
+}
 
 /** The campaign once it is over. */
 export async function finished(api: Client, id: string, timeoutMs = 45_000): Promise<Campaign> {

@@ -1,4 +1,4 @@
-import { CODE, codeOf, Ledger } from './ledger.ts'
+import { codes, codeOf, Ledger } from './ledger.ts'
 import { Oracle, Violation } from './oracle.ts'
 import { Owner } from './owner.ts'
 import { mulberry32 } from './random.ts'
@@ -48,7 +48,7 @@ export class Hunt {
       if (lost > most + strays) throw new Violation('I10', `${lost} owners of a batch were lost to one recipient`)
     }
     batch.vector.forEach((byte, at) => {
-      if ((codeOf(byte) === CODE.poison) !== (at === this.#killer))
+      if ((codeOf(byte) === codes.poison) !== (at === this.#killer))
         throw new Violation('I10', `recipient ${at} has code ${codeOf(byte)}, who kills is ${this.#killer}`)
     })
     this.oracle.end()
@@ -80,9 +80,9 @@ export class Hunt {
           this.oracle.posted(0, recipient, { accepted: this.#random() < 0.6, known: false })
         return end
       }
-      const dice = this.#random()
-      if (waits || dice < this.#checkpointShare) this.#checkpoint(owner)
-      else if (dice < this.#checkpointShare + (1 - this.#checkpointShare) / 2) {
+      const random = this.#random()
+      if (waits || random < this.#checkpointShare) this.#checkpoint(owner)
+      else if (random < this.#checkpointShare + (1 - this.#checkpointShare) / 2) {
         if (!this.#post(owner)) continue
         fuse = Math.min(fuse, this.#fuse)
         end = 'killed'

@@ -1,7 +1,7 @@
 import type { Rules } from './rules.ts'
 
 /** A vector byte: five bits say what became of the recipient, three count its posts. */
-export const CODE = {
+export const codes = {
   pending: 0,
   credited: 1,
   retry: 2,
@@ -18,10 +18,18 @@ export const CODES = 10
 /** Owners that a batch has to lose early before it is suspected of holding somebody who kills them. */
 const SUSPECTED = 3
 
-export const codeOf = (byte: number): number => byte & 31
-export const postsOf = (byte: number): number => byte >> 5
-export const byteOf = (code: number, posts: number): number => (Math.min(posts, 7) << 5) | code
-export const isSettled = (byte: number): boolean => codeOf(byte) > CODE.retry
+export function codeOf(byte: number): number {
+  return byte & 31
+}
+export function postsOf(byte: number): number {
+  return byte >> 5
+}
+export function byteOf(code: number, posts: number): number {
+  return (Math.min(posts, 7) << 5) | code
+}
+export function isSettled(byte: number): boolean {
+  return codeOf(byte) > codes.retry
+}
 
 export interface Batch {
   /** Which part of the audience it holds. */
@@ -41,7 +49,7 @@ export interface Batch {
   /** The recipient that was alone under credit at the last takeover, or -1. */
   suspect: number
   /** Forgotten owners that have bequeathed what they know. */
-  readonly testators: Set<number>
+  readonly recoveredOwners: Set<number>
   readonly vector: Uint8Array
 }
 
@@ -62,7 +70,7 @@ export type CheckpointReply =
   | { readonly kind: 'refused'; readonly why: string }
 
 /** What an owner knows of a batch that has forgotten it. */
-export interface Bequest {
+export interface Merge {
   readonly batch: number
   readonly owner: number
   readonly fence: number
@@ -99,7 +107,7 @@ export class Ledger {
 
   constructor(options: LedgerOptions) {
     this.options = options
-    for (const size of options.sizes) this.totals[CODE.pending]! += size
+    for (const size of options.sizes) this.totals[codes.pending]! += size
   }
 
   /** Adds the batch at the cursor, or seals the plan where there is nothing left to plan. */
@@ -124,7 +132,7 @@ export class Ledger {
       losses: 0,
       settled: 0,
       suspect: -1,
-      testators: new Set(),
+      recoveredOwners: new Set(),
       vector: new Uint8Array(size),
     })
     this.cursor = cursor + 1
@@ -173,7 +181,7 @@ export class Ledger {
       const old = batch.vector[i]!
       const next = call.vector[i]!
       if (isSettled(next) && !isSettled(old)) told += 1
-      if (codeOf(next) === CODE.credited) credited += 1
+      if (codeOf(next) === codes.credited) credited += 1
       // Without the fence or the number an old vector may meet a newer one; this rule would hide what they are for.
       if (rules.fence && rules.numberGuard && isSettled(old) && old !== next && !this.#keeps(batch, next))
         return { kind: 'refused', why: 'a settled byte changes' }
@@ -198,18 +206,18 @@ export class Ledger {
   }
 
   /** What a forgotten owner knows settles whoever is pending and not in today's owner's hands. */
-  bequeath({ batch: at, owner, fence, vector }: Bequest): void {
+  mergeOutcomes({ batch: at, owner, fence, vector }: Merge): void {
     const { atMostOnce, rules } = this.options
     const batch = this.batches[at]
     if (!rules.bequeaths || batch === undefined || batch.state === 'closed' || batch.owner === owner) return
     // Seen once, the proof holds: others may have opened the batch while posts under way had to be waited for.
-    if (batch.fence > fence && !batch.testators.has(owner)) return
-    batch.testators.add(owner)
+    if (batch.fence > fence && !batch.recoveredOwners.has(owner)) return
+    batch.recoveredOwners.add(owner)
     for (let i = 0; i < batch.vector.length; i += 1) {
       const byte = batch.vector[i]!
       const known = vector[i]!
-      if (isSettled(byte) || codeOf(byte) === CODE.credited) continue
-      const code = codeOf(known) === CODE.credited && atMostOnce ? CODE.inDoubt : codeOf(known)
+      if (isSettled(byte) || codeOf(byte) === codes.credited) continue
+      const code = codeOf(known) === codes.credited && atMostOnce ? codes.inDoubt : codeOf(known)
       if (isSettled(code)) this.#settle(batch, i, code)
     }
   }
@@ -218,7 +226,7 @@ export class Ledger {
   snapshot(): () => void {
     const batches = this.batches.map((batch) => ({
       ...batch,
-      testators: new Set(batch.testators),
+      recoveredOwners: new Set(batch.recoveredOwners),
       vector: batch.vector.slice(),
     }))
     const totals = this.totals.slice()
@@ -242,7 +250,7 @@ export class Ledger {
     if (!this.sealed) {
       for (const size of sizes.slice(this.cursor)) {
         this.unplannedSettled += size
-        this.#count(CODE.pending, -size)
+        this.#count(codes.pending, -size)
         this.#count(this.#endCode(), size)
       }
       this.sealed = true
@@ -263,27 +271,27 @@ export class Ledger {
     let credited = 0
     for (let i = 0; i < batch.vector.length; i += 1) {
       const byte = batch.vector[i]!
-      if (codeOf(byte) !== CODE.credited) continue
+      if (codeOf(byte) !== codes.credited) continue
       credited += 1
       lone = i
-      if (atMostOnce && rules.takeoverDoubts) this.#settle(batch, i, CODE.inDoubt)
+      if (atMostOnce && rules.takeoverDoubts) this.#settle(batch, i, codes.inDoubt)
       // At-least-once a recipient whose credit is not taken back would stay as it is, and the window with it.
-      else if (rules.takeoverDoubts || atMostOnce) batch.vector[i] = byteOf(CODE.pending, postsOf(byte))
+      else if (rules.takeoverDoubts || atMostOnce) batch.vector[i] = byteOf(codes.pending, postsOf(byte))
     }
     const suspect = credited === 1 && suspected ? lone : -1
     if (suspect >= 0 && (suspect === batch.suspect || !rules.aloneTwice) && !atMostOnce)
-      this.#settle(batch, suspect, CODE.poison)
+      this.#settle(batch, suspect, codes.poison)
     batch.suspect = suspect
   }
 
   #credit(batch: Batch): void {
     const most = this.#window(batch)
     let credited = 0
-    for (const byte of batch.vector) if (codeOf(byte) === CODE.credited) credited += 1
+    for (const byte of batch.vector) if (codeOf(byte) === codes.credited) credited += 1
     while (credited < most && batch.mark < batch.vector.length) {
       const byte = batch.vector[batch.mark]!
-      if (!isSettled(byte) && codeOf(byte) !== CODE.credited) {
-        batch.vector[batch.mark] = byteOf(CODE.credited, postsOf(byte))
+      if (!isSettled(byte) && codeOf(byte) !== codes.credited) {
+        batch.vector[batch.mark] = byteOf(codes.credited, postsOf(byte))
         credited += 1
       }
       batch.mark += 1
@@ -293,7 +301,9 @@ export class Ledger {
   /** A settled byte outlasts an owner that cannot know of it; without fence or number this rule would hide what they are for. */
   #keeps(batch: Batch, told: number): boolean {
     const { rules } = this.options
-    return rules.fence && rules.numberGuard && rules.inheritedStays && (!isSettled(told) || batch.testators.size > 0)
+    return (
+      rules.fence && rules.numberGuard && rules.inheritedStays && (!isSettled(told) || batch.recoveredOwners.size > 0)
+    )
   }
 
   /** Credit at most, with so many settled that the batch does not know of yet. */
@@ -348,11 +358,11 @@ export class Ledger {
   }
 
   #endCode(): number {
-    return this.state === 'expired' ? CODE.lapsed : CODE.cancelled
+    return this.state === 'expired' ? codes.lapsed : codes.cancelled
   }
 
   /** Pending, credited and retry are one class. */
   #count(code: number, by: number): void {
-    this.totals[code <= CODE.retry ? CODE.pending : code]! += by
+    this.totals[code <= codes.retry ? codes.pending : code]! += by
   }
 }

@@ -11,18 +11,18 @@ const { values } = parseArgs({
   },
 })
 
-const whole = (name: 'seeds' | 'mutant-seeds' | 'from'): number => {
+function whole(name: 'seeds' | 'mutant-seeds' | 'from'): number {
   const value = Number(values[name])
   if (!Number.isSafeInteger(value) || value < 1)
     throw new Error(`--${name} wants a whole number above 0, found ${values[name]}`)
   return value
 }
 
-const print = (line: string): void => {
+function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-const say = (line: string): void => {
+function say(line: string): void {
   process.stderr.write(`${line}\n`)
 }
 
@@ -37,7 +37,7 @@ interface Tally {
   firstSeed: number | null
 }
 
-const runMany = (from: number, seeds: number, rules: Rules, progress: boolean): Tally => {
+function runMany(from: number, seeds: number, rules: Rules, progress: boolean): Tally {
   const tally: Tally = {
     seeds,
     steps: 0,

@@ -1,5 +1,5 @@
-import type { Batch, Bequest, CheckpointReply, OpenReply } from './ledger.ts'
-import { CODE, codeOf, CODES, isSettled, Ledger } from './ledger.ts'
+import type { Batch, Merge, CheckpointReply, OpenReply } from './ledger.ts'
+import { codes, codeOf, CODES, isSettled, Ledger } from './ledger.ts'
 
 /** Thrown where the model breaks what the protocol promises. */
 export class Violation extends Error {
@@ -64,7 +64,7 @@ export class Oracle {
     if (reply.kind === 'fenced') this.#fenced.add(owner)
     if (reply.kind !== 'ok' && reply.kind !== 'opened') return
     const granted = this.#granted.get(owner) ?? new Uint8Array(reply.vector.length)
-    for (let i = 0; i < granted.length; i += 1) if (codeOf(reply.vector[i]!) === CODE.credited) granted[i] = 1
+    for (let i = 0; i < granted.length; i += 1) if (codeOf(reply.vector[i]!) === codes.credited) granted[i] = 1
     this.#granted.set(owner, granted)
   }
 
@@ -90,15 +90,15 @@ export class Oracle {
   }
 
   /** A forgotten owner is about to hand over what it knows. */
-  bequeathing({ batch: at, owner, fence, vector }: Bequest): void {
+  merging({ batch: at, owner, fence, vector }: Merge): void {
     const batch = this.#ledger.batches[at]
     if (batch === undefined || batch.state === 'closed' || batch.owner === owner) return
     if (batch.fence > fence && !this.#testators.has(owner)) return
     this.#testators.add(owner)
     batch.vector.forEach((byte, i) => {
       const known = vector[i]!
-      const mayBeReached = isSettled(known) || (this.#atMostOnce && codeOf(known) === CODE.credited)
-      if (!isSettled(byte) && codeOf(byte) !== CODE.credited && mayBeReached) this.#record(at).spokenFor[i] = 1
+      const mayBeReached = isSettled(known) || (this.#atMostOnce && codeOf(known) === codes.credited)
+      if (!isSettled(byte) && codeOf(byte) !== codes.credited && mayBeReached) this.#record(at).spokenFor[i] = 1
     })
   }
 
@@ -130,11 +130,11 @@ export class Oracle {
       if (batch.state === 'closed') closed += 1
       for (const byte of batch.vector) {
         const code = codeOf(byte)
-        sums[code <= CODE.retry ? CODE.pending : code]! += 1
+        sums[code <= codes.retry ? codes.pending : code]! += 1
       }
     }
-    sums[ledger.state === 'expired' ? CODE.lapsed : CODE.cancelled]! += ledger.unplannedSettled
-    sums[CODE.pending]! += this.#audience - planned - ledger.unplannedSettled
+    sums[ledger.state === 'expired' ? codes.lapsed : codes.cancelled]! += ledger.unplannedSettled
+    sums[codes.pending]! += this.#audience - planned - ledger.unplannedSettled
     let total = 0
     for (let code = 0; code < CODES; code += 1) {
       total += ledger.totals[code]!
@@ -169,7 +169,7 @@ export class Oracle {
         if (isSettled(before)) throw new Violation('I6', `a settled byte ${before} became ${byte}`)
         record.seen[i] = byte
       }
-      if (codeOf(byte) === CODE.credited) credited += 1
+      if (codeOf(byte) === codes.credited) credited += 1
       if (isSettled(byte)) continue
       pending += 1
       if (record.spokenFor[i] === 1) throw new Violation('G8', 'somebody whose outcome was bequeathed is pending')
@@ -194,10 +194,10 @@ export class Oracle {
       const code = codeOf(batch.vector[i]!)
       const accepted = record.accepted[i]!
       duplicates += Math.max(0, accepted - 1)
-      if (code === CODE.inDoubt) doubts += 1
-      else if (code !== CODE.accepted && accepted > 0) hidden += 1
-      if (code === CODE.accepted && accepted === 0) throw new Violation('I1', 'accepted without a post')
-      if ((code === CODE.refused || code === CODE.failed) && record.posts[i] === 0)
+      if (code === codes.inDoubt) doubts += 1
+      else if (code !== codes.accepted && accepted > 0) hidden += 1
+      if (code === codes.accepted && accepted === 0) throw new Violation('I1', 'accepted without a post')
+      if ((code === codes.refused || code === codes.failed) && record.posts[i] === 0)
         throw new Violation('I1', 'refused or failed without a post')
     }
     this.duplicates += duplicates

@@ -1,5 +1,5 @@
-import type { Bequest, Checkpoint, CheckpointReply, OpenReply } from './ledger.ts'
-import { byteOf, CODE, codeOf, CODES, isSettled, postsOf } from './ledger.ts'
+import type { Merge, Checkpoint, CheckpointReply, OpenReply } from './ledger.ts'
+import { byteOf, codes, codeOf, CODES, isSettled, postsOf } from './ledger.ts'
 import type { Rules } from './rules.ts'
 
 /** How one post ended as its sender sees it. */
@@ -54,7 +54,7 @@ export class Owner {
     for (let i = 0; i < this.vector.length; i += 1) {
       if (this.#posted[i] !== 0) continue
       const code = codeOf(this.vector[i]!)
-      if (code === CODE.credited || (!this.rules.creditFirst && code === CODE.pending)) return i
+      if (code === codes.credited || (!this.rules.creditFirst && code === codes.pending)) return i
     }
     return -1
   }
@@ -115,10 +115,10 @@ export class Owner {
   }
 
   /** What it knows; of a post without an answer it says nothing, unless it will not wait any longer. */
-  bequest(late: boolean): Bequest {
+  merge(late: boolean): Merge {
     this.#giveBack()
     const vector = this.vector.slice()
-    if (!late) for (const recipient of this.inFlight) vector[recipient] = CODE.pending
+    if (!late) for (const recipient of this.inFlight) vector[recipient] = codes.pending
     return { batch: this.batch, owner: this.id, fence: this.fence, vector }
   }
 
@@ -132,35 +132,35 @@ export class Owner {
 
   /** Has Redis said, with all credit used, that there is no more to grant? */
   #asked(): boolean {
-    return this.#nothingMore && !this.vector.some((byte, i) => codeOf(byte) === CODE.credited && this.#posted[i] === 0)
+    return this.#nothingMore && !this.vector.some((byte, i) => codeOf(byte) === codes.credited && this.#posted[i] === 0)
   }
 
   /** Credit that no post has used goes back; what is posted and unanswered stays uncertain and forbids an end. */
   #giveBack(): void {
     for (let i = 0; i < this.vector.length; i += 1)
-      if (codeOf(this.vector[i]!) === CODE.credited)
+      if (codeOf(this.vector[i]!) === codes.credited)
         if (this.#posted[i] === 0 || !this.rules.parkWithoutCredit)
-          this.vector[i] = byteOf(CODE.pending, postsOf(this.vector[i]!))
+          this.vector[i] = byteOf(codes.pending, postsOf(this.vector[i]!))
   }
 
   #decide(answer: Answer, posts: number): number {
     switch (answer) {
       case 'accepted':
-        return CODE.accepted
+        return codes.accepted
       case 'refused':
-        return CODE.refused
+        return codes.refused
       case 'ambiguous':
-        if (this.atMostOnce && this.rules.ambiguousIsDoubt) return CODE.inDoubt
-        return posts >= MAX_POSTS ? CODE.failed : CODE.retry
+        if (this.atMostOnce && this.rules.ambiguousIsDoubt) return codes.inDoubt
+        return posts >= MAX_POSTS ? codes.failed : codes.retry
       case 'try-again':
-        return posts >= MAX_POSTS ? CODE.failed : CODE.retry
+        return posts >= MAX_POSTS ? codes.failed : codes.retry
       default:
         return answer satisfies never
     }
   }
 }
 
-const tally = (vector: Uint8Array): Int32Array => {
+function tally(vector: Uint8Array): Int32Array {
   const counts = new Int32Array(CODES)
   for (const byte of vector) counts[codeOf(byte)]! += 1
   return counts

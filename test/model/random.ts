@@ -1,5 +1,5 @@
 /** Numbers in [0, 1), the same for the same seed in every run (mulberry32). */
-export const mulberry32 = (seed: number): (() => number) => {
+export function mulberry32(seed: number): () => number {
   let state = seed | 0
   return () => {
     state = (state + 0x6d2b79f5) | 0

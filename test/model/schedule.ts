@@ -21,7 +21,7 @@ const FORGETS_EVERY = 5
 const STEPS_FORGOTTEN = 40
 
 /** Runs one schedule: everything that chance decides comes from the seed. */
-export const runSchedule = (seed: number, rules: Rules): ScheduleResult => {
+export function runSchedule(seed: number, rules: Rules): ScheduleResult {
   const world = seed % HUNT_EVERY === 0 ? new Hunt(seed, rules) : new World(seed, rules)
   let violation: Violation | undefined
   try {
@@ -100,14 +100,14 @@ class World {
 
   #step(): void {
     this.steps += 1
-    const dice = this.#random()
-    if (dice < 0.05) this.#newOwner(this.#some(this.ledger.batches.length))
-    else if (dice < 0.07) this.#crash(this.#owners[this.#some(this.#owners.length)])
-    else if (dice < 0.1) this.#plan()
-    else if (dice < 0.13) this.#lateCall()
-    else if (dice < 0.14) this.#steer()
-    else if (dice < 0.15) this.#sweep()
-    else if (dice < 0.16) this.#owners[this.#some(this.#owners.length)]?.wrapUp()
+    const random = this.#random()
+    if (random < 0.05) this.#newOwner(this.#some(this.ledger.batches.length))
+    else if (random < 0.07) this.#crash(this.#owners[this.#some(this.#owners.length)])
+    else if (random < 0.1) this.#plan()
+    else if (random < 0.13) this.#lateCall()
+    else if (random < 0.14) this.#steer()
+    else if (random < 0.15) this.#sweep()
+    else if (random < 0.16) this.#owners[this.#some(this.#owners.length)]?.wrapUp()
     else this.#stepOf(this.#owners[this.#some(this.#owners.length)])
   }
 
@@ -126,14 +126,14 @@ class World {
       return
     }
     if (owner.life === 'forgotten') {
-      this.#bequeath(owner)
+      this.#mergeOutcomes(owner)
       return
     }
-    const dice = this.#random()
-    if (owner.life === 'opening' || dice < 0.25) this.#talk(owner)
-    else if (dice < 0.4) {
+    const random = this.#random()
+    if (owner.life === 'opening' || random < 0.25) this.#talk(owner)
+    else if (random < 0.4) {
       if (owner.checkpoint() !== undefined) this.#remember({ kind: 'checkpoint', call: owner.call! })
-    } else if (dice < 0.7) this.#post(owner)
+    } else if (random < 0.7) this.#post(owner)
     else this.#answer(owner)
   }
 
@@ -160,15 +160,15 @@ class World {
   }
 
   /** At once, and again when the posts under way have their answers or take too long for it. Replies may be lost. */
-  #bequeath(owner: Owner): void {
+  #mergeOutcomes(owner: Owner): void {
     if (owner.inFlight.length > 0 && this.#random() < 0.6) {
       this.#answer(owner)
       return
     }
     const late = owner.inFlight.length === 0 || this.#random() < 0.3
-    const bequest = owner.bequest(late)
-    this.oracle.bequeathing(bequest)
-    this.ledger.bequeath(bequest)
+    const merge = owner.merge(late)
+    this.oracle.merging(merge)
+    this.ledger.mergeOutcomes(merge)
     this.oracle.look()
     if (late && (this.#healing || this.#random() < 0.75)) this.#abandon(owner)
   }
@@ -183,9 +183,9 @@ class World {
   #answer(owner: Owner): void {
     if (owner.inFlight.length === 0) return
     const [recipient] = owner.inFlight.splice(this.#some(owner.inFlight.length), 1)
-    const dice = this.#random()
+    const random = this.#random()
     const answer: Answer =
-      dice < 0.7 ? 'accepted' : dice < 0.76 ? 'refused' : dice < 0.88 || this.#healing ? 'try-again' : 'ambiguous'
+      random < 0.7 ? 'accepted' : random < 0.76 ? 'refused' : random < 0.88 || this.#healing ? 'try-again' : 'ambiguous'
     const accepted = answer === 'accepted' || (answer === 'ambiguous' && this.#random() < 0.6)
     this.oracle.posted(owner.batch, recipient!, { accepted, known: answer !== 'ambiguous' })
     if (answer === 'ambiguous') this.oracle.ambiguity(owner.batch)
@@ -212,15 +212,15 @@ class World {
   }
 
   #steer(): void {
-    const dice = this.#random()
+    const random = this.#random()
     const to: CampaignState =
-      this.ledger.state === 'paused' && dice < 0.6
+      this.ledger.state === 'paused' && random < 0.6
         ? 'sending'
-        : dice < 0.6
+        : random < 0.6
           ? 'paused'
-          : dice < 0.8
+          : random < 0.8
             ? 'sending'
-            : dice < 0.95
+            : random < 0.95
               ? 'cancelled'
               : 'expired'
     this.ledger.steer(to)

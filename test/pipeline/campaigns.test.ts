@@ -50,17 +50,17 @@ test('every answer of WNS ends in its class, with the posts it took', async () =
   expect(some(campaign.totals)).toEqual({ accepted: 3, dropped: 1, dead: 3, rejected: 3, failed: 1 })
   const results = await Array.fromAsync(stack.api.results(campaign.id))
   expect(results).toEqual([
-    { channel: 'd0', class: 'accepted', status: 200, attempts: 1 },
-    { channel: 'd1', class: 'dropped', status: 200, attempts: 1 },
-    { channel: 'd2', class: 'dead', status: 410, reason: 'expired', attempts: 1 },
-    { channel: 'd3', class: 'dead', status: 404, reason: 'unknown', attempts: 1 },
-    { channel: 'd4', class: 'dead', status: 410, reason: 'expired', attempts: 1 },
-    { channel: 'd5', class: 'rejected', status: 410, reason: 'blocked', attempts: 1 },
-    { channel: 'd6', class: 'rejected', status: 403, reason: 'forbidden', attempts: 1 },
-    { channel: 'd7', class: 'rejected', status: 400, reason: 'bad-request', attempts: 1 },
-    { channel: 'd8', class: 'accepted', status: 200, attempts: 2 },
-    { channel: 'd9', class: 'failed', reason: 'server-error', attempts: 2 },
-    { channel: 'd10', class: 'accepted', status: 200, attempts: 1 },
+    { channel: 'd0', class: 'accepted', status: 200, posts: 1 },
+    { channel: 'd1', class: 'dropped', status: 200, posts: 1 },
+    { channel: 'd2', class: 'dead', status: 410, reason: 'expired', posts: 1 },
+    { channel: 'd3', class: 'dead', status: 404, reason: 'unknown', posts: 1 },
+    { channel: 'd4', class: 'dead', status: 410, reason: 'expired', posts: 1 },
+    { channel: 'd5', class: 'rejected', status: 410, reason: 'blocked', posts: 1 },
+    { channel: 'd6', class: 'rejected', status: 403, reason: 'forbidden', posts: 1 },
+    { channel: 'd7', class: 'rejected', status: 400, reason: 'bad-request', posts: 1 },
+    { channel: 'd8', class: 'accepted', status: 200, posts: 2 },
+    { channel: 'd9', class: 'failed', reason: 'server-error', posts: 2 },
+    { channel: 'd10', class: 'accepted', status: 200, posts: 1 },
   ])
   // The dead are gone from the registry, everybody else stays.
   expect((await stack.api.app('every')).channels).toBe(8)

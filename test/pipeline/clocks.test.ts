@@ -14,13 +14,14 @@ afterEach(async () => {
 })
 
 const HOUR_MS = 3_600_000
-const wrongBy = (skewMs: number, more: Record<string, string> = {}): Promise<StackWorker> =>
-  stack.startWorker({
+function wrongBy(skewMs: number, more: Record<string, string> = {}): Promise<StackWorker> {
+  return stack.startWorker({
     NODE_OPTIONS: `--import=${new URL('skewed-clock.ts', import.meta.url).href}`,
     TEST_CLOCK_SKEW_MS: String(skewMs),
     WNS_FANOUT_LOCK_MS: '2000',
     ...more,
   })
+}
 
 test.each([
   ['an hour ahead', HOUR_MS],

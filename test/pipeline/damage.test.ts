@@ -31,37 +31,31 @@ interface Place {
 
 type Damage = (place: Place) => Promise<unknown>
 
-const set =
-  (field: string, value: string): Damage =>
-  ({ redis, campaign }) =>
-    redis.hset(campaign, field, value)
-const unset =
-  (...fields: string[]): Damage =>
-  ({ redis, campaign }) =>
-    redis.hdel(campaign, ...fields)
-const setInBatch =
-  (seq: number, field: string, value: string): Damage =>
-  ({ redis, batch }) =>
-    redis.hset(batch(seq), field, value)
-const unsetInBatch =
-  (seq: number, ...fields: string[]): Damage =>
-  ({ redis, batch }) =>
-    redis.hdel(batch(seq), ...fields)
-const vectorOf =
-  (seq: number, ...bytes: number[]): Damage =>
-  ({ redis, vector }) =>
-    redis.set(vector(seq), Buffer.from(bytes))
-const otherType =
-  (key: (place: Place) => string): Damage =>
-  async (place) => {
+function set(field: string, value: string): Damage {
+  return ({ redis, campaign }) => redis.hset(campaign, field, value)
+}
+function unset(...fields: string[]): Damage {
+  return ({ redis, campaign }) => redis.hdel(campaign, ...fields)
+}
+function setInBatch(seq: number, field: string, value: string): Damage {
+  return ({ redis, batch }) => redis.hset(batch(seq), field, value)
+}
+function unsetInBatch(seq: number, ...fields: string[]): Damage {
+  return ({ redis, batch }) => redis.hdel(batch(seq), ...fields)
+}
+function vectorOf(seq: number, ...bytes: number[]): Damage {
+  return ({ redis, vector }) => redis.set(vector(seq), Buffer.from(bytes))
+}
+function otherType(key: (place: Place) => string): Damage {
+  return async (place) => {
     await place.redis.del(key(place))
     // A type that nothing of a campaign has.
     await place.redis.zadd(key(place), 1, 'x')
   }
-const gone =
-  (...keys: ((place: Place) => string)[]): Damage =>
-  (place) =>
-    place.redis.del(...keys.map((key) => key(place)))
+}
+function gone(...keys: ((place: Place) => string)[]): Damage {
+  return (place) => place.redis.del(...keys.map((key) => key(place)))
+}
 
 /** Each of these halts the campaign. */
 const damages: Record<string, Damage> = {
@@ -233,7 +227,9 @@ const anything = Object.fromEntries(
 )
 
 const cases = [damages, harmless, leftAlone, anything].flatMap((of) => Object.entries(of))
-const tagOf = (nth: number): string => `case-${nth}`
+function tagOf(nth: number): string {
+  return `case-${nth}`
+}
 
 let stack: TestStack
 let redis: RedisConnection
@@ -251,17 +247,19 @@ afterAll(async () => {
   await stack[Symbol.asyncDispose]()
 })
 
-const placeOf = (id: CampaignId): Place => ({
-  redis,
-  campaign: keys.campaign(app, id),
-  batch: (seq) => keys.batch(app, id, seq),
-  vector: (seq) => keys.vector(app, id, seq),
-  targets: keys.targets(app, id),
-  live: keys.live(app, id),
-})
+function placeOf(id: CampaignId): Place {
+  return {
+    redis,
+    campaign: keys.campaign(app, id),
+    batch: (seq) => keys.batch(app, id, seq),
+    vector: (seq) => keys.vector(app, id, seq),
+    targets: keys.targets(app, id),
+    live: keys.live(app, id),
+  }
+}
 
 /** A campaign for each case, all of them in the middle; no worker runs yet. */
-const startAll = async (): Promise<CampaignId[]> => {
+async function startAll(): Promise<CampaignId[]> {
   await stack.api.putApp(app, {
     credentials: { kind: 'store', packageSid, clientSecret: 'test-secret' },
     ratePerSecond: 50_000,
@@ -280,7 +278,7 @@ const startAll = async (): Promise<CampaignId[]> => {
   return Promise.all(upTo(cases.length).map((nth) => startOne(nth)))
 }
 
-const startOne = async (nth: number): Promise<CampaignId> => {
+async function startOne(nth: number): Promise<CampaignId> {
   const audience = { tags: tagOf(nth) }
   const created = await stack.api.createCampaign(app, { ...tile, audience, update: 'personalized', topic: tagOf(nth) })
   const id = created.id as CampaignId
@@ -320,12 +318,12 @@ const terms: BatchTerms = {
 }
 
 /** As a worker does: open a batch and tell what came of it, or die with it in hand. */
-const takeInHand = async (
+async function takeInHand(
   ledger: Ledger,
   campaign: CampaignId,
   seq: number,
   change?: Pick<Checkpoint, 'vector' | 'changed' | 'end'>,
-): Promise<void> => {
+): Promise<void> {
   const ref = { app, campaign, seq }
   const owner = `owner-${seq}`
   const opened = await ledger.open(ref, owner, terms)
@@ -336,7 +334,9 @@ const takeInHand = async (
   if (answer.kind !== 'ok') throw new Error(`the checkpoint of batch ${seq} was ${answer.kind}`)
 }
 
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, at) => at)
+function upTo(count: number): number[] {
+  return Array.from({ length: count }, (_, at) => at)
+}
 
 interface PostsOfToken {
   readonly token: string
@@ -344,22 +344,23 @@ interface PostsOfToken {
   readonly accepted: number
 }
 
-const postsByToken = async (): Promise<Map<string, PostsOfToken>> => {
+async function postsByToken(): Promise<Map<string, PostsOfToken>> {
   const answer = await request(`${stack.simulator.control}/v1/posts`)
   const lines = (await answer.body.text()).split('\n').filter((line) => line !== '')
   return new Map(lines.map((line) => JSON.parse(line) as PostsOfToken).map((posts) => [posts.token, posts]))
 }
 
 /** While its campaign is gone the API knows of none, and of one that is something else it cannot tell. */
-const ended = (id: CampaignId): Promise<Campaign> =>
-  until(`campaign ${id} to end`, async () => {
+function ended(id: CampaignId): Promise<Campaign> {
+  return until(`campaign ${id} to end`, async () => {
     const campaign = await stack.api.campaign(id).catch(() => undefined)
     if (campaign !== undefined) sumsUp(campaign)
     return campaign?.finishedAt === undefined ? undefined : campaign
   })
+}
 
 /** What is not as it has to be about the end of a campaign. */
-const faultOf = async (name: string, id: CampaignId): Promise<unknown> => {
+async function faultOf(name: string, id: CampaignId): Promise<unknown> {
   try {
     const { state, reason, totals, audienceSize } = await ended(id)
     const ending = { name, state, reason, audienceSize, totals: some(totals) }
@@ -377,12 +378,13 @@ const faultOf = async (name: string, id: CampaignId): Promise<unknown> => {
 }
 
 /** Everything of a campaign, byte for byte. */
-const contentOf = ({ campaign, batch, vector, targets, live }: Place): Promise<(string | null)[]> =>
-  Promise.all(
+function contentOf({ campaign, batch, vector, targets, live }: Place): Promise<(string | null)[]> {
+  return Promise.all(
     [campaign, targets, live, ...upTo(BATCHES).flatMap((seq) => [batch(seq), vector(seq)])].map(
       async (key) => (await redis.dumpBuffer(key))?.toString('hex') ?? null,
     ),
   )
+}
 
 test('whatever is damaged, a campaign ends with totals that sum up, and nobody is posted to again', async () => {
   const ids = await startAll()
@@ -391,8 +393,8 @@ test('whatever is damaged, a campaign ends with totals that sum up, and nobody i
   const others = ids.filter((_, nth) => nameOf(nth) in leftAlone)
   const before = await Promise.all(others.map((id) => contentOf(placeOf(id))))
   const worker = await stack.startWorker({ WNS_FANOUT_LOCK_MS: '2000' })
-  const faults = ids.flatMap((id, nth) => (nameOf(nth) in leftAlone ? [] : [faultOf(nameOf(nth), id)]))
-  expect((await Promise.all(faults)).filter((fault) => fault !== undefined)).toEqual([])
+  const inputErrors = ids.flatMap((id, nth) => (nameOf(nth) in leftAlone ? [] : [faultOf(nameOf(nth), id)]))
+  expect((await Promise.all(inputErrors)).filter((inputError) => inputError !== undefined)).toEqual([])
   const posts = await postsByToken()
   expect([...posts.values()].filter((one) => one.posts > 1)).toEqual([])
   // The five who were settled when the damage was done; random bytes may say that they were not.
@@ -436,16 +438,20 @@ test('a vector that vanishes under its owner leaves its recipients in doubt', as
 })
 
 /** A worker of one test. */
-const aWorker = async (): Promise<StackWorker & AsyncDisposable> => {
+async function aWorker(): Promise<StackWorker & AsyncDisposable> {
   const worker = await stack.startWorker({ WNS_FANOUT_LOCK_MS: '2000' })
   return { ...worker, [Symbol.asyncDispose]: () => worker.stop() }
 }
 
 /** The order of both is that of the classes. */
-const sameCounts = (left: unknown, right: unknown): boolean => JSON.stringify(left) === JSON.stringify(right)
+function sameCounts(left: unknown, right: unknown): boolean {
+  return JSON.stringify(left) === JSON.stringify(right)
+}
 
-const countOf = (names: readonly string[]): Partial<Totals> =>
-  some(Object.fromEntries(classes.map((name) => [name, names.filter((one) => one === name).length])) as Totals)
+function countOf(names: readonly string[]): Partial<Totals> {
+  return some(Object.fromEntries(classes.map((name) => [name, names.filter((one) => one === name).length])) as Totals)
+}
 
-const countOfTotals = (totals: Totals): Partial<Totals> =>
-  some(Object.fromEntries(classes.map((name) => [name, totals[name]])) as Totals)
+function countOfTotals(totals: Totals): Partial<Totals> {
+  return some(Object.fromEntries(classes.map((name) => [name, totals[name]])) as Totals)
+}

@@ -29,26 +29,32 @@ interface Readiness {
   readonly problems: readonly string[]
 }
 
-const readiness = async (ops: string): Promise<Readiness> => {
+async function readiness(ops: string): Promise<Readiness> {
   const { body } = await request(`${ops}/readyz`)
   return (await body.json()) as Readiness
 }
-const isReady = (ops: string): Promise<true> =>
-  until(`${ops} to be ready`, async () => ((await readiness(ops)).ready ? true : undefined))
-const notReady = (ops: string): Promise<readonly string[]> =>
-  until(`${ops} not to be ready`, async () => {
+function isReady(ops: string): Promise<true> {
+  return until(`${ops} to be ready`, async () => ((await readiness(ops)).ready ? true : undefined))
+}
+function notReady(ops: string): Promise<readonly string[]> {
+  return until(`${ops} not to be ready`, async () => {
     const { ready, problems } = await readiness(ops)
     return ready ? undefined : problems
   })
-const isLostBy = async (ops: string): Promise<boolean> => {
+}
+async function isLostBy(ops: string): Promise<boolean> {
   const { body } = await request(`${ops}/metrics`)
   return (await body.text()).includes('\nwns_fanout_data_lost 1\n')
 }
-const posts = async (): Promise<number> => (await simulatorStats(stack)).posts
-const firstPosts = async (before: number): Promise<true> =>
-  until('the first posts', async () => ((await posts()) > before ? true : undefined))
-const linesWith = async (file: string, text: string): Promise<number> =>
-  (await readFile(file, 'utf8')).split(text).length - 1
+async function posts(): Promise<number> {
+  return (await simulatorStats(stack)).posts
+}
+async function firstPosts(before: number): Promise<true> {
+  return until('the first posts', async () => ((await posts()) > before ? true : undefined))
+}
+async function linesWith(file: string, text: string): Promise<number> {
+  return (await readFile(file, 'utf8')).split(text).length - 1
+}
 
 test('after FLUSHALL nothing is sent or written, by restarted processes neither, until the loss is accepted', async () => {
   const worker = await stack.startWorker()
@@ -67,7 +73,7 @@ test('after FLUSHALL nothing is sent or written, by restarted processes neither,
   await leaving.stop()
   const restarted = await stack.startWorker()
   const sent = await posts()
-  expect(await notReady(restarted.ops)).toEqual([expect.stringContaining('another process has missed its epoch')])
+  expect(await notReady(restarted.ops)).toEqual([expect.stringContaining('another process has missed its data set')])
 
   const credentials = { kind: 'store', packageSid: 's', clientSecret: 's' } as const
   const refusal = { status: 503, code: 'unavailable', message: expect.stringContaining('data is lost') }
@@ -78,7 +84,7 @@ test('after FLUSHALL nothing is sent or written, by restarted processes neither,
     return reason instanceof ApiError && reason.status !== 404 ? reason : undefined
   })
   expect(unknown).toMatchObject(refusal)
-  expect(await redis.exists(keys.epoch)).toBe(0)
+  expect(await redis.exists(keys.dataSetId)).toBe(0)
 
   expect(await acceptLosses(redis, keys)).toHaveLength(1)
   for (const ops of [apiOps, worker.ops, restarted.ops]) await isReady(ops)
@@ -103,13 +109,13 @@ test('after FLUSHALL nothing is sent or written, by restarted processes neither,
   await Promise.all([worker.stop(), restarted.stop()])
 })
 
-test('a lost epoch with all the rest in place costs no campaign anything once it is accepted', async () => {
+test('a lost data set id with all the rest in place costs no campaign anything once it is accepted', async () => {
   const worker = await stack.startWorker()
   await registerApp(stack, 'kept', times(600), { ratePerSecond: 300, burst: 10 })
   const before = await posts()
   const { id } = await stack.api.createCampaign('kept', tile)
   await firstPosts(before)
-  await redis.del(keys.epoch)
+  await redis.del(keys.dataSetId)
   await notReady(worker.ops)
   await worker.stop()
   const next = await stack.startWorker()

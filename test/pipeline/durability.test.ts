@@ -47,11 +47,14 @@ test('a worker that is to wait for replicas posts only while one answers, and gi
   expect(log.split('nothing is sent: no replica acknowledges writes').length - 1).toBe(2)
 })
 
-const problemsOf = async ({ ops }: StackWorker): Promise<readonly string[]> => {
+async function problemsOf({ ops }: StackWorker): Promise<readonly string[]> {
   const { body } = await request(`${ops}/readyz`)
   return ((await body.json()) as { problems: string[] }).problems
 }
 
 /** Jobs of the app that are put off. */
-const delayed = (stack: TestStack, redis: RedisConnection): Promise<number> =>
-  redis.zcard(`${new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '').sendQueuePrefix('durable')}:send-durable:delayed`)
+function delayed(stack: TestStack, redis: RedisConnection): Promise<number> {
+  return redis.zcard(
+    `${new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '').sendQueuePrefix('durable')}:send-durable:delayed`,
+  )
+}

@@ -21,11 +21,17 @@ afterAll(async () => {
 
 const CHANNELS = 6000
 const APP = 'twice'
-const isNews = (n: number): boolean => n % 3 !== 0
-const isSport = (n: number): boolean => n % 3 !== 1
-const isIll = (n: number): boolean => n % 40 < 3
+function isNews(n: number): boolean {
+  return n % 3 !== 0
+}
+function isSport(n: number): boolean {
+  return n % 3 !== 1
+}
+function isIll(n: number): boolean {
+  return n % 40 < 3
+}
 
-const register = async (behaviourOf: (n: number) => string): Promise<void> => {
+async function register(behaviourOf: (n: number) => string): Promise<void> {
   const lines = Array.from({ length: CHANNELS }, (_, n) => {
     const tags = [...(isNews(n) ? ['news'] : []), ...(isSport(n) ? ['sport'] : [])]
     return `${JSON.stringify({ ...importLine(APP, n, behaviourOf(n)), tags })}\n`
@@ -35,7 +41,7 @@ const register = async (behaviourOf: (n: number) => string): Promise<void> => {
 }
 
 /** Of each channel of the app: how many notifications its device took. */
-const takenByDevice = async (): Promise<Map<string, number>> => {
+async function takenByDevice(): Promise<Map<string, number>> {
   const text = await (await request(`${stack.simulator.control}/v1/posts`)).body.text()
   const taken = new Map<string, number>()
   for (const line of text.split('\n').filter((one) => one !== '')) {
@@ -46,11 +52,14 @@ const takenByDevice = async (): Promise<Map<string, number>> => {
   return taken
 }
 
-const classesOf = async (id: string): Promise<Map<string, string>> =>
-  new Map((await Array.fromAsync(stack.api.results(id))).map(({ channel, class: name }) => [channel, name]))
+async function classesOf(id: string): Promise<Map<string, string>> {
+  return new Map((await Array.fromAsync(stack.api.results(id))).map(({ channel, class: name }) => [channel, name]))
+}
 
 /** Nobody knows whether an uncertain one was taken, so it counts as if it were. */
-const mayHaveIt = (name: string | undefined): boolean => name === 'accepted' || name === 'in_doubt'
+function mayHaveIt(name: string | undefined): boolean {
+  return name === 'accepted' || name === 'in_doubt'
+}
 
 test('two generic campaigns that share devices reach none twice: across a crash, a pause and a retry', async () => {
   await stack.api.putApp(APP, {

@@ -9,7 +9,9 @@ process.on('SIGUSR2', () => {
 })
 
 const trueNow = Date.now.bind(Date)
-const wrongNow = (): number => trueNow() + clock.aheadMs
+function wrongNow(): number {
+  return trueNow() + clock.aheadMs
+}
 globalThis.Date = new Proxy(Date, {
   construct: (target, args, wanted) =>
     Reflect.construct(target, args.length === 0 ? [wrongNow()] : args, wanted) as Date,

@@ -8,17 +8,17 @@ import type { StackWorker, TestStack } from '../support/stack.ts'
 export const packageSid = 'S-1-15-2-11-22-33-44-55-66-77'
 
 /** Two workers that take over from each other soon, started one after the other. */
-export const twoWorkers = async (stack: TestStack, lockMs: number): Promise<StackWorker[]> => {
+export async function twoWorkers(stack: TestStack, lockMs: number): Promise<StackWorker[]> {
   const env = { WNS_FANOUT_LOCK_MS: String(lockMs) }
   return [await stack.startWorker(env), await stack.startWorker(env)]
 }
 
 /** Ask until the answer is something; throws with `what` when it takes too long. */
-export const until = async <T>(
+export async function until<T>(
   what: string,
   ask: () => Promise<T | undefined> | T | undefined,
   timeoutMs = 30_000,
-): Promise<T> => {
+): Promise<T> {
   const deadlineMs = performance.now() + timeoutMs
   for (;;) {
     const answer = await ask()
@@ -29,12 +29,12 @@ export const until = async <T>(
 }
 
 /** Register an app with channels that behave as asked: the nth channel, counted from 0, is `d<n>`. */
-export const registerApp = async (
+export async function registerApp(
   { api }: TestStack,
   app: string,
   behaviours: readonly string[],
   settings: Record<string, unknown> = {},
-): Promise<void> => {
+): Promise<void> {
   await api.putApp(app, {
     credentials: { kind: 'store', packageSid, clientSecret: 'test-secret' },
     ratePerSecond: 50_000,
@@ -45,12 +45,16 @@ export const registerApp = async (
   if (result.accepted !== behaviours.length) throw new Error(`not all were imported: ${JSON.stringify(result)}`)
 }
 
-export const importLine = (app: string, n: number, behaviour: string): Record<string, unknown> => ({
-  channel: `d${n}`,
-  uri: `https://${['db5p', 'am3p', 'wns2-by3p', 'hk2'][n % 4]}.notify.windows.com/?token=${behaviour}.any.${app}-${n}`,
-})
+export function importLine(app: string, n: number, behaviour: string): Record<string, unknown> {
+  return {
+    channel: `d${n}`,
+    uri: `https://${['db5p', 'am3p', 'wns2-by3p', 'hk2'][n % 4]}.notify.windows.com/?token=${behaviour}.any.${app}-${n}`,
+  }
+}
 
-export const times = (count: number, behaviour = 'ok'): string[] => Array.from({ length: count }, () => behaviour)
+export function times(count: number, behaviour = 'ok'): string[] {
+  return Array.from({ length: count }, () => behaviour)
+}
 
 export const tile: CampaignRequest = {
   notification: { type: 'tile', content: { medium: { lines: ['Hello'] } } },
@@ -58,8 +62,8 @@ export const tile: CampaignRequest = {
 }
 
 /** The campaign once nothing of it is pending any more. */
-export const finished = ({ api }: TestStack, id: string, timeoutMs = 60_000): Promise<Campaign> =>
-  until(
+export function finished({ api }: TestStack, id: string, timeoutMs = 60_000): Promise<Campaign> {
+  return until(
     `campaign ${id} to finish`,
     async () => {
       const campaign = await api.campaign(id)
@@ -68,15 +72,16 @@ export const finished = ({ api }: TestStack, id: string, timeoutMs = 60_000): Pr
     },
     timeoutMs,
   )
+}
 
 /** The totals of a campaign sum to its audience at every instant. */
-export const sumsUp = ({ totals, audienceSize }: Campaign): void => {
+export function sumsUp({ totals, audienceSize }: Campaign): void {
   const sum = classes.reduce((so, name) => so + totals[name], 0)
   if (audienceSize !== null && sum !== audienceSize) throw new Error(`totals sum to ${sum} of ${audienceSize}`)
 }
 
 /** Resolves once no worker holds a batch of the campaign, so that nothing more can be posted for it. */
-export const letGo = async (stack: TestStack, app: string, id: string): Promise<void> => {
+export async function letGo(stack: TestStack, app: string, id: string): Promise<void> {
   const redis = connectRedis(stack.redisUrl, { role: 'worker' })
   const keys = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
   try {
@@ -91,8 +96,9 @@ export const letGo = async (stack: TestStack, app: string, id: string): Promise<
 }
 
 /** The classes that somebody is in. */
-export const some = (totals: Totals): Partial<Totals> =>
-  Object.fromEntries(Object.entries(totals).filter(([, count]) => count > 0))
+export function some(totals: Totals): Partial<Totals> {
+  return Object.fromEntries(Object.entries(totals).filter(([, count]) => count > 0))
+}
 
 export interface SimulatorStats {
   readonly posts: number
@@ -103,12 +109,14 @@ export interface SimulatorStats {
   readonly byStatus: Readonly<Record<string, number>>
 }
 
-export const simulatorStats = async (stack: TestStack): Promise<SimulatorStats> =>
-  (await stack.control('GET', '/v1/stats')) as SimulatorStats
+export async function simulatorStats(stack: TestStack): Promise<SimulatorStats> {
+  return (await stack.control('GET', '/v1/stats')) as SimulatorStats
+}
 
 /** Value of a metric, its labels given as they are written; summed over the series that match. */
-export const metric = (text: string, name: string, labels = ''): number =>
-  text
+export function metric(text: string, name: string, labels = ''): number {
+  return text
     .split('\n')
     .filter((line) => line.startsWith(`${name}{`) && labels.split(',').every((label) => line.includes(label)))
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
+}

@@ -18,7 +18,7 @@ afterAll(async () => {
   await stack[Symbol.asyncDispose]()
 })
 
-const readiness = async ({ ops }: StackWorker): Promise<{ ready: boolean; problems: string[] }> => {
+async function readiness({ ops }: StackWorker): Promise<{ ready: boolean; problems: string[] }> {
   const { body } = await request(`${ops}/readyz`)
   return (await body.json()) as { ready: boolean; problems: string[] }
 }
@@ -26,36 +26,39 @@ const readiness = async ({ ops }: StackWorker): Promise<{ ready: boolean; proble
 test('a worker sends nothing while Redis holds other data than before, and goes on when it is back', async () => {
   const worker = await stack.startWorker()
   const redis = connectRedis(stack.redisUrl, { role: 'producer' })
-  const { epoch: key } = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
+  const { dataSetId: key } = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
   try {
-    await registerApp(stack, 'epoch', times(600), { ratePerSecond: 100, burst: 10 })
-    const { id } = await stack.api.createCampaign('epoch', tile)
+    await registerApp(stack, 'data-set-app', times(600), { ratePerSecond: 100, burst: 10 })
+    const { id } = await stack.api.createCampaign('data-set-app', tile)
     await until('the first posts', async () => ((await simulatorStats(stack)).posts > 0 ? true : undefined))
     const startAtMs = Date.now() + 1500
     const startAt = new Date(startAtMs).toISOString()
-    const second = await stack.api.createCampaign('epoch', { ...tile, topic: 'second', startAt })
+    const second = await stack.api.createCampaign('data-set-app', { ...tile, topic: 'second', startAt })
 
-    const epoch = (await redis.get(key)) ?? ''
+    const dataSetId = (await redis.get(key)) ?? ''
     await redis.set(key, 'another')
     const { problems } = await until('the worker to notice', async () => {
       const state = await readiness(worker)
       return state.ready ? undefined : state
     })
     expect(problems).toEqual([expect.stringContaining('Redis holds other data')])
-    await letGo(stack, 'epoch', id)
+    await letGo(stack, 'data-set-app', id)
     await redis.del(key)
     await until('the worker to see that it is missing', async () =>
       (await readiness(worker)).problems.some((problem) => problem.startsWith('Redis lost its data'))
         ? true
         : undefined,
     )
-    await expect(stack.api.createCampaign('epoch', tile)).rejects.toMatchObject({ status: 503, code: 'unavailable' })
-    // A campaign that becomes due meanwhile is not launched, though nothing but the epoch is missing.
+    await expect(stack.api.createCampaign('data-set-app', tile)).rejects.toMatchObject({
+      status: 503,
+      code: 'unavailable',
+    })
+    // A campaign that becomes due meanwhile is not launched, though nothing but the data set id is missing.
     await until('the second campaign to be overdue', () => (Date.now() > startAtMs + 500 ? true : undefined))
     expect((await simulatorStats(stack)).posts).toBeLessThan(600)
     expect((await stack.api.campaign(second.id)).state).toBe('scheduled')
 
-    await redis.set(key, epoch)
+    await redis.set(key, dataSetId)
     await until('the worker to be ready', async () => ((await readiness(worker)).ready ? true : undefined))
     expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 600 })
     expect(some((await finished(stack, second.id)).totals)).toEqual({ suppressed: 600 })
@@ -69,8 +72,11 @@ test('a worker sends nothing while Redis holds other data than before, and goes 
 })
 
 /** The batches that a worker opened, in order, by its log. */
-const openedBy = async ({ logFile }: StackWorker): Promise<number[]> =>
-  [...(await readFile(logFile, 'utf8')).matchAll(/"seq":(\d+),"notificationType"/g)].map(([, seq]) => Number(seq))
+async function openedBy({ logFile }: StackWorker): Promise<number[]> {
+  return [...(await readFile(logFile, 'utf8')).matchAll(/"seq":(\d+),"notificationType"/g)].map(([, seq]) =>
+    Number(seq),
+  )
+}
 
 test('what a worker left in the middle when it was told to stop comes before what nobody has begun', async () => {
   const few = { WNS_FANOUT_LANES: '1', LOG_LEVEL: 'debug' }
@@ -93,13 +99,13 @@ test('what a worker left in the middle when it was told to stop comes before wha
 })
 
 /** As if these batches had been planned and never opened, which a Redis that lost power may say. */
-const forget = async (
+async function forget(
   redis: RedisConnection,
   keys: Keys,
   app: string,
   id: string,
   seqs: readonly number[],
-): Promise<void> => {
+): Promise<void> {
   for (const seq of seqs) {
     const batch = keys.batch(app, id, seq)
     const range = (await redis.hget(batch, 'r')) ?? ''

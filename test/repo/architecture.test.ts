@@ -7,7 +7,9 @@ interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>
 }
 
-const manifestOf = (folder: string): Manifest => JSON.parse(textOf(`${folder}/package.json`)) as Manifest
+function manifestOf(folder: string): Manifest {
+  return JSON.parse(textOf(`${folder}/package.json`)) as Manifest
+}
 
 // Imports point one way. Who is not here may not be imported by anybody.
 const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -41,24 +43,28 @@ const owners: Readonly<Record<string, readonly string[]>> = {
 }
 
 const folders = Object.keys(mayImport)
-const sourcesOf = (folder: string): readonly string[] => filesLike(new RegExp(`^${folder}/src/.*\\.ts$`))
+function sourcesOf(folder: string): readonly string[] {
+  return filesLike(new RegExp(`^${folder}/src/.*\\.ts$`))
+}
 
 interface Import {
   readonly file: string
   readonly from: string
 }
 
-const importsOf = (paths: readonly string[]): readonly Import[] =>
-  paths.flatMap((file) =>
+function importsOf(paths: readonly string[]): readonly Import[] {
+  return paths.flatMap((file) =>
     [...textOf(file).matchAll(/(?:\bfrom|\bimport|\bimport\()\s*'([^']+)'/g)].map(([, from = '']) => ({ file, from })),
   )
+}
 
 /** `@scope/name/deep` and `name/deep` without what is behind the name. */
-const packageOf = (from: string): string =>
-  from
+function packageOf(from: string): string {
+  return from
     .split('/')
     .slice(0, from.startsWith('@') ? 2 : 1)
     .join('/')
+}
 
 test('every app and package has its place in the layers', () => {
   const found = files.filter((path) => /^(apps|packages)\/[^/]+\/package\.json$/.test(path))

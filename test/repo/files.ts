@@ -20,7 +20,9 @@ function* walk(folder: string): Generator<string> {
 /** Every file of the repository, as a path from its root with `/`. Needs no git, so it works in an unpacked archive too. */
 export const files: readonly string[] = [...walk('')].toSorted()
 
-export const textOf = (path: string): string => readFileSync(join(root, path), 'utf8')
+export function textOf(path: string): string {
+  return readFileSync(join(root, path), 'utf8')
+}
 
 /** Files whose path matches. Throws when there are none, since a check of nothing would always pass. */
 export function filesLike(pattern: RegExp): readonly string[] {
@@ -45,5 +47,6 @@ export function placesOf(paths: readonly string[], pattern: RegExp): readonly Pl
 }
 
 /** For an assertion that shows what is wrong where. */
-export const shown = (places: readonly Place[]): readonly string[] =>
-  places.map(({ file, line, text }) => `${file}:${line}: ${text.slice(0, 120)}`)
+export function shown(places: readonly Place[]): readonly string[] {
+  return places.map(({ file, line, text }) => `${file}:${line}: ${text.slice(0, 120)}`)
+}

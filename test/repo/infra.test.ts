@@ -67,8 +67,9 @@ function render(folder: string): readonly Resource[] {
   return documentsOf(stdout)
 }
 
-const documentsOf = (text: string): readonly Resource[] =>
-  parseAllDocuments(text).map((document) => document.toJS() as Resource)
+function documentsOf(text: string): readonly Resource[] {
+  return parseAllDocuments(text).map((document) => document.toJS() as Resource)
+}
 
 function read(folder: string): readonly Resource[] {
   const { resources, configMapGenerator = [] } = kustomizationOf(folder)
@@ -88,20 +89,24 @@ function read(folder: string): readonly Resource[] {
   return [...own, ...made]
 }
 
-const kustomizationOf = (folder: string): Kustomization =>
-  parse(textOf(`${folder}/kustomization.yaml`)) as Kustomization
+function kustomizationOf(folder: string): Kustomization {
+  return parse(textOf(`${folder}/kustomization.yaml`)) as Kustomization
+}
 
 const rendered = new Map(folders.map((folder) => [folder, render(folder)] as const))
-const resourcesOf = (folder: (typeof folders)[number]): readonly Resource[] => rendered.get(folder) ?? []
+function resourcesOf(folder: (typeof folders)[number]): readonly Resource[] {
+  return rendered.get(folder) ?? []
+}
 
 /** Pod templates of whatever runs pods. */
-const templatesOf = (resources: readonly Resource[]): readonly (readonly [string, Template])[] =>
-  resources.flatMap(({ kind, metadata, spec }) => {
+function templatesOf(resources: readonly Resource[]): readonly (readonly [string, Template])[] {
+  return resources.flatMap(({ kind, metadata, spec }) => {
     const inside = kind === 'CronJob' ? (spec['jobTemplate'] as { spec: Record<string, unknown> }).spec : spec
     return ['Deployment', 'StatefulSet', 'CronJob'].includes(kind)
       ? [[metadata.name, inside['template'] as Template] as const]
       : []
   })
+}
 
 const everyTemplate = folders.flatMap((folder) =>
   templatesOf(resourcesOf(folder)).map(([name, template]) => ({ folder, name, template })),

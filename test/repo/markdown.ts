@@ -1,9 +1,12 @@
 /** What stands in fenced blocks is no prose: headings and links there are none. */
-const withoutFences = (text: string): string => text.replaceAll(/^```[\s\S]*?^```$/gm, '')
+function withoutFences(text: string): string {
+  return text.replaceAll(/^```[\s\S]*?^```$/gm, '')
+}
 
 /** The headings, without their marks. */
-export const headingsOf = (text: string): readonly string[] =>
-  [...withoutFences(text).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) => heading.trim())
+export function headingsOf(text: string): readonly string[] {
+  return [...withoutFences(text).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) => heading.trim())
+}
 
 /** As code hosts make them of headings: lower case, blanks to hyphens, punctuation left out; a repeated one gets a number. */
 export function anchorsOf(text: string): readonly string[] {
@@ -20,15 +23,21 @@ export function anchorsOf(text: string): readonly string[] {
 }
 
 /** Targets of links and images. */
-export const linksOf = (text: string): readonly string[] =>
-  [...withoutFences(text).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target)
+export function linksOf(text: string): readonly string[] {
+  return [...withoutFences(text).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target)
+}
 
 /** The contents of fenced blocks, with their language. */
-export const blocksOf = (text: string): readonly { readonly language: string; readonly text: string }[] =>
-  [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, language = '', block = '']) => ({ language, text: block }))
+export function blocksOf(text: string): readonly { readonly language: string; readonly text: string }[] {
+  return [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, language = '', block = '']) => ({
+    language,
+    text: block,
+  }))
+}
 
 /** The cells of every table row, without the marks of code. */
-export const rowsOf = (text: string): readonly (readonly string[])[] =>
-  [...withoutFences(text).matchAll(/^\|(.+)\|$/gm)].map(([, row = '']) =>
+export function rowsOf(text: string): readonly (readonly string[])[] {
+  return [...withoutFences(text).matchAll(/^\|(.+)\|$/gm)].map(([, row = '']) =>
     row.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll('\\|', '|').replaceAll('`', '')),
   )
+}

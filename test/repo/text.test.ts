@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import { files, filesLike, placesOf, shown, textOf } from './files.ts'
 
-const isText = (path: string): boolean => !/\.(png|ico|woff2?)$/.test(path) && path !== 'pnpm-lock.yaml'
+function isText(path: string): boolean {
+  return !/\.(png|ico|woff2?)$/.test(path) && path !== 'pnpm-lock.yaml'
+}
 // The patterns of this file would find themselves.
 const texts = files.filter((path) => isText(path) && path !== 'test/repo/text.test.ts')
 const code = filesLike(/^(apps|packages|test)\/.*\.(ts|lua)$/).filter((path) => path !== 'test/repo/text.test.ts')

@@ -15,7 +15,7 @@ export interface TestReplica {
 }
 
 /** A Redis that becomes the replica of the stack's when it is told to follow. */
-export const startReplica = async (stack: TestStack): Promise<TestReplica> => {
+export async function startReplica(stack: TestStack): Promise<TestReplica> {
   const folder = await temporaryFolder('wns-fanout-replica-')
   const { password, port } = new URL(stack.redisUrl)
   const server = await startRedis({

@@ -34,7 +34,9 @@ export interface StackWorker {
   stop(): Promise<void>
 }
 
-const root = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
+function root(path: string): string {
+  return fileURLToPath(new URL(`../../${path}`, import.meta.url))
+}
 
 export interface TestStackOptions {
   /** Redis is a cluster of one node, which refuses what a cluster refuses. */
@@ -42,7 +44,7 @@ export interface TestStackOptions {
 }
 
 /** Redis (AOF as in production), simulator and API in a temporary folder; everything is gone when it is disposed of. */
-export const startTestStack = async ({ cluster = false }: TestStackOptions = {}): Promise<TestStack> => {
+export async function startTestStack({ cluster = false }: TestStackOptions = {}): Promise<TestStack> {
   const folder = await temporaryFolder('wns-fanout-stack-')
   const redis = await startRedis({
     redis: await findRedis({ cacheDir: root('.cache') }),
@@ -135,7 +137,7 @@ export const startTestStack = async ({ cluster = false }: TestStackOptions = {})
 }
 
 /** A new node of a cluster serves nothing before it has the slots. */
-const giveAllSlots = async (url: string): Promise<void> => {
+async function giveAllSlots(url: string): Promise<void> {
   const connection = new Redis(url)
   await connection.cluster('ADDSLOTSRANGE', 0, 16_383)
   await connection.quit()

@@ -3,7 +3,7 @@ import { acceptLosses, readLosses, takeInventory, waitForRedis } from '@wns-fano
 
 /** What an operator decides by: what is missed since when, and what there is to go on with. */
 export interface LossReport {
-  readonly missed: readonly { readonly epoch: string; readonly since: string }[]
+  readonly missed: readonly { readonly dataSetId: string; readonly since: string }[]
   readonly now: Inventory
   readonly accepted: boolean
 }
@@ -11,25 +11,25 @@ export interface LossReport {
 const PATIENCE_MS = 10_000
 
 /** Tells what is missed and, with `yes`, accepts its loss. Throws when Redis does not answer within ten seconds. */
-export const reportLoss = async (
+export async function reportLoss(
   redis: RedisConnection,
   keys: Keys,
   { yes, signal }: { readonly yes: boolean; readonly signal: AbortSignal },
-): Promise<LossReport> => {
+): Promise<LossReport> {
   await redisWithin(redis, signal)
   const { current, missed } = await readLosses(redis, keys)
   const now = await takeInventory(redis, keys)
   const accepted = yes ? new Set(await acceptLosses(redis, keys)) : undefined
   return {
     missed: missed
-      .filter(({ epoch }) => epoch !== current)
-      .map(({ epoch, sinceMs }) => ({ epoch, since: new Date(sinceMs).toISOString() })),
+      .filter(({ dataSetId }) => dataSetId !== current)
+      .map(({ dataSetId, sinceMs }) => ({ dataSetId, since: new Date(sinceMs).toISOString() })),
     now,
     accepted: accepted !== undefined && accepted.size > 0,
   }
 }
 
-const redisWithin = async (redis: RedisConnection, signal: AbortSignal): Promise<void> => {
+async function redisWithin(redis: RedisConnection, signal: AbortSignal): Promise<void> {
   let waiting = 'Redis does not answer'
   try {
     await waitForRedis(redis, {

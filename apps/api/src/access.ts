@@ -10,8 +10,12 @@ export interface Rule {
   readonly scope: 'app' | 'campaign' | 'visible' | 'installation'
 }
 
-const app = (verb: ApiVerb): Rule => ({ verb, scope: 'app' })
-const campaign = (verb: ApiVerb): Rule => ({ verb, scope: 'campaign' })
+function app(verb: ApiVerb): Rule {
+  return { verb, scope: 'app' }
+}
+function campaign(verb: ApiVerb): Rule {
+  return { verb, scope: 'campaign' }
+}
 const installation: Rule = { verb: 'admin', scope: 'installation' }
 
 export const rules: Readonly<Record<string, Rule>> = {

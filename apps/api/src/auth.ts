@@ -28,7 +28,7 @@ const wrongKeys = { burst: 200, perSecond: 2 }
  * Who may do what, decided before a byte of the body is read. An object of an app that the key may not see does not
  * exist for it (404), whatever it was going to do there; a lacking verb is told as such (403).
  */
-export const installAuth = (app: FastifyInstance, deps: AuthDeps): void => {
+export function installAuth(app: FastifyInstance, deps: AuthDeps): void {
   const failures = new FailureLimit(wrongKeys)
 
   app.decorateRequest('caller', null)
@@ -50,9 +50,11 @@ export const installAuth = (app: FastifyInstance, deps: AuthDeps): void => {
   })
 }
 
-const ruleNames = ({ method, url }: RouteOptions): string[] => [method].flat().map((name) => `${name} ${url}`)
+function ruleNames({ method, url }: RouteOptions): string[] {
+  return [method].flat().map((name) => `${name} ${url}`)
+}
 
-const authenticate = async (request: FastifyRequest, deps: AuthDeps, failures: FailureLimit): Promise<ApiKey> => {
+async function authenticate(request: FastifyRequest, deps: AuthDeps, failures: FailureLimit): Promise<ApiKey> {
   const header = request.headers.authorization
   if (header === undefined)
     throw new Problem('unauthenticated', 'no API key was sent; send the header "Authorization: Bearer <key>"')
@@ -70,11 +72,11 @@ const authenticate = async (request: FastifyRequest, deps: AuthDeps, failures: F
 }
 
 /** What is written while data is lost would be gone when it is restored, or be mixed with it. */
-const refuseToWrite = (request: FastifyRequest, deps: AuthDeps): void => {
+function refuseToWrite(request: FastifyRequest, deps: AuthDeps): void {
   if (request.method !== 'GET') refuseWhileLost(deps, 'nothing is written')
 }
 
-const refuseWhileLost = ({ dataProblem }: AuthDeps, what: string): void => {
+function refuseWhileLost({ dataProblem }: AuthDeps, what: string): void {
   const problem = dataProblem()
   if (problem !== undefined)
     throw new Problem('unavailable', `${what} while data is lost: ${problem}`, {
@@ -84,9 +86,11 @@ const refuseWhileLost = ({ dataProblem }: AuthDeps, what: string): void => {
 }
 
 /** May this caller see things of the app at all? */
-export const maySee = (caller: ApiKey, app: string): boolean => caller.apps.includes('*') || caller.apps.includes(app)
+export function maySee(caller: ApiKey, app: string): boolean {
+  return caller.apps.includes('*') || caller.apps.includes(app)
+}
 
-const authorise = async (request: FastifyRequest, caller: ApiKey, rule: Rule, deps: AuthDeps): Promise<void> => {
+async function authorise(request: FastifyRequest, caller: ApiKey, rule: Rule, deps: AuthDeps): Promise<void> {
   const params = request.params as Readonly<Record<string, string>>
   switch (rule.scope) {
     case 'app':
@@ -115,4 +119,6 @@ const authorise = async (request: FastifyRequest, caller: ApiKey, rule: Rule, de
 }
 
 /** There is no such thing, or none that the caller may see; nobody can tell which. */
-export const notFound = (what: string): Problem => new Problem('not-found', `there is no such ${what}`)
+export function notFound(what: string): Problem {
+  return new Problem('not-found', `there is no such ${what}`)
+}

@@ -1,13 +1,13 @@
 import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest, FastifySchemaCompiler } from 'fastify'
-import { faultsOf, Problem } from '@wns-fanout/domain'
-import type { Fault } from '@wns-fanout/domain'
+import { inputErrorsOf, Problem } from '@wns-fanout/domain'
+import type { InputError } from '@wns-fanout/domain'
 import { $ZodType, safeParse } from 'zod/v4/core'
 import { parseJson } from './json.ts'
 import { invalid } from './problem.ts'
 
 /** How the routes of `app` read JSON bodies and judge them: by zod schemas, with all faults at once. */
-export const installBodies = (app: FastifyInstance): void => {
+export function installBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(
     'application/json',
@@ -29,24 +29,28 @@ export const installBodies = (app: FastifyInstance): void => {
   })
 }
 
-const isOptional = (schema: unknown): boolean => schema instanceof $ZodType && safeParse(schema, undefined).success
+function isOptional(schema: unknown): boolean {
+  return schema instanceof $ZodType && safeParse(schema, undefined).success
+}
 
 // What nobody reads is a mistake of the caller too.
-const refuseBody = (body: unknown): void => {
+function refuseBody(body: unknown): void {
   if (body === undefined) return
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw invalid('The body', [{ path: [], code: 'wrong-type', detail: 'this path takes no body' }])
-  const faults = Object.keys(body).map((key) => unknownField(key))
-  if (faults.length > 0) throw invalid('The body', faults)
+  const errors = Object.keys(body).map((key) => unknownField(key))
+  if (errors.length > 0) throw invalid('The body', errors)
 }
 
-const unknownField = (key: string): Fault => ({
-  path: [key],
-  code: 'unknown-field',
-  detail: 'this path takes no body; remove the field',
-})
+function unknownField(key: string): InputError {
+  return {
+    path: [key],
+    code: 'unknown-field',
+    detail: 'this path takes no body; remove the field',
+  }
+}
 
-const refuseCodings = (encoding: string | undefined, type: string | undefined): void => {
+function refuseCodings(encoding: string | undefined, type: string | undefined): void {
   if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity')
     throw new Problem('media-type', 'a JSON body is sent without Content-Encoding; only uploads may be gzip')
   const charset = /charset\s*=\s*"?([^\s;"]+)/i.exec(type ?? '')?.[1]
@@ -55,7 +59,7 @@ const refuseCodings = (encoding: string | undefined, type: string | undefined): 
 }
 
 /** Schemas are zod; an input that one refuses is a `Problem` with every fault. */
-export const installSchemas = (app: FastifyInstance): void => {
+export function installSchemas(app: FastifyInstance): void {
   app.setValidatorCompiler(judge)
   app.setSerializerCompiler(() => JSON.stringify)
 }
@@ -68,7 +72,7 @@ export const judge: FastifySchemaCompiler<$ZodType> =
     if (parsed.success) return { value: parsed.data }
     // Only PUT makes a thing out of a name; what else has a bad name does not exist.
     if (httpPart === 'params' && method !== 'PUT') return { error: new Problem('not-found', 'there is no such thing') }
-    return { error: invalid(partNames[httpPart ?? 'body'] ?? 'The input', faultsOf(parsed.error.issues)) }
+    return { error: invalid(partNames[httpPart ?? 'body'] ?? 'The input', inputErrorsOf(parsed.error.issues)) }
   }
 
 const partNames: Readonly<Record<string, string>> = {

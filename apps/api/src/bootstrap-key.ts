@@ -15,7 +15,7 @@ const localStack = { name: 'local-stack', ...everything }
  * entered again when all keys are gone, since it went with them; otherwise it was revoked, and a new one is made and
  * written with mode 0600. For a stack on one machine, whose owner may read that file; elsewhere use `bootstrapKey`.
  */
-export const ensureKeyFile = async (keys: Keys, file: string): Promise<void> => {
+export async function ensureKeyFile(keys: Keys, file: string): Promise<void> {
   const present = (await readFile(file, 'utf8').catch(() => '')).trim()
   if (present !== '' && (await keys.verify(present)) !== null) return
   if (present !== '' && (await keys.count()) === 0 && (await keys.restore(present, localStack)) !== null) return
@@ -42,11 +42,11 @@ export class KeysExistError extends Error {
 }
 
 /** Makes the first key of an installation. With keys there already it throws `KeysExistError`, unless `force`. */
-export const bootstrapKey = async (
+export async function bootstrapKey(
   keys: Keys,
   name: string,
   { force = false }: { readonly force?: boolean } = {},
-): Promise<ApiKey & { readonly key: string }> => {
+): Promise<ApiKey & { readonly key: string }> {
   const { length } = await keys.list()
   if (length > 0 && !force) throw new KeysExistError(length)
   const { apiKey, key } = await keys.create({ name, ...everything })

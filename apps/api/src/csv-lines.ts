@@ -20,7 +20,7 @@ type Column = (typeof columns)[number]
  * Reads a CSV of registrations line by line. No field of a registration can hold a line break, so a record is a line: a
  * forgotten quote spoils one line, not all that follow.
  */
-export const csvReader = () => {
+export function csvReader() {
   let header: readonly Column[] | undefined
   let known: ReadonlyMap<string, readonly string[]> = new Map()
   return {
@@ -42,7 +42,7 @@ export const csvReader = () => {
   }
 }
 
-const recordOf = (header: readonly Column[], cells: readonly string[]): unknown => {
+function recordOf(header: readonly Column[], cells: readonly string[]): unknown {
   if (cells.length !== header.length)
     throw new BadLine('csv-columns', `the line has ${cells.length} columns and the header has ${header.length}`)
   const record: { channel?: string; uri?: string; tags?: string[]; locale?: string } = {}
@@ -55,11 +55,12 @@ const recordOf = (header: readonly Column[], cells: readonly string[]): unknown 
   return record
 }
 
-const tagsOf = (cell: string): string[] =>
-  cell
+function tagsOf(cell: string): string[] {
+  return cell
     .split(';')
     .map((tag) => tag.trim())
     .filter((tag) => tag !== '')
+}
 
 // Left to itself the parser takes the first line break for the end of records, a lone carriage return too: what came
 // behind one was dropped without a word.
@@ -67,7 +68,7 @@ const options = { relax_column_count: true, trim: true, record_delimiter: '\n' }
 
 // The parser costs far more to begin than to go on, so lines with quotes are read together; if one of them is broken or
 // swallows the next, none is known and each is read alone.
-const cellsOfAll = (lines: readonly Line[]): ReadonlyMap<string, readonly string[]> => {
+function cellsOfAll(lines: readonly Line[]): ReadonlyMap<string, readonly string[]> {
   const texts = lines.map(({ text }) => text).filter((text) => text.includes('"'))
   if (texts.length < 2) return new Map()
   try {
@@ -78,7 +79,7 @@ const cellsOfAll = (lines: readonly Line[]): ReadonlyMap<string, readonly string
   }
 }
 
-const cellsOf = (text: string): readonly string[] => {
+function cellsOf(text: string): readonly string[] {
   // Most files have no quotes.
   if (!text.includes('"')) return text.split(',').map((cell) => cell.trim())
   try {
@@ -89,7 +90,7 @@ const cellsOf = (text: string): readonly string[] => {
   }
 }
 
-const headerOf = (cells: readonly string[]): readonly Column[] => {
+function headerOf(cells: readonly string[]): readonly Column[] {
   const names = cells.map((cell) => cell.toLowerCase())
   const unknown = names.filter((name) => !(columns as readonly string[]).includes(name)).length
   const details = [

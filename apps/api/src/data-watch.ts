@@ -1,4 +1,4 @@
-import { pause } from '@wns-fanout/runtime'
+import { sleep } from '@wns-fanout/runtime'
 import type { DataSet, Standing } from '@wns-fanout/state'
 
 export interface DataWatchOptions {
@@ -17,7 +17,7 @@ const EVERY_MS = 500
 export class DataWatch {
   readonly #dataSet: Pick<DataSet, 'look'>
   readonly #options: DataWatchOptions
-  #epoch: string | undefined
+  #dataSetId: string | undefined
   #problem: string | undefined
   #looking: Promise<string | undefined> | undefined
 
@@ -43,16 +43,16 @@ export class DataWatch {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.look().catch(() => {})
-      await pause(EVERY_MS, signal).catch(() => {})
+      await sleep(EVERY_MS, signal).catch(() => {})
     }
   }
 
   async #look(): Promise<string | undefined> {
     const standing: Standing = await this.#dataSet.look()
     const problem = standing.kind === 'lost' ? standing.problem : undefined
-    if (standing.kind === 'well' && standing.epoch !== this.#epoch) {
+    if (standing.kind === 'well' && standing.dataSetId !== this.#dataSetId) {
       await this.#options.begin()
-      this.#epoch = standing.epoch
+      this.#dataSetId = standing.dataSetId
     }
     const isNews = (problem === undefined) !== (this.#problem === undefined)
     this.#problem = problem

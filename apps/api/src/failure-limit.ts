@@ -52,13 +52,13 @@ export class FailureLimit {
 }
 
 // Whoever has one IPv6 address has 2^64 of them.
-const sourceOf = (address: string): string => {
+function sourceOf(address: string): string {
   const mapped = /^::ffff:([\d.]+)$/i.exec(address)?.[1]
   if (mapped !== undefined) return mapped
   return isIPv6(address) ? prefix64(address) : address
 }
 
-const prefix64 = (address: string): string => {
+function prefix64(address: string): string {
   const [head = '', tail] = address.split('::')
   const groups = head === '' ? [] : head.split(':')
   if (tail !== undefined) {

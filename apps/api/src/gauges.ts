@@ -18,19 +18,19 @@ interface AppGauges {
 const breakerKinds = ['credentials', 'token', 'answers'] as const
 const openStates = campaignStates.filter((state) => !isTerminal(state))
 // As many as have a label of their own.
-const maxApps = 1000
-const appsAtOnce = 50
+const MAX_APPS = 1000
+const APPS_AT_ONCE = 50
 
 /**
  * The gauges about the whole installation, read from Redis at each scrape. Every replica of the API shows the same, so
  * aggregate them by `max`. All are set at once when all were read: a scrape that is cut short shows the ones before.
  */
-export const collectGauges = async (metrics: Metrics, deps: GaugeDeps, signal: AbortSignal): Promise<void> => {
-  const revisions = [...(await deps.apps.revisions()).values()].slice(0, maxApps)
+export async function collectGauges(metrics: Metrics, deps: GaugeDeps, signal: AbortSignal): Promise<void> {
+  const revisions = [...(await deps.apps.revisions()).values()].slice(0, MAX_APPS)
   const all: AppGauges[] = []
-  for (let at = 0; at < revisions.length; at += appsAtOnce) {
+  for (let at = 0; at < revisions.length; at += APPS_AT_ONCE) {
     signal.throwIfAborted()
-    const some = revisions.slice(at, at + appsAtOnce)
+    const some = revisions.slice(at, at + APPS_AT_ONCE)
     all.push(...(await Promise.all(some.map((revision) => readGauges(deps, revision)))))
   }
   signal.throwIfAborted()
@@ -39,7 +39,7 @@ export const collectGauges = async (metrics: Metrics, deps: GaugeDeps, signal: A
 
 type Revision = Awaited<ReturnType<GaugeDeps['apps']['revisions']>> extends Map<AppId, infer R> ? R : never
 
-const readGauges = async (deps: GaugeDeps, { settings, state, breaker }: Revision): Promise<AppGauges> => {
+async function readGauges(deps: GaugeDeps, { settings, state, breaker }: Revision): Promise<AppGauges> {
   const { app } = settings
   const [channels, rate, records] = await Promise.all([
     deps.registry.count(app),
@@ -59,10 +59,11 @@ const readGauges = async (deps: GaugeDeps, { settings, state, breaker }: Revisio
   }
 }
 
-const pendingOf = (records: readonly CampaignRecord[]): number =>
-  records.reduce((sum, { state, totals }) => sum + (state === 'sending' ? totals.pending : 0), 0)
+function pendingOf(records: readonly CampaignRecord[]): number {
+  return records.reduce((sum, { state, totals }) => sum + (state === 'sending' ? totals.pending : 0), 0)
+}
 
-const show = (metrics: Metrics, all: readonly AppGauges[]): void => {
+function show(metrics: Metrics, all: readonly AppGauges[]): void {
   const { backlogRecipients, backlogSeconds, campaigns, effectiveRate, channels, breakerOpen } = metrics
   for (const gauge of [backlogRecipients, backlogSeconds, campaigns, effectiveRate, channels, breakerOpen])
     gauge.reset()

@@ -13,11 +13,11 @@ export interface StoredAnswer {
  * Acts once for an app and an `Idempotency-Key`: a repeat gets the first answer, one that comes meanwhile waits for it.
  * What fails is not stored. Throws `invalid` when the key was used for another request.
  */
-export const answerOnce = async (
+export async function answerOnce(
   idempotency: Idempotency,
   { app, key, request }: { readonly app: AppId; readonly key: string; readonly request: unknown },
   act: () => Promise<StoredAnswer>,
-): Promise<StoredAnswer & { readonly replayed: boolean }> => {
+): Promise<StoredAnswer & { readonly replayed: boolean }> {
   const begun = await idempotency.begin(app, key, hashOf(request))
   switch (begun.kind) {
     case 'replay':
@@ -41,11 +41,14 @@ export const answerOnce = async (
 }
 
 /** The same for bodies that mean the same: the order of keys and white space do not matter. */
-const hashOf = (request: unknown): string => createHash('sha256').update(canonical(request)).digest('hex')
+function hashOf(request: unknown): string {
+  return createHash('sha256').update(canonical(request)).digest('hex')
+}
 
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_key, item: unknown) =>
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) =>
     typeof item === 'object' && item !== null && !Array.isArray(item)
       ? Object.fromEntries(Object.entries(item).toSorted(([left], [right]) => (left < right ? -1 : 1)))
       : item,
   )
+}

@@ -1,14 +1,14 @@
 import { Problem } from '@wns-fanout/domain'
 
 /** The value of a JSON text. Throws a `Problem` `malformed-json` that says where, and for keys that could reach a prototype. */
-export const parseJson = (text: string): unknown => {
+export function parseJson(text: string): unknown {
   const value = parse(text)
   // The keys may be written with escapes, so a text without them and without the words is clean.
   if (/__proto__|constructor|\\u/.test(text)) refusePoison(value)
   return value
 }
 
-const parse = (text: string): unknown => {
+function parse(text: string): unknown {
   try {
     return JSON.parse(text) as unknown
   } catch (error) {
@@ -25,7 +25,7 @@ const parse = (text: string): unknown => {
 }
 
 // Without recursion: the nesting is up to the caller.
-const refusePoison = (value: unknown): void => {
+function refusePoison(value: unknown): void {
   const open: unknown[] = [value]
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (typeof next !== 'object' || next === null) continue
@@ -39,5 +39,6 @@ const refusePoison = (value: unknown): void => {
   }
 }
 
-const poison = (key: string): Problem =>
-  new Problem('malformed-json', `the key "${key}" is not allowed anywhere; remove it`)
+function poison(key: string): Problem {
+  return new Problem('malformed-json', `the key "${key}" is not allowed anywhere; remove it`)
+}

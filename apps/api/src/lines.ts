@@ -14,13 +14,13 @@ export const MAX_UPLOAD_BYTES = 4 * 1024 ** 3
  */
 export const MAX_GZIP_RATIO = 100
 // Below this size a ratio says nothing.
-const ratioMattersFromBytes = 1024 * 1024
+const RATIO_MATTERS_FROM_BYTES = 1024 * 1024
 
 export interface Line {
   /** Counted from 1, blank lines too. */
   readonly number: number
   /** Why there is no text, in one word. */
-  readonly fault?: 'line-too-long' | 'encoding'
+  readonly inputError?: 'line-too-long' | 'encoding'
   readonly text: string
 }
 
@@ -59,7 +59,7 @@ export async function* readLines(request: IncomingMessage): AsyncGenerator<Line[
     rest = bytes.subarray(from)
     if (isSkipping) rest = Buffer.alloc(0)
     else if (rest.length > MAX_LINE_BYTES + 1) {
-      lines.push({ number: number + 1, fault: 'line-too-long', text: '' })
+      lines.push({ number: number + 1, inputError: 'line-too-long', text: '' })
       isSkipping = true
       rest = Buffer.alloc(0)
     }
@@ -71,19 +71,20 @@ export async function* readLines(request: IncomingMessage): AsyncGenerator<Line[
   if (lines.length > 0) yield lines
 }
 
-const addLine = (lines: Line[], number: number, bytes: Buffer, from: number, lineEnd: number): void => {
+function addLine(lines: Line[], number: number, bytes: Buffer, from: number, lineEnd: number): void {
   const end = lineEnd > from && bytes[lineEnd - 1] === 13 ? lineEnd - 1 : lineEnd
   if (end === from) return
   if (end - from > MAX_LINE_BYTES) {
-    lines.push({ number, fault: 'line-too-long', text: '' })
+    lines.push({ number, inputError: 'line-too-long', text: '' })
     return
   }
   const text = bytes.toString('utf8', from, end)
-  if (text.includes('\uFFFD') && !isUtf8(bytes.subarray(from, end))) lines.push({ number, fault: 'encoding', text: '' })
+  if (text.includes('\uFFFD') && !isUtf8(bytes.subarray(from, end)))
+    lines.push({ number, inputError: 'encoding', text: '' })
   else if (text.trim() !== '') lines.push({ number, text })
 }
 
-const decodedBody = (request: IncomingMessage): AsyncIterable<Buffer> => {
+function decodedBody(request: IncomingMessage): AsyncIterable<Buffer> {
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase()
   if (encoding === 'identity') return piecesOf(request)
   if (encoding === 'gzip' || encoding === 'x-gzip') return gunzip(request)
@@ -91,8 +92,9 @@ const decodedBody = (request: IncomingMessage): AsyncIterable<Buffer> => {
 }
 
 // Leaving the loop must not destroy the request: its socket carries the answer.
-const piecesOf = (stream: Readable): AsyncIterable<Buffer> =>
-  stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
+function piecesOf(stream: Readable): AsyncIterable<Buffer> {
+  return stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
+}
 
 async function* gunzip(request: IncomingMessage): AsyncGenerator<Buffer> {
   const unzip = createGunzip()
@@ -105,7 +107,7 @@ async function* gunzip(request: IncomingMessage): AsyncGenerator<Buffer> {
   try {
     for await (const piece of unzip as AsyncIterable<Buffer>) {
       bytes += piece.length
-      if (bytes > ratioMattersFromBytes && bytes > unzip.bytesWritten * MAX_GZIP_RATIO)
+      if (bytes > RATIO_MATTERS_FROM_BYTES && bytes > unzip.bytesWritten * MAX_GZIP_RATIO)
         throw new Problem(
           'too-large',
           `the gzip unpacks to more than ${MAX_GZIP_RATIO} times its size; send it unpacked`,

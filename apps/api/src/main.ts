@@ -9,7 +9,7 @@ import { openRedis, startApi } from './start.ts'
 
 // The process of the API. On stdout it writes one line of JSON when it is ready; everything else goes to stderr.
 
-const main = async (): Promise<void> => {
+async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       'bootstrap-key': { type: 'string' },
@@ -46,7 +46,7 @@ const main = async (): Promise<void> => {
 }
 
 // Tells what data is missed, and with --yes accepts its loss. Needs to know nothing but where Redis is.
-const acceptLoss = async (yes: boolean): Promise<void> => {
+async function acceptLoss(yes: boolean): Promise<void> {
   const { REDIS_URL, WNS_FANOUT_PREFIX, LOG_LEVEL } = apiConfigSchema.shape
   const config = readConfig(z.object({ REDIS_URL, WNS_FANOUT_PREFIX, LOG_LEVEL }), process.env)
   const life = createLifecycle(createLogger({ name: 'api', level: config.LOG_LEVEL }))

@@ -5,7 +5,7 @@ import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fast
 import * as z from 'zod'
 
 /** `/openapi.json`, made of the very schemas that judge the requests, and a page to read it at `/docs`. */
-export const installOpenApi = async (app: FastifyInstance): Promise<void> => {
+export async function installOpenApi(app: FastifyInstance): Promise<void> {
   const withSchemas = createJsonSchemaTransformObject({})
   await app.register(fastifySwagger, {
     openapi: {
@@ -46,7 +46,7 @@ const documentSchema = z.looseObject({
 type Document = z.infer<typeof documentSchema>
 
 /** What the generator cannot know: bodies that are streams, answers without a body, and which schemas are really used. */
-const tidy = (document: Document): Document => {
+function tidy(document: Document): Document {
   for (const operations of Object.values(document.paths))
     for (const { responses = {} } of Object.values(operations)) delete responses['204']?.content
   for (const [path, method, content] of uploads) {
@@ -57,7 +57,9 @@ const tidy = (document: Document): Document => {
   return withOneName(document)
 }
 
-const lines = (name: string) => ({ 'application/x-ndjson': { schema: { $ref: `#/components/schemas/${name}` } } })
+function lines(name: string) {
+  return { 'application/x-ndjson': { schema: { $ref: `#/components/schemas/${name}` } } }
+}
 
 const uploads = [
   [
@@ -85,7 +87,7 @@ const uploads = [
  * The generator makes each schema twice, for what comes in and what goes out. Where both are the same, or only one is
  * used, it gets the plain name; unused ones are left out.
  */
-const withOneName = (document: Document): Document => {
+function withOneName(document: Document): Document {
   const { schemas } = document.components
   const used = reachable(JSON.stringify(document.paths), schemas)
   const renamed = [...used].filter((name) => {
@@ -106,10 +108,11 @@ const withOneName = (document: Document): Document => {
   return { ...document, paths: rename(document.paths), components: { ...document.components, schemas: kept } }
 }
 
-const isSame = (input: unknown, output: unknown): boolean =>
-  JSON.stringify(input).replaceAll(/(#\/components\/schemas\/\w+)Input"/g, '$1"') === JSON.stringify(output)
+function isSame(input: unknown, output: unknown): boolean {
+  return JSON.stringify(input).replaceAll(/(#\/components\/schemas\/\w+)Input"/g, '$1"') === JSON.stringify(output)
+}
 
-const reachable = (text: string, schemas: Readonly<Record<string, unknown>>): Set<string> => {
+function reachable(text: string, schemas: Readonly<Record<string, unknown>>): Set<string> {
   const found = new Set<string>()
   const open = [text]
   for (let next = open.pop(); next !== undefined; next = open.pop())

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import type { Fault, ProblemCode } from '@wns-fanout/domain'
+import type { InputError, ProblemCode } from '@wns-fanout/domain'
 import { pointerOf, Problem, problems } from '@wns-fanout/domain'
 import * as z from 'zod'
 
@@ -33,64 +33,76 @@ export interface ProblemAnswer {
 const MAX_FAULTS = 1000
 
 /** What a refusal looks like on the wire. */
-export const answerOf = (problem: Problem): ProblemAnswer => ({
-  status: problem.status,
-  headers: {
-    ...(problem.retryAfterSeconds === undefined
-      ? {}
-      : { 'retry-after': String(Math.max(1, Math.ceil(problem.retryAfterSeconds))) }),
-    ...(problem.code === 'unauthenticated' ? { 'www-authenticate': 'Bearer realm="wns-fanout"' } : {}),
-  },
-  document: {
-    type: `urn:wns-fanout:problem:${problem.code}`,
-    title: problems[problem.code].title,
+export function answerOf(problem: Problem): ProblemAnswer {
+  return {
     status: problem.status,
-    code: problem.code,
-    detail:
-      problem.faults.length > MAX_FAULTS ? `${problem.message}; here are the first ${MAX_FAULTS}` : problem.message,
-    ...(problem.faults.length === 0
-      ? {}
-      : {
-          errors: problem.faults
-            .slice(0, MAX_FAULTS)
-            .map(({ path, code, detail }) => ({ pointer: pointerOf(path), code, detail })),
-        }),
-    ...problem.extra,
-  },
-})
+    headers: {
+      ...(problem.retryAfterSeconds === undefined
+        ? {}
+        : { 'retry-after': String(Math.max(1, Math.ceil(problem.retryAfterSeconds))) }),
+      ...(problem.code === 'unauthenticated' ? { 'www-authenticate': 'Bearer realm="wns-fanout"' } : {}),
+    },
+    document: {
+      type: `urn:wns-fanout:problem:${problem.code}`,
+      title: problems[problem.code].title,
+      status: problem.status,
+      code: problem.code,
+      detail:
+        problem.inputErrors.length > MAX_FAULTS
+          ? `${problem.message}; here are the first ${MAX_FAULTS}`
+          : problem.message,
+      ...(problem.inputErrors.length === 0
+        ? {}
+        : {
+            errors: problem.inputErrors
+              .slice(0, MAX_FAULTS)
+              .map(({ path, code, detail }) => ({ pointer: pointerOf(path), code, detail })),
+          }),
+      ...problem.extra,
+    },
+  }
+}
 
 /** The only refusal that is no `Problem`: the path is known, the method is not. */
-export const methodNotAllowed = (method: string, allowed: readonly string[]): ProblemAnswer => ({
-  status: 405,
-  headers: { allow: allowed.join(', ') },
-  document: {
-    type: 'urn:wns-fanout:problem:method-not-allowed',
-    title: STATUS_CODES[405] ?? 'Method Not Allowed',
+export function methodNotAllowed(method: string, allowed: readonly string[]): ProblemAnswer {
+  return {
     status: 405,
-    code: 'method-not-allowed',
-    detail: `${method} does nothing here; this path knows ${allowed.join(', ')}`,
-  },
-})
+    headers: { allow: allowed.join(', ') },
+    document: {
+      type: 'urn:wns-fanout:problem:method-not-allowed',
+      title: STATUS_CODES[405] ?? 'Method Not Allowed',
+      status: 405,
+      code: 'method-not-allowed',
+      detail: `${method} does nothing here; this path knows ${allowed.join(', ')}`,
+    },
+  }
+}
 
 /** The refusal of an input with these faults, never none. */
-export const invalid = (what: string, faults: readonly Fault[], cause?: unknown): Problem =>
-  new Problem('invalid', `${what} ${faults.length === 1 ? 'has 1 problem' : `has ${faults.length} problems`}`, {
-    faults,
-    ...(cause === undefined ? {} : { cause }),
-  })
+export function invalid(what: string, inputErrors: readonly InputError[], cause?: unknown): Problem {
+  return new Problem(
+    'invalid',
+    `${what} ${inputErrors.length === 1 ? 'has 1 problem' : `has ${inputErrors.length} problems`}`,
+    {
+      inputErrors: inputErrors,
+      ...(cause === undefined ? {} : { cause }),
+    },
+  )
+}
 
 /**
  * What a thrown error means to the caller: a `Problem` is itself, an error of the HTTP layer is its problem, Redis
  * being away or full is 503, and everything else is `internal`, whose details stay in the log.
  */
-export const problemFrom = (error: unknown): Problem => {
+export function problemFrom(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (!(error instanceof Error)) return internal(error)
   return fromHttpLayer(error) ?? fromRedis(error) ?? internal(error)
 }
 
-const internal = (cause: unknown): Problem =>
-  new Problem('internal', 'something broke on our side; the log has it under this X-Request-Id', { cause })
+function internal(cause: unknown): Problem {
+  return new Problem('internal', 'something broke on our side; the log has it under this X-Request-Id', { cause })
+}
 
 const httpLayer: Readonly<Record<string, readonly [ProblemCode, string]>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: ['too-large', 'a body may have at most 1 MB (1,048,576 bytes) here'],
@@ -102,7 +114,7 @@ const httpLayer: Readonly<Record<string, readonly [ProblemCode, string]>> = {
   ERR_STREAM_PREMATURE_CLOSE: ['bad-request', 'the connection ended before the body did'],
 }
 
-const fromHttpLayer = (error: Error): Problem | undefined => {
+function fromHttpLayer(error: Error): Problem | undefined {
   const known = 'code' in error && typeof error.code === 'string' ? httpLayer[error.code] : undefined
   return known === undefined ? undefined : new Problem(known[0], known[1], { cause: error })
 }
@@ -110,15 +122,18 @@ const fromHttpLayer = (error: Error): Problem | undefined => {
 const redisAway =
   /connection is closed|stream isn't writeable|command timed out|max retries per request|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|socket closed|all sentinels|failed to refresh slots|too many cluster redirections|^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|BUSY)\b/i
 
-const isOutOfMemory = ({ message }: Error): boolean => /^(?:ERR .*)?OOM\b|\bOOM command not allowed/.test(message)
+function isOutOfMemory({ message }: Error): boolean {
+  return /^(?:ERR .*)?OOM\b|\bOOM command not allowed/.test(message)
+}
 
 // EXECABORT says only that a command of the transaction was refused; the refusals hang on it.
-const refusedInTransaction = (error: Error): readonly Error[] =>
-  'previousErrors' in error && Array.isArray(error.previousErrors)
+function refusedInTransaction(error: Error): readonly Error[] {
+  return 'previousErrors' in error && Array.isArray(error.previousErrors)
     ? error.previousErrors.filter((item) => item instanceof Error)
     : []
+}
 
-const fromRedis = (error: Error): Problem | undefined => {
+function fromRedis(error: Error): Problem | undefined {
   const text = `${error.message} ${'code' in error ? String(error.code) : ''}`
   if (isOutOfMemory(error) || refusedInTransaction(error).some(isOutOfMemory))
     return new Problem('redis-memory', 'Redis has no memory left; raise maxmemory or delete finished campaigns', {

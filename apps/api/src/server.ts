@@ -38,7 +38,7 @@ export type Api = FastifyInstance<
  *
  * @param options.stopGraceMs how long `close` lets requests finish before it ends their connections
  */
-export const buildServer = async (deps: ApiDeps, { stopGraceMs = 10_000 } = {}): Promise<Api> => {
+export async function buildServer(deps: ApiDeps, { stopGraceMs = 10_000 } = {}): Promise<Api> {
   const { logger } = deps
   const app: Api = fastify({
     logger: false,
@@ -126,33 +126,31 @@ export const buildServer = async (deps: ApiDeps, { stopGraceMs = 10_000 } = {}):
 }
 
 // A caller's own id is kept when it cannot do harm in a log.
-const requestIdOf = ({ headers }: { readonly headers: NodeJS.Dict<string | string[]> }): string => {
+function requestIdOf({ headers }: { readonly headers: NodeJS.Dict<string | string[]> }): string {
   const given = headers['x-request-id']
   return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID()
 }
 
-const answerHeaders = (requestId: string): Record<string, string> => ({
-  'x-request-id': requestId,
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-  'referrer-policy': 'no-referrer',
-  'cache-control': 'no-store',
-  'cross-origin-resource-policy': 'same-origin',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-})
+function answerHeaders(requestId: string): Record<string, string> {
+  return {
+    'x-request-id': requestId,
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    'referrer-policy': 'no-referrer',
+    'cache-control': 'no-store',
+    'cross-origin-resource-policy': 'same-origin',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  }
+}
 
 // How long a refused upload may go on, so that its sender reads the answer instead of a broken connection.
-const lingerMs = 5000
+const LINGER_MS = 5000
 
-const sendProblem = (
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { status, headers, document }: ProblemAnswer,
-): void => {
+function sendProblem(request: FastifyRequest, reply: FastifyReply, { status, headers, document }: ProblemAnswer): void {
   const { raw } = request
   if (!raw.complete && !raw.destroyed && request.method !== 'GET') {
     void reply.removeHeader('connection')
-    const timer = setTimeout(() => raw.socket.destroy(), lingerMs)
+    const timer = setTimeout(() => raw.socket.destroy(), LINGER_MS)
     raw.once('close', () => clearTimeout(timer))
     raw.resume()
   }
@@ -165,7 +163,7 @@ const sendProblem = (
 }
 
 /** What is not HTTP at all has no request yet; the socket gets the answer. */
-const answerGarbage = (error: NodeJS.ErrnoException, socket: import('node:net').Socket): void => {
+function answerGarbage(error: NodeJS.ErrnoException, socket: import('node:net').Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return
@@ -187,7 +185,7 @@ const answerGarbage = (error: NodeJS.ErrnoException, socket: import('node:net').
 }
 
 /** Who did what: changes at info, looks at debug. Of the path only the names in it; no body, no header. */
-const logRequest = (logger: Logger, request: FastifyRequest, reply: FastifyReply): void => {
+function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply): void {
   const event = {
     requestId: request.id,
     route: routeOf(request),
@@ -200,7 +198,9 @@ const logRequest = (logger: Logger, request: FastifyRequest, reply: FastifyReply
   else logger.info(event, 'request')
 }
 
-const routeOf = (request: FastifyRequest): string => `${request.method} ${request.routeOptions.url ?? '(none)'}`
+function routeOf(request: FastifyRequest): string {
+  return `${request.method} ${request.routeOptions.url ?? '(none)'}`
+}
 
 /** Which methods a path has, to tell "no such path" from "not that method". */
 class KnownPaths {
@@ -221,7 +221,7 @@ class KnownPaths {
 }
 
 // `::` is a colon, `:name` one segment, `*` the rest.
-const patternOf = (url: string): RegExp => {
+function patternOf(url: string): RegExp {
   const source = url.replaceAll(/::|:[A-Za-z]+|\*|[.+?^${}()|[\]\\]/g, (token) => {
     if (token === '::') return ':'
     if (token === '*') return '.*'

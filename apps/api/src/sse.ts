@@ -26,7 +26,7 @@ interface Watch {
 }
 
 // A reader this far behind gets the next snapshot instead of every one; the last always goes out.
-const maxUnreadBytes = 256 * 1024
+const MAX_UNREAD_BYTES = 256 * 1024
 
 /**
  * Streams of progress. However many clients look at a campaign, it is read once per poll. A stream ends after the
@@ -130,12 +130,12 @@ export class ProgressStreams {
     watch.lastText = text
     watch.toldAtMs = performance.now()
     for (const client of watch.clients)
-      if (client.writableLength < maxUnreadBytes || isTerminal(now.state)) client.write(eventOf(text))
+      if (client.writableLength < MAX_UNREAD_BYTES || isTerminal(now.state)) client.write(eventOf(text))
   }
 
   #beat(): void {
     for (const { clients } of this.#watches.values())
-      for (const client of clients) if (client.writableLength < maxUnreadBytes) client.write(': still here\n\n')
+      for (const client of clients) if (client.writableLength < MAX_UNREAD_BYTES) client.write(': still here\n\n')
   }
 
   #remove(campaign: string, response: ServerResponse): void {
@@ -160,4 +160,6 @@ export class ProgressStreams {
   }
 }
 
-const eventOf = (json: string): string => `event: progress\ndata: ${json}\n\n`
+function eventOf(json: string): string {
+  return `event: progress\ndata: ${json}\n\n`
+}

@@ -26,7 +26,7 @@ export interface StartOptions {
 }
 
 /** Connects to Redis, waiting for it, and refuses one that would forget campaigns. */
-export const openRedis = async ({ config, logger, life }: StartOptions): Promise<RedisConnection> => {
+export async function openRedis({ config, logger, life }: StartOptions): Promise<RedisConnection> {
   const redis = connectRedis(config.REDIS_URL, {
     role: 'producer',
     onError: (error) => logger.debug({ err: error }, 'Redis connection'),
@@ -44,7 +44,7 @@ export const openRedis = async ({ config, logger, life }: StartOptions): Promise
  * Starts the API; every part is stopped by `life`, in the opposite order. Where data is lost it serves what can be read,
  * and the rest once that is accepted.
  */
-export const startApi = async (options: StartOptions): Promise<{ readonly api: string; readonly ops: string }> => {
+export async function startApi(options: StartOptions): Promise<{ readonly api: string; readonly ops: string }> {
   const { config, env, logger, life } = options
   const keyring = await readKeyringFile(config.WNS_FANOUT_KEYRING_FILE)
   const transport = createTransport({
@@ -113,7 +113,7 @@ export const startApi = async (options: StartOptions): Promise<{ readonly api: s
   return { api, ops: ops.url }
 }
 
-const listen = async (server: Awaited<ReturnType<typeof buildServer>>, config: ApiConfig): Promise<string> => {
+async function listen(server: Awaited<ReturnType<typeof buildServer>>, config: ApiConfig): Promise<string> {
   const { WNS_FANOUT_HOST: host, PORT: port } = config
   try {
     const address = await server.listen({ host, port })

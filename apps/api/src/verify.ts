@@ -9,9 +9,11 @@ import type { Verification } from './routes/apps.ts'
  * Asks the token service for a token with an app's credentials, and forgets it. A secret by reference is read here, in
  * the API; where only the workers have it, the answer says so.
  */
-export const verifyCredentials =
-  (apps: Pick<AppStore, 'credentials'>, ask: (credentials: RevealedCredentials) => Promise<TokenAnswer>) =>
-  async (app: AppId): Promise<Verification> => {
+export function verifyCredentials(
+  apps: Pick<AppStore, 'credentials'>,
+  ask: (credentials: RevealedCredentials) => Promise<TokenAnswer>,
+) {
+  return async (app: AppId): Promise<Verification> => {
     let credentials: RevealedCredentials | null
     try {
       credentials = await apps.credentials(app)
@@ -29,3 +31,4 @@ export const verifyCredentials =
       expiresInSeconds: answer.expiresInSeconds,
     }
   }
+}

@@ -32,7 +32,7 @@ export interface WireOptions extends CrashPoints {
 }
 
 /** Everything that the API is made of, on one connection; `close` ends what was opened here. */
-export const wire = ({ redis, keys, keyring, logger, env, dataProblem, askToken, reached }: WireOptions) => {
+export function wire({ redis, keys, keyring, logger, env, dataProblem, askToken, reached }: WireOptions) {
   const queues = new Queues(redis, keys, (queue, error) => logger.debug({ queue, err: error }, 'queue'))
   const apps = new AppStore(redis, keys, keyring, { env })
   const registry = new Registry(redis, keys)

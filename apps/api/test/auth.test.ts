@@ -6,12 +6,13 @@ import { rawCampaign, setup, until } from './support.ts'
 
 const verbs: readonly ApiVerb[] = ['read', 'register', 'send', 'admin']
 
-const pathOf = (pattern: string, app: string, campaign: string): string =>
-  pattern
+function pathOf(pattern: string, app: string, campaign: string): string {
+  return pattern
     .replace('::', ':')
     .replace(':app', app)
     .replace(':campaign', campaign)
     .replace(/:(channel|list|key)(?=\/|$)/, 'x')
+}
 
 test('every route asks for a key, for the right app and for the right verb', async () => {
   const { call, keyFor, withApp, server } = await setup()

@@ -15,12 +15,16 @@ interface Row extends Call {
 
 const json = { 'content-type': 'application/json' }
 const app = '/v1/apps/news'
-const campaign = (rest: object): Pick<Row, 'method' | 'path' | 'body'> => ({
-  method: 'POST',
-  path: `${app}/campaigns`,
-  body: { ...rawCampaign, ...rest },
-})
-const notification = (value: object): Pick<Row, 'method' | 'path' | 'body'> => campaign({ notification: value })
+function campaign(rest: object): Pick<Row, 'method' | 'path' | 'body'> {
+  return {
+    method: 'POST',
+    path: `${app}/campaigns`,
+    body: { ...rawCampaign, ...rest },
+  }
+}
+function notification(value: object): Pick<Row, 'method' | 'path' | 'body'> {
+  return campaign({ notification: value })
+}
 const invalid = { status: 422, code: 'invalid' } as const
 const malformed = { status: 400, code: 'malformed-json' } as const
 

@@ -123,7 +123,7 @@ test('results are lines, or a CSV when that is asked for', async () => {
   expect(lines.headers['content-type']).toBe('application/x-ndjson')
   const table = await call('GET', `/v1/campaigns/${id}/results?class=accepted`, { headers: { accept: 'text/csv' } })
   expect(table.headers['content-type']).toBe('text/csv; charset=utf-8')
-  expect(table.text).toBe('channel,class,status,reason,attempts\r\n')
+  expect(table.text).toBe('channel,class,status,reason,posts\r\n')
   expect((await call('GET', `/v1/campaigns/${id}/results?class=lost`)).json).toMatchObject({ status: 422 })
 })
 

@@ -5,13 +5,13 @@ import { ApiError, createClient } from '@wns-fanout/client'
 import { expect, onTestFinished, test } from 'vitest'
 import { rawCampaign, setup, storeApp, uriOf } from './support.ts'
 
-const clientOf = (url: string, apiKey: string): Client => {
+function clientOf(url: string, apiKey: string): Client {
   const client = createClient({ url, apiKey })
   onTestFinished(() => client.close())
   return client
 }
 
-const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
   for await (const item of items) all.push(item)
   return all

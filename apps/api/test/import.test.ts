@@ -7,14 +7,17 @@ import { MAX_LINE_BYTES, readLines } from '../src/lines.ts'
 import type { Line } from '../src/lines.ts'
 import { csv, ndjson, setup, uriOf } from './support.ts'
 
-const line = (channel: string, rest: object = {}): string => JSON.stringify({ channel, uri: uriOf(channel), ...rest })
+function line(channel: string, rest: object = {}): string {
+  return JSON.stringify({ channel, uri: uriOf(channel), ...rest })
+}
 const path = '/v1/apps/news/channels:import'
 
-const exported = async (call: Awaited<ReturnType<typeof setup>>['call']) =>
-  (await call('GET', '/v1/apps/news/channels:export')).text
+async function exported(call: Awaited<ReturnType<typeof setup>>['call']) {
+  return (await call('GET', '/v1/apps/news/channels:export')).text
     .split('\n')
     .filter((text) => text !== '')
     .map((text) => JSON.parse(text))
+}
 
 test('lines are registered, and an export is what was imported', async () => {
   const { call, withApp } = await setup()
@@ -248,10 +251,11 @@ property.prop([
 })
 
 // What `readLines` needs of a request.
-const requestOf = (pieces: readonly Buffer[]): Parameters<typeof readLines>[0] =>
-  Object.assign(Readable.from(pieces, { objectMode: false }), { headers: {}, complete: true }) as never
+function requestOf(pieces: readonly Buffer[]): Parameters<typeof readLines>[0] {
+  return Object.assign(Readable.from(pieces, { objectMode: false }), { headers: {}, complete: true }) as never
+}
 
-const linesOf = async (pieces: readonly Buffer[]): Promise<Line[]> => {
+async function linesOf(pieces: readonly Buffer[]): Promise<Line[]> {
   const lines: Line[] = []
   for await (const some of readLines(requestOf(pieces))) lines.push(...some)
   return lines

@@ -14,7 +14,7 @@ import { until } from './support.ts'
 const script = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
 /** The API as a process of its own, on the test Redis (which forgets, and that is accepted) unless `env` says otherwise. */
-const start = async (env: Readonly<Record<string, string>> = {}, args: readonly string[] = []) => {
+async function start(env: Readonly<Record<string, string>> = {}, args: readonly string[] = []) {
   const folder = await mkdtemp(join(tmpdir(), 'wns-fanout-api-'))
   const keyring = join(folder, 'keyring')
   await writeFile(keyring, `k1 ${randomBytes(32).toString('base64')}\n`)
@@ -42,7 +42,7 @@ const start = async (env: Readonly<Record<string, string>> = {}, args: readonly 
     await exited
     await rm(folder, { recursive: true, force: true })
     const redis = connectRedis(inject('redisUrl'), { role: 'producer' })
-    for (const name of ['keys', 'epoch', 'losses', 'apps']) await redis.unlink(`${prefix}${name}`)
+    for (const name of ['keys', 'data-set', 'losses', 'apps']) await redis.unlink(`${prefix}${name}`)
     await closeRedis(redis)
   })
   return {
@@ -62,8 +62,8 @@ const start = async (env: Readonly<Record<string, string>> = {}, args: readonly 
   }
 }
 
-const fetchText = (url: string, key = ''): Promise<{ status: number; text: string }> =>
-  new Promise((resolve, reject) => {
+function fetchText(url: string, key = ''): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
     get(url, { agent: false, headers: { authorization: `Bearer ${key}` } }, (response) => {
       let text = ''
       response.setEncoding('utf8')
@@ -71,6 +71,7 @@ const fetchText = (url: string, key = ''): Promise<{ status: number; text: strin
       response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
     }).on('error', reject)
   })
+}
 
 test('it says on stdout when it is ready, serves, leaves a key, shows gauges and stops on SIGTERM', async () => {
   const { child, ready, exited, keyFile, seen } = await start()
@@ -97,7 +98,7 @@ test('it is not ready any more when Redis lost its data, and its key is good aga
   const key = (await readFile(keyFile, 'utf8')).trim()
   const redis = connectRedis(inject('redisUrl'), { role: 'producer' })
   onTestFinished(() => closeRedis(redis))
-  await redis.unlink(`${prefix}epoch`, `${prefix}keys`)
+  await redis.unlink(`${prefix}data-set`, `${prefix}keys`)
   const { status, text } = await fetchText(`${ops}/readyz`)
   expect(status).toBe(503)
   expect(text).toContain('lost its data')

@@ -8,7 +8,9 @@ const body = {
   campaign: { notification: { type: 'badge', value: 3 }, audience: { tags: 'news' }, topic: 'weather' },
 }
 
-const namesOf = (json: { items: { schedule: string }[] }): string[] => json.items.map(({ schedule }) => schedule)
+function namesOf(json: { items: { schedule: string }[] }): string[] {
+  return json.items.map(({ schedule }) => schedule)
+}
 
 test('a schedule comes back as it was put, with its next five times', async () => {
   const { call, withApp } = await setup()
@@ -64,7 +66,9 @@ test('a schedule needs the verbs of sending and reading, and an app that is ther
   expect((await call('DELETE', path, { key: reader })).status).toBe(403)
 })
 
-const withCampaign = (more: object): object => ({ ...body, campaign: { ...body.campaign, ...more } })
+function withCampaign(more: object): object {
+  return { ...body, campaign: { ...body.campaign, ...more } }
+}
 
 test.each([
   ['a cron of six fields', { ...body, cron: '0 30 8 * * 1' }, ['/cron']],

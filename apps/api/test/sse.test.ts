@@ -7,23 +7,25 @@ import { expect, onTestFinished, test } from 'vitest'
 import { ProgressStreams } from '../src/sse.ts'
 import { rawCampaign, setup, until } from './support.ts'
 
-const campaign = (rest: Partial<Campaign> = {}): Campaign => ({
-  id: 'c1',
-  app: 'news',
-  state: 'sending',
-  update: 'generic',
-  topic: 'default',
-  delivery: 'at-least-once',
-  priority: 'normal',
-  type: 'tile',
-  createdAt: '2026-01-01T00:00:00.000Z',
-  expiresAt: '2026-01-02T00:00:00.000Z',
-  audienceSize: 10,
-  totals: { ...emptyTotals(), pending: 10 },
-  ratePerSecond: 1,
-  etaSeconds: 10,
-  ...rest,
-})
+function campaign(rest: Partial<Campaign> = {}): Campaign {
+  return {
+    id: 'c1',
+    app: 'news',
+    state: 'sending',
+    update: 'generic',
+    topic: 'default',
+    delivery: 'at-least-once',
+    priority: 'normal',
+    type: 'tile',
+    createdAt: '2026-01-01T00:00:00.000Z',
+    expiresAt: '2026-01-02T00:00:00.000Z',
+    audienceSize: 10,
+    totals: { ...emptyTotals(), pending: 10 },
+    ratePerSecond: 1,
+    etaSeconds: 10,
+    ...rest,
+  }
+}
 
 interface Stream {
   text: string
@@ -31,9 +33,9 @@ interface Stream {
 }
 
 /** Streams of one campaign over real sockets, with a campaign that the test changes. */
-const watched = async (
+async function watched(
   times: { readonly progressMs?: number; readonly heartbeatMs?: number; readonly drainMs?: number } = {},
-) => {
+) {
   const now = { campaign: campaign() as Campaign | null, reads: 0 }
   const streams = new ProgressStreams({
     read: async () => {
@@ -71,11 +73,12 @@ const watched = async (
   return { now, streams, open }
 }
 
-const eventsOf = ({ text }: Stream): Campaign[] =>
-  text
+function eventsOf({ text }: Stream): Campaign[] {
+  return text
     .split('\n\n')
     .filter((block) => block.startsWith('event: progress\n'))
     .map((block) => JSON.parse(block.slice('event: progress\ndata: '.length)) as Campaign)
+}
 
 test('a stream begins with the campaign as it is, tells each change, and ends when nothing is pending any more', async () => {
   const { now, open } = await watched()

@@ -32,13 +32,13 @@ export type Setup = Awaited<ReturnType<typeof setup>>
 const allVerbs: readonly ApiVerb[] = ['read', 'register', 'send', 'admin']
 
 /** An API on a free port, on the real Redis with a prefix of its own; gone when the test ends. */
-export const setup = async ({
+export async function setup({
   askToken = async (): Promise<TokenAnswer> => ({ ok: false, permanent: true, code: 'unused', explanation: '' }),
   progress,
 }: {
   readonly askToken?: Parameters<typeof wire>[0]['askToken']
   readonly progress?: ApiDeps['progress']
-} = {}) => {
+} = {}) {
   const keys = new Keys(`t-${randomBytes(6).toString('hex')}:`)
   const redis = connectRedis(inject('redisUrl'), { role: 'producer' })
   const keyring = Keyring.parse(`k1 ${randomBytes(32).toString('base64')}`)
@@ -107,7 +107,7 @@ export const setup = async ({
   }
 }
 
-const namesOf = async (redis: ReturnType<typeof connectRedis>, keys: Keys): Promise<string[]> => {
+async function namesOf(redis: ReturnType<typeof connectRedis>, keys: Keys): Promise<string[]> {
   if (!('scan' in redis)) throw new Error('the test Redis is no cluster')
   const found: string[] = []
   let cursor = '0'
@@ -119,16 +119,18 @@ const namesOf = async (redis: ReturnType<typeof connectRedis>, keys: Keys): Prom
   return found.toSorted()
 }
 
-const isStream = (body: unknown): body is Readable => typeof body === 'object' && body !== null && 'pipe' in body
+function isStream(body: unknown): body is Readable {
+  return typeof body === 'object' && body !== null && 'pipe' in body
+}
 
-const send = (
+function send(
   agent: Agent,
   url: string,
   method: string,
   path: string,
   { body, headers }: { readonly body: unknown; readonly headers: Readonly<Record<string, string>> },
-): Promise<Answer> =>
-  new Promise((resolve, reject) => {
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
     const isJson = body !== undefined && typeof body !== 'string' && !Buffer.isBuffer(body) && !isStream(body)
     const content = isJson ? JSON.stringify(body) : body
     const request = httpRequest(`${url}${path}`, {
@@ -155,8 +157,9 @@ const send = (
     else if (typeof content === 'string' || Buffer.isBuffer(content)) request.end(content)
     else request.end()
   })
+}
 
-const jsonOf = (text: string): unknown => {
+function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
@@ -171,12 +174,14 @@ export const storeApp = {
   credentials: { kind: 'store', packageSid: 'S-1-15-2-1-2', clientSecret: 'canary-secret' },
 }
 
-export const uriOf = (n: number | string): string => `https://db5p.notify.windows.com/?token=ok.any.${n}`
+export function uriOf(n: number | string): string {
+  return `https://db5p.notify.windows.com/?token=ok.any.${n}`
+}
 
 export const rawCampaign = { audience: { all: true }, notification: { type: 'raw', text: 'sync' } }
 
 /** Resolves once `condition` holds. */
-export const until = async (condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> => {
+export async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
   const deadline = performance.now() + timeoutMs
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`still not so after ${timeoutMs} ms: ${condition.toString()}`)

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { defaultFolder, folderAt, type Folder } from './stack/folder.ts'
+import { DEFAULT_FOLDER, folderAt, type Folder } from './stack/folder.ts'
 import { createScreen, type Screen } from './terminal/screen.ts'
 
 /** What every command is given: where to write, which folder its stack is in, and when to stop. */
@@ -19,7 +19,7 @@ export function contextOf(command: Command): Context {
   const { json, dir } = command.optsWithGlobals<GlobalOptions>()
   return {
     screen: createScreen(json === true),
-    folder: folderAt(dir ?? (process.env['WNS_FANOUT_DIR'] || defaultFolder)),
+    folder: folderAt(dir ?? (process.env['WNS_FANOUT_DIR'] || DEFAULT_FOLDER)),
     interrupted: interruption(),
   }
 }

@@ -54,10 +54,10 @@ function ownErrorIn(error: unknown, depth = 0): UsageError | Failure | undefined
 function refusal(error: ApiError): Explanation {
   const { code, message, status, errors, requestId, extra } = error
   const hint = hints.get(code)
-  const [first = '', ...faults] = message.split('\n')
+  const [first = '', ...inputErrors] = message.split('\n')
   return {
     code,
-    message: [`${first}${hint === undefined ? '' : `; ${hint}`}`, ...faults].join('\n'),
+    message: [`${first}${hint === undefined ? '' : `; ${hint}`}`, ...inputErrors].join('\n'),
     exitCode: 1,
     extra: { status, requestId, ...(errors.length === 0 ? {} : { errors }), ...extra },
   }

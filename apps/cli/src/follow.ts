@@ -48,12 +48,14 @@ export function stepOf(campaign: Campaign): Step {
 }
 
 /** `paused (app-paused)`, `completed`. */
-export const stateOf = ({ state, reason, startAt }: Campaign): string =>
-  `${state}${reason === undefined ? '' : ` (${reason})`}${state === 'scheduled' && startAt !== undefined ? ` for ${startAt}` : ''}`
+export function stateOf({ state, reason, startAt }: Campaign): string {
+  return `${state}${reason === undefined ? '' : ` (${reason})`}${state === 'scheduled' && startAt !== undefined ? ` for ${startAt}` : ''}`
+}
 
 /** The classes that have somebody, in the order of the glossary. */
-export const classCounts = ({ totals }: Campaign): readonly (readonly [name: RecipientClass, count: number])[] =>
-  classes.flatMap((name) => (totals[name] === 0 || name === 'pending' ? [] : [[name, totals[name]] as const]))
+export function classCounts({ totals }: Campaign): readonly (readonly [name: RecipientClass, count: number])[] {
+  return classes.flatMap((name) => (totals[name] === 0 || name === 'pending' ? [] : [[name, totals[name]] as const]))
+}
 
 /** What each class means and what one does about it, for people. */
 export const classMeanings: Readonly<Record<RecipientClass, string>> = {

@@ -9,7 +9,7 @@ export interface Answer {
   readonly text: string
 }
 
-const largestTextBytes = 16_000_000
+const LARGEST_TEXT_BYTES = 16_000_000
 
 /** The whole answer of a small page. Rejects when nobody answers within `timeoutMs`. */
 export async function getText(url: string, timeoutMs = 5000): Promise<Answer> {
@@ -18,7 +18,7 @@ export async function getText(url: string, timeoutMs = 5000): Promise<Answer> {
   let text = ''
   for await (const chunk of response as AsyncIterable<string>) {
     text += chunk
-    if (text.length > largestTextBytes) throw new Error(`${url} answers more than ${largestTextBytes} bytes`)
+    if (text.length > LARGEST_TEXT_BYTES) throw new Error(`${url} answers more than ${LARGEST_TEXT_BYTES} bytes`)
   }
   return { status: response.statusCode ?? 0, text }
 }

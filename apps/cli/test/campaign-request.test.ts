@@ -8,7 +8,7 @@ import { planSend } from '../src/input/campaign-request.ts'
 import { channelIds } from '../src/input/channel-ids.ts'
 import { allOf } from '../src/all-of.ts'
 
-const inFile = async <T>(text: string, act: (path: string) => Promise<T>): Promise<T> => {
+async function inFile<T>(text: string, act: (path: string) => Promise<T>): Promise<T> {
   await using folder = await temporaryFolder()
   const path = join(folder.path, 'input')
   await writeFile(path, text)
@@ -67,7 +67,9 @@ describe('what to send', () => {
   })
 })
 
-const idsIn = async (path: string): Promise<readonly string[]> => await allOf(channelIds(path))
+async function idsIn(path: string): Promise<readonly string[]> {
+  return await allOf(channelIds(path))
+}
 
 describe('to whom', () => {
   test('ids come bare or as NDJSON', async () => {

@@ -5,7 +5,9 @@ import { classOfLastAnswer, Comparison } from '../src/demo/comparison.ts'
 
 const received = { posts: 1, lastStatus: 200, lastWnsStatus: 'received' }
 const gone = { posts: 1, lastStatus: 410, lastWnsStatus: 'dropped' }
-const totals = (some: Partial<Totals>): Totals => ({ ...emptyTotals(), ...some })
+function totals(some: Partial<Totals>): Totals {
+  return { ...emptyTotals(), ...some }
+}
 
 test.each([
   [200, 'received', 'accepted'],

@@ -25,7 +25,7 @@ test('a line of the import is the same in every run and its number can be read b
   const line = importLine(42, 'S-1-15-2-1')
   expect(line).toBe(importLine(42, 'S-1-15-2-1'))
   const parsed = parseImportLine(JSON.parse(line))
-  if (!parsed.ok) throw new Error(parsed.faults.map(({ detail }) => detail).join())
+  if (!parsed.ok) throw new Error(parsed.inputErrors.map(({ detail }) => detail).join())
   expect(parsed.value.channel).toBe('device-00000042')
   expect(new URL(parsed.value.uri.raw).searchParams.get('token')).toBe('ok.S-1-15-2-1.42')
   expect(numberOf('device-00000042')).toBe(42)

@@ -4,7 +4,7 @@ import { verdictOn } from '../src/doctor/probe.ts'
 
 test('every class is explained, and whatever an operator can mend says how', () => {
   for (const name of classes) {
-    const verdict = verdictOn({ channel: 'device', class: name, attempts: 1 }, {})
+    const verdict = verdictOn({ channel: 'device', class: name, posts: 1 }, {})
     expect(verdict.found.length, name).toBeGreaterThan(20)
     if (verdict.state === 'fail' && name !== 'cancelled') expect(verdict.todo, name).toBeDefined()
   }
@@ -17,7 +17,7 @@ test.for([
   ['rejected', 'blocked', 'fail', 'blocked'],
   ['suppressed', 'opt-out', 'warn', 'opted out'],
 ] as const)('%s %s is %s', ([name, reason, state, text]) => {
-  const result = { channel: 'device', class: name, attempts: 1, ...(reason === undefined ? {} : { reason }) }
+  const result = { channel: 'device', class: name, posts: 1, ...(reason === undefined ? {} : { reason }) }
   const verdict = verdictOn(result, {})
   expect(verdict.state).toBe(state)
   expect(verdict.found).toContain(text)

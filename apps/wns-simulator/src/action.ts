@@ -13,7 +13,7 @@ export interface Action {
 }
 
 /** The request is never answered. */
-export const HOLD: Action = { act: 'stall', text: '', delayMs: 0, overMs: 0, close: false }
+export const hold: Action = { act: 'stall', text: '', delayMs: 0, overMs: 0, close: false }
 
 /** A response without body that is no answer to a post: wrong host, method, length. */
 export function plainAction(status: number, dateLine: string, headers = '', close = false): Action {

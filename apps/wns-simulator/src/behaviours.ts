@@ -19,7 +19,7 @@ interface Rule {
 
 const MINUTE_MS = 60_000
 
-export const BEHAVIOUR_NAMES = [
+export const behaviourNames = [
   'ok',
   'dropped',
   'offline',
@@ -41,19 +41,19 @@ export const BEHAVIOUR_NAMES = [
   'drip',
   'flaky',
 ] as const
-export type BehaviourName = (typeof BEHAVIOUR_NAMES)[number]
+export type BehaviourName = (typeof behaviourNames)[number]
 
-const APP_STAGE: readonly BehaviourName[] = ['forbidden']
-const CHANNEL_STAGE: readonly BehaviourName[] = ['gone', 'revoked', 'blocked', 'unknown']
+const appStage: readonly BehaviourName[] = ['forbidden']
+const channelStage: readonly BehaviourName[] = ['gone', 'revoked', 'blocked', 'unknown']
 /** The largest number after the dash, for those that take one. */
-const LARGEST = new Map<BehaviourName, number>([
+const largestArguments = new Map<BehaviourName, number>([
   ['slow', 10 * MINUTE_MS],
   ['drip', 10 * MINUTE_MS],
   ['flaky', 100],
 ])
-const known = new Map(BEHAVIOUR_NAMES.map((name) => [name as string, ruleOf(name)]))
+const known = new Map(behaviourNames.map((name) => [name as string, ruleOf(name)]))
 
-const REPLIES = {
+const replies = {
   received: reply(200, 'received'),
   dropped: reply(200, 'dropped'),
   offline: reply(200, 'dropped', { device: 'disconnected' }),
@@ -91,8 +91,8 @@ export function parseBehaviour(word: string): Behaviour | undefined {
 }
 
 function ruleOf(name: BehaviourName): Rule {
-  const stage = APP_STAGE.includes(name) ? 'app' : CHANNEL_STAGE.includes(name) ? 'channel' : 'device'
-  return { name, stage, largest: LARGEST.get(name) }
+  const stage = appStage.includes(name) ? 'app' : channelStage.includes(name) ? 'channel' : 'device'
+  return { name, stage, largest: largestArguments.get(name) }
 }
 
 /** What decides between two answers of the same channel. */
@@ -108,43 +108,43 @@ export function replyOf(behaviour: Behaviour, occasion: Occasion): Reply {
   switch (behaviour.name) {
     case 'ok':
     case 'slow':
-      return REPLIES.received
+      return replies.received
     case 'dropped':
-      return REPLIES.dropped
+      return replies.dropped
     case 'offline':
-      return REPLIES.offline
+      return replies.offline
     case 'sleeping':
-      return isKept(occasion) ? REPLIES.cached : REPLIES.notCached
+      return isKept(occasion) ? replies.cached : replies.notCached
     case 'gone':
-      return REPLIES.expired
+      return replies.expired
     case 'revoked':
-      return REPLIES.revoked
+      return replies.revoked
     case 'blocked':
-      return REPLIES.blocked
+      return replies.blocked
     case 'unknown':
-      return REPLIES.unknown
+      return replies.unknown
     case 'throttled':
-      return occasion.ordinal === 1 ? REPLIES.throttled : REPLIES.received
+      return occasion.ordinal === 1 ? replies.throttled : replies.received
     case 'forbidden':
-      return REPLIES.forbidden
+      return replies.forbidden
     case 'badheader':
-      return REPLIES.badheader
+      return replies.badheader
     case 'error':
-      return REPLIES.error
+      return replies.error
     case 'unavailable':
-      return REPLIES.unavailable
+      return replies.unavailable
     case 'reset':
-      return REPLIES.reset
+      return replies.reset
     case 'cut':
-      return REPLIES.cut
+      return replies.cut
     case 'hangup':
-      return REPLIES.hangup
+      return replies.hangup
     case 'stall':
-      return REPLIES.stall
+      return replies.stall
     case 'drip':
-      return REPLIES.drip
+      return replies.drip
     case 'flaky':
-      return fails(behaviour.parameter, occasion) ? REPLIES.error : REPLIES.received
+      return fails(behaviour.parameter, occasion) ? replies.error : replies.received
     default:
       return behaviour.name satisfies never
   }

@@ -9,7 +9,7 @@ export interface Certificates {
   readonly key: string
 }
 
-const NAMES = ['*.notify.windows.com', 'notify.windows.com', 'login.live.com', 'login.microsoftonline.com']
+const hostNames = ['*.notify.windows.com', 'notify.windows.com', 'login.live.com', 'login.microsoftonline.com']
 const DAY_MS = 86_400_000
 
 /** Makes a new authority and a server certificate; about 40 ms. The library's default digest, SHA-1, is refused by Node. */
@@ -34,7 +34,7 @@ export async function makeCertificates(): Promise<Certificates> {
       { name: 'basicConstraints', cA: false, critical: true },
       { name: 'keyUsage', digitalSignature: true, critical: true },
       { name: 'extKeyUsage', serverAuth: true },
-      { name: 'subjectAltName', altNames: NAMES.map((value) => ({ type: 2, value })) },
+      { name: 'subjectAltName', altNames: hostNames.map((value) => ({ type: 2, value })) },
     ],
   })
   return { ca: ca.cert, cert: leaf.cert, key: leaf.private }

@@ -9,20 +9,23 @@ export interface HeaderCheck {
   readonly fails: (request: Request, maxTagLength: number) => boolean
 }
 
-const TYPES = ['wns/toast', 'wns/tile', 'wns/badge', 'wns/raw']
+const wnsTypes = ['wns/toast', 'wns/tile', 'wns/badge', 'wns/raw']
 /** Documented; the API of the device takes 64. */
 export const MAX_TAG_LENGTH = 16
 const MAX_CV_LENGTH = 127
 const MAX_TTL_SECONDS = 2_147_483_647
 
-const absentOr = (value: string, pattern: RegExp): boolean => value === '' || pattern.test(value)
-const isLabel = (value: string, maxLength: number): boolean =>
-  absentOr(value, /^[A-Za-z0-9]+$/) && value.length <= maxLength
+function absentOr(value: string, pattern: RegExp): boolean {
+  return value === '' || pattern.test(value)
+}
+function isLabel(value: string, maxLength: number): boolean {
+  return absentOr(value, /^[A-Za-z0-9]+$/) && value.length <= maxLength
+}
 
 /** In the order in which they are tried; the first that fails names the 400. */
-export const HEADER_CHECKS: readonly HeaderCheck[] = [
+export const headerChecks: readonly HeaderCheck[] = [
   { description: 'A header was sent twice', fails: (request) => request.repeated !== '' },
-  { description: 'X-WNS-Type is missing or invalid', fails: (request) => !TYPES.includes(request.wnsType) },
+  { description: 'X-WNS-Type is missing or invalid', fails: (request) => !wnsTypes.includes(request.wnsType) },
   {
     description: 'Content-Type should be application/octet-stream',
     seen: '[O-400]',
@@ -74,7 +77,7 @@ export const HEADER_CHECKS: readonly HeaderCheck[] = [
   { description: 'The body is empty', fails: (request) => request.body.length === 0 },
 ]
 
-const replies = HEADER_CHECKS.map((check) => ({
+const replies = headerChecks.map((check) => ({
   check,
   reply: reply(400, 'dropped', { description: check.description }),
 }))

@@ -9,10 +9,10 @@ import type { Tally } from './tally.ts'
 const MAX_HEAD_BYTES = 32_768
 const MAX_BODY_BYTES = 1_048_576
 const DRIPS = 16
-const HEAD_END = Buffer.from('\r\n\r\n')
+const headEnd = Buffer.from('\r\n\r\n')
 const CR = 13
 const LF = 10
-const METHOD_START = /^(?:POST|GET|PUT|HEAD|DELETE|OPTIONS|PATCH|TRACE|CONNECT) /
+const methodStart = /^(?:POST|GET|PUT|HEAD|DELETE|OPTIONS|PATCH|TRACE|CONNECT) /
 
 /** What answers the requests of a connection. */
 export type Handler = (request: Request, connection: Connection) => Action
@@ -111,7 +111,7 @@ export class Connection {
     if (this.#request === undefined) {
       let start = 0
       while (rest[start] === CR || rest[start] === LF) start += 1
-      const end = rest.indexOf(HEAD_END, start)
+      const end = rest.indexOf(headEnd, start)
       if (end < 0) {
         if (rest.length > MAX_HEAD_BYTES) return this.#refuse(431)
         if (start === rest.length) {
@@ -122,7 +122,7 @@ export class Connection {
         return undefined
       }
       const request = parseHead(rest.toString('latin1', start, end))
-      rest = rest.subarray(end + HEAD_END.length)
+      rest = rest.subarray(end + headEnd.length)
       this.#received = rest
       if (typeof request === 'string') return this.#refuse(400)
       if (!this.#isLengthKnown(request)) return this.#refuse(411)
@@ -221,5 +221,5 @@ export class Connection {
 /** Whether bytes after a complete body cannot be the start of another request. */
 function isLeftover(bytes: Buffer): boolean {
   const start = bytes.toString('latin1', 0, 16).replace(/^[\r\n]+/, '')
-  return start !== '' && start.length >= 8 && !METHOD_START.test(start)
+  return start !== '' && start.length >= 8 && !methodStart.test(start)
 }

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises'
 import { setImmediate } from 'node:timers/promises'
 import type { Clients } from './clients.ts'
 import type { Clock } from './clock.ts'
-import { EVIDENCE } from './evidence.ts'
+import { evidence } from './evidence.ts'
 import { parseFaults } from './faults.ts'
 import type { OfflineCache } from './offline-cache.ts'
 import type { Tally } from './tally.ts'
@@ -70,7 +70,7 @@ export function createControl(
         return { status: 200, body: { delivered: offline.deliver(token, clock.nowMs()) } }
       },
     },
-    '/v1/behaviours': { GET: () => ({ status: 200, body: EVIDENCE }) },
+    '/v1/behaviours': { GET: () => ({ status: 200, body: evidence }) },
     '/v1/stats': { GET: () => ({ status: 200, body: tally.stats() }) },
     '/v1/posts': { GET: (_request, response) => streamPosts(tally, response) },
   }

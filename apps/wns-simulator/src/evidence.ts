@@ -9,7 +9,7 @@ export interface Evidence {
   readonly source: string
 }
 
-export const EVIDENCE: Readonly<Record<BehaviourName, Evidence>> = {
+export const evidence: Readonly<Record<BehaviourName, Evidence>> = {
   ok: { answer: '200 received', note: 'at once', source: 'documented [HDR]' },
   dropped: { answer: '200 dropped', note: 'not passed on', source: 'documented [HDR][RAW]' },
   offline: { answer: '200 dropped', note: 'device `disconnected`', source: 'observed [O-OFF]' },

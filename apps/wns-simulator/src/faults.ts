@@ -38,8 +38,8 @@ export interface TokenFaults {
   readonly expiresIn?: 'number' | 'string' | 'missing'
 }
 
-export const TOKEN_REFUSALS = ['unsupported', 'client', 'secret', 'expired-secret', 'scope'] as const
-export type TokenRefusal = (typeof TOKEN_REFUSALS)[number]
+export const tokenRefusals = ['unsupported', 'client', 'secret', 'expired-secret', 'scope'] as const
+export type TokenRefusal = (typeof tokenRefusals)[number]
 
 export interface FaultsDocument extends FaultSet {
   readonly clients?: Readonly<Record<string, FaultSet>>
@@ -57,29 +57,28 @@ type Check = (value: unknown, pointer: string, problems: Problem[]) => void
 const MINUTES_10_MS = 600_000
 const DAYS_31_SECONDS = 31 * 86_400
 
-const integer =
-  (least: number, most: number): Check =>
-  (value, pointer, problems) => {
+function integer(least: number, most: number): Check {
+  return (value, pointer, problems) => {
     if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return
     problems.push({ pointer, detail: `expected a whole number from ${least} to ${most}, found ${shown(value)}` })
   }
+}
 
-const oneOf =
-  (...allowed: unknown[]): Check =>
-  (value, pointer, problems) => {
+function oneOf(...allowed: unknown[]): Check {
+  return (value, pointer, problems) => {
     if (allowed.includes(value)) return
     problems.push({ pointer, detail: `expected ${allowed.map(shown).join(', ')}, found ${shown(value)}` })
   }
+}
 
-const either =
-  (check: Check, ...allowed: unknown[]): Check =>
-  (value, pointer, problems) => {
+function either(check: Check, ...allowed: unknown[]): Check {
+  return (value, pointer, problems) => {
     if (!allowed.includes(value)) check(value, pointer, problems)
   }
+}
 
-const record =
-  (fields: Readonly<Record<string, Check>>, ...required: string[]): Check =>
-  (value, pointer, problems) => {
+function record(fields: Readonly<Record<string, Check>>, ...required: string[]): Check {
+  return (value, pointer, problems) => {
     if (!isObject(value)) {
       problems.push({ pointer, detail: `expected an object, found ${shown(value)}` })
       return
@@ -94,8 +93,9 @@ const record =
       else problems.push({ pointer: here, detail: `unknown; known are ${Object.keys(fields).join(', ')}` })
     }
   }
+}
 
-const FIELDS: Readonly<Record<string, Check>> = {
+const faultFields: Readonly<Record<string, Check>> = {
   latencyMs: integer(0, MINUTES_10_MS),
   bare: oneOf(true, false),
   maxConnectionsPerHost: integer(0, 1_000_000),
@@ -109,7 +109,7 @@ const FIELDS: Readonly<Record<string, Check>> = {
   ),
   token: record({
     mode: oneOf('ok', 'refuse', 'stall', 'error'),
-    refusal: oneOf(...TOKEN_REFUSALS),
+    refusal: oneOf(...tokenRefusals),
     lifetimeSeconds: integer(1, DAYS_31_SECONDS),
     expiresIn: oneOf('number', 'string', 'missing'),
   }),
@@ -125,13 +125,13 @@ const FIELDS: Readonly<Record<string, Check>> = {
 }
 
 /** The names of all faults, as the README lists them. */
-export const FAULT_NAMES: readonly string[] = Object.keys(FIELDS)
+export const faultNames: readonly string[] = Object.keys(faultFields)
 
 const checkFaults = record({
-  ...FIELDS,
+  ...faultFields,
   clients: (value, pointer, problems) => {
     const names = isObject(value) ? Object.keys(value) : []
-    record(Object.fromEntries(names.map((name) => [name, record(FIELDS)])))(value, pointer, problems)
+    record(Object.fromEntries(names.map((name) => [name, record(faultFields)])))(value, pointer, problems)
   },
 })
 

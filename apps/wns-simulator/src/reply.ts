@@ -30,7 +30,7 @@ export interface ReplyOptions {
   readonly authenticate?: string
 }
 
-const REASONS: Readonly<Record<number, string>> = {
+const statusReasons: Readonly<Record<number, string>> = {
   200: 'OK',
   400: 'Bad Request',
   401: 'Unauthorized',
@@ -72,7 +72,7 @@ export function reply(status: number, wnsStatus: WnsStatus | null, options: Repl
 }
 
 export function statusLine(status: number): string {
-  return `HTTP/1.1 ${status} ${REASONS[status] ?? 'Status'}\r\n`
+  return `HTTP/1.1 ${status} ${statusReasons[status] ?? 'Status'}\r\n`
 }
 
 function header(name: string, value: string | null | undefined): string {

@@ -22,10 +22,10 @@ export class Request {
   msCv = ''
   /** The first header that came twice and must not, or ''. */
   repeated = ''
-  body: Buffer = EMPTY
+  body: Buffer = emptyBuffer
 }
 
-const EMPTY = Buffer.alloc(0)
+const emptyBuffer = Buffer.alloc(0)
 const LONGEST_LENGTH_DIGITS = 10
 
 /**

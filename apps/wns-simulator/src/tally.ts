@@ -1,4 +1,4 @@
-import { BEHAVIOUR_NAMES, type BehaviourName } from './behaviours.ts'
+import { behaviourNames, type BehaviourName } from './behaviours.ts'
 import type { Client, Clients } from './clients.ts'
 import { ChannelBook } from './channel-book.ts'
 import type { Clock } from './clock.ts'
@@ -6,7 +6,7 @@ import type { Reply, WnsStatus } from './reply.ts'
 import type { Request } from './request.ts'
 import { SlidingSecond } from './sliding-second.ts'
 
-const WNS_STATUSES: readonly (WnsStatus | null)[] = [
+const wnsStatuses: readonly (WnsStatus | null)[] = [
   null,
   'received',
   'dropped',
@@ -95,7 +95,7 @@ export class Tally {
     }
     const entry = {
       status: given.status,
-      wnsStatus: WNS_STATUSES.indexOf(wnsStatus),
+      wnsStatus: wnsStatuses.indexOf(wnsStatus),
       outcome,
       client: client?.index ?? -1,
       accepted: given.accepted,
@@ -150,7 +150,7 @@ export class Tally {
       accepted: found.acceptedPosts,
       unanswered: found.unansweredPosts,
       lastStatus: found.status === 0 ? null : found.status,
-      lastWnsStatus: WNS_STATUSES[found.wnsStatus] ?? null,
+      lastWnsStatus: wnsStatuses[found.wnsStatus] ?? null,
       lastOutcome: this.#outcomes[found.outcome],
       firstAtMs: Math.round(this.#clock.epochMs + found.firstAtMs),
       lastAtMs: Math.round(this.#clock.epochMs + found.lastAtMs),
@@ -197,5 +197,5 @@ export class Tally {
 }
 
 function noBehaviours(): Map<BehaviourName | 'none', BehaviourCount> {
-  return new Map([...BEHAVIOUR_NAMES, 'none' as const].map((name) => [name, { posts: 0, channels: 0 }]))
+  return new Map([...behaviourNames, 'none' as const].map((name) => [name, { posts: 0, channels: 0 }]))
 }

@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto'
 import type { Client, Clients } from './clients.ts'
 import type { TokenRefusal } from './faults.ts'
 import type { Clock } from './clock.ts'
-import { type Action, answerJson, HOLD, plainAction } from './action.ts'
+import { type Action, answerJson, hold, plainAction } from './action.ts'
 import type { Request } from './request.ts'
 import type { Tally } from './tally.ts'
 import type { Identity, Tokens } from './tokens.ts'
 
 const DAY_SECONDS = 86_400
-const LEGACY_SCOPES = ['notify.windows.com', 's.notify.live.net']
-const ENTRA_SCOPES = ['https://wns.windows.com/.default', 'https://wns.windows.com//.default']
-const ENTRA_PATH = /^\/([^/?]+)\/oauth2\/v2\.0\/token$/
+const legacyScopes = ['notify.windows.com', 's.notify.live.net']
+const entraScopes = ['https://wns.windows.com/.default', 'https://wns.windows.com//.default']
+const entraPath = /^\/([^/?]+)\/oauth2\/v2\.0\/token$/
 
 interface Refusal {
   readonly status: number
@@ -36,7 +36,7 @@ export class TokenService {
 
   answer(identity: Identity, request: Request): Action {
     const dateLine = this.#clock.dateLine(this.#clock.nowMs())
-    const entra = ENTRA_PATH.exec(request.target)
+    const entra = entraPath.exec(request.target)
     if (identity === 'store' ? request.target !== '/accesstoken.srf' : entra === null) return plainAction(404, dateLine)
     if (request.method !== 'POST') return plainAction(405, dateLine, 'Allow: POST\r\n')
 
@@ -49,7 +49,7 @@ export class TokenService {
     const faults = client?.faults ?? this.#clients.faults
     const delayMs = faults.latencyMs ?? 0
     const mode = faults.token?.mode ?? 'ok'
-    if (mode === 'stall') return HOLD
+    if (mode === 'stall') return hold
     const refusal =
       mode === 'error'
         ? unwell(identity)
@@ -101,7 +101,7 @@ function refuseStore(request: Request, form: URLSearchParams): Refusal | undefin
   if (malformed !== undefined) return malformed
   if (!/^ms-app:\/\/S-1-[^.\s]+$/.test(form.get('client_id') ?? '')) return storeRefusal('client')
   if (isBad(form)) return storeRefusal('secret')
-  if (!LEGACY_SCOPES.includes(form.get('scope') ?? '')) return storeRefusal('scope')
+  if (!legacyScopes.includes(form.get('scope') ?? '')) return storeRefusal('scope')
   return undefined
 }
 
@@ -120,7 +120,7 @@ function refuseEntra(request: Request, form: URLSearchParams, tenant: string): R
   }
   if ((form.get('client_secret') ?? '').startsWith('bad-expired')) return entraRefusalOf('expired-secret', name)
   if (isBad(form)) return entraRefusalOf('secret', name)
-  if (!ENTRA_SCOPES.includes(form.get('scope') ?? '')) return entraRefusalOf('scope', name)
+  if (!entraScopes.includes(form.get('scope') ?? '')) return entraRefusalOf('scope', name)
   return undefined
 }
 

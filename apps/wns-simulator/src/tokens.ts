@@ -18,7 +18,7 @@ export interface TokenCheck {
 }
 
 const MAX_TOKENS = 100_000
-const SCHEME = /^bearer /i
+const bearerScheme = /^bearer /i
 
 /** The tokens that were given out; the oldest are forgotten beyond 100,000. */
 export class Tokens {
@@ -39,7 +39,7 @@ export class Tokens {
 
   /** Judges an Authorization header. */
   check(authorization: string, nowMs: number): TokenCheck {
-    const token = SCHEME.test(authorization) ? this.#byText.get(authorization.slice('bearer '.length)) : undefined
+    const token = bearerScheme.test(authorization) ? this.#byText.get(authorization.slice('bearer '.length)) : undefined
     if (token === undefined) return { token, problem: 'Invalid token' }
     return { token, problem: token.revoked || nowMs >= token.expiresAtMs ? 'Token expired' : undefined }
   }

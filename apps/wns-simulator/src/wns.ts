@@ -13,16 +13,16 @@ import type { Identity, TokenCheck, Tokens } from './tokens.ts'
 
 const MAX_BYTES = 5000
 const DATE_AFTER_MS = 2000
-const UNKNOWN_CHANNEL = reply(404, 'dropped', { description: 'Channel URL unknown' })
-const WRONG_APP = reply(403, 'dropped', { description: 'Channel URL incompatible with caller app' })
-const WRONG_TYPE = reply(403, 'dropped', { description: 'Tile and badge are not supported for this kind of app' })
+const unknownChannel = reply(404, 'dropped', { description: 'Channel URL unknown' })
+const wrongApp = reply(403, 'dropped', { description: 'Channel URL incompatible with caller app' })
+const wrongType = reply(403, 'dropped', { description: 'Tile and badge are not supported for this kind of app' })
 // Seen without a word of explanation.
-const UNMAPPED = reply(403, 'dropped')
-const INVALID_TOKEN = unauthorized('Invalid token')
-const EXPIRED_TOKEN = unauthorized('Token expired')
+const unmapped = reply(403, 'dropped')
+const invalidToken = unauthorized('Invalid token')
+const expiredToken = unauthorized('Token expired')
 
 /** The order of checks, in one place because the true one is unknown; the first that speaks answers the post. */
-export const CHECK_NAMES = [
+export const checkNames = [
   'token',
   'app and channel',
   'channel state',
@@ -32,7 +32,7 @@ export const CHECK_NAMES = [
   'rate',
   'device',
 ] as const
-type CheckName = (typeof CHECK_NAMES)[number]
+type CheckName = (typeof checkNames)[number]
 
 /** A channel address: `<behaviour>.<owner>.<id>` with everything it says. */
 interface Address {
@@ -69,14 +69,14 @@ export class WnsService {
   /** Method and length come before these, when the request is read. */
   readonly #checks: Readonly<Record<CheckName, (post: Post) => Reply | undefined>> = {
     token: ({ auth }) =>
-      auth.problem === undefined ? undefined : auth.token === undefined ? INVALID_TOKEN : EXPIRED_TOKEN,
+      auth.problem === undefined ? undefined : auth.token === undefined ? invalidToken : expiredToken,
     'app and channel': (post) =>
-      (post.address?.behaviour === undefined ? UNKNOWN_CHANNEL : this.#refuseApp(post)) ?? this.#spoken(post, 'app'),
+      (post.address?.behaviour === undefined ? unknownChannel : this.#refuseApp(post)) ?? this.#spoken(post, 'app'),
     'channel state': (post) =>
       post.faults.always === undefined ? this.#spoken(post, 'channel') : this.#alwaysReply(post.faults.always),
     headers: (post) => this.#refuseHeaders(post),
     'kind of app': (post) =>
-      post.identity === 'entra' && /tile|badge/.test(post.request.wnsType) ? WRONG_TYPE : undefined,
+      post.identity === 'entra' && /tile|badge/.test(post.request.wnsType) ? wrongType : undefined,
     size: ({ request, faults }) => refuseSize(request.body.length, faults.maxPayloadBytes ?? MAX_BYTES),
     rate: (post) => this.#refuseRate(post),
     device: (post) => this.#spoken(post, 'device'),
@@ -123,11 +123,11 @@ export class WnsService {
   }
 
   #judge(post: Post): Reply {
-    for (const name of CHECK_NAMES) {
+    for (const name of checkNames) {
       const given = this.#checks[name](post)
       if (given !== undefined) return given
     }
-    return UNKNOWN_CHANNEL
+    return unknownChannel
   }
 
   #spoken(post: Post, stage: Behaviour['stage']): Reply | undefined {
@@ -142,10 +142,10 @@ export class WnsService {
   }
 
   #refuseApp(post: Post): Reply | undefined {
-    if (post.faults.unmapped === true) return UNMAPPED
+    if (post.faults.unmapped === true) return unmapped
     if (post.address?.owner === 'any' || post.address?.owner === post.client?.id) return undefined
     this.#tally.wrongApp += 1
-    return WRONG_APP
+    return wrongApp
   }
 
   #refuseHeaders(post: Post): Reply | undefined {
@@ -219,7 +219,7 @@ function readAddress(target: string): Address | undefined {
 
 function makeAlways(status: number): Reply {
   if (status === 200) return reply(200, 'received')
-  if (status === 401) return INVALID_TOKEN
+  if (status === 401) return invalidToken
   if (status === 406 || status === 429) return reply(status, 'appthrottled')
   if (status === 410) return reply(410, 'dropped', { description: 'Channel URL expired' })
   if (status === 503) return reply(503, 'dropped', { retryAfter: '1' })

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+const mainFile = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
 interface Started {
   readonly child: ChildProcess
@@ -17,7 +17,7 @@ interface Started {
 
 async function start(flags: string[]): Promise<Started> {
   const folder = await mkdtemp(join(tmpdir(), 'wns-simulator-'))
-  const child = spawn(process.execPath, [MAIN, ...flags.map((flag) => flag.replace('FOLDER', folder))])
+  const child = spawn(process.execPath, [mainFile, ...flags.map((flag) => flag.replace('FOLDER', folder))])
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text))

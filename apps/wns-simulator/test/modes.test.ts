@@ -83,8 +83,9 @@ test.for([
   expect(JSON.parse(answer.text).error_description).toMatch(new RegExp(`^AADSTS${code}: `))
 })
 
-const kept = async (sender: Awaited<ReturnType<typeof setup>>): Promise<{ type: string; bytes: number }[]> =>
-  JSON.parse((await sender.control('GET', '/v1/offline?token=sleeping.any.1')).text).items
+async function kept(sender: Awaited<ReturnType<typeof setup>>): Promise<{ type: string; bytes: number }[]> {
+  return JSON.parse((await sender.control('GET', '/v1/offline?token=sleeping.any.1')).text).items
+}
 
 test('a sleeping device finds the newest of each type when it wakes', async () => {
   const sender = await setup()

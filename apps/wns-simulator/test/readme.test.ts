@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { BEHAVIOUR_NAMES, type BehaviourName } from '../src/behaviours.ts'
-import { HEADER_CHECKS } from '../src/checks.ts'
-import { EVIDENCE } from '../src/evidence.ts'
-import { FAULT_NAMES } from '../src/faults.ts'
-import { CHECK_NAMES } from '../src/wns.ts'
+import { behaviourNames, type BehaviourName } from '../src/behaviours.ts'
+import { headerChecks } from '../src/checks.ts'
+import { evidence } from '../src/evidence.ts'
+import { faultNames } from '../src/faults.ts'
+import { checkNames } from '../src/wns.ts'
 import { setup } from './sender.ts'
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
@@ -20,15 +20,15 @@ function tableUnder(heading: string): string[][] {
 }
 
 test('the table of behaviours is the one in the code', () => {
-  const fromCode = BEHAVIOUR_NAMES.map((name) => {
-    const { answer, note, source } = EVIDENCE[name]
+  const fromCode = behaviourNames.map((name) => {
+    const { answer, note, source } = evidence[name]
     return [`\`${name}\``, answer, note, source]
   })
   expect(tableUnder('behaviour')).toEqual(fromCode)
 })
 
 // That `stall` never answers takes for ever to show; its own test looks at the connection.
-test.for(Object.entries(EVIDENCE).filter(([name]) => name !== 'stall'))(
+test.for(Object.entries(evidence).filter(([name]) => name !== 'stall'))(
   '%s answers what the table says',
   async ([name, { answer }]) => {
     const sender = await setup()
@@ -45,21 +45,21 @@ test.for(Object.entries(EVIDENCE).filter(([name]) => name !== 'stall'))(
 
 test('the control port shows the same table', async () => {
   const sender = await setup()
-  expect(JSON.parse((await sender.control('GET', '/v1/behaviours')).text)).toEqual(EVIDENCE)
+  expect(JSON.parse((await sender.control('GET', '/v1/behaviours')).text)).toEqual(evidence)
 })
 
 test('the table of checks has the order of the code', () => {
-  expect(tableUnder('check').map(([name]) => name)).toEqual(['length', 'method', ...CHECK_NAMES])
+  expect(tableUnder('check').map(([name]) => name)).toEqual(['length', 'method', ...checkNames])
 })
 
 test('the table of faults names every fault', () => {
   const named = tableUnder('fault').map(([name = '']) => /^`(\w+)/.exec(name)?.[1])
-  expect(new Set(named)).toEqual(new Set(FAULT_NAMES))
-  expect(named.length).toBe(FAULT_NAMES.length)
+  expect(new Set(named)).toEqual(new Set(faultNames))
+  expect(named.length).toBe(faultNames.length)
 })
 
 test('every text that was seen on the wire is quoted with its source, and every source is explained', () => {
-  for (const { description, seen } of HEADER_CHECKS.filter((check) => check.seen !== undefined)) {
+  for (const { description, seen } of headerChecks.filter((check) => check.seen !== undefined)) {
     expect(readme).toContain(description)
     expect(readme).toContain(seen)
   }

@@ -5,7 +5,7 @@ import type { Transport } from '@wns-fanout/wns'
 import { requestToken } from '@wns-fanout/wns'
 
 /** One request to the token service; with a second secret, both are tried before the credentials count as bad. */
-export const askForToken = async (apps: AppStore, app: AppId, transport: Transport) => {
+export async function askForToken(apps: AppStore, app: AppId, transport: Transport) {
   const credentials = await apps.credentials(app)
   if (credentials === null)
     return { ok: false, permanent: true, code: 'no-app', explanation: `app ${app} does not exist any more` } as const
@@ -17,7 +17,7 @@ export const askForToken = async (apps: AppStore, app: AppId, transport: Transpo
 }
 
 /** The token of one app as its batches use it. */
-export const tokenSource = (tokens: TokenPool, app: AppId): TokenSource => {
+export function tokenSource(tokens: TokenPool, app: AppId): TokenSource {
   let accepted: string | undefined
   return {
     current: () => tokens.peek(app),

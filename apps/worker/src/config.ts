@@ -10,5 +10,7 @@ const schema = z.object({
 })
 
 /** What a worker is told by its environment; throws one error with every problem. */
-export const workerConfig = (env: NodeJS.ProcessEnv) => readConfig(schema, env)
+export function workerConfig(env: NodeJS.ProcessEnv) {
+  return readConfig(schema, env)
+}
 export type WorkerConfig = ReturnType<typeof workerConfig>

@@ -1,21 +1,21 @@
-import { pause } from '@wns-fanout/runtime'
+import { sleep } from '@wns-fanout/runtime'
 import type { RedisConnection } from '@wns-fanout/state'
 
 const SILENT_AFTER_MS = 3000
 const LOOK_EVERY_MS = 500
 
 /** Resolves once Redis has left a question unanswered for three seconds, or `signal` is aborted. */
-export const redisSilent = async (redis: RedisConnection, signal: AbortSignal): Promise<void> => {
+export async function redisSilent(redis: RedisConnection, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const answer = redis.ping().then(
       () => true,
       () => false,
     )
-    const late = pause(SILENT_AFTER_MS, signal).then(
+    const late = sleep(SILENT_AFTER_MS, signal).then(
       () => false,
       () => false,
     )
     if (!(await Promise.race([answer, late]))) return
-    await pause(LOOK_EVERY_MS, signal).catch(() => {})
+    await sleep(LOOK_EVERY_MS, signal).catch(() => {})
   }
 }

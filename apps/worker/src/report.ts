@@ -2,14 +2,14 @@ import type { FanoutEvent, Listener } from '@wns-fanout/domain'
 import type { Logger, Metrics } from '@wns-fanout/runtime'
 
 /** Turns what happens into metrics and log lines, both decided here and nowhere else. */
-export const reporter = (logger: Logger, metrics: Metrics): Listener => {
+export function reporter(logger: Logger, metrics: Metrics): Listener {
   return (event) => {
     measure(metrics, event)
     tell(logger, event)
   }
 }
 
-const measure = (metrics: Metrics, event: FanoutEvent): void => {
+function measure(metrics: Metrics, event: FanoutEvent): void {
   switch (event.type) {
     case 'batch.checkpointed': {
       const app = metrics.appLabel(event.app)
@@ -31,7 +31,7 @@ const measure = (metrics: Metrics, event: FanoutEvent): void => {
       }
       return
     }
-    case 'batch.bequeathed': {
+    case 'batch.outcomes-merged': {
       const app = metrics.appLabel(event.app)
       for (const { class: settled, count } of event.settled)
         metrics.sends.inc({ app, type: event.notificationType, class: settled }, count)
@@ -52,7 +52,7 @@ const measure = (metrics: Metrics, event: FanoutEvent): void => {
     case 'ledger.damaged':
       metrics.ledgerDamaged.inc({ app: metrics.appLabel(event.app) })
       return
-    case 'epoch.changed':
+    case 'data-set.changed':
       metrics.dataLost.set(event.problem === undefined ? 0 : 1)
       if (event.problem !== undefined) metrics.redisRollbacks.inc()
       return
@@ -72,14 +72,14 @@ const measure = (metrics: Metrics, event: FanoutEvent): void => {
     case 'post.refused':
     case 'app.throttled':
     case 'token.unavailable':
-    case 'queue.error':
+    case 'operation.failed':
       return
     default:
       event satisfies never
   }
 }
 
-const tell = (logger: Logger, event: FanoutEvent): void => {
+function tell(logger: Logger, event: FanoutEvent): void {
   const { type, ...fields } = event
   switch (event.type) {
     case 'batch.checkpointed':
@@ -95,7 +95,7 @@ const tell = (logger: Logger, event: FanoutEvent): void => {
     case 'batch.fenced':
       logger.warn(fields, 'batch given up: another worker owns it')
       return
-    case 'batch.bequeathed':
+    case 'batch.outcomes-merged':
       logger.warn(fields, 'handed over what Redis had forgotten of a batch')
       return
     case 'campaign.launched':
@@ -122,7 +122,7 @@ const tell = (logger: Logger, event: FanoutEvent): void => {
     case 'ledger.other-version':
       logger.warn(fields, 'a campaign is of another version and is left alone')
       return
-    case 'epoch.changed':
+    case 'data-set.changed':
       if (event.problem === undefined)
         logger.warn('sending goes on: Redis holds the data from before, or its loss was accepted')
       else logger.error(fields, 'nothing is sent: the data in Redis is not the one from before')
@@ -148,9 +148,9 @@ const tell = (logger: Logger, event: FanoutEvent): void => {
       logger.warn({ ...rest, err: error }, 'no token for the app')
       return
     }
-    case 'queue.error': {
+    case 'operation.failed': {
       const { error, ...rest } = event
-      logger.warn({ ...rest, err: error }, 'trouble with the queue')
+      logger.warn({ ...rest, err: error }, 'operation failed')
       return
     }
     default:

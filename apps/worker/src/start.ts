@@ -6,7 +6,7 @@ import {
   createLogger,
   createMetrics,
   exitWhenParentGone,
-  pause,
+  sleep,
   startOpsServer,
 } from '@wns-fanout/runtime'
 import type { RedisConnection } from '@wns-fanout/state'
@@ -18,7 +18,7 @@ import { reporter } from './report.ts'
 import { wire } from './wire.ts'
 
 /** Start a worker; resolves when it serves every app, or waits for somebody to accept a loss of data. Exits with 1 and a readable line when it cannot start. */
-export const startWorker = async (env: NodeJS.ProcessEnv): Promise<void> => {
+export async function startWorker(env: NodeJS.ProcessEnv): Promise<void> {
   try {
     await start(workerConfig(env), env)
   } catch (error) {
@@ -35,7 +35,7 @@ interface Process {
   readonly metrics: Metrics
 }
 
-const start = async (config: WorkerConfig, env: NodeJS.ProcessEnv): Promise<void> => {
+async function start(config: WorkerConfig, env: NodeJS.ProcessEnv): Promise<void> {
   const logger = createLogger({ name: 'worker', level: config.LOG_LEVEL })
   const life = createLifecycle(logger)
   life.installSignals()
@@ -52,7 +52,7 @@ const start = async (config: WorkerConfig, env: NodeJS.ProcessEnv): Promise<void
 }
 
 /** Every part is stopped by `life`, in the opposite order. */
-const serve = async (parts: Process, env: NodeJS.ProcessEnv): Promise<void> => {
+async function serve(parts: Process, env: NodeJS.ProcessEnv): Promise<void> {
   const { config, logger, life, metrics } = parts
   const keyring = await readKeyringFile(config.WNS_FANOUT_KEYRING_FILE)
   if (config.WNS_ROUTE_TO !== undefined)
@@ -74,7 +74,7 @@ const serve = async (parts: Process, env: NodeJS.ProcessEnv): Promise<void> => {
   process.stdout.write(`${JSON.stringify({ ready: true, ops: ops.url })}\n`)
 }
 
-const openRedis = ({ config, logger, life }: Process): RedisConnection => {
+function openRedis({ config, logger, life }: Process): RedisConnection {
   const redis = connectRedis(config.REDIS_URL, {
     role: 'worker',
     onError: (error) => logger.warn({ err: error }, 'trouble with Redis'),
@@ -83,10 +83,10 @@ const openRedis = ({ config, logger, life }: Process): RedisConnection => {
   return redis
 }
 
-const openOps = async (
+async function openOps(
   { config, logger, life, metrics }: Process,
   findProblems: () => Promise<readonly string[]>,
-): Promise<OpsServer> => {
+): Promise<OpsServer> {
   const ops = await startOpsServer({
     host: config.WNS_FANOUT_HOST,
     port: config.OPS_PORT,
@@ -102,7 +102,7 @@ const openOps = async (
 }
 
 /** Why the worker is not ready, for people. */
-const problemsOf = async (redis: RedisConnection, worker: FanoutWorker | undefined): Promise<readonly string[]> => {
+async function problemsOf(redis: RedisConnection, worker: FanoutWorker | undefined): Promise<readonly string[]> {
   const disk = redis.status === 'ready' ? await diskProblemNow(redis) : 'Redis is away'
   return [worker === undefined ? 'starting' : undefined, disk, worker?.problem].filter((each) => each !== undefined)
 }
@@ -110,9 +110,9 @@ const problemsOf = async (redis: RedisConnection, worker: FanoutWorker | undefin
 const ASK_DISK_MS = 1000
 
 /** A Redis that does not answer is no matter of its disk. */
-const diskProblemNow = async (redis: RedisConnection): Promise<string | undefined> => {
+async function diskProblemNow(redis: RedisConnection): Promise<string | undefined> {
   const answered = new AbortController()
-  const late = pause(ASK_DISK_MS, answered.signal).catch(() => undefined)
+  const late = sleep(ASK_DISK_MS, answered.signal).catch(() => undefined)
   const found = diskProblem(redis)
     .catch(() => undefined)
     .finally(() => answered.abort())
@@ -120,7 +120,7 @@ const diskProblemNow = async (redis: RedisConnection): Promise<string | undefine
 }
 
 /** Lets the worker hand back what it has in hand. Without Redis it cannot, so nobody waits for it then. */
-const stopWorker = async (worker: FanoutWorker, redis: RedisConnection, deadline: AbortSignal): Promise<void> => {
+async function stopWorker(worker: FanoutWorker, redis: RedisConnection, deadline: AbortSignal): Promise<void> {
   const stopped = new AbortController()
   const handedBack = worker.stop().finally(() => stopped.abort())
   await Promise.race([handedBack, redisSilent(redis, AbortSignal.any([stopped.signal, deadline]))])

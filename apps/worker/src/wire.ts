@@ -35,7 +35,7 @@ export interface WireOptions extends CrashPoints {
 }
 
 /** Makes a worker of its parts. Those that have to be stopped are registered with `life`; the worker itself is not. */
-export const wire = (options: WireOptions): FanoutWorker => {
+export function wire(options: WireOptions): FanoutWorker {
   const { config, env, life, metrics, emit, redis, keyring, reached } = options
   const keys = new Keys(config.WNS_FANOUT_PREFIX)
   const apps = new AppStore(redis, keys, keyring, { env })
@@ -50,7 +50,9 @@ export const wire = (options: WireOptions): FanoutWorker => {
     for (const [state, count] of Object.entries(lanes.stats())) metrics.lanes.set({ state }, count)
   })
   const replicated = openReplicated(options, keys)
-  const queues = new Queues(redis, keys, (queue, error) => emit({ type: 'queue.error', queue, error }), { reached })
+  const queues = new Queues(redis, keys, (operation, error) => emit({ type: 'operation.failed', operation, error }), {
+    reached,
+  })
   life.onStop('queues', () => queues.close())
   const tokens = makeTokenPool(options, keys, apps, transport)
   const stores = {
@@ -109,10 +111,10 @@ export const wire = (options: WireOptions): FanoutWorker => {
 const REPLICA_PATIENCE_MS = 10_000
 
 /** Where posts wait for replicas; the connection is the ledger's own, since `WAIT` blocks it. */
-const openReplicated = (
+function openReplicated(
   { config, logger, life, metrics, emit }: WireOptions,
   keys: Keys,
-): ReplicatedScripts | undefined => {
+): ReplicatedScripts | undefined {
   const replicas = config.WNS_FANOUT_DURABILITY
   if (replicas === 0) return undefined
   const redis = connectLedger(config.REDIS_URL, {
@@ -131,13 +133,13 @@ const openReplicated = (
   return replicated
 }
 
-const makeTokenPool = (
+function makeTokenPool(
   { redis, keyring, metrics, logger, life, reached }: WireOptions,
   keys: Keys,
   apps: AppStore,
   transport: Transport,
-): TokenPool =>
-  new TokenPool(
+): TokenPool {
+  return new TokenPool(
     redis,
     keys,
     keyring,
@@ -152,13 +154,14 @@ const makeTokenPool = (
       signal: life.signal,
     },
   )
+}
 
 /** The permits of each app; an app that has not been looked at yet may hardly send. */
-const makePermits = (
+function makePermits(
   { metrics, emit, life }: WireOptions,
   permits: Permits,
   limits: ReadonlyMap<AppId, RateLimit>,
-): PerApp<AppPermits> => {
+): PerApp<AppPermits> {
   const permitsOf = new PerApp(
     (app) =>
       new AppPermits(permits, app, {
@@ -172,7 +175,7 @@ const makePermits = (
             ratePerSecond: effectiveRate,
             ...(pausedUntilMs === undefined ? {} : { throttledUntil: new Date(pausedUntilMs).toISOString() }),
           }),
-        onError: (error) => emit({ type: 'queue.error', queue: `permits of ${app}`, error }),
+        onError: (error) => emit({ type: 'operation.failed', operation: `permits of ${app}`, error }),
       }),
   )
   life.onStop('permits', () => permitsOf.all().forEach((each) => each.stop()))

@@ -1,5 +1,5 @@
 /** One thing that is wrong with the input; `pointer` is an RFC 6901 pointer into it. */
-export interface ApiFault {
+export interface ApiInputError {
   readonly pointer: string
   readonly code: string
   readonly detail: string
@@ -9,7 +9,7 @@ export interface ApiErrorFields {
   readonly status: number
   readonly code: string
   readonly detail: string
-  readonly errors?: readonly ApiFault[]
+  readonly errors?: readonly ApiInputError[]
   readonly requestId?: string | undefined
   readonly retryAfterSeconds?: number | undefined
   /** Further members of the problem document, for example `admissibleAt`. */
@@ -23,14 +23,14 @@ export class ApiError extends Error {
   /** A stable word, for example `not-found` or `guard-interval`. */
   readonly code: string
   readonly detail: string
-  readonly errors: readonly ApiFault[]
+  readonly errors: readonly ApiInputError[]
   /** Under this id the log of the API has more. */
   readonly requestId: string | undefined
   readonly retryAfterSeconds: number | undefined
   readonly extra: Readonly<Record<string, unknown>>
 
   constructor({ status, code, detail, errors = [], requestId, retryAfterSeconds, extra = {} }: ApiErrorFields) {
-    super([detail, ...errors.map(faultLine)].join('\n'))
+    super([detail, ...errors.map(errorLine)].join('\n'))
     this.status = status
     this.code = code
     this.detail = detail
@@ -41,8 +41,9 @@ export class ApiError extends Error {
   }
 }
 
-const faultLine = ({ pointer, code, detail }: ApiFault): string =>
-  `  ${pointer === '' ? '' : `${pointer}: `}${detail} (${code})`
+function errorLine({ pointer, code, detail }: ApiInputError): string {
+  return `  ${pointer === '' ? '' : `${pointer}: `}${detail} (${code})`
+}
 
 /** No answer came: nobody listens, the connection broke or the time was over. */
 export class ApiUnreachableError extends Error {
@@ -55,11 +56,11 @@ export class ApiUnreachableError extends Error {
 }
 
 /** The error that a refusal with this body is; a body that is no problem document, from a proxy perhaps, is one too. */
-export const errorOf = (
+export function errorOf(
   status: number,
   headers: Readonly<Record<string, string | string[] | undefined>>,
   text: string,
-): ApiError => {
+): ApiError {
   const retryAfter = Number(headers['retry-after'])
   const about = {
     status,
@@ -74,12 +75,12 @@ export const errorOf = (
     ...about,
     code: typeof code === 'string' ? code : `http-${status}`,
     detail: typeof detail === 'string' ? detail : typeof title === 'string' ? title : `the API answered ${status}`,
-    errors: Array.isArray(errors) ? errors.filter(isFault) : [],
+    errors: Array.isArray(errors) ? errors.filter(isInputError) : [],
     extra,
   })
 }
 
-const parse = (text: string): Record<string, unknown> | undefined => {
+function parse(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text)
     return typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -90,7 +91,10 @@ const parse = (text: string): Record<string, unknown> | undefined => {
   }
 }
 
-const isFault = (value: unknown): value is ApiFault =>
-  typeof value === 'object' &&
-  value !== null &&
-  ['pointer', 'code', 'detail'].every((name) => typeof (value as Record<string, unknown>)[name] === 'string')
+function isInputError(value: unknown): value is ApiInputError {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    ['pointer', 'code', 'detail'].every((name) => typeof (value as Record<string, unknown>)[name] === 'string')
+  )
+}

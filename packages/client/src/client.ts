@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { Readable, Transform } from 'node:stream'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type {
   App,
   AppRequest,
@@ -62,17 +62,17 @@ export interface CreateOptions extends CallOptions {
 
 export type Client = ReturnType<typeof createClient>
 
-const linesType = 'application/x-ndjson'
-const pageSize = 500
-const streamSilenceMs = 60_000
+const LINES_TYPE = 'application/x-ndjson'
+const PAGE_SIZE = 500
+const STREAM_SILENCE_MS = 60_000
 // The API sends a comment every 15 seconds.
-const eventSilenceMs = 45_000
+const EVENT_SILENCE_MS = 45_000
 
 /**
  * The HTTP API, typed. Calls throw {@link ApiError} when the API refuses and {@link ApiUnreachableError} when no answer
  * comes; 429 and 503 are repeated as `Retry-After` says. Lists and results are async iterables.
  */
-export const createClient = (settings: ClientOptions) => {
+export function createClient(settings: ClientOptions) {
   const http = new Http(settings)
   const { reconnectMs = 1000 } = settings
   const call = <T>(method: HttpRequest['method'], path: string, { signal }: CallOptions = {}, body?: unknown) =>
@@ -88,7 +88,7 @@ export const createClient = (settings: ClientOptions) => {
       const page: { items: T[]; next?: string } = await http.json({
         method: 'GET',
         path,
-        query: { ...query, after, limit: pageSize },
+        query: { ...query, after, limit: PAGE_SIZE },
         signal,
       })
       yield* page.items
@@ -106,8 +106,8 @@ export const createClient = (settings: ClientOptions) => {
       path,
       query,
       signal,
-      headers: { accept: linesType },
-      silenceMs: streamSilenceMs,
+      headers: { accept: LINES_TYPE },
+      silenceMs: STREAM_SILENCE_MS,
     })
     try {
       yield* jsonLines<T>(body)
@@ -120,10 +120,10 @@ export const createClient = (settings: ClientOptions) => {
   const events = async function* (id: string, { signal }: CallOptions = {}): AsyncGenerator<Campaign> {
     const { body } = await http.send({
       method: 'GET',
-      path: path`/campaigns/${id}/events`,
+      path: pathOf`/campaigns/${id}/events`,
       signal,
       headers: { accept: 'text/event-stream' },
-      silenceMs: eventSilenceMs,
+      silenceMs: EVENT_SILENCE_MS,
     })
     try {
       for await (const { event, data } of serverEvents(body))
@@ -137,42 +137,42 @@ export const createClient = (settings: ClientOptions) => {
   return {
     /** Every app that the key may see. */
     apps: (options: CallOptions = {}) => pages<App>('/apps', {}, options),
-    app: (app: string, options?: CallOptions) => call<App>('GET', path`/apps/${app}`, options),
+    app: (app: string, options?: CallOptions) => call<App>('GET', pathOf`/apps/${app}`, options),
     putApp: (app: string, request: AppRequest, options?: CallOptions) =>
-      call<App>('PUT', path`/apps/${app}`, options, request),
-    deleteApp: (app: string, options?: CallOptions) => call<void>('DELETE', path`/apps/${app}`, options),
+      call<App>('PUT', pathOf`/apps/${app}`, options, request),
+    deleteApp: (app: string, options?: CallOptions) => call<void>('DELETE', pathOf`/apps/${app}`, options),
     /** Asks the token service with the app's credentials now. */
-    verifyApp: (app: string, options?: CallOptions) => call<Verification>('POST', path`/apps/${app}/verify`, options),
-    pauseApp: (app: string, options?: CallOptions) => call<App>('POST', path`/apps/${app}/pause`, options),
-    resumeApp: (app: string, options?: CallOptions) => call<App>('POST', path`/apps/${app}/resume`, options),
+    verifyApp: (app: string, options?: CallOptions) => call<Verification>('POST', pathOf`/apps/${app}/verify`, options),
+    pauseApp: (app: string, options?: CallOptions) => call<App>('POST', pathOf`/apps/${app}/pause`, options),
+    resumeApp: (app: string, options?: CallOptions) => call<App>('POST', pathOf`/apps/${app}/resume`, options),
 
     putChannel: (app: string, channel: string, request: ChannelRequest, options?: CallOptions) =>
-      call<Channel>('PUT', path`/apps/${app}/channels/${channel}`, options, request),
+      call<Channel>('PUT', pathOf`/apps/${app}/channels/${channel}`, options, request),
     channel: (app: string, channel: string, options?: CallOptions) =>
-      call<Channel>('GET', path`/apps/${app}/channels/${channel}`, options),
+      call<Channel>('GET', pathOf`/apps/${app}/channels/${channel}`, options),
     deleteChannel: (app: string, channel: string, options?: CallOptions) =>
-      call<void>('DELETE', path`/apps/${app}/channels/${channel}`, options),
+      call<void>('DELETE', pathOf`/apps/${app}/channels/${channel}`, options),
     /** The app runs on the device: its raw gate opens. */
     channelActive: (app: string, channel: string, options?: CallOptions) =>
-      call<void>('POST', path`/apps/${app}/channels/${channel}/active`, options),
+      call<void>('POST', pathOf`/apps/${app}/channels/${channel}/active`, options),
     optOut: (app: string, channel: string, options?: CallOptions) =>
-      call<void>('PUT', path`/apps/${app}/channels/${channel}/opt-out`, options),
+      call<void>('PUT', pathOf`/apps/${app}/channels/${channel}/opt-out`, options),
     optIn: (app: string, channel: string, options?: CallOptions) =>
-      call<void>('DELETE', path`/apps/${app}/channels/${channel}/opt-out`, options),
+      call<void>('DELETE', pathOf`/apps/${app}/channels/${channel}/opt-out`, options),
     /** Register many channels; the source is read as fast as the API takes it, and not read again. */
     importChannels: (app: string, source: ImportSource, { type, gzip = false, onProgress, signal }: ImportOptions) =>
       http.json<ImportResult>({
         method: 'POST',
-        path: `${path`/apps/${app}/channels`}:import`,
+        path: `${pathOf`/apps/${app}/channels`}:import`,
         headers: gzip ? { 'content-encoding': 'gzip' } : {},
-        body: { type: type === 'csv' ? 'text/csv' : linesType, content: counted(source, onProgress) },
+        body: { type: type === 'csv' ? 'text/csv' : LINES_TYPE, content: counted(source, onProgress) },
         signal,
       }),
     /** Every channel with its URI, as an import takes it. */
     exportChannels: (app: string, options: CallOptions = {}) =>
-      lines<ImportLine>(`${path`/apps/${app}/channels`}:export`, {}, options),
+      lines<ImportLine>(`${pathOf`/apps/${app}/channels`}:export`, {}, options),
     countChannels: (app: string, audience: Audience, options?: CallOptions) =>
-      call<{ count: number }>('POST', `${path`/apps/${app}/channels`}:count`, options, { audience }),
+      call<{ count: number }>('POST', `${pathOf`/apps/${app}/channels`}:count`, options, { audience }),
 
     /** Upload a list of channel ids; kept for 30 days. */
     putList: (
@@ -183,29 +183,29 @@ export const createClient = (settings: ClientOptions) => {
     ) =>
       http.json<List>({
         method: 'PUT',
-        path: path`/apps/${app}/lists/${list}`,
-        body: { type: linesType, content: Readable.from(listLines(channels), { objectMode: false }) },
+        path: pathOf`/apps/${app}/lists/${list}`,
+        body: { type: LINES_TYPE, content: Readable.from(listLines(channels), { objectMode: false }) },
         signal: options.signal,
       }),
     list: (app: string, list: string, options?: CallOptions) =>
-      call<List>('GET', path`/apps/${app}/lists/${list}`, options),
+      call<List>('GET', pathOf`/apps/${app}/lists/${list}`, options),
     deleteList: (app: string, list: string, options?: CallOptions) =>
-      call<void>('DELETE', path`/apps/${app}/lists/${list}`, options),
+      call<void>('DELETE', pathOf`/apps/${app}/lists/${list}`, options),
 
     /** Create or replace a campaign that repeats. */
     putSchedule: (app: string, schedule: string, request: ScheduleRequest, options?: CallOptions) =>
-      call<Schedule>('PUT', path`/apps/${app}/schedules/${schedule}`, options, request),
+      call<Schedule>('PUT', pathOf`/apps/${app}/schedules/${schedule}`, options, request),
     schedule: (app: string, schedule: string, options?: CallOptions) =>
-      call<Schedule>('GET', path`/apps/${app}/schedules/${schedule}`, options),
+      call<Schedule>('GET', pathOf`/apps/${app}/schedules/${schedule}`, options),
     /** The schedules of an app, by name. */
-    schedules: (app: string, options: CallOptions = {}) => pages<Schedule>(path`/apps/${app}/schedules`, {}, options),
+    schedules: (app: string, options: CallOptions = {}) => pages<Schedule>(pathOf`/apps/${app}/schedules`, {}, options),
     deleteSchedule: (app: string, schedule: string, options?: CallOptions) =>
-      call<void>('DELETE', path`/apps/${app}/schedules/${schedule}`, options),
+      call<void>('DELETE', pathOf`/apps/${app}/schedules/${schedule}`, options),
 
     createCampaign: (app: string, request: CampaignRequest, { idempotencyKey, signal }: CreateOptions = {}) =>
       http.json<Campaign>({
         method: 'POST',
-        path: path`/apps/${app}/campaigns`,
+        path: pathOf`/apps/${app}/campaigns`,
         headers: { 'idempotency-key': idempotencyKey ?? randomUUID() },
         body: json(request),
         // The key makes it so.
@@ -214,23 +214,24 @@ export const createClient = (settings: ClientOptions) => {
       }),
     /** How large the audience is and how long it would take; nothing is stored. */
     dryRun: (app: string, request: CampaignRequest, options?: CallOptions) =>
-      call<Estimate>('POST', path`/apps/${app}/campaigns`, options, { ...request, dryRun: true }),
+      call<Estimate>('POST', pathOf`/apps/${app}/campaigns`, options, { ...request, dryRun: true }),
     /** Campaigns of an app, newest first. */
     campaigns: (app: string, { state, ...options }: CallOptions & { readonly state?: CampaignState } = {}) =>
-      pages<Campaign>(path`/apps/${app}/campaigns`, { state }, options),
-    campaign: (id: string, options?: CallOptions) => call<Campaign>('GET', path`/campaigns/${id}`, options),
-    pauseCampaign: (id: string, options?: CallOptions) => call<Campaign>('POST', path`/campaigns/${id}/pause`, options),
+      pages<Campaign>(pathOf`/apps/${app}/campaigns`, { state }, options),
+    campaign: (id: string, options?: CallOptions) => call<Campaign>('GET', pathOf`/campaigns/${id}`, options),
+    pauseCampaign: (id: string, options?: CallOptions) =>
+      call<Campaign>('POST', pathOf`/campaigns/${id}/pause`, options),
     resumeCampaign: (id: string, options?: CallOptions) =>
-      call<Campaign>('POST', path`/campaigns/${id}/resume`, options),
+      call<Campaign>('POST', pathOf`/campaigns/${id}/resume`, options),
     cancelCampaign: (id: string, options?: CallOptions) =>
-      call<Campaign>('POST', path`/campaigns/${id}/cancel`, options),
+      call<Campaign>('POST', pathOf`/campaigns/${id}/cancel`, options),
     retryFailed: (
       id: string,
       { includeInDoubt, ...options }: CallOptions & { readonly includeInDoubt?: boolean | undefined } = {},
     ) =>
       call<Campaign>(
         'POST',
-        path`/campaigns/${id}/retry-failed`,
+        pathOf`/campaigns/${id}/retry-failed`,
         options,
         includeInDoubt === undefined ? {} : { includeInDoubt },
       ),
@@ -249,37 +250,40 @@ export const createClient = (settings: ClientOptions) => {
           }
         } catch (error) {
           if (error instanceof ApiError || signal?.aborted === true) throw error
-          if (performance.now() - heardAtMs > patienceMs) throw error
+          if (performance.now() - heardAtMs > PATIENCE_MS) throw error
         }
         if (latest === undefined || !isFinished(latest))
-          await pause(reconnectMs, undefined, signal === undefined ? {} : { signal })
+          await sleep(reconnectMs, undefined, signal === undefined ? {} : { signal })
       }
     },
     /** What became of each recipient. */
     results: (id: string, { class: name, ...options }: CallOptions & { readonly class?: RecipientClass } = {}) =>
-      lines<Result>(path`/campaigns/${id}/results`, { class: name }, options),
+      lines<Result>(pathOf`/campaigns/${id}/results`, { class: name }, options),
     samples: (id: string, options?: CallOptions) =>
-      call<{ items: Sample[] }>('GET', path`/campaigns/${id}/samples`, options),
+      call<{ items: Sample[] }>('GET', pathOf`/campaigns/${id}/samples`, options),
 
     /** Make an API key; `key` is shown this once. */
     createKey: (request: ApiKeyRequest, options?: CallOptions) => call<NewApiKey>('POST', '/keys', options, request),
     keys: (options: CallOptions = {}) => pages<ApiKey>('/keys', {}, options),
-    deleteKey: (id: string, options?: CallOptions) => call<void>('DELETE', path`/keys/${id}`, options),
+    deleteKey: (id: string, options?: CallOptions) => call<void>('DELETE', pathOf`/keys/${id}`, options),
 
     /** Closes every connection; calls under way fail. */
     close: () => http.close(),
   }
 }
 
-const patienceMs = 60_000
+const PATIENCE_MS = 60_000
 
-const json = (body: unknown) => ({ type: 'application/json', content: JSON.stringify(body) })
+function json(body: unknown) {
+  return { type: 'application/json', content: JSON.stringify(body) }
+}
 
 /** A path whose parts are encoded: a channel id may hold a slash. */
-const path = (fixed: TemplateStringsArray, ...names: string[]): string =>
-  String.raw({ raw: fixed }, ...names.map((name) => encodeURIComponent(name)))
+function pathOf(fixed: TemplateStringsArray, ...names: string[]): string {
+  return String.raw({ raw: fixed }, ...names.map((name) => encodeURIComponent(name)))
+}
 
-const counted = (source: ImportSource, onProgress: ((bytes: number) => void) | undefined): Readable => {
+function counted(source: ImportSource, onProgress: ((bytes: number) => void) | undefined): Readable {
   const stream = streamOf(source)
   if (onProgress === undefined) return stream
   let bytes = 0
@@ -295,13 +299,13 @@ const counted = (source: ImportSource, onProgress: ((bytes: number) => void) | u
   return stream.pipe(counter)
 }
 
-const streamOf = (source: ImportSource): Readable => {
+function streamOf(source: ImportSource): Readable {
   if (source instanceof Readable) return source
   if ('file' in source) return createReadStream(source.file)
   return Readable.from(source, { objectMode: false })
 }
 
-const linesPerPiece = 500
+const LINES_PER_PIECE = 500
 
 async function* listLines(channels: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string> {
   let piece = ''
@@ -309,7 +313,7 @@ async function* listLines(channels: Iterable<string> | AsyncIterable<string>): A
   for await (const channel of channels) {
     piece += `${JSON.stringify({ channel })}\n`
     count += 1
-    if (count % linesPerPiece !== 0) continue
+    if (count % LINES_PER_PIECE !== 0) continue
     yield piece
     piece = ''
   }

@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { Agent } from 'undici'
@@ -36,8 +36,8 @@ export interface HttpRequest {
 export type HttpAnswer = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers' | 'body'>
 
 // Of a refusal; longer ones are not ours.
-const maxProblemBytes = 4 * 1024 * 1024
-const uploadSilenceMs = 120_000
+const MAX_PROBLEM_BYTES = 4 * 1024 * 1024
+const UPLOAD_SILENCE_MS = 120_000
 
 /** Requests to one API: authorised, bounded in time, repeated where that is safe. */
 export class Http {
@@ -79,7 +79,7 @@ export class Http {
       if (result.ok) return result.answer
       const waitMs = mayRepeat ? result.repeatAfterMs(attempt) : null
       if (waitMs === null || waitMs > this.#maxRetryWaitMs) throw result.error
-      await pause(waitMs, undefined, request.signal === undefined ? {} : { signal: request.signal })
+      await sleep(waitMs, undefined, request.signal === undefined ? {} : { signal: request.signal })
     }
   }
 
@@ -110,7 +110,7 @@ export class Http {
           ...(body === undefined ? {} : { 'content-type': body.type }),
           ...headers,
         },
-        headersTimeout: isUpload ? uploadSilenceMs : this.#timeoutMs,
+        headersTimeout: isUpload ? UPLOAD_SILENCE_MS : this.#timeoutMs,
         bodyTimeout: silenceMs ?? this.#timeoutMs,
         ...(body === undefined ? {} : { body: body.content }),
         ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
@@ -155,26 +155,28 @@ type Tried =
   | { readonly ok: false; readonly error: Error; readonly repeatAfterMs: (attempt: number) => number | null }
 
 /** 200, 400, 800 ms with some jitter. */
-const backoffMs = (attempt: number): number => 200 * 2 ** attempt * (0.75 + Math.random() / 2)
+function backoffMs(attempt: number): number {
+  return 200 * 2 ** attempt * (0.75 + Math.random() / 2)
+}
 
-const queryOf = (query: Readonly<Record<string, string | number | undefined>>): string => {
+function queryOf(query: Readonly<Record<string, string | number | undefined>>): string {
   const pairs = Object.entries(query).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, String(value)] as [string, string]],
   )
   return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs).toString()}`
 }
 
-const textOf = async (body: Dispatcher.ResponseData['body']): Promise<string> => {
+async function textOf(body: Dispatcher.ResponseData['body']): Promise<string> {
   let text = ''
   body.setEncoding('utf8')
   for await (const piece of body as AsyncIterable<string>) {
     text += piece
-    if (text.length > maxProblemBytes) break
+    if (text.length > MAX_PROBLEM_BYTES) break
   }
   return text
 }
 
-const codeOf = (error: unknown): string | undefined => {
+function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
   if ('code' in error && typeof error.code === 'string') return error.code
   return error instanceof AggregateError ? codeOf(error.errors[0]) : undefined
@@ -190,7 +192,7 @@ const reasons: Readonly<Record<string, string>> = {
   UND_ERR_BODY_TIMEOUT: 'it fell silent',
 }
 
-const reasonOf = (error: unknown): string => {
+function reasonOf(error: unknown): string {
   const code = codeOf(error)
   const known = code === undefined ? undefined : reasons[code]
   return known ?? code ?? (error instanceof Error ? error.name : 'unknown')

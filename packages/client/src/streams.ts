@@ -31,7 +31,7 @@ export async function* serverEvents(body: Readable): AsyncGenerator<ServerEvent>
   }
 }
 
-const parseEvent = (block: string): ServerEvent | undefined => {
+function parseEvent(block: string): ServerEvent | undefined {
   let event = 'message'
   const data: string[] = []
   for (const line of block.split('\n')) {

@@ -49,7 +49,7 @@ export interface Result {
   readonly status?: number
   readonly reason?: string
   /** Posts written; 7 means 7 or more. */
-  readonly attempts: number
+  readonly posts: number
 }
 
 export interface Sample {

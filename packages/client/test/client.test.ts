@@ -6,13 +6,15 @@ import { expect, onTestFinished, test } from 'vitest'
 import { ApiError, ApiUnreachableError, createClient } from '../src/index.ts'
 import { collect, failureOf, json, serve } from './support.ts'
 
-const problem = (status: number, code: string, rest: object = {}) => ({
-  status,
-  code,
-  title: 't',
-  detail: `d ${code}`,
-  ...rest,
-})
+function problem(status: number, code: string, rest: object = {}) {
+  return {
+    status,
+    code,
+    title: 't',
+    detail: `d ${code}`,
+    ...rest,
+  }
+}
 
 test('a call names its path, its key and its body', async () => {
   const { client, seen } = await serve([json(201, { channel: 'a/b' })])
@@ -132,7 +134,7 @@ test('lists are read page by page', async () => {
 })
 
 test('results arrive one by one, however the lines are cut, and a stream that breaks off is an error', async () => {
-  const text = '{"channel":"ü","class":"accepted","attempts":1}\n{"channel":"b","class":"dead","attempts":1}\n'
+  const text = '{"channel":"ü","class":"accepted","posts":1}\n{"channel":"b","class":"dead","posts":1}\n'
   const bytes = Buffer.from(text)
   const whole = await serve([
     (response) => {

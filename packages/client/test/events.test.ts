@@ -3,14 +3,16 @@ import { expect, test } from 'vitest'
 import { ApiError } from '../src/index.ts'
 import { collect, failureOf, json, serve } from './support.ts'
 
-const event = (campaign: object): string => `event: progress\ndata: ${JSON.stringify(campaign)}\n\n`
-const stream =
-  (...pieces: readonly string[]) =>
-  (response: ServerResponse): void => {
+function event(campaign: object): string {
+  return `event: progress\ndata: ${JSON.stringify(campaign)}\n\n`
+}
+function stream(...pieces: readonly string[]) {
+  return (response: ServerResponse): void => {
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     for (const piece of pieces) response.write(piece)
     response.end()
   }
+}
 
 test('one stream gives its campaigns, without comments and other events, and ends', async () => {
   const { client, seen } = await serve([

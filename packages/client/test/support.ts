@@ -14,13 +14,13 @@ export interface Seen {
 
 export type Reply = (response: ServerResponse, seen: Seen) => void
 
-export const json =
-  (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Reply =>
-  (response) =>
+export function json(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Reply {
+  return (response) =>
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
+}
 
 /** A server that gives these answers one after another (the last again and again), and a client of it. */
-export const serve = async (replies: readonly Reply[], options: Partial<ClientOptions> = {}) => {
+export async function serve(replies: readonly Reply[], options: Partial<ClientOptions> = {}) {
   const seen: Seen[] = []
   const server = createServer((request, response) => {
     let body = ''
@@ -47,17 +47,18 @@ export const serve = async (replies: readonly Reply[], options: Partial<ClientOp
   return { client, seen, url, server }
 }
 
-export const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
   for await (const item of items) all.push(item)
   return all
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a test says what it expects
-export const failureOf = async (work: Promise<unknown>): Promise<any> =>
-  await work.then(
+export async function failureOf(work: Promise<unknown>): Promise<any> {
+  return await work.then(
     () => {
       throw new Error('this was expected to fail')
     },
     (error: unknown) => error,
   )
+}

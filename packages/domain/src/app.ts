@@ -76,7 +76,7 @@ export interface AppSettings {
   readonly credentialsKind: CredentialsKind
 }
 
-export const appSettings = (app: AppId, request: AppRequest): AppSettings => {
+export function appSettings(app: AppId, request: AppRequest): AppSettings {
   const ratePerSecond = request.ratePerSecond ?? 300
   return {
     app,

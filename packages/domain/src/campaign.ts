@@ -8,7 +8,9 @@ import { classes } from './vector.ts'
 export const campaignStates = ['scheduled', 'sending', 'paused', 'completed', 'cancelled', 'expired', 'halted'] as const
 export type CampaignState = (typeof campaignStates)[number]
 const terminalStates = new Set<CampaignState>(['completed', 'cancelled', 'expired', 'halted'])
-export const isTerminal = (state: CampaignState): boolean => terminalStates.has(state)
+export function isTerminal(state: CampaignState): boolean {
+  return terminalStates.has(state)
+}
 
 export const overLimitPolicies = ['reject', 'defer', 'coalesce', 'drop'] as const
 export type OverLimitPolicy = (typeof overLimitPolicies)[number]
@@ -76,8 +78,9 @@ export const campaignSchema = z
 export type Campaign = z.infer<typeof campaignSchema>
 
 /** Is nothing of it pending any more? One that was cancelled or halted first drains what was under way. */
-export const isFinished = ({ state, finishedAt }: Pick<Campaign, 'state' | 'finishedAt'>): boolean =>
-  isTerminal(state) && finishedAt !== undefined
+export function isFinished({ state, finishedAt }: Pick<Campaign, 'state' | 'finishedAt'>): boolean {
+  return isTerminal(state) && finishedAt !== undefined
+}
 
 export const DAY_MS = 86_400_000
 export const MAX_LIFE_MS = 7 * DAY_MS

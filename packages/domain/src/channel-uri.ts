@@ -6,7 +6,7 @@
 export const MAX_CHANNEL_URI_LENGTH = 2048
 
 // The only domain of WNS channels (the firewall list of WNS: *.notify.windows.com, port 443). `wns.windows.com` is for devices.
-const wnsDomain = 'notify.windows.com'
+const WNS_DOMAIN = 'notify.windows.com'
 
 /** Where to post: connect to `origin`, send `path` as the request target without touching it. */
 export interface ChannelTarget {
@@ -27,18 +27,18 @@ export interface ChannelUri extends ChannelTarget {
   readonly raw: string
 }
 
-export type ChannelUriFault = 'not-text' | 'too-long' | 'scheme' | 'authority' | 'characters' | 'host' | 'ambiguous'
+export type ChannelUriProblem = 'not-text' | 'too-long' | 'scheme' | 'authority' | 'characters' | 'host' | 'ambiguous'
 
 export type ParsedChannelUri =
   | { readonly ok: true; readonly uri: ChannelUri }
-  | { readonly ok: false; readonly reason: ChannelUriFault; readonly detail: string }
+  | { readonly ok: false; readonly reason: ChannelUriProblem; readonly detail: string }
 
 // The whole grammar: no userinfo, no other port, no escape or non-ASCII character in the authority, no fragment, and
 // only characters of RFC 3986 behind it. Without the `u` flag, `i` folds ASCII only (U+017F and U+212A stay outside).
 // Each part begins with a character that the part before it cannot hold, so a match never backtracks.
 const grammar = /^https:\/\/([a-z0-9.-]+)(?::443)?([/?][a-z0-9\-._~!$&'()*+,;=:@/?%]*)?$/i
 
-const details: Record<ChannelUriFault, string> = {
+const details: Record<ChannelUriProblem, string> = {
   'not-text': 'a channel URI is a string',
   'too-long': `a channel URI has at most ${MAX_CHANNEL_URI_LENGTH} characters`,
   scheme: 'a channel URI begins with https://',
@@ -46,17 +46,19 @@ const details: Record<ChannelUriFault, string> = {
     'a channel URI names a plain host after https://, without user, password, escapes or a port other than 443',
   characters:
     'a channel URI holds only the characters of RFC 3986 and no fragment; register it exactly as Windows gave it',
-  host: `the host of a channel URI is ${wnsDomain} or a name below it; a token is sent nowhere else`,
+  host: `the host of a channel URI is ${WNS_DOMAIN} or a name below it; a token is sent nowhere else`,
   ambiguous: 'this channel URI means different hosts to different parsers',
 }
 
-const refuse = (reason: ChannelUriFault): ParsedChannelUri => ({ ok: false, reason, detail: details[reason] })
+function refuse(reason: ChannelUriProblem): ParsedChannelUri {
+  return { ok: false, reason, detail: details[reason] }
+}
 
 /**
  * Judge a URI that someone registers. Never throws, linear in the input, and the detail never repeats the URI, which is
  * a capability.
  */
-export const parseChannelUri = (raw: unknown): ParsedChannelUri => {
+export function parseChannelUri(raw: unknown): ParsedChannelUri {
   if (typeof raw !== 'string') return refuse('not-text')
   if (raw.length > MAX_CHANNEL_URI_LENGTH) return refuse('too-long')
   const parts = grammar.exec(raw)
@@ -71,7 +73,7 @@ export const parseChannelUri = (raw: unknown): ParsedChannelUri => {
  * The target of a URI that passed `parseChannelUri` once, or null. It judges the grammar and the host again, as the
  * sender's own defence against a registry that was tampered with, and leaves out only the comparison with `URL`.
  */
-export const splitChannelUri = (raw: string): ChannelTarget | null => {
+export function splitChannelUri(raw: string): ChannelTarget | null {
   if (raw.length > MAX_CHANNEL_URI_LENGTH) return null
   const parts = grammar.exec(raw)
   if (parts === null) return null
@@ -80,22 +82,22 @@ export const splitChannelUri = (raw: string): ChannelTarget | null => {
   return { host, origin: `https://${host}`, path: requestTarget(parts[2]) }
 }
 
-const requestTarget = (remainder: string | undefined): string => {
+function requestTarget(remainder: string | undefined): string {
   if (remainder === undefined) return '/'
   return remainder.startsWith('?') ? `/${remainder}` : remainder
 }
 
 const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
-const isWnsHost = (host: string): boolean => {
-  if (host === wnsDomain) return true
-  if (host.length > 253 || !host.endsWith(`.${wnsDomain}`)) return false
-  const sub = host.slice(0, -wnsDomain.length - 1)
+function isWnsHost(host: string): boolean {
+  if (host === WNS_DOMAIN) return true
+  if (host.length > 253 || !host.endsWith(`.${WNS_DOMAIN}`)) return false
+  const sub = host.slice(0, -WNS_DOMAIN.length - 1)
   return sub.includes('.') ? sub.split('.').every((part) => label.test(part)) : label.test(sub)
 }
 
 // No text is known that passes the grammar and fails here; this holds even should the grammar ever be loosened.
-const whatwgAgrees = (raw: string, host: string): boolean => {
+function whatwgAgrees(raw: string, host: string): boolean {
   const url = URL.parse(raw)
   return (
     url !== null &&
@@ -108,7 +110,7 @@ const whatwgAgrees = (raw: string, host: string): boolean => {
   )
 }
 
-const whyNotGrammatical = (raw: string): ChannelUriFault => {
+function whyNotGrammatical(raw: string): ChannelUriProblem {
   if (!/^https:\/\//i.test(raw)) return 'scheme'
   return /^[a-z0-9.-]+(?::443)?(?:[/?]|$)/i.test(raw.slice('https://'.length)) ? 'characters' : 'authority'
 }

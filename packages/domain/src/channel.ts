@@ -1,10 +1,10 @@
 import * as z from 'zod'
 import type { ChannelUri } from './channel-uri.ts'
 import { parseChannelUri } from './channel-uri.ts'
-import { faultsOf } from './faults.ts'
+import { inputErrorsOf } from './input-errors.ts'
 import type { ChannelId } from './ids.ts'
 import { channelIdSchema, tagNameSchema } from './ids.ts'
-import type { Fault } from './problem.ts'
+import type { InputError } from './problem.ts'
 
 export const MAX_TAGS_PER_CHANNEL = 50
 const localeSchema = z
@@ -51,16 +51,16 @@ export type Channel = z.infer<typeof channelSchema>
 
 export type Parsed<T> =
   | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly faults: readonly Fault[] }
+  | { readonly ok: false; readonly inputErrors: readonly InputError[] }
 
 /** Parse one line of an import: `{channel, uri, tags?, locale?, vars?}`; all faults at once. */
-export const parseImportLine = (input: unknown): Parsed<Registration> => {
+export function parseImportLine(input: unknown): Parsed<Registration> {
   const line = importLineSchema.safeParse(input)
   const rawUri = typeof input === 'object' && input !== null && 'uri' in input ? input.uri : undefined
   const uri = parseChannelUri(rawUri)
-  const faults = line.success ? [] : faultsOf(line.error.issues)
-  if (!uri.ok && typeof rawUri === 'string') faults.push({ path: ['uri'], code: 'channel-uri', detail: uri.detail })
-  if (!line.success || !uri.ok) return { ok: false, faults }
+  const errors = line.success ? [] : inputErrorsOf(line.error.issues)
+  if (!uri.ok && typeof rawUri === 'string') errors.push({ path: ['uri'], code: 'channel-uri', detail: uri.detail })
+  if (!line.success || !uri.ok) return { ok: false, inputErrors: errors }
   const { channel, tags, locale, vars } = line.data
   return {
     ok: true,

@@ -3,11 +3,11 @@ import { CronExpressionParser } from 'cron-parser'
 const ATOM = '(?:\\*|\\d{1,2}|[A-Za-z]{3})'
 const PART = `${ATOM}(?:-${ATOM})?(?:/\\d{1,2})?`
 // Five fields of plain cron: what else the parser knows (seconds, @daily, L, #, H) means something else elsewhere.
-const FIVE_FIELDS = new RegExp(`^(?:${PART}(?:,${PART})* ){4}${PART}(?:,${PART})*$`)
+const fiveFields = new RegExp(`^(?:${PART}(?:,${PART})* ){4}${PART}(?:,${PART})*$`)
 
 /** Why `cron` is no cron expression, for people; undefined when it is one that has a next time. */
-export const cronFault = (cron: string): string | undefined => {
-  if (!FIVE_FIELDS.test(cron))
+export function cronError(cron: string): string | undefined {
+  if (!fiveFields.test(cron))
     return 'cron must be five fields with one space between them: minute hour day-of-month month day-of-week, e.g. "0 8 * * 1-5"'
   try {
     nextRuns(cron, 'UTC', 0, 1)
@@ -18,7 +18,7 @@ export const cronFault = (cron: string): string | undefined => {
 }
 
 /** Is it a time zone of the IANA database, such as `Europe/Berlin` or `UTC`? */
-export const isTimeZone = (timeZone: string): boolean => {
+export function isTimeZone(timeZone: string): boolean {
   // An offset such as +01:00 knows no daylight saving time, so it is rarely what was meant.
   if (!/^[A-Za-z]/.test(timeZone)) return false
   try {
@@ -37,14 +37,14 @@ export const isTimeZone = (timeZone: string): boolean => {
  *
  * Throws when there is no such time or the expression is none.
  */
-export const nextRuns = (cron: string, timeZone: string, afterMs: number, count: number): number[] => {
+export function nextRuns(cron: string, timeZone: string, afterMs: number, count: number): number[] {
   const runs: number[] = []
   for (const atMs of runsAfter(cron, timeZone, afterMs)) if (runs.push(atMs) >= count) break
   return runs
 }
 
 /** The latest time after `afterMs` and not after `nowMs`; undefined when there is none. */
-export const latestRun = (cron: string, timeZone: string, afterMs: number, nowMs: number): number | undefined => {
+export function latestRun(cron: string, timeZone: string, afterMs: number, nowMs: number): number | undefined {
   let latest: number | undefined
   for (const atMs of runsAfter(cron, timeZone, afterMs)) {
     if (atMs > nowMs) break

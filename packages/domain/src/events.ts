@@ -45,7 +45,7 @@ export type FanoutEvent =
   | { readonly type: 'batch.closed'; readonly app: AppId; readonly campaign: CampaignId; readonly seq: number }
   | {
       /** Redis had forgotten the owner of a batch; what that knew was handed over to whoever owns it now. */
-      readonly type: 'batch.bequeathed'
+      readonly type: 'batch.outcomes-merged'
       readonly app: AppId
       readonly campaign: CampaignId
       readonly seq: number
@@ -125,7 +125,7 @@ export type FanoutEvent =
        * Redis lost its data or holds other data than before, so nothing is sent; without a problem: it is the same
        * data again or its loss was accepted, and sending goes on.
        */
-      readonly type: 'epoch.changed'
+      readonly type: 'data-set.changed'
       readonly problem?: string
     }
   | {
@@ -155,7 +155,7 @@ export type FanoutEvent =
       readonly error: unknown
     }
   | { readonly type: 'token.unavailable'; readonly app: AppId; readonly error: unknown }
-  | { readonly type: 'queue.error'; readonly queue: string; readonly error: unknown }
+  | { readonly type: 'operation.failed'; readonly operation: string; readonly error: unknown }
   | { readonly type: 'reconciled'; readonly app: AppId; readonly reason: string; readonly count: number }
 
 export type Listener = (event: FanoutEvent) => void

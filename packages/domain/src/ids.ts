@@ -12,15 +12,16 @@ export type ScheduleName = Branded<string, 'ScheduleName'>
 /** The number of a channel in its app: given once, never reused, from 0. */
 export type Ordinal = number
 
-const NAME = /^[a-z0-9-]{1,40}$/
-const RESERVED = new Set(['and', 'or', 'not'])
-const wanted = '1 to 40 characters of a-z, 0-9 and "-", and not one of the words and, or, not'
+const namePattern = /^[a-z0-9-]{1,40}$/
+const reservedNames = new Set(['and', 'or', 'not'])
+const WANTED = '1 to 40 characters of a-z, 0-9 and "-", and not one of the words and, or, not'
 
-const name = (what: string) =>
-  z
+function name(what: string) {
+  return z
     .string()
-    .regex(NAME, { error: `${what} must be ${wanted}` })
-    .refine((value) => !RESERVED.has(value), { error: `${what} must be ${wanted}` })
+    .regex(namePattern, { error: `${what} must be ${WANTED}` })
+    .refine((value) => !reservedNames.has(value), { error: `${what} must be ${WANTED}` })
+}
 
 export const appIdSchema = name('an app id').meta({ id: 'AppId', example: 'news' })
 export const tagNameSchema = name('a tag')
@@ -33,8 +34,16 @@ export const channelIdSchema = z
   .regex(/^[!-~]{1,128}$/, { error: 'a channel id must be 1 to 128 printable ASCII characters without spaces' })
 
 /** Is `text` an app, tag, topic, list, schedule or campaign name? */
-export const isName = (text: string): boolean => NAME.test(text) && !RESERVED.has(text)
+export function isName(text: string): boolean {
+  return namePattern.test(text) && !reservedNames.has(text)
+}
 
-export const appId = (text: string): AppId => appIdSchema.parse(text) as AppId
-export const channelId = (text: string): ChannelId => channelIdSchema.parse(text) as ChannelId
-export const campaignId = (text: string): CampaignId => campaignIdSchema.parse(text) as CampaignId
+export function appId(text: string): AppId {
+  return appIdSchema.parse(text) as AppId
+}
+export function channelId(text: string): ChannelId {
+  return channelIdSchema.parse(text) as ChannelId
+}
+export function campaignId(text: string): CampaignId {
+  return campaignIdSchema.parse(text) as CampaignId
+}

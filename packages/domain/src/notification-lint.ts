@@ -1,7 +1,7 @@
 import { compileBody } from './notification-body.ts'
 import type { Notification, NotificationType } from './notification.ts'
 import { MAX_TTL_SECONDS, MAX_VARIANTS, collectionIdPattern, wnsLabelPattern } from './notification.ts'
-import type { Fault } from './problem.ts'
+import type { InputError } from './problem.ts'
 
 // WNS answers 400 for some of these mistakes and 200 for the rest, and then a device quietly shows nothing to anybody.
 
@@ -11,17 +11,20 @@ export interface LintContext {
 }
 
 /** All faults of a notification, its options, its body and its variants, at once; empty means it can be sent. Never throws. */
-export const lintNotification = (notification: Notification, { credentialsKind }: LintContext): Fault[] => [
-  ...lintType(notification.type, credentialsKind),
-  ...lintOptions(notification),
-  ...bodyFaults(notification.type, notification, []),
-  ...lintVariants(notification),
-]
+export function lintNotification(notification: Notification, { credentialsKind }: LintContext): InputError[] {
+  return [
+    ...lintType(notification.type, credentialsKind),
+    ...lintOptions(notification),
+    ...bodyErrors(notification.type, notification, []),
+    ...lintVariants(notification),
+  ]
+}
 
-const lintType = (type: NotificationType, credentialsKind: LintContext['credentialsKind']): Fault[] =>
-  credentialsKind === 'entra' && (type === 'tile' || type === 'badge')
-    ? [fault('type', 'type-not-supported', `apps with Entra credentials receive toast and raw only, not ${type}`)]
+function lintType(type: NotificationType, credentialsKind: LintContext['credentialsKind']): InputError[] {
+  return credentialsKind === 'entra' && (type === 'tile' || type === 'badge')
+    ? [inputError('type', 'type-not-supported', `apps with Entra credentials receive toast and raw only, not ${type}`)]
     : []
+}
 
 const onlyFor = [
   ['wnsTag', ['toast', 'tile']],
@@ -30,16 +33,16 @@ const onlyFor = [
   ['collectionId', ['toast']],
 ] as const satisfies [keyof Notification, NotificationType[]][]
 
-const lintOptions = (notification: Notification): Fault[] => {
+function lintOptions(notification: Notification): InputError[] {
   const { type, ttlSeconds, wnsTag, wnsGroup, wnsPriority, collectionId } = notification
-  const faults: Fault[] = []
+  const errors: InputError[] = []
   const check = (field: keyof Notification, isFine: boolean, wanted: string): void => {
-    if (!isFine) faults.push(fault(field, 'wrong-value', `${field} must be ${wanted}`))
+    if (!isFine) errors.push(inputError(field, 'wrong-value', `${field} must be ${wanted}`))
   }
   for (const [field, types] of onlyFor)
     if (notification[field] !== undefined && !types.some((fitting) => fitting === type))
-      faults.push(
-        fault(field, 'not-for-this-type', `${field} is for ${types.join(' and ')}, not for ${type}; remove it`),
+      errors.push(
+        inputError(field, 'not-for-this-type', `${field} is for ${types.join(' and ')}, not for ${type}; remove it`),
       )
   // WNS refuses a time to live of 0 together with no-cache, and 0 makes no sense for the rest.
   if (ttlSeconds !== undefined)
@@ -49,32 +52,39 @@ const lintOptions = (notification: Notification): Fault[] => {
   if (wnsGroup !== undefined) check('wnsGroup', wnsLabelPattern.test(wnsGroup), '1 to 16 ASCII letters and digits')
   if (collectionId !== undefined)
     check('collectionId', collectionIdPattern.test(collectionId), '1 to 64 ASCII letters, digits and . _ ~ -')
-  return faults
+  return errors
 }
 
-const isWithin = (number: number, least: number, most: number): boolean =>
-  Number.isInteger(number) && number >= least && number <= most
+function isWithin(number: number, least: number, most: number): boolean {
+  return Number.isInteger(number) && number >= least && number <= most
+}
 
-const lintVariants = ({ type, variants = {} }: Notification): Fault[] => {
-  const faults: Fault[] = []
+function lintVariants({ type, variants = {} }: Notification): InputError[] {
+  const inputErrors: InputError[] = []
   const entries = Object.entries(variants)
   if (entries.length > MAX_VARIANTS)
-    faults.push(fault('variants', 'out-of-range', `${entries.length} variants; at most ${MAX_VARIANTS} are possible`))
+    inputErrors.push(
+      inputError('variants', 'out-of-range', `${entries.length} variants; at most ${MAX_VARIANTS} are possible`),
+    )
   const seen = new Set<string>()
   for (const [locale, variant] of entries.slice(0, MAX_VARIANTS)) {
     const at = ['variants', locale]
     if (!isLocale(locale))
-      faults.push({ path: at, code: 'locale', detail: 'a variant is named by a BCP 47 tag such as en or pt-BR' })
+      inputErrors.push({ path: at, code: 'locale', detail: 'a variant is named by a BCP 47 tag such as en or pt-BR' })
     if (seen.has(locale.toLowerCase()))
-      faults.push({ path: at, code: 'duplicate-locale', detail: 'another variant has this locale, in other letters' })
+      inputErrors.push({
+        path: at,
+        code: 'duplicate-locale',
+        detail: 'another variant has this locale, in other letters',
+      })
     seen.add(locale.toLowerCase())
-    faults.push(...bodyFaults(type, variant, at))
+    inputErrors.push(...bodyErrors(type, variant, at))
   }
-  return faults
+  return inputErrors
 }
 
 // Intl also judges what the grammar cannot, such as a region given twice.
-const isLocale = (locale: string): boolean => {
+function isLocale(locale: string): boolean {
   if (!/^[a-z]{2,8}(?:-[a-z0-9]{1,8}){0,6}$/i.test(locale)) return false
   try {
     return Intl.getCanonicalLocales(locale).length === 1
@@ -83,13 +93,15 @@ const isLocale = (locale: string): boolean => {
   }
 }
 
-const bodyFaults = (
+function bodyErrors(
   type: NotificationType,
   source: Parameters<typeof compileBody>[1],
   at: readonly (string | number)[],
-): Fault[] => {
+): InputError[] {
   const compiled = compileBody(type, source)
-  return compiled.ok ? [] : compiled.faults.map((found) => ({ ...found, path: [...at, ...found.path] }))
+  return compiled.ok ? [] : compiled.errors.map((found) => ({ ...found, path: [...at, ...found.path] }))
 }
 
-const fault = (field: keyof Notification, code: string, detail: string): Fault => ({ path: [field], code, detail })
+function inputError(field: keyof Notification, code: string, detail: string): InputError {
+  return { path: [field], code, detail }
+}

@@ -41,11 +41,13 @@ const options = {
   requestForStatus: z.boolean().meta({ description: 'Default: true for raw, false for the rest.' }).optional(),
 }
 
-const exactlyOne = (...fields: string[]) => ({ oneOf: fields.map((field) => ({ required: [field] })) })
+function exactlyOne(...fields: string[]) {
+  return { oneOf: fields.map((field) => ({ required: [field] })) }
+}
 
 // Bodies are optional here and exactly one is demanded by the lint: a union of objects would let only one of its
 // branches speak, and a caller with two mistakes would learn of one.
-const notificationOf = <Type extends NotificationType, Body extends z.ZodRawShape>(type: Type, body: Body) => {
+function notificationOf<Type extends NotificationType, Body extends z.ZodRawShape>(type: Type, body: Body) {
   const one = exactlyOne(...Object.keys(body))
   return z
     .strictObject({

@@ -23,7 +23,7 @@ export type PreparedMessage = PreparedBody & {
 }
 
 /** Prepare a notification that `lintNotification` found no fault in. Throws a RangeError on one with faults. */
-export const prepareMessage = (notification: Notification): PreparedMessage => {
+export function prepareMessage(notification: Notification): PreparedMessage {
   const { type, ttlSeconds } = notification
   const prepared = compiled(type, notification)
   const variants = new Map<string, PreparedBody>()
@@ -45,17 +45,17 @@ export const prepareMessage = (notification: Notification): PreparedMessage => {
  * The body for one recipient, in the variant of the recipient's locale if there is one: `de-AT` takes `de-at`, else
  * `de`, else the body of the notification. The caller checks the length of a personalised one. Never throws.
  */
-export const bodyFor = (
+export function bodyFor(
   message: PreparedMessage,
   vars: Readonly<Record<string, string>> = {},
   locale?: string,
-): Buffer => {
+): Buffer {
   const { body, template } = locale === undefined ? message : variantFor(message, locale)
   return body ?? renderTemplate(template, vars, message.context)
 }
 
 /** The body that recipients of this locale get; worth keeping by a caller with many recipients of few locales. */
-export const variantFor = (message: PreparedMessage, locale: string): PreparedBody => {
+export function variantFor(message: PreparedMessage, locale: string): PreparedBody {
   if (message.variants.size === 0) return message
   // The lookup of RFC 4647: drop subtags from the end.
   for (let range = locale.toLowerCase(); range !== ''; range = shortened(range)) {
@@ -65,9 +65,11 @@ export const variantFor = (message: PreparedMessage, locale: string): PreparedBo
   return message
 }
 
-const shortened = (range: string): string => range.slice(0, Math.max(0, range.lastIndexOf('-')))
+function shortened(range: string): string {
+  return range.slice(0, Math.max(0, range.lastIndexOf('-')))
+}
 
-const headersOf = (notification: Notification): Record<string, string> => {
+function headersOf(notification: Notification): Record<string, string> {
   const { type, cachePolicy, requestForStatus = type === 'raw', wnsTag, wnsGroup } = notification
   const { suppressPopup, wnsPriority, collectionId } = notification
   const headers: Record<string, string> = { 'X-WNS-Type': `wns/${type}` }
@@ -88,8 +90,8 @@ const headersOf = (notification: Notification): Record<string, string> => {
   return headers
 }
 
-const compiled = (type: NotificationType, source: Parameters<typeof compileBody>[1]): PreparedBody => {
+function compiled(type: NotificationType, source: Parameters<typeof compileBody>[1]): PreparedBody {
   const result = compileBody(type, source)
   if (result.ok) return result.prepared
-  throw new RangeError(`this notification has faults (${result.faults[0]?.code}); lint it before it is prepared`)
+  throw new RangeError(`this notification has faults (${result.errors[0]?.code}); lint it before it is prepared`)
 }

@@ -1,5 +1,5 @@
 /** One thing that is wrong with some input; `path` leads to it from the root of the input. */
-export interface Fault {
+export interface InputError {
   readonly path: readonly (string | number)[]
   /** A stable word for programs. */
   readonly code: string
@@ -8,8 +8,9 @@ export interface Fault {
 }
 
 /** RFC 6901 pointer of a path: `['a', 0]` is `/a/0`. */
-export const pointerOf = (path: readonly (string | number)[]): string =>
-  path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+export function pointerOf(path: readonly (string | number)[]): string {
+  return path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+}
 
 /** Status and title of every problem code of the API, decided here once. */
 export const problems = {
@@ -33,7 +34,7 @@ export const problems = {
 export type ProblemCode = keyof typeof problems
 
 export interface ProblemOptions {
-  readonly faults?: readonly Fault[]
+  readonly inputErrors?: readonly InputError[]
   /** Extra members of the problem document, e.g. `admissibleAt`. */
   readonly extra?: Readonly<Record<string, string | number>>
   readonly retryAfterSeconds?: number
@@ -44,14 +45,14 @@ export interface ProblemOptions {
 export class Problem extends Error {
   override readonly name = 'Problem'
   readonly code: ProblemCode
-  readonly faults: readonly Fault[]
+  readonly inputErrors: readonly InputError[]
   readonly extra: Readonly<Record<string, string | number>>
   readonly retryAfterSeconds: number | undefined
 
   constructor(code: ProblemCode, detail: string, options: ProblemOptions = {}) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
-    this.faults = options.faults ?? []
+    this.inputErrors = options.inputErrors ?? []
     this.extra = options.extra ?? {}
     this.retryAfterSeconds = options.retryAfterSeconds
   }

@@ -1,14 +1,14 @@
 import * as z from 'zod'
 import { campaignRequestSchema } from './campaign.ts'
-import { cronFault, isTimeZone } from './cron.ts'
+import { cronError, isTimeZone } from './cron.ts'
 import { appIdSchema, scheduleNameSchema } from './ids.ts'
 
 const cron = z
   .string()
   .max(200)
   .superRefine((text, context) => {
-    const fault = cronFault(text)
-    if (fault !== undefined) context.addIssue({ code: 'custom', message: fault })
+    const inputError = cronError(text)
+    if (inputError !== undefined) context.addIssue({ code: 'custom', message: inputError })
   })
   .meta({ description: 'Minute, hour, day of month, month, day of week.', example: '0 8 * * 1-5' })
 

@@ -16,7 +16,7 @@ const MAX_DEPTH = 32
 class Refusal extends Error {}
 
 /** Parse a tag expression; the detail of a refusal names the place, counted in words from 1. */
-export const parseTagExpression = (text: string): ParsedTagExpression => {
+export function parseTagExpression(text: string): ParsedTagExpression {
   try {
     const reader = new Reader(text)
     const expression = reader.or(0)
@@ -29,7 +29,7 @@ export const parseTagExpression = (text: string): ParsedTagExpression => {
 }
 
 /** The tags an expression names, each once. */
-export const tagsIn = (expression: TagExpression): Set<string> => {
+export function tagsIn(expression: TagExpression): Set<string> {
   switch (expression.kind) {
     case 'tag':
       return new Set([expression.tag])

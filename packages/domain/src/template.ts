@@ -1,4 +1,4 @@
-import type { Fault } from './problem.ts'
+import type { InputError } from './problem.ts'
 import { PLACEHOLDER_MARK, escapeXmlValue } from './xml.ts'
 
 // A text with places for a recipient's own variables: `{{vars.name}}`, or `{{vars.name|fallback}}` for recipients without
@@ -23,24 +23,24 @@ export interface Template {
 
 export type ParsedTemplate =
   | { readonly ok: true; readonly template: Template }
-  | { readonly ok: false; readonly faults: readonly Fault[] }
+  | { readonly ok: false; readonly errors: readonly InputError[] }
 
 /** Where a template lands: values are escaped in `xml` and left alone in `text`. */
 export type TemplateContext = 'xml' | 'text'
 
 const placeholder = /^\s*vars\.([a-zA-Z][a-zA-Z0-9_]{0,39})\s*$/
-const maxFaults = 20
+const MAX_ERRORS = 20
 
 /** All faults of a text, or the template that it is; linear in the text. */
-export const parseTemplate = (text: string): ParsedTemplate => {
+export function parseTemplate(text: string): ParsedTemplate {
   const parts: (string | Placeholder)[] = []
   const names = new Set<string>()
-  const faults: Fault[] = []
+  const errors: InputError[] = []
   let from = 0
   for (let open = text.indexOf('{{'); open >= 0; open = text.indexOf('{{', from)) {
     const close = text.indexOf('}}', open + 2)
     if (close < 0) {
-      faults.push(fault('placeholder-unclosed', `the placeholder at character ${open + 1} has no closing }}`))
+      errors.push(inputError('placeholder-unclosed', `the placeholder at character ${open + 1} has no closing }}`))
       break
     }
     const inner = text.slice(open + 2, close)
@@ -51,14 +51,14 @@ export const parseTemplate = (text: string): ParsedTemplate => {
     if (name === undefined) {
       const wanted =
         '{{vars.name}} or {{vars.name|fallback}}, with a name of a letter and at most 39 letters, digits or _'
-      faults.push(fault('placeholder-name', `the placeholder at character ${open + 1} must be ${wanted}`))
-      if (faults.length >= maxFaults) break
+      errors.push(inputError('placeholder-name', `the placeholder at character ${open + 1} must be ${wanted}`))
+      if (errors.length >= MAX_ERRORS) break
       continue
     }
     names.add(name)
     parts.push({ name, fallback: bar < 0 ? '' : inner.slice(bar + 1), source: text.slice(open, from) })
   }
-  if (faults.length > 0) return { ok: false, faults }
+  if (errors.length > 0) return { ok: false, errors }
   if (from < text.length) parts.push(text.slice(from))
   return { ok: true, template: { parts, names: [...names], isPersonalised: names.size > 0 } }
 }
@@ -67,11 +67,11 @@ export const parseTemplate = (text: string): ParsedTemplate => {
  * The UTF-8 bytes for one recipient; a variable that is neither given nor has a fallback is empty. The caller checks the
  * length. Never throws.
  */
-export const renderTemplate = (
+export function renderTemplate(
   template: Template,
   vars: Readonly<Record<string, string>>,
   context: TemplateContext,
-): Buffer => {
+): Buffer {
   let text = ''
   for (const part of template.parts) {
     if (typeof part === 'string') text += part
@@ -85,7 +85,12 @@ export const renderTemplate = (
 }
 
 /** A template of XML with each placeholder covered by marks, line by line in its place, so that faults keep their position. */
-export const coverPlaceholders = ({ parts }: Template): string =>
-  parts.map((part) => (typeof part === 'string' ? part : part.source.replace(/[^\n]/g, PLACEHOLDER_MARK))).join('')
+export function coverPlaceholders({ parts }: Template): string {
+  return parts
+    .map((part) => (typeof part === 'string' ? part : part.source.replace(/[^\n]/g, PLACEHOLDER_MARK)))
+    .join('')
+}
 
-const fault = (code: string, detail: string): Fault => ({ path: [], code, detail })
+function inputError(code: string, detail: string): InputError {
+  return { path: [], code, detail }
+}

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import type { Fault } from './problem.ts'
+import type { InputError } from './problem.ts'
 import type { XmlElement } from './xml-element.ts'
 import { element } from './xml-element.ts'
 
@@ -50,13 +50,14 @@ const sizes = { small: 'TileSmall', medium: 'TileMedium', wide: 'TileWide', larg
 const sizeNames = ['small', 'medium', 'wide', 'large'] as const
 
 /** What the schema cannot say: a tile has a binding. */
-export const lintTileContent = (content: TileContent): Fault[] =>
-  sizeNames.some((size) => content[size] !== undefined)
+export function lintTileContent(content: TileContent): InputError[] {
+  return sizeNames.some((size) => content[size] !== undefined)
     ? []
     : [{ path: [], code: 'missing', detail: 'a tile needs at least one of small, medium, wide and large' }]
+}
 
-export const tileElement = (content: TileContent): XmlElement =>
-  element('tile', {}, [
+export function tileElement(content: TileContent): XmlElement {
+  return element('tile', {}, [
     element(
       'visual',
       { branding: content.branding, displayName: content.displayName },
@@ -66,18 +67,22 @@ export const tileElement = (content: TileContent): XmlElement =>
       }),
     ),
   ])
+}
 
-const bindingChildren = ({ lines = [], image, backgroundImage }: TileBinding): (XmlElement | false)[] => [
-  backgroundImage !== undefined && tileImage(backgroundImage, 'background'),
-  ...lines.map((line) =>
-    typeof line === 'string'
-      ? element('text', {}, [line])
-      : element('text', { 'hint-style': line.style, 'hint-wrap': line.wrap?.toString() }, [line.text]),
-  ),
-  image !== undefined && tileImage(image),
-]
+function bindingChildren({ lines = [], image, backgroundImage }: TileBinding): (XmlElement | false)[] {
+  return [
+    backgroundImage !== undefined && tileImage(backgroundImage, 'background'),
+    ...lines.map((line) =>
+      typeof line === 'string'
+        ? element('text', {}, [line])
+        : element('text', { 'hint-style': line.style, 'hint-wrap': line.wrap?.toString() }, [line.text]),
+    ),
+    image !== undefined && tileImage(image),
+  ]
+}
 
-const tileImage = (image: z.infer<typeof tileImageSchema>, placement?: string): XmlElement =>
-  typeof image === 'string'
+function tileImage(image: z.infer<typeof tileImageSchema>, placement?: string): XmlElement {
+  return typeof image === 'string'
     ? element('image', { placement, src: image })
     : element('image', { placement, src: image.src, alt: image.alt, 'hint-crop': image.crop })
+}

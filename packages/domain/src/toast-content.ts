@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import type { Fault } from './problem.ts'
+import type { InputError } from './problem.ts'
 import type { XmlElement } from './xml-element.ts'
 import { element } from './xml-element.ts'
 
@@ -62,43 +62,52 @@ export const toastContentSchema = z
 export type ToastContent = z.infer<typeof toastContentSchema>
 
 /** What the schema cannot say: ids are used once, and what refers to an id finds it. */
-export const lintToastContent = ({ buttons = [], inputs = [] }: ToastContent): Fault[] => {
-  const faults: Fault[] = []
-  const fault = (path: (string | number)[], code: string, detail: string): void => {
-    faults.push({ path, code, detail })
+export function lintToastContent({ buttons = [], inputs = [] }: ToastContent): InputError[] {
+  const errors: InputError[] = []
+  const inputError = (path: (string | number)[], code: string, detail: string): void => {
+    errors.push({ path, code, detail })
   }
   const inputIds = new Set<string>()
   for (const [index, input] of inputs.entries()) {
-    if (inputIds.has(input.id)) fault(['inputs', index, 'id'], 'duplicate-id', 'another input has this id')
+    if (inputIds.has(input.id)) inputError(['inputs', index, 'id'], 'duplicate-id', 'another input has this id')
     inputIds.add(input.id)
     const ids = new Set<string>()
     for (const [at, { id }] of (input.selections ?? []).entries()) {
-      if (ids.has(id)) fault(['inputs', index, 'selections', at, 'id'], 'duplicate-id', 'another selection has this id')
+      if (ids.has(id))
+        inputError(['inputs', index, 'selections', at, 'id'], 'duplicate-id', 'another selection has this id')
       ids.add(id)
     }
     if (input.type === 'text') {
       if (input.selections !== undefined)
-        fault(['inputs', index, 'selections'], 'not-for-this-type', 'only an input of type selection has selections')
+        inputError(
+          ['inputs', index, 'selections'],
+          'not-for-this-type',
+          'only an input of type selection has selections',
+        )
     } else {
       if (input.selections === undefined)
-        fault(['inputs', index, 'selections'], 'missing', 'an input of type selection needs 1 to 5 selections')
+        inputError(['inputs', index, 'selections'], 'missing', 'an input of type selection needs 1 to 5 selections')
       else if (input.defaultValue !== undefined && !ids.has(input.defaultValue))
-        fault(
+        inputError(
           ['inputs', index, 'defaultValue'],
           'unknown-id',
           'the default of a selection is the id of one of its selections',
         )
       if (input.placeholder !== undefined)
-        fault(['inputs', index, 'placeholder'], 'not-for-this-type', 'only an input of type text has a placeholder')
+        inputError(
+          ['inputs', index, 'placeholder'],
+          'not-for-this-type',
+          'only an input of type text has a placeholder',
+        )
     }
   }
   for (const [index, { inputId }] of buttons.entries())
     if (inputId !== undefined && !inputIds.has(inputId))
-      fault(['buttons', index, 'inputId'], 'unknown-id', 'there is no input with this id')
-  return faults
+      inputError(['buttons', index, 'inputId'], 'unknown-id', 'there is no input with this id')
+  return errors
 }
 
-export const toastElement = (content: ToastContent): XmlElement => {
+export function toastElement(content: ToastContent): XmlElement {
   const { title, lines = [], image, launch, scenario, duration, displayTimestamp } = content
   return element('toast', { launch, duration, displayTimestamp, scenario }, [
     element('visual', {}, [
@@ -112,7 +121,7 @@ export const toastElement = (content: ToastContent): XmlElement => {
   ])
 }
 
-const toastImage = (image: z.infer<typeof toastImageSchema>): XmlElement => {
+function toastImage(image: z.infer<typeof toastImageSchema>): XmlElement {
   if (typeof image === 'string') return element('image', { src: image })
   // A toast shows an image inline unless told otherwise; the attribute has no word for it.
   const placement = image.placement === 'inline' ? undefined : image.placement
@@ -120,27 +129,33 @@ const toastImage = (image: z.infer<typeof toastImageSchema>): XmlElement => {
 }
 
 // All inputs come before all buttons: the device refuses a toast that mixes them.
-const actions = ({ buttons = [], inputs = [] }: ToastContent): XmlElement | false =>
-  buttons.length + inputs.length > 0 &&
-  element('actions', {}, [
-    ...inputs.map(({ id, type, title, placeholder, defaultValue, selections = [] }) =>
-      element(
-        'input',
-        { id, type, title, placeHolderContent: placeholder, defaultInput: defaultValue },
-        selections.map((selection) => element('selection', { id: selection.id, content: selection.content })),
+function actions({ buttons = [], inputs = [] }: ToastContent): XmlElement | false {
+  return (
+    buttons.length + inputs.length > 0 &&
+    element('actions', {}, [
+      ...inputs.map(({ id, type, title, placeholder, defaultValue, selections = [] }) =>
+        element(
+          'input',
+          { id, type, title, placeHolderContent: placeholder, defaultInput: defaultValue },
+          selections.map((selection) => element('selection', { id: selection.id, content: selection.content })),
+        ),
       ),
-    ),
-    ...buttons.map((button) =>
-      element('action', {
-        content: button.content,
-        arguments: button.arguments,
-        activationType: button.activationType,
-        imageUri: button.imageUri,
-        'hint-inputId': button.inputId,
-      }),
-    ),
-  ])
+      ...buttons.map((button) =>
+        element('action', {
+          content: button.content,
+          arguments: button.arguments,
+          activationType: button.activationType,
+          imageUri: button.imageUri,
+          'hint-inputId': button.inputId,
+        }),
+      ),
+    ])
+  )
+}
 
-const audio = (wanted: ToastContent['audio']): XmlElement | false =>
-  wanted !== undefined &&
-  element('audio', { src: wanted.src, loop: wanted.loop?.toString(), silent: wanted.silent?.toString() })
+function audio(wanted: ToastContent['audio']): XmlElement | false {
+  return (
+    wanted !== undefined &&
+    element('audio', { src: wanted.src, loop: wanted.loop?.toString(), silent: wanted.silent?.toString() })
+  )
+}

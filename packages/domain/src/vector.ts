@@ -98,24 +98,39 @@ export type Code = number
 /** Posts a byte can count; more stay at this number. */
 export const MAX_COUNTED_POSTS = 7
 
-export const codeOf = (byte: number): Code => byte & 31
-export const postsOf = (byte: number): number => byte >> 5
-export const byteOf = (value: Code, posts: number): number => (Math.min(posts, MAX_COUNTED_POSTS) << 5) | value
-export const meaningOf = (value: Code): CodeMeaning => {
+export function codeOf(byte: number): Code {
+  return byte & 31
+}
+export function postsOf(byte: number): number {
+  return byte >> 5
+}
+export function byteOf(value: Code, posts: number): number {
+  return (Math.min(posts, MAX_COUNTED_POSTS) << 5) | value
+}
+export function meaningOf(value: Code): CodeMeaning {
   const meaning = codeTable[value]
   if (meaning === undefined)
     throw new RangeError(`no outcome has the code ${value}; known are 0 to ${codeTable.length - 1}`)
   return meaning
 }
-export const classOf = (value: Code): RecipientClass => meaningOf(value).class
+export function classOf(value: Code): RecipientClass {
+  return meaningOf(value).class
+}
 /** Is the class of a recipient with this code final? */
-export const isSettled = (value: Code): boolean => classOf(value) !== 'pending'
+export function isSettled(value: Code): boolean {
+  return classOf(value) !== 'pending'
+}
 /** Attempts spent by a pending code: 0 for `pending`, 1 to 5 for the retries, 1 for a rotated URI. */
-export const attemptsSpent = (value: Code): number =>
-  value >= code.retry1 && value <= code.retry5 ? value - code.retry1 + 1 : value === code.rotated ? 1 : 0
+export function attemptsSpent(value: Code): number {
+  return value >= code.retry1 && value <= code.retry5 ? value - code.retry1 + 1 : value === code.rotated ? 1 : 0
+}
 /** The pending code of a recipient with so many attempts spent (0 to 5). */
-export const pendingCode = (spent: number): Code => (spent === 0 ? code.pending : code.retry1 + Math.min(spent, 5) - 1)
+export function pendingCode(spent: number): Code {
+  return spent === 0 ? code.pending : code.retry1 + Math.min(spent, 5) - 1
+}
 
 /** How many recipients are in each class; the numbers sum to the size of the audience. */
 export type Totals = Record<RecipientClass, number>
-export const emptyTotals = (): Totals => Object.fromEntries(classes.map((name) => [name, 0])) as Totals
+export function emptyTotals(): Totals {
+  return Object.fromEntries(classes.map((name) => [name, 0])) as Totals
+}

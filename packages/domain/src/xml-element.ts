@@ -11,17 +11,19 @@ export interface XmlElement {
 }
 
 /** An element; attributes that are undefined and children that are false are left out. */
-export const element = (
+export function element(
   name: string,
   attributes: Readonly<Record<string, string | undefined>>,
   children: readonly (XmlElement | string | false)[] = [],
-): XmlElement => ({ name, attributes, children: children.filter((child) => child !== false) })
+): XmlElement {
+  return { name, attributes, children: children.filter((child) => child !== false) }
+}
 
 /**
  * The text of the document as a template of XML: literal text is escaped, placeholders stay as they are. Throws a
  * RangeError on text that XML cannot hold and on a malformed placeholder; lint input first.
  */
-export const writeXml = ({ name, attributes, children }: XmlElement): string => {
+export function writeXml({ name, attributes, children }: XmlElement): string {
   const written = Object.entries(attributes)
     .map(([key, value]) => (value === undefined ? '' : ` ${key}="${escapeAround(value, escapeXmlAttribute)}"`))
     .join('')
@@ -32,8 +34,8 @@ export const writeXml = ({ name, attributes, children }: XmlElement): string => 
   return `<${name}${written}>${inside.join('')}</${name}>`
 }
 
-const escapeAround = (text: string, escape: (literal: string) => string): string => {
+function escapeAround(text: string, escape: (literal: string) => string): string {
   const parsed = parseTemplate(text)
-  if (!parsed.ok) throw new RangeError(`text cannot be written as XML: ${parsed.faults[0]?.detail}`)
+  if (!parsed.ok) throw new RangeError(`text cannot be written as XML: ${parsed.errors[0]?.detail}`)
   return parsed.template.parts.map((part) => (typeof part === 'string' ? escape(part) : part.source)).join('')
 }

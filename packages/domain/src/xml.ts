@@ -1,5 +1,5 @@
 import { SaxesParser } from 'saxes'
-import type { Fault } from './problem.ts'
+import type { InputError } from './problem.ts'
 
 // WNS does not look at the XML: it answers 200 for anything and the device then shows nothing. So documents are judged
 // here, strictly, and in linear time: what a parser could be led astray by (document types, entities, instructions,
@@ -9,7 +9,7 @@ import type { Fault } from './problem.ts'
 export const MAX_XML_DEPTH = 32
 /** Longest document that is parsed at all, in characters; a notification has 5,000 bytes when it is sent. */
 export const MAX_XML_LENGTH = 65_536
-const maxFaults = 20
+const MAX_ERRORS = 20
 
 /**
  * Stands for a placeholder in a template that is checked as a document. A Unicode noncharacter: text may hold it, names
@@ -20,9 +20,11 @@ export const PLACEHOLDER_MARK = '\uFDD0'
 export type XmlRoot = 'toast' | 'tile' | 'badge'
 
 /** All faults of a document that must be well-formed, have this root element and hold nothing but elements and text. */
-export const checkXml = (text: string, root: XmlRoot): Fault[] => {
+export function checkXml(text: string, root: XmlRoot): InputError[] {
   if (text.length > MAX_XML_LENGTH)
-    return [fault('xml-too-long', `the document has ${text.length} characters; at most ${MAX_XML_LENGTH} are read`)]
+    return [
+      inputError('xml-too-long', `the document has ${text.length} characters; at most ${MAX_XML_LENGTH} are read`),
+    ]
   const refused = [...illegalCharacters(text), ...forbiddenMarkup(text)]
   return refused.some(({ code }) => code !== 'xml-illegal-character')
     ? refused
@@ -34,42 +36,46 @@ export const checkXml = (text: string, root: XmlRoot): Fault[] => {
 const illegal = /[\0-\u0008\u000B\u000C\u000E-\u001F\uD800-\uDFFF\uFFFE\uFFFF]/gu
 
 /** A fault at the first character that XML 1.0 cannot hold, if there is one. */
-export const illegalCharacters = (text: string): Fault[] => {
+export function illegalCharacters(text: string): InputError[] {
   const at = text.search(illegal)
   if (at < 0) return []
   const code = text.charCodeAt(at).toString(16).toUpperCase().padStart(4, '0')
-  return [fault('xml-illegal-character', `${where(text, at)}: U+${code} is not a character of XML 1.0; remove it`)]
+  return [inputError('xml-illegal-character', `${where(text, at)}: U+${code} is not a character of XML 1.0; remove it`)]
 }
 
 const declaration =
   /^<\?xml\s+version\s*=\s*(?:"1\.0"|'1\.0')(?:\s+encoding\s*=\s*(?:"[uU][tT][fF]-8"|'[uU][tT][fF]-8'))?(?:\s+standalone\s*=\s*(?:"yes"|'yes'|"no"|'no'))?\s*\?>/
 
-const forbiddenMarkup = (text: string): Fault[] => {
-  const faults: Fault[] = []
+function forbiddenMarkup(text: string): InputError[] {
+  const errors: InputError[] = []
   if (text.startsWith('\uFEFF'))
-    faults.push(fault('xml-byte-order-mark', 'remove the byte order mark at the beginning'))
+    errors.push(inputError('xml-byte-order-mark', 'remove the byte order mark at the beginning'))
   const from = declaration.exec(text)?.[0].length ?? 0
   for (const { 0: found, index } of text.slice(from).matchAll(/<\?|<!(?!--|\[CDATA\[)/g)) {
     const place = where(text, from + index)
     if (found === '<!')
-      faults.push(fault('xml-doctype', `${place}: document types, entities and other declarations are not allowed`))
+      errors.push(
+        inputError('xml-doctype', `${place}: document types, entities and other declarations are not allowed`),
+      )
     else if (from + index === 0 && /^<\?xml\s/.test(text))
-      faults.push(fault('xml-declaration', `${place}: the XML declaration may only be version 1.0 and encoding UTF-8`))
-    else faults.push(fault('xml-instruction', `${place}: processing instructions are not allowed`))
-    if (faults.length >= maxFaults) break
+      errors.push(
+        inputError('xml-declaration', `${place}: the XML declaration may only be version 1.0 and encoding UTF-8`),
+      )
+    else errors.push(inputError('xml-instruction', `${place}: processing instructions are not allowed`))
+    if (errors.length >= MAX_ERRORS) break
   }
-  return faults
+  return errors
 }
 
 // Thrown through the parser to leave a document that is not worth reading on.
 const enough = Symbol('enough')
 
-const parse = (text: string, root: XmlRoot): Fault[] => {
-  const faults: Fault[] = []
+function parse(text: string, root: XmlRoot): InputError[] {
+  const inputErrors: InputError[] = []
   const parser = new SaxesParser({ xmlns: true, forceXMLVersion: true, defaultXMLVersion: '1.0' })
   const report = (code: string, detail: string): void => {
-    faults.push(fault(code, `line ${parser.line}, column ${parser.column}: ${detail}`))
-    if (faults.length >= maxFaults) throw enough
+    inputErrors.push(inputError(code, `line ${parser.line}, column ${parser.column}: ${detail}`))
+    if (inputErrors.length >= MAX_ERRORS) throw enough
   }
   const refuseMark = (place: string, content: string): void => {
     if (content.includes(PLACEHOLDER_MARK)) report('placeholder-position', `a placeholder may not stand in ${place}`)
@@ -101,14 +107,18 @@ const parse = (text: string, root: XmlRoot): Fault[] => {
   } catch (error) {
     if (error !== enough) throw error
   }
-  return faults
+  return inputErrors
 }
 
-const fault = (code: string, detail: string): Fault => ({ path: [], code, detail })
+function inputError(code: string, detail: string): InputError {
+  return { path: [], code, detail }
+}
 
-const clip = (text: string): string => (text.length > 100 ? `${text.slice(0, 100)}…` : text)
+function clip(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text
+}
 
-const where = (text: string, at: number): string => {
+function where(text: string, at: number): string {
   const before = text.slice(0, at)
   const line = before.split('\n').length
   return `line ${line}, column ${at - (before.lastIndexOf('\n') + 1)}`
@@ -130,14 +140,16 @@ const references: Record<string, string> = {
  * Text as it must stand between tags. Throws a RangeError on a character that XML 1.0 cannot hold: check input with
  * `illegalCharacters` first.
  */
-export const escapeXmlText = (text: string): string =>
-  legal(text).replace(/[&<>\r]/g, (character) => references[character]!)
+export function escapeXmlText(text: string): string {
+  return legal(text).replace(/[&<>\r]/g, (character) => references[character]!)
+}
 
 /** Text as it must stand in an attribute, between quotes of either kind. Throws as `escapeXmlText` does. */
-export const escapeXmlAttribute = (text: string): string =>
-  legal(text).replace(/[&<>"'\t\n\r]/g, (character) => references[character]!)
+export function escapeXmlAttribute(text: string): string {
+  return legal(text).replace(/[&<>"'\t\n\r]/g, (character) => references[character]!)
+}
 
-const legal = (text: string): string => {
+function legal(text: string): string {
   const [first] = illegalCharacters(text)
   if (first !== undefined) throw new RangeError(`text cannot be written as XML: ${first.detail}`)
   return text
@@ -150,5 +162,6 @@ const special = /[&<>"'\0-\u001F\uD800-\uDFFF\uFFFE\uFFFF]/u
  * A recipient's own value as it may stand in text or in an attribute. Never throws, since one odd name may not stop a
  * campaign: what XML 1.0 cannot hold becomes U+FFFD.
  */
-export const escapeXmlValue = (value: string): string =>
-  special.test(value) ? escapeXmlAttribute(value.replace(illegal, '\uFFFD')) : value
+export function escapeXmlValue(value: string): string {
+  return special.test(value) ? escapeXmlAttribute(value.replace(illegal, '\uFFFD')) : value
+}

@@ -1,6 +1,6 @@
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
-import type { ChannelUriFault } from '../src/channel-uri.ts'
+import type { ChannelUriProblem } from '../src/channel-uri.ts'
 import { MAX_CHANNEL_URI_LENGTH, parseChannelUri, splitChannelUri } from '../src/channel-uri.ts'
 
 // The same texts in every run.
@@ -269,16 +269,16 @@ const hosts: string[] = [
   'https://..',
 ]
 
-const hostile: [ChannelUriFault, unknown][] = [
+const hostile: [ChannelUriProblem, unknown][] = [
   ...[undefined, null, 0, 1.5, true, {}, [], [`https://${host}/`], new URL(`https://${host}/`), Symbol('u')].map(
-    (raw): [ChannelUriFault, unknown] => ['not-text', raw],
+    (raw): [ChannelUriProblem, unknown] => ['not-text', raw],
   ),
   ['too-long', `https://${host}/?token=${'a'.repeat(MAX_CHANNEL_URI_LENGTH)}`],
   ['too-long', `https://${host}/?token=${'a'.repeat(8192)}`],
-  ...scheme.map((raw): [ChannelUriFault, unknown] => ['scheme', raw]),
-  ...authority.map((raw): [ChannelUriFault, unknown] => ['authority', raw]),
-  ...characters.map((raw): [ChannelUriFault, unknown] => ['characters', raw]),
-  ...hosts.map((raw): [ChannelUriFault, unknown] => ['host', raw]),
+  ...scheme.map((raw): [ChannelUriProblem, unknown] => ['scheme', raw]),
+  ...authority.map((raw): [ChannelUriProblem, unknown] => ['authority', raw]),
+  ...characters.map((raw): [ChannelUriProblem, unknown] => ['characters', raw]),
+  ...hosts.map((raw): [ChannelUriProblem, unknown] => ['host', raw]),
 ]
 
 describe('a channel URI', () => {

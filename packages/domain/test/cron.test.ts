@@ -1,9 +1,12 @@
 import { fc, test as prop } from '@fast-check/vitest'
 import { expect, test } from 'vitest'
-import { cronFault, isTimeZone, latestRun, nextRuns } from '../src/index.ts'
+import { cronError, isTimeZone, latestRun, nextRuns } from '../src/index.ts'
 
-const next = (cron: string, timeZone: string, after: string, count: number): string[] =>
-  nextRuns(cron, timeZone, Date.parse(after), count).map((ms) => new Date(ms).toISOString().replace(':00.000Z', 'Z'))
+function next(cron: string, timeZone: string, after: string, count: number): string[] {
+  return nextRuns(cron, timeZone, Date.parse(after), count).map((ms) =>
+    new Date(ms).toISOString().replace(':00.000Z', 'Z'),
+  )
+}
 
 test.each([
   ['0 8 * * 1-5', 'UTC', '2026-01-02T08:00Z', ['2026-01-05T08:00Z', '2026-01-06T08:00Z']],
@@ -91,7 +94,7 @@ test.each([
   '0 0 30 2 *',
   '0  8 * * *',
 ])('"%s" is no cron expression', (cron) => {
-  expect(cronFault(cron)).toMatch(/^cron (must be five fields|has no next time: .)/)
+  expect(cronError(cron)).toMatch(/^cron (must be five fields|has no next time: .)/)
 })
 
 test('names of time zones are told from what only looks like one', () => {

@@ -14,17 +14,21 @@ const store = { credentialsKind: 'store' } as const
 const entra = { credentialsKind: 'entra' } as const
 const toastXml = '<toast><visual><binding template="ToastGeneric"><text>Hi</text></binding></visual></toast>'
 
-const faultsOf = (notification: unknown, context: { credentialsKind: 'store' | 'entra' } = store): string[] =>
-  lintNotification(notificationSchema.parse(notification), context).map(
+function inputErrorsOf(notification: unknown, context: { credentialsKind: 'store' | 'entra' } = store): string[] {
+  return lintNotification(notificationSchema.parse(notification), context).map(
     ({ path, code }) => `${path.join('.')}: ${code}`,
   )
+}
 
-const bodyOf = (notification: unknown, vars: Record<string, string> = {}, locale?: string): string =>
-  bodyFor(prepareMessage(notificationSchema.parse(notification)), vars, locale).toString()
+function bodyOf(notification: unknown, vars: Record<string, string> = {}, locale?: string): string {
+  return bodyFor(prepareMessage(notificationSchema.parse(notification)), vars, locale).toString()
+}
 
-const oneOf = (...fields: string[]): unknown => fields.map((field) => ({ required: [field] }))
-const option = (type: string, body: unknown): unknown =>
-  expect.objectContaining({
+function oneOf(...fields: string[]): unknown {
+  return fields.map((field) => ({ required: [field] }))
+}
+function option(type: string, body: unknown): unknown {
+  return expect.objectContaining({
     additionalProperties: false,
     oneOf: body,
     properties: expect.objectContaining({
@@ -34,7 +38,10 @@ const option = (type: string, body: unknown): unknown =>
       wnsTag: expect.objectContaining({ type: 'string', pattern: '^[A-Za-z0-9]{1,16}$' }),
     }),
   })
-const sixTimes = (value: unknown): unknown[] => Array.from({ length: 6 }, () => value)
+}
+function sixTimes(value: unknown): unknown[] {
+  return Array.from({ length: 6 }, () => value)
+}
 
 describe('the schema of a notification', () => {
   test.for<[string, unknown]>([
@@ -75,8 +82,12 @@ describe('the schema of a notification', () => {
   })
 })
 
-const headersOf = (notification: unknown): unknown => prepareMessage(notificationSchema.parse(notification)).headers
-const bytes = (count: number): string => 'a'.repeat(count)
+function headersOf(notification: unknown): unknown {
+  return prepareMessage(notificationSchema.parse(notification)).headers
+}
+function bytes(count: number): string {
+  return 'a'.repeat(count)
+}
 
 describe('the lint of a notification', () => {
   test.for<[string, unknown]>([
@@ -113,7 +124,7 @@ describe('the lint of a notification', () => {
     ['a long template that is short for each', { type: 'raw', text: `a${'{{vars.a}}'.repeat(1000)}` }],
     ['variants', { type: 'raw', text: 'a', variants: { de: { text: 'b' }, 'zh-Hant-TW': { base64: 'YQ==' } } }],
   ])('finds nothing in %s', ([, notification]) => {
-    expect(faultsOf(notification)).toEqual([])
+    expect(inputErrorsOf(notification)).toEqual([])
   })
 
   test.for<[string, unknown, string[]]>([
@@ -259,14 +270,14 @@ describe('the lint of a notification', () => {
       ['variants.de.xml: xml-root'],
     ],
   ])('finds %s', ([, notification, expected]) => {
-    expect(faultsOf(notification)).toEqual(expected)
+    expect(inputErrorsOf(notification)).toEqual(expected)
   })
 
   test('lets Entra apps send toast and raw only', () => {
-    expect(faultsOf({ type: 'toast', xml: toastXml }, entra)).toEqual([])
-    expect(faultsOf({ type: 'raw', text: 'a' }, entra)).toEqual([])
-    expect(faultsOf({ type: 'tile', xml: '<tile/>' }, entra)).toEqual(['type: type-not-supported'])
-    expect(faultsOf({ type: 'badge', value: 1 }, entra)).toEqual(['type: type-not-supported'])
+    expect(inputErrorsOf({ type: 'toast', xml: toastXml }, entra)).toEqual([])
+    expect(inputErrorsOf({ type: 'raw', text: 'a' }, entra)).toEqual([])
+    expect(inputErrorsOf({ type: 'tile', xml: '<tile/>' }, entra)).toEqual(['type: type-not-supported'])
+    expect(inputErrorsOf({ type: 'badge', value: 1 }, entra)).toEqual(['type: type-not-supported'])
   })
 
   test('tells everything at once', () => {
@@ -282,7 +293,7 @@ describe('the lint of a notification', () => {
       wnsPriority: 9,
       variants: { x_: {}, de: { value: 'bar' } },
     }
-    expect(faultsOf(notification, entra)).toEqual([
+    expect(inputErrorsOf(notification, entra)).toEqual([
       'type: type-not-supported',
       'wnsTag: not-for-this-type',
       'wnsGroup: not-for-this-type',
@@ -305,7 +316,7 @@ describe('the lint of a notification', () => {
     const letters = 'abcdefghijklmnopqrstuvwxyz'.split('')
     const locales = letters.flatMap((a) => letters.map((b) => `${a}${b}`)).slice(0, 101)
     const variants = Object.fromEntries(locales.map((locale) => [locale, { text: 'a' }]))
-    expect(faultsOf({ type: 'raw', text: 'a', variants })).toContain('variants: out-of-range')
+    expect(inputErrorsOf({ type: 'raw', text: 'a', variants })).toContain('variants: out-of-range')
   })
 })
 
@@ -375,7 +386,7 @@ describe('a prepared message', () => {
       duration: 'long',
       displayTimestamp: '2026-01-31T09:30:00Z',
     }
-    expect(faultsOf({ type: 'toast', content })).toEqual([])
+    expect(inputErrorsOf({ type: 'toast', content })).toEqual([])
     expect(bodyOf({ type: 'toast', content }, { name: '<Ann>', id: '"7"' })).toBe(
       '<toast launch="id=&quot;7&quot;" duration="long" displayTimestamp="2026-01-31T09:30:00Z" scenario="reminder">' +
         '<visual><binding template="ToastGeneric"><text>Hi &lt;Ann&gt; &lt;b&gt;</text><text>two</text>' +
@@ -401,7 +412,7 @@ describe('a prepared message', () => {
       branding: 'nameAndLogo',
       displayName: 'A & B',
     }
-    expect(faultsOf({ type: 'tile', content })).toEqual([])
+    expect(inputErrorsOf({ type: 'tile', content })).toEqual([])
     expect(bodyOf({ type: 'tile', content })).toBe(
       '<tile><visual branding="nameAndLogo" displayName="A &amp; B">' +
         '<binding template="TileSmall"><image src="a.png"/></binding>' +
@@ -438,7 +449,7 @@ describe('a prepared message', () => {
 })
 
 /** Elements and attribute names of a document, without texts; throws on what is not well-formed. */
-const structureOf = (document: string): string => {
+function structureOf(document: string): string {
   let structure = ''
   const parser = new SaxesParser()
   parser.on('opentag', ({ name, attributes }) => {
@@ -454,7 +465,7 @@ const structureOf = (document: string): string => {
   return structure
 }
 
-const textOf = (document: string): string => {
+function textOf(document: string): string {
   let text = ''
   const parser = new SaxesParser()
   parser.on('text', (more) => {
@@ -470,8 +481,9 @@ const legalMarkup =
     .split(' ')
     .concat(' ')
 const illegalMarkup = ['{{', '{{x}}', '\u0001', '\uD800', '\0', '\uFFFF']
-const joined = (pieces: string[]): fc.Arbitrary<string> =>
-  fc.array(fc.constantFrom(...pieces), { maxLength: 8 }).map((parts) => parts.join(''))
+function joined(pieces: string[]): fc.Arbitrary<string> {
+  return fc.array(fc.constantFrom(...pieces), { maxLength: 8 }).map((parts) => parts.join(''))
+}
 const legalText = joined(legalMarkup).filter((text) => !/\{\{(?!vars\.)|\{\{\{/.test(text))
 const hostileText = fc.oneof(
   { weight: 20, arbitrary: legalText },
@@ -481,11 +493,13 @@ const hostileText = fc.oneof(
 const hostileValue = fc.oneof(joined([...legalMarkup, ...illegalMarkup]), fc.string({ unit: 'binary', maxLength: 30 }))
 const hostileVars = fc.dictionary(fc.constantFrom('a', 'b', 'c', 'x'), hostileValue)
 
-const optional = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
-  fc.option(arbitrary, { nil: undefined })
-const present = <T extends object>(record: T): T =>
+function optional<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
+  return fc.option(arbitrary, { nil: undefined })
+}
+function present<T extends object>(record: T): T {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only absent fields are dropped
-  Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as T
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as T
+}
 const name = fc.oneof(
   fc.constantFrom('a', 'b'),
   hostileText.filter((text) => text !== ''),
@@ -529,10 +543,11 @@ const tileContent = fc
   })
   .map(present)
 
-const attributes = (fields: Record<string, unknown>): string =>
-  Object.keys(fields)
+function attributesOf(fields: Record<string, unknown>): string {
+  return Object.keys(fields)
     .filter((field) => fields[field] !== undefined)
     .join(' ')
+}
 
 describe('a built document', () => {
   property.prop([toastContent, hostileVars], { numRuns: 500 })(
@@ -542,13 +557,13 @@ describe('a built document', () => {
       fc.pre(lintNotification(notification, store).length === 0)
       const { lines = [], image, launch, buttons = [], inputs = [], scenario } = content
       const expected = [
-        `<toast ${attributes({ launch, scenario })}><visual ><binding template>`,
+        `<toast ${attributesOf({ launch, scenario })}><visual ><binding template>`,
         '<text ></text>'.repeat(1 + lines.length),
         image === undefined ? '' : '<image src></image>',
         '</binding></visual>',
         buttons.length + inputs.length > 0 ? '<actions >' : '',
         ...inputs.map(({ title, placeholder, defaultValue, selections = [] }) => {
-          const given = attributes({
+          const given = attributesOf({
             id: '',
             type: '',
             title,
@@ -558,7 +573,7 @@ describe('a built document', () => {
           return `<input ${given}>${'<selection id content></selection>'.repeat(selections.length)}</input>`
         }),
         ...buttons.map(
-          ({ inputId }) => `<action ${attributes({ content: '', arguments: '', 'hint-inputId': inputId })}></action>`,
+          ({ inputId }) => `<action ${attributesOf({ content: '', arguments: '', 'hint-inputId': inputId })}></action>`,
         ),
         buttons.length + inputs.length > 0 ? '</actions>' : '',
         '</toast>',
@@ -630,10 +645,11 @@ const rawBody = fc
   .record({ text: optional(hostileText), base64: optional(fc.oneof(fc.base64String(), hostileText)) })
   .map(present)
 const localeName = fc.oneof(fc.constantFrom('de', 'en-US', 'en-us', 'de-a'), fc.string())
-const anyOf = (type: string, body: fc.Arbitrary<object>): fc.Arbitrary<unknown> =>
-  fc
+function anyOf(type: string, body: fc.Arbitrary<object>): fc.Arbitrary<unknown> {
+  return fc
     .record({ type: fc.constant(type), variants: optional(fc.dictionary(localeName, body, { maxKeys: 3 })) })
     .chain((base) => fc.tuple(body, anyOptions).map(([fields, given]) => present({ ...base, ...fields, ...given })))
+}
 const anyNotification = fc.oneof(
   anyOf('toast', toastBody),
   anyOf('tile', tileBody),
@@ -647,12 +663,12 @@ describe('any notification of the schema', () => {
     (input, vars, locale) => {
       const parsed = notificationSchema.safeParse(input)
       if (!parsed.success) return
-      const faults = lintNotification(parsed.data, store)
-      for (const { code, detail } of faults) {
+      const errors = lintNotification(parsed.data, store)
+      for (const { code, detail } of errors) {
         expect(code).toMatch(/^[a-z0-9-]+$/)
         expect(detail.length).toBeGreaterThan(0)
       }
-      if (faults.length > 0) {
+      if (errors.length > 0) {
         // What the lint refuses is at most sent without its body being any different; it is never a broken header.
         try {
           expectPrintable(prepareMessage(parsed.data).headers)
@@ -669,7 +685,7 @@ describe('any notification of the schema', () => {
   )
 })
 
-const expectPrintable = (headers: Readonly<Record<string, string>>): void => {
+function expectPrintable(headers: Readonly<Record<string, string>>): void {
   for (const [header, value] of Object.entries(headers)) {
     expect(header).toMatch(/^X-WNS-[A-Za-z-]+$/)
     expect(value).toMatch(/^[\x21-\x7E]+$/)

@@ -6,9 +6,9 @@ import { coverPlaceholders, parseTemplate, renderTemplate } from '../src/templat
 // The same texts in every run.
 fc.configureGlobal({ seed: 1 })
 
-const parsed = (text: string): Template => {
+function parsed(text: string): Template {
   const result = parseTemplate(text)
-  if (!result.ok) throw new Error(JSON.stringify(result.faults))
+  if (!result.ok) throw new Error(JSON.stringify(result.errors))
   return result.template
 }
 
@@ -17,8 +17,9 @@ interface Piece {
   readonly value: (vars: Record<string, string>) => string
 }
 
-const rendered = (text: string, vars: Record<string, string> = {}, context: 'xml' | 'text' = 'text'): string =>
-  renderTemplate(parsed(text), vars, context).toString()
+function rendered(text: string, vars: Record<string, string> = {}, context: 'xml' | 'text' = 'text'): string {
+  return renderTemplate(parsed(text), vars, context).toString()
+}
 
 describe('a template', () => {
   test('without placeholders is the same for everybody', () => {
@@ -84,12 +85,12 @@ describe('a template', () => {
     ['{{vars.a.b}}', 'placeholder-name'],
     ['{{#if vars.a}}', 'placeholder-name'],
   ])('%s is a fault', ([text, code]) => {
-    expect(parseTemplate(text)).toMatchObject({ ok: false, faults: [{ path: [], code }] })
+    expect(parseTemplate(text)).toMatchObject({ ok: false, errors: [{ path: [], code }] })
   })
 
   test('has all its faults told at once, with their places', () => {
     const result = parseTemplate('{{a}} {{vars.b}} {{c}} {{')
-    expect(result.ok ? [] : result.faults.map(({ code, detail }) => `${code} ${/\d+/.exec(detail)?.[0]}`)).toEqual([
+    expect(result.ok ? [] : result.errors.map(({ code, detail }) => `${code} ${/\d+/.exec(detail)?.[0]}`)).toEqual([
       'placeholder-name 1',
       'placeholder-name 18',
       'placeholder-unclosed 24',

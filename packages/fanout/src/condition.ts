@@ -1,11 +1,10 @@
 import type { AppId } from '@wns-fanout/domain'
 import type { AppStore, Permits } from '@wns-fanout/state'
-import type { AppCondition } from './view.ts'
+import type { AppCondition } from './campaign/view.ts'
 
 /** What slows or stops an app now; one that does not exist can do nothing. */
-export const conditionOf =
-  (apps: AppStore, permits: Permits) =>
-  async (app: AppId): Promise<AppCondition> => {
+export function conditionOf(apps: AppStore, permits: Permits) {
+  return async (app: AppId): Promise<AppCondition> => {
     const record = await apps.get(app)
     if (record === null) return { paused: true, effectiveRatePerSecond: 0 }
     const { effectiveRate, pausedUntilMs } = await permits.look(app, record.settings)
@@ -16,3 +15,4 @@ export const conditionOf =
       breaker: record.breaker,
     }
   }
+}

@@ -3,7 +3,7 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 
-export type Guarded = {
+export interface Guarded {
   readonly command: string
   readonly args: readonly string[]
   /** To be called with the process that was spawned from `command` and `args`. */
@@ -21,12 +21,12 @@ export function dieWithParent(
 ): Guarded {
   const setpriv = process.platform === 'linux' && isMainThread ? findSetpriv(path) : undefined
   if (setpriv === undefined) return { command, args, watch: startWatchdog }
-  const guard = ['--pdeathsig', 'TERM', '/bin/sh', '-c', startIfParentLives, 'sh', String(parentPid)]
+  const guard = ['--pdeathsig', 'TERM', '/bin/sh', '-c', START_IF_PARENT_LIVES, 'sh', String(parentPid)]
   return { command: setpriv, args: [...guard, command, ...args], watch: () => {} }
 }
 
 // The kernel tells of a death that comes after the request; one that came before shows in the parent's id.
-const startIfParentLives = '[ "$PPID" -eq "$1" ] || exit 1; shift; exec "$@"'
+const START_IF_PARENT_LIVES = '[ "$PPID" -eq "$1" ] || exit 1; shift; exec "$@"'
 
 // The kernel watches the thread that spawned, hence the main thread only; busybox has a setpriv without this option.
 function findSetpriv(path: string): string | undefined {
@@ -50,7 +50,7 @@ function isExecutable(file: string): boolean {
 }
 
 // Its stdin is a pipe from us, which the system closes when we end. It is ended when the program has ended before.
-const watchdogSource = `
+const WATCHDOG_SOURCE = `
 const pid = Number(process.argv[1])
 const send = (signal) => { try { process.kill(pid, signal) } catch { process.exit(0) } }
 process.stdin.resume()
@@ -63,7 +63,7 @@ process.stdin.on('close', () => {
 
 function startWatchdog(child: ChildProcess): void {
   if (child.pid === undefined) return
-  const watchdog = spawn(process.execPath, ['--eval', watchdogSource, String(child.pid)], {
+  const watchdog = spawn(process.execPath, ['--eval', WATCHDOG_SOURCE, String(child.pid)], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
     env: {},

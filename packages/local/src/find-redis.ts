@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path'
 import { type Probe, firstLine, thisMachine } from './probe.ts'
 import { type RedisCommand, unpackRedis } from './unpack-redis.ts'
 
-export type FindRedisOptions = {
+export interface FindRedisOptions {
   /** Where an unpacked server is kept for the next time. */
   readonly cacheDir: string
   readonly log?: (message: string) => void
@@ -12,7 +12,7 @@ export type FindRedisOptions = {
 }
 
 // The names of the hash settings that the registry relies on came with 7.0.
-const oldestMajor = 7
+const OLDEST_MAJOR = 7
 
 /**
  * A Redis (or Valkey) server of version 7 or later: one on PATH, else Debian's packages unpacked into `cacheDir` without
@@ -44,8 +44,8 @@ async function unusable({ command, args, env }: RedisCommand, probe: Probe): Pro
   if (code !== 0 || version === null) {
     return `${command} does not run: ${firstLine(stderr) || firstLine(stdout) || `exit code ${code}`}`
   }
-  if (Number(version[1]) >= oldestMajor) return undefined
-  return `${command} is version ${version[0].slice(2)}; version ${oldestMajor} or later is needed`
+  if (Number(version[1]) >= OLDEST_MAJOR) return undefined
+  return `${command} is version ${version[0].slice(2)}; version ${OLDEST_MAJOR} or later is needed`
 }
 
 function notFound(reasons: readonly string[]): string {

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 
-const maxLineLength = 1_000_000
+const MAX_LINE_LENGTH = 1_000_000
 
 /** Calls `onLine` for each line of a text stream; the last one counts without line end, a huge one is cut. */
 export function eachLine(stream: Readable, onLine: (line: string) => void): void {
@@ -8,7 +8,7 @@ export function eachLine(stream: Readable, onLine: (line: string) => void): void
   stream.setEncoding('utf8')
   stream.on('data', (chunk: string) => {
     const lines = (rest + chunk).split('\n')
-    rest = (lines.pop() ?? '').slice(0, maxLineLength)
+    rest = (lines.pop() ?? '').slice(0, MAX_LINE_LENGTH)
     for (const line of lines) onLine(line.replace(/\r$/, ''))
   })
   stream.on('end', () => {

@@ -1,9 +1,13 @@
 import { execFile } from 'node:child_process'
 
-export type RunResult = { readonly code: number; readonly stdout: string; readonly stderr: string }
+export interface RunResult {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
 
 /** How the machine is looked at; replaced to see what is said on a machine that has nothing. */
-export type Probe = {
+export interface Probe {
   /** The value of PATH. */
   readonly path: string
   readonly isRoot: boolean
@@ -11,7 +15,7 @@ export type Probe = {
   run(command: string, args: readonly string[], options?: RunOptions): Promise<RunResult>
 }
 
-export type RunOptions = {
+export interface RunOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
   readonly timeoutMs?: number

@@ -3,7 +3,10 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 
 /** How a process ended: one of the two is null. Both are null when it could not even be started. */
-export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null }
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
 
 /** Whether a process with this id runs; one that has ended but was not yet collected by its parent does not. */
 export function isAlive(pid: number): boolean {

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { isAlive } from './processes.ts'
 
 /** What `.wns-fanout/stack.json` says about a running stack; parts that are absent are null. */
-export type StackFile = {
+export interface StackFile {
   /** Base URL of the API. */
   readonly api: string
   readonly apiKey: string
@@ -104,14 +104,12 @@ const isText: Check = (value) => typeof value === 'string' && value !== ''
 const isUrl: Check = (value) => typeof value === 'string' && URL.canParse(value)
 const isPid: Check = (value) => Number.isSafeInteger(value) && Number(value) > 0
 const isPort: Check = (value) => Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536
-const orNull =
-  (check: Check): Check =>
-  (value) =>
-    value === null || check(value)
-const listOf =
-  (check: Check): Check =>
-  (value) =>
-    Array.isArray(value) && value.every(check)
+function orNull(check: Check): Check {
+  return (value) => value === null || check(value)
+}
+function listOf(check: Check): Check {
+  return (value) => Array.isArray(value) && value.every(check)
+}
 
 const wanted: readonly (readonly [path: string, wanted: string, check: Check])[] = [
   ['api', 'a URL', isUrl],

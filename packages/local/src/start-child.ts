@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import { eachLine, lastLines } from './lines.ts'
 import { type Exit, describeExit, endChild, exitOf, spawned } from './processes.ts'
 
-export type StartChildOptions = {
+export interface StartChildOptions {
   /** For messages. */
   readonly name: string
   /** Path of a `.ts` (run from source) or `.js` file. */
@@ -27,7 +27,7 @@ export type StartChildOptions = {
   readonly onLine?: (line: string, from: 'stdout' | 'stderr') => void
 }
 
-export type Child = {
+export interface Child {
   readonly name: string
   readonly pid: number
   /** The parsed ready line (undefined when none is awaited); rejects with its last output if it ends before. */

@@ -11,7 +11,7 @@ import { type Exit, describeExit, endChild, exitOf } from './processes.ts'
 import { tailOf } from './tail.ts'
 import type { RedisCommand } from './unpack-redis.ts'
 
-export type StartRedisOptions = {
+export interface StartRedisOptions {
   /** What `findRedis` answered. */
   readonly redis: RedisCommand
   /** Where data, and unless `logFile` says otherwise the log, live; made (mode 0700) if needed. */
@@ -30,7 +30,7 @@ export type StartRedisOptions = {
   readonly readyTimeoutMs?: number
 }
 
-export type LocalRedis = {
+export interface LocalRedis {
   /** With the password that only this run knows. */
   readonly url: string
   readonly port: number
@@ -41,7 +41,7 @@ export type LocalRedis = {
   readonly exited: Promise<Exit>
 }
 
-const portAttempts = 5
+const PORT_ATTEMPTS = 5
 
 /**
  * A Redis server of our own on 127.0.0.1, behind a random password, that ends with this process whatever ends it.
@@ -55,7 +55,7 @@ export async function startRedis(options: StartRedisOptions): Promise<LocalRedis
     try {
       return await startOn(await freePort(), options)
     } catch (error) {
-      if (!(error instanceof PortTakenError) || attempt >= portAttempts) throw error
+      if (!(error instanceof PortTakenError) || attempt >= PORT_ATTEMPTS) throw error
     }
   }
 }

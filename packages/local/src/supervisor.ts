@@ -2,20 +2,23 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Exit } from './processes.ts'
 
 /** What a supervisor can look after: a Redis, a child process, anything that is stopped once. */
-export type Part = {
+export interface Part {
   readonly exited?: Promise<Exit>
   stop(): Promise<unknown>
 }
 
-export type RestartPolicy<P> = {
+export interface RestartPolicy<P> {
   readonly afterMs: number
   /** Told about each new part, once it was started. */
   readonly onRestart?: (part: P, exit: Exit) => void | Promise<void>
 }
 
-export type PartEnded = { readonly name: string; readonly exit: Exit }
+export interface PartEnded {
+  readonly name: string
+  readonly exit: Exit
+}
 
-export type Supervisor = {
+export interface Supervisor {
   /**
    * Starts a part now and stops it with the others. With `restart` it is started again whenever it ends on its own, and
    * again after the same time when that fails. Rejects when the first start fails; nothing is left of it then.
@@ -27,7 +30,7 @@ export type Supervisor = {
   stop(): Promise<void>
 }
 
-export type SupervisorOptions = {
+export interface SupervisorOptions {
   /** Told what goes wrong or is started again. */
   readonly log?: (message: string) => void
 }

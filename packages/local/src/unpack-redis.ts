@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type Probe, type RunResult, firstLine } from './probe.ts'
 
-export type RedisCommand = {
+export interface RedisCommand {
   /** Absolute path of the server. */
   readonly command: string
   /** Arguments that come before all others. */
@@ -15,7 +15,7 @@ export type RedisCommand = {
 // In Debian the server is a link into redis-tools; the libraries are those that a small image does not have.
 const packages = ['redis-server', 'redis-tools', 'libjemalloc2', 'liblzf1', 'libatomic1']
 
-type Options = {
+interface Options {
   readonly cacheDir: string
   readonly probe: Probe
   readonly log: (message: string) => void

@@ -29,10 +29,9 @@ async function writeSetpriv(help: string): Promise<void> {
   await chmod(join(folder.path, 'setpriv'), 0o755)
 }
 
-const write = (file: string, text: string): [string, string[]] => [
-  process.execPath,
-  ['--eval', 'require("fs").writeFileSync(process.argv[1], process.argv[2])', file, text],
-]
+function write(file: string, text: string): [string, string[]] {
+  return [process.execPath, ['--eval', 'require("fs").writeFileSync(process.argv[1], process.argv[2])', file, text]]
+}
 
 test.each(['', 'as the machine does it'])('a program gets its arguments unchanged (%s)', async (how) => {
   const file = join(folder.path, 'out')

@@ -14,7 +14,9 @@ afterEach(async () => {
 })
 
 const done: RunResult = { code: 0, stdout: '', stderr: '' }
-const failed = (stderr: string): RunResult => ({ code: 100, stdout: '', stderr })
+function failed(stderr: string): RunResult {
+  return { code: 100, stdout: '', stderr }
+}
 
 async function writeServer(file: string, version: string): Promise<void> {
   await mkdir(join(file, '..'), { recursive: true })
@@ -22,7 +24,7 @@ async function writeServer(file: string, version: string): Promise<void> {
   await chmod(file, 0o755)
 }
 
-type Machine = {
+interface Machine {
   path?: string
   isRoot?: boolean
   /** What each `apt-get download` does, in turn. */

@@ -63,7 +63,10 @@ function command(words: readonly string[]): string {
   return `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`
 }
 
-export type Script = { readonly process: ChildProcess; firstLine(): Promise<unknown> }
+export interface Script {
+  readonly process: ChildProcess
+  firstLine(): Promise<unknown>
+}
 
 /** Runs a fixture as a process of its own; the test must end it. */
 export function runFixture(name: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Script {

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { notesOf, variable } from './config.ts'
 import { isRedisUrl } from './redis-url.ts'
 
@@ -167,7 +167,7 @@ export const baseConfig = {
   }),
 }
 
-export type Variable = {
+export interface Variable {
   readonly name: string
   readonly default: string | undefined
   readonly meaning: string

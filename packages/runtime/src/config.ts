@@ -1,7 +1,7 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** What the documentation and an error message say about one environment variable. */
-export type VariableNotes = {
+export interface VariableNotes {
   /** Completes "wanted …", for example "an integer from 0 to 65535". */
   readonly wanted: string
   /** Completes "set …", for example "PORT=8080". */
@@ -15,7 +15,10 @@ export type VariableNotes = {
   readonly secret?: boolean
 }
 
-export type ConfigProblem = { readonly variable: string; readonly problem: string }
+export interface ConfigProblem {
+  readonly variable: string
+  readonly problem: string
+}
 
 /** Thrown by `readConfig`; the message lists every problem, one a line. */
 export class ConfigError extends Error {

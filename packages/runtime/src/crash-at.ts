@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { variable } from './config.ts'
 
 /** The variable by which tests end a process at one of its crash points: `<point>:<nth>`. */

@@ -1,4 +1,4 @@
-const maxCauses = 5
+const MAX_CAUSES = 5
 
 /** An error as plain data: name, message, code, stack, small own fields and its causes; no command, no request. */
 export function serializeError(value: unknown): unknown {
@@ -12,10 +12,10 @@ function describe(error: Error, depth: number): Record<string, unknown> {
     if (isSmall(value)) fields[name] = value
   }
   if (error.stack !== undefined) fields['stack'] = error.stack
-  if (depth >= maxCauses) return fields
+  if (depth >= MAX_CAUSES) return fields
   if (error instanceof AggregateError) {
     fields['errors'] = error.errors
-      .slice(0, maxCauses)
+      .slice(0, MAX_CAUSES)
       .map((item) => (item instanceof Error ? describe(item, depth + 1) : typeof item))
   }
   if (error.cause instanceof Error) fields['cause'] = describe(error.cause, depth + 1)

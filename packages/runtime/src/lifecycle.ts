@@ -3,9 +3,12 @@ import type { Logger } from './logger.ts'
 /** One thing that must end with the process; `signal` is aborted at the deadline and then it has no more time. */
 export type StopStep = (signal: AbortSignal) => void | Promise<void>
 
-export type StopReport = { readonly reason: string; readonly clean: boolean }
+export interface StopReport {
+  readonly reason: string
+  readonly clean: boolean
+}
 
-export type Lifecycle = {
+export interface Lifecycle {
   /** Aborted as soon as stopping begins: for loops and pauses. */
   readonly signal: AbortSignal
   /** Registers a step; steps run one after another, the last registered first. */
@@ -17,7 +20,7 @@ export type Lifecycle = {
 }
 
 // What every step still gets once the deadline is over: enough to close a socket, too little to wait for anybody.
-const lastChanceMs = 250
+const LAST_CHANCE_MS = 250
 
 /** The end of a process. Steps that fail or overstay the common deadline are logged and the rest still runs. */
 export function createLifecycle(logger: Logger, { deadlineMs = 25_000 }: { deadlineMs?: number } = {}): Lifecycle {
@@ -34,7 +37,7 @@ export function createLifecycle(logger: Logger, { deadlineMs = 25_000 }: { deadl
     let clean = true
     for (let next = steps.pop(); next !== undefined; next = steps.pop()) {
       const leftMs = startedMs + deadlineMs - performance.now()
-      clean = (await runStep(next.name, next.step, Math.max(leftMs, lastChanceMs), deadline.signal)) && clean
+      clean = (await runStep(next.name, next.step, Math.max(leftMs, LAST_CHANCE_MS), deadline.signal)) && clean
     }
     clearTimeout(timer)
     logger.info({ reason, clean, durationMs: Math.round(performance.now() - startedMs) }, 'stopped')

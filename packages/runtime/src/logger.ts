@@ -4,7 +4,7 @@ import { redactLine } from './redaction.ts'
 
 export type Logger = PinoLogger
 
-export type LoggerOptions = {
+export interface LoggerOptions {
   readonly name: string
   /** The least important level written, or `silent`; default `info`. */
   readonly level?: string
@@ -12,7 +12,7 @@ export type LoggerOptions = {
   readonly destination?: DestinationStream
 }
 
-const maxBufferedBytes = 4 * 1024 * 1024
+const MAX_BUFFERED_BYTES = 4 * 1024 * 1024
 
 /** A logger that writes one JSON line an event (level as a word, time as ISO 8601) and lets no secret through. */
 export function createLogger({ name, level = 'info', destination = stderr() }: LoggerOptions): Logger {
@@ -31,5 +31,5 @@ export function createLogger({ name, level = 'info', destination = stderr() }: L
 
 // Asynchronous and bounded: a reader of stderr that stands still costs log lines, never deliveries.
 function stderr(): DestinationStream {
-  return openDestination({ fd: 2, sync: false, maxLength: maxBufferedBytes })
+  return openDestination({ fd: 2, sync: false, maxLength: MAX_BUFFERED_BYTES })
 }

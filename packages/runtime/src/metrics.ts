@@ -3,7 +3,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 /** Fills gauges from elsewhere (Redis) just before a scrape is answered; it must end when `signal` is aborted. */
 export type Collector = (signal: AbortSignal) => void | Promise<void>
 
-export type MetricsOptions = {
+export interface MetricsOptions {
   /** How long a scrape waits for its collectors, in milliseconds; default 2000. Later, the last known values are served. */
   readonly collectTimeoutMs?: number
   /** Told when a collector fails or is late. */
@@ -12,7 +12,7 @@ export type MetricsOptions = {
 
 export type Metrics = ReturnType<typeof createMetrics>
 
-const maxApps = 1000
+const MAX_APPS = 1000
 
 /** The metrics of one process on a registry of their own. No label may hold a channel, address, payload, campaign or key. */
 export function createMetrics({ collectTimeoutMs = 2000, onCollectError }: MetricsOptions = {}) {
@@ -24,7 +24,7 @@ export function createMetrics({ collectTimeoutMs = 2000, onCollectError }: Metri
     registry,
     ...defineMetrics(registry),
     /** The app itself for the first 1,000 different apps of this process, then `other`. Every `app` label goes through it. */
-    appLabel: createAppLabel(maxApps),
+    appLabel: createAppLabel(MAX_APPS),
     /** Adds a collector that runs before every scrape. */
     onCollect: collectors.add,
     /** Runs the collectors (within their time limit) and answers the exposition text. Never rejects because of a collector. */

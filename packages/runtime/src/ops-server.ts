@@ -2,9 +2,12 @@ import { type IncomingMessage, type Server, type ServerResponse, createServer } 
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 
-export type Readiness = { readonly ready: boolean; readonly problems: readonly string[] }
+export interface Readiness {
+  readonly ready: boolean
+  readonly problems: readonly string[]
+}
 
-export type OpsServerOptions = {
+export interface OpsServerOptions {
   readonly host: string
   /** 0 takes any free port. */
   readonly port: number
@@ -17,9 +20,13 @@ export type OpsServerOptions = {
   readonly readyTimeoutMs?: number
 }
 
-export type OpsServer = { readonly url: string; readonly port: number; stop(): Promise<void> }
+export interface OpsServer {
+  readonly url: string
+  readonly port: number
+  stop(): Promise<void>
+}
 
-const stopGraceMs = 1000
+const STOP_GRACE_MS = 1000
 
 /** Serves /metrics, /healthz and /readyz. Throws an error that names port and variable when the port cannot be had. */
 export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
@@ -137,7 +144,7 @@ function reachable(host: string): string {
 
 async function close(server: Server): Promise<void> {
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), stopGraceMs)
+    const timer = setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS)
     server.close(() => {
       clearTimeout(timer)
       resolve()

@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream'
 import type { Lifecycle } from './lifecycle.ts'
-import { pause } from './pause.ts'
+import { sleep } from './sleep.ts'
 
-export type ParentWatch = {
+export interface ParentWatch {
   readonly env?: NodeJS.ProcessEnv
   readonly stdin?: Readable & { unref?: () => void }
   /** How long the stop may take before the process exits anyway, in milliseconds; default 2000. */
@@ -34,6 +34,6 @@ export function exitWhenParentGone(
 }
 
 async function leave(life: Pick<Lifecycle, 'stop'>, graceMs: number): Promise<never> {
-  const report = await Promise.race([life.stop('parent gone'), pause(graceMs)])
+  const report = await Promise.race([life.stop('parent gone'), sleep(graceMs)])
   process.exit(report?.clean === true ? 0 : 1)
 }

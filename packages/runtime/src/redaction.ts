@@ -16,41 +16,41 @@ const secretFields = new Set(
     .map(plain),
 )
 
-const mark = '[secret]'
-const maxDepth = 12
+const MARK = '[secret]'
+const MAX_DEPTH = 12
 // Longer than any stack; it bounds what a hostile text can cost.
-const maxTextLength = 16_384
-const longestSecret = 2_048
+const MAX_TEXT_LENGTH = 16_384
+const LONGEST_SECRET = 2_048
 
 // Names that announce a secret inside a text; shorter than the list above, because prose has words like "text" and "key".
-const announced =
+const ANNOUNCED =
   'authorization|token|access_?token|refresh_?token|client_?secret|secret|password|passwd|api_?key|uri|payload|xml'
 
-const quote = '\\\\{0,15}["\'`]'
+const QUOTE = '\\\\{0,15}["\'`]'
 
 const patterns: readonly (readonly [RegExp, string])[] = [
   // A channel address is a capability; its host alone says which datacenter and is no secret.
-  [/(notify\.windows\.com(?::\d+)?)(?:\/|\?|%2f|%3f)[^\s"'<>\\]*/gi, `$1/${mark}`],
+  [/(notify\.windows\.com(?::\d+)?)(?:\/|\?|%2f|%3f)[^\s"'<>\\]*/gi, `$1/${MARK}`],
   // A key of our API, wherever a caller put it: in a path, or as the id of a request. Its own id may stay.
-  [/(wnsf_[a-z0-9]{12}_)[A-Za-z0-9_-]{43}/g, `$1${mark}`],
-  [/\bbearer\s+[\w.~+/=%-]{4,}/gi, `Bearer ${mark}`],
-  [/(\bauthorization["'`]?\s*[:=]\s*["'`]?)(?:\w+\s+)?[^\s"'`,]+/gi, `$1${mark}`],
-  [/(\b[a-z][a-z0-9+.-]{1,30}:\/\/)[^\s/"']{1,2000}@/gi, `$1${mark}@`],
+  [/(wnsf_[a-z0-9]{12}_)[A-Za-z0-9_-]{43}/g, `$1${MARK}`],
+  [/\bbearer\s+[\w.~+/=%-]{4,}/gi, `Bearer ${MARK}`],
+  [/(\bauthorization["'`]?\s*[:=]\s*["'`]?)(?:\w+\s+)?[^\s"'`,]+/gi, `$1${MARK}`],
+  [/(\b[a-z][a-z0-9+.-]{1,30}:\/\/)[^\s/"']{1,2000}@/gi, `$1${MARK}@`],
   // A quote may itself be escaped, once for each JSON text around it; the closing one may have been cut off.
   [
-    new RegExp(`\\b((?:${announced})${quote}?\\s*[:=]\\s*)(${quote})(?:(?!\\2)(?:\\\\.|[^\\\\]))*`, 'gis'),
-    `$1$2${mark}`,
+    new RegExp(`\\b((?:${ANNOUNCED})${QUOTE}?\\s*[:=]\\s*)(${QUOTE})(?:(?!\\2)(?:\\\\.|[^\\\\]))*`, 'gis'),
+    `$1$2${MARK}`,
   ],
-  [new RegExp(`\\b((?:${announced})=)[^\\s&"'\`,;)}\\]]+`, 'gi'), `$1${mark}`],
+  [new RegExp(`\\b((?:${ANNOUNCED})=)[^\\s&"'\`,;)}\\]]+`, 'gi'), `$1${MARK}`],
   // Redis repeats the arguments of a command that it does not know.
-  [/(with args beginning with:?).*/gis, `$1 ${mark}`],
+  [/(with args beginning with:?).*/gis, `$1 ${MARK}`],
 ]
 
 /** The text, cut to 16,384 characters, without channel addresses, bearer tokens, passwords in URLs and `secret="…"` or `secret=…` pairs. */
 export function redactText(text: string): string {
-  if (text.length <= maxTextLength) return clean(text)
+  if (text.length <= MAX_TEXT_LENGTH) return clean(text)
   // What a pattern recognises by its end may have lost it to the cut, so the end goes too.
-  return `${clean(text.slice(0, maxTextLength)).slice(0, -longestSecret)}… (cut)`
+  return `${clean(text.slice(0, MAX_TEXT_LENGTH)).slice(0, -LONGEST_SECRET)}… (cut)`
 }
 
 function clean(text: string): string {
@@ -74,12 +74,12 @@ function parse(line: string): unknown {
 function redact(value: unknown, depth: number): unknown {
   if (typeof value === 'string') return redactText(value)
   if (typeof value !== 'object' || value === null) return value
-  if (depth >= maxDepth) return '[deep]'
+  if (depth >= MAX_DEPTH) return '[deep]'
   if (Array.isArray(value)) return value.map((item) => redact(item, depth + 1))
   const entries = Object.entries(value)
   if (isBuffer(value)) return '[bytes]'
   return Object.fromEntries(
-    entries.map(([name, item]) => [redactText(name), isSecret(name, item) ? mark : redact(item, depth + 1)]),
+    entries.map(([name, item]) => [redactText(name), isSecret(name, item) ? MARK : redact(item, depth + 1)]),
   )
 }
 

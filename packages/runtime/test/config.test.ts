@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { z } from 'zod'
+import * as z from 'zod'
 import { ConfigError, baseConfig, readConfig, variable, variables } from '../src/index.ts'
 import { isRedisUrl } from '../src/redis-url.ts'
 

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
-import { createLifecycle, pause } from '../src/index.ts'
+import { createLifecycle, sleep } from '../src/index.ts'
 import { endAll, listen, run, until } from './support.ts'
 
 afterEach(endAll)
@@ -39,7 +39,7 @@ test('stop may be called any number of times; the steps run once and the first r
 
 test('the signal is aborted as soon as stopping begins', async () => {
   const life = createLifecycle(listen().logger)
-  const waiting = pause(3_600_000, life.signal)
+  const waiting = sleep(3_600_000, life.signal)
   const stopped = life.stop('test')
   await expect(waiting).rejects.toThrow('The operation was aborted')
   await stopped
@@ -145,9 +145,9 @@ test('without the variable the end of stdin means nothing', async () => {
 
 test('a pause lasts its time, and not a moment longer when it is aborted', async () => {
   const startedMs = performance.now()
-  await pause(20)
+  await sleep(20)
   // Timers may fire a millisecond early.
   expect(performance.now() - startedMs).toBeGreaterThanOrEqual(18)
-  await expect(pause(3_600_000, AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' })
-  await pause(-5)
+  await expect(sleep(3_600_000, AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' })
+  await sleep(-5)
 })

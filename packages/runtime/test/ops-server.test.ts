@@ -23,7 +23,11 @@ async function start(options: Partial<OpsServerOptions> = {}): Promise<OpsServer
   return server
 }
 
-type Answer = { status: number; headers: IncomingMessage['headers']; text: string }
+interface Answer {
+  status: number
+  headers: IncomingMessage['headers']
+  text: string
+}
 
 async function ask(server: OpsServer, path: string, method = 'GET'): Promise<Answer> {
   const call = request(`${server.url}${path}`, { method, agent: false }).end()
@@ -50,7 +54,7 @@ test('/healthz answers while the process lives, also when it is not ready', asyn
 })
 
 test('/readyz says whether, and if not, why not', async () => {
-  const state = { ready: false, problems: ['Redis is away', 'the epoch has changed'] }
+  const state = { ready: false, problems: ['Redis is away', 'the data set has changed'] }
   const server = await start({ ready: async () => await Promise.resolve(state) })
   const away = await ask(server, '/readyz')
   expect(away).toMatchObject({ status: 503, text: `${JSON.stringify(state)}\n` })

@@ -14,7 +14,7 @@ export async function until(condition: () => boolean, timeoutMs = 15_000): Promi
   }
 }
 
-export type Listening = {
+export interface Listening {
   readonly logger: Logger
   readonly text: () => string
   readonly lines: () => Record<string, unknown>[]
@@ -41,7 +41,7 @@ export function listen(level = 'trace'): Listening {
   }
 }
 
-export type Run = {
+export interface Run {
   readonly process: ChildProcess
   /** The lines it wrote on stdout so far. */
   said(): string[]

@@ -1,5 +1,5 @@
 -- Pause, resume or stop a campaign.
--- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key   ARGV: 1 pause|resume|cancelled|halted, 2 reason or ''
+-- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key   ARGV: 1 pause|resume|cancel|halt, 2 reason or ''
 -- Returns {'ok', state}, or {'conflict', state} where the state does not allow it. Stopping what is stopped is no conflict.
 local base, campaign = KEYS[1], KEYS[2]
 local act, reason = ARGV[1], ARGV[2]
@@ -19,13 +19,14 @@ elseif act == 'resume' then
   redis.call('HSET', campaign, 'state', 'sending')
   redis.call('HDEL', campaign, 'reason')
 else
-  if state == act then return { 'ok', state } end
+  local stopped = act == 'cancel' and 'cancelled' or 'halted'
+  if state == stopped then return { 'ok', state } end
   if state == 'completed' or stop_code(state) then return { 'conflict', state } end
-  redis.call('HSET', campaign, 'state', act)
-  state = act
+  redis.call('HSET', campaign, 'state', stopped)
+  state = stopped
   redis.call('ZREM', base .. 'waiting:' .. c[4] .. ':' .. c[5], c[6])
   if not c[3] and not c[8] then redis.call('HSET', campaign, 'size', 0, 'sealed', 1) end
-  seal_unplanned(campaign, stop_code(act))
+  seal_unplanned(campaign, stop_code(stopped))
   finish_if_done(base, campaign, at)
 end
 if reason ~= '' then redis.call('HSET', campaign, 'reason', reason) end

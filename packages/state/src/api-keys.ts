@@ -28,8 +28,8 @@ interface StoredKey extends Omit<ApiKey, 'id'> {
 /** A revoked key stops working everywhere within this. */
 const CACHE_MS = 2000
 const CACHE_SIZE = 10_000
-const FORM = /^wnsf_([a-z0-9]{12})_([A-Za-z0-9_-]{43})$/
-const NOBODY = createHash('sha256').update(randomBytes(32)).digest()
+const keyForm = /^wnsf_([a-z0-9]{12})_([A-Za-z0-9_-]{43})$/
+const unknownKeyHash = createHash('sha256').update(randomBytes(32)).digest()
 
 /** The keys of the HTTP API: `wnsf_<id>_<32 random bytes>`. Redis holds hashes only. */
 export class ApiKeys {
@@ -51,7 +51,7 @@ export class ApiKeys {
 
   /** Enter a key that was made before and is unknown here, under its old id. Null when the text is no key. */
   async restore(key: string, request: ApiKeyRequest): Promise<ApiKey | null> {
-    const [, id] = FORM.exec(key) ?? []
+    const [, id] = keyForm.exec(key) ?? []
     return id === undefined ? null : this.#store(id, key, request)
   }
 
@@ -62,9 +62,9 @@ export class ApiKeys {
 
   /** Whose key this text is; null for anything that is no valid key now. Takes the same time for any of them. */
   async verify(text: string): Promise<ApiKey | null> {
-    const [, id = ''] = FORM.exec(text) ?? []
+    const [, id = ''] = keyForm.exec(text) ?? []
     const stored = id === '' ? null : await this.#read(id)
-    const expected = stored === null ? NOBODY : Buffer.from(stored.sha256, 'hex')
+    const expected = stored === null ? unknownKeyHash : Buffer.from(stored.sha256, 'hex')
     const matches = timingSafeEqual(sha256(text), expected)
     if (!matches || stored === null || isOver(stored)) return null
     return withoutHash(id, stored)
@@ -115,8 +115,14 @@ export class ApiKeys {
   }
 }
 
-const sha256 = (text: string): Buffer => createHash('sha256').update(text, 'utf8').digest()
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text, 'utf8').digest()
+}
 
-const isOver = ({ expiresAt }: StoredKey): boolean => expiresAt !== undefined && Date.parse(expiresAt) <= Date.now()
+function isOver({ expiresAt }: StoredKey): boolean {
+  return expiresAt !== undefined && Date.parse(expiresAt) <= Date.now()
+}
 
-const withoutHash = (id: string, { sha256: _, ...rest }: StoredKey): ApiKey => ({ id, ...rest })
+function withoutHash(id: string, { sha256: _, ...rest }: StoredKey): ApiKey {
+  return { id, ...rest }
+}

@@ -306,7 +306,7 @@ const GONE_SECONDS = 3600
 const MAX_SECRET_FILE_BYTES = 16_384
 
 // The path comes from a caller of the API: a device without an end would fill the memory, a pipe would never answer.
-const readSecretFile = async (what: string, path: string): Promise<string> => {
+async function readSecretFile(what: string, path: string): Promise<string> {
   try {
     // Without waiting for the other end of a pipe.
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -322,16 +322,21 @@ const readSecretFile = async (what: string, path: string): Promise<string> => {
 }
 
 /** A sealed secret opens for its app and field only. */
-const sealedFor = (app: AppId, field: SecretField): string => `wns-credentials|${app}|${field}`
+function sealedFor(app: AppId, field: SecretField): string {
+  return `wns-credentials|${app}|${field}`
+}
 
 /** Always `ms-app://S-1-15-2-…`, the client id that the token service wants. */
-const normaliseSid = (sid: string): string => `ms-app://${sid.replace(/^ms-app:\/\//i, '').toUpperCase()}`
+function normaliseSid(sid: string): string {
+  return `ms-app://${sid.replace(/^ms-app:\/\//i, '').toUpperCase()}`
+}
 
 /** Whose tokens these credentials get. */
-const identityOf = (credentials: StoredCredentials): string =>
-  credentials.kind === 'store' ? credentials.packageSid : `${credentials.tenantId}/${credentials.clientId}`
+function identityOf(credentials: StoredCredentials): string {
+  return credentials.kind === 'store' ? credentials.packageSid : `${credentials.tenantId}/${credentials.clientId}`
+}
 
-const viewOf = (stored: StoredCredentials): App['credentials'] => {
+function viewOf(stored: StoredCredentials): App['credentials'] {
   const secrets = {
     clientSecret: { set: true } as const,
     ...(stored.previousClientSecret === undefined ? {} : { previousClientSecret: { set: true } as const }),
@@ -341,7 +346,10 @@ const viewOf = (stored: StoredCredentials): App['credentials'] => {
     : { kind: 'entra', tenantId: stored.tenantId, clientId: stored.clientId, ...secrets }
 }
 
-const parseState = (text: string | null | undefined): AppState => (text === 'paused' ? 'paused' : 'active')
+function parseState(text: string | null | undefined): AppState {
+  return text === 'paused' ? 'paused' : 'active'
+}
 
-const parseBreaker = (text: string | null | undefined): { readonly breaker?: Breaker } =>
-  text === null || text === undefined ? {} : { breaker: JSON.parse(text) as Breaker }
+function parseBreaker(text: string | null | undefined): { readonly breaker?: Breaker } {
+  return text === null || text === undefined ? {} : { breaker: JSON.parse(text) as Breaker }
+}

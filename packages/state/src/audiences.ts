@@ -118,14 +118,14 @@ export class Audiences {
   }
 }
 
-const parsed = (text: string): TagExpression => {
+function parsed(text: string): TagExpression {
   const result = parseTagExpression(text)
   if (!result.ok) throw new Problem('invalid', result.detail)
   return result.expression
 }
 
 /** The expression with operators after their operands, as the script reads it. */
-const postfix = (expression: TagExpression): string[] => {
+function postfix(expression: TagExpression): string[] {
   switch (expression.kind) {
     case 'tag':
       return [`t${expression.tag}`]

@@ -39,7 +39,7 @@ export interface CampaignRecord {
   readonly cursor: number
   readonly planned: number
   readonly closed: number
-  readonly sealed: boolean
+  readonly planComplete: boolean
   /** The code of recipients that were never planned, once the campaign was stopped. */
   readonly stopCode?: number | undefined
   /** Settled recipients a second, lately. */
@@ -162,7 +162,7 @@ export class CampaignStore {
   async steer(
     app: AppId,
     id: CampaignId,
-    act: 'pause' | 'resume' | 'cancelled' | 'halted',
+    act: 'pause' | 'resume' | 'cancel' | 'halt',
     reason = '',
   ): Promise<{ readonly ok: boolean; readonly state: string }> {
     const keys = this.#both(app, id)
@@ -235,7 +235,7 @@ export class CampaignStore {
   }
 
   /** What is left of batches, whatever it is. Nothing here may be relied on but what is said to be there. */
-  async remains(app: AppId, id: CampaignId, seqs: readonly number[]): Promise<BatchRemains[]> {
+  async salvage(app: AppId, id: CampaignId, seqs: readonly number[]): Promise<BatchSalvage[]> {
     const pipeline = this.#redis.pipeline()
     for (const seq of seqs) {
       pipeline.hmget(this.#keys.batch(app, id, seq), 'r', 'o', 'f', 'z', 'all', 'st')
@@ -244,7 +244,7 @@ export class CampaignStore {
     const replies = (await pipeline.exec()) ?? []
     return seqs.map((seq, at) => {
       const fields = (foundIn(replies[at * 2]) ?? []) as (string | null)[]
-      return remainsOf(seq, fields, (foundIn(replies[at * 2 + 1]) ?? null) as Buffer | null)
+      return salvageOf(seq, fields, (foundIn(replies[at * 2 + 1]) ?? null) as Buffer | null)
     })
   }
 
@@ -326,7 +326,7 @@ export interface StoredBatch {
   readonly vector: Uint8Array | null
 }
 
-export interface BatchRemains {
+export interface BatchSalvage {
   readonly seq: number
   readonly range: { readonly fromPage: number; readonly toPage: number; readonly recipients: number } | undefined
   /** Undefined where nobody can tell. */
@@ -339,7 +339,7 @@ export interface BatchRemains {
 const PROBED_AT_ONCE = 256
 const MAX_BATCHES = 2 ** 23
 
-const remainsOf = (seq: number, fields: readonly (string | null)[], vector: Uint8Array | null): BatchRemains => {
+function salvageOf(seq: number, fields: readonly (string | null)[], vector: Uint8Array | null): BatchSalvage {
   const [range, owner, fence, closed, all] = fields.map((field) => field ?? undefined)
   const isThere = fields.some((field) => field !== null)
   const [fromPage = 0, toPage = -1, recipients = 0] = (/^(\d{1,8}),(\d{1,8}),(\d{1,5})$/.exec(range ?? '') ?? [])
@@ -358,24 +358,26 @@ const remainsOf = (seq: number, fields: readonly (string | null)[], vector: Uint
 }
 
 /** The reply to a command of a pipeline, or undefined where the key has another type. */
-const foundIn = (reply: [Error | null, unknown] | undefined): unknown =>
-  reply?.[0]?.message.startsWith('WRONGTYPE') === true ? undefined : valueOf(reply)
+function foundIn(reply: [Error | null, unknown] | undefined): unknown {
+  return reply?.[0]?.message.startsWith('WRONGTYPE') === true ? undefined : valueOf(reply)
+}
 
-const redisMs = (time: readonly (string | number)[]): number =>
-  Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000)
+function redisMs(time: readonly (string | number)[]): number {
+  return Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000)
+}
 
-const valueOf = (reply: [Error | null, unknown] | undefined): unknown => {
+function valueOf(reply: [Error | null, unknown] | undefined): unknown {
   if (reply === undefined) throw new Error('Redis answered fewer commands than were sent')
   if (reply[0] !== null) throw reply[0]
   return reply[1]
 }
 
-const recordOf = (
+function recordOf(
   app: AppId,
   id: CampaignId,
   fields: Readonly<Record<string, string>>,
   redisNowMs: number,
-): CampaignRecord => {
+): CampaignRecord {
   let damage: string | undefined
   const wrong = (name: string): undefined => {
     damage ??= `the campaign: ${name} is ${fields[name] === undefined ? 'missing' : 'not what it has to be'}`
@@ -435,17 +437,18 @@ const recordOf = (
     cursor,
     planned,
     closed,
-    sealed: fields['sealed'] === '1',
+    planComplete: fields['sealed'] === '1',
     stopCode: optional('stopCode'),
     ratePerSecond: redisNowMs - (Number(fields['windowAt']) || 0) < 10_000 ? Number(fields['rate']) || 0 : 0,
     redisNowMs,
   }
 }
 
-const isState = (state: string | undefined): state is CampaignState =>
-  (campaignStates as readonly unknown[]).includes(state)
+function isState(state: string | undefined): state is CampaignState {
+  return (campaignStates as readonly unknown[]).includes(state)
+}
 
-const definitionOf = (json: string | undefined, id: CampaignId): CampaignDefinition | null => {
+function definitionOf(json: string | undefined, id: CampaignId): CampaignDefinition | null {
   try {
     const definition = JSON.parse(json ?? 'null') as CampaignDefinition | null
     return definition?.id === id ? definition : null
@@ -455,16 +458,18 @@ const definitionOf = (json: string | undefined, id: CampaignId): CampaignDefinit
 }
 
 /** What can be said of a campaign whose definition is lost. Nothing is sent by it: its campaign is halted. */
-const lostDefinition = (app: AppId, id: CampaignId, fields: Readonly<Record<string, string>>): CampaignDefinition => ({
-  id,
-  app,
-  request: { notification: { type: 'raw', text: '-' }, audience: { channels: [] } },
-  update: 'generic',
-  topic: fields['topic'] ?? '',
-  // The careful one: whoever may have been posted to is in doubt.
-  delivery: 'at-most-once',
-  priority: 'normal',
-  guardSeconds: 0,
-  maxAttempts: 1,
-  retentionDays: 7,
-})
+function lostDefinition(app: AppId, id: CampaignId, fields: Readonly<Record<string, string>>): CampaignDefinition {
+  return {
+    id,
+    app,
+    request: { notification: { type: 'raw', text: '-' }, audience: { channels: [] } },
+    update: 'generic',
+    topic: fields['topic'] ?? '',
+    // The careful one: whoever may have been posted to is in doubt.
+    delivery: 'at-most-once',
+    priority: 'normal',
+    guardSeconds: 0,
+    maxAttempts: 1,
+    retentionDays: 7,
+  }
+}

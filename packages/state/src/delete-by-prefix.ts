@@ -4,11 +4,11 @@ import type { RedisConnection } from './redis.ts'
 const SCAN_COUNT = 1000
 
 /** Unlink every key that begins with `prefix`, except `keep`, a thousand at a time, so that Redis serves others meanwhile. */
-export const deleteByPrefix = async (
+export async function deleteByPrefix(
   redis: RedisConnection,
   prefix: string,
   keep: ReadonlySet<string> = new Set(),
-): Promise<number> => {
+): Promise<number> {
   const nodes = redis instanceof Cluster ? redis.nodes('master') : [redis]
   let deleted = 0
   for (const node of nodes) {

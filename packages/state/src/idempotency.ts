@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AppId } from '@wns-fanout/domain'
 import { Problem } from '@wns-fanout/domain'
 import type { Keys } from './keys.ts'
@@ -76,7 +76,7 @@ export class Idempotency {
                 retryAfterSeconds: 5,
               },
             )
-          await pause(this.#pollMs, undefined, signal === undefined ? {} : { signal })
+          await sleep(this.#pollMs, undefined, signal === undefined ? {} : { signal })
       }
     }
   }

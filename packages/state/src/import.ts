@@ -1,4 +1,4 @@
-import type { AppId, Fault, Parsed, Registration } from '@wns-fanout/domain'
+import type { AppId, InputError, Parsed, Registration } from '@wns-fanout/domain'
 import { pointerOf } from '@wns-fanout/domain'
 import type { Registry } from './registry.ts'
 import { MAX_TAG_NAMES, REGISTRATION_CHUNK } from './registry.ts'
@@ -11,7 +11,7 @@ export interface ImportLine {
 }
 
 /** What is wrong with a line; it never repeats what the line held. */
-export interface ImportFault {
+export interface ImportError {
   readonly line: number
   readonly code: string
   readonly detail: string
@@ -21,7 +21,7 @@ export interface ImportResult {
   readonly accepted: number
   readonly rejected: number
   /** The first 100, by line. */
-  readonly errors: readonly ImportFault[]
+  readonly errors: readonly ImportError[]
   /** Accepted lines with a URI that another channel of the same import had before: both would be sent to one device. */
   readonly sharedUris: number
 }
@@ -37,12 +37,12 @@ const MAX_ERRORS = 100
  * Register what `lines` brings, chunk by chunk, and count what was refused. Reads no further than Redis keeps up.
  * Throws when Redis fails; what was registered until then stays, and importing again is harmless.
  */
-export const importRegistrations = async (
+export async function importRegistrations(
   registry: Registry,
   app: AppId,
   lines: AsyncIterable<ImportLine> | Iterable<ImportLine>,
   { chunksInFlight = 3 }: ImportOptions = {},
-): Promise<ImportResult> => {
+): Promise<ImportResult> {
   const tally = new Tally()
   const inFlight = new Set<Promise<void>>()
   let failure: { readonly error: unknown } | undefined
@@ -62,7 +62,7 @@ export const importRegistrations = async (
   for await (const { line, parsed } of lines) {
     if (failure !== undefined) break
     if (parsed.ok) chunk.push({ line, registration: parsed.value })
-    else tally.refuse(line, parsed.faults)
+    else tally.refuse(line, parsed.inputErrors)
     if (chunk.length === REGISTRATION_CHUNK) await flush()
   }
   if (chunk.length > 0) await flush()
@@ -76,7 +76,7 @@ interface Accepted {
   readonly registration: Registration
 }
 
-const registerChunk = async (registry: Registry, app: AppId, chunk: readonly Accepted[], tally: Tally) => {
+async function registerChunk(registry: Registry, app: AppId, chunk: readonly Accepted[], tally: Tally) {
   const results = await registry.register(
     app,
     chunk.map(({ registration }) => registration),
@@ -87,7 +87,7 @@ const registerChunk = async (registry: Registry, app: AppId, chunk: readonly Acc
   }
 }
 
-const tooManyTags: Fault = {
+const tooManyTags: InputError = {
   path: ['tags'],
   code: 'too-many-tags',
   detail: `an app has at most ${MAX_TAG_NAMES} tag names; use one that exists`,
@@ -97,7 +97,7 @@ class Tally {
   readonly #shared = new SharedUris()
   #accepted = 0
   #rejected = 0
-  #errors: ImportFault[] = []
+  #errors: ImportError[] = []
   #sharedUris = 0
 
   accept({ channel, uri }: Registration): void {
@@ -105,9 +105,9 @@ class Tally {
     if (this.#shared.isShared(uri.raw, channel)) this.#sharedUris += 1
   }
 
-  refuse(line: number, faults: readonly Fault[]): void {
+  refuse(line: number, inputErrors: readonly InputError[]): void {
     this.#rejected += 1
-    for (const { path, code, detail } of faults.slice(0, MAX_ERRORS))
+    for (const { path, code, detail } of inputErrors.slice(0, MAX_ERRORS))
       this.#errors.push({ line, code, detail: path.length === 0 ? detail : `${pointerOf(path)}: ${detail}` })
     // Refusals by Redis come later than those of the parser; keep the first ones by line.
     if (this.#errors.length >= 4 * MAX_ERRORS) this.#errors = firstByLine(this.#errors)
@@ -123,5 +123,6 @@ class Tally {
   }
 }
 
-const firstByLine = (faults: readonly ImportFault[]): ImportFault[] =>
-  faults.toSorted((left, right) => left.line - right.line).slice(0, MAX_ERRORS)
+function firstByLine(inputErrors: readonly ImportError[]): ImportError[] {
+  return inputErrors.toSorted((left, right) => left.line - right.line).slice(0, MAX_ERRORS)
+}

@@ -28,24 +28,25 @@ export class Keyring {
 
   /** Lines `kid base64-of-32-bytes`, newest first; empty lines and `#` comments are skipped. Throws with every fault at once. */
   static parse(text: string): Keyring {
-    const faults: string[] = []
+    const inputErrors: string[] = []
     const keys = new Map<string, Buffer>()
     let newest: Key | undefined
     for (const [index, line] of text.split(/\r?\n/).entries()) {
       if (/^\s*(#.*)?$/.test(line)) continue
       const parsed = parseLine(line)
-      if ('fault' in parsed) {
-        faults.push(`line ${index + 1}: ${parsed.fault}`)
+      if ('inputError' in parsed) {
+        inputErrors.push(`line ${index + 1}: ${parsed.inputError}`)
       } else if (keys.has(parsed.kid)) {
-        faults.push(`line ${index + 1}: the key id ${parsed.kid} was used before; every key needs its own`)
+        inputErrors.push(`line ${index + 1}: the key id ${parsed.kid} was used before; every key needs its own`)
       } else {
         keys.set(parsed.kid, parsed.key)
         newest ??= parsed
       }
     }
-    if (newest === undefined && faults.length === 0) faults.push(`no key; make a line with ${HOW_TO_MAKE_A_LINE}`)
-    if (newest === undefined || faults.length > 0)
-      throw new TypeError(`the keyring cannot be used: ${faults.join('; ')}`)
+    if (newest === undefined && inputErrors.length === 0)
+      inputErrors.push(`no key; make a line with ${HOW_TO_MAKE_A_LINE}`)
+    if (newest === undefined || inputErrors.length > 0)
+      throw new TypeError(`the keyring cannot be used: ${inputErrors.join('; ')}`)
     return new Keyring(newest, keys)
   }
 
@@ -92,7 +93,7 @@ export class UnsealError extends Error {
 }
 
 /** Read the keyring of `WNS_FANOUT_KEYRING_FILE`. Throws what to do when the file is missing or unusable. */
-export const readKeyringFile = async (path: string): Promise<Keyring> => {
+export async function readKeyringFile(path: string): Promise<Keyring> {
   let text: string
   try {
     text = await readFile(path, 'utf8')
@@ -111,16 +112,18 @@ export const readKeyringFile = async (path: string): Promise<Keyring> => {
   }
 }
 
-const parseLine = (line: string): Key | { readonly fault: string } => {
+function parseLine(line: string): Key | { readonly inputError: string } {
   const words = line.trim().split(/\s+/)
   const [kid = '', encoded = ''] = words
-  if (words.length !== 2) return { fault: 'wanted "kid base64-of-32-bytes"' }
+  if (words.length !== 2) return { inputError: 'wanted "kid base64-of-32-bytes"' }
   if (!/^[A-Za-z0-9_-]{1,32}$/.test(kid))
-    return { fault: 'a key id is 1 to 32 characters of A-Z, a-z, 0-9, "_" and "-"' }
+    return { inputError: 'a key id is 1 to 32 characters of A-Z, a-z, 0-9, "_" and "-"' }
   const key = Buffer.from(encoded, 'base64')
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(encoded) || key.length !== KEY_BYTES)
-    return { fault: `the key must be base64 of exactly ${KEY_BYTES} bytes, this is ${key.length}` }
+    return { inputError: `the key must be base64 of exactly ${KEY_BYTES} bytes, this is ${key.length}` }
   return { kid, key }
 }
 
-const printable = (kid: string): string => (/^[A-Za-z0-9_-]{1,32}$/.test(kid) ? kid : '(unreadable id)')
+function printable(kid: string): string {
+  return /^[A-Za-z0-9_-]{1,32}$/.test(kid) ? kid : '(unreadable id)'
+}

@@ -30,10 +30,10 @@ export class Keys {
     return `${this.prefix}leader`
   }
   /** string: random id of this data set, made by the first process; missing or changed means that data was lost. */
-  get epoch(): string {
-    return `${this.prefix}epoch`
+  get dataSetId(): string {
+    return `${this.prefix}data-set`
   }
-  /** hash: epoch that a running process misses → `missed <ms>`, or `accepted <ms>` once an operator accepted its loss. */
+  /** hash: data set id that a running process misses → `missed <ms>`, or `accepted <ms>` once an operator accepted its loss. */
   get losses(): string {
     return `${this.prefix}losses`
   }
@@ -200,7 +200,7 @@ export class Keys {
 const DEVICE_BUCKETS = 32_768
 
 /** FNV-1a over the id: spreads channel ids over a fixed number of small hashes, which Redis keeps as listpacks. */
-const bucketOf = (channel: string): number => {
+function bucketOf(channel: string): number {
   let hash = 0x811c9dc5
   for (let at = 0; at < channel.length; at += 1) {
     hash ^= channel.charCodeAt(at)

@@ -23,7 +23,7 @@ export class LedgerVersion extends Error {
 }
 
 /** Runs what talks to the ledger, and tells its own errors from those of Redis. */
-export const ledgerAnswer = async <T>(ask: () => Promise<T> | T): Promise<T> => {
+export async function ledgerAnswer<T>(ask: () => Promise<T> | T): Promise<T> {
   try {
     return await ask()
   } catch (error) {
@@ -32,15 +32,15 @@ export const ledgerAnswer = async <T>(ask: () => Promise<T> | T): Promise<T> => 
 }
 
 /** A script that stops half-way has met a value that none of our scripts writes: a key of another type, a text for a number. */
-const STOPPED =
+const stoppedPattern =
   /^WRONGTYPE |^ERR (hash )?value is not an? |^ERR increment or decrement |user_script:\d+: (attempt|bad argument)/
 
-const ledgerError = (error: unknown): unknown => {
+function ledgerError(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   const { message } = error
   if (message.startsWith('DAMAGED ')) return new LedgerDamaged(lineOf(message.slice('DAMAGED '.length)))
   if (message.startsWith('VERSION ')) return new LedgerVersion(lineOf(message.slice('VERSION '.length)))
-  if (STOPPED.test(message))
+  if (stoppedPattern.test(message))
     return new LedgerDamaged('a key has another type, or a field has another form, than the ledger gave it', {
       cause: error,
     })
@@ -48,4 +48,6 @@ const ledgerError = (error: unknown): unknown => {
 }
 
 /** Without what Redis adds about the script. */
-const lineOf = (message: string): string => message.replace(/\s*script: [0-9a-f]{40}.*$/s, '')
+function lineOf(message: string): string {
+  return message.replace(/\s*script: [0-9a-f]{40}.*$/s, '')
+}

@@ -120,19 +120,19 @@ export type CheckpointAnswer =
       readonly replicated: boolean
     }
 
-export type BequestAnswer =
+export type MergeAnswer =
   /** `missing`: Redis has forgotten the batch too, and the planner may write it down again. `refused`: Redis has not gone back. */
   | { readonly kind: 'missing' | 'closed' | 'refused' }
   | { readonly kind: 'ok'; readonly settled: readonly SettledCount[] }
 
 const open = loadScript('ledger-open', 'ledger-lib')
 const checkpoint = loadScript('ledger-checkpoint', 'ledger-lib')
-const bequeath = loadScript('ledger-bequeath', 'ledger-lib')
+const mergeOutcomes = loadScript('ledger-bequeath', 'ledger-lib')
 const plan = loadScript('ledger-plan', 'ledger-lib')
 const sweep = loadScript('ledger-sweep', 'ledger-lib')
 const halt = loadScript('ledger-halt', 'ledger-lib')
-const mend = loadScript('ledger-mend', 'ledger-lib')
-const mended = loadScript('ledger-mended', 'ledger-lib')
+const repair = loadScript('ledger-mend', 'ledger-lib')
+const finishRepair = loadScript('ledger-mended', 'ledger-lib')
 
 /**
  * What Redis remembers of the recipients of a campaign.
@@ -190,9 +190,9 @@ export class Ledger {
           takeover: reply[2] === 1,
           redisNowMs: Number(reply[3]),
           expiresAtMs: Number(reply[4]),
-          before: bytes(reply[5]),
-          vector: bytes(reply[6]),
-          ordinals: uint32s(bytes(reply[7])),
+          before: bytesOf(reply[5]),
+          vector: bytesOf(reply[6]),
+          ordinals: uint32s(bytesOf(reply[7])),
           // URIs are ASCII by the policy that let them in.
           uris: (reply[8] as Buffer[]).map((uri) => uri.toString('latin1')),
           variables: (reply[9] as Buffer[]).map((vars) => vars.toString('utf8')),
@@ -266,16 +266,16 @@ export class Ledger {
    * where a post never had an answer. The batch takes what nobody has found out or may be finding out since. To be called at
    * once, and again when the posts under way have their answers.
    */
-  async bequeath(
+  async mergeOutcomes(
     batch: BatchRef,
     owner: string,
     fence: number,
     terms: BatchTerms,
     vector: Uint8Array,
-  ): Promise<BequestAnswer> {
+  ): Promise<MergeAnswer> {
     const args = [batch.seq, owner, fence, terms.delivery, terms.type, terms.guardSeconds, Buffer.from(vector)]
-    const reply = (await ledgerAnswer(() => bequeath.run(this.#redis, this.#campaignKeys(batch), args))) as Reply
-    const kind = text(reply[0]) as BequestAnswer['kind']
+    const reply = (await ledgerAnswer(() => mergeOutcomes.run(this.#redis, this.#campaignKeys(batch), args))) as Reply
+    const kind = text(reply[0]) as MergeAnswer['kind']
     return kind === 'ok' ? { kind, settled: settledCounts(reply[1] as Reply) } : { kind }
   }
 
@@ -347,14 +347,14 @@ export class Ledger {
   }
 
   /** Close batches of a campaign that was halted for damage, as they are given. Repeating it changes nothing. */
-  async mend(campaign: Omit<BatchRef, 'seq'>, batches: readonly MendedBatch[]): Promise<void> {
+  async repair(campaign: Omit<BatchRef, 'seq'>, batches: readonly RepairedBatch[]): Promise<void> {
     const args = batches.flatMap(({ seq, fromPage, toPage, recipients, bytes }) => [
       seq,
       `${fromPage},${toPage},${recipients}`,
       typeof bytes === 'number' ? bytes : '',
       typeof bytes === 'number' ? '' : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
     ])
-    await ledgerAnswer(() => mend.run(this.#redis, this.#campaignKeys(campaign), args))
+    await ledgerAnswer(() => repair.run(this.#redis, this.#campaignKeys(campaign), args))
   }
 
   /**
@@ -362,11 +362,11 @@ export class Ledger {
    *
    * @returns false when a batch is not closed after all; true also for one that was mended already
    */
-  async mended(campaign: Omit<BatchRef, 'seq'>, counted: Recount): Promise<boolean> {
+  async finishRepair(campaign: Omit<BatchRef, 'seq'>, counted: Recount): Promise<boolean> {
     const counts = Object.entries(counted.totals).filter(([name, count]) => name !== 'pending' && count > 0)
     const args = [counted.audienceSize, counted.planned, counted.plannedRecipients, counted.posts, ...counts.flat()]
     const keys = this.#campaignKeys(campaign)
-    const reply = (await ledgerAnswer(() => mended.run(this.#redis, keys, args))) as Reply
+    const reply = (await ledgerAnswer(() => finishRepair.run(this.#redis, keys, args))) as Reply
     return text(reply[0]) !== 'live'
   }
 
@@ -399,7 +399,7 @@ export interface SweepAnswer {
 }
 
 /** A batch as it is closed where the ledger lost it: a vector, or the code of all its recipients. */
-export interface MendedBatch {
+export interface RepairedBatch {
   readonly seq: number
   readonly fromPage: number
   readonly toPage: number
@@ -420,16 +420,20 @@ export interface Recount {
 
 type Reply = readonly unknown[]
 
-const text = (value: unknown): string => (Buffer.isBuffer(value) ? value.toString('utf8') : String(value))
+function text(value: unknown): string {
+  return Buffer.isBuffer(value) ? value.toString('utf8') : String(value)
+}
 
-const bytes = (value: unknown): Uint8Array => Uint8Array.from(value as Buffer)
+function bytesOf(value: unknown): Uint8Array {
+  return Uint8Array.from(value as Buffer)
+}
 
-const uint32s = (packed: Uint8Array): Uint32Array => {
+function uint32s(packed: Uint8Array): Uint32Array {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength)
   return Uint32Array.from({ length: packed.byteLength / 4 }, (_, at) => view.getUint32(at * 4))
 }
 
-const pairs = <T>(items: readonly T[], of: (item: T) => readonly [number, number]): Buffer => {
+function pairs<T>(items: readonly T[], of: (item: T) => readonly [number, number]): Buffer {
   const packed = Buffer.allocUnsafe(items.length * 8)
   items.forEach((item, at) => {
     const [first, second] = of(item)
@@ -439,8 +443,9 @@ const pairs = <T>(items: readonly T[], of: (item: T) => readonly [number, number
   return packed
 }
 
-const settledCounts = (list: Reply): SettledCount[] =>
-  Array.from({ length: list.length / 2 }, (_, at) => ({
+function settledCounts(list: Reply): SettledCount[] {
+  return Array.from({ length: list.length / 2 }, (_, at) => ({
     class: text(list[at * 2]) as RecipientClass,
     count: Number(list[at * 2 + 1]),
   }))
+}

@@ -12,13 +12,13 @@ export const TEMPORARY_SECONDS = 3600
 export const MARKING_CHUNK = 500
 
 /** Set the bits of `ids` in `bitmap`, which lives an hour from now. Returns how many ids no registered channel has. */
-export const markChannels = async (
+export async function markChannels(
   redis: RedisConnection,
   keys: Keys,
   app: AppId,
   bitmap: string,
   ids: readonly ChannelId[],
-): Promise<number> => {
+): Promise<number> {
   const base = keys.base(app)
   let unknown = 0
   for (const chunk of inChunks(ids, MARKING_CHUNK)) {

@@ -120,7 +120,9 @@ export class Permits {
   }
 }
 
-const rateState = (effectiveRate: number | undefined, pausedUntilMs: number | undefined): RateState => ({
-  effectiveRate: effectiveRate ?? 0,
-  ...(pausedUntilMs === undefined || pausedUntilMs === 0 ? {} : { pausedUntilMs }),
-})
+function rateState(effectiveRate: number | undefined, pausedUntilMs: number | undefined): RateState {
+  return {
+    effectiveRate: effectiveRate ?? 0,
+    ...(pausedUntilMs === undefined || pausedUntilMs === 0 ? {} : { pausedUntilMs }),
+  }
+}

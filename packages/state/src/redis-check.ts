@@ -14,10 +14,10 @@ export interface RedisProblem {
 const MIN_MAJOR_VERSION = 7
 
 /** Is this Redis fit to hold campaigns? Asks by INFO alone, since CONFIG may be forbidden. An empty list is a yes. */
-export const checkRedis = async (
+export async function checkRedis(
   connection: RedisConnection,
   { allowVolatile = false }: { readonly allowVolatile?: boolean } = {},
-): Promise<RedisProblem[]> => {
+): Promise<RedisProblem[]> {
   const problems = new Map<string, RedisProblem>()
   for (const info of await infoOfEach(connection)) {
     for (const problem of problemsOf(info, allowVolatile)) problems.set(problem.detail, problem)
@@ -29,7 +29,7 @@ export const checkRedis = async (
  * Resolves once Redis answers and is fit to hold campaigns; otherwise throws one error that says all that has to be
  * changed. `onWarning` gets lines for people: about the wait, and about what the operator has accepted.
  */
-export const waitForFitRedis = async (
+export async function waitForFitRedis(
   connection: RedisConnection,
   {
     allowVolatile,
@@ -39,7 +39,7 @@ export const waitForFitRedis = async (
     readonly allowVolatile: boolean
     readonly onWarning: (line: string) => void
   },
-): Promise<void> => {
+): Promise<void> {
   await waitForRedis(connection, { signal, onWaiting: onWarning })
   const problems = await checkRedis(connection, { allowVolatile })
   for (const { fatal, detail } of problems) if (!fatal) onWarning(detail)
@@ -51,7 +51,7 @@ export const waitForFitRedis = async (
  * Why Redis refuses all writes now although it answers, for people: it could not write its append-only file. It tries
  * again by itself. Undefined when all is well.
  */
-export const diskProblem = async (connection: RedisConnection): Promise<string | undefined> => {
+export async function diskProblem(connection: RedisConnection): Promise<string | undefined> {
   const infos = await infoOfEach(connection)
   return infos.some((info) => info.get('aof_last_write_status') === 'err')
     ? 'Redis cannot write its append-only file and refuses writes (MISCONF): make room on its disk; it goes on by itself'
@@ -59,7 +59,7 @@ export const diskProblem = async (connection: RedisConnection): Promise<string |
 }
 
 /** Share of `maxmemory` in use, 0 to 1, of the fullest node; 0 where no limit is set. */
-export const memoryShare = async (connection: RedisConnection): Promise<number> => {
+export async function memoryShare(connection: RedisConnection): Promise<number> {
   let share = 0
   for (const info of await infoOfEach(connection)) {
     const used = Number(info.get('used_memory') ?? 0)
@@ -69,7 +69,7 @@ export const memoryShare = async (connection: RedisConnection): Promise<number> 
   return share
 }
 
-const problemsOf = (info: ReadonlyMap<string, string>, allowVolatile: boolean): RedisProblem[] => {
+function problemsOf(info: ReadonlyMap<string, string>, allowVolatile: boolean): RedisProblem[] {
   const problems: RedisProblem[] = []
   const version = info.get('redis_version') ?? 'unknown'
   // Valkey keeps answering 7.2.4 here, for clients that look.
@@ -99,17 +99,18 @@ const problemsOf = (info: ReadonlyMap<string, string>, allowVolatile: boolean): 
   return problems
 }
 
-const infoOfEach = async (connection: RedisConnection): Promise<ReadonlyMap<string, string>[]> => {
+async function infoOfEach(connection: RedisConnection): Promise<ReadonlyMap<string, string>[]> {
   const nodes = connection instanceof Cluster ? connection.nodes('master') : [connection]
   const texts: string[] = []
   for (const node of nodes) texts.push(await node.info())
   return texts.map(parseInfo)
 }
 
-const parseInfo = (text: string): ReadonlyMap<string, string> =>
-  new Map(
+function parseInfo(text: string): ReadonlyMap<string, string> {
+  return new Map(
     text.split('\r\n').flatMap((line) => {
       const colon = line.indexOf(':')
       return colon === -1 || line.startsWith('#') ? [] : [[line.slice(0, colon), line.slice(colon + 1)] as const]
     }),
   )
+}

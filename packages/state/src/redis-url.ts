@@ -18,10 +18,10 @@ export interface RedisAddress {
 const FORMS =
   'redis://[user:password@]host:port[/db], redis+sentinel://[user:password@]h1:p1,h2:p2/<master>[/db] or ' +
   'redis+cluster://[user:password@]h1:p1,h2:p2, each with rediss for TLS'
-const DEFAULT_PORTS = { single: 6379, sentinel: 26_379, cluster: 6379 } as const
+const defaultPorts = { single: 6379, sentinel: 26_379, cluster: 6379 } as const
 
 /** Parse `REDIS_URL`. The password may hold any character that is percent-encoded. Throws a TypeError that shows no part of it. */
-export const parseRedisUrl = (url: string): RedisAddress => {
+export function parseRedisUrl(url: string): RedisAddress {
   const [, scheme = '', form, userInfo, hostList = '', path = ''] =
     /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^/]*)@)?([^@/?#]+)(?:\/([^?#]*))?$/.exec(url) ?? []
   if (scheme === '') throw refusal('it has none of these forms')
@@ -32,7 +32,7 @@ export const parseRedisUrl = (url: string): RedisAddress => {
   const db = steps[0] === undefined || steps[0] === '' ? 0 : Number(steps[0])
   if (steps.length > 1 || !Number.isInteger(db) || db < 0) throw refusal('the database must be a number')
   if (kind === 'cluster' && db !== 0) throw refusal('a cluster has database 0 only')
-  const hosts = hostList.split(',').map((text) => parseHost(text, DEFAULT_PORTS[kind]))
+  const hosts = hostList.split(',').map((text) => parseHost(text, defaultPorts[kind]))
   if (kind === 'single' && hosts.length > 1) throw refusal('several hosts need redis+sentinel or redis+cluster')
   return {
     kind,
@@ -45,10 +45,11 @@ export const parseRedisUrl = (url: string): RedisAddress => {
 }
 
 /** For people: the hosts, never the password. */
-export const describeAddress = (address: RedisAddress): string =>
-  address.hosts.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`).join(', ')
+export function describeAddress(address: RedisAddress): string {
+  return address.hosts.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`).join(', ')
+}
 
-const parseHost = (text: string, defaultPort: number): RedisHost => {
+function parseHost(text: string, defaultPort: number): RedisHost {
   const [, bracketed, plain, portText] = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?$/.exec(text) ?? []
   const host = bracketed ?? plain
   const port = portText === undefined ? defaultPort : Number(portText)
@@ -56,7 +57,7 @@ const parseHost = (text: string, defaultPort: number): RedisHost => {
   return { host, port }
 }
 
-const parseUserInfo = (text: string | undefined): { username?: string; password?: string } => {
+function parseUserInfo(text: string | undefined): { username?: string; password?: string } {
   if (text === undefined || text === '') return {}
   const colon = text.indexOf(':')
   const username = decode(colon === -1 ? text : text.slice(0, colon))
@@ -64,7 +65,7 @@ const parseUserInfo = (text: string | undefined): { username?: string; password?
   return { ...(username === '' ? {} : { username }), ...(password === '' ? {} : { password }) }
 }
 
-const decode = (text: string): string => {
+function decode(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
@@ -72,4 +73,6 @@ const decode = (text: string): string => {
   }
 }
 
-const refusal = (why: string): TypeError => new TypeError(`REDIS_URL cannot be used: ${why}. Wanted is ${FORMS}.`)
+function refusal(why: string): TypeError {
+  return new TypeError(`REDIS_URL cannot be used: ${why}. Wanted is ${FORMS}.`)
+}

@@ -23,7 +23,7 @@ export interface RedisConnectionOptions {
 }
 
 /** Connect to what `url` names; see {@link parseRedisUrl} for its forms. Reconnects for ever until `disconnect()`. */
-export const connectRedis = (url: string, options: RedisConnectionOptions): RedisConnection => {
+export function connectRedis(url: string, options: RedisConnectionOptions): RedisConnection {
   const address = parseRedisUrl(url)
   const connection = address.kind === 'cluster' ? openCluster(address, options) : openSingle(address, options)
   const report = options.onError
@@ -36,7 +36,7 @@ export const connectRedis = (url: string, options: RedisConnectionOptions): Redi
  * The connection of `ReplicatedScripts`. Throws for a cluster, where the writes of an app and the question about them
  * would have to find the same node.
  */
-export const connectLedger = (url: string, options: Omit<RedisConnectionOptions, 'role'>): Redis => {
+export function connectLedger(url: string, options: Omit<RedisConnectionOptions, 'role'>): Redis {
   const connection = connectRedis(url, { ...options, role: 'ledger' })
   if (connection instanceof Redis) return connection
   connection.disconnect()
@@ -55,10 +55,10 @@ export interface WaitForRedisOptions {
 const WAITING_LINE_EVERY_MS = 5000
 
 /** Resolves once Redis answers; tries again until then. Rejects with the signal's reason when it is aborted. */
-export const waitForRedis = async (
+export async function waitForRedis(
   connection: RedisConnection,
   { signal, onWaiting }: WaitForRedisOptions = {},
-): Promise<void> => {
+): Promise<void> {
   signal?.throwIfAborted()
   if (connection.status === 'ready') return
   const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -82,7 +82,7 @@ export const waitForRedis = async (
 }
 
 /** Close politely, within `timeoutMs`; then by force. May be called twice. */
-export const closeRedis = async (connection: RedisConnection, timeoutMs = 2000): Promise<void> => {
+export async function closeRedis(connection: RedisConnection, timeoutMs = 2000): Promise<void> {
   if (connection.status === 'end') return
   if (connection.status !== 'ready') {
     connection.disconnect()
@@ -98,7 +98,7 @@ export const closeRedis = async (connection: RedisConnection, timeoutMs = 2000):
   }
 }
 
-const openSingle = (address: RedisAddress, options: RedisConnectionOptions): Redis => {
+function openSingle(address: RedisAddress, options: RedisConnectionOptions): Redis {
   const [first = { host: '127.0.0.1', port: 6379 }] = address.hosts
   const tls = address.tls ? { tls: { ...options.tls } } : {}
   const where: SingleOptions =
@@ -118,7 +118,7 @@ const openSingle = (address: RedisAddress, options: RedisConnectionOptions): Red
   )
 }
 
-const openCluster = (address: RedisAddress, options: RedisConnectionOptions): Cluster => {
+function openCluster(address: RedisAddress, options: RedisConnectionOptions): Cluster {
   const tls = address.tls ? { tls: { ...options.tls } } : {}
   return new GuardedCluster(
     address.hosts.map((host) => ({ ...host })),
@@ -140,8 +140,8 @@ const openCluster = (address: RedisAddress, options: RedisConnectionOptions): Cl
 /** A hundred milliseconds apart: within the five seconds of a producer's command. */
 const PRODUCER_REDIRECTIONS = 30
 
-const commonOptions = (address: RedisAddress, role: RedisRole) =>
-  ({
+function commonOptions(address: RedisAddress, role: RedisRole) {
+  return {
     ...(address.username === undefined ? {} : { username: address.username }),
     ...(address.password === undefined ? {} : { password: address.password }),
     connectionName: `wns-fanout-${role}`,
@@ -150,16 +150,19 @@ const commonOptions = (address: RedisAddress, role: RedisRole) =>
     connectTimeout: 5000,
     // A dead peer behind a silent network is noticed even while no command waits.
     keepAlive: 10_000,
-    ...OPTIONS_OF[role],
-  }) satisfies SingleOptions
+    ...optionsOf[role],
+  } satisfies SingleOptions
+}
 
-const isReadOnly = (error: Error): boolean => error.message.startsWith('READONLY')
+function isReadOnly(error: Error): boolean {
+  return error.message.startsWith('READONLY')
+}
 
 // Half-open detection: a command without any answer for so long means a dead connection. It must be more than the ten
 // seconds that a blocking command waits at the most.
 const SOCKET_TIMEOUT_MS = 15_000
 
-const OPTIONS_OF = {
+const optionsOf = {
   worker: {
     // A worker may not forget a checkpoint because Redis was away for a minute.
     maxRetriesPerRequest: null,
@@ -186,8 +189,9 @@ const OPTIONS_OF = {
 } as const satisfies Record<RedisRole, SingleOptions>
 
 /** Doubling from 100 ms, never above a second: a worker is back at work a second after Redis is. */
-const reconnectDelayMs = (times: number): number =>
-  Math.min(100 * 2 ** Math.min(times - 1, 10), 1000) + Math.random() * 200
+function reconnectDelayMs(times: number): number {
+  return Math.min(100 * 2 ** Math.min(times - 1, 10), 1000) + Math.random() * 200
+}
 
 /** Map replies keep their flat shape, on which ioredis builds its types. */
 type SingleOptions = RedisOptions & { replyMapping?: 'legacy' }
@@ -252,7 +256,7 @@ class GuardedCluster extends Cluster {
 }
 
 /** Until the first connection commands wait for it; afterwards a producer's caller is told at once that Redis is away. */
-const failFastAfterReady = (connection: RedisConnection, role: RedisRole): void => {
+function failFastAfterReady(connection: RedisConnection, role: RedisRole): void {
   if (role !== 'producer') return
   connection.once('ready', () => {
     connection.options.enableOfflineQueue = false
@@ -262,19 +266,19 @@ const failFastAfterReady = (connection: RedisConnection, role: RedisRole): void 
 const guarded = new WeakSet<Command>()
 
 /** ioredis hangs a failed command and its arguments on the error, and errors are logged. */
-const hideArguments = (command: Command): void => {
+function hideArguments(command: Command): void {
   if (guarded.has(command)) return
   guarded.add(command)
   const reject = command.reject
   command.reject = (error: Error) => reject.call(command, withoutCommand(error))
 }
 
-const withoutCommand = (error: Error): Error => {
+function withoutCommand(error: Error): Error {
   if ('command' in error) delete error.command
   return error
 }
 
-const whereIs = (connection: RedisConnection): string => {
+function whereIs(connection: RedisConnection): string {
   if (connection instanceof Cluster) return 'the cluster'
   const { host, port, sentinels, name } = connection.options
   if (sentinels && sentinels.length > 0)
@@ -288,7 +292,7 @@ const whereIs = (connection: RedisConnection): string => {
 }
 
 /** The innermost reason, in words; some wrapped errors of Node have no message of their own. */
-const reasonOf = (error: Error): string => {
+function reasonOf(error: Error): string {
   const inner =
     error instanceof AggregateError && error.errors[0] instanceof Error
       ? error.errors[0]

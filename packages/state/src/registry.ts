@@ -176,7 +176,7 @@ interface StoredChannel {
 }
 
 /** `<packed id>\0<uri>\0<registeredAt in seconds, base 36>;<locale>;<tag,tag>` */
-const parseValue = (value: string): StoredChannel => {
+function parseValue(value: string): StoredChannel {
   const [id = '', uri = '', meta = ''] = value.split('\0')
   const [since = '0', locale = '', tags = ''] = meta.split(';')
   return {

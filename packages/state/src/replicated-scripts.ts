@@ -118,7 +118,7 @@ export class ReplicatedScripts {
       await waitForRedis(this.#redis)
       const startedAtMs = performance.now()
       const isReplicated = await this.#round(this.#calls.splice(0))
-      if (!isReplicated && performance.now() - startedAtMs < PAUSE_MS) await pause()
+      if (!isReplicated && performance.now() - startedAtMs < PAUSE_MS) await sleep()
     } while (this.#calls.length > 0 && !this.#stopped)
   }
 
@@ -129,9 +129,9 @@ export class ReplicatedScripts {
     for (const call of calls) if (call.answer?.connection !== connection) call.answer = undefined
     const unanswered = calls.filter(({ answer }) => answer === undefined)
     const replies = await this.#send(unanswered)
-    const [waitError, acknowledged] = replies.at(-1) ?? NO_REPLY
+    const [waitError, acknowledged] = replies.at(-1) ?? noReply
     const isReplicated = waitError === null && Number(acknowledged) >= this.#options.replicas
-    const refused = new Set(unanswered.filter((call, at) => !take(call, replies[at] ?? NO_REPLY, connection, untilMs)))
+    const refused = new Set(unanswered.filter((call, at) => !take(call, replies[at] ?? noReply, connection, untilMs)))
     for (const call of calls) if (!refused.has(call)) this.#settle(call, isReplicated)
     // A connection that broke says nothing about the replicas.
     if (waitError === null || isOfRedis(waitError))
@@ -172,11 +172,11 @@ export class ReplicatedScripts {
   }
 }
 
-const NO_REPLY: Reply = [new Error('Redis did not answer')]
+const noReply: Reply = [new Error('Redis did not answer')]
 const NOT_ASKED = 'the replicas of Redis were not asked yet'
 
 /** Note what came of a call; false if Redis refused it, and that is what its caller gets. */
-const take = (call: Call, [error, reply]: Reply, connection: number, untilMs: number): boolean => {
+function take(call: Call, [error, reply]: Reply, connection: number, untilMs: number): boolean {
   if (error === null) call.answer = { reply, connection, untilMs }
   else if (isNoScript(error)) call.byText = true
   else if (isOfRedis(error) && !error.message.startsWith('READONLY')) {
@@ -188,8 +188,14 @@ const take = (call: Call, [error, reply]: Reply, connection: number, untilMs: nu
 }
 
 /** Redis said so itself; everything else is about the connection. */
-const isOfRedis = (error: Error): boolean => error.name === 'ReplyError'
+function isOfRedis(error: Error): boolean {
+  return error.name === 'ReplyError'
+}
 
-const stopped = (): Error => new Error('the connection of the ledger was closed')
+function stopped(): Error {
+  return new Error('the connection of the ledger was closed')
+}
 
-const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+function sleep(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+}

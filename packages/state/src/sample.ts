@@ -11,7 +11,7 @@ export interface Sample {
  * @param firstOrdinal the ordinal of the first bit, a multiple of 8
  * @returns how many bits are left
  */
-export const thinOut = (bitmap: Buffer, firstOrdinal: number, { share, seed }: Sample): number => {
+export function thinOut(bitmap: Buffer, firstOrdinal: number, { share, seed }: Sample): number {
   const seedHash = hashText(String(seed))
   const limit = Math.round(share * 2 ** 32)
   let left = 0
@@ -32,7 +32,7 @@ export const thinOut = (bitmap: Buffer, firstOrdinal: number, { share, seed }: S
 }
 
 /** Two rounds of a 32-bit mixer (the finaliser of MurmurHash 3) over ordinal and seed. */
-const mix = (ordinal: number, seed: number): number => {
+function mix(ordinal: number, seed: number): number {
   let state = (ordinal ^ seed) >>> 0
   for (let round = 0; round < 2; round += 1) {
     state = Math.imul(state ^ (state >>> 16), 0x85ebca6b)
@@ -42,7 +42,7 @@ const mix = (ordinal: number, seed: number): number => {
   return state
 }
 
-const hashText = (text: string): number => {
+function hashText(text: string): number {
   let state = 0x811c9dc5
   for (const byte of Buffer.from(text, 'utf8')) state = Math.imul(state ^ byte, 0x01000193)
   return state >>> 0

@@ -99,13 +99,15 @@ export class Schedules {
 }
 
 /** No name holds a colon. */
-const ranField = (schedule: ScheduleName): string => `${schedule}:ran`
+function ranField(schedule: ScheduleName): string {
+  return `${schedule}:ran`
+}
 
-const recordOf = (
+function recordOf(
   schedule: ScheduleName,
   { request, createdAtMs, sinceMs }: Stored,
   ran: string | null | undefined,
-): ScheduleRecord => {
+): ScheduleRecord {
   const lastRunMs = typeof ran === 'string' ? Number(ran) : undefined
   return {
     schedule,

@@ -23,7 +23,7 @@ export interface Script {
  * The script `lua/<name>.lua`, read once, with `lua/<shared>.lua` before it where several scripts share functions. Its text is a constant and data only ever travels in KEYS and ARGV, so
  * nothing that a caller sends can become code. Redis forgets scripts when it restarts; a NOSCRIPT sends the text once.
  */
-export const loadScript = (name: string, shared?: string): Script => {
+export function loadScript(name: string, shared?: string): Script {
   const lua = (shared === undefined ? '' : read(shared)) + read(name)
   const sha = createHash('sha1').update(lua).digest('hex')
   return {
@@ -51,15 +51,19 @@ export const loadScript = (name: string, shared?: string): Script => {
   }
 }
 
-const read = (name: string): string => readFileSync(new URL(`../lua/${name}.lua`, import.meta.url), 'utf8')
+function read(name: string): string {
+  return readFileSync(new URL(`../lua/${name}.lua`, import.meta.url), 'utf8')
+}
 
 /** Redis does not know the hash of a script (any more): the text has to be sent. */
-export const isNoScript = (error: unknown): boolean => error instanceof Error && error.message.startsWith('NOSCRIPT')
+export function isNoScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT')
+}
 
 // While a slot moves to another node of a cluster, some of its keys are here and some there, and a script that makes its
 // keys of a base would take those that are elsewhere for missing. Redis refuses a script (TRYAGAIN) of whose keys one is
 // not here, but only if it has several; the base itself is never a key. So a base needs company.
-const mustHaveKey = (name: string, keys: readonly string[]): void => {
+function mustHaveKey(name: string, keys: readonly string[]): void {
   if (keys.length === 0) throw new TypeError(`the script ${name} needs a key, by which a cluster finds its node`)
   if (keys.length === 1 && keys[0]?.endsWith(':') === true)
     throw new TypeError(

@@ -58,7 +58,7 @@ export class SharedUris {
 }
 
 /** FNV-1a over UTF-16 units with a final mix, 32 bits. */
-const hash = (text: string, seed: number): number => {
+function hash(text: string, seed: number): number {
   let state = seed
   for (let at = 0; at < text.length; at += 1) state = Math.imul(state ^ text.charCodeAt(at), 0x01000193)
   state = Math.imul(state ^ (state >>> 16), 0x85ebca6b)

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AppId, Secret } from '@wns-fanout/domain'
 import type { AppStore } from './apps.ts'
 import type { Keyring } from './keyring.ts'
@@ -226,7 +226,7 @@ export class TokenPool {
       } else {
         const held = entry.current
         if (isAlive(held)) return held
-        await pause(POLL_MS, undefined, this.#options.signal === undefined ? {} : { signal: this.#options.signal })
+        await sleep(POLL_MS, undefined, this.#options.signal === undefined ? {} : { signal: this.#options.signal })
       }
     }
     throw this.#refused(app, entry, tookTooLong, FIRST_RETRY_MS)
@@ -349,7 +349,7 @@ interface SealedToken {
   readonly lifeMs: number
 }
 
-const holdToken = ({ token, lifeMs }: SealedToken, sealed: string, endsAt: number): Held => {
+function holdToken({ token, lifeMs }: SealedToken, sealed: string, endsAt: number): Held {
   const aheadMs = Math.min(AHEAD_AT_MOST_MS, lifeMs * AHEAD_SHARE)
   return {
     token,
@@ -362,9 +362,13 @@ const holdToken = ({ token, lifeMs }: SealedToken, sealed: string, endsAt: numbe
   }
 }
 
-const isAlive = (held: Held | undefined): held is Held => held !== undefined && performance.now() < held.expiresAt
+function isAlive(held: Held | undefined): held is Held {
+  return held !== undefined && performance.now() < held.expiresAt
+}
 
-const sealedFor = (app: AppId): string => `wns-token|${app}`
+function sealedFor(app: AppId): string {
+  return `wns-token|${app}`
+}
 
 const rejected: Refusal = {
   permanent: false,

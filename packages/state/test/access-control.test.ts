@@ -41,7 +41,7 @@ test('a Redis user without dangerous rights, confined to our prefix, can do ever
   expect((await checkRedis(redis)).map(({ code }) => code)).toEqual(['volatile'])
   const dataSet = new DataSet(redis, keys)
   await dataSet.look()
-  await redis.unlink(keys.epoch)
+  await redis.unlink(keys.dataSetId)
   expect((await dataSet.look()).kind).toBe('lost')
   expect(await acceptLosses(redis, keys)).toHaveLength(1)
   const apps = new AppStore(redis, keys, keyring())

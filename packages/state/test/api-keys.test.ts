@@ -2,7 +2,7 @@ import { ApiKeys } from '@wns-fanout/state'
 import { expect, test } from 'vitest'
 import { anotherConnection, dumpOf, setup, until } from './support.ts'
 
-const start = () => {
+function start() {
   const bench = setup()
   return { ...bench, apiKeys: new ApiKeys(bench.redis, bench.keys) }
 }

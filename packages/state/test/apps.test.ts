@@ -10,15 +10,14 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { dumpOf, keyring, keysOf, NEWS, registrations, setup } from './support.ts'
 
 const SID = 'S-1-15-2-1234-5678'
-const store = (
-  clientSecret: AppRequest['credentials']['clientSecret'],
-  more: Partial<AppRequest> = {},
-): AppRequest => ({
-  credentials: { kind: 'store', packageSid: `ms-app://${SID.toLowerCase()}`, clientSecret },
-  ...more,
-})
+function store(clientSecret: AppRequest['credentials']['clientSecret'], more: Partial<AppRequest> = {}): AppRequest {
+  return {
+    credentials: { kind: 'store', packageSid: `ms-app://${SID.toLowerCase()}`, clientSecret },
+    ...more,
+  }
+}
 
-const start = (env: Record<string, string> = {}) => {
+function start(env: Record<string, string> = {}) {
   const bench = setup()
   const ring = keyring()
   return { ...bench, ring, apps: new AppStore(bench.redis, bench.keys, ring, { env }) }

@@ -7,7 +7,7 @@ import { describe, expect } from 'vitest'
 import type { Bench } from './support.ts'
 import { ids, keysOf, NEWS, ordinalsIn, registration, setup } from './support.ts'
 
-const start = () => {
+function start() {
   const bench = setup()
   return {
     ...bench,
@@ -18,12 +18,13 @@ const start = () => {
   }
 }
 
-const membersOf = async ({ redis }: Bench, key: string): Promise<number[]> =>
-  ordinalsIn((await redis.getBuffer(key)) ?? Buffer.alloc(0))
+async function membersOf({ redis }: Bench, key: string): Promise<number[]> {
+  return ordinalsIn((await redis.getBuffer(key)) ?? Buffer.alloc(0))
+}
 
 const wardrobe = [['news'], ['sport'], ['news', 'sport'], [], ['news', 'beta']]
 
-const withWardrobe = async () => {
+async function withWardrobe() {
   const bench = start()
   await bench.registry.register(
     NEWS,
@@ -133,7 +134,7 @@ describe('freezing', () => {
   })
 })
 
-const many = async () => {
+async function many() {
   const bench = start()
   await bench.redis.set(bench.keys.next(NEWS), 800_000)
   await bench.redis.set(bench.keys.occupied(NEWS), Buffer.alloc(100_000, 0xff))
@@ -173,7 +174,7 @@ describe('sampling', () => {
   })
 })
 
-const evaluate = (expression: TagExpression, tags: readonly string[]): boolean => {
+function evaluate(expression: TagExpression, tags: readonly string[]): boolean {
   switch (expression.kind) {
     case 'tag':
       return tags.includes(expression.tag)

@@ -2,17 +2,23 @@ import type { CampaignId } from '@wns-fanout/domain'
 import { code, emptyTotals } from '@wns-fanout/domain'
 import { Leader } from '@wns-fanout/state'
 import { describe, expect, test } from 'vitest'
-import { PAGE, Stage, TILE, upTo } from './ledger-support.ts'
+import { PAGE, Stage, tile, upTo } from './ledger-support.ts'
 import { anotherConnection, keysOf, until } from './support.ts'
 
 const HOUR_MS = 3_600_000
-const named = (id: string, policy: 'reject' | 'defer' | 'coalesce' | 'drop' = 'reject') => ({
-  id,
-  policy,
-  topicIntervalMs: HOUR_MS,
-})
-const idOf = (id: string): CampaignId => id as CampaignId
-const sumOf = (totals: Record<string, number>): number => Object.values(totals).reduce((sum, count) => sum + count, 0)
+function named(id: string, policy: 'reject' | 'defer' | 'coalesce' | 'drop' = 'reject') {
+  return {
+    id,
+    policy,
+    topicIntervalMs: HOUR_MS,
+  }
+}
+function idOf(id: string): CampaignId {
+  return id as CampaignId
+}
+function sumOf(totals: Record<string, number>): number {
+  return Object.values(totals).reduce((sum, count) => sum + count, 0)
+}
 
 describe('the slot of a topic', () => {
   test('is taken when a campaign is created, and a second one is refused until it is free', async () => {
@@ -32,7 +38,7 @@ describe('the slot of a topic', () => {
     const stage = new Stage()
     await stage.create(named('c1'))
     expect(await stage.create({ ...named('c2'), topic: 'sport' })).toMatchObject({ kind: 'created' })
-    expect(await stage.create({ ...named('c3'), terms: { ...TILE, type: 'badge' } })).toMatchObject({ kind: 'created' })
+    expect(await stage.create({ ...named('c3'), terms: { ...tile, type: 'badge' } })).toMatchObject({ kind: 'created' })
   })
 
   test('is not asked of a campaign that is exempt', async () => {
@@ -62,9 +68,9 @@ describe('the slot of a topic', () => {
   test('is given back by a campaign that posted nothing, and kept by one that did', async () => {
     const stage = new Stage()
     await stage.create(named('c1'))
-    await stage.campaigns.steer(stage.app, idOf('c1'), 'cancelled')
+    await stage.campaigns.steer(stage.app, idOf('c1'), 'cancel')
     await stage.sending(upTo(2), { id: 'c2', topicIntervalMs: HOUR_MS })
-    await (await stage.hold(TILE, stage.ref('c2'))).outcome(code.failedServerError, 0, 1).close()
+    await (await stage.hold(tile, stage.ref('c2'))).outcome(code.failedServerError, 0, 1).close()
     expect(await stage.create(named('c3'))).toMatchObject({ kind: 'refused' })
   })
 
@@ -72,7 +78,7 @@ describe('the slot of a topic', () => {
     const stage = new Stage()
     await stage.create(named('c1'))
     await stage.create(named('c2', 'defer'))
-    await stage.campaigns.steer(stage.app, idOf('c2'), 'cancelled')
+    await stage.campaigns.steer(stage.app, idOf('c2'), 'cancel')
     expect(await stage.create(named('c3'))).toMatchObject({ kind: 'refused' })
   })
 })
@@ -103,7 +109,7 @@ describe('over the limit', () => {
     expect(await stage.record('c1')).toMatchObject({ state: 'scheduled', reason: 'guard' })
     expect(await stage.create(named('c11', 'defer'))).toMatchObject({ kind: 'full' })
     expect(await stage.create(named('c12', 'coalesce'))).toMatchObject({ kind: 'created' })
-    await stage.campaigns.steer(stage.app, idOf('c3'), 'cancelled')
+    await stage.campaigns.steer(stage.app, idOf('c3'), 'cancel')
     expect(await stage.create(named('c13', 'defer'))).toMatchObject({ kind: 'created' })
   })
 
@@ -143,7 +149,7 @@ describe('over the limit', () => {
     await stage.create(named('c0'))
     await stage.create({ ...named('c1', 'defer'), expiresAtMs: (await stage.campaigns.redisNowMs()) + 1 })
     await until(async () => (await stage.ledger.sweep(stage.ref('c1'), 10)).state === 'expired')
-    await stage.campaigns.steer(stage.app, idOf('c0'), 'cancelled')
+    await stage.campaigns.steer(stage.app, idOf('c0'), 'cancel')
     expect(await stage.create(named('c2'))).toMatchObject({ kind: 'created' })
   })
 })
@@ -202,7 +208,7 @@ describe('launching', () => {
 })
 
 /** Four pages of two: closed, open, parked and not planned. */
-const inMidCampaign = async (options: { readonly expiresAtMs?: number } = {}) => {
+async function inMidCampaign(options: { readonly expiresAtMs?: number } = {}) {
   const stage = new Stage()
   const ordinals = upTo(5).flatMap((page) => [page * PAGE, page * PAGE + 1])
   await stage.frozen(ordinals, options)
@@ -213,9 +219,9 @@ const inMidCampaign = async (options: { readonly expiresAtMs?: number } = {}) =>
     ends: false,
     batches: upTo(4).map((page) => ({ fromPage: page, toPage: page, recipients: 2 })),
   })
-  await (await stage.hold(TILE, stage.ref('c1', 0))).outcome(code.accepted, 0, 1).close()
-  const open = await stage.hold(TILE, stage.ref('c1', 1))
-  await (await stage.hold(TILE, stage.ref('c1', 2))).outcome(code.accepted, 0).park()
+  await (await stage.hold(tile, stage.ref('c1', 0))).outcome(code.accepted, 0, 1).close()
+  const open = await stage.hold(tile, stage.ref('c1', 1))
+  await (await stage.hold(tile, stage.ref('c1', 2))).outcome(code.accepted, 0).park()
   return { stage, open }
 }
 
@@ -223,7 +229,7 @@ describe('stopping', () => {
   test('before the freeze ends at once, with an audience of nobody', async () => {
     const stage = new Stage()
     await stage.create()
-    expect(await stage.campaigns.steer(stage.app, idOf('c1'), 'cancelled')).toEqual({ ok: true, state: 'cancelled' })
+    expect(await stage.campaigns.steer(stage.app, idOf('c1'), 'cancel')).toEqual({ ok: true, state: 'cancelled' })
     const record = await stage.record()
     expect(record).toMatchObject({ state: 'cancelled', audienceSize: 0 })
     expect(record.finishedAtMs).toBeTypeOf('number')
@@ -241,7 +247,7 @@ describe('stopping', () => {
       steps.push([await stage.totals(), record.finishedAtMs !== undefined])
     }
     await look()
-    await stage.campaigns.steer(stage.app, idOf('c1'), 'cancelled', 'enough')
+    await stage.campaigns.steer(stage.app, idOf('c1'), 'cancel', 'enough')
     await look()
     expect(await stage.ledger.sweep(stage.ref(), 1)).toMatchObject({ closed: 1, campaignFinished: false })
     await look()
@@ -262,9 +268,9 @@ describe('stopping', () => {
 
   test('where the owner of an open batch is lost, whoever opens it next ends the campaign', async () => {
     const { stage } = await inMidCampaign()
-    await stage.campaigns.steer(stage.app, idOf('c1'), 'cancelled')
+    await stage.campaigns.steer(stage.app, idOf('c1'), 'cancel')
     await stage.ledger.sweep(stage.ref(), 9)
-    expect(await stage.open(TILE, 'next', stage.ref('c1', 1))).toEqual({ kind: 'closed' })
+    expect(await stage.open(tile, 'next', stage.ref('c1', 1))).toEqual({ kind: 'closed' })
     expect(await stage.totals()).toEqual({ accepted: 3, cancelled: 7 })
     expect((await stage.record()).finishedAtMs).toBeTypeOf('number')
   })
@@ -275,7 +281,7 @@ describe('stopping', () => {
     await stage.bench.redis.hset(stage.bench.keys.campaign(stage.app, 'c1'), 'expires', 1)
     expect(await stage.record()).toMatchObject({ state: 'expired' })
     expect(await open.outcome(code.accepted, 0).checkpoint()).toMatchObject({ state: 'expired' })
-    expect(await stage.open(TILE, 'next', stage.ref('c1', 3))).toEqual({ kind: 'closed' })
+    expect(await stage.open(tile, 'next', stage.ref('c1', 3))).toEqual({ kind: 'closed' })
     expect(await stage.ledger.sweep(stage.ref(), 9)).toMatchObject({ state: 'expired', closed: 1, live: 1 })
     expect(await open.giveBack().close()).toMatchObject({ campaignFinished: true })
     expect(await stage.totals()).toEqual({ accepted: 4, lapsed: 6 })
@@ -298,18 +304,19 @@ describe('stopping', () => {
     ['resume', 'paused', true, 'sending'],
     ['resume', 'sending', true, 'sending'],
     ['resume', 'cancelled', false, 'cancelled'],
-    ['cancelled', 'paused', true, 'cancelled'],
-    ['cancelled', 'cancelled', true, 'cancelled'],
-    ['cancelled', 'completed', false, 'completed'],
-    ['cancelled', 'halted', false, 'halted'],
-    ['halted', 'sending', true, 'halted'],
-    ['halted', 'cancelled', false, 'cancelled'],
+    ['cancel', 'paused', true, 'cancelled'],
+    ['cancel', 'cancelled', true, 'cancelled'],
+    ['cancel', 'completed', false, 'completed'],
+    ['cancel', 'halted', false, 'halted'],
+    ['halt', 'sending', true, 'halted'],
+    ['halt', 'cancelled', false, 'cancelled'],
   ] as const)('%s on a %s campaign is %s, and it is %s afterwards', async (act, from, ok, after) => {
     const stage = new Stage()
     await (from === 'scheduled' ? stage.create() : stage.sending(upTo(2)))
     if (from === 'completed') await (await stage.hold()).outcome(code.accepted, 0, 1).close()
     else if (from === 'paused') await stage.campaigns.steer(stage.app, idOf('c1'), 'pause')
-    else if (from === 'cancelled' || from === 'halted') await stage.campaigns.steer(stage.app, idOf('c1'), from)
+    else if (from === 'cancelled') await stage.campaigns.steer(stage.app, idOf('c1'), 'cancel')
+    else if (from === 'halted') await stage.campaigns.steer(stage.app, idOf('c1'), 'halt')
     expect(await stage.campaigns.steer(stage.app, idOf('c1'), act)).toEqual({ ok, state: after })
     expect(await stage.record()).toMatchObject({ state: after })
   })
@@ -345,7 +352,7 @@ test('retiring takes campaigns that have expired off the list', async () => {
   for (const id of ['c1', 'c2', 'c3']) await stage.sending(upTo(1), { id })
   // As if the retention of these were over.
   for (const id of ['c1', 'c2']) await stage.bench.redis.del(stage.bench.keys.campaign(stage.app, id))
-  await (await stage.hold(TILE, stage.ref('c3'))).outcome(code.accepted, 0).close()
+  await (await stage.hold(tile, stage.ref('c3'))).outcome(code.accepted, 0).close()
   await stage.campaigns.retire(stage.app, await stage.record('c3'))
   expect(await stage.campaigns.ids(stage.app, undefined, 10)).toEqual(['c3'])
 })

@@ -6,7 +6,7 @@ import {
   closeRedis,
   connectRedis,
   DataSet,
-  judge,
+  standingOf,
   Keys,
   readLosses,
   Registry,
@@ -17,16 +17,19 @@ import type { Bench } from './support.ts'
 import { keyring, NEWS, registrations, setup } from './support.ts'
 
 /** As many processes, each with a memory of its own. */
-const processes = ({ redis, keys }: Bench, count: number): DataSet[] =>
-  Array.from({ length: count }, () => new DataSet(redis, keys))
+function processes({ redis, keys }: Bench, count: number): DataSet[] {
+  return Array.from({ length: count }, () => new DataSet(redis, keys))
+}
 
 /** All keys are gone, as after FLUSHALL. */
-const flush = async ({ redis, keys }: Bench): Promise<void> => {
-  await redis.unlink(keys.epoch)
+async function flush({ redis, keys }: Bench): Promise<void> {
+  await redis.unlink(keys.dataSetId)
   await redis.unlink(keys.losses)
 }
 
-const lost = (problem: string) => ({ kind: 'lost', problem: expect.stringContaining(problem) })
+function lost(problem: string) {
+  return { kind: 'lost', problem: expect.stringContaining(problem) }
+}
 
 test('processes that find an empty Redis at once work on the same data set', async () => {
   const bench = setup()
@@ -45,16 +48,16 @@ test('data that is lost stops who had begun on it and who starts later, until so
   expect(await one.look()).toEqual(lost('Redis lost its data'))
 
   const [late] = processes(bench, 1) as [DataSet]
-  expect(await late.look()).toEqual(lost('another process has missed its epoch since 2'))
-  expect(await bench.redis.exists(bench.keys.epoch)).toBe(0)
+  expect(await late.look()).toEqual(lost('another process has missed its data set since 2'))
+  expect(await bench.redis.exists(bench.keys.dataSetId)).toBe(0)
   const { missed } = await readLosses(bench.redis, bench.keys)
-  expect(missed).toEqual([{ epoch: expect.any(String), sinceMs: expect.any(Number) }])
+  expect(missed).toEqual([{ dataSetId: expect.any(String), sinceMs: expect.any(Number) }])
   const [seconds = 0] = await bench.redis.time()
   expect(Math.abs((missed[0]?.sinceMs ?? 0) / 1000 - seconds)).toBeLessThan(60)
 
-  expect(await acceptLosses(bench.redis, bench.keys)).toEqual([missed[0]?.epoch])
+  expect(await acceptLosses(bench.redis, bench.keys)).toEqual([missed[0]?.dataSetId])
   const after = await one.look()
-  expect(after).toEqual({ kind: 'well', epoch: expect.any(String) })
+  expect(after).toEqual({ kind: 'well', dataSetId: expect.any(String) })
   expect(after).not.toEqual(before)
   // One that had not even noticed, and one that waited.
   expect(await Promise.all([idle.look(), late.look()])).toEqual([after, after])
@@ -68,12 +71,12 @@ test('a process that began in the very moment of the loss stops when another one
   await flush(bench)
   expect((await fresh.look()).kind).toBe('well')
   expect(await old.look()).toEqual(lost('Redis holds other data'))
-  expect(await fresh.look()).toEqual(lost('another process has missed its epoch'))
-  const epoch = await bench.redis.get(bench.keys.epoch)
+  expect(await fresh.look()).toEqual(lost('another process has missed its data set'))
+  const dataSetId = await bench.redis.get(bench.keys.dataSetId)
   expect(await acceptLosses(bench.redis, bench.keys)).toHaveLength(1)
   expect(await Promise.all([old.look(), fresh.look()])).toEqual([
-    { kind: 'well', epoch },
-    { kind: 'well', epoch },
+    { kind: 'well', dataSetId },
+    { kind: 'well', dataSetId },
   ])
 })
 
@@ -81,12 +84,12 @@ test('the same data is back: all go on, and nothing is missed', async () => {
   const bench = setup()
   const [one] = processes(bench, 1) as [DataSet]
   await one.look()
-  const epoch = (await bench.redis.get(bench.keys.epoch)) ?? ''
-  await bench.redis.set(bench.keys.epoch, 'another')
+  const dataSetId = (await bench.redis.get(bench.keys.dataSetId)) ?? ''
+  await bench.redis.set(bench.keys.dataSetId, 'another')
   expect((await one.look()).kind).toBe('lost')
-  await bench.redis.set(bench.keys.epoch, epoch)
+  await bench.redis.set(bench.keys.dataSetId, dataSetId)
   expect(await acceptLosses(bench.redis, bench.keys)).toEqual([])
-  expect(await one.look()).toEqual({ kind: 'well', epoch })
+  expect(await one.look()).toEqual({ kind: 'well', dataSetId })
   expect(await bench.redis.exists(bench.keys.losses)).toBe(0)
 })
 
@@ -111,7 +114,7 @@ test('a process that slept through an accepted loss begins anew, whatever happen
   await flush(bench)
   await other.look()
   await acceptLosses(bench.redis, bench.keys)
-  await bench.redis.unlink(bench.keys.epoch)
+  await bench.redis.unlink(bench.keys.dataSetId)
   // It misses nothing that was not accepted, so it makes a data set as a process does that starts.
   expect((await asleep.look()).kind).toBe('well')
 })
@@ -123,23 +126,23 @@ test.each<[string, string | undefined, Partial<Losses>, string]>([
   [
     'the data from before, noted as missed by mistake',
     'a',
-    { current: 'a', missed: [{ epoch: 'a', sinceMs: 0 }] },
+    { current: 'a', missed: [{ dataSetId: 'a', sinceMs: 0 }] },
     'well',
   ],
   ['none where there was some', 'a', {}, 'lost'],
   ['other data', 'a', { current: 'b' }, 'lost'],
   ['other data, and the loss is accepted', 'a', { current: 'b', accepted: new Set(['a']) }, 'well'],
   ['none, and the loss is accepted', 'a', { accepted: new Set(['a']) }, 'empty'],
-  ['the same data, though others miss theirs', 'b', { current: 'b', missed: [{ epoch: 'a', sinceMs: 0 }] }, 'lost'],
-  ['none, and others miss theirs', undefined, { missed: [{ epoch: 'a', sinceMs: 0 }] }, 'lost'],
+  ['the same data, though others miss theirs', 'b', { current: 'b', missed: [{ dataSetId: 'a', sinceMs: 0 }] }, 'lost'],
+  ['none, and others miss theirs', undefined, { missed: [{ dataSetId: 'a', sinceMs: 0 }] }, 'lost'],
   [
     'an accepted loss, and another one that is not',
     'a',
-    { current: 'c', accepted: new Set(['a']), missed: [{ epoch: 'b', sinceMs: 0 }] },
+    { current: 'c', accepted: new Set(['a']), missed: [{ dataSetId: 'b', sinceMs: 0 }] },
     'lost',
   ],
-])('a process that finds %s', (_what, epoch, found, kind) => {
-  expect(judge(epoch, { current: null, missed: [], accepted: new Set(), ...found }).kind).toBe(kind)
+])('a process that finds %s', (_what, dataSetId, found, kind) => {
+  expect(standingOf(dataSetId, { current: null, missed: [], accepted: new Set(), ...found }).kind).toBe(kind)
 })
 
 test('an operator sees how much is there', async () => {

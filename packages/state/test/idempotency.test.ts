@@ -2,13 +2,13 @@ import { Idempotency } from '@wns-fanout/state'
 import { expect, test } from 'vitest'
 import { anotherConnection, keysOf, NEWS, setup } from './support.ts'
 
-const start = () => {
+function start() {
   const bench = setup()
   const make = (options = {}) => new Idempotency(anotherConnection(), bench.keys, { pollMs: 10, ...options })
   return { ...bench, make }
 }
 
-const fresh = async (idempotency: Idempotency, key = 'key', hash = 'hash') => {
+async function fresh(idempotency: Idempotency, key = 'key', hash = 'hash') {
   const answer = await idempotency.begin(NEWS, key, hash)
   if (answer.kind !== 'fresh') throw new Error(`expected a fresh request, found ${answer.kind}`)
   return answer

@@ -6,19 +6,23 @@ import { describe, expect } from 'vitest'
 import { SharedUris } from '../src/shared-uris.ts'
 import { NEWS, registration, registrations, setup, uriOf } from './support.ts'
 
-const start = () => {
+function start() {
   const { redis, keys } = setup()
   return { redis, keys, registry: new Registry(redis, keys) }
 }
 
-const good = (line: number, ...args: Parameters<typeof registration>): ImportLine => ({
-  line,
-  parsed: { ok: true, value: registration(...args) },
-})
-const bad = (line: number): ImportLine => ({
-  line,
-  parsed: parseImportLine({ channel: 'x', uri: 'http://evil.example/' }),
-})
+function good(line: number, ...args: Parameters<typeof registration>): ImportLine {
+  return {
+    line,
+    parsed: { ok: true, value: registration(...args) },
+  }
+}
+function bad(line: number): ImportLine {
+  return {
+    line,
+    parsed: parseImportLine({ channel: 'x', uri: 'http://evil.example/' }),
+  }
+}
 
 describe('importing', () => {
   test('good lines are registered, bad ones counted and told by their number alone', async () => {

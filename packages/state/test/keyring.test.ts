@@ -6,7 +6,9 @@ import { fc, test } from '@fast-check/vitest'
 import { Keyring, readKeyringFile, UnsealError } from '@wns-fanout/state'
 import { describe, expect, onTestFinished } from 'vitest'
 
-const line = (kid: string): string => `${kid} ${randomBytes(32).toString('base64')}`
+function line(kid: string): string {
+  return `${kid} ${randomBytes(32).toString('base64')}`
+}
 
 test.prop([fc.string({ unit: 'binary' }), fc.string()])(
   'what was sealed opens again for the same purpose',

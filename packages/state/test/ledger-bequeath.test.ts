@@ -1,15 +1,16 @@
 import { byteOf, code, codeOf, postsOf } from '@wns-fanout/domain'
-import type { BatchTerms, BequestAnswer } from '@wns-fanout/state'
+import type { BatchTerms, MergeAnswer } from '@wns-fanout/state'
 import { describe, expect, test } from 'vitest'
 import type { Hand } from './ledger-support.ts'
-import { Stage, TILE, TOAST, upTo } from './ledger-support.ts'
+import { Stage, tile, toast, upTo } from './ledger-support.ts'
 import { dumpOf } from './support.ts'
 
-const bequeath = (hand: Hand): Promise<BequestAnswer> =>
-  hand.stage.ledger.bequeath(hand.ref, hand.owner, hand.opened.fence, hand.terms, hand.vector)
+function mergeOutcomes(hand: Hand): Promise<MergeAnswer> {
+  return hand.stage.ledger.mergeOutcomes(hand.ref, hand.owner, hand.opened.fence, hand.terms, hand.vector)
+}
 
 /** A batch that Redis has forgotten to be open, and the owner that opened it and posted to the first four. */
-const forgotten = async (terms: BatchTerms = TOAST, size = 8) => {
+async function forgotten(terms: BatchTerms = toast, size = 8) {
   const stage = new Stage()
   await stage.sending(upTo(size), { terms })
   const forget = await stage.remember()
@@ -24,7 +25,7 @@ const forgotten = async (terms: BatchTerms = TOAST, size = 8) => {
 describe('an owner that Redis has forgotten', () => {
   test('is told so though another owner has the same fence', async () => {
     const { stage, lost } = await forgotten()
-    const heir = await stage.hold(TOAST)
+    const heir = await stage.hold(toast)
     expect(heir.opened.fence).toBe(lost.opened.fence)
     expect(await lost.checkpoint()).toEqual({ kind: 'fenced', rolledBack: true })
   })
@@ -35,7 +36,7 @@ describe('an owner that Redis has forgotten', () => {
     lost.vector[4] = code.pending
     lost.vector[5] = code.pending
     // The post to 3 is under way still.
-    expect(await bequeath(lost)).toMatchObject({
+    expect(await mergeOutcomes(lost)).toMatchObject({
       kind: 'ok',
       settled: expect.arrayContaining([
         { class: 'accepted', count: 3 },
@@ -45,44 +46,44 @@ describe('an owner that Redis has forgotten', () => {
     expect(await stage.totals()).toEqual({ accepted: 3, in_doubt: 1, pending: 4 })
     expect((await stage.vector()).map(postsOf)).toEqual([1, 1, 1, 1, 0, 0, 0, 0])
     expect(await stage.bench.redis.hget(stage.bench.keys.campaign(stage.app, 'c1'), 'posts')).toBe('4')
-    const heir = await stage.hold(TOAST)
+    const heir = await stage.hold(toast)
     expect(heir.credited).toEqual([4, 5, 6, 7])
     await heir.outcome(code.accepted, 4, 5, 6, 7).close()
     expect(await stage.totals()).toEqual({ accepted: 7, in_doubt: 1 })
   })
 
   test('leaves those alone whom the new owner may be posting to, and those who are settled', async () => {
-    const { stage, lost } = await forgotten({ ...TOAST, window: 6 })
-    const heir = await stage.hold({ ...TOAST, window: 2 })
+    const { stage, lost } = await forgotten({ ...toast, window: 6 })
+    const heir = await stage.hold({ ...toast, window: 2 })
     expect(heir.credited).toEqual([0, 1])
     await heir.outcome(code.rejectedForbidden, 1).checkpoint()
-    await bequeath(lost)
+    await mergeOutcomes(lost)
     expect((await stage.codes()).slice(0, 3)).toEqual([code.credited, code.rejectedForbidden, code.accepted])
     await heir.outcome(code.accepted, 0).checkpoint()
     expect(await stage.totals()).toMatchObject({ accepted: 2, rejected: 1 })
   })
 
   test('at-least-once leaves those alone of whom it knows nothing', async () => {
-    const { stage, lost } = await forgotten(TILE)
-    await bequeath(lost)
+    const { stage, lost } = await forgotten(tile)
+    await mergeOutcomes(lost)
     expect((await stage.codes()).slice(0, 4)).toEqual([code.accepted, code.accepted, code.accepted, code.pending])
     expect(await stage.totals()).toEqual({ accepted: 3, pending: 5 })
   })
 
   test('bequeaths the same again without changing anything', async () => {
     const { stage, lost } = await forgotten()
-    await bequeath(lost)
+    await mergeOutcomes(lost)
     const before = await dumpOf(stage.bench)
-    expect(await bequeath(lost)).toEqual({ kind: 'ok', settled: [] })
+    expect(await mergeOutcomes(lost)).toEqual({ kind: 'ok', settled: [] })
     expect(await dumpOf(stage.bench)).toBe(before)
   })
 
   test('tells the last answers though others have opened the batch since', async () => {
-    const { stage, lost } = await forgotten(TILE)
-    await bequeath(lost)
-    await (await stage.hold({ ...TILE, window: 1 })).park()
-    await (await stage.hold({ ...TILE, window: 1 })).park()
-    expect(await bequeath(lost.outcome(code.accepted, 3))).toEqual({
+    const { stage, lost } = await forgotten(tile)
+    await mergeOutcomes(lost)
+    await (await stage.hold({ ...tile, window: 1 })).park()
+    await (await stage.hold({ ...tile, window: 1 })).park()
+    expect(await mergeOutcomes(lost.outcome(code.accepted, 3))).toEqual({
       kind: 'ok',
       settled: [{ class: 'accepted', count: 1 }],
     })
@@ -91,13 +92,13 @@ describe('an owner that Redis has forgotten', () => {
 
   test('bequeaths to an owner that was opened before its own open and is forgotten to be dead', async () => {
     const stage = new Stage()
-    await stage.sending(upTo(8), { terms: TOAST })
-    const dead = await stage.hold({ ...TOAST, window: 2 })
+    await stage.sending(upTo(8), { terms: toast })
+    const dead = await stage.hold({ ...toast, window: 2 })
     const forget = await stage.remember()
-    const lost = await stage.hold({ ...TOAST, window: 3 })
+    const lost = await stage.hold({ ...toast, window: 3 })
     expect(lost.credited).toEqual([2, 3, 4])
     await forget()
-    await bequeath(lost.outcome(code.accepted, 2, 3))
+    await mergeOutcomes(lost.outcome(code.accepted, 2, 3))
     expect(await stage.codes()).toEqual([1, 1, 7, 7, 27, 0, 0, 0])
     expect(await dead.outcome(code.accepted, 0, 1).checkpoint()).toMatchObject({
       kind: 'ok',
@@ -111,22 +112,22 @@ describe('an owner that Redis has forgotten', () => {
   })
 
   test('leaves the address of a dead channel, and a channel that was rotated twice, to whoever posts next', async () => {
-    const { stage, lost } = await forgotten(TILE)
+    const { stage, lost } = await forgotten(tile)
     lost.vector[1] = byteOf(code.deadExpired, 1)
     lost.vector[2] = byteOf(code.failedRotated, 2)
-    await bequeath(lost)
+    await mergeOutcomes(lost)
     expect((await stage.codes()).slice(0, 4)).toEqual([code.accepted, code.deadExpired, code.pending, code.pending])
     expect(await stage.uriAt(1)).not.toBe('')
     expect(await stage.totals()).toEqual({ accepted: 1, dead: 1, pending: 6 })
   })
 
   test('keeps the guard: who was reached has a stamp, who was refused has none', async () => {
-    const terms = { ...TILE, guardSeconds: 1860 }
+    const terms = { ...tile, guardSeconds: 1860 }
     const { stage, lost } = await forgotten(terms)
     await stage.hold({ ...terms, window: 1 })
     lost.vector[1] = byteOf(code.rejectedForbidden, 1)
     await stage.setStamp(2, 5)
-    await bequeath(lost)
+    await mergeOutcomes(lost)
     expect(await stage.stampAt(1)).toBe(0)
     expect(await stage.stampAt(2)).toBeGreaterThanOrEqual((await stage.second()) - 5)
     await stage.sending(upTo(8), { id: 'c2', terms, topic: 'other' })
@@ -140,13 +141,13 @@ describe('an owner that Redis has forgotten', () => {
   })
 
   test('adds nothing to a batch that is closed, and waits for one that is not planned yet', async () => {
-    const { stage, lost } = await forgotten(TILE, 4)
-    const heir = await stage.hold(TILE)
+    const { stage, lost } = await forgotten(tile, 4)
+    const heir = await stage.hold(tile)
     await heir.outcome(code.accepted, 0, 1, 2, 3).close()
-    expect(await bequeath(lost)).toEqual({ kind: 'closed' })
+    expect(await mergeOutcomes(lost)).toEqual({ kind: 'closed' })
     await stage.bench.redis.del(stage.bench.keys.batch(stage.app, stage.ref().campaign, 0))
     expect(await lost.checkpoint()).toEqual({ kind: 'fenced', rolledBack: true })
-    expect(await bequeath(lost)).toEqual({ kind: 'missing' })
+    expect(await mergeOutcomes(lost)).toEqual({ kind: 'missing' })
     expect(await stage.totals()).toEqual({ accepted: 4 })
   })
 })
@@ -154,36 +155,36 @@ describe('an owner that Redis has forgotten', () => {
 describe('a bequest is refused and changes nothing', () => {
   test('from an owner whose batch was taken over in order', async () => {
     const stage = new Stage()
-    await stage.sending(upTo(6), { terms: TOAST })
-    const lost = await stage.hold(TOAST)
-    await stage.hold(TOAST)
+    await stage.sending(upTo(6), { terms: toast })
+    const lost = await stage.hold(toast)
+    await stage.hold(toast)
     const before = await dumpOf(stage.bench)
-    expect(await bequeath(lost.outcome(code.accepted, 4, 5))).toEqual({ kind: 'refused' })
+    expect(await mergeOutcomes(lost.outcome(code.accepted, 4, 5))).toEqual({ kind: 'refused' })
     expect(await dumpOf(stage.bench)).toBe(before)
   })
 
   test('from the owner itself, and from one that has parked', async () => {
     const stage = new Stage()
-    await stage.sending(upTo(6), { terms: TOAST })
-    const hand = await stage.hold(TOAST)
-    expect(await bequeath(hand)).toEqual({ kind: 'refused' })
+    await stage.sending(upTo(6), { terms: toast })
+    const hand = await stage.hold(toast)
+    expect(await mergeOutcomes(hand)).toEqual({ kind: 'refused' })
     await hand.outcome(code.accepted, 0).park()
-    expect(await bequeath(hand.outcome(code.accepted, 4))).toEqual({ kind: 'refused' })
+    expect(await mergeOutcomes(hand.outcome(code.accepted, 4))).toEqual({ kind: 'refused' })
     expect(await stage.totals()).toEqual({ accepted: 1, pending: 5 })
   })
 
   test('where the batch was planned anew with another size', async () => {
     const { lost } = await forgotten()
-    expect(await lost.stage.ledger.bequeath(lost.ref, lost.owner, 1, TOAST, lost.vector.slice(1))).toEqual({
+    expect(await lost.stage.ledger.mergeOutcomes(lost.ref, lost.owner, 1, toast, lost.vector.slice(1))).toEqual({
       kind: 'refused',
     })
   })
 })
 
-const inherited = async () => {
-  const { stage, lost } = await forgotten({ ...TOAST, window: 6 })
-  const heir = await stage.hold({ ...TOAST, window: 1 })
-  await bequeath(lost)
+async function inherited() {
+  const { stage, lost } = await forgotten({ ...toast, window: 6 })
+  const heir = await stage.hold({ ...toast, window: 1 })
+  await mergeOutcomes(lost)
   // 0 has credit, 1 and 2 were accepted before, 3 is in doubt like 4 and 5, whose credit was never given back.
   expect(await stage.codes()).toEqual([1, 7, 7, 27, 27, 27, 0, 0])
   return { stage, heir }
@@ -214,7 +215,7 @@ describe('an owner that inherits', () => {
     const { stage, heir } = await inherited()
     await heir.outcome(code.accepted, 0).park({ clearStamps: true })
     expect(await stage.codes()).toEqual([7, 7, 7, 27, 27, 27, 0, 0])
-    expect((await stage.hold(TOAST)).credited).toEqual([6, 7])
+    expect((await stage.hold(toast)).credited).toEqual([6, 7])
   })
 
   test('cannot settle them as something else, dead or alive', async () => {

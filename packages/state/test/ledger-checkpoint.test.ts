@@ -2,10 +2,10 @@ import { classOf, code, codeTable } from '@wns-fanout/domain'
 import { loadScript } from '@wns-fanout/state'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { PAGE, Stage, TILE, TOAST, upTo } from './ledger-support.ts'
+import { PAGE, Stage, tile, toast, upTo } from './ledger-support.ts'
 import { dumpOf, uriOf } from './support.ts'
 
-const sent = async (count: number, terms = TILE) => {
+async function sent(count: number, terms = tile) {
   const stage = new Stage()
   await stage.sending(upTo(count), { terms })
   return { stage, hand: await stage.hold(terms) }
@@ -82,7 +82,7 @@ describe('a checkpoint', () => {
 
   test('each code counts in its class', async () => {
     const settled = codeTable.flatMap(({ class: name }, value) => (name === 'pending' ? [] : [value]))
-    const { stage, hand } = await sent(settled.length, { ...TILE, window: 64 })
+    const { stage, hand } = await sent(settled.length, { ...tile, window: 64 })
     settled.forEach((value, position) => hand.outcome(value, position))
     await hand.close()
     const expected: Record<string, number> = {}
@@ -141,7 +141,7 @@ describe('a checkpoint', () => {
 
   test('counts the last byte of a batch of any size, whatever stretch it is in', async () => {
     for (const size of [1, 31, 32, 33, 64, 65]) {
-      const terms = { ...TILE, window: 100 }
+      const terms = { ...tile, window: 100 }
       const stage = new Stage()
       await stage.sending(upTo(size), { terms })
       const hand = await stage.hold(terms)
@@ -170,17 +170,21 @@ describe('a checkpoint', () => {
     expect(await stage.totals()).toEqual({ accepted: 1 })
   })
 
-  test.each(['pause', 'cancelled', 'halted'] as const)('gets no credit after %s', async (act) => {
+  test.each([
+    ['pause', 'paused'],
+    ['cancel', 'cancelled'],
+    ['halt', 'halted'],
+  ] as const)('gets no credit after %s', async (act, state) => {
     const { stage, hand } = await sent(8)
     await stage.campaigns.steer(stage.app, stage.ref().campaign, act)
     const answer = await hand.outcome(code.accepted, 0).want(4).checkpoint()
-    expect(answer).toMatchObject({ state: act === 'pause' ? 'paused' : act, adjusted: [{ position: 4, byte: 0 }] })
+    expect(answer).toMatchObject({ state, adjusted: [{ position: 4, byte: 0 }] })
     expect(await stage.codes()).toEqual([7, 1, 1, 1, 0, 0, 0, 0])
   })
 
   test('of a stopped campaign keeps what was answered, and the close settles the rest', async () => {
     const { stage, hand } = await sent(8)
-    await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancelled', 'changed my mind')
+    await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancel', 'changed my mind')
     await hand.outcome(code.accepted, 0, 1).checkpoint()
     expect(await stage.totals()).toEqual({ accepted: 2, pending: 6 })
     const answer = await hand.outcome(code.accepted, 2).giveBack().close()
@@ -205,12 +209,14 @@ describe('a checkpoint', () => {
   })
 })
 
-const dumpOfCampaign = async (stage: Stage): Promise<unknown> => [
-  await stage.bench.redis.hgetall(stage.bench.keys.campaign(stage.app, 'c1')),
-  await stage.bench.redis.hgetall(stage.bench.keys.batch(stage.app, 'c1', 0)),
-  await stage.vector(),
-  await stage.bench.redis.xlen(stage.bench.keys.samples(stage.app, 'c1')),
-]
+async function dumpOfCampaign(stage: Stage): Promise<unknown> {
+  return [
+    await stage.bench.redis.hgetall(stage.bench.keys.campaign(stage.app, 'c1')),
+    await stage.bench.redis.hgetall(stage.bench.keys.batch(stage.app, 'c1', 0)),
+    await stage.vector(),
+    await stage.bench.redis.xlen(stage.bench.keys.samples(stage.app, 'c1')),
+  ]
+}
 
 describe('what does not fit is refused and changes nothing', () => {
   const checkpoint = loadScript('ledger-checkpoint', 'ledger-lib')
@@ -321,7 +327,7 @@ describe('a dead channel', () => {
 
   test('of a campaign that was cancelled is removed all the same: it was asked and answered', async () => {
     const { stage, hand } = await sent(2)
-    await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancelled')
+    await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancel')
     await hand.bury(code.deadExpired, 0)
     await hand.giveBack().close()
     expect(await stage.totals()).toEqual({ dead: 1, cancelled: 1 })
@@ -337,7 +343,7 @@ describe('a dead channel', () => {
   })
 
   test('more than one in five of 500 answers halt the campaign before more are removed', async () => {
-    const terms = { ...TILE, window: 600 }
+    const terms = { ...tile, window: 600 }
     const stage = new Stage()
     await stage.sending(upTo(600), { terms })
     const hand = await stage.hold(terms)
@@ -357,11 +363,13 @@ describe('a dead channel', () => {
   })
 })
 
-const dueNow = async (stage: Stage): Promise<void> => {
+async function dueNow(stage: Stage): Promise<void> {
   await stage.bench.redis.hset(stage.bench.keys.batch(stage.app, 'c1', 0), 'd', 0)
 }
 
-const batch = (page: number, recipients: number) => ({ fromPage: page, toPage: page, recipients })
+function batch(page: number, recipients: number) {
+  return { fromPage: page, toPage: page, recipients }
+}
 
 describe('planning', () => {
   test('writes batches in order and counts them once', async () => {
@@ -378,7 +386,7 @@ describe('planning', () => {
     const last = { cursor: 2, nextCursor: 3, ends: true, batches: [batch(2, 1)] }
     expect(await stage.ledger.plan(stage.ref(), last)).toMatchObject({ kind: 'ok', firstSeq: 2, live: 3 })
     expect(await stage.ledger.plan(stage.ref(), last)).toEqual({ kind: 'stopped', state: 'sending' })
-    expect(await stage.record()).toMatchObject({ planned: 3, sealed: true, cursor: 3 })
+    expect(await stage.record()).toMatchObject({ planned: 3, planComplete: true, cursor: 3 })
     expect(await stage.campaigns.liveBatches(stage.app, stage.ref().campaign)).toHaveLength(3)
   })
 
@@ -407,7 +415,7 @@ describe('planning', () => {
   test('a stopped campaign is not planned any further', async () => {
     const stage = new Stage()
     await stage.frozen([0])
-    await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancelled')
+    await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancel')
     const step = { cursor: 0, nextCursor: 1, ends: true, batches: [batch(0, 1)] }
     expect(await stage.ledger.plan(stage.ref(), step)).toEqual({ kind: 'stopped', state: 'cancelled' })
     expect(await stage.ledger.plan(stage.ref('nowhere'), step)).toEqual({ kind: 'stopped', state: 'missing' })
@@ -417,10 +425,10 @@ describe('planning', () => {
 describe('at-most-once', () => {
   test('a topic slot is kept where somebody may have been reached, though no answer was ever seen', async () => {
     const stage = new Stage()
-    await stage.sending([0, 1], { terms: TOAST, topicIntervalMs: 60_000 })
-    await stage.hold(TOAST)
-    await (await stage.hold(TOAST)).close()
+    await stage.sending([0, 1], { terms: toast, topicIntervalMs: 60_000 })
+    await stage.hold(toast)
+    await (await stage.hold(toast)).close()
     expect(await stage.record()).toMatchObject({ state: 'completed', totals: { in_doubt: 2 } })
-    expect(await stage.create({ id: 'c2', terms: TOAST, topicIntervalMs: 60_000 })).toMatchObject({ kind: 'refused' })
+    expect(await stage.create({ id: 'c2', terms: toast, topicIntervalMs: 60_000 })).toMatchObject({ kind: 'refused' })
   })
 })

@@ -1,12 +1,12 @@
 import { code } from '@wns-fanout/domain'
 import { describe, expect, test } from 'vitest'
-import { Stage, TILE, upTo } from './ledger-support.ts'
+import { Stage, tile, upTo } from './ledger-support.ts'
 
-const GUARDED = { ...TILE, window: 8, guardSeconds: 1860 }
+const guardedTile = { ...tile, window: 8, guardSeconds: 1860 }
 
-const guarded = async (count: number): Promise<Stage> => {
+async function guarded(count: number): Promise<Stage> {
   const stage = new Stage()
-  await stage.sending(upTo(count), { terms: GUARDED })
+  await stage.sending(upTo(count), { terms: guardedTile })
   return stage
 }
 
@@ -16,7 +16,7 @@ describe('the guard of each channel', () => {
     const now = await stage.second()
     await stage.setStamp(0, now - 1800)
     await stage.setStamp(1, now - 1861)
-    expect((await stage.hold(GUARDED)).credited).toEqual([1, 2])
+    expect((await stage.hold(guardedTile)).credited).toEqual([1, 2])
     expect(await stage.totals()).toEqual({ suppressed: 1, pending: 2 })
     expect(await stage.codes()).toEqual([code.suppressedGuard, 1, 1])
     expect(await stage.stampAt(0)).toBe(now - 1800)
@@ -27,8 +27,8 @@ describe('the guard of each channel', () => {
     const stage = new Stage()
     const ordinals = [2, 5, 300, 511]
     for (const ordinal of [0, 3, 299, 510]) await stage.setStamp(ordinal, 1000 + ordinal)
-    await stage.sending(ordinals, { terms: GUARDED })
-    const hand = await stage.hold(GUARDED)
+    await stage.sending(ordinals, { terms: guardedTile })
+    const hand = await stage.hold(guardedTile)
     const now = await stage.second()
     for (const ordinal of ordinals) expect(now - (await stage.stampAt(ordinal))).toBeLessThanOrEqual(1)
     await hand.outcome(code.rejectedForbidden, 1, 3).outcome(code.accepted, 0).checkpoint()
@@ -40,35 +40,35 @@ describe('the guard of each channel', () => {
   test('a stamp from the future suppresses too: a clock that went back frees nobody', async () => {
     const stage = await guarded(1)
     await stage.setStamp(0, (await stage.second()) + 500)
-    await stage.hold(GUARDED)
+    await stage.hold(guardedTile)
     expect(await stage.totals()).toEqual({ suppressed: 1 })
   })
 
   test('our own stamp is renewed at later opens and takeovers', async () => {
     const stage = await guarded(2)
-    await (await stage.hold(GUARDED)).park()
+    await (await stage.hold(guardedTile)).park()
     // As if that open had been ten minutes ago.
     const past = (await stage.second()) - 600
     for (const ordinal of [0, 1]) await stage.setStamp(ordinal, past)
     await stage.bench.redis.hset(stage.bench.keys.batch(stage.app, 'c1', 0), 's', past)
-    const hand = await stage.hold(GUARDED)
+    const hand = await stage.hold(guardedTile)
     expect(hand.credited).toEqual([0, 1])
     expect(await stage.stampAt(0)).toBeGreaterThan(past)
-    expect((await stage.hold(GUARDED)).credited).toEqual([0, 1])
+    expect((await stage.hold(guardedTile)).credited).toEqual([0, 1])
     expect(await stage.totals()).toEqual({ pending: 2 })
   })
 
   test('a stamp that another campaign set since is judged afresh', async () => {
     const stage = await guarded(2)
-    await (await stage.hold(GUARDED)).park()
+    await (await stage.hold(guardedTile)).park()
     await stage.setStamp(1, (await stage.second()) - 60)
-    await stage.hold(GUARDED)
+    await stage.hold(guardedTile)
     expect(await stage.totals()).toEqual({ suppressed: 1, pending: 1 })
   })
 
   test('accepted, in doubt and unanswered posts renew the stamp, refused ones clear it', async () => {
     const stage = await guarded(8)
-    const hand = await stage.hold(GUARDED)
+    const hand = await stage.hold(guardedTile)
     const past = (await stage.second()) - 30
     for (const ordinal of upTo(8)) await stage.setStamp(ordinal, past)
     await stage.bench.redis.hset(stage.bench.keys.batch(stage.app, 'c1', 0), 's', past)
@@ -88,7 +88,7 @@ describe('the guard of each channel', () => {
 
   test('a stamp of another campaign is not cleared with ours', async () => {
     const stage = await guarded(1)
-    const hand = await stage.hold(GUARDED)
+    const hand = await stage.hold(guardedTile)
     await stage.setStamp(0, 12_345)
     await hand.outcome(code.rejectedForbidden, 0).checkpoint()
     expect(await stage.stampAt(0)).toBe(12_345)
@@ -96,47 +96,47 @@ describe('the guard of each channel', () => {
 
   test('parking that clears stamps lets another campaign in, and then keeps out of its way', async () => {
     const stage = await guarded(3)
-    const hand = await stage.hold(GUARDED)
+    const hand = await stage.hold(guardedTile)
     await hand.outcome(code.accepted, 0).park({ clearStamps: true })
-    await stage.sending(upTo(3), { id: 'c2', terms: GUARDED })
-    const other = await stage.hold(GUARDED, stage.ref('c2'))
+    await stage.sending(upTo(3), { id: 'c2', terms: guardedTile })
+    const other = await stage.hold(guardedTile, stage.ref('c2'))
     expect(other.credited).toEqual([1, 2])
     await other.outcome(code.accepted, 1, 2).close()
     // Both within one second of Redis as a rule, which must not make the other's stamps look like ours.
-    await stage.hold(GUARDED)
+    await stage.hold(guardedTile)
     expect(await stage.totals()).toEqual({ accepted: 1, suppressed: 2 })
     expect(await stage.totals('c2')).toEqual({ suppressed: 1, accepted: 2 })
   })
 
   test('parking that clears stamps keeps those of recipients who may have been reached', async () => {
     const stage = await guarded(2)
-    const hand = await stage.hold(GUARDED)
+    const hand = await stage.hold(guardedTile)
     await hand.outcome(code.retry1, 0).park({ clearStamps: true })
     expect(await stage.stampAt(0)).toBeGreaterThan(0)
     expect(await stage.stampAt(1)).toBe(0)
-    await stage.sending(upTo(2), { id: 'c2', terms: GUARDED })
-    expect((await stage.hold(GUARDED, stage.ref('c2'))).credited).toEqual([1])
+    await stage.sending(upTo(2), { id: 'c2', terms: guardedTile })
+    expect((await stage.hold(guardedTile, stage.ref('c2'))).credited).toEqual([1])
     // The one kept is still ours, the one given up is not any more.
-    expect((await stage.hold(GUARDED)).credited).toEqual([0])
+    expect((await stage.hold(guardedTile)).credited).toEqual([0])
   })
 
   test('parking for a retry keeps all stamps', async () => {
     const stage = await guarded(2)
-    await (await stage.hold(GUARDED)).park()
+    await (await stage.hold(guardedTile)).park()
     expect(await stage.stampAt(1)).toBeGreaterThan(0)
   })
 
   test.each(['a sweep', 'its owner'])('cancelling gives up the stamps of who was not posted to, by %s', async (who) => {
     const stage = await guarded(4)
-    const hand = await stage.hold(GUARDED)
+    const hand = await stage.hold(guardedTile)
     hand.outcome(code.accepted, 0).outcome(code.retry1, 1)
     if (who === 'a sweep') {
       await hand.park()
-      await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancelled')
+      await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancel')
       await stage.ledger.sweep(stage.ref(), 10)
     } else {
       await hand.checkpoint()
-      await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancelled')
+      await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancel')
       await hand.giveBack().close()
     }
     expect(await stage.totals()).toEqual({ accepted: 1, cancelled: 3 })
@@ -151,22 +151,22 @@ describe('the guard of each channel', () => {
     await stage.sending([0])
     expect((await stage.hold()).credited).toEqual([0])
     await stage.sending([1], { id: 'c2' })
-    await (await stage.hold(TILE, stage.ref('c2'))).outcome(code.accepted, 0).close()
+    await (await stage.hold(tile, stage.ref('c2'))).outcome(code.accepted, 0).close()
     expect(await stage.stampAt(1)).toBe(0)
   })
 
   test('another type of notification is not blocked', async () => {
     const stage = await guarded(1)
-    await (await stage.hold(GUARDED)).outcome(code.accepted, 0).close()
-    const badge = { ...GUARDED, type: 'badge' }
+    await (await stage.hold(guardedTile)).outcome(code.accepted, 0).close()
+    const badge = { ...guardedTile, type: 'badge' }
     await stage.sending([0], { id: 'c2', terms: badge })
     expect((await stage.hold(badge, stage.ref('c2'))).credited).toEqual([0])
   })
 
   test('two campaigns at once never both reach a channel', async () => {
     const stage = await guarded(6)
-    await stage.sending(upTo(6, 3), { id: 'c2', terms: GUARDED })
-    const narrow = { ...GUARDED, window: 2 }
+    await stage.sending(upTo(6, 3), { id: 'c2', terms: guardedTile })
+    const narrow = { ...guardedTile, window: 2 }
     const [one, two] = [await stage.hold(narrow), await stage.hold(narrow, stage.ref('c2'))]
     expect(one.opened.uris.filter((uri) => two.opened.uris.includes(uri) && uri !== '')).toEqual([])
     expect(await stage.totals()).toEqual({ pending: 6 })

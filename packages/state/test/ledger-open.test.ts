@@ -1,6 +1,6 @@
 import { code, codeOf, postsOf } from '@wns-fanout/domain'
 import { describe, expect, test } from 'vitest'
-import { openedBatch, PAGE, Stage, TILE, TOAST, upTo } from './ledger-support.ts'
+import { openedBatch, PAGE, Stage, tile, toast, upTo } from './ledger-support.ts'
 import { keysOf, uriOf } from './support.ts'
 
 describe('opening a batch', () => {
@@ -25,7 +25,7 @@ describe('opening a batch', () => {
       stage.bench.keys.vector(stage.app, stage.ref().campaign, 0),
       Buffer.from([64, 64, 32, 64]),
     )
-    const { opened } = await stage.hold({ ...TILE, window: 1, isProbe: true })
+    const { opened } = await stage.hold({ ...tile, window: 1, isProbe: true })
     expect([...opened.vector].map(codeOf)).toEqual([code.pending, code.pending, code.credited, code.pending])
     expect([...opened.vector].map(postsOf)).toEqual([2, 2, 1, 2])
   })
@@ -42,9 +42,9 @@ describe('opening a batch', () => {
   test('the same owner again gets the same answer and nothing changes', async () => {
     const stage = new Stage()
     await stage.sending(upTo(6))
-    const first = await stage.open(TILE, 'me')
+    const first = await stage.open(tile, 'me')
     const stored = await stage.vector()
-    const again = await stage.open(TILE, 'me')
+    const again = await stage.open(tile, 'me')
     expect(again).toMatchObject({ kind: 'open', fence: 1, takeover: false, uncertain: 0 })
     expect(openedBatch(again).vector).toEqual(openedBatch(first).vector)
     expect(await stage.vector()).toEqual(stored)
@@ -53,13 +53,13 @@ describe('opening a batch', () => {
 
   test('the same owner again changes nothing even where something has become due or the campaign was stopped', async () => {
     const stage = new Stage()
-    await stage.sending(upTo(6), { terms: { ...TILE, guardSeconds: 60 } })
-    const terms = { ...TILE, guardSeconds: 60 }
+    await stage.sending(upTo(6), { terms: { ...tile, guardSeconds: 60 } })
+    const terms = { ...tile, guardSeconds: 60 }
     await stage.open(terms, 'me')
     const stored = await stage.vector()
     await stage.bench.redis.setbit(stage.bench.keys.optOut(stage.app), 5, 1)
     await stage.bench.redis.hset(stage.bench.keys.uri(stage.app, 0), '4', 'ch-4\0\u00000;;')
-    for (const act of ['pause', 'cancelled'] as const) {
+    for (const act of ['pause', 'cancel'] as const) {
       await stage.campaigns.steer(stage.app, stage.ref().campaign, act)
       const again = await stage.open(terms, 'me')
       expect(again).toMatchObject({ kind: 'open', fence: 1, settled: [] })
@@ -71,14 +71,14 @@ describe('opening a batch', () => {
   test('credit for a channel that left before the open was answered is told as not granted', async () => {
     const stage = new Stage()
     await stage.sending(upTo(3))
-    await stage.open(TILE, 'me')
+    await stage.open(tile, 'me')
     await stage.bench.redis.hset(stage.bench.keys.uri(stage.app, 0), '1', 'ch-1\0\u00000;;')
-    const again = await stage.open(TILE, 'me')
+    const again = await stage.open(tile, 'me')
     if (again.kind !== 'open') throw new Error(again.kind)
     expect([...again.vector].map(codeOf)).toEqual([code.credited, code.pending, code.credited])
     expect(again.uris[1]).toBe('')
     const vector = again.vector.map((byte) => (codeOf(byte) === code.credited ? code.accepted : byte))
-    const answer = await stage.ledger.checkpoint(stage.ref(), 'me', again, TILE, {
+    const answer = await stage.ledger.checkpoint(stage.ref(), 'me', again, tile, {
       number: 1,
       vector,
       changed: [],
@@ -95,9 +95,9 @@ describe('opening a batch', () => {
     const stage = new Stage()
     await stage.sending(upTo(6))
     await stage.setGate(1, (await stage.second()) + 3600)
-    const first = await stage.open(TILE, 'me')
+    const first = await stage.open(tile, 'me')
     await stage.setGate(1, 0)
-    const again = await stage.open(TILE, 'me')
+    const again = await stage.open(tile, 'me')
     if (first.kind !== 'open' || again.kind !== 'open') throw new Error('the batch did not open')
     expect(first.uris.map((uri) => uri !== '')).toEqual([true, false, true, true, true, true])
     expect(again.uris).toEqual(first.uris)
@@ -108,10 +108,10 @@ describe('opening a batch', () => {
 
   test('a parked batch that is due is resumed: a new fence, no takeover, nobody uncertain', async () => {
     const stage = new Stage()
-    await stage.sending(upTo(6), { terms: TOAST })
-    const first = await stage.hold(TOAST)
+    await stage.sending(upTo(6), { terms: toast })
+    const first = await stage.hold(toast)
     await first.outcome(code.accepted, 0).park()
-    const { opened } = await stage.hold(TOAST)
+    const { opened } = await stage.hold(toast)
     expect(opened).toMatchObject({ fence: 2, takeover: false, uncertain: 0 })
     expect([...opened.vector].map(codeOf)).toEqual([7, 1, 1, 1, 1, 0])
     expect(opened.uris[0]).toBe('')
@@ -131,7 +131,7 @@ describe('opening a batch', () => {
     await stage.sending(upTo(2))
     const hand = await stage.hold()
     await hand.park()
-    expect(await stage.open(TILE, hand.owner)).toMatchObject({ kind: 'not-due' })
+    expect(await stage.open(tile, hand.owner)).toMatchObject({ kind: 'not-due' })
     expect(await stage.hold()).toMatchObject({ opened: { takeover: false, uncertain: 0 } })
   })
 
@@ -147,7 +147,7 @@ describe('opening a batch', () => {
     const stage = new Stage()
     expect(await stage.open()).toEqual({ kind: 'missing' })
     await stage.sending(upTo(1))
-    expect(await stage.open(TILE, 'me', stage.ref('c1', 1))).toEqual({ kind: 'missing' })
+    expect(await stage.open(tile, 'me', stage.ref('c1', 1))).toEqual({ kind: 'missing' })
   })
 
   test.each(['new', 'parked'])('a %s batch of a paused campaign stays as it is', async (state) => {
@@ -162,11 +162,11 @@ describe('opening a batch', () => {
 
   test('a lost owner of a paused campaign leaves its batch parked and what it held uncertain', async () => {
     const stage = new Stage()
-    await stage.sending(upTo(6), { terms: TOAST })
-    await stage.hold(TOAST)
+    await stage.sending(upTo(6), { terms: toast })
+    await stage.hold(toast)
     await stage.campaigns.steer(stage.app, stage.ref().campaign, 'pause')
-    expect(await stage.open(TOAST, 'next')).toEqual({ kind: 'paused' })
-    expect(await stage.open(TOAST, 'next')).toEqual({ kind: 'paused' })
+    expect(await stage.open(toast, 'next')).toEqual({ kind: 'paused' })
+    expect(await stage.open(toast, 'next')).toEqual({ kind: 'paused' })
     expect(await stage.batch('st')).toBe('parked')
     expect(await stage.totals()).toEqual({ pending: 2, in_doubt: 4 })
     expect(await stage.record()).toMatchObject({ takeovers: 1 })
@@ -193,10 +193,10 @@ describe('opening a batch', () => {
 describe('a takeover', () => {
   test('at-most-once puts whoever was credited in doubt, and nobody else', async () => {
     const stage = new Stage()
-    await stage.sending(upTo(10), { terms: TOAST })
-    const lost = await stage.hold(TOAST)
+    await stage.sending(upTo(10), { terms: toast })
+    const lost = await stage.hold(toast)
     await lost.outcome(code.accepted, 0, 1).want(4, 5).checkpoint()
-    const { opened } = await stage.hold(TOAST)
+    const { opened } = await stage.hold(toast)
     expect(opened).toMatchObject({ fence: 2, takeover: true, uncertain: 4 })
     expect(opened.settled).toEqual([{ class: 'in_doubt', count: 4 }])
     expect([...opened.vector].map(codeOf)).toEqual([7, 7, 27, 27, 27, 27, 1, 1, 1, 1])
@@ -226,11 +226,11 @@ describe('a takeover', () => {
 
   test('in a stopped campaign settles what is uncertain first and closes the batch', async () => {
     const stage = new Stage()
-    await stage.sending(upTo(6), { terms: TOAST })
-    const lost = await stage.hold(TOAST)
-    await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancelled')
+    await stage.sending(upTo(6), { terms: toast })
+    const lost = await stage.hold(toast)
+    await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancel')
     expect(await stage.record()).toMatchObject({ finishedAtMs: undefined })
-    expect(await stage.open(TOAST)).toEqual({ kind: 'closed' })
+    expect(await stage.open(toast)).toEqual({ kind: 'closed' })
     expect(await stage.totals()).toEqual({ in_doubt: 4, cancelled: 2 })
     expect((await stage.record()).finishedAtMs).toBeTypeOf('number')
     expect(await lost.checkpoint()).toEqual({ kind: 'closed' })
@@ -329,13 +329,13 @@ describe('who is not posted to', () => {
 
   test('a closed raw gate stops raw notifications and no others', async () => {
     const stage = new Stage()
-    const raw = { ...TILE, type: 'raw' }
+    const raw = { ...tile, type: 'raw' }
     await stage.sending(upTo(2), { terms: raw })
     await stage.setGate(1, 0x8000_0000)
     await stage.hold(raw)
     expect(await stage.totals()).toEqual({ gated: 1, pending: 1 })
     await stage.sending(upTo(2), { id: 'c2' })
-    expect((await stage.hold(TILE, stage.ref('c2'))).credited).toEqual([0, 1])
+    expect((await stage.hold(tile, stage.ref('c2'))).credited).toEqual([0, 1])
   })
 
   test('a held channel waits and tells until when', async () => {

@@ -1,19 +1,20 @@
 import { code, codeOf, isSettled, postsOf } from '@wns-fanout/domain'
 import { describe, expect, test } from 'vitest'
 import type { Hand } from './ledger-support.ts'
-import { Stage, TILE, upTo } from './ledger-support.ts'
+import { Stage, tile, upTo } from './ledger-support.ts'
 import { nth } from './support.ts'
 
 const RECIPIENTS = 240
-const TERMS = { ...TILE, window: 64, maxAttempts: 5 }
+const poisonTerms = { ...tile, window: 64, maxAttempts: 5 }
 
 /**
  * Owners that a batch loses to one recipient, at the most: three until it is suspected, one for each halving of those
  * who come before the recipient, two with it alone; and three more for each open that settled half a window and so
  * spoke for the batch.
  */
-const mostLost = (recipients: number, window: number): number =>
-  3 + Math.ceil(Math.log2(window)) + 2 + 3 * Math.floor(recipients / (window / 2))
+function mostLost(recipients: number, window: number): number {
+  return 3 + Math.ceil(Math.log2(window)) + 2 + 3 * Math.floor(recipients / (window / 2))
+}
 
 /** How an owner works until it dies of the recipient. */
 interface Way {
@@ -24,7 +25,7 @@ interface Way {
 }
 
 /** One life: posts in order, tells what came of it, and ends a little after it posted to the killer. True: it lived. */
-const live = async (hand: Hand, killer: number, { after, every }: Way): Promise<boolean> => {
+async function live(hand: Hand, killer: number, { after, every }: Way): Promise<boolean> {
   let { window } = hand.opened
   let left = Number.POSITIVE_INFINITY
   for (;;) {
@@ -69,11 +70,11 @@ describe('a recipient that kills whoever posts to it', () => {
     ['the first, after so long that everybody else is reached', 0, { after: 1000, every: 32 }],
   ])('is found in few lives, and nobody else fails: %s', async (_, killer, way) => {
     const stage = new Stage()
-    await stage.sending(upTo(RECIPIENTS), { terms: TERMS })
+    await stage.sending(upTo(RECIPIENTS), { terms: poisonTerms })
     let lost = 0
-    while (!(await live(await stage.hold(TERMS), killer, way))) {
+    while (!(await live(await stage.hold(poisonTerms), killer, way))) {
       lost += 1
-      expect(lost).toBeLessThanOrEqual(mostLost(RECIPIENTS, TERMS.window))
+      expect(lost).toBeLessThanOrEqual(mostLost(RECIPIENTS, poisonTerms.window))
     }
     expect(await stage.totals()).toEqual({ accepted: RECIPIENTS - 1, failed: 1 })
     expect((await stage.codes())[killer]).toBe(code.failedPoison)
@@ -83,9 +84,9 @@ describe('a recipient that kills whoever posts to it', () => {
 
   test('a batch that was merely unlucky is through in a few checkpoints', async () => {
     const stage = new Stage()
-    await stage.sending(upTo(RECIPIENTS), { terms: TERMS })
-    for (let at = 0; at < 3; at += 1) await stage.hold(TERMS)
-    const hand = await stage.hold(TERMS)
+    await stage.sending(upTo(RECIPIENTS), { terms: poisonTerms })
+    for (let at = 0; at < 3; at += 1) await stage.hold(poisonTerms)
+    const hand = await stage.hold(poisonTerms)
     expect(await live(hand, -1, { after: 0, every: 64 })).toBe(true)
     // 1, 2, 4 … 32, and then 32 at a time, which is all that a campaign with few answers gets.
     expect(hand.number).toBeLessThanOrEqual(14)

@@ -2,11 +2,11 @@ import type { AppId } from '@wns-fanout/domain'
 import { byteOf, classOf, code, codeOf, emptyTotals, isSettled, pendingCode, postsOf } from '@wns-fanout/domain'
 import type { BatchRef, BatchTerms, Checkpoint, CheckpointAnswer, OpenAnswer, OpenBatch } from '@wns-fanout/state'
 import { describe, expect, test } from 'vitest'
-import { PAGE, Stage, TILE, upTo } from './ledger-support.ts'
+import { PAGE, Stage, tile, upTo } from './ledger-support.ts'
 import { nth, setup, uriOf } from './support.ts'
 
 /** Numbers in [0, 1), the same for the same seed in every run (mulberry32). */
-const mulberry32 = (seed: number): (() => number) => {
+function mulberry32(seed: number): () => number {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0
@@ -18,7 +18,7 @@ const mulberry32 = (seed: number): (() => number) => {
 
 const MAX_POSTS = 5
 
-const countAt = (counts: number[], position: number): void => {
+function countAt(counts: number[], position: number): void {
   counts[position] = nth(counts, position) + 1
 }
 
@@ -219,7 +219,7 @@ class Schedule {
     this.#pages = pages
     this.#perBatch = 1 + this.#some(2)
     this.terms = {
-      ...TILE,
+      ...tile,
       window: 4 + this.#some(5),
       delivery: random() < 0.5 ? 'at-most-once' : 'at-least-once',
       guardSeconds: random() < 0.5 ? 1860 : 0,
@@ -244,15 +244,15 @@ class Schedule {
   }
 
   async #step(): Promise<void> {
-    const dice = this.#random()
-    if (dice < 0.1) this.#newOwner(this.records[this.#some(this.records.length)])
-    else if (dice < 0.13) this.#crash(this.#owners[this.#some(this.#owners.length)])
-    else if (dice < 0.19) await this.#plan(this.#someCampaign())
-    else if (dice < 0.23) await this.#lateCall()
-    else if (dice < 0.25) await this.#steer()
-    else if (dice < 0.27) await this.stage.ledger.sweep(this.stage.ref(this.#someCampaign()), 1)
-    else if (dice < 0.29) this.#owners[this.#some(this.#owners.length)]?.wrapUp(this.#random() < 0.5)
-    else if (dice < 0.31) await this.#move()
+    const random = this.#random()
+    if (random < 0.1) this.#newOwner(this.records[this.#some(this.records.length)])
+    else if (random < 0.13) this.#crash(this.#owners[this.#some(this.#owners.length)])
+    else if (random < 0.19) await this.#plan(this.#someCampaign())
+    else if (random < 0.23) await this.#lateCall()
+    else if (random < 0.25) await this.#steer()
+    else if (random < 0.27) await this.stage.ledger.sweep(this.stage.ref(this.#someCampaign()), 1)
+    else if (random < 0.29) this.#owners[this.#some(this.#owners.length)]?.wrapUp(this.#random() < 0.5)
+    else if (random < 0.31) await this.#move()
     else
       for (const owner of [this.#owners[this.#some(this.#owners.length)]])
         if (owner !== undefined) await this.#stepOf(owner, true)
@@ -310,11 +310,11 @@ class Schedule {
   #answer(owner: Owner): void {
     const [position] = owner.inFlight.splice(this.#some(owner.inFlight.length), 1) as [number]
     const { record } = owner
-    const dice = this.#random()
-    if (dice < 0.62) {
+    const random = this.#random()
+    if (random < 0.62) {
       record.posted(position, true, true)
       owner.settle(position, code.accepted)
-    } else if (dice < 0.74) {
+    } else if (random < 0.74) {
       record.posted(position, false, false)
       if (this.#random() < 0.6) countAt(record.accepted, position)
       record.ambiguous += 1
@@ -322,9 +322,9 @@ class Schedule {
       else owner.retry(position)
     } else {
       record.posted(position, false, true)
-      if (dice < 0.84) owner.retry(position)
-      else if (dice < 0.92) owner.bury(position)
-      else owner.settle(position, dice < 0.96 ? code.rejectedForbidden : code.dropped)
+      if (random < 0.84) owner.retry(position)
+      else if (random < 0.92) owner.bury(position)
+      else owner.settle(position, random < 0.96 ? code.rejectedForbidden : code.dropped)
     }
   }
 
@@ -370,9 +370,9 @@ class Schedule {
   }
 
   async #steer(): Promise<void> {
-    const dice = this.#random()
+    const random = this.#random()
     const id = this.stage.ref(this.#someCampaign()).campaign
-    const act = dice < 0.4 ? 'pause' : dice < 0.8 ? 'resume' : dice < 0.92 ? 'cancelled' : undefined
+    const act = random < 0.4 ? 'pause' : random < 0.8 ? 'resume' : random < 0.92 ? 'cancel' : undefined
     if (act !== undefined) await this.stage.campaigns.steer(this.stage.app, id, act)
     else await this.stage.bench.redis.hset(this.stage.bench.keys.campaign(this.stage.app, id), 'expires', 1)
   }
@@ -389,7 +389,7 @@ class Schedule {
     const { ledger, campaigns, app, bench } = this.stage
     for (const id of this.#campaigns) {
       await campaigns.steer(app, this.stage.ref(id).campaign, 'resume')
-      for (let at = 0; at < 40 && !(await this.stage.record(id)).sealed; at += 1) {
+      for (let at = 0; at < 40 && !(await this.stage.record(id)).planComplete; at += 1) {
         await this.#plan(id)
         await ledger.sweep(this.stage.ref(id), 10)
       }
@@ -449,7 +449,7 @@ class Schedule {
       sums[record.stopCode === undefined ? 'pending' : classOf(record.stopCode)] += this.#ordinals.length - planned
       expect(record.totals).toEqual(sums)
       expect(record.closed).toBe(closed)
-      expect(record.finishedAtMs !== undefined).toBe(record.sealed && closed === record.planned)
+      expect(record.finishedAtMs !== undefined).toBe(record.planComplete && closed === record.planned)
     }
   }
 

@@ -17,7 +17,7 @@ import type { Bench } from './support.ts'
 import { keysOf, NEWS, nth, setup, uriOf } from './support.ts'
 
 export const PAGE = 512
-export const TILE: BatchTerms = {
+export const tile: BatchTerms = {
   window: 4,
   delivery: 'at-least-once',
   type: 'tile',
@@ -26,7 +26,7 @@ export const TILE: BatchTerms = {
   wantsVariables: false,
   wantsLocales: false,
 }
-export const TOAST: BatchTerms = { ...TILE, delivery: 'at-most-once', type: 'toast' }
+export const toast: BatchTerms = { ...tile, delivery: 'at-most-once', type: 'toast' }
 
 export interface CampaignOptions {
   readonly id?: string
@@ -102,7 +102,7 @@ export class Stage {
   }
 
   create(options: CampaignOptions = {}): Promise<CreateAnswer> {
-    const terms = options.terms ?? TILE
+    const terms = options.terms ?? tile
     const definition: CampaignDefinition = {
       id: (options.id ?? 'c1') as CampaignId,
       app: this.app,
@@ -167,12 +167,12 @@ export class Stage {
     return { app: this.app, campaign: campaign as CampaignId, seq }
   }
 
-  open(terms: BatchTerms = TILE, owner: string = randomUUID(), ref = this.ref()): Promise<OpenAnswer> {
+  open(terms: BatchTerms = tile, owner: string = randomUUID(), ref = this.ref()): Promise<OpenAnswer> {
     return this.ledger.open(ref, owner, terms)
   }
 
   /** Opens a batch that has to open. */
-  async hold(terms: BatchTerms = TILE, ref = this.ref()): Promise<Hand> {
+  async hold(terms: BatchTerms = tile, ref = this.ref()): Promise<Hand> {
     const owner = randomUUID()
     return new Hand(this, ref, owner, terms, openedBatch(await this.open(terms, owner, ref)))
   }
@@ -215,7 +215,7 @@ export class Stage {
 }
 
 /** The batch of an answer that has to have opened one. */
-export const openedBatch = (answer: OpenAnswer): OpenBatch => {
+export function openedBatch(answer: OpenAnswer): OpenBatch {
   if (answer.kind !== 'open') throw new Error(`the batch did not open: ${answer.kind}`)
   return answer
 }
@@ -316,4 +316,6 @@ export class Hand {
   }
 }
 
-export const upTo = (count: number, from = 0): number[] => Array.from({ length: count }, (_, at) => from + at)
+export function upTo(count: number, from = 0): number[] {
+  return Array.from({ length: count }, (_, at) => from + at)
+}

@@ -5,9 +5,9 @@ import { describe, expect, onTestFinished } from 'vitest'
 import { anotherConnection, NEWS, setup, until } from './support.ts'
 
 const HOUR_MS = 3_600_000
-const LIMIT = { ratePerSecond: 100, burst: 10 }
+const appLimit = { ratePerSecond: 100, burst: 10 }
 
-const start = (options: PermitOptions = {}) => {
+function start(options: PermitOptions = {}) {
   const bench = setup()
   const permits = new Permits(bench.redis, bench.keys, options)
   /** Time passes for the bucket: every instant in it moves into the past. */
@@ -18,10 +18,10 @@ const start = (options: PermitOptions = {}) => {
       if (/(At|Until|Since)Ms$/.test(field) && Number(value) > 0) await bench.redis.hset(key, field, Number(value) - ms)
     }
   }
-  const rate = async () => (await permits.take(NEWS, 1, LIMIT)).effectiveRate
+  const rate = async () => (await permits.take(NEWS, 1, appLimit)).effectiveRate
   const throttle = async (retryAfterMs?: number) => {
-    const { nowMs } = await permits.take(NEWS, 1, LIMIT)
-    return permits.slowDown(NEWS, { grantedAtMs: nowMs, retryAfterMs }, LIMIT)
+    const { nowMs } = await permits.take(NEWS, 1, appLimit)
+    return permits.slowDown(NEWS, { grantedAtMs: nowMs, retryAfterMs }, appLimit)
   }
   return { ...bench, permits, pass, rate, throttle }
 }
@@ -32,7 +32,7 @@ interface Granted {
 }
 
 /** The most by which grants in any window exceed rate · t + burst. */
-const overshoot = (log: readonly Granted[], { ratePerSecond, burst }: typeof LIMIT): number => {
+function overshoot(log: readonly Granted[], { ratePerSecond, burst }: typeof appLimit): number {
   const sorted = log.toSorted((left, right) => left.atMs - right.atMs)
   let worst = -Infinity
   for (let from = 0; from < sorted.length; from += 1) {
@@ -49,7 +49,7 @@ const overshoot = (log: readonly Granted[], { ratePerSecond, burst }: typeof LIM
 describe('permits', () => {
   test('a new bucket is full, then fills at its rate', async () => {
     const { permits, pass } = start()
-    expect(await permits.take(NEWS, 50, LIMIT)).toMatchObject({
+    expect(await permits.take(NEWS, 50, appLimit)).toMatchObject({
       granted: 10,
       waitMs: 0,
       effectiveRate: 100,
@@ -59,17 +59,17 @@ describe('permits', () => {
     expect(empty).toMatchObject({ granted: 0 })
     expect(empty.waitMs).toBeGreaterThan(900)
     await pass(50)
-    const { granted } = await permits.take(NEWS, 50, LIMIT)
+    const { granted } = await permits.take(NEWS, 50, appLimit)
     expect(granted).toBeGreaterThanOrEqual(5)
     expect(granted).toBeLessThanOrEqual(10)
     await pass(60_000)
-    expect((await permits.take(NEWS, 50, LIMIT)).granted).toBe(10)
+    expect((await permits.take(NEWS, 50, appLimit)).granted).toBe(10)
   })
 
   test('two apps have buckets of their own', async () => {
     const { permits } = start()
-    await permits.take(NEWS, 10, LIMIT)
-    expect((await permits.take('other' as typeof NEWS, 10, LIMIT)).granted).toBe(10)
+    await permits.take(NEWS, 10, appLimit)
+    expect((await permits.take('other' as typeof NEWS, 10, appLimit)).granted).toBe(10)
   })
 
   test.prop(
@@ -123,23 +123,23 @@ describe('permits', () => {
 describe('slowing down', () => {
   test('halves the rate and pauses; then one probe, and nothing else, is granted', async () => {
     const { permits, pass, throttle } = start()
-    const { nowMs } = await permits.take(NEWS, 1, LIMIT)
+    const { nowMs } = await permits.take(NEWS, 1, appLimit)
     const state = await throttle(5000)
     expect(state).toMatchObject({ decreased: true, effectiveRate: 50 })
     expect(Math.abs((state.pausedUntilMs ?? 0) - nowMs - 5000)).toBeLessThan(500)
-    const paused = await permits.take(NEWS, 10, LIMIT)
+    const paused = await permits.take(NEWS, 10, appLimit)
     expect(paused).toMatchObject({ granted: 0, pausedUntilMs: state.pausedUntilMs })
     expect(paused.waitMs).toBeGreaterThan(4000)
     await pass(5000)
-    expect(await permits.take(NEWS, 10, LIMIT)).toMatchObject({ granted: 1, probe: true })
-    expect(await permits.take(NEWS, 10, LIMIT)).toMatchObject({ granted: 0, probe: false })
+    expect(await permits.take(NEWS, 10, appLimit)).toMatchObject({ granted: 1, probe: true })
+    expect(await permits.take(NEWS, 10, appLimit)).toMatchObject({ granted: 0, probe: false })
   })
 
   test('a probe that is welcome lets the rate climb: 90 % of the refused one after 1.5 s, then 1 % a second, up to the full rate', async () => {
     const { permits, pass, rate, throttle, redis, keys } = start()
     await throttle(1000)
     await pass(1000)
-    const { nowMs } = await permits.take(NEWS, 1, LIMIT)
+    const { nowMs } = await permits.take(NEWS, 1, appLimit)
     expect(await permits.probed(NEWS, nowMs)).toBe(true)
     expect(await permits.probed(NEWS, nowMs)).toBe(false)
     const near = async (expected: number) => expect(Math.abs((await rate()) - expected)).toBeLessThan(3)
@@ -157,9 +157,9 @@ describe('slowing down', () => {
 
   test('a hundred refusals of one burst decrease the rate once', async () => {
     const { permits } = start()
-    const { nowMs } = await permits.take(NEWS, 10, LIMIT)
+    const { nowMs } = await permits.take(NEWS, 10, appLimit)
     const states = await Promise.all(
-      Array.from({ length: 100 }, () => permits.slowDown(NEWS, { grantedAtMs: nowMs, retryAfterMs: 2000 }, LIMIT)),
+      Array.from({ length: 100 }, () => permits.slowDown(NEWS, { grantedAtMs: nowMs, retryAfterMs: 2000 }, appLimit)),
     )
     expect(states.filter(({ decreased }) => decreased)).toHaveLength(1)
     expect(new Set(states.map(({ effectiveRate }) => effectiveRate))).toEqual(new Set([50]))
@@ -167,19 +167,19 @@ describe('slowing down', () => {
 
   test('an answer to a post permitted before the last decrease counts for nothing, however late', async () => {
     const { permits, pass, throttle } = start()
-    const { nowMs } = await permits.take(NEWS, 1, LIMIT)
+    const { nowMs } = await permits.take(NEWS, 1, appLimit)
     await throttle(1000)
     await pass(1000)
-    const probe = await permits.take(NEWS, 1, LIMIT)
+    const probe = await permits.take(NEWS, 1, appLimit)
     await permits.probed(NEWS, probe.nowMs)
     await pass(10_000)
-    expect(await permits.slowDown(NEWS, { grantedAtMs: nowMs - 11_000 }, LIMIT)).toMatchObject({ decreased: false })
+    expect(await permits.slowDown(NEWS, { grantedAtMs: nowMs - 11_000 }, appLimit)).toMatchObject({ decreased: false })
   })
 
   test('pauses without Retry-After double while the probe is refused, and begin anew once one was welcome', async () => {
     const { permits, pass, throttle } = start({ firstPauseMs: 1000, maxPauseMs: 3000 })
     const pauseOf = async (state: { readonly pausedUntilMs?: number }) => {
-      const { nowMs } = await permits.take(NEWS, 1, LIMIT)
+      const { nowMs } = await permits.take(NEWS, 1, appLimit)
       return Math.round(((state.pausedUntilMs ?? 0) - nowMs) / 100) / 10
     }
     const seen = [await pauseOf(await throttle())]
@@ -189,7 +189,7 @@ describe('slowing down', () => {
     }
     expect(seen).toEqual([1, 2, 3, 3])
     await pass(3000)
-    const probe = await permits.take(NEWS, 1, LIMIT)
+    const probe = await permits.take(NEWS, 1, appLimit)
     await permits.probed(NEWS, probe.nowMs)
     await pass(10_000)
     expect(await pauseOf(await throttle())).toBe(1)
@@ -203,16 +203,16 @@ describe('slowing down', () => {
   ])('a Retry-After of %d ms pauses for %d s', async (retryAfterMs, seconds) => {
     const { permits, throttle } = start()
     const state = await throttle(retryAfterMs)
-    const { nowMs } = await permits.take(NEWS, 1, LIMIT)
+    const { nowMs } = await permits.take(NEWS, 1, appLimit)
     expect(Math.round(((state.pausedUntilMs ?? 0) - nowMs) / 1000)).toBe(seconds)
   })
 
   test('can be looked at without taking a permit', async () => {
     const { permits, throttle, redis, keys } = start()
-    expect(await permits.look(NEWS, LIMIT)).toEqual({ effectiveRate: 100 })
+    expect(await permits.look(NEWS, appLimit)).toEqual({ effectiveRate: 100 })
     const state = await throttle(5000)
     const before = await redis.hgetall(keys.bucket(NEWS))
-    expect(await permits.look(NEWS, LIMIT)).toEqual({ effectiveRate: 50, pausedUntilMs: state.pausedUntilMs })
+    expect(await permits.look(NEWS, appLimit)).toEqual({ effectiveRate: 50, pausedUntilMs: state.pausedUntilMs })
     expect(await redis.hgetall(keys.bucket(NEWS))).toEqual(before)
   })
 
@@ -220,11 +220,11 @@ describe('slowing down', () => {
     const { permits, pass, throttle } = start({ probeLostMs: 2000 })
     await throttle(1000)
     await pass(1000)
-    expect(await permits.take(NEWS, 1, LIMIT)).toMatchObject({ probe: true })
+    expect(await permits.take(NEWS, 1, appLimit)).toMatchObject({ probe: true })
     await pass(1500)
-    expect(await permits.take(NEWS, 1, LIMIT)).toMatchObject({ granted: 0 })
+    expect(await permits.take(NEWS, 1, appLimit)).toMatchObject({ granted: 0 })
     await pass(600)
-    expect(await permits.take(NEWS, 1, LIMIT)).toMatchObject({ granted: 1, probe: true })
+    expect(await permits.take(NEWS, 1, appLimit)).toMatchObject({ granted: 1, probe: true })
   })
 
   test('a clock of Redis that steps back an hour does not make a pause of seconds one of an hour', async () => {
@@ -232,12 +232,12 @@ describe('slowing down', () => {
     await throttle(5000)
     // Every instant that was written lies an hour ahead now.
     await pass(-HOUR_MS)
-    const paused = await permits.take(NEWS, 1, LIMIT)
+    const paused = await permits.take(NEWS, 1, appLimit)
     expect(paused.granted).toBe(0)
     expect(paused.waitMs).toBeGreaterThan(3000)
     expect(paused.waitMs).toBeLessThanOrEqual(5000)
     await pass(5000)
-    const probe = await permits.take(NEWS, 1, LIMIT)
+    const probe = await permits.take(NEWS, 1, appLimit)
     expect(probe).toMatchObject({ granted: 1, probe: true })
     await pass(-HOUR_MS)
     expect(await permits.probed(NEWS, probe.nowMs + HOUR_MS)).toBe(true)
@@ -253,29 +253,29 @@ describe('slowing down', () => {
     const { permits, pass, throttle } = start()
     await throttle(5000)
     await pass(HOUR_MS)
-    const probe = await permits.take(NEWS, 50, LIMIT)
+    const probe = await permits.take(NEWS, 50, appLimit)
     expect(probe).toMatchObject({ granted: 1, probe: true })
     await permits.probed(NEWS, probe.nowMs)
     await pass(HOUR_MS)
-    expect((await permits.take(NEWS, 50, LIMIT)).granted).toBe(LIMIT.burst)
+    expect((await permits.take(NEWS, 50, appLimit)).granted).toBe(appLimit.burst)
   })
 
   test('a bucket that was filled in the future fills from now on, not from then', async () => {
     const { permits, pass } = start()
-    await permits.take(NEWS, 10, LIMIT)
+    await permits.take(NEWS, 10, appLimit)
     await pass(-HOUR_MS)
-    expect((await permits.take(NEWS, 10, LIMIT)).granted).toBeLessThanOrEqual(2)
+    expect((await permits.take(NEWS, 10, appLimit)).granted).toBeLessThanOrEqual(2)
     await pass(50)
-    expect((await permits.take(NEWS, 10, LIMIT)).granted).toBeGreaterThanOrEqual(4)
+    expect((await permits.take(NEWS, 10, appLimit)).granted).toBeGreaterThanOrEqual(4)
   })
 
   test('a rate that is refused again and again falls, but never below one a second', async () => {
     const { permits, pass, rate } = start()
     for (let round = 0; round < 12; round += 1) {
-      const { nowMs } = await permits.take(NEWS, 1, LIMIT)
-      await permits.slowDown(NEWS, { grantedAtMs: nowMs, retryAfterMs: 1000 }, LIMIT)
+      const { nowMs } = await permits.take(NEWS, 1, appLimit)
+      await permits.slowDown(NEWS, { grantedAtMs: nowMs, retryAfterMs: 1000 }, appLimit)
       await pass(1000)
-      const probe = await permits.take(NEWS, 1, LIMIT)
+      const probe = await permits.take(NEWS, 1, appLimit)
       await permits.probed(NEWS, probe.nowMs)
       await pass(1100)
     }
@@ -284,7 +284,7 @@ describe('slowing down', () => {
   })
 })
 
-const handfulOf = (permits: Permits, limit = { ratePerSecond: 1000, burst: 100 }, lapseMs?: number) => {
+function handfulOf(permits: Permits, limit = { ratePerSecond: 1000, burst: 100 }, lapseMs?: number) {
   const handful = new PermitHandful(permits, NEWS, {
     limit: () => limit,
     ...(lapseMs === undefined ? {} : { lapseMs }),
@@ -439,7 +439,7 @@ describe('a handful', () => {
     handful.stop()
     handful.stop()
     expect(handful.tryTake()).toBe(false)
-    await permits.take('other' as typeof NEWS, 1, LIMIT)
+    await permits.take('other' as typeof NEWS, 1, appLimit)
     expect(await redis.exists(keys.bucket(NEWS))).toBe(0)
   })
 })

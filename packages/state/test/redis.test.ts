@@ -87,20 +87,20 @@ describe('REDIS_URL', () => {
 describe('a connection', () => {
   test('does not hang what was sent on its errors', async () => {
     const { redis, keys } = setup()
-    await redis.set(keys.epoch, 'text')
+    await redis.set(keys.dataSetId, 'text')
     if (redis instanceof Cluster) throw new Error('one server was expected')
     const copy = redis.duplicate()
     onTestFinished(() => closeRedis(copy))
     const errors = await Promise.all([
-      redis.hset(keys.epoch, 'field', 'canary-secret').catch((error: unknown) => error),
+      redis.hset(keys.dataSetId, 'field', 'canary-secret').catch((error: unknown) => error),
       redis
         .pipeline()
-        .hset(keys.epoch, 'field', 'canary-secret')
+        .hset(keys.dataSetId, 'field', 'canary-secret')
         .exec()
         .then((replies) => replies?.[0]?.[0]),
-      copy.hset(keys.epoch, 'f', 'canary-secret').catch((error: unknown) => error),
+      copy.hset(keys.dataSetId, 'f', 'canary-secret').catch((error: unknown) => error),
       loadScript('app-set')
-        .run(redis, [keys.epoch], ['f', 'canary-secret'])
+        .run(redis, [keys.dataSetId], ['f', 'canary-secret'])
         .catch((error: unknown) => error),
     ])
     for (const error of errors) {
@@ -120,7 +120,7 @@ describe('a connection', () => {
     await until(() => producer.status !== 'ready' && worker.status !== 'ready')
     await expect(producer.ping()).rejects.toThrow(/enableOfflineQueue|closed|max retries/i)
     const patient = worker.ping()
-    await proxy.mend()
+    await proxy.repair()
     expect(await patient).toBe('PONG')
     await until(() => producer.status === 'ready')
     expect(await producer.ping()).toBe('PONG')
@@ -135,7 +135,7 @@ describe('a connection', () => {
     const ready = waitForRedis(redis, { onWaiting: (line) => lines.push(line) })
     await until(() => lines.length > 0)
     expect(lines[0]).toMatch(/^Redis at 127\.0\.0\.1:\d+ cannot be used yet: .*ECONNREFUSED.*; trying again\.$/)
-    await proxy.mend()
+    await proxy.repair()
     await ready
     expect(await redis.ping()).toBe('PONG')
   })
@@ -214,7 +214,7 @@ test('apps, channels, audiences and permits work in a cluster', async () => {
 })
 
 /** A port that passes everything on to Redis, until it is cut; `mend` opens the same port again. */
-const startProxy = async (redisUrl: string) => {
+async function startProxy(redisUrl: string) {
   const target = new URL(redisUrl)
   const sockets = new Set<{ destroy: () => void }>()
   const make = () =>
@@ -240,7 +240,7 @@ const startProxy = async (redisUrl: string) => {
   return {
     url: `redis://${target.username}:${target.password}@127.0.0.1:${port}`,
     cut,
-    mend: async () => {
+    repair: async () => {
       server = make()
       await listen(port)
     },

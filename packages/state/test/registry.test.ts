@@ -5,12 +5,12 @@ import { importRegistrations, Registry } from '@wns-fanout/state'
 import { describe, expect } from 'vitest'
 import { keysOf, NEWS, ids, ordinalsIn, registration, registrations, setup, uriOf } from './support.ts'
 
-const start = () => {
+function start() {
   const bench = setup()
   return { ...bench, registry: new Registry(bench.redis, bench.keys) }
 }
 
-const exported = async (registry: Registry) => {
+async function exported(registry: Registry) {
   const lines = []
   for await (const line of registry.exportChannels(NEWS)) lines.push(line)
   return lines

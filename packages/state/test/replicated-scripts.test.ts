@@ -5,7 +5,7 @@ import { code } from '@wns-fanout/domain'
 import type { RedisConnection } from '@wns-fanout/state'
 import { closeRedis, connectLedger, connectRedis, Keys, Ledger, loadScript, ReplicatedScripts } from '@wns-fanout/state'
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest'
-import { openedBatch, Stage, TOAST } from './ledger-support.ts'
+import { openedBatch, Stage, toast } from './ledger-support.ts'
 import { NEWS, until } from './support.ts'
 
 // One Redis is the replica of the other, through a gate that can be closed.
@@ -34,11 +34,12 @@ afterAll(async () => {
 })
 
 /** Resolves when the replica has all that the primary wrote so far. */
-const isInStep = (): Promise<void> =>
-  until(async () => {
+function isInStep(): Promise<void> {
+  return until(async () => {
     await primary.incr('in-step')
     return (await primary.wait(1, 100)) === 1
   })
+}
 
 interface Scene {
   readonly scripts: ReplicatedScripts
@@ -49,7 +50,7 @@ interface Scene {
   readonly stage: Stage
 }
 
-const scene = async ({ patienceMs = 60_000 } = {}): Promise<Scene> => {
+async function scene({ patienceMs = 60_000 } = {}): Promise<Scene> {
   gate.open()
   await isInStep()
   const url = new URL(inject('redisPairUrls')[0])
@@ -67,13 +68,13 @@ const scene = async ({ patienceMs = 60_000 } = {}): Promise<Scene> => {
   })
   await until(() => scripts.problem === undefined)
   const stage = new Stage({ redis: primary, keys }, NEWS, new Ledger(primary, keys, scripts))
-  await stage.sending([0, 1, 2, 3, 4, 5], { terms: TOAST })
+  await stage.sending([0, 1, 2, 3, 4, 5], { terms: toast })
   await isInStep()
   return { scripts, way, problems, stage }
 }
 
 /** Note when a promise settles. */
-const watched = <T>(promise: Promise<T>): { readonly promise: Promise<T>; isSettled: boolean } => {
+function watched<T>(promise: Promise<T>): { readonly promise: Promise<T>; isSettled: boolean } {
   const seen = { promise, isSettled: false }
   const note = (): void => {
     seen.isSettled = true
@@ -83,19 +84,22 @@ const watched = <T>(promise: Promise<T>): { readonly promise: Promise<T>; isSett
 }
 
 /** So often has the primary been asked whether its replica has what was written. */
-const waits = async (redis = primary): Promise<number> =>
-  Number(/cmdstat_wait:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0)
+async function waits(redis = primary): Promise<number> {
+  return Number(/cmdstat_wait:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0)
+}
 
-const vectorOn = (redis: RedisConnection, stage: Stage): Promise<Buffer | null> => {
+function vectorOn(redis: RedisConnection, stage: Stage): Promise<Buffer | null> {
   const { app, campaign, seq } = stage.ref()
   return redis.getBuffer(stage.bench.keys.vector(app, campaign, seq))
 }
 
-const credited = (vector: Buffer | null): number => [...(vector ?? [])].filter((byte) => byte === code.credited).length
+function credited(vector: Buffer | null): number {
+  return [...(vector ?? [])].filter((byte) => byte === code.credited).length
+}
 
 test('an open and a checkpoint are answered once the replica knows of them', async () => {
   const { stage, problems } = await scene()
-  const hand = await stage.hold(TOAST)
+  const hand = await stage.hold(toast)
   expect(hand.opened).toMatchObject({ replicated: true, window: 4 })
   expect(credited(await vectorOn(replica, stage))).toBe(4)
   const answer = await hand.outcome(code.accepted, 0, 1).want(4, 5).checkpoint()
@@ -107,7 +111,7 @@ test('an open and a checkpoint are answered once the replica knows of them', asy
 test('while the replica lags no credit is acknowledged, and when it has caught up it is', async () => {
   const { stage, scripts, problems } = await scene()
   gate.hold()
-  const opening = watched(stage.open(TOAST))
+  const opening = watched(stage.open(toast))
   await until(() => scripts.problem !== undefined)
   expect(scripts.problem).toMatch(/^no replica acknowledges writes \(0 of 1 answered within 500 ms\)/)
   // The primary has it; a failover would not.
@@ -123,7 +127,7 @@ test('while the replica lags no credit is acknowledged, and when it has caught u
 test('whoever waited long enough is told that it is not replicated', async () => {
   const { stage } = await scene({ patienceMs: 10 })
   gate.hold()
-  const hand = await stage.hold(TOAST)
+  const hand = await stage.hold(toast)
   expect(hand.opened.replicated).toBe(false)
   expect(await hand.park()).toMatchObject({ kind: 'ok', replicated: false })
   expect(await stage.codes()).toEqual(Array.from({ length: 6 }, () => code.pending))
@@ -132,7 +136,7 @@ test('whoever waited long enough is told that it is not replicated', async () =>
 test('a connection that breaks between the script and its WAIT proves nothing', async () => {
   const { stage, scripts, way } = await scene()
   gate.hold()
-  const opening = watched(stage.open(TOAST))
+  const opening = watched(stage.open(toast))
   await until(() => scripts.problem !== undefined)
   for (let n = 0; n < 2; n += 1) {
     const before = await waits()
@@ -149,14 +153,14 @@ test('a connection that breaks between the script and its WAIT proves nothing', 
 
 test('a checkpoint that was written before, by whoever, is not taken for replicated', async () => {
   const { stage } = await scene()
-  const hand = await stage.hold(TOAST)
+  const hand = await stage.hold(toast)
   gate.hold()
   const plain = new Ledger(primary, stage.bench.keys)
   hand.outcome(code.accepted, 0)
   const change = { number: 1, vector: hand.vector, changed: [], dead: [], gates: [], samples: [] }
-  expect(await plain.checkpoint(hand.ref, hand.owner, hand.opened, TOAST, change)).toMatchObject({ kind: 'ok' })
+  expect(await plain.checkpoint(hand.ref, hand.owner, hand.opened, toast, change)).toMatchObject({ kind: 'ok' })
   const before = await waits()
-  const again = watched(stage.ledger.checkpoint(hand.ref, hand.owner, hand.opened, TOAST, change))
+  const again = watched(stage.ledger.checkpoint(hand.ref, hand.owner, hand.opened, toast, change))
   await until(async () => (await waits()) > before + 1)
   expect(again.isSettled).toBe(false)
   gate.open()
@@ -191,7 +195,7 @@ test('a script that Redis refuses fails alone, one that it has forgotten is sent
 test('after a failover the credit is asked for again where it is not known', async () => {
   const { stage, scripts, way } = await scene()
   gate.hold()
-  const opening = watched(stage.open(TOAST))
+  const opening = watched(stage.open(toast))
   await until(() => scripts.problem !== undefined)
   const [primaryUrl, replicaUrl] = inject('redisPairUrls')
   onTestFinished(async () => {
@@ -216,11 +220,11 @@ test('after a failover the credit is asked for again where it is not known', asy
 test('a stop rejects what still waits', async () => {
   const { stage, scripts } = await scene()
   gate.hold()
-  const opening = stage.open(TOAST)
+  const opening = stage.open(toast)
   await until(() => scripts.problem !== undefined)
   scripts.stop()
   await expect(opening).rejects.toThrow('closed')
-  await expect(stage.open(TOAST)).rejects.toThrow('closed')
+  await expect(stage.open(toast)).rejects.toThrow('closed')
 })
 
 test('a cluster is refused with what to do', () => {
@@ -239,7 +243,7 @@ interface Gate {
 }
 
 /** A port that leads to another one. */
-const startGate = async (target: string): Promise<Gate> => {
+async function startGate(target: string): Promise<Gate> {
   const sockets = new Set<Socket>()
   let port = Number(target)
   let isHeld = false

@@ -11,7 +11,7 @@ export interface Bench {
 }
 
 /** A connection and a key prefix of this test alone; both are gone when it ends. */
-export const setup = (): Bench => {
+export function setup(): Bench {
   const keys = new Keys(`t-${randomBytes(6).toString('hex')}:`)
   const redis = connectRedis(inject('redisUrl'), { role: 'worker' })
   onTestFinished(async () => {
@@ -22,14 +22,14 @@ export const setup = (): Bench => {
 }
 
 /** One more connection, as of another process. */
-export const anotherConnection = (): RedisConnection => {
+export function anotherConnection(): RedisConnection {
   const redis = connectRedis(inject('redisUrl'), { role: 'worker' })
   onTestFinished(() => closeRedis(redis))
   return redis
 }
 
 /** Every key of this test. */
-export const keysOf = async ({ redis, keys }: Bench): Promise<string[]> => {
+export async function keysOf({ redis, keys }: Bench): Promise<string[]> {
   const found: string[] = []
   let cursor = '0'
   do {
@@ -41,7 +41,7 @@ export const keysOf = async ({ redis, keys }: Bench): Promise<string[]> => {
 }
 
 /** Everything that Redis holds of this test, as one text to look for secrets in. */
-export const dumpOf = async (bench: Bench): Promise<string> => {
+export async function dumpOf(bench: Bench): Promise<string> {
   const parts: string[] = []
   for (const key of await keysOf(bench)) {
     parts.push(key)
@@ -65,11 +65,15 @@ export const dumpOf = async (bench: Bench): Promise<string> => {
   return parts.join('\n')
 }
 
-export const keyring = (): Keyring => Keyring.parse(`k1 ${randomBytes(32).toString('base64')}`)
+export function keyring(): Keyring {
+  return Keyring.parse(`k1 ${randomBytes(32).toString('base64')}`)
+}
 
 export const NEWS = 'news' as AppId
 
-export const uriOf = (name: string): string => `https://db5p.notify.windows.com/?token=${name}`
+export function uriOf(name: string): string {
+  return `https://db5p.notify.windows.com/?token=${name}`
+}
 
 export interface RegistrationInput {
   readonly uri?: string
@@ -79,26 +83,29 @@ export interface RegistrationInput {
 }
 
 /** A registration as the parser makes it; the URI is made up from the id unless it is given. */
-export const registration = (channel: string, rest: RegistrationInput = {}): Registration => {
+export function registration(channel: string, rest: RegistrationInput = {}): Registration {
   const parsed = parseImportLine({ channel, uri: uriOf(channel.replaceAll(/[^A-Za-z0-9]/g, '-')), ...rest })
-  if (!parsed.ok) throw new Error(JSON.stringify(parsed.faults))
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.inputErrors))
   return parsed.value
 }
 
-export const registrations = (count: number, rest: RegistrationInput = {}): Registration[] =>
-  Array.from({ length: count }, () => registration(randomUUID(), rest))
+export function registrations(count: number, rest: RegistrationInput = {}): Registration[] {
+  return Array.from({ length: count }, () => registration(randomUUID(), rest))
+}
 
-export const ids = (...names: readonly string[]): ChannelId[] => names.map((name) => channelId(name))
+export function ids(...names: readonly string[]): ChannelId[] {
+  return names.map((name) => channelId(name))
+}
 
 /** The item at an index where one has to be. */
-export const nth = <T>(items: ArrayLike<T>, index: number): T => {
+export function nth<T>(items: ArrayLike<T>, index: number): T {
   const item = items[index]
   if (item === undefined) throw new Error(`there is nothing at ${index} of ${items.length}`)
   return item
 }
 
 /** Resolves once `condition` holds; looks every 10 ms. */
-export const until = async (condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> => {
+export async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
   const deadline = performance.now() + timeoutMs
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`still not so after ${timeoutMs} ms: ${condition.toString()}`)
@@ -107,7 +114,8 @@ export const until = async (condition: () => boolean | Promise<boolean>, timeout
 }
 
 /** The ordinals whose bits are set, in Redis's order of bits. */
-export const ordinalsIn = (bitmap: Buffer): number[] =>
-  [...bitmap].flatMap((byte, at) =>
+export function ordinalsIn(bitmap: Buffer): number[] {
+  return [...bitmap].flatMap((byte, at) =>
     [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => (byte & (0x80 >> bit)) !== 0).map((bit) => at * 8 + bit),
   )
+}

@@ -19,14 +19,16 @@ class TokenService {
   }
 }
 
-const refusal = (permanent: boolean): TokenAnswer => ({
-  ok: false,
-  permanent,
-  code: permanent ? 'invalid_client' : 'unavailable',
-  explanation: permanent ? 'the client secret is wrong' : 'the token service is away',
-})
+function refusal(permanent: boolean): TokenAnswer {
+  return {
+    ok: false,
+    permanent,
+    code: permanent ? 'invalid_client' : 'unavailable',
+    explanation: permanent ? 'the client secret is wrong' : 'the token service is away',
+  }
+}
 
-const start = (options: TokenPoolOptions = {}) => {
+function start(options: TokenPoolOptions = {}) {
   const bench = setup()
   const ring = keyring()
   const service = new TokenService()
@@ -35,8 +37,12 @@ const start = (options: TokenPoolOptions = {}) => {
   return { ...bench, ring, service, pool }
 }
 
-const aliasOf = (error: unknown) => (error instanceof TokenRefused ? error : undefined)
-const failureOf = async (work: Promise<unknown>) => aliasOf(await work.catch((error: unknown) => error))
+function aliasOf(error: unknown) {
+  return error instanceof TokenRefused ? error : undefined
+}
+async function failureOf(work: Promise<unknown>) {
+  return aliasOf(await work.catch((error: unknown) => error))
+}
 
 describe('a token', () => {
   test('is fetched once for all who ask, in one process and in ten', async () => {

@@ -190,9 +190,11 @@ const namePattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const valuePattern = /^[\t\x20-\x7e\x80-\xff]*$/
 const keptNames = new Set(['content-length', 'transfer-encoding', 'connection', 'keep-alive', 'ms-cv', 'retry-after'])
 
-const isKept = (name: string): boolean => name.startsWith('x-wns-') || keptNames.has(name)
+function isKept(name: string): boolean {
+  return name.startsWith('x-wns-') || keptNames.has(name)
+}
 
-const looksLikeHttp = (bytes: Buffer): boolean => {
+function looksLikeHttp(bytes: Buffer): boolean {
   const beginning = bytes.toString('latin1', 0, 7)
   return beginning === 'HTTP/1.'.slice(0, beginning.length)
 }

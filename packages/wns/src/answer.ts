@@ -17,7 +17,7 @@ export interface ReadAnswer {
   readonly trace: AnswerTrace
 }
 
-export const readAnswer = (headers: AnswerHeaders): ReadAnswer => {
+export function readAnswer(headers: AnswerHeaders): ReadAnswer {
   let fromWns = false
   let status: string | undefined
   let olderStatus: string | undefined
@@ -65,14 +65,14 @@ export const readAnswer = (headers: AnswerHeaders): ReadAnswer => {
 }
 
 /** The longer of both waits, should both be given. */
-export const retryAfterOf = (answer: ReadAnswer, nowMs: number): number | undefined => {
+export function retryAfterOf(answer: ReadAnswer, nowMs: number): number | undefined {
   const retryAfterMs = parseRetryAfter(answer.retryAfter, nowMs)
   const continueAfterMs = parseRetryAfter(answer.continueAfter, nowMs)
   if (retryAfterMs === undefined) return continueAfterMs
   return continueAfterMs === undefined ? retryAfterMs : Math.max(retryAfterMs, continueAfterMs)
 }
 
-const deviceState = (text: string): DeviceState => {
+function deviceState(text: string): DeviceState {
   switch (text.trim().toLowerCase()) {
     case 'connected':
       return 'connected'
@@ -89,19 +89,19 @@ const deviceState = (text: string): DeviceState => {
 const plain = /^[\x20-\x7e]*$/
 
 // These texts travel into results and terminals, so a hostile or broken answer must not bring control characters along.
-const printable = (text: string | undefined, maxLength: number): string | undefined => {
+function printable(text: string | undefined, maxLength: number): string | undefined {
   if (text === undefined || text === '') return undefined
   const short = text.length > maxLength ? text.slice(0, maxLength) : text
   return plain.test(short) ? short : short.replaceAll(/[^\x20-\x7e]/g, '?')
 }
 
-const traceOf = (
+function traceOf(
   wnsStatus: string | undefined,
   description: string | undefined,
   msgId: string | undefined,
   debugTrace: string | undefined,
   msCv: string | undefined,
-): AnswerTrace => {
+): AnswerTrace {
   const trace: { -readonly [K in keyof AnswerTrace]: AnswerTrace[K] } = {}
   if (wnsStatus !== undefined) trace.wnsStatus = wnsStatus
   if (description !== undefined) trace.description = description

@@ -8,7 +8,7 @@ import { readAnswer, retryAfterOf } from './answer.ts'
  * What a complete answer to one post comes to. Pure and total: any status and any headers give an outcome. `nowMs` is
  * the wall clock, for a Retry-After that is a date.
  */
-export const classify = (status: number, headers: AnswerHeaders, nowMs: number): Outcome => {
+export function classify(status: number, headers: AnswerHeaders, nowMs: number): Outcome {
   const answer = readAnswer(headers)
   const row = rowFor(status, answer)
   return outcomeOf(row.kind, status, answer, nowMs)
@@ -16,7 +16,7 @@ export const classify = (status: number, headers: AnswerHeaders, nowMs: number):
 
 const rowsByStatus = Map.groupBy<AnswerRow['status'], AnswerRow>(answerTable, (row) => row.status)
 
-const rowFor = (status: number, answer: ReadAnswer): AnswerRow => {
+function rowFor(status: number, answer: ReadAnswer): AnswerRow {
   const rows = rowsByStatus.get(status) ?? rowsByStatus.get(familyOf(status)) ?? []
   for (const row of rows) if (holds(row.condition, answer)) return row
   return otherRow
@@ -24,7 +24,7 @@ const rowFor = (status: number, answer: ReadAnswer): AnswerRow => {
 
 const otherRow: AnswerRow = answerTable.at(-1)!
 
-const familyOf = (status: number): AnswerRow['status'] => {
+function familyOf(status: number): AnswerRow['status'] {
   switch (Math.floor(status / 100)) {
     case 2:
       return '2xx'
@@ -39,7 +39,7 @@ const familyOf = (status: number): AnswerRow['status'] => {
   }
 }
 
-const holds = (condition: AnswerCondition, answer: ReadAnswer): boolean => {
+function holds(condition: AnswerCondition, answer: ReadAnswer): boolean {
   switch (condition) {
     case 'always':
       return true
@@ -63,7 +63,7 @@ const holds = (condition: AnswerCondition, answer: ReadAnswer): boolean => {
   }
 }
 
-const outcomeOf = (kind: AnswerRow['kind'], status: number, answer: ReadAnswer, nowMs: number): Outcome => {
+function outcomeOf(kind: AnswerRow['kind'], status: number, answer: ReadAnswer, nowMs: number): Outcome {
   const { trace, device } = answer
   switch (kind) {
     case 'accepted':
@@ -97,7 +97,7 @@ const outcomeOf = (kind: AnswerRow['kind'], status: number, answer: ReadAnswer, 
   }
 }
 
-const waitOf = (answer: ReadAnswer, nowMs: number): { retryAfterMs?: number } => {
+function waitOf(answer: ReadAnswer, nowMs: number): { retryAfterMs?: number } {
   const retryAfterMs = retryAfterOf(answer, nowMs)
   return retryAfterMs === undefined ? {} : { retryAfterMs }
 }

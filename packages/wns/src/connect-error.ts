@@ -49,7 +49,7 @@ const certificateErrors =
   /^(CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH|HOSTNAME_MISMATCH|ERROR_IN_CERT)/
 
 /** Any failure of name resolution, TCP, proxy or TLS as a ConnectError. */
-export const connectErrorFrom = (error: unknown): ConnectError => {
+export function connectErrorFrom(error: unknown): ConnectError {
   if (error instanceof ConnectError) return error
   // With several addresses for a name, Node reports all attempts in one error; the first says enough.
   const first: unknown = error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error
@@ -58,10 +58,11 @@ export const connectErrorFrom = (error: unknown): ConnectError => {
   return new ConnectError(codeOfErrno(errno), `connecting failed${errno === '' ? '' : ` (${errno})`}`, { cause: error })
 }
 
-const errnoOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+function errnoOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+}
 
-const codeOfErrno = (errno: string): ConnectCode => {
+function codeOfErrno(errno: string): ConnectCode {
   const known = byErrno.get(errno)
   if (known !== undefined) return known
   if (certificateErrors.test(errno)) return 'certificate'

@@ -54,16 +54,20 @@ export class Slot {
   }
 }
 
-export const busyOf = (sender: Sender): number => sender.busy
-export const busyLanesOf = (origin: Origin): number => origin.open - origin.free.length
+export function busyOf(sender: Sender): number {
+  return sender.busy
+}
+export function busyLanesOf(origin: Origin): number {
+  return origin.open - origin.free.length
+}
 
 /** Has this claimant an equal share of the lanes already, while another one wants lanes and has less? */
-export const isAboveShare = <Claimant extends Origin | Sender>(
+export function isAboveShare<Claimant extends Origin | Sender>(
   claimant: Claimant,
   all: readonly Claimant[],
   limit: number,
   busyOfClaimant: (claimant: Claimant) => number,
-): boolean => {
+): boolean {
   const active = all.filter((other) => busyOfClaimant(other) > 0 || other.wantedAtMs !== undefined).length
   const share = Math.max(1, Math.floor(limit / Math.max(1, active)))
   if (busyOfClaimant(claimant) < share) return false

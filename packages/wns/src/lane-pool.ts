@@ -52,8 +52,9 @@ export interface LanePool {
   abortAll(): void
 }
 
-export const createLanePool = (transport: Transport, options: LanePoolOptions = {}): LanePool =>
-  new SharedLanes(transport, options)
+export function createLanePool(transport: Transport, options: LanePoolOptions = {}): LanePool {
+  return new SharedLanes(transport, options)
+}
 
 // A want that was not repeated for so long is forgotten; the sender or its campaign may be gone.
 const WANT_LASTS_MS = 1_000
@@ -141,9 +142,9 @@ class SharedLanes implements LanePool {
     const origin = this.#originOf(url)
     const sender = this.#senderOf(done)
     if (this.#wants > 0 && this.#mustYield(origin, sender)) return this.#refuse(origin, sender, nowMs)
-    const fault = sender.writer.fault(path, headers)
-    if (fault !== undefined) {
-      queueMicrotask(() => tell(done, context, { kind: 'not-sent', code: fault }, 0))
+    const inputError = sender.writer.inputError(path, headers)
+    if (inputError !== undefined) {
+      queueMicrotask(() => tell(done, context, { kind: 'not-sent', code: inputError }, 0))
       return true
     }
     const slot = origin.free.pop() ?? this.#openSlot(origin, sender, nowMs)
@@ -376,7 +377,7 @@ class SharedLanes implements LanePool {
 }
 
 /** A sender that throws is broken; the others are told all the same, and the process hears of it. */
-const tell = (done: PostDone, context: number, outcome: Outcome, durationMs: number): void => {
+function tell(done: PostDone, context: number, outcome: Outcome, durationMs: number): void {
   try {
     done(context, outcome, durationMs)
   } catch (error) {

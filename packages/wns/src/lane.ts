@@ -218,7 +218,7 @@ export class Lane {
 // A post that crosses the other side's goodbye is one that nobody knows the end of, so the lane says it first.
 const KEEP_ALIVE_MARGIN_MS = 1_000
 
-const keepAliveMsOf = (header: string | readonly string[] | undefined): number => {
+function keepAliveMsOf(header: string | readonly string[] | undefined): number {
   if (header === undefined) return Number.POSITIVE_INFINITY
   const seconds = /timeout\s*=\s*(\d{1,6})/i.exec(String(header))?.[1]
   return seconds === undefined ? Number.POSITIVE_INFINITY : Number(seconds) * 1_000 - KEEP_ALIVE_MARGIN_MS

@@ -16,7 +16,7 @@ export class PostWriter {
   #text: string | undefined = ''
 
   /** Why a post with these cannot be written; undefined when it can. */
-  fault(path: string, headers: readonly string[]): PostFault | undefined {
+  inputError(path: string, headers: readonly string[]): PostFault | undefined {
     if (!pathPattern.test(path)) return 'invalid-path'
     if (!isSameList(this.#headers, headers)) {
       this.#headers = headers.slice()
@@ -38,13 +38,13 @@ export class PostWriter {
   }
 }
 
-const isSameList = (one: readonly string[], other: readonly string[]): boolean => {
+function isSameList(one: readonly string[], other: readonly string[]): boolean {
   if (one.length !== other.length) return false
   for (let index = 0; index < one.length; index += 1) if (one[index] !== other[index]) return false
   return true
 }
 
-const headerText = (headers: readonly string[]): string | undefined => {
+function headerText(headers: readonly string[]): string | undefined {
   let text = ''
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] ?? ''

@@ -20,7 +20,7 @@ export const tokenPattern = /^[\x21-\x7e]{1,8192}$/
  * The headers of a post as a flat list of names and values, the same for all posts of one opening of a batch. Host and
  * Content-Length (in bytes) are added by the lane. Throws a RangeError that names the header for an unusable value.
  */
-export const postHeaders = (message: HeaderSource, options: PostHeaderOptions): string[] => {
+export function postHeaders(message: HeaderSource, options: PostHeaderOptions): string[] {
   const token = typeof options.token === 'string' ? options.token : options.token.reveal()
   if (!tokenPattern.test(token)) throw new RangeError('the bearer token is empty, too long or not printable ASCII')
   const list = ['Authorization', `Bearer ${token}`, 'Content-Type', message.contentType]
@@ -53,5 +53,6 @@ const headerName = /^X-WNS-[A-Za-z-]{1,40}$/i
 const headerValue = /^[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?$/
 const correlationVector = /^[A-Za-z0-9+/=.!_-]{1,127}$/
 
-const names = (message: HeaderSource, lowerCaseName: string): boolean =>
-  Object.keys(message.headers).some((name) => name.toLowerCase() === lowerCaseName)
+function names(message: HeaderSource, lowerCaseName: string): boolean {
+  return Object.keys(message.headers).some((name) => name.toLowerCase() === lowerCaseName)
+}

@@ -13,7 +13,7 @@ export interface ProxyTarget {
 }
 
 /** Throws a RangeError, without the URL's user and password, for what is no proxy URL. */
-export const parseProxy = (text: string): ProxyTarget => {
+export function parseProxy(text: string): ProxyTarget {
   const url = URL.parse(text)
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:') || url.hostname === '')
     throw new RangeError('HTTPS_PROXY must be http://[user:password@]host:port; the value found is no such URL')
@@ -26,11 +26,12 @@ export const parseProxy = (text: string): ProxyTarget => {
   }
 }
 
-const basicAuthorization = (url: URL): string =>
-  `Basic ${Buffer.from(`${unescaped(url.username)}:${unescaped(url.password)}`).toString('base64')}`
+function basicAuthorization(url: URL): string {
+  return `Basic ${Buffer.from(`${unescaped(url.username)}:${unescaped(url.password)}`).toString('base64')}`
+}
 
 // A password with a stray percent sign is taken as it stands.
-const unescaped = (text: string): string => {
+function unescaped(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
@@ -45,12 +46,12 @@ const endOfHead = Buffer.from('\r\n\r\n')
  * Ask a proxy for a tunnel to host:port. `opened` is called once, with a socket that has been silent since the proxy's
  * answer, or with an error. The returned function gives up.
  */
-export const openTunnel = (
+export function openTunnel(
   proxy: ProxyTarget,
   host: string,
   port: number,
   opened: (error: ConnectError | null, socket: Socket | null) => void,
-): (() => void) => {
+): () => void {
   const place = { host: proxy.host, port: proxy.port }
   const socket = proxy.secure
     ? connectTls({ ...place, minVersion: 'TLSv1.2', rejectUnauthorized: true })
@@ -92,12 +93,12 @@ export const openTunnel = (
   return () => void socket.on('error', () => {}).destroy()
 }
 
-const connectRequest = (proxy: ProxyTarget, host: string, port: number): string => {
+function connectRequest(proxy: ProxyTarget, host: string, port: number): string {
   const authorization = proxy.authorization === undefined ? '' : `Proxy-Authorization: ${proxy.authorization}\r\n`
   return `CONNECT ${host}:${port} HTTP/1.1\r\nHost: ${host}:${port}\r\n${authorization}\r\n`
 }
 
-const refusalIn = (head: Buffer): ConnectError | null => {
+function refusalIn(head: Buffer): ConnectError | null {
   const status = /^HTTP\/1\.[01] (\d{3})(?: |\r)/.exec(head.toString('latin1', 0, 64))?.[1]
   if (status === undefined) return new ConnectError('proxy-protocol', 'the proxy did not answer in HTTP/1.1')
   if (status.startsWith('2')) return null

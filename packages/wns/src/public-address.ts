@@ -46,7 +46,7 @@ for (const [network, prefix] of [
   notPublic6.addSubnet(network, prefix, 'ipv6')
 
 /** Is this literal address one of the public internet? Anything that is no address is not. */
-export const isPublicAddress = (address: string): boolean => {
+export function isPublicAddress(address: string): boolean {
   const family = isIP(address)
   if (family === 0 || address.includes('%')) return false
   return family === 4 ? !notPublic4.check(address, 'ipv4') : !notPublic6.check(address, 'ipv6')
@@ -56,9 +56,8 @@ export const isPublicAddress = (address: string): boolean => {
  * A lookup that answers with public addresses only, and with an error as soon as one address of a name is not public: a
  * name that points both ways is a rebinding attempt.
  */
-export const publicLookup =
-  (lookup: Lookup = systemLookup) =>
-  (
+export function publicLookup(lookup: Lookup = systemLookup) {
+  return (
     hostname: string,
     options: LookupOptions,
     callback: (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void,
@@ -73,3 +72,4 @@ export const publicLookup =
       else callback(null, first.address, first.family)
     })
   }
+}

@@ -3,18 +3,18 @@ export const MIN_RETRY_AFTER_MS = 1_000
 export const MAX_RETRY_AFTER_MS = 900_000
 
 const seconds = /^\d{1,15}$/
-const days = '(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)'
-const months = '(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)'
+const DAYS = '(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)'
+const MONTHS = '(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)'
 // The three forms of RFC 9110 section 5.6.7. `Date.parse` alone would also take a street address for a date.
-const fixedDate = new RegExp(`^${days}, \\d{2} ${months} \\d{4} \\d{2}:\\d{2}:\\d{2} GMT$`)
-const rfc850Date = new RegExp(`^${days}[a-z]{3,6}, \\d{2}-${months}-\\d{2} \\d{2}:\\d{2}:\\d{2} GMT$`)
-const asctimeDate = new RegExp(`^${days} ${months} [ \\d]\\d \\d{2}:\\d{2}:\\d{2} \\d{4}$`)
+const fixedDate = new RegExp(`^${DAYS}, \\d{2} ${MONTHS} \\d{4} \\d{2}:\\d{2}:\\d{2} GMT$`)
+const rfc850Date = new RegExp(`^${DAYS}[a-z]{3,6}, \\d{2}-${MONTHS}-\\d{2} \\d{2}:\\d{2}:\\d{2} GMT$`)
+const asctimeDate = new RegExp(`^${DAYS} ${MONTHS} [ \\d]\\d \\d{2}:\\d{2}:\\d{2} \\d{4}$`)
 
 /**
  * Milliseconds to wait by a Retry-After value (seconds or an HTTP date), clamped to 1 s … 15 min; `nowMs` is the wall
  * clock the date is compared with. Undefined for a missing or unreadable value. Never throws.
  */
-export const parseRetryAfter = (text: string | undefined, nowMs: number): number | undefined => {
+export function parseRetryAfter(text: string | undefined, nowMs: number): number | undefined {
   if (text === undefined || text.length > 64) return undefined
   const value = text.trim()
   if (seconds.test(value)) return clamp(Number(value) * 1000)
@@ -22,9 +22,11 @@ export const parseRetryAfter = (text: string | undefined, nowMs: number): number
   return Number.isNaN(atMs) || !Number.isFinite(nowMs) ? undefined : clamp(atMs - nowMs)
 }
 
-const dateMs = (value: string): number => {
+function dateMs(value: string): number {
   if (fixedDate.test(value) || rfc850Date.test(value)) return Date.parse(value)
   return asctimeDate.test(value) ? Date.parse(`${value} GMT`) : Number.NaN
 }
 
-const clamp = (waitMs: number): number => Math.min(Math.max(waitMs, MIN_RETRY_AFTER_MS), MAX_RETRY_AFTER_MS)
+function clamp(waitMs: number): number {
+  return Math.min(Math.max(waitMs, MIN_RETRY_AFTER_MS), MAX_RETRY_AFTER_MS)
+}

@@ -17,7 +17,7 @@ interface RefusalRow extends TokenRefusal {
   readonly error?: string
 }
 
-const moved =
+const MOVED =
   'The token service no longer serves this identity by package SID. Register the app in Microsoft Entra ID and give its credentials as kind "entra" (tenantId, clientId, clientSecret).'
 
 /** The first row that fits decides, so numbers stand before texts and texts before the general words. */
@@ -78,7 +78,7 @@ export const refusals: readonly RefusalRow[] = [
     aadsts: [90024, 90033, 90006, 50196, 50058],
     explanation: 'The token service has a passing fault. It is asked again.',
   },
-  { permanent: true, code: 'legacy-flow-refused', text: /no longer supported/i, explanation: moved },
+  { permanent: true, code: 'legacy-flow-refused', text: /no longer supported/i, explanation: MOVED },
   {
     permanent: true,
     code: 'unknown-app',
@@ -145,7 +145,7 @@ export const refusals: readonly RefusalRow[] = [
 ]
 
 /** What a refusal with this body means; undefined when the body is no OAuth error. */
-export const explainRefusal = (body: unknown): TokenRefusal | undefined => {
+export function explainRefusal(body: unknown): TokenRefusal | undefined {
   if (typeof body !== 'object' || body === null || !('error' in body) || typeof body.error !== 'string')
     return undefined
   const { error } = body
@@ -166,9 +166,11 @@ export const explainRefusal = (body: unknown): TokenRefusal | undefined => {
   return { permanent: row.permanent, code: row.code, explanation: `${row.explanation}${numberText(number)}` }
 }
 
-const numberText = (number: number | undefined): string => (number === undefined ? '' : ` (AADSTS${number})`)
+function numberText(number: number | undefined): string {
+  return number === undefined ? '' : ` (AADSTS${number})`
+}
 
-const aadstsNumbers = (codes: unknown, description: string): number[] => {
+function aadstsNumbers(codes: unknown, description: string): number[] {
   const listed = Array.isArray(codes) ? codes.slice(0, 10).filter((code) => Number.isSafeInteger(code) && code > 0) : []
   const named = /^AADSTS(\d{5,8})\b/.exec(description)?.[1]
   return [...listed, ...(named === undefined ? [] : [Number(named)])]

@@ -43,11 +43,11 @@ const ASSUMED_LIFETIME_SECONDS = 3_600
  * Ask the token service for a bearer token. Never throws and never retries: an unreachable service is an answer too.
  * The hosts are fixed; credentials go nowhere else and no redirect is followed.
  */
-export const requestToken = async (
+export async function requestToken(
   credentials: TokenCredentials,
   transport: Transport,
   options: TokenRequestOptions = {},
-): Promise<TokenAnswer> => {
+): Promise<TokenAnswer> {
   const request = tokenRequest(credentials)
   if (!request.ok) return request
   const deadline = AbortSignal.timeout(options.deadlineMs ?? 10_000)
@@ -67,7 +67,7 @@ interface TokenRequest {
   readonly form: string
 }
 
-const tokenRequest = (credentials: TokenCredentials): TokenRequest | Refused => {
+function tokenRequest(credentials: TokenCredentials): TokenRequest | Refused {
   const clientSecret =
     typeof credentials.clientSecret === 'string' ? credentials.clientSecret : credentials.clientSecret.reveal()
   if (clientSecret === '')
@@ -97,7 +97,7 @@ const tokenRequest = (credentials: TokenCredentials): TokenRequest | Refused => 
 }
 
 /** `ms-app://S-1-15-2-…`, the form that the token service wants, from either form; undefined for anything else. */
-export const normalizePackageSid = (text: string): string | undefined => {
+export function normalizePackageSid(text: string): string | undefined {
   const sid = /^(?:ms-app:\/\/)?(S-1-15-2(?:-\d{1,10}){1,12})\/?$/i.exec(text.trim())?.[1]
   return sid === undefined ? undefined : `ms-app://${sid.toUpperCase()}`
 }
@@ -108,7 +108,7 @@ interface TokenHttpAnswer {
   readonly text: string
 }
 
-const exchange = async (request: TokenRequest, transport: Transport, signal: AbortSignal): Promise<TokenHttpAnswer> => {
+async function exchange(request: TokenRequest, transport: Transport, signal: AbortSignal): Promise<TokenHttpAnswer> {
   let giveUp: (() => void) | undefined
   const client = new Client(`https://${request.host}`, {
     allowH2: false,
@@ -144,7 +144,7 @@ const exchange = async (request: TokenRequest, transport: Transport, signal: Abo
   }
 }
 
-const readAnswer = ({ status, retryAfter, text }: TokenHttpAnswer, nowMs: number): TokenAnswer => {
+function readAnswer({ status, retryAfter, text }: TokenHttpAnswer, nowMs: number): TokenAnswer {
   const body = jsonObject(text)
   if (status === 200) return readToken(body)
   const wait = waitOf(retryAfter, nowMs)
@@ -163,7 +163,7 @@ const readAnswer = ({ status, retryAfter, text }: TokenHttpAnswer, nowMs: number
   )
 }
 
-const readToken = (body: Readonly<Record<string, unknown>> | undefined): TokenAnswer => {
+function readToken(body: Readonly<Record<string, unknown>> | undefined): TokenAnswer {
   if (body === undefined)
     return refuse(false, 'malformed-answer', 'The token service answered with something that is not a JSON object.')
   const { access_token: token, token_type: type, expires_in: expiresIn } = body
@@ -175,7 +175,7 @@ const readToken = (body: Readonly<Record<string, unknown>> | undefined): TokenAn
 }
 
 // WNS has been seen with a number, with a string and with nothing.
-const lifetimeSeconds = (value: unknown): number => {
+function lifetimeSeconds(value: unknown): number {
   const isNumeric =
     typeof value === 'number' || (typeof value === 'string' && /^-?\d{1,20}(\.\d+)?$/.test(value.trim()))
   const seconds = isNumeric ? Number(value) : Number.NaN
@@ -183,7 +183,7 @@ const lifetimeSeconds = (value: unknown): number => {
   return Math.min(Math.max(Math.floor(seconds), MIN_LIFETIME_SECONDS), MAX_LIFETIME_SECONDS)
 }
 
-const jsonObject = (text: string): Readonly<Record<string, unknown>> | undefined => {
+function jsonObject(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(text)
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
@@ -194,20 +194,22 @@ const jsonObject = (text: string): Readonly<Record<string, unknown>> | undefined
 
 type Refused = Extract<TokenAnswer, { ok: false }>
 
-const refuse = (permanent: boolean, code: string, explanation: string, wait?: { retryAfterMs?: number }): Refused => ({
-  ok: false,
-  permanent,
-  code,
-  explanation,
-  ...wait,
-})
+function refuse(permanent: boolean, code: string, explanation: string, wait?: { retryAfterMs?: number }): Refused {
+  return {
+    ok: false,
+    permanent,
+    code,
+    explanation,
+    ...wait,
+  }
+}
 
-const waitOf = (retryAfter: string | undefined, nowMs: number): { retryAfterMs?: number } => {
+function waitOf(retryAfter: string | undefined, nowMs: number): { retryAfterMs?: number } {
   const retryAfterMs = parseRetryAfter(retryAfter, nowMs)
   return retryAfterMs === undefined ? {} : { retryAfterMs }
 }
 
-const unreachable = (error: unknown, isStopped: boolean, isLate: boolean): Refused => {
+function unreachable(error: unknown, isStopped: boolean, isLate: boolean): Refused {
   if (isStopped) return refuse(false, 'stopped', 'The request for a token was given up because the process stops.')
   if (isLate) return refuse(false, 'timeout', 'The token service did not answer in time. It is asked again.')
   if (error instanceof ConnectError)

@@ -37,7 +37,7 @@ const MAX_SESSIONS = 256
 const READ_BYTES = 16_384
 
 /** Throws a RangeError that names the setting for an unusable option. */
-export const createTransport = (options: TransportOptions = {}): Transport => {
+export function createTransport(options: TransportOptions = {}): Transport {
   const connectTimeoutMs = options.connectTimeoutMs ?? 5_000
   if (!(connectTimeoutMs > 0)) throw new RangeError(`connectTimeoutMs must be above 0, found ${connectTimeoutMs}`)
   const ca = options.ca ?? readCa(options.caFile)
@@ -103,23 +103,25 @@ interface Place {
   readonly lookup?: ReturnType<typeof publicLookup>
 }
 
-const tlsOptions = (host: string, secureContext: SecureContext, session: Buffer | undefined) => ({
-  servername: host,
-  secureContext,
-  // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED in the environment cannot switch it off.
-  rejectUnauthorized: true,
-  ALPNProtocols: ['http/1.1'],
-  highWaterMark: READ_BYTES,
-  ...(session === undefined ? {} : { session }),
-})
+function tlsOptions(host: string, secureContext: SecureContext, session: Buffer | undefined) {
+  return {
+    servername: host,
+    secureContext,
+    // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED in the environment cannot switch it off.
+    rejectUnauthorized: true,
+    ALPNProtocols: ['http/1.1'],
+    highWaterMark: READ_BYTES,
+    ...(session === undefined ? {} : { session }),
+  }
+}
 
-const remember = (sessions: Map<string, Buffer>, host: string, session: Buffer): void => {
+function remember(sessions: Map<string, Buffer>, host: string, session: Buffer): void {
   sessions.delete(host)
   sessions.set(host, session)
   if (sessions.size > MAX_SESSIONS) for (const oldest of sessions.keys()) return void sessions.delete(oldest)
 }
 
-const readCa = (caFile: string | undefined): string | undefined => {
+function readCa(caFile: string | undefined): string | undefined {
   if (caFile === undefined) return undefined
   let pem: string
   try {
@@ -132,7 +134,7 @@ const readCa = (caFile: string | undefined): string | undefined => {
   return pem
 }
 
-const parseRoute = (text: string, ca: string | undefined): Place => {
+function parseRoute(text: string, ca: string | undefined): Place {
   const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(text) ?? []
   const host = bracketed ?? plain
   const port = Number(digits)

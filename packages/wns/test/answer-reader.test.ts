@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { Progress } from '../src/answer-reader.ts'
 import { AnswerReader } from '../src/answer-reader.ts'
 
-const read = (text: string, cuts: readonly number[] = []) => {
+function read(text: string, cuts: readonly number[] = []) {
   const bytes = Buffer.from(text, 'latin1')
   const reader = new AnswerReader()
   reader.start()

@@ -237,7 +237,7 @@ describe('classification is total', () => {
   })
 })
 
-const sample = (row: (typeof answerTable)[number]): [number, AnswerHeaders] => {
+function sample(row: (typeof answerTable)[number]): [number, AnswerHeaders] {
   const status = { '2xx': 299, '3xx': 399, '4xx': 499, '5xx': 599, other: 99 }
   const headers: Record<keyof typeof conditions, AnswerHeaders> = {
     always: { 'x-wns-status': 'who-knows' },

@@ -6,12 +6,11 @@ import { makeCertificates } from './support/certificates.ts'
 import type { Behaviour } from './support/raw-server.ts'
 import { answer, received } from './support/raw-server.ts'
 
-const always =
-  (text: string): Behaviour =>
-  (socket) =>
-    void socket.write(text)
+function always(text: string): Behaviour {
+  return (socket) => void socket.write(text)
+}
 const never: Behaviour = () => {}
-const noMatter = (): void => {}
+function noMatter(): void {}
 
 describe('what goes over the wire', () => {
   test('the exact headers, nothing more, and the body as it is', async () => {
@@ -486,8 +485,8 @@ describe('the end', () => {
   })
 })
 
-const oneAfterAnother = (wns: Awaited<ReturnType<typeof setup>>, count: number): Promise<string[]> =>
-  new Promise((resolve, reject) => {
+function oneAfterAnother(wns: Awaited<ReturnType<typeof setup>>, count: number): Promise<string[]> {
+  return new Promise((resolve, reject) => {
     const kinds: string[] = []
     const done = (_context: number, outcome: Outcome): void => {
       kinds.push(outcome.kind)
@@ -497,8 +496,9 @@ const oneAfterAnother = (wns: Awaited<ReturnType<typeof setup>>, count: number):
     }
     wns.pool.tryPost(ORIGIN, '/', headers, Buffer.from('x'), done, 0)
   })
+}
 
-const endless = (socket: Parameters<Behaviour>[0], first: string, then: string, everyMs = 0): void => {
+function endless(socket: Parameters<Behaviour>[0], first: string, then: string, everyMs = 0): void {
   const more = (): void => {
     if (!socket.writable) return
     if (everyMs > 0) setTimeout(() => socket.write(then, more), everyMs)

@@ -3,8 +3,9 @@ import { prepareMessage, Secret } from '@wns-fanout/domain'
 import { expect, test } from 'vitest'
 import { postHeaders } from '../src/index.ts'
 
-const lines = (flat: readonly string[]): string[] =>
-  flat.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${flat[index + 1]}`] : []))
+function lines(flat: readonly string[]): string[] {
+  return flat.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${flat[index + 1]}`] : []))
+}
 
 const raw = prepareMessage({ type: 'raw', text: 'hello', wnsTag: 'news', ttlSeconds: 60 })
 

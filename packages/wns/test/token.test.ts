@@ -16,16 +16,15 @@ const entra: TokenCredentials = {
   clientSecret: SECRET,
 }
 
-const ask = async (credentials: TokenCredentials, behave: Behaviour, deadlineMs = 5_000) => {
+async function ask(credentials: TokenCredentials, behave: Behaviour, deadlineMs = 5_000) {
   await using wns = await setup(behave)
   const found = await requestToken(credentials, wns.transport, { deadlineMs })
   expect(inspect(found) + JSON.stringify(found)).not.toContain('canary')
   return { found, requests: wns.server.requests }
 }
 
-const json =
-  (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Behaviour =>
-  (socket) =>
+function json(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Behaviour {
+  return (socket) =>
     void socket.write(
       answer(
         status,
@@ -33,12 +32,15 @@ const json =
         typeof body === 'string' ? body : JSON.stringify(body),
       ),
     )
+}
 
-const entraError = (number: number, error = 'invalid_client') => ({
-  error,
-  error_description: `AADSTS${number}: canary text of the other side.`,
-  error_codes: [number],
-})
+function entraError(number: number, error = 'invalid_client') {
+  return {
+    error,
+    error_description: `AADSTS${number}: canary text of the other side.`,
+    error_codes: [number],
+  }
+}
 
 const drip: Behaviour = (socket) => {
   const more = (): void => void (socket.writable && socket.write('x', () => setTimeout(more, 10)))

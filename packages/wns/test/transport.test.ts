@@ -9,13 +9,13 @@ import { createLanePool, createTransport, isPublicAddress } from '../src/index.t
 import { HOST, postOn, setup, wnsCertificates } from './support/harness.ts'
 import { received, startRawServer } from './support/raw-server.ts'
 
-const answering =
-  (...addresses: readonly string[]): Lookup =>
-  (_hostname, _options, callback) =>
+function answering(...addresses: readonly string[]): Lookup {
+  return (_hostname, _options, callback) =>
     callback(
       null,
       addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
     )
+}
 
 test.each([
   '127.0.0.1',
@@ -183,7 +183,7 @@ interface Proxy extends AsyncDisposable {
   readonly port: number
 }
 
-const startProxy = async (answer: (request: string, socket: Socket) => void): Promise<Proxy> => {
+async function startProxy(answer: (request: string, socket: Socket) => void): Promise<Proxy> {
   const sockets = new Set<Socket>()
   const server: Server = createServer((socket) => {
     sockets.add(socket)
@@ -201,7 +201,7 @@ const startProxy = async (answer: (request: string, socket: Socket) => void): Pr
   }
 }
 
-const relay = (socket: Socket, port: number): void => {
+function relay(socket: Socket, port: number): void {
   const onward = connect({ host: '127.0.0.1', port }, () => {
     socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
     socket.pipe(onward).pipe(socket)
@@ -210,7 +210,7 @@ const relay = (socket: Socket, port: number): void => {
   socket.on('close', () => onward.destroy())
 }
 
-const portOf = (address: AddressInfo | string | null): number => {
+function portOf(address: AddressInfo | string | null): number {
   if (address === null || typeof address === 'string') throw new Error('the proxy does not listen on TCP')
   return address.port
 }

@@ -45,9 +45,11 @@ const options: Client.Options = {
     socket.once('error', (error) => callback(error, null))
   },
 }
-const pathOf = (n: number): string => `/?token=ok.any.${kind}-${n}`
+function pathOf(n: number): string {
+  return `/?token=ok.any.${kind}-${n}`
+}
 
-const withPool = async (count: number, pool: Pool): Promise<void> => {
+async function withPool(count: number, pool: Pool): Promise<void> {
   let next = 0
   const worker = async (): Promise<void> => {
     while (next < count) {
@@ -61,8 +63,8 @@ const withPool = async (count: number, pool: Pool): Promise<void> => {
   await Promise.all(Array.from({ length: connections }, worker))
 }
 
-const withLanes = (count: number, clients: readonly Client[]): Promise<void> =>
-  new Promise((resolve, reject) => {
+function withLanes(count: number, clients: readonly Client[]): Promise<void> {
+  return new Promise((resolve, reject) => {
     let next = 0
     let done = 0
     for (const client of clients) {
@@ -89,10 +91,13 @@ const withLanes = (count: number, clients: readonly Client[]): Promise<void> =>
       step()
     }
   })
+}
 
 const pool = new Pool(origin, { ...options, connections })
 const clients = Array.from({ length: connections }, () => new Client(origin, options))
-const post = (count: number): Promise<void> => (kind === 'pool' ? withPool(count, pool) : withLanes(count, clients))
+function post(count: number): Promise<void> {
+  return kind === 'pool' ? withPool(count, pool) : withLanes(count, clients)
+}
 
 await post(Math.min(5000, posts))
 const before = process.cpuUsage()

@@ -19,7 +19,9 @@ export const toastToAll: CampaignRequest = {
 }
 
 /** A client of its own for the nth app, so that the simulator can tell apps apart. */
-export const sidOf = (n: number): string => `S-1-15-2-${n}-2-3-4-5-6-7`
+export function sidOf(n: number): string {
+  return `S-1-15-2-${n}-2-3-4-5-6-7`
+}
 
 export interface BenchApp {
   readonly app: string
@@ -30,10 +32,10 @@ export interface BenchApp {
 }
 
 /** Register an app and its channels, all of which take what they are sent. */
-export const prepareApp = async (
+export async function prepareApp(
   { api }: TestStack,
   { app, client, channels, ratePerSecond, burst = Math.max(1, Math.round(ratePerSecond / 10)) }: BenchApp,
-): Promise<void> => {
+): Promise<void> {
   await api.putApp(app, {
     credentials: { kind: 'store', packageSid: client, clientSecret: 'bench-secret' },
     ratePerSecond,
@@ -48,12 +50,12 @@ export const prepareApp = async (
 }
 
 /** Look at the campaign every `everyMs` until `look` answers true; throws when that takes longer than `timeoutMs`. */
-export const follow = async (
+export async function follow(
   { api }: TestStack,
   id: string,
   look: (now: Campaign) => boolean | Promise<boolean>,
   { everyMs = 250, timeoutMs = 600_000 }: { readonly everyMs?: number; readonly timeoutMs?: number } = {},
-): Promise<Campaign> => {
+): Promise<Campaign> {
   const deadlineMs = performance.now() + timeoutMs
   for (;;) {
     const now = await api.campaign(id)
@@ -64,7 +66,9 @@ export const follow = async (
   }
 }
 
-export const isFinished = (now: Campaign): boolean => now.finishedAt !== undefined
+export function isFinished(now: Campaign): boolean {
+  return now.finishedAt !== undefined
+}
 
 /** What the simulator counted for one client. */
 export interface ClientCount {
@@ -80,11 +84,15 @@ export interface Counted {
   readonly perClient: Readonly<Record<string, ClientCount>>
 }
 
-export const counted = async (stack: TestStack): Promise<Counted> =>
-  (await stack.control('GET', '/v1/stats')) as Counted
+export async function counted(stack: TestStack): Promise<Counted> {
+  return (await stack.control('GET', '/v1/stats')) as Counted
+}
 
-export const clientCount = async (stack: TestStack, client: string): Promise<ClientCount> =>
-  (await counted(stack)).perClient[client] ?? { posts: 0, tokenRequests: 0, peakPerSecond: 0 }
+export async function clientCount(stack: TestStack, client: string): Promise<ClientCount> {
+  return (await counted(stack)).perClient[client] ?? { posts: 0, tokenRequests: 0, peakPerSecond: 0 }
+}
 
 /** Three digits are more than a shared machine deserves. */
-export const rounded = (value: number): number => Math.round(value * 1000) / 1000
+export function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000
+}

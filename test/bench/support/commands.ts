@@ -15,7 +15,7 @@ export type CommandCount = Readonly<Record<string, number>>
  * The commands that clients send to Redis while `work` goes on, by MONITOR: those that a script runs inside of Redis
  * (marked `lua` there) are part of one command and are not counted.
  */
-export const countCommands = async (redisUrl: string, work: () => Promise<void>): Promise<CommandCount> => {
+export async function countCommands(redisUrl: string, work: () => Promise<void>): Promise<CommandCount> {
   const names = await scriptNames()
   const look = new Redis(redisUrl, { connectionName: OBSERVER })
   const monitor = await look.monitor()
@@ -46,17 +46,17 @@ export const countCommands = async (redisUrl: string, work: () => Promise<void>)
   }
 }
 
-const nameOf = (args: readonly string[], names: ReadonlyMap<string, string>): string => {
+function nameOf(args: readonly string[], names: ReadonlyMap<string, string>): string {
   const command = (args[0] ?? '').toLowerCase()
   if (command === 'evalsha') return names.get(args[1] ?? '') ?? 'script of somebody else'
   if (command === 'eval') return 'eval'
   if (command === 'bzpopmin') return 'bullmq wait'
   const key = args[1] ?? ''
-  if (key.endsWith(':apps') || key.endsWith(':epoch')) return 'watch'
+  if (key.endsWith(':apps') || key.endsWith(':data-set')) return 'watch'
   return command
 }
 
-const observers = async (look: Redis): Promise<ReadonlySet<string>> => {
+async function observers(look: Redis): Promise<ReadonlySet<string>> {
   const list = String(await look.client('LIST'))
   return new Set(
     list
@@ -66,10 +66,12 @@ const observers = async (look: Redis): Promise<ReadonlySet<string>> => {
   )
 }
 
-const sha1 = (text: string): string => createHash('sha1').update(text).digest('hex')
+function sha1(text: string): string {
+  return createHash('sha1').update(text).digest('hex')
+}
 
 /** Scripts by their hash, as `EVALSHA` names them. */
-const scriptNames = async (): Promise<ReadonlyMap<string, string>> => {
+async function scriptNames(): Promise<ReadonlyMap<string, string>> {
   const names = new Map<string, string>()
   const ours = fileURLToPath(new URL('../../../packages/state/lua/', import.meta.url))
   const files = (await readdir(ours)).filter((file) => file.endsWith('.lua'))

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 const TICKS = 100
 
 /** CPU seconds (user and system) that a process has used, read from /proc. */
-export const cpuSecondsOf = (pid: number): number => {
+export function cpuSecondsOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   // The name in brackets may hold spaces; the fields count from behind it.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
@@ -12,9 +12,11 @@ export const cpuSecondsOf = (pid: number): number => {
 }
 
 /** The middle of some numbers, and how far apart the smallest and the largest are. */
-export const spread = (
-  values: readonly number[],
-): { readonly median: number; readonly min: number; readonly max: number } => {
+export function spread(values: readonly number[]): {
+  readonly median: number
+  readonly min: number
+  readonly max: number
+} {
   const sorted = values.toSorted((a, b) => a - b)
   return { median: sorted[Math.floor(sorted.length / 2)] ?? 0, min: sorted[0] ?? 0, max: sorted.at(-1) ?? 0 }
 }

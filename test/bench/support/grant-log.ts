@@ -9,7 +9,7 @@ export interface Granted {
 }
 
 /** The grants that workers told of in their logs (at level trace), in the order in which Redis made them. */
-export const readGrantLog = async (files: readonly string[], app: string): Promise<Granted[]> => {
+export async function readGrantLog(files: readonly string[], app: string): Promise<Granted[]> {
   const grants: Granted[] = []
   for (const file of files) {
     for await (const line of createInterface({ input: createReadStream(file) })) {
@@ -28,7 +28,7 @@ const CLOCK_STEP_SECONDS = 0.000_002
  * The most by which the grants in any window of t seconds exceed rate · t + burst; 0 when none does. A bucket that
  * leaks at the rate holds at each moment the worst of all windows that end there.
  */
-export const overshootOf = (grants: readonly Granted[], ratePerSecond: number, burst: number): number => {
+export function overshootOf(grants: readonly Granted[], ratePerSecond: number, burst: number): number {
   let level = 0
   let worst = 0
   let beforeMs = grants[0]?.atMs ?? 0

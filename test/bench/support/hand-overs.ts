@@ -13,7 +13,7 @@ export interface Opened {
 }
 
 /** All openings that workers told of, in the order of time. */
-export const readOpened = async (files: readonly string[], campaign: string): Promise<Opened[]> => {
+export async function readOpened(files: readonly string[], campaign: string): Promise<Opened[]> {
   const opened: Opened[] = []
   for (const file of files) {
     for await (const line of createInterface({ input: createReadStream(file) })) {
@@ -32,11 +32,11 @@ export interface Ending {
 }
 
 /** How long the batches that one ending left behind were without an owner, in seconds; ordered. */
-export const handOverSeconds = (
+export function handOverSeconds(
   opened: readonly Opened[],
   { pid, atMs }: Ending,
   how: 'taken over' | 'handed over',
-): number[] => {
+): number[] {
   const seconds: number[] = []
   const owners = new Map<number, number>()
   for (const one of opened) {

@@ -3,7 +3,7 @@ import { eventually } from '../../chaos/load.ts'
 import type { StackWorker } from '../../support/stack.ts'
 
 /** Resolves when the worker says that it is ready to send. */
-export const waitForReady = async ({ ops }: StackWorker): Promise<void> => {
+export async function waitForReady({ ops }: StackWorker): Promise<void> {
   await eventually(
     'the worker to be ready',
     async () => {

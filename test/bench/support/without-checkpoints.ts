@@ -8,8 +8,8 @@ import { Ledger } from '@wns-fanout/state'
 
 const untold = new WeakMap<OpenBatch, Checkpoint>()
 
-const together = (before: Checkpoint | undefined, now: Checkpoint): Checkpoint =>
-  before === undefined
+function together(before: Checkpoint | undefined, now: Checkpoint): Checkpoint {
+  return before === undefined
     ? { ...now, number: 1 }
     : {
         ...now,
@@ -19,21 +19,24 @@ const together = (before: Checkpoint | undefined, now: Checkpoint): Checkpoint =
         gates: [...before.gates, ...now.gates],
         samples: [...before.samples, ...now.samples],
       }
+}
 
-const yes = (opened: OpenBatch): CheckpointAnswer => ({
-  kind: 'ok',
-  state: 'sending',
-  redisNowMs: opened.redisNowMs,
-  adjusted: [],
-  live: Number.POSITIVE_INFINITY,
-  planCursor: -1,
-  campaignFinished: false,
-  batchClosed: false,
-  settled: [],
-  window: opened.window,
-  rolledBack: false,
-  replicated: true,
-})
+function yes(opened: OpenBatch): CheckpointAnswer {
+  return {
+    kind: 'ok',
+    state: 'sending',
+    redisNowMs: opened.redisNowMs,
+    adjusted: [],
+    live: Number.POSITIVE_INFINITY,
+    planCursor: -1,
+    campaignFinished: false,
+    batchClosed: false,
+    settled: [],
+    window: opened.window,
+    rolledBack: false,
+    replicated: true,
+  }
+}
 
 // oxlint-disable-next-line typescript/unbound-method -- it is called on the ledger whose method it is.
 const tellRedis = Ledger.prototype.checkpoint

@@ -39,7 +39,7 @@ export const apiScenarios: readonly Scenario[] = points.flatMap(([point, stored]
   ]),
 )
 
-const repeated = async (system: ChaosSystem, app: string, point: CrashPoint, delivery: Delivery): Promise<Facts> => {
+async function repeated(system: ChaosSystem, app: string, point: CrashPoint, delivery: Delivery): Promise<Facts> {
   const { behaviours, request } = await prepare(system, app, delivery)
   await dieWhileAsked(system, app, request, point)
   await system.apiProcess.start()
@@ -52,7 +52,7 @@ const repeated = async (system: ChaosSystem, app: string, point: CrashPoint, del
   return { repeatMs, ...(await one(system, { app, id, delivery, behaviours }, request)) }
 }
 
-const forgotten = async (system: ChaosSystem, app: string, point: CrashPoint, delivery: Delivery): Promise<Facts> => {
+async function forgotten(system: ChaosSystem, app: string, point: CrashPoint, delivery: Delivery): Promise<Facts> {
   const { behaviours, request } = await prepare(system, app, delivery)
   await dieWhileAsked(system, app, request, point)
   await system.apiProcess.start()
@@ -60,23 +60,23 @@ const forgotten = async (system: ChaosSystem, app: string, point: CrashPoint, de
   return one(system, { app, id, delivery, behaviours }, request)
 }
 
-const prepare = async (
+async function prepare(
   system: ChaosSystem,
   app: string,
   delivery: Delivery,
-): Promise<{ readonly behaviours: string[]; readonly request: CampaignRequest }> => {
+): Promise<{ readonly behaviours: string[]; readonly request: CampaignRequest }> {
   const behaviours = Array.from({ length: RECIPIENTS }, () => 'ok')
   await registerChannels(system, app, behaviours)
   const content = { medium: { lines: [`Hello from ${app}`] } }
   return { behaviours, request: { notification: { type: 'tile', content }, audience: { all: true }, delivery } }
 }
 
-const dieWhileAsked = async (
+async function dieWhileAsked(
   { api, apiProcess }: ChaosSystem,
   app: string,
   request: CampaignRequest,
   point: CrashPoint,
-): Promise<void> => {
+): Promise<void> {
   await apiProcess.terminate()
   await apiProcess.start({ WNS_CRASH_AT: `${point}:1` })
   const answer = await api.createCampaign(app, request, { idempotencyKey: 'the-morning' }).catch(() => undefined)
@@ -86,7 +86,7 @@ const dieWhileAsked = async (
 }
 
 /** There is one campaign and it completes; it has the one slot of its topic. */
-const one = async (system: ChaosSystem, campaign: ChaosCampaign, request: CampaignRequest): Promise<Facts> => {
+async function one(system: ChaosSystem, campaign: ChaosCampaign, request: CampaignRequest): Promise<Facts> {
   const { app, id } = campaign
   const refusal = await system.api.createCampaign(app, request).catch((error: unknown) => error)
   must(refusal instanceof ApiError && refusal.status === 409, 'another campaign of the topic was admitted')
@@ -100,5 +100,6 @@ const one = async (system: ChaosSystem, campaign: ChaosCampaign, request: Campai
   return facts(verdict)
 }
 
-const campaignsOf = async ({ api }: ChaosSystem, app: string): Promise<string[]> =>
-  (await Array.fromAsync(api.campaigns(app))).map(({ id }) => id)
+async function campaignsOf({ api }: ChaosSystem, app: string): Promise<string[]> {
+  return (await Array.fromAsync(api.campaigns(app))).map(({ id }) => id)
+}

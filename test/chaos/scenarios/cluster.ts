@@ -16,22 +16,24 @@ interface ClusterRow {
   readonly run: (system: Clustered, app: string) => Promise<Facts>
 }
 
-const onCluster = ({ id, what, withReplica = false, run }: ClusterRow): ScenarioAlone => ({
-  id,
-  what,
-  async runAlone(app: string, { judged }: Bench) {
-    const system = await startChaosSystemOn((dir) => ChaosCluster.make(dir, { masters: 3, replica: withReplica }), {
-      workers: 2,
-      lockMs: LOCK_MS,
-      judged,
-    })
-    try {
-      return await run(system, app)
-    } finally {
-      await system.stop()
-    }
-  },
-})
+function onCluster({ id, what, withReplica = false, run }: ClusterRow): ScenarioAlone {
+  return {
+    id,
+    what,
+    async runAlone(app: string, { judged }: Bench) {
+      const system = await startChaosSystemOn((dir) => ChaosCluster.make(dir, { masters: 3, replica: withReplica }), {
+        workers: 2,
+        lockMs: LOCK_MS,
+        judged,
+      })
+      try {
+        return await run(system, app)
+      } finally {
+        await system.stop()
+      }
+    },
+  }
+}
 
 /** What can happen to a Redis Cluster of three masters, and to whoever wants to use one. */
 export const clusterScenarios: readonly Scenario[] = [
@@ -110,7 +112,7 @@ export const clusterScenarios: readonly Scenario[] = [
 ]
 
 /** An app's name that is served by this node. */
-const onNode = async ({ redis, keys }: Clustered, node: ChaosRedis | undefined, app: string): Promise<string> => {
+async function onNode({ redis, keys }: Clustered, node: ChaosRedis | undefined, app: string): Promise<string> {
   for (let n = 0; ; n += 1) {
     const name = `${app}-${n}`
     if ((await redis.masterOf(keys.base(name))) === node) return name
@@ -118,7 +120,7 @@ const onNode = async ({ redis, keys }: Clustered, node: ChaosRedis | undefined, 
 }
 
 /** The slot of an app goes to another master, a few keys at a time. */
-const move = async ({ redis, keys }: Clustered, app: string): Promise<Facts> => {
+async function move({ redis, keys }: Clustered, app: string): Promise<Facts> {
   const from = await redis.masterOf(keys.base(app))
   const to = redis.masters.find((one) => one !== from) ?? from
   const startedAtMs = performance.now()
@@ -127,7 +129,7 @@ const move = async ({ redis, keys }: Clustered, app: string): Promise<Facts> => 
 }
 
 /** Channels register until `signal`, each until it is told that it is; resolves to how many there are. */
-const registering = async ({ api }: Clustered, app: string, first: number, signal: AbortSignal): Promise<number> => {
+async function registering({ api }: Clustered, app: string, first: number, signal: AbortSignal): Promise<number> {
   let n = 0
   while (!signal.aborted) {
     const uri = uriOf(app, first + n, 'ok')

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { evaluateIn, inspectable } from '../inspect.ts'
 import { eventually, finishedCampaign, launchCampaign, registerChannels, settledCount } from '../load.ts'
-import { HEALTHY, Nemesis } from '../nemesis.ts'
+import { healthyFaults, Nemesis } from '../nemesis.ts'
 import { diceOf } from '../random.ts'
 import type { Scenario } from './scenario.ts'
 import { LOCK_MS, facts, metric, must, pair, settle, underWay } from './scenario.ts'
@@ -85,7 +85,7 @@ export const processScenarios: readonly Scenario[] = [
       const code = await leaving.terminate(30_000)
       const exitMs = Math.round(performance.now() - startedAtMs)
       must(code !== null, 'it had to be killed after 30 s of grace')
-      await system.wns(HEALTHY)
+      await system.wns(healthyFaults)
       await finishedCampaign(system, campaign.id, 120_000)
       const { totals } = await system.api.campaign(campaign.id)
       must(totals.accepted === campaign.behaviours.length, `only ${totals.accepted} were accepted`)

@@ -76,7 +76,7 @@ export const producerScenarios: readonly Scenario[] = [
         await eventually(
           'the jobs to be gone',
           async () =>
-            (await queues.send(app as AppId).getJobCountByTypes('prioritized', 'active', 'waiting')) === 0
+            (await queues.sendQueue(app as AppId).getJobCountByTypes('prioritized', 'active', 'waiting')) === 0
               ? true
               : undefined,
           20_000,
@@ -100,7 +100,7 @@ export const producerScenarios: readonly Scenario[] = [
       await system.look.del(...(await system.look.keys(`${launch}:campaigns:*${campaign.id}*`)))
       await first.start({ WNS_CRASH_AT: 'jobs-added:1' }).catch(() => {})
       await first.ended()
-      await withQueues(system, (queues) => queues.send(app as AppId).drain())
+      await withQueues(system, (queues) => queues.sendQueue(app as AppId).drain())
       await first.start()
       return facts(await settle(system, campaign))
     },
@@ -114,7 +114,7 @@ export const producerScenarios: readonly Scenario[] = [
       const campaign = await underWay(system, app)
       await first.kill()
       const failed = await withQueues(system, async (queues) => {
-        const queue = queues.send(app as AppId)
+        const queue = queues.sendQueue(app as AppId)
         await failStalled(queue)
         return leaveFailed(system, queue)
       })
@@ -161,7 +161,7 @@ export const producerScenarios: readonly Scenario[] = [
 const CHANGED = 40
 
 /** Two looks for stalled jobs by somebody who allows none, and the failure of what the second one found. */
-const failStalled = async (queue: Queue): Promise<void> => {
+async function failStalled(queue: Queue): Promise<void> {
   const stranger = new Worker(queue.name, () => Promise.reject(new Error('the stranger does nothing')), {
     connection: queue.opts.connection,
     prefix: queue.opts.prefix ?? '',
@@ -182,7 +182,7 @@ const failStalled = async (queue: Queue): Promise<void> => {
 }
 
 /** By hand: what waits is moved to the failed jobs, as if it had failed with nothing that removes it. */
-const leaveFailed = async ({ look }: ChaosSystem, queue: Queue): Promise<number> => {
+async function leaveFailed({ look }: ChaosSystem, queue: Queue): Promise<number> {
   const waiting = (await queue.getPrioritized(0, 7)).flatMap(({ id }) => (id === undefined ? [] : [id]))
   for (const id of waiting) {
     await look.zrem(queue.toKey('prioritized'), id)
@@ -192,11 +192,11 @@ const leaveFailed = async ({ look }: ChaosSystem, queue: Queue): Promise<number>
   return waiting.length
 }
 
-const plannedUnder = async (
+async function plannedUnder(
   system: ChaosSystem,
   app: string,
   fault: () => Parameters<ReturnType<typeof pair>[0]['proxy']['set']>[0],
-): Promise<Facts> => {
+): Promise<Facts> {
   await registerChannels(system, app, many, { ratePerSecond: 20_000, burst: 2000 })
   for (const { proxy } of system.workers) proxy.set(fault())
   const campaign = await launchCampaign(system, app, many, 'at-least-once')
@@ -211,7 +211,7 @@ const plannedUnder = async (
   return facts(await settle(system, campaign))
 }
 
-const withQueues = async <T>(system: ChaosSystem, act: (queues: Queues) => Promise<T>): Promise<T> => {
+async function withQueues<T>(system: ChaosSystem, act: (queues: Queues) => Promise<T>): Promise<T> {
   const queues = new Queues(system.look, system.keys, () => {})
   try {
     return await act(queues)

@@ -263,7 +263,7 @@ export const redisScenarios: readonly Scenario[] = [
  * nothing. Once the loss is accepted, those that were restarted and those that were not send what is registered again
  * under the old name.
  */
-const silentUntilAccepted = async (system: ChaosSystem, app: string): Promise<Facts> => {
+async function silentUntilAccepted(system: ChaosSystem, app: string): Promise<Facts> {
   const startedAtMs = performance.now()
   const [restarted] = pair(system)
   const all = [system.apiProcess, ...system.workers]
@@ -292,21 +292,22 @@ const silentUntilAccepted = async (system: ChaosSystem, app: string): Promise<Fa
 /** What `/readyz` says, in a word. */
 type Standing = 'ready' | 'lost' | 'not ready'
 
-const standing = async ({ ops }: ChaosProcess): Promise<Standing> => {
+async function standing({ ops }: ChaosProcess): Promise<Standing> {
   const { statusCode, body } = await request(`${ops}/readyz`)
   const text = await body.text()
   if (statusCode === 200) return 'ready'
-  return text.includes('epoch') ? 'lost' : 'not ready'
+  return text.includes('data set') || text.includes('data-set') ? 'lost' : 'not ready'
 }
 
-const stands = (one: ChaosProcess, wanted: Standing, timeoutMs: number): Promise<true> =>
-  eventually(
+function stands(one: ChaosProcess, wanted: Standing, timeoutMs: number): Promise<true> {
+  return eventually(
     `${one.name} to be ${wanted}`,
     async () => ((await standing(one)) === wanted ? true : undefined),
     timeoutMs,
   )
+}
 
-const appendOnlyFile = async ({ redis }: ChaosSystem): Promise<string> => {
+async function appendOnlyFile({ redis }: ChaosSystem): Promise<string> {
   const folder = join(redis.dir, 'appendonlydir')
   const name = (await readdir(folder))
     .filter((one) => one.endsWith('.incr.aof'))

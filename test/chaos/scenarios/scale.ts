@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { classes } from '@wns-fanout/domain'
 import type { Totals } from '@wns-fanout/domain'
-import { WINDOW, postsOf } from '../judge.ts'
+import { creditWindow, postsOf } from '../judge.ts'
 import {
   appSettings,
   eventually,
@@ -22,7 +22,7 @@ const REAL = 6000
 const MOST_LIVE = 256 + 128
 const MOST_MEMORY_BYTES = 200 * 1024 * 1024
 const MILLION = 1_000_000
-const FAST = { ratePerSecond: 100_000, burst: 10_000 }
+const fastApp = { ratePerSecond: 100_000, burst: 10_000 }
 
 /** What can happen when there is very much to send. These take minutes. */
 export const scaleScenarios: readonly Scenario[] = [
@@ -60,7 +60,7 @@ export const scaleScenarios: readonly Scenario[] = [
         await wait(100)
       }
       // Now the plan goes on as fast as batches are closed, most of which hold nobody with an address.
-      await api.putApp(app, { ...appSettings, ...FAST })
+      await api.putApp(app, { ...appSettings, ...fastApp })
       await settledCount(system, id, REAL)
       const planningMs = await slowestOfMost(() => api.campaign(id), measure)
       const { audienceSize, totals: sofar } = await api.campaign(id)
@@ -95,7 +95,7 @@ export const scaleScenarios: readonly Scenario[] = [
       const { totals, state } = await finishedCampaign(system, id, 60_000)
       const finishMs = Math.round(performance.now() - startedAtMs)
       const posts = (await postsSoFar(system)) - acknowledged
-      must(posts <= WINDOW['at-least-once'] * open, `${posts} posts after the cancel with ${open} batches open`)
+      must(posts <= creditWindow['at-least-once'] * open, `${posts} posts after the cancel with ${open} batches open`)
       const after = await postsSoFar(system)
       await wait(3000)
       must((await postsSoFar(system)) === after, 'something was posted after the end')
@@ -138,12 +138,12 @@ export const scaleScenarios: readonly Scenario[] = [
   },
 ]
 
-const registerMany = async (
+async function registerMany(
   system: ChaosSystem,
   app: string,
   count: number,
   tell: Bench['tell'],
-): Promise<readonly string[]> => {
+): Promise<readonly string[]> {
   const behaviours = Array.from({ length: count }, () => 'ok')
   const ticking = setInterval(() => {
     system.look.get(system.keys.next(app)).then(
@@ -152,7 +152,7 @@ const registerMany = async (
     )
   }, 5000)
   try {
-    await registerChannels(system, app, behaviours, FAST)
+    await registerChannels(system, app, behaviours, fastApp)
   } finally {
     clearInterval(ticking)
   }
@@ -160,19 +160,21 @@ const registerMany = async (
 }
 
 /** Posts a second, over a second. */
-const speedOf = async (system: ChaosSystem): Promise<number> => {
+async function speedOf(system: ChaosSystem): Promise<number> {
   const before = await postsSoFar(system)
   await wait(1000)
   return (await postsSoFar(system)) - before
 }
 
-const sumOf = (totals: Totals): number => classes.reduce((sum, name) => sum + totals[name], 0)
+function sumOf(totals: Totals): number {
+  return classes.reduce((sum, name) => sum + totals[name], 0)
+}
 
 /** The milliseconds within which 95 of 100 calls are answered. */
-const slowestOfMost = async (
+async function slowestOfMost(
   call: () => Promise<unknown>,
   between: () => Promise<void> = () => wait(5),
-): Promise<number> => {
+): Promise<number> {
   const tookMs: number[] = []
   for (let n = 0; n < 200; n += 1) {
     const startedAtMs = performance.now()
@@ -183,5 +185,6 @@ const slowestOfMost = async (
   return Math.ceil(tookMs.toSorted((a, b) => a - b)[Math.floor(tookMs.length * 0.95)] ?? 0)
 }
 
-const usedMemory = async ({ look }: ChaosSystem): Promise<number> =>
-  Number(/^used_memory:(\d+)/m.exec(String(await look.call('INFO', 'memory')))?.[1] ?? 0)
+async function usedMemory({ look }: ChaosSystem): Promise<number> {
+  return Number(/^used_memory:(\d+)/m.exec(String(await look.call('INFO', 'memory')))?.[1] ?? 0)
+}

@@ -5,7 +5,7 @@ import type { Verdict } from '../judge.ts'
 import { judge } from '../judge.ts'
 import type { ChaosCampaign } from '../load.ts'
 import { finishedCampaign, launchCampaign, registerChannels, settledCount } from '../load.ts'
-import { HEALTHY } from '../nemesis.ts'
+import { healthyFaults } from '../nemesis.ts'
 import type { ChaosProcess } from '../process.ts'
 import type { AnySystem, ChaosSystem } from '../system.ts'
 
@@ -49,11 +49,11 @@ export const LOCK_MS = 2000
 const FINISH_MS = 120_000
 
 /** A campaign that is well under way: some recipients are settled and many are not. */
-export const underWay = async (
+export async function underWay(
   system: AnySystem,
   app: string,
   { recipients = 8000, delivery = 'at-least-once', ratePerSecond = 2000 }: UnderWay = {},
-): Promise<ChaosCampaign> => {
+): Promise<ChaosCampaign> {
   const behaviours = Array.from({ length: recipients }, () => 'ok')
   await registerChannels(system, app, behaviours, { ratePerSecond, burst: Math.ceil(ratePerSecond / 10) })
   const campaign = await launchCampaign(system, app, behaviours, delivery)
@@ -68,7 +68,7 @@ export interface UnderWay {
 }
 
 /** Wait for the end of a campaign and judge it. Throws with every promise that was broken. */
-export const settle = async (system: AnySystem, campaign: ChaosCampaign): Promise<Verdict & { finishMs: number }> => {
+export async function settle(system: AnySystem, campaign: ChaosCampaign): Promise<Verdict & { finishMs: number }> {
   const startedAtMs = performance.now()
   await finishedCampaign(system, campaign.id, FINISH_MS)
   const finishMs = Math.round(performance.now() - startedAtMs)
@@ -77,32 +77,34 @@ export const settle = async (system: AnySystem, campaign: ChaosCampaign): Promis
   return { ...verdict, finishMs }
 }
 
-export const facts = ({ takeovers, duplicates, inDoubt, finishMs }: Verdict & { finishMs: number }): Facts => ({
-  takeovers,
-  duplicates,
-  inDoubt,
-  finishMs,
-})
+export function facts({ takeovers, duplicates, inDoubt, finishMs }: Verdict & { finishMs: number }): Facts {
+  return {
+    takeovers,
+    duplicates,
+    inDoubt,
+    finishMs,
+  }
+}
 
-export const must = (holds: boolean, what: string): void => {
+export function must(holds: boolean, what: string): void {
   if (!holds) throw new Error(what)
 }
 
 /** Whatever was broken works again; API and workers run. */
-export const mend = async (system: AnySystem): Promise<void> => {
+export async function repair(system: AnySystem): Promise<void> {
   await system.redis.start()
-  await system.wns(HEALTHY)
-  for (const each of [system.apiProcess, ...system.workers]) await each.mend()
+  await system.wns(healthyFaults)
+  for (const each of [system.apiProcess, ...system.workers]) await each.repair()
 }
 
-export const pair = (system: AnySystem): readonly [ChaosProcess, ChaosProcess] => {
+export function pair(system: AnySystem): readonly [ChaosProcess, ChaosProcess] {
   const [first, second] = system.workers
   if (first === undefined || second === undefined) throw new Error('this needs two workers')
   return [first, second]
 }
 
 /** A counter of a process, summed over its labels. */
-export const metric = async (worker: ChaosProcess, name: string): Promise<number> => {
+export async function metric(worker: ChaosProcess, name: string): Promise<number> {
   const { body } = await request(`${worker.ops}/metrics`)
   return (await body.text())
     .split('\n')
@@ -110,19 +112,21 @@ export const metric = async (worker: ChaosProcess, name: string): Promise<number
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
 }
 
-export const postsSoFar = async (system: AnySystem): Promise<number> => {
+export async function postsSoFar(system: AnySystem): Promise<number> {
   const { body } = await system.control('GET', '/v1/stats')
   return ((await body.json()) as { posts: number }).posts
 }
 
 /** The same system, of whose verdicts so many more duplicates are expected: Redis has forgotten these posts (G8). */
-export const forgetful = (system: ChaosSystem, posts: number): ChaosSystem => ({
-  ...system,
-  judged: (figures) => system.judged({ ...figures, duplicateBound: figures.duplicateBound + posts }),
-})
+export function forgetful(system: ChaosSystem, posts: number): ChaosSystem {
+  return {
+    ...system,
+    judged: (figures) => system.judged({ ...figures, duplicateBound: figures.duplicateBound + posts }),
+  }
+}
 
 /** What holds although Redis forgot: everybody has one outcome, and only forgotten posts are repeated beyond the bound. */
-export const holdsButForgets = (verdict: Verdict, { behaviours }: ChaosCampaign, forgotten: number): Facts => {
+export function holdsButForgets(verdict: Verdict, { behaviours }: ChaosCampaign, forgotten: number): Facts {
   const { lost, counterError, duplicates, duplicateBound, recipients, takeovers } = verdict
   must(lost === 0 && counterError === 0, `lost ${lost}, counter error ${counterError}`)
   must(recipients === behaviours.length, `${recipients} results`)
@@ -132,7 +136,7 @@ export const holdsButForgets = (verdict: Verdict, { behaviours }: ChaosCampaign,
 }
 
 /** Batches of a campaign that somebody holds open now. */
-export const openBatches = async ({ look, keys }: AnySystem, app: string, id: string): Promise<number> => {
+export async function openBatches({ look, keys }: AnySystem, app: string, id: string): Promise<number> {
   const live = await look.smembers(keys.live(app, id))
   const states = await Promise.all(live.map((seq) => look.hget(keys.batch(app, id, Number(seq)), 'st')))
   return states.filter((state) => state === 'open').length

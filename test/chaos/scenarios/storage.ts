@@ -6,7 +6,7 @@ import type { RedisConnection } from '@wns-fanout/state'
 import { closeRedis, connectRedis } from '@wns-fanout/state'
 import { request } from 'undici'
 import { startFaultProxy } from '../fault-proxy.ts'
-import { WINDOW, judge } from '../judge.ts'
+import { creditWindow, judge } from '../judge.ts'
 import { eventually, finishedCampaign } from '../load.ts'
 import type { ChaosProcess } from '../process.ts'
 import { ChaosRedis } from '../redis-server.ts'
@@ -53,7 +53,7 @@ export const storageScenarios: readonly Scenario[] = [
     id: 'R6-sync',
     what: 'the same, and posts wait for the replica: at-most-once, nobody is sent to twice',
     runAlone: (app, bench) =>
-      withReplica(bench, WAITING_FOR_REPLICAS, async (replicated) => {
+      withReplica(bench, waitingForReplicas, async (replicated) => {
         const { system } = replicated
         const campaign = await underWay(system, app, { recipients: 12_000, delivery: 'at-most-once' })
         replicated.cutReplicaOff()
@@ -66,7 +66,7 @@ export const storageScenarios: readonly Scenario[] = [
     id: 'R6-silent',
     what: 'posts wait for a replica that is silent: they stop within the credit it knew of; then failover',
     runAlone: (app, bench) =>
-      withReplica(bench, WAITING_FOR_REPLICAS, async (replicated) => {
+      withReplica(bench, waitingForReplicas, async (replicated) => {
         const { system } = replicated
         const campaign = await underWay(system, app, { recipients: 12_000, delivery: 'at-most-once' })
         const [open, before] = [await openBatches(system, app, campaign.id), await postsSoFar(system)]
@@ -79,7 +79,7 @@ export const storageScenarios: readonly Scenario[] = [
         )
         const posts = (await postsSoFar(system)) - before
         // Batches may have been opened between the two looks.
-        const credit = WINDOW['at-most-once'] * (open + 10)
+        const credit = creditWindow['at-most-once'] * (open + 10)
         must(posts <= credit, `${posts} posts without a replica, the credit it knew of was ${credit} at most`)
         must((await hasStopped(system)) === true, 'posts go on without a replica')
         return { posts, credit, ...facts(await settle(await replicated.failOver(), campaign)) }
@@ -97,7 +97,7 @@ export const storageScenarios: readonly Scenario[] = [
         await eventually('the gauge', async () => ((await diskGauge(system)) === 1 ? true : undefined), 5000)
         await wait(5000)
         const posts = (await postsSoFar(system)) - before
-        must(posts <= WINDOW['at-least-once'] * (open + 10), `${posts} posts with ${open} batches open`)
+        must(posts <= creditWindow['at-least-once'] * (open + 10), `${posts} posts with ${open} batches open`)
         must((await hasStopped(system)) === true, 'posts go on without a disk')
         await system.redis.limitFiles(undefined)
         const verdict = await settle(system, campaign)
@@ -119,7 +119,7 @@ export const storageScenarios: readonly Scenario[] = [
       await system.redis.ended()
       await wait(LOCK_MS * 2)
       const posts = (await postsSoFar(system)) - before
-      must(posts <= WINDOW['at-least-once'] * (open + 10), `${posts} posts with ${open} batches open`)
+      must(posts <= creditWindow['at-least-once'] * (open + 10), `${posts} posts with ${open} batches open`)
       must((await hasStopped(system)) === true, 'posts go on without Redis')
       await system.redis.start()
       return { posts, ...facts(await settle(system, campaign)) }
@@ -140,14 +140,14 @@ interface Replicated {
   readonly postsAtFailOver: () => number
 }
 
-const WAITING_FOR_REPLICAS = { WNS_FANOUT_DURABILITY: 'replicas:1' }
+const waitingForReplicas = { WNS_FANOUT_DURABILITY: 'replicas:1' }
 
 /** Run `act` in a system whose Redis has a replica behind a network of its own, and stop all of it. */
-const withReplica = async <T>(
+async function withReplica<T>(
   { judged }: Bench,
   env: Readonly<Record<string, string>>,
   act: (replicated: Replicated) => Promise<T>,
-): Promise<T> => {
+): Promise<T> {
   const stops: (() => Promise<unknown>)[] = []
   try {
     const system = await startChaosSystem({ workers: 2, lockMs: LOCK_MS, env, judged })
@@ -185,18 +185,13 @@ const withReplica = async <T>(
   }
 }
 
-const following = (port: number): readonly string[] => [
-  '--replicaof',
-  `127.0.0.1 ${port}`,
-  '--masteruser',
-  'chaos',
-  '--masterauth',
-  'chaos',
-]
+function following(port: number): readonly string[] {
+  return ['--replicaof', `127.0.0.1 ${port}`, '--masteruser', 'chaos', '--masterauth', 'chaos']
+}
 
 /** Resolves when a replica has everything that was written so far. */
-const inStep = (primary: RedisConnection): Promise<true> =>
-  eventually(
+function inStep(primary: RedisConnection): Promise<true> {
+  return eventually(
     'the replica to be in step',
     async () => {
       await primary.set('chaos:in-step', '1')
@@ -204,9 +199,10 @@ const inStep = (primary: RedisConnection): Promise<true> =>
     },
     20_000,
   )
+}
 
 /** No file of Redis may grow any more; where that cannot be had, the scenario is not run. */
-const fillDisk = async ({ redis }: ChaosSystem): Promise<void> => {
+async function fillDisk({ redis }: ChaosSystem): Promise<void> {
   const folder = join(redis.dir, 'appendonlydir')
   const sizes = await Promise.all((await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size))
   try {
@@ -221,32 +217,37 @@ const fillDisk = async ({ redis }: ChaosSystem): Promise<void> => {
   }
 }
 
-const problemsOf = async ({ ops }: ChaosProcess): Promise<readonly string[]> => {
+async function problemsOf({ ops }: ChaosProcess): Promise<readonly string[]> {
   const { body } = await request(`${ops}/readyz`)
   return ((await body.json()) as { problems: string[] }).problems
 }
 
-const notReadyBecause = (worker: ChaosProcess, why: string): Promise<true> =>
-  eventually(
+function notReadyBecause(worker: ChaosProcess, why: string): Promise<true> {
+  return eventually(
     `${worker.name} to say that ${why}`,
     async () => ((await problemsOf(worker)).some((problem) => problem.includes(why)) ? true : undefined),
     20_000,
   )
+}
 
-const isReady = (worker: ChaosProcess): Promise<true> =>
-  eventually(
+function isReady(worker: ChaosProcess): Promise<true> {
+  return eventually(
     `${worker.name} to be ready`,
     async () => ((await problemsOf(worker)).length === 0 ? true : undefined),
     20_000,
   )
+}
 
-const sumOf = async ({ workers }: ChaosSystem, name: string): Promise<number> =>
-  (await Promise.all(workers.map((worker) => metric(worker, name)))).reduce((sum, one) => sum + one, 0)
+async function sumOf({ workers }: ChaosSystem, name: string): Promise<number> {
+  return (await Promise.all(workers.map((worker) => metric(worker, name)))).reduce((sum, one) => sum + one, 0)
+}
 
-const diskGauge = ({ apiProcess }: ChaosSystem): Promise<number> => metric(apiProcess, 'wns_fanout_redis_problem')
+function diskGauge({ apiProcess }: ChaosSystem): Promise<number> {
+  return metric(apiProcess, 'wns_fanout_redis_problem')
+}
 
 /** Was nothing posted for a second? */
-const hasStopped = async (system: ChaosSystem): Promise<true | undefined> => {
+async function hasStopped(system: ChaosSystem): Promise<true | undefined> {
   const before = await postsSoFar(system)
   await wait(1000)
   return (await postsSoFar(system)) === before ? true : undefined

@@ -29,15 +29,16 @@ const clients = {
   },
 }
 
-const setFaults = (faults) =>
-  new Promise((resolve, reject) => {
+function setFaults(faults) {
+  return new Promise((resolve, reject) => {
     const put = request(`${process.env.CONTROL}/v1/faults`, { method: 'PUT', agent: false }, (response) => {
       response.resume().on('end', () => (response.statusCode === 200 ? resolve() : reject(new Error('bad faults'))))
     })
     put.on('error', reject).end(JSON.stringify(faults))
   })
+}
 
-const main = async () => {
+async function main() {
   let text = ''
   for await (const chunk of process.stdin) text += chunk
   for (const { client, faults = {}, ...job } of JSON.parse(text)) {

@@ -31,7 +31,7 @@ export const toast: Notification = {
   xml: '<toast><visual><binding template="ToastGeneric"><text>Hello</text></binding></visual></toast>',
 }
 
-export const startExchange = async (behave: Behave, options: LanePoolOptions = {}): Promise<Exchange> => {
+export async function startExchange(behave: Behave, options: LanePoolOptions = {}): Promise<Exchange> {
   const server = await WireServer.start(behave)
   const transport = createTransport({ routeTo: `127.0.0.1:${server.port}`, ca: server.ca })
   const pool = createLanePool(transport, options)
@@ -48,10 +48,10 @@ export const startExchange = async (behave: Behave, options: LanePoolOptions = {
   }
 }
 
-const postOne = (pool: LanePool, unknown: unknown, options: PostOptions): Promise<Outcome> => {
+function postOne(pool: LanePool, unknown: unknown, options: PostOptions): Promise<Outcome> {
   const notification = notificationSchema.parse(unknown)
-  const faults = lintNotification(notification, { credentialsKind: 'store' })
-  if (faults.length > 0) throw new Error(`the notification has faults: ${faults.map(({ code }) => code).join(', ')}`)
+  const errors = lintNotification(notification, { credentialsKind: 'store' })
+  if (errors.length > 0) throw new Error(`the notification has faults: ${errors.map(({ code }) => code).join(', ')}`)
   const parsed = parseChannelUri(options.uri ?? CHANNEL)
   if (!parsed.ok) throw new Error(parsed.detail)
   const message = prepareMessage(notification)
@@ -66,17 +66,18 @@ const postOne = (pool: LanePool, unknown: unknown, options: PostOptions): Promis
 }
 
 /** One post, as a promise; it waits for a lane as a sender does. */
-export const postBytes = (
+export function postBytes(
   pool: LanePool,
   origin: string,
   path: string,
   headers: string[],
   body: Buffer,
-): Promise<Outcome> =>
-  new Promise((resolve) => {
+): Promise<Outcome> {
+  return new Promise((resolve) => {
     const start = (): boolean => pool.tryPost(origin, path, headers, body, (_context, outcome) => resolve(outcome), 0)
     if (start()) return
     const off = pool.onFree(() => {
       if (start()) off()
     })
   })
+}

@@ -32,7 +32,7 @@ export interface Simulated extends AsyncDisposable {
   stats(): Promise<Stats>
 }
 
-export const startSimulated = async (options: LanePoolOptions = {}): Promise<Simulated> => {
+export async function startSimulated(options: LanePoolOptions = {}): Promise<Simulated> {
   const folder = await mkdtemp(join(tmpdir(), 'wns-conformance-'))
   const simulator = await startSimulator({ caFile: join(folder, 'ca.pem') })
   const transport = createTransport({ routeTo: `${simulator.host}:${simulator.port}`, caFile: simulator.caFile })

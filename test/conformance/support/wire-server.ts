@@ -183,11 +183,11 @@ export class WireServer {
 }
 
 /** The bytes of an answer; a Content-Length is added unless the headers bring one. */
-export const answerBytes = (
+export function answerBytes(
   status: number,
   headers: Readonly<Record<string, string>> = {},
   body: string | Buffer = '',
-): Buffer => {
+): Buffer {
   const length = Buffer.byteLength(body)
   const all = Object.keys(headers).some((name) => /^(?:content-length|transfer-encoding)$/i.test(name))
     ? headers
@@ -202,9 +202,11 @@ export const answerBytes = (
 let made: Promise<{ ca: string; cert: string; key: string }> | undefined
 
 /** One authority and certificate for all servers of a test file. */
-const identity = (): Promise<{ ca: string; cert: string; key: string }> => (made ??= makeIdentity())
+function identity(): Promise<{ ca: string; cert: string; key: string }> {
+  return (made ??= makeIdentity())
+}
 
-const makeIdentity = async (): Promise<{ ca: string; cert: string; key: string }> => {
+async function makeIdentity(): Promise<{ ca: string; cert: string; key: string }> {
   const options = { algorithm: 'sha256', keyType: 'ec' } as const
   const authority = await generate([{ name: 'commonName', value: 'Conformance authority' }], {
     ...options,

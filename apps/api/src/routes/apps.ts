@@ -21,7 +21,7 @@ export type Verification = z.infer<typeof verificationSchema>
 
 const tags = ['apps']
 
-export const appRoutes = (app: FastifyInstance, deps: ApiDeps): void => {
+export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
   const { apps } = deps
 
@@ -127,7 +127,7 @@ export const appRoutes = (app: FastifyInstance, deps: ApiDeps): void => {
     )
 }
 
-const showApp = async (deps: ApiDeps, record: AppRecord): Promise<App> => {
+async function showApp(deps: ApiDeps, record: AppRecord): Promise<App> {
   const { settings, state, credentials, breaker } = record
   const [channels, rate] = await Promise.all([deps.registry.count(settings.app), deps.rateOf(record)])
   return {

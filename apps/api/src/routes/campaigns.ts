@@ -1,10 +1,10 @@
-import type { AppSettings, Campaign, CampaignId, CampaignRequest, Fault } from '@wns-fanout/domain'
+import type { AppSettings, Campaign, CampaignId, CampaignRequest, InputError } from '@wns-fanout/domain'
 import {
   campaignRequestSchema,
   campaignSchema,
   campaignStates,
   classes,
-  faultsOf,
+  inputErrorsOf,
   lintNotification,
   notificationSchema,
   Problem,
@@ -37,7 +37,7 @@ const resultSchema = z
     class: z.enum(classes),
     status: z.number().int().optional(),
     reason: z.string().optional(),
-    attempts: z.number().int().meta({ description: 'Posts written; 7 means 7 or more.' }),
+    posts: z.number().int().meta({ description: 'Posts written; 7 means 7 or more.' }),
   })
   .meta({ id: 'Result' })
 
@@ -54,9 +54,9 @@ const sampleSchema = z
   })
   .meta({ id: 'Sample' })
 
-const resultColumns = ['channel', 'class', 'status', 'reason', 'attempts']
+const resultColumns = ['channel', 'class', 'status', 'reason', 'posts']
 
-export const campaignRoutes = (app: FastifyInstance, deps: ApiDeps, progress: ProgressStreams): void => {
+export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: ProgressStreams): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
   const { apps, campaigns } = deps
 
@@ -94,12 +94,12 @@ export const campaignRoutes = (app: FastifyInstance, deps: ApiDeps, progress: Pr
       })
       if (key === undefined) {
         const { status, body: text } = await create()
-        return reply.code(status).type(jsonType).serializer(asIs).send(text)
+        return reply.code(status).type(JSON_TYPE).serializer(asIs).send(text)
       }
       const answer = await answerOnce(deps.idempotency, { app: params.app, key, request: body }, create)
       if (answer.replayed) reply.header('idempotency-replayed', 'true')
       else deps.reached?.('answer-kept')
-      return reply.code(answer.status).type(jsonType).serializer(asIs).send(answer.body)
+      return reply.code(answer.status).type(JSON_TYPE).serializer(asIs).send(answer.body)
     },
   )
 
@@ -174,7 +174,7 @@ export const campaignRoutes = (app: FastifyInstance, deps: ApiDeps, progress: Pr
     },
     async ({ params }, reply) => {
       const campaign = await mustGet(params.campaign)
-      if (progress.clients >= maxStreams)
+      if (progress.clients >= MAX_STREAMS)
         throw new Problem('unavailable', 'too many streams of progress are open here; ask again later', {
           retryAfterSeconds: 10,
         })
@@ -223,33 +223,35 @@ export const campaignRoutes = (app: FastifyInstance, deps: ApiDeps, progress: Pr
   )
 }
 
-const jsonType = 'application/json; charset=utf-8'
+const JSON_TYPE = 'application/json; charset=utf-8'
 // The text is JSON already.
-const asIs = (text: unknown): string => String(text)
+function asIs(text: unknown): string {
+  return String(text)
+}
 
 // Each is a socket and an entry; the rest of the API must go on beside them.
-const maxStreams = 2000
+const MAX_STREAMS = 2000
 
 /** The campaign in a body; throws all faults of its shape, and with them those of a notification whose shape is right. */
-const campaignOf = (body: unknown, { credentialsKind }: AppSettings): CampaignRequest => {
+function campaignOf(body: unknown, { credentialsKind }: AppSettings): CampaignRequest {
   const parsed = campaignRequestSchema.safeParse(body)
-  const faults = [
-    ...(parsed.success ? [] : faultsOf(parsed.error.issues)),
-    ...notificationFaults(body, credentialsKind),
-    ...(parsed.success ? [] : timeFaults(body)),
+  const errors = [
+    ...(parsed.success ? [] : inputErrorsOf(parsed.error.issues)),
+    ...notificationErrors(body, credentialsKind),
+    ...(parsed.success ? [] : timeErrors(body)),
   ]
-  if (parsed.success && faults.length === 0) return parsed.data
-  throw invalid('The campaign', faults)
+  if (parsed.success && errors.length === 0) return parsed.data
+  throw invalid('The campaign', errors)
 }
 
 /** Faults of a notification whose shape is right, in a body whose shape need not be. */
-export const notificationFaults = (body: unknown, credentialsKind: AppSettings['credentialsKind']): Fault[] => {
+export function notificationErrors(body: unknown, credentialsKind: AppSettings['credentialsKind']): InputError[] {
   if (typeof body !== 'object' || body === null || !('notification' in body)) return []
   const parsed = notificationSchema.safeParse(body.notification)
   if (!parsed.success) return []
-  return lintNotification(parsed.data, { credentialsKind }).map((fault) => ({
-    ...fault,
-    path: ['notification', ...fault.path],
+  return lintNotification(parsed.data, { credentialsKind }).map((inputError) => ({
+    ...inputError,
+    path: ['notification', ...inputError.path],
   }))
 }
 
@@ -257,22 +259,20 @@ const timesSchema = campaignRequestSchema.pick({ startAt: true, expiresAt: true 
 
 // A request whose shape is right is judged by the clock of Redis when it is created; to tell all faults at once, the
 // clock of this machine is good enough.
-const timeFaults = (body: unknown): Fault[] => {
+function timeErrors(body: unknown): InputError[] {
   const times = timesSchema.safeParse(body)
   return times.success ? faultsOfTimes(times.data, Date.now()) : []
 }
 
-const idempotencyKey = (key: string | undefined): string | undefined => {
+function idempotencyKey(key: string | undefined): string | undefined {
   if (key === undefined || /^[!-~]{1,255}$/.test(key)) return key
   throw new Problem('invalid', 'an Idempotency-Key must be 1 to 255 printable ASCII characters without spaces')
 }
 
-const wantsCsv = (accept: string | undefined): boolean => /(^|,)\s*text\/csv\b/i.test(accept ?? '')
+function wantsCsv(accept: string | undefined): boolean {
+  return /(^|,)\s*text\/csv\b/i.test(accept ?? '')
+}
 
-const rowOf = ({ channel, class: name, status, reason, attempts }: Result): string[] => [
-  channel,
-  name,
-  status === undefined ? '' : String(status),
-  reason ?? '',
-  String(attempts),
-]
+function rowOf({ channel, class: name, status, reason, posts }: Result): string[] {
+  return [channel, name, status === undefined ? '' : String(status), reason ?? '', String(posts)]
+}

@@ -18,7 +18,7 @@ import { answers, appPath, bodyJudgedLater, channelPath, nothing } from './shape
 
 const tags = ['channels']
 
-export const channelRoutes = (app: FastifyInstance, { apps, registry, campaigns }: ApiDeps): void => {
+export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns }: ApiDeps): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   const mustExist = async (id: AppId): Promise<void> => {
@@ -139,18 +139,18 @@ export const channelRoutes = (app: FastifyInstance, { apps, registry, campaigns 
   )
 }
 
-const mustHave = (found: boolean): void => {
+function mustHave(found: boolean): void {
   if (!found) throw notFound('channel')
 }
 
 /** The registration in a body; throws all its faults, those of the URI too. */
-const registrationOf = (channel: ChannelId, body: unknown): Registration => {
+function registrationOf(channel: ChannelId, body: unknown): Registration {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw invalid('The body', [{ path: [], code: 'wrong-type', detail: 'the body must be a JSON object' }])
   const parsed = parseImportLine({ ...body, channel })
   if (parsed.ok && !('channel' in body)) return parsed.value
   throw invalid('The body', [
-    ...(parsed.ok ? [] : parsed.faults),
+    ...(parsed.ok ? [] : parsed.inputErrors),
     ...('channel' in body
       ? [{ path: ['channel'], code: 'unknown-field', detail: 'the path says which channel it is; remove the field' }]
       : []),

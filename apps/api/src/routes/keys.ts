@@ -30,7 +30,7 @@ const newKeySchema = keySchema
   .extend({ key: z.string().meta({ description: 'Shown this once.' }) })
   .meta({ id: 'NewApiKey' })
 
-export const keyRoutes = (app: FastifyInstance, { apiKeys }: ApiDeps): void => {
+export function keyRoutes(app: FastifyInstance, { apiKeys }: ApiDeps): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   api.post(

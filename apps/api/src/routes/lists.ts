@@ -7,7 +7,7 @@ import { listSchema } from './uploads.ts'
 
 const tags = ['lists']
 
-export const listRoutes = (app: FastifyInstance, { lists }: ApiDeps): void => {
+export function listRoutes(app: FastifyInstance, { lists }: ApiDeps): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   api.get(

@@ -1,5 +1,5 @@
 import type { AppId, AppSettings, Schedule, ScheduleRequest } from '@wns-fanout/domain'
-import { faultsOf, nextRuns, scheduleRequestSchema, scheduleSchema } from '@wns-fanout/domain'
+import { inputErrorsOf, nextRuns, scheduleRequestSchema, scheduleSchema } from '@wns-fanout/domain'
 import { faultsOfRequest } from '@wns-fanout/fanout'
 import type { ScheduleRecord } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
@@ -7,13 +7,13 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
 import { invalid } from '../problem.ts'
-import { notificationFaults } from './campaigns.ts'
+import { notificationErrors } from './campaigns.ts'
 import { answers, appPath, bodyJudgedLater, nothing, pageOf, pageQuery, schedulePath } from './shapes.ts'
 
 const tags = ['schedules']
 const NEXT_RUNS = 5
 
-export const scheduleRoutes = (app: FastifyInstance, { apps, schedules }: ApiDeps): void => {
+export function scheduleRoutes(app: FastifyInstance, { apps, schedules }: ApiDeps): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   api.put(
@@ -93,28 +93,31 @@ export const scheduleRoutes = (app: FastifyInstance, { apps, schedules }: ApiDep
 }
 
 /** The schedule in a body, its campaign judged as one that starts now; throws all faults at once. */
-const requestOf = (body: unknown, settings: AppSettings, nowMs: number): ScheduleRequest => {
+function requestOf(body: unknown, settings: AppSettings, nowMs: number): ScheduleRequest {
   const parsed = scheduleRequestSchema.safeParse(body)
   const inCampaign = parsed.success
     ? faultsOfRequest(settings, parsed.data.campaign, nowMs)
-    : notificationFaults(campaignIn(body), settings.credentialsKind)
-  const faults = [
-    ...(parsed.success ? [] : faultsOf(parsed.error.issues)),
-    ...inCampaign.map((fault) => ({ ...fault, path: ['campaign', ...fault.path] })),
+    : notificationErrors(campaignIn(body), settings.credentialsKind)
+  const errors = [
+    ...(parsed.success ? [] : inputErrorsOf(parsed.error.issues)),
+    ...inCampaign.map((inputError) => ({ ...inputError, path: ['campaign', ...inputError.path] })),
   ]
-  if (parsed.success && faults.length === 0) return parsed.data
-  throw invalid('The schedule', faults)
+  if (parsed.success && errors.length === 0) return parsed.data
+  throw invalid('The schedule', errors)
 }
 
-const campaignIn = (body: unknown): unknown =>
-  typeof body === 'object' && body !== null && 'campaign' in body ? body.campaign : undefined
+function campaignIn(body: unknown): unknown {
+  return typeof body === 'object' && body !== null && 'campaign' in body ? body.campaign : undefined
+}
 
-const show = (app: AppId, { schedule, request, createdAtMs, lastRunMs }: ScheduleRecord, nowMs: number): Schedule => ({
-  schedule,
-  app,
-  ...request,
-  paused: request.paused ?? false,
-  createdAt: new Date(createdAtMs).toISOString(),
-  ...(lastRunMs === undefined ? {} : { lastRunAt: new Date(lastRunMs).toISOString() }),
-  next: nextRuns(request.cron, request.timeZone, nowMs, NEXT_RUNS).map((ms) => new Date(ms).toISOString()),
-})
+function show(app: AppId, { schedule, request, createdAtMs, lastRunMs }: ScheduleRecord, nowMs: number): Schedule {
+  return {
+    schedule,
+    app,
+    ...request,
+    paused: request.paused ?? false,
+    createdAt: new Date(createdAtMs).toISOString(),
+    ...(lastRunMs === undefined ? {} : { lastRunAt: new Date(lastRunMs).toISOString() }),
+    next: nextRuns(request.cron, request.timeZone, nowMs, NEXT_RUNS).map((ms) => new Date(ms).toISOString()),
+  }
+}

@@ -22,30 +22,35 @@ export const pageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(100),
 })
 
-export const pageOf = <T extends z.ZodType>(item: T) =>
-  z.object({
+export function pageOf<T extends z.ZodType>(item: T) {
+  return z.object({
     items: z.array(item),
     next: z.string().meta({ description: 'Give it as `after` to get the next page; absent on the last.' }).optional(),
   })
+}
 
 /** What a route answers, for the documentation; every route may also answer with a problem. */
-export const answers = (own: Readonly<Record<number, unknown>>): unknown => ({
-  ...own,
-  '4xx': problem('A refusal that the caller can act on'),
-  '5xx': problem('The service cannot answer now'),
-})
+export function answers(own: Readonly<Record<number, unknown>>): unknown {
+  return {
+    ...own,
+    '4xx': problem('A refusal that the caller can act on'),
+    '5xx': problem('The service cannot answer now'),
+  }
+}
 
-const problem = (description: string) => ({
-  description,
-  content: { 'application/problem+json': { schema: problemSchema } },
-})
+function problem(description: string) {
+  return {
+    description,
+    content: { 'application/problem+json': { schema: problemSchema } },
+  }
+}
 
 export const nothing = z.null().meta({ description: 'No content' })
 
 /** For routes whose body is judged in the handler, together with what the schema cannot know. */
-export const bodyJudgedLater =
-  <Schema>(): FastifySchemaCompiler<Schema> =>
-  (route) =>
+export function bodyJudgedLater<Schema>(): FastifySchemaCompiler<Schema> {
+  return (route) =>
     route.httpPart === 'body'
       ? (input: unknown) => ({ value: input })
       : judge(route as unknown as Parameters<typeof judge>[0])
+}

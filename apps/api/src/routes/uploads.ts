@@ -30,7 +30,7 @@ export const listSchema = z
  * Routes whose body is a stream of lines. They have no body limit but those of lines.ts: a line, the whole, and the ratio
  * of a gzip.
  */
-export const uploadRoutes = (app: FastifyInstance, { apps, registry, lists }: ApiDeps): void => {
+export function uploadRoutes(app: FastifyInstance, { apps, registry, lists }: ApiDeps): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
   installSchemas(app)
   app.removeAllContentTypeParsers()

@@ -46,7 +46,7 @@ export function addCampaigns(program: Command): void {
     .command('results <campaign>')
     .description('Write one line for every recipient: NDJSON, or CSV with --csv.')
     .addOption(new Option('--class <class>', 'only those').choices(classes))
-    .option('--csv', 'with the header channel,class,status,reason,attempts')
+    .option('--csv', 'with the header channel,class,status,reason,posts')
     .addHelpText(
       'after',
       `
@@ -136,12 +136,12 @@ async function results(command: Command, id: string, { class: wanted, csv }: Res
   const context = contextOf(command)
   const { screen } = context
   await withApi(context, async (api) => {
-    if (csv === true) await screen.write('channel,class,status,reason,attempts\n')
+    if (csv === true) await screen.write('channel,class,status,reason,posts\n')
     for await (const result of api.results(id, wanted === undefined ? {} : { class: wanted })) {
-      const { channel, class: name, status, reason, attempts } = result
+      const { channel, class: name, status, reason, posts } = result
       await screen.write(
         csv === true
-          ? `${[csvCell(channel), name, status ?? '', reason ?? '', attempts].join(',')}\n`
+          ? `${[csvCell(channel), name, status ?? '', reason ?? '', posts].join(',')}\n`
           : `${JSON.stringify(result)}\n`,
       )
     }

@@ -111,9 +111,10 @@ async function importFile(command: Command, file: string, { app, format, gzip }:
   })
 }
 
-const audienceOf = ({ tags, list }: { tags?: string; list?: string }): Audience =>
+function audienceOf({ tags, list }: { tags?: string; list?: string }): Audience {
   // The API checks the name and the expression.
-  tags !== undefined ? { tags } : list !== undefined ? { list } : { all: true }
+  return tags !== undefined ? { tags } : list !== undefined ? { list } : { all: true }
+}
 
 async function count(command: Command, app: string, audience: Audience): Promise<void> {
   const context = contextOf(command)

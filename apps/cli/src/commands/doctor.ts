@@ -97,5 +97,6 @@ async function doctor(context: Context, { app, channel, post = false }: DoctorOp
 /** A post and all its retries end well before this. */
 const POST_DEADLINE_MS = 60_000
 
-const lineOf = ({ state, what, found, todo }: Check): string =>
-  `${state.padEnd(4)}  ${what}: ${found}${todo === undefined ? '' : `\n      → ${todo}`}`
+function lineOf({ state, what, found, todo }: Check): string {
+  return `${state.padEnd(4)}  ${what}: ${found}${todo === undefined ? '' : `\n      → ${todo}`}`
+}

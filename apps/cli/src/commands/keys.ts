@@ -77,8 +77,11 @@ async function bootstrap(command: Command, name: string, force: boolean): Promis
     process.stderr.write('It is shown only now; keep it safe. Use it as WNS_FANOUT_API_KEY.\n')
 }
 
-const keyIn = (line: unknown): string | undefined =>
-  typeof line === 'object' && line !== null && 'key' in line && typeof line.key === 'string' ? line.key : undefined
+function keyIn(line: unknown): string | undefined {
+  return typeof line === 'object' && line !== null && 'key' in line && typeof line.key === 'string'
+    ? line.key
+    : undefined
+}
 
 async function create(command: Command, name: string, options: CreateOptions): Promise<void> {
   const context = contextOf(command)

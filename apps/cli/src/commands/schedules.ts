@@ -83,10 +83,11 @@ Example:
     })
 }
 
-const scheduleLines = (name: string, { cron, timeZone, paused, next }: Schedule): readonly string[] =>
-  fieldLines([
+function scheduleLines(name: string, { cron, timeZone, paused, next }: Schedule): readonly string[] {
+  return fieldLines([
     ['schedule', name],
     ['cron', `${cron} in ${timeZone}`],
     ['paused', paused ? 'yes' : 'no'],
     ['next', next.join('\n          ')],
   ])
+}

@@ -4,10 +4,10 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { type Context, contextOf, untilInterrupted } from '../context.ts'
 import { Failure } from '../failure.ts'
 import { readableLog } from '../stack/log-line.ts'
-import { graceWithoutRedisMs, startWorker } from '../stack/parts.ts'
+import { GRACE_WITHOUT_REDIS_MS, startWorker } from '../stack/parts.ts'
 import { enterWorker, leaveWorker, readRunningStack } from '../stack/stack-file.ts'
 
-const checkEveryMs = 500
+const CHECK_EVERY_MS = 500
 
 export function addStartWorker(program: Command): void {
   program
@@ -33,7 +33,7 @@ async function joinStack({ screen, folder, interrupted }: Context): Promise<void
       folder,
       env: stack.env,
       onLog: (_name, line) => screen.say(readableLog(line)),
-      graceMs: () => (isAlive(stack.pids.main) ? undefined : graceWithoutRedisMs),
+      graceMs: () => (isAlive(stack.pids.main) ? undefined : GRACE_WITHOUT_REDIS_MS),
     },
     name,
   )
@@ -65,7 +65,7 @@ async function joinStack({ screen, folder, interrupted }: Context): Promise<void
 /** Resolves when that process is gone. */
 async function whenGone(pid: number, signal: AbortSignal): Promise<'gone' | 'interrupted'> {
   while (isAlive(pid)) {
-    await wait(checkEveryMs, undefined, { signal }).catch(() => {})
+    await wait(CHECK_EVERY_MS, undefined, { signal }).catch(() => {})
     if (signal.aborted) return 'interrupted'
   }
   return 'gone'

@@ -19,10 +19,10 @@ interface UpOptions {
   readonly restart: boolean
 }
 
-const usualPort = 8080
-const warnSeverity = 40
-const sameAgainAfterMs = 30_000
-const mostTexts = 1000
+const USUAL_PORT = 8080
+const WARN_SEVERITY = 40
+const SAME_AGAIN_AFTER_MS = 30_000
+const MOST_TEXTS = 1000
 
 export function addUp(program: Command): void {
   program
@@ -32,7 +32,7 @@ export function addUp(program: Command): void {
     .option('--workers <n>', 'how many workers', integer(0, 64), 1)
     .option(
       '--port <port>',
-      `port of the API; 0 takes a free one (default: PORT, else ${usualPort} or a free one)`,
+      `port of the API; 0 takes a free one (default: PORT, else ${USUAL_PORT} or a free one)`,
       integer(0, 65_535),
     )
     .option('--no-restart', 'leave a worker that died dead')
@@ -99,13 +99,13 @@ async function up(context: Context, options: UpOptions): Promise<void> {
 function showTrouble(say: (line: string) => void): (name: string, line: string) => void {
   const shownAtMs = new Map<string, number>()
   return (name, line) => {
-    if ((parseLog(line)?.severity ?? 0) < warnSeverity) return
+    if ((parseLog(line)?.severity ?? 0) < WARN_SEVERITY) return
     const what = readableLog(line)
     const text = `${name}  ${what}`
     const kind = `${name}  ${what.replace(/[\w-]*\d[\w:.-]*/g, '#')}`
     const nowMs = performance.now()
-    if (nowMs - (shownAtMs.get(kind) ?? Number.NEGATIVE_INFINITY) < sameAgainAfterMs) return
-    if (shownAtMs.size >= mostTexts) shownAtMs.clear()
+    if (nowMs - (shownAtMs.get(kind) ?? Number.NEGATIVE_INFINITY) < SAME_AGAIN_AFTER_MS) return
+    if (shownAtMs.size >= MOST_TEXTS) shownAtMs.clear()
     shownAtMs.set(kind, nowMs)
     say(text)
   }
@@ -114,7 +114,7 @@ function showTrouble(say: (line: string) => void): (name: string, line: string) 
 /** The port that was asked for, if it is free; nobody asked: the usual one, or any when that is taken. */
 async function portOf(wanted: number | undefined, log: (line: string) => void): Promise<number> {
   const asked = wanted ?? (process.env['PORT'] ? integer(0, 65_535)(process.env['PORT']) : undefined)
-  const port = asked ?? usualPort
+  const port = asked ?? USUAL_PORT
   if (port === 0 || (await isFree(port))) return port
   if (asked !== undefined)
     throw new Failure(

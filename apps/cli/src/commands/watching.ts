@@ -29,7 +29,7 @@ export async function watch(api: Client, campaign: Campaign, { screen, interrupt
     })
 }
 
-const hintOf = ({ state, reason, id }: Campaign): string => {
+function hintOf({ state, reason, id }: Campaign): string {
   if (state === 'halted') return `; see why with "wns-fanout campaigns samples ${id}"`
   if (reason === 'guard') return '; the topic was used within the guard interval'
   return ''

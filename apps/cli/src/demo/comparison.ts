@@ -18,10 +18,10 @@ export function classOfLastAnswer({ lastStatus, lastWnsStatus }: SimulatorChanne
   return 'failed'
 }
 
-const none = 0
+const NONE = 0
 const codes = new Map<string, number>(classes.map((name, index) => [name, index + 1]))
 /** Posts are counted to seven in the results, where seven means seven or more. */
-const mostPosts = 7
+const MOST_POSTS = 7
 
 /**
  * Two ledgers over the numbers 0 … size − 1, one byte a recipient and side, so that a million recipients compare in
@@ -43,20 +43,20 @@ export class Comparison {
   }
 
   addOurs(n: number | undefined, recipientClass: string, posts: number): void {
-    this.#add(this.#ours, this.#ourPosts, n, codes.get(recipientClass) ?? none, posts)
+    this.#add(this.#ours, this.#ourPosts, n, codes.get(recipientClass) ?? NONE, posts)
   }
 
   addTheirs(n: number | undefined, channel: SimulatorChannel): void {
-    this.#add(this.#theirs, this.#theirPosts, n, codes.get(classOfLastAnswer(channel)) ?? none, channel.posts)
+    this.#add(this.#theirs, this.#theirPosts, n, codes.get(classOfLastAnswer(channel)) ?? NONE, channel.posts)
   }
 
   #add(side: Uint8Array, posts: Uint8Array, n: number | undefined, code: number, count: number): void {
-    if (n === undefined || n >= side.length || code === none || side[n] !== none) {
+    if (n === undefined || n >= side.length || code === NONE || side[n] !== NONE) {
       this.strangers += 1
       return
     }
     side[n] = code
-    posts[n] = Math.min(count, mostPosts)
+    posts[n] = Math.min(count, MOST_POSTS)
   }
 
   verdict(totals: Totals): Verdict {
@@ -78,7 +78,7 @@ export class Comparison {
     const equal =
       differing === 0 &&
       this.strangers === 0 &&
-      countOf(this.#ours, none) === 0 &&
+      countOf(this.#ours, NONE) === 0 &&
       rows.every((row) => row.totals === row.simulator && row.listed === row.simulator)
     return { equal, rows, differing, differingPosts, strangers: this.strangers }
   }

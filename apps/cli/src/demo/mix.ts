@@ -38,13 +38,15 @@ const upTo: readonly { readonly kind: Kind; readonly below: number }[] = mix.map
 
 /** The kind of device number `n`: spread evenly over the numbers, and the same in every run. */
 export function kindOf(n: number): Kind {
-  const dice = Math.floor((scramble(n) / 2 ** 32) * 1000)
-  const found = upTo.find(({ below }) => dice < below)
-  if (found === undefined) throw new RangeError(`the shares of the mix do not reach ${dice} of 1000`)
+  const random = Math.floor((scramble(n) / 2 ** 32) * 1000)
+  const found = upTo.find(({ below }) => random < below)
+  if (found === undefined) throw new RangeError(`the shares of the mix do not reach ${random} of 1000`)
   return found.kind
 }
 
-export const channelOf = (n: number): string => `device-${String(n).padStart(8, '0')}`
+export function channelOf(n: number): string {
+  return `device-${String(n).padStart(8, '0')}`
+}
 /** The number in a channel id or in the simulator's token of this demo; undefined when it is not one. */
 export function numberOf(text: string): number | undefined {
   const digits = /(?:^device-|\.)(\d+)$/.exec(text)?.[1]

@@ -27,11 +27,14 @@ export interface DemoResult {
 }
 
 /** Do all counts agree, and has everybody an outcome? */
-export const isRight = ({ verdict, campaign, channels, channelsLeft }: DemoResult): boolean =>
-  verdict.equal &&
-  campaign.state === 'completed' &&
-  campaign.audienceSize === channels &&
-  channelsLeft === channels - campaign.totals.dead
+export function isRight({ verdict, campaign, channels, channelsLeft }: DemoResult): boolean {
+  return (
+    verdict.equal &&
+    campaign.state === 'completed' &&
+    campaign.audienceSize === channels &&
+    channelsLeft === channels - campaign.totals.dead
+  )
+}
 
 export function reportLines(result: DemoResult): readonly string[] {
   return [
@@ -72,8 +75,9 @@ function resultTable({ rows }: Verdict): readonly string[] {
   )
 }
 
-const isSame = (row: { totals: number; listed: number; simulator: number }): boolean =>
-  row.totals === row.simulator && row.listed === row.simulator
+function isSame(row: { totals: number; listed: number; simulator: number }): boolean {
+  return row.totals === row.simulator && row.listed === row.simulator
+}
 
 function measures({ stats, sendMs, mostMs, workers, channels, channelsLeft, verdict }: DemoResult): [string, string][] {
   const cpuSeconds = workers.reduce((sum, { cpuSeconds: own }) => sum + own, 0)
@@ -100,7 +104,7 @@ function measures({ stats, sendMs, mostMs, workers, channels, channelsLeft, verd
       ? []
       : [
           [
-            'attempts',
+            'posts',
             `${formatCount(verdict.differingPosts)} recipients whose number of posts differs from the simulator's`,
           ] as [string, string],
         ]),

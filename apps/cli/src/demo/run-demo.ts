@@ -29,12 +29,12 @@ export interface DemoOptions {
   readonly interrupted: AbortSignal
 }
 
-const app = 'demo'
-const packageSid = 'S-1-15-2-1609473798-1231923017-684268153-4268514328-882773646-2760585773-1760938157'
-const linesPerChunk = 256
+const APP = 'demo'
+const PACKAGE_SID = 'S-1-15-2-1609473798-1231923017-684268153-4268514328-882773646-2760585773-1760938157'
+const LINES_PER_CHUNK = 256
 /** 500 every time is retried until the attempts are used up; few attempts keep the tail of the demo short. */
-const maxAttempts = 3
-const ratePerSecond = 100_000
+const MAX_ATTEMPTS = 3
+const RATE_PER_SECOND = 100_000
 
 /** The main job from nothing: a stack in a temporary folder, a registry, one campaign, and a comparison of every recipient with what the simulator saw. Nothing is left behind. */
 export async function runDemo({ channels, workers, screen, interrupted }: DemoOptions): Promise<DemoResult> {
@@ -99,7 +99,7 @@ async function play(
 
   await registerApp(api)
   screen.say(
-    `Registered the app "${app}". Writing ${formatCount(channels)} channels to an NDJSON file and importing it.`,
+    `Registered the app "${APP}". Writing ${formatCount(channels)} channels to an NDJSON file and importing it.`,
   )
   await phase(
     'write',
@@ -118,7 +118,7 @@ async function play(
   const campaign = await phase(
     'send',
     async () => {
-      const created = await api.createCampaign(app, {
+      const created = await api.createCampaign(APP, {
         name: 'demo',
         notification: {
           type: 'tile',
@@ -166,11 +166,11 @@ async function play(
 }
 
 async function registerApp(api: Client): Promise<void> {
-  await api.putApp(app, {
+  await api.putApp(APP, {
     displayName: 'Demo',
-    credentials: { kind: 'store', packageSid, clientSecret: 'demo-secret' },
-    ratePerSecond,
-    maxAttempts,
+    credentials: { kind: 'store', packageSid: PACKAGE_SID, clientSecret: 'demo-secret' },
+    ratePerSecond: RATE_PER_SECOND,
+    maxAttempts: MAX_ATTEMPTS,
   })
 }
 
@@ -180,7 +180,7 @@ async function writeChannels(path: string, { channels, screen, interrupted }: De
   function* chunks(): Generator<string> {
     for (let n = 0; n < channels;) {
       let text = ''
-      for (const end = Math.min(channels, n + linesPerChunk); n < end; n += 1) text += importLine(n, packageSid)
+      for (const end = Math.min(channels, n + LINES_PER_CHUNK); n < end; n += 1) text += importLine(n, PACKAGE_SID)
       yield text
       progress.update({ done: n, total: channels, note: `${formatCount(n)} of ${formatCount(channels)}` })
     }
@@ -200,7 +200,7 @@ async function importChannels(
   const { size } = await stat(path)
   const startedMs = performance.now()
   const result = await api.importChannels(
-    app,
+    APP,
     { file: path },
     {
       type: 'ndjson',
@@ -223,18 +223,19 @@ async function importChannels(
     )
 }
 
-const sayMix = (): string =>
-  `Of 1,000 addresses ${mix.map(({ behaviour, perMille }) => `${perMille} ${behaviour}`).join(', ')}.`
+function sayMix(): string {
+  return `Of 1,000 addresses ${mix.map(({ behaviour, perMille }) => `${perMille} ${behaviour}`).join(', ')}.`
+}
 
 async function compare(api: Client, campaign: Campaign, control: string, channels: number): Promise<Comparison> {
   const comparison = new Comparison(channels)
   for await (const result of api.results(campaign.id))
-    comparison.addOurs(numberOf(result.channel), result.class, result.attempts)
+    comparison.addOurs(numberOf(result.channel), result.class, result.posts)
   await readPosts(control, comparison)
   return comparison
 }
 
 async function countChannels(api: Client): Promise<number> {
-  const { count } = await api.countChannels(app, { all: true })
+  const { count } = await api.countChannels(APP, { all: true })
   return count
 }

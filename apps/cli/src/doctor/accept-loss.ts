@@ -8,7 +8,7 @@ import { formatCount } from '../terminal/format.ts'
 
 /** As the API's program tells it. */
 interface LossReport {
-  readonly missed: readonly { readonly epoch: string; readonly since: string }[]
+  readonly missed: readonly { readonly dataSetId: string; readonly since: string }[]
   readonly now: {
     readonly apps: number
     readonly channels: number
@@ -49,13 +49,15 @@ export async function acceptLoss(context: Context, yes: boolean): Promise<void> 
   ])
 }
 
-const linesOf = ({ missed, now }: LossReport, from: string): readonly string[] => [
-  ...missed.map(({ epoch, since }) => `Since ${since} processes miss the data set ${epoch}.`),
-  `Redis (from ${from}) holds now: ${formatCount(now.apps)} apps, ${formatCount(now.channels)} channels, ` +
-    `${formatCount(now.campaigns)} campaigns, ${formatCount(now.apiKeys)} API keys.`,
-  'If a backup is to be restored, do that instead. Once the loss is accepted, sending goes on with what is there:',
-  'apps and channels that are missing must be registered again, and nobody knows any more who was notified.',
-]
+function linesOf({ missed, now }: LossReport, from: string): readonly string[] {
+  return [
+    ...missed.map(({ dataSetId, since }) => `Since ${since} processes miss the data set ${dataSetId}.`),
+    `Redis (from ${from}) holds now: ${formatCount(now.apps)} apps, ${formatCount(now.channels)} channels, ` +
+      `${formatCount(now.campaigns)} campaigns, ${formatCount(now.apiKeys)} API keys.`,
+    'If a backup is to be restored, do that instead. Once the loss is accepted, sending goes on with what is there:',
+    'apps and channels that are missing must be registered again, and nobody knows any more who was notified.',
+  ]
+}
 
 /** Throws a `Failure` unless somebody at a terminal types "yes". */
 async function agree({ interrupted }: Context): Promise<void> {

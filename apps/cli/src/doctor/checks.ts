@@ -87,9 +87,10 @@ async function checkReady(what: string, ops: string): Promise<Check> {
       state: 'fail',
       what,
       found: problems,
-      todo: problems.includes('epoch')
-        ? 'restore Redis from a backup; or, when that data is lost for good, accept it: wns-fanout doctor --accept-loss'
-        : 'Redis must be reachable, keep its data and never evict; see the log of this process',
+      todo:
+        problems.includes('data-set') || problems.includes('data set')
+          ? 'restore Redis from a backup; or, when that data is lost for good, accept it: wns-fanout doctor --accept-loss'
+          : 'Redis must be reachable, keep its data and never evict; see the log of this process',
     }
   } catch (error) {
     return {

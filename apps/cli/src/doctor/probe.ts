@@ -30,7 +30,7 @@ export async function probeChannel(api: Client, app: string, channel: string, si
     })
     const campaign = await ended(api, id, signal)
     const [result] = await Array.fromAsync(api.results(id))
-    if (result === undefined) return { state: 'fail', what, found: 'the channel is not registered', todo: register }
+    if (result === undefined) return { state: 'fail', what, found: 'the channel is not registered', todo: REGISTER }
     const { items } = await api.samples(id)
     const said = items[0]?.description
     return {
@@ -43,7 +43,7 @@ export async function probeChannel(api: Client, app: string, channel: string, si
   }
 }
 
-const register = 'the app on the device must register again with a fresh channel URI'
+const REGISTER = 'the app on the device must register again with a fresh channel URI'
 
 async function ended(api: Client, id: string, signal: AbortSignal): Promise<Campaign> {
   let latest: Campaign | undefined
@@ -82,7 +82,7 @@ export function verdictOn({ class: outcome, reason, status }: Result, campaign: 
           status === 404
             ? 'WNS does not know this address (404); it was removed'
             : 'the address is finished (410); it was removed',
-        todo: register,
+        todo: REGISTER,
       }
     case 'rejected':
       return rejection(reason)
@@ -107,7 +107,7 @@ export function verdictOn({ class: outcome, reason, status }: Result, campaign: 
             : 'not posted: the guard keeps it from getting another one now',
       }
     case 'unregistered':
-      return { state: 'fail', found: 'the channel was removed before it was posted to', todo: register }
+      return { state: 'fail', found: 'the channel was removed before it was posted to', todo: REGISTER }
     case 'cancelled':
       return { state: 'fail', found: `not posted: the campaign was stopped (${campaign.reason ?? 'cancelled'})` }
     case 'lapsed':
@@ -122,7 +122,7 @@ export function verdictOn({ class: outcome, reason, status }: Result, campaign: 
   }
 }
 
-const rejection = (reason: string | undefined): Verdict => {
+function rejection(reason: string | undefined): Verdict {
   switch (reason) {
     case 'forbidden':
       return {

@@ -3,13 +3,13 @@ import { InvalidArgumentError } from 'commander'
 // Parsers for option values; commander turns what they throw into a usage error that names the option.
 
 /** A whole number within the given bounds. */
-export const integer =
-  (min: number, max: number) =>
-  (text: string): number => {
+export function integer(min: number, max: number) {
+  return (text: string): number => {
     const value = Number(text.replaceAll('_', ''))
     if (text.trim() !== '' && Number.isInteger(value) && value >= min && value <= max) return value
     throw new InvalidArgumentError(`Wanted a whole number from ${min} to ${max}.`)
   }
+}
 
 /** A share above 0 and up to 1, given as `0.2` or `20%`. */
 export function share(text: string): number {
@@ -44,13 +44,17 @@ export function instant(text: string): string {
 }
 
 /** For options that may be given several times. */
-export const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text]
+export function collect(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text]
+}
 
 /** Names separated by commas, over several uses of the option. */
-export const names = (text: string, before: readonly string[] = []): readonly string[] => [
-  ...before,
-  ...text
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== ''),
-]
+export function names(text: string, before: readonly string[] = []): readonly string[] {
+  return [
+    ...before,
+    ...text
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+  ]
+}

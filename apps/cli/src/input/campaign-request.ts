@@ -39,9 +39,9 @@ export interface SendOptions {
 }
 
 /** The API takes so many listed channels in a request; more go through an uploaded list. */
-const maxListed = 10_000
+const MAX_LISTED = 10_000
 /** Longer files are uploaded line by line by a command of their own. */
-const maxInMemory = 1_000_000
+const MAX_IN_MEMORY = 1_000_000
 
 export interface SendPlan {
   /** The body of the request; the API checks it and tells every problem at once. */
@@ -68,7 +68,7 @@ export async function planSend(options: SendOptions): Promise<SendPlan> {
     canary:
       options.canary === undefined
         ? undefined
-        : { size: options.canary, maxFailureShare: options.maxFailureShare ?? defaultCanaryFailures },
+        : { size: options.canary, maxFailureShare: options.maxFailureShare ?? DEFAULT_CANARY_FAILURES },
     maxFailureShare: options.maxFailureShare,
     priority: options.priority,
     dryRun: options.dryRun,
@@ -76,7 +76,7 @@ export async function planSend(options: SendOptions): Promise<SendPlan> {
   return upload === undefined ? { request } : { request, upload }
 }
 
-const defaultCanaryFailures = 0.05
+const DEFAULT_CANARY_FAILURES = 0.05
 
 async function notificationOf(options: SendOptions): Promise<Readonly<Record<string, unknown>>> {
   const ways = given({
@@ -131,8 +131,9 @@ function rootOf(xml: string, path: string): string {
   return root
 }
 
-const headersOf = ({ ttl, wnsTag, wnsGroup }: SendOptions): Readonly<Record<string, unknown>> =>
-  withoutAbsent({ ttlSeconds: ttl, wnsTag, wnsGroup })
+function headersOf({ ttl, wnsTag, wnsGroup }: SendOptions): Readonly<Record<string, unknown>> {
+  return withoutAbsent({ ttlSeconds: ttl, wnsTag, wnsGroup })
+}
 
 async function audienceOf(options: SendOptions): Promise<{ audience: unknown; upload?: SendPlan['upload'] & object }> {
   const ways = given({
@@ -156,7 +157,7 @@ async function audienceOf(options: SendOptions): Promise<{ audience: unknown; up
   if (options.list !== undefined) return { audience: { list: options.list } }
   if (options.failedOf !== undefined) return { audience: { failedOf: options.failedOf } }
   const channels = options.channel ?? (await listedIn(options.channelsFile ?? '-'))
-  if (channels.length <= maxListed) return { audience: { channels } }
+  if (channels.length <= MAX_LISTED) return { audience: { channels } }
   const list = listNameOf(channels)
   return { audience: { list }, upload: { list, channels } }
 }
@@ -165,21 +166,24 @@ async function listedIn(path: string): Promise<readonly string[]> {
   const channels: string[] = []
   for await (const channel of channelIds(path)) {
     channels.push(channel)
-    if (channels.length > maxInMemory)
+    if (channels.length > MAX_IN_MEMORY)
       throw new UsageError(
-        `${path} lists more than ${maxInMemory} channels; upload it with "wns-fanout lists put" and send with --list`,
+        `${path} lists more than ${MAX_IN_MEMORY} channels; upload it with "wns-fanout lists put" and send with --list`,
       )
   }
   return channels
 }
 
 /** The same channels make the same list, so that a repeated command does not pile up lists. */
-const listNameOf = (channels: readonly string[]): string =>
-  `upload-${createHash('sha256').update(channels.join('\n')).digest('hex').slice(0, 16)}`
+function listNameOf(channels: readonly string[]): string {
+  return `upload-${createHash('sha256').update(channels.join('\n')).digest('hex').slice(0, 16)}`
+}
 
-const given = (options: Readonly<Record<string, unknown>>): readonly string[] =>
-  Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [name]))
+function given(options: Readonly<Record<string, unknown>>): readonly string[] {
+  return Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [name]))
+}
 
 /** The fields that have a value. */
-export const withoutAbsent = (fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+export function withoutAbsent(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+}

@@ -15,13 +15,13 @@ export async function readText(path: string): Promise<string> {
   let size = 0
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > maxTextBytes) throw new UsageError('stdin holds more than 16 MB; put it into a file')
+    if (size > MAX_TEXT_BYTES) throw new UsageError('stdin holds more than 16 MB; put it into a file')
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
 }
 
-const maxTextBytes = 16_000_000
+const MAX_TEXT_BYTES = 16_000_000
 
 /** The JSON value in a file, or in stdin for `-`. Throws `UsageError` with the file's name when it is none. */
 export async function readJson(path: string): Promise<unknown> {
@@ -62,7 +62,9 @@ export async function readSecret(path: string): Promise<string> {
   return secret
 }
 
-const nameOf = (path: string): string => (path === '-' ? 'stdin' : path)
+function nameOf(path: string): string {
+  return path === '-' ? 'stdin' : path
+}
 
 function unreadable(path: string, error: unknown): UsageError {
   const code = error instanceof Error && 'code' in error ? error.code : undefined

@@ -12,7 +12,7 @@ export interface BesideRedis {
   readonly failure: { readonly code: string; readonly message: string }
 }
 
-const errorSeverity = 50
+const ERROR_SEVERITY = 50
 
 /**
  * Has the program of the API do something directly in Redis and end: for what has to work without an API and its keys.
@@ -29,7 +29,7 @@ export async function besideRedis({ args, env = {}, isAnswer, failure }: BesideR
     readyTimeoutMs: 30_000,
     onLine: (line, from) => {
       const entry = from === 'stderr' ? parseLog(line) : undefined
-      if (entry !== undefined && entry.severity >= errorSeverity) problem = entry.message
+      if (entry !== undefined && entry.severity >= ERROR_SEVERITY) problem = entry.message
     },
   })
   try {

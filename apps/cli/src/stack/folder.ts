@@ -15,7 +15,7 @@ export interface Folder {
   logFile(name: string): string
 }
 
-export const defaultFolder = '.wns-fanout'
+export const DEFAULT_FOLDER = '.wns-fanout'
 
 export function folderAt(dir: string): Folder {
   const path = resolve(dir)
@@ -53,9 +53,10 @@ export async function claim(folder: Folder): Promise<{ release(): Promise<void> 
   }
 }
 
-const inUse = (folder: Folder, owner: number): Failure =>
-  new Failure(
+function inUse(folder: Folder, owner: number): Failure {
+  return new Failure(
     'stack-running',
     `a stack runs in ${folder.path} already (process ${owner}); stop it with Ctrl-C there or "kill ${owner}", or start another one with --dir`,
     { pid: owner },
   )
+}

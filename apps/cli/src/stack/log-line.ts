@@ -40,11 +40,12 @@ export function parseLog(line: string): LogEntry | undefined {
 }
 
 /** A field of a value that may be anything. */
-export const fieldOf = (value: unknown, name: string): unknown =>
-  typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+export function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+}
 
 /** The same where it is text. */
-export const textIn = (value: unknown, name: string): string | undefined => {
+export function textIn(value: unknown, name: string): string | undefined {
   const field = fieldOf(value, name)
   return typeof field === 'string' ? field : undefined
 }

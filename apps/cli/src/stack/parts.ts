@@ -18,7 +18,7 @@ export interface PartOptions {
 }
 
 /** Without Redis a process has nothing that it could still hand back, and no reason to wait. */
-export const graceWithoutRedisMs = 2000
+export const GRACE_WITHOUT_REDIS_MS = 2000
 
 export interface ApiPart extends Part {
   readonly pid: number
@@ -71,7 +71,7 @@ export async function startApi(options: PartOptions, port: number): Promise<ApiP
   const child = await start(
     {
       ...options,
-      env: { ...options.env, PORT: String(port), OPS_PORT: '0', [bootstrapVariable]: options.folder.apiKeyFile },
+      env: { ...options.env, PORT: String(port), OPS_PORT: '0', [BOOTSTRAP_VARIABLE]: options.folder.apiKeyFile },
     },
     'api',
     { script: scriptOf('api') },
@@ -86,7 +86,7 @@ export async function startApi(options: PartOptions, port: number): Promise<ApiP
   }
 }
 
-const bootstrapVariable = 'WNS_FANOUT_BOOTSTRAP_KEY_FILE'
+const BOOTSTRAP_VARIABLE = 'WNS_FANOUT_BOOTSTRAP_KEY_FILE'
 
 export async function startWorker(options: PartOptions, name: string): Promise<WorkerPart> {
   const child = await start({ ...options, env: { ...options.env, OPS_PORT: '0' } }, name, {
@@ -101,12 +101,11 @@ export async function startWorker(options: PartOptions, name: string): Promise<W
   }
 }
 
-const usualGraceMs = 30_000
+const USUAL_GRACE_MS = 30_000
 
-const stopOf =
-  (child: Child, { graceMs }: PartOptions) =>
-  async (): Promise<unknown> =>
-    await child.stop({ graceMs: graceMs?.() ?? usualGraceMs })
+function stopOf(child: Child, { graceMs }: PartOptions) {
+  return async (): Promise<unknown> => await child.stop({ graceMs: graceMs?.() ?? USUAL_GRACE_MS })
+}
 
 /** The key that the API left for us. */
 export async function readApiKey(folder: Folder): Promise<string> {
@@ -152,5 +151,6 @@ function startProblem(error: unknown): readonly string[] {
 }
 
 /** Ready lines tell a URL, or only a port of this machine. */
-const urlOf = (value: unknown): string =>
-  typeof value === 'number' ? `http://127.0.0.1:${value}` : String(value).replace(/\/$/, '')
+function urlOf(value: unknown): string {
+  return typeof value === 'number' ? `http://127.0.0.1:${value}` : String(value).replace(/\/$/, '')
+}

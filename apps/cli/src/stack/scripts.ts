@@ -6,8 +6,13 @@ export type Program = 'api' | 'worker' | 'wns-simulator'
 const runsFromSource = import.meta.url.endsWith('.ts')
 
 /** The main script of one of our programs. */
-export const scriptOf = (program: Program): string =>
-  fileURLToPath(new URL(`../../../${program}/${runsFromSource ? 'src/main.ts' : 'dist/main.js'}`, import.meta.url))
+export function scriptOf(program: Program): string {
+  return fileURLToPath(
+    new URL(`../../../${program}/${runsFromSource ? 'src/main.ts' : 'dist/main.js'}`, import.meta.url),
+  )
+}
 
 /** Where things that may be fetched again are kept for all stacks of this checkout. */
-export const cacheDir = (): string => fileURLToPath(new URL('../../../../.cache', import.meta.url))
+export function cacheDir(): string {
+  return fileURLToPath(new URL('../../../../.cache', import.meta.url))
+}

@@ -54,17 +54,20 @@ export async function leaveWorker(folder: Folder, pid: number): Promise<void> {
   )
 }
 
-const workersIn = ({ pids, ops }: StackFile): readonly WorkerEntry[] =>
-  pids.workers.flatMap((pid, index) => {
+function workersIn({ pids, ops }: StackFile): readonly WorkerEntry[] {
+  return pids.workers.flatMap((pid, index) => {
     const url = ops.workers[index]
     return url === undefined ? [] : [{ pid, ops: url }]
   })
+}
 
-const withWorkers = (stack: RunningStack, workers: readonly WorkerEntry[]): RunningStack => ({
-  ...stack,
-  ops: { ...stack.ops, workers: workers.map(({ ops }) => ops) },
-  pids: { ...stack.pids, workers: workers.map(({ pid }) => pid) },
-})
+function withWorkers(stack: RunningStack, workers: readonly WorkerEntry[]): RunningStack {
+  return {
+    ...stack,
+    ops: { ...stack.ops, workers: workers.map(({ ops }) => ops) },
+    pids: { ...stack.pids, workers: workers.map(({ pid }) => pid) },
+  }
+}
 
 function envIn(stack: StackFile): Readonly<Record<string, string>> {
   const env: unknown = 'env' in stack ? stack.env : undefined

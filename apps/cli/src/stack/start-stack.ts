@@ -2,7 +2,14 @@ import type { Exit, PartEnded, Supervisor } from '@wns-fanout/local'
 import { createSupervisor, describeExit, ensureKeyringFile } from '@wns-fanout/local'
 import type { Folder } from './folder.ts'
 import type { ApiPart, PartOptions, SimulatorPart, WorkerPart } from './parts.ts'
-import { graceWithoutRedisMs, readApiKey, startApi, startEmbeddedRedis, startSimulator, startWorker } from './parts.ts'
+import {
+  GRACE_WITHOUT_REDIS_MS,
+  readApiKey,
+  startApi,
+  startEmbeddedRedis,
+  startSimulator,
+  startWorker,
+} from './parts.ts'
 import type { RunningStack } from './stack-file.ts'
 import { rewriteStackFile } from './stack-file.ts'
 
@@ -39,7 +46,7 @@ export interface Stack {
   stop(): Promise<void>
 }
 
-const restartAfterMs = 1000
+const RESTART_AFTER_MS = 1000
 
 /**
  * Starts Redis, the simulator, the API and workers as children and writes stack.json once all are ready. When one cannot
@@ -70,7 +77,7 @@ async function assemble(options: StackOptions, supervisor: Supervisor): Promise<
     folder,
     onLog: options.onLog,
     signal: options.signal,
-    graceMs: () => (redisIsGone ? graceWithoutRedisMs : undefined),
+    graceMs: () => (redisIsGone ? GRACE_WITHOUT_REDIS_MS : undefined),
   }
   const simulatorOptions: PartOptions = { ...common, env: options.env ?? {} }
   const [redis, simulator] = await all([
@@ -136,7 +143,7 @@ async function assemble(options: StackOptions, supervisor: Supervisor): Promise<
 
   function restartOptions(name: string): Parameters<Supervisor['add']>[2] {
     if (!options.restart) return {}
-    return { restart: { afterMs: restartAfterMs, onRestart: async () => await saveBecause(`${name} runs again`) } }
+    return { restart: { afterMs: RESTART_AFTER_MS, onRestart: async () => await saveBecause(`${name} runs again`) } }
   }
 
   /** A part that may die: without `exited` the supervisor lets it rest, and the others go on. */

@@ -1,9 +1,12 @@
 /** `1234567` as `1,234,567`. */
-export const formatCount = (value: number): string => Math.round(value).toLocaleString('en-US')
+export function formatCount(value: number): string {
+  return Math.round(value).toLocaleString('en-US')
+}
 
 /** A rate for people: `0.4/s`, `12/s`, `3,100/s`. */
-export const formatRate = (perSecond: number): string =>
-  `${perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : formatCount(perSecond)}/s`
+export function formatRate(perSecond: number): string {
+  return `${perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : formatCount(perSecond)}/s`
+}
 
 /** Milliseconds for people: `40 ms`, `3.2 s`, `2 min 05 s`, `3 h 07 min`. */
 export function formatDuration(durationMs: number): string {
@@ -15,8 +18,9 @@ export function formatDuration(durationMs: number): string {
 }
 
 /** Seconds that are left, for people: `1 s`, `42 s`, `2 min 05 s`. */
-export const formatLeft = (seconds: number): string =>
-  seconds < 60 ? `${Math.ceil(seconds)} s` : formatDuration(seconds * 1000)
+export function formatLeft(seconds: number): string {
+  return seconds < 60 ? `${Math.ceil(seconds)} s` : formatDuration(seconds * 1000)
+}
 
 /** Bytes for people: `812 B`, `3.4 kB`, `118 MB`. */
 export function formatBytes(bytes: number): string {
@@ -39,4 +43,6 @@ export function formatShare(part: number, whole: number): string {
   return `${percent < 10 || percent > 99 ? percent.toFixed(1) : Math.floor(percent)} %`
 }
 
-const pad = (value: number): string => String(value).padStart(2, '0')
+function pad(value: number): string {
+  return String(value).padStart(2, '0')
+}

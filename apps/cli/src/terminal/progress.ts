@@ -15,9 +15,9 @@ export interface Progress {
   end(step?: Step): void
 }
 
-const liveEveryMs = 100
-const plainEveryMs = 2000
-const barColumns = 24
+const LIVE_EVERY_MS = 100
+const PLAIN_EVERY_MS = 2000
+const BAR_COLUMNS = 24
 
 /** A live bar on a terminal; elsewhere a plain line every two seconds and one at the end. */
 export function createProgress(screen: Screen, label: string, nowMs: () => number = () => performance.now()): Progress {
@@ -35,7 +35,7 @@ export function createProgress(screen: Screen, label: string, nowMs: () => numbe
   }
   return {
     update(step) {
-      if (!ended && nowMs() - shownAtMs >= (screen.live ? liveEveryMs : plainEveryMs)) show(step)
+      if (!ended && nowMs() - shownAtMs >= (screen.live ? LIVE_EVERY_MS : PLAIN_EVERY_MS)) show(step)
     },
     end(step) {
       if (ended) return
@@ -50,7 +50,7 @@ export function createProgress(screen: Screen, label: string, nowMs: () => numbe
 export function progressLine(label: string, { done, total, note }: Step, drawn: boolean): string {
   if (total === null) return `${label}  ${note}`
   const share = total === 0 ? 1 : Math.min(1, done / total)
-  const filled = share === 1 ? barColumns : Math.min(barColumns - 1, Math.floor(share * barColumns))
-  const bar = drawn ? `[${'█'.repeat(filled)}${'░'.repeat(barColumns - filled)}]  ` : ''
+  const filled = share === 1 ? BAR_COLUMNS : Math.min(BAR_COLUMNS - 1, Math.floor(share * BAR_COLUMNS))
+  const bar = drawn ? `[${'█'.repeat(filled)}${'░'.repeat(BAR_COLUMNS - filled)}]  ` : ''
   return `${label}  ${bar}${formatShare(done, total).padStart(6)}  ${note}`
 }

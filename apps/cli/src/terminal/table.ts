@@ -24,4 +24,6 @@ export function fieldLines(fields: readonly (readonly [name: string, value: Cell
   return present.map(([name, value]) => `${name.padEnd(width)}  ${cellText(value)}`)
 }
 
-const cellText = (cell: Cell): string => (typeof cell === 'number' ? formatCount(cell) : (cell ?? ''))
+function cellText(cell: Cell): string {
+  return typeof cell === 'number' ? formatCount(cell) : (cell ?? '')
+}

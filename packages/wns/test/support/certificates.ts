@@ -10,7 +10,7 @@ export interface Certificates {
 const options = { algorithm: 'sha256', keyType: 'ec' } as const
 
 /** A certificate authority of its own and a server certificate for these names (or one that expired yesterday). */
-export const makeCertificates = async (names: readonly string[], validity?: 'expired'): Promise<Certificates> => {
+export async function makeCertificates(names: readonly string[], validity?: 'expired'): Promise<Certificates> {
   const dayMs = 86_400_000
   const authority = await generate([{ name: 'commonName', value: 'Test authority' }], {
     ...options,

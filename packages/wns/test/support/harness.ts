@@ -12,7 +12,9 @@ const names = ['*.notify.windows.com', 'login.live.com', 'login.microsoftonline.
 
 let shared: Promise<Certificates> | undefined
 /** Made once for each test file: keys cost time. */
-export const wnsCertificates = (): Promise<Certificates> => (shared ??= makeCertificates(names))
+export function wnsCertificates(): Promise<Certificates> {
+  return (shared ??= makeCertificates(names))
+}
 
 export interface Finished {
   readonly outcome: Outcome
@@ -33,14 +35,14 @@ export const headers = postHeaders(
   { token: 'token-of-the-app', msCv: 'abcdefghijklmnopqrstuv.0' },
 )
 
-export const setup = async (
+export async function setup(
   behave: Behaviour,
   options: LanePoolOptions & {
     transport?: TransportOptions
     server?: RawServerOptions
     certificates?: Certificates
   } = {},
-): Promise<Setup> => {
+): Promise<Setup> {
   const { ca } = await wnsCertificates()
   const server = await startRawServer(options.certificates ?? (await wnsCertificates()), behave, options.server)
   const transport = createTransport({ routeTo: `127.0.0.1:${server.port}`, ca, ...options.transport })
@@ -58,8 +60,8 @@ export const setup = async (
   }
 }
 
-export const postOn = (pool: LanePool, path: string, body: Buffer | string, origin = ORIGIN): Promise<Finished> =>
-  new Promise((resolve, reject) => {
+export function postOn(pool: LanePool, path: string, body: Buffer | string, origin = ORIGIN): Promise<Finished> {
+  return new Promise((resolve, reject) => {
     const started = pool.tryPost(
       origin,
       path,
@@ -72,9 +74,10 @@ export const postOn = (pool: LanePool, path: string, body: Buffer | string, orig
     )
     if (!started) reject(new Error('the pool had no lane for this post'))
   })
+}
 
 /** Wait until something holds; fails after ten seconds. */
-export const until = async (holds: () => boolean, what: string): Promise<void> => {
+export async function until(holds: () => boolean, what: string): Promise<void> {
   const endMs = performance.now() + 10_000
   while (!holds()) {
     if (performance.now() > endMs) throw new Error(`waited ten seconds until ${what}`)

@@ -41,11 +41,11 @@ export interface RawServerOptions {
 }
 
 /** A TLS server that reads requests with a Content-Length and leaves all else to `behave`. */
-export const startRawServer = async (
+export async function startRawServer(
   certificates: Certificates,
   behave: Behaviour,
   options: RawServerOptions = {},
-): Promise<RawServer> => {
+): Promise<RawServer> {
   const requests: RawRequest[] = []
   const serverNames: string[] = []
   const sockets = new Set<TLSSocket>()
@@ -113,12 +113,12 @@ export const startRawServer = async (
   return raw
 }
 
-const portOf = (address: AddressInfo | string | null): number => {
+function portOf(address: AddressInfo | string | null): number {
   if (address === null || typeof address === 'string') throw new Error('the server does not listen on TCP')
   return address.port
 }
 
-const takeRequest = (buffered: Buffer) => {
+function takeRequest(buffered: Buffer) {
   const end = buffered.indexOf('\r\n\r\n')
   if (end === -1) return undefined
   const [requestLine = '', ...lines] = buffered.toString('latin1', 0, end).split('\r\n')
@@ -134,7 +134,7 @@ const takeRequest = (buffered: Buffer) => {
 }
 
 /** A complete answer of WNS with these extra headers. */
-export const answer = (status: number, headers: Readonly<Record<string, string>> = {}, body = ''): string => {
+export function answer(status: number, headers: Readonly<Record<string, string>> = {}, body = ''): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   return `HTTP/1.1 ${status} Answer\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${lines.join('')}\r\n${body}`
 }

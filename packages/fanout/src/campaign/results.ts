@@ -1,0 +1,107 @@
+import type { AppId, ChannelId, Ordinal, RecipientClass } from '@wns-fanout/domain'
+import { codeOf, meaningOf, pageOf, postsOf, slotOf } from '@wns-fanout/domain'
+import type { CampaignRecord, CampaignStore, Registry, StoredBatch } from '@wns-fanout/state'
+import { PAGE_BYTES, ordinalsIn } from '../plan/cut.ts'
+
+/** What is known of one recipient. */
+export interface Recipient {
+  readonly ordinal: Ordinal
+  readonly class: RecipientClass
+  readonly status?: number
+  readonly reason?: string
+  /** Posts written; 7 means seven or more. */
+  readonly posts: number
+}
+
+/** A line of the results of a campaign. */
+export interface Result extends Omit<Recipient, 'ordinal'> {
+  readonly channel: ChannelId
+}
+
+interface RecipientPage {
+  readonly page: number
+  readonly recipients: readonly Recipient[]
+}
+
+const BATCHES_AT_ONCE = 64
+const STRETCH_BYTES = 1024 * PAGE_BYTES
+
+/** Every recipient of a campaign, page by page, in the order of the ordinals. */
+export const recipients = async function* (
+  campaigns: CampaignStore,
+  app: AppId,
+  record: CampaignRecord,
+): AsyncGenerator<RecipientPage> {
+  const id = record.definition.id
+  let page = 0
+  for (let seq = 0; seq < record.planned; seq += BATCHES_AT_ONCE) {
+    const seqs = Array.from({ length: Math.min(BATCHES_AT_ONCE, record.planned - seq) }, (_, at) => seq + at)
+    for (const batch of await campaigns.batches(app, id, seqs)) {
+      if (batch === null) throw new Error(`campaign ${id} has planned a batch that the ledger does not hold`)
+      const bits = await campaigns.targets(app, id, batch.fromPage * PAGE_BYTES, (batch.toPage + 1) * PAGE_BYTES - 1)
+      yield* byPage(ordinalsIn(bits, batch.fromPage * 512), byteIn(batch))
+      page = batch.toPage + 1
+    }
+  }
+  // Behind the plan: nothing was sent to them yet, or nothing ever will be.
+  const code = record.stopCode ?? 0
+  for (let from = page * PAGE_BYTES; ; from += STRETCH_BYTES) {
+    const bits = await campaigns.targets(app, id, from, from + STRETCH_BYTES - 1)
+    if (bits.length === 0) return
+    yield* byPage(ordinalsIn(bits, from * 8), () => code)
+  }
+}
+
+function byteIn(batch: StoredBatch): (position: number) => number {
+  const { vector, all } = batch
+  if (vector !== null) return (position) => vector[position] ?? 0
+  return () => all ?? 0
+}
+
+const byPage = function* (ordinals: Iterable<Ordinal>, byteAt: (position: number) => number): Generator<RecipientPage> {
+  let page = -1
+  let found: Recipient[] = []
+  let position = 0
+  for (const ordinal of ordinals) {
+    if (pageOf(ordinal) !== page) {
+      if (found.length > 0) yield { page, recipients: found }
+      page = pageOf(ordinal)
+      found = []
+    }
+    found.push(recipientOf(ordinal, byteAt(position)))
+    position += 1
+  }
+  if (found.length > 0) yield { page, recipients: found }
+}
+
+function recipientOf(ordinal: Ordinal, byte: number): Recipient {
+  const meaning = meaningOf(codeOf(byte))
+  return {
+    ordinal,
+    class: meaning.class,
+    ...(meaning.status === undefined ? {} : { status: meaning.status }),
+    ...(meaning.reason === '' ? {} : { reason: meaning.reason }),
+    posts: postsOf(byte),
+  }
+}
+
+/** The results of a campaign, one for every recipient, or only those of a class. */
+export const results = async function* (
+  deps: { readonly campaigns: CampaignStore; readonly registry: Registry },
+  app: AppId,
+  record: CampaignRecord,
+  only?: RecipientClass,
+): AsyncGenerator<Result> {
+  for await (const { page, recipients: onPage } of recipients(deps.campaigns, app, record)) {
+    const wanted = only === undefined ? onPage : onPage.filter((recipient) => recipient.class === only)
+    if (wanted.length === 0) continue
+    const ids = await deps.registry.channelIds(app, page)
+    for (const { ordinal, ...known } of wanted) {
+      const channel = ids.get(slotOf(ordinal))
+      // An audience that was written into names some who never were.
+      if (channel === undefined && record.reason === 'ledger-damaged') continue
+      if (channel === undefined) throw new Error(`app ${app} does not know the channel with the ordinal ${ordinal}`)
+      yield { channel, ...known }
+    }
+  }
+}

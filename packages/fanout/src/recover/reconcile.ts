@@ -1,0 +1,159 @@
+import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
+import { isTerminal } from '@wns-fanout/domain'
+import type { CampaignRecord, CampaignStore, Ledger, SweepAnswer } from '@wns-fanout/state'
+import { LedgerDamaged, LedgerVersion } from '@wns-fanout/state'
+import type { CrashPoints } from '../crash-points.ts'
+import { haltDamaged, repair, assertIntact } from './damage.ts'
+import type { Queues } from '../worker/queues.ts'
+
+export interface ReconcileDeps extends CrashPoints {
+  readonly campaigns: CampaignStore
+  readonly ledger: Ledger
+  readonly queues: Queues
+  readonly emit: (event: FanoutEvent) => void
+  /** Is the app's breaker open, so that its jobs wait for a probe and not for a clock? */
+  readonly isBarred: (app: AppId) => boolean
+  /** Told of a campaign that is of another version, each time that it is met. */
+  readonly leaveAlone: (app: AppId, campaign: CampaignId, why: LedgerVersion) => void
+}
+
+const SWEEP_AT_ONCE = 256
+
+/**
+ * Make the queue agree with the ledger for one campaign. The queue only wakes workers up, the ledger is the truth:
+ * every batch that is planned and not closed gets its job back, a plan that stopped short goes on, a launch that was
+ * forgotten happens, and what a stopped campaign left behind is closed. Adding a job that exists changes nothing.
+ */
+export async function reconcile(deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> {
+  const record = await deps.campaigns.get(app, id)
+  if (record === null) throw new LedgerDamaged('the campaign: its hash is missing')
+  if (record.finishedAtMs !== undefined) return
+  if (record.halting === undefined) assertIntact(record)
+  if (isTerminal(record.state)) return sweep(deps, app, id)
+  if (record.state === 'scheduled') {
+    const delayMs = record.startAtMs - record.redisNowMs
+    if (delayMs > 0) await deps.queues.enqueue('launch', { app, campaign: id }, '', delayMs)
+    else await deps.queues.launchNow({ app, campaign: id })
+    return
+  }
+  if (record.state !== 'sending') return
+  if (!record.planComplete) await deps.queues.enqueue('plan', { app, campaign: id }, record.cursor)
+  const live = await deps.campaigns.liveBatches(app, id)
+  await mustAddUp(deps, app, record, live)
+  const batches = await deps.campaigns.batches(app, id, live)
+  const stuck = batches.find((batch) => batch?.closed === true)
+  // Closing a batch takes it off the live ones in the same step.
+  if (stuck != null && (await deps.campaigns.liveBatches(app, id)).includes(stuck.seq))
+    throw new LedgerDamaged(`batch ${stuck.seq}: it is closed and live at once`)
+  const isBarred = deps.isBarred(app)
+  const missing = batches.flatMap((batch, at) => {
+    if (batch === null) throw new LedgerDamaged(`batch ${live[at]}: its range is missing`)
+    if (batch.closed) return []
+    const delayMs = batch.state === 'parked' ? batch.dueAtMs - record.redisNowMs : 0
+    return [{ campaign: id, seq: batch.seq, delayMs: isBarred ? Math.max(0, delayMs) : delayMs }]
+  })
+  const { lost, overdue } = await deps.queues.restoreBatches(app, missing, record.definition.priority)
+  if (lost > 0) deps.emit({ type: 'reconciled', app, reason: 'no-job', count: lost })
+  if (overdue > 0) deps.emit({ type: 'reconciled', app, reason: 'overdue', count: overdue })
+}
+
+/** A campaign whose batches do not add up would be sending for ever. What changed between two looks is no damage. */
+async function mustAddUp(
+  deps: ReconcileDeps,
+  app: AppId,
+  before: CampaignRecord,
+  live: readonly number[],
+): Promise<void> {
+  const isOver = before.planComplete && before.planned === before.closed
+  if (live.length === before.planned - before.closed && !isOver) return
+  const now = await deps.campaigns.get(app, before.definition.id)
+  if (now === null || now.planned !== before.planned || now.closed !== before.closed) return
+  if (now.planComplete !== before.planComplete || now.state !== 'sending') return
+  const found = isOver
+    ? `every batch is closed, ${now.totals.pending} recipients are pending, and not all outcomes are there`
+    : `${live.length} batches are live, ${now.planned} planned and ${now.closed} closed`
+  throw new LedgerDamaged(`the campaign: ${found}`)
+}
+
+/** Close what a stopped campaign left behind, mended where it is damaged. What an owner still holds, the owner closes. */
+export async function sweep(deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> {
+  const swept = await sweepWhole(deps, app, id)
+  if (swept !== 'damaged') {
+    if (swept.campaignFinished || !isStopped(swept.state)) return
+    if (swept.live > swept.damaged) return wakeOwners(deps, app, id)
+  }
+  const record = await deps.campaigns.get(app, id)
+  if (record === null || record.finishedAtMs !== undefined) return
+  if (record.halting === undefined)
+    return haltDamaged(deps, app, id, new LedgerDamaged('the campaign: batches that nobody can close are left'))
+  await repair(deps, app, id)
+}
+
+function isStopped(state: SweepAnswer['state']): boolean {
+  return state !== 'missing' && isTerminal(state)
+}
+
+/** Close what is whole and held by nobody; `damaged` when not even that can be done in a campaign known as damaged. */
+async function sweepWhole(deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<SweepAnswer | 'damaged'> {
+  for (;;) {
+    try {
+      const swept = await deps.ledger.sweep({ app, campaign: id }, SWEEP_AT_ONCE)
+      if (swept.closed < SWEEP_AT_ONCE) return swept
+    } catch (error) {
+      if (!(error instanceof LedgerDamaged)) throw error
+      const record = await deps.campaigns.get(app, id)
+      if (record?.halting === undefined) throw error
+      return 'damaged'
+    }
+  }
+}
+
+/** The batches left are open: an owner that lives is closing its batch, for a dead one somebody has to come. */
+async function wakeOwners(deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> {
+  const live = await deps.campaigns.liveBatches(app, id)
+  await deps.queues.restoreBatches(
+    app,
+    live.map((seq) => ({ campaign: id, seq, delayMs: 0 })),
+    'urgent',
+  )
+}
+
+/**
+ * What the leader does from time to time, for all apps. Finished campaigns are told of and retired. A campaign that
+ * cannot be looked after keeps no other one waiting; one whose ledger is damaged halts.
+ */
+export async function reconcileAll(deps: ReconcileDeps, apps: readonly AppId[], signal: AbortSignal): Promise<void> {
+  for (const app of apps) {
+    for (const id of await deps.campaigns.active(app)) {
+      if (signal.aborted) return
+      await alone(deps, app, id, () => reconcile(deps, app, id))
+    }
+    for (const id of await deps.campaigns.finished(app)) {
+      if (signal.aborted) return
+      await alone(deps, app, id, () => tellFinished(deps, app, id))
+    }
+  }
+}
+
+/** Dying before it is retired, the leader tells of it again. */
+async function tellFinished(deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> {
+  const record = await deps.campaigns.get(app, id)
+  if (record === null) return
+  deps.emit({ type: 'campaign.finished', app, campaign: id })
+  deps.reached?.('finish-told')
+  await deps.campaigns.retire(app, record)
+}
+
+async function alone(deps: ReconcileDeps, app: AppId, id: CampaignId, work: () => Promise<void>): Promise<void> {
+  try {
+    try {
+      await work()
+    } catch (error) {
+      if (error instanceof LedgerVersion) deps.leaveAlone(app, id, error)
+      else if (error instanceof LedgerDamaged) await haltDamaged(deps, app, id, error)
+      else throw error
+    }
+  } catch (error) {
+    deps.emit({ type: 'operation.failed', operation: `campaign ${id}`, error })
+  }
+}

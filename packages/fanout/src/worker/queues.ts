@@ -1,0 +1,221 @@
+import type { AppId, CampaignId } from '@wns-fanout/domain'
+import type { Keys, RedisConnection } from '@wns-fanout/state'
+import type { BulkJobOptions, JobsOptions, QueueOptions, WorkerOptions } from 'bullmq'
+import { Queue } from 'bullmq'
+import type { CrashPoints } from '../crash-points.ts'
+
+/** A batch to send. A reference only: everything else is in the ledger. */
+export interface SendJob {
+  readonly campaign: CampaignId
+  readonly seq: number
+}
+
+/** Something to do for a campaign as a whole. */
+export interface CampaignJob {
+  readonly app: AppId
+  readonly campaign: CampaignId
+}
+
+export type CampaignJobName = 'launch' | 'plan' | 'sweep' | 'reconcile'
+
+export function sendQueueName(app: AppId): string {
+  return `send-${app}`
+}
+export const CAMPAIGNS_QUEUE = 'campaigns'
+
+/** A delayed job that is due waits for a worker that is free; after so long it waits for a clock that is wrong. */
+const OVERDUE_MS = 5000
+
+/** A batch has one job for ever, so adding it again is harmless while it exists. */
+export function batchJobId(campaign: CampaignId, seq: number): string {
+  return `c${campaign}-b${seq}`
+}
+
+/** BullMQ runs jobs without a priority first, so every job has one; a small number goes first. */
+export const jobPriority = { urgent: 1, normal: 10 } as const
+
+/**
+ * The priority of a batch that its worker had to leave in the middle: before those that nobody has begun, or it would
+ * wait for all that is planned ahead.
+ */
+export function begunPriority(priority: number): number {
+  return Math.max(1, priority - 1)
+}
+
+const everyJob = {
+  // A record that stayed behind would make BullMQ ignore the job when it is added again. Failures live in the ledger and the log.
+  removeOnComplete: true,
+  removeOnFail: true,
+  // A batch is repeated until the ledger says that it is closed; the ledger counts the attempts that matter.
+  attempts: 1_000_000,
+  // Not exponential: after a long outage of Redis every batch would wait as long again, for no reason.
+  backoff: { type: 'fixed', delay: 2000, jitter: 0.5 },
+  // A job is a reference of a hundred bytes; a large one would be a mistake that fills Redis. Bytes.
+  sizeLimit: 8192,
+} satisfies JobsOptions
+
+export function batchJob(
+  campaign: CampaignId,
+  seq: number,
+  priority: keyof typeof jobPriority,
+  delayMs = 0,
+): { name: string; data: SendJob; opts: BulkJobOptions } {
+  return {
+    name: 'send',
+    data: { campaign, seq },
+    opts: {
+      ...everyJob,
+      jobId: batchJobId(campaign, seq),
+      priority: jobPriority[priority],
+      ...(delayMs > 0 ? { delay: Math.ceil(delayMs) } : {}),
+    },
+  }
+}
+
+/** Options of every worker, with the lock time that the configuration sets; the rest of the times follow from it. */
+export function workerOptions(connection: RedisConnection, lockMs: number): WorkerOptions & QueueOptions {
+  return {
+    connection,
+    // How long a worker may be silent before others take its jobs: longer than a Redis that sleeps or fails over, and
+    // about as long as a dead worker's batches wait.
+    lockDuration: lockMs,
+    // Two renewals may fail before the lock is gone.
+    lockRenewTime: Math.round(lockMs / 3),
+    // A silent worker's job is marked at one look and taken at the next, so two of these come on top of the lock.
+    stalledInterval: Math.max(1000, Math.round(lockMs / 4)),
+    // A batch whose owners die is never given up by the queue: the ledger finds out who kills them.
+    maxStalledCount: 1_000_000_000,
+    // Started by whoever listens for its errors and is ready to send.
+    autorun: false,
+    // Redis is checked before anything starts, in words that say what to set.
+    skipVersionCheck: true,
+  }
+}
+
+/** The queues that work is put into. Connections are shared; each app has its own queue, so that apps do not wait for each other. */
+export class Queues {
+  readonly #connection: RedisConnection
+  readonly #keys: Keys
+  readonly #onError: (queue: string, error: unknown) => void
+  readonly #points: CrashPoints
+  readonly #send = new Map<AppId, Queue<SendJob>>()
+  readonly #campaigns: Queue<CampaignJob>
+
+  constructor(
+    connection: RedisConnection,
+    keys: Keys,
+    onError: (queue: string, error: unknown) => void,
+    points: CrashPoints = {},
+  ) {
+    this.#connection = connection
+    this.#keys = keys
+    this.#onError = onError
+    this.#points = points
+    this.#campaigns = this.#queue<CampaignJob>(CAMPAIGNS_QUEUE, keys.campaignsQueuePrefix)
+  }
+
+  sendQueue(app: AppId): Queue<SendJob> {
+    const known = this.#send.get(app)
+    if (known !== undefined) return known
+    const queue = this.#queue<SendJob>(sendQueueName(app), this.#keys.sendQueuePrefix(app))
+    this.#send.set(app, queue)
+    return queue
+  }
+
+  /** Put batches into the app's queue; those that have a job already are left alone. */
+  async addBatches(
+    app: AppId,
+    batches: readonly { campaign: CampaignId; seq: number; delayMs?: number }[],
+    priority: keyof typeof jobPriority,
+  ): Promise<void> {
+    const jobs = batches.map(({ campaign, seq, delayMs }) => batchJob(campaign, seq, priority, delayMs))
+    for (let at = 0; at < jobs.length; at += 500) await this.sendQueue(app).addBulk(jobs.slice(at, at + 500))
+  }
+
+  /**
+   * Give batches that lost their job a new one. A record that failed would stand in its way and is removed first. A job
+   * that is delayed though its batch has long been due waits for a clock that is wrong, and is woken.
+   *
+   * @param batches `delayMs` is below 0 for those that are due since
+   * @returns how many had no job, and how many were overdue
+   */
+  async restoreBatches(
+    app: AppId,
+    batches: readonly { campaign: CampaignId; seq: number; delayMs: number }[],
+    priority: keyof typeof jobPriority,
+  ): Promise<{ readonly lost: number; readonly overdue: number }> {
+    const queue = this.sendQueue(app)
+    const states = await statesOf(queue, batches)
+    const lost = batches.filter((_, at) => states[at] === undefined || states[at] === 'unknown' || isOver(states[at]))
+    await Promise.all(
+      batches.filter((_, at) => isOver(states[at])).map(({ campaign, seq }) => queue.remove(batchJobId(campaign, seq))),
+    )
+    if (lost.length > 0) this.#points.reached?.('job-missed')
+    await this.addBatches(app, lost, priority)
+    const overdue = batches.filter(({ delayMs }, at) => delayMs < -OVERDUE_MS && states[at] === 'delayed')
+    await Promise.all(overdue.map(({ campaign, seq }) => wake(queue, batchJobId(campaign, seq))))
+    return { lost: lost.length, overdue: overdue.length }
+  }
+
+  /** The launch of a campaign is due by Redis time: the clock of whoever delayed its job may be wrong. */
+  async launchNow(job: CampaignJob): Promise<void> {
+    await this.enqueue('launch', job)
+    await wake(this.#campaigns, `launch-${job.campaign}`)
+  }
+
+  /** Ask for something to be done for a campaign. `once` names the occasion: while its job exists, asking again is ignored. */
+  async enqueue(name: CampaignJobName, job: CampaignJob, dedupeId: string | number = '', delayMs = 0): Promise<void> {
+    const jobId = dedupeId === '' ? `${name}-${job.campaign}` : `${name}-${job.campaign}-${dedupeId}`
+    // A record that somehow stayed behind would make every later request for the same thing be ignored.
+    if (isOver(await this.#campaigns.getJobState(jobId))) await this.#campaigns.remove(jobId)
+    await this.#campaigns.add(name, job, {
+      ...everyJob,
+      jobId,
+      ...(delayMs > 0 ? { delay: Math.ceil(delayMs) } : {}),
+    })
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#campaigns, ...this.#send.values()].map((queue) => queue.close()))
+  }
+
+  #queue<T>(name: string, prefix: string): Queue<T> {
+    const queue = new Queue<T>(name, { connection: this.#connection, prefix, skipVersionCheck: true })
+    queue.on('error', (error) => this.#onError(name, error))
+    return queue
+  }
+}
+
+/**
+ * The states of the jobs of batches. Most have a job that waits or runs, which one command tells of all of them; only
+ * those are looked at alone that have none, or that are due since.
+ */
+async function statesOf(
+  queue: Queue<SendJob>,
+  batches: readonly { campaign: CampaignId; seq: number; delayMs: number }[],
+): Promise<(string | undefined)[]> {
+  if (batches.length === 0) return []
+  const alive = new Set(await queue.getRanges(['active', 'waiting', 'prioritized', 'delayed'], 0, -1))
+  return Promise.all(
+    batches.map(async ({ campaign, seq, delayMs }) => {
+      const id = batchJobId(campaign, seq)
+      return alive.has(id) && delayMs >= -OVERDUE_MS ? 'alive' : queue.getJobState(id)
+    }),
+  )
+}
+
+function isOver(state: string | undefined): boolean {
+  return state === 'failed' || state === 'completed'
+}
+
+/** Delayed jobs run by the clocks of the processes; one that is late by Redis time is run now. */
+async function wake(queue: Queue, jobId: string): Promise<void> {
+  const job = await queue.getJob(jobId)
+  if (job === undefined || !(await job.isDelayed())) return
+  try {
+    await job.promote()
+  } catch (error) {
+    // It began in that very moment.
+    if (await job.isDelayed()) throw error
+  }
+}

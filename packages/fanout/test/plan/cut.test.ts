@@ -1,0 +1,98 @@
+import { fc, test as property } from '@fast-check/vitest'
+import { BATCH_RECIPIENTS, cutBatches, ordinalsIn, popcount } from '@wns-fanout/fanout'
+import { describe, expect, test } from 'vitest'
+
+const PAGE_BYTES = 64
+function pages(...counts: readonly number[]): Uint8Array {
+  const bits = new Uint8Array(counts.length * PAGE_BYTES)
+  counts.forEach((count, page) => {
+    for (let slot = 0; slot < count; slot += 1) {
+      const at = page * PAGE_BYTES + (slot >> 3)
+      bits[at] = (bits[at] ?? 0) | (0x80 >> (slot & 7))
+    }
+  })
+  return bits
+}
+
+test('a dense audience is one batch a page', () => {
+  expect(cutBatches(pages(512, 512), 0, 10, true)).toEqual({
+    batches: [
+      { fromPage: 0, toPage: 0, recipients: 512 },
+      { fromPage: 1, toPage: 1, recipients: 512 },
+    ],
+    nextPage: 2,
+  })
+})
+
+test('sparse pages are gathered until the next would not fit', () => {
+  expect(cutBatches(pages(200, 0, 300, 20, 512), 7, 10, true).batches).toEqual([
+    { fromPage: 7, toPage: 9, recipients: 500 },
+    { fromPage: 10, toPage: 10, recipients: 20 },
+    { fromPage: 11, toPage: 11, recipients: 512 },
+  ])
+})
+
+test('a batch that is not full waits for the next stretch of the audience', () => {
+  const first = cutBatches(pages(512, 100), 0, 10, false)
+  expect(first).toEqual({ batches: [{ fromPage: 0, toPage: 0, recipients: 512 }], nextPage: 1 })
+})
+
+test('no more batches are made than asked for', () => {
+  expect(cutBatches(pages(512, 512, 512), 0, 2, true)).toMatchObject({ nextPage: 2, batches: { length: 2 } })
+})
+
+test('an empty audience has no batches and is planned to its end', () => {
+  expect(cutBatches(pages(0, 0, 0), 5, 10, true)).toEqual({ batches: [], nextPage: 8 })
+  expect(cutBatches(new Uint8Array(0), 5, 10, true)).toEqual({ batches: [], nextPage: 5 })
+})
+
+test('a stretch as wide as a batch may be always gets on', () => {
+  const lonely = pages(...Array.from({ length: 4096 }, (_, page) => (page === 4000 ? 1 : 0)))
+  expect(cutBatches(lonely, 0, 10, false)).toEqual({ batches: [], nextPage: 4000 })
+  const alone = pages(...Array.from({ length: 4096 }, (_, page) => (page === 0 ? 1 : 0)))
+  expect(cutBatches(alone, 0, 10, false)).toEqual({
+    batches: [{ fromPage: 0, toPage: 0, recipients: 1 }],
+    nextPage: 4096,
+  })
+})
+
+test('a stretch without anybody is passed over', () => {
+  expect(cutBatches(pages(0, 0), 0, 10, false).nextPage).toBe(2)
+})
+
+describe('for any audience', () => {
+  const counts = fc.array(
+    fc.oneof(
+      { weight: 3, arbitrary: fc.constant(0) },
+      { weight: 2, arbitrary: fc.integer({ min: 1, max: 20 }) },
+      { weight: 1, arbitrary: fc.integer({ min: 1, max: 512 }) },
+    ),
+    { maxLength: 300 },
+  )
+
+  property.prop([counts, fc.integer({ min: 1, max: 7 }), fc.integer({ min: 2, max: 90 })])(
+    'each recipient is in exactly one batch, in order, whatever the steps and the stretches',
+    (given, atMost, stretchPages) => {
+      const bits = pages(...given)
+      const seen: number[] = []
+      let cursor = 0
+      let wide = stretchPages
+      for (let last = false; !last || cursor * PAGE_BYTES < bits.length;) {
+        const stretch = bits.subarray(cursor * PAGE_BYTES, (cursor + wide) * PAGE_BYTES)
+        last = (cursor + wide) * PAGE_BYTES >= bits.length
+        const { batches, nextPage } = cutBatches(stretch, cursor, atMost, last)
+        for (const { fromPage, toPage, recipients } of batches) {
+          const inBatch = bits.subarray(fromPage * PAGE_BYTES, (toPage + 1) * PAGE_BYTES)
+          expect(recipients).toBe(popcount(inBatch))
+          expect(recipients).toBeGreaterThan(0)
+          expect(recipients).toBeLessThanOrEqual(BATCH_RECIPIENTS)
+          seen.push(...ordinalsIn(inBatch, fromPage * 512))
+        }
+        // A stretch that is too short to hold a batch gets on only when it is wider.
+        wide = nextPage === cursor ? wide * 2 : stretchPages
+        cursor = nextPage
+      }
+      expect(seen).toEqual([...ordinalsIn(bits, 0)])
+    },
+  )
+})

@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto'
+import { Worker } from 'bullmq'
+import { afterEach, beforeEach, expect, inject, test } from 'vitest'
+import type { AppId, CampaignId } from '@wns-fanout/domain'
+import type { RedisConnection } from '@wns-fanout/state'
+import { Keys, closeRedis, connectRedis } from '@wns-fanout/state'
+import { CAMPAIGNS_QUEUE, Queues, batchJob, batchJobId, sendQueueName, workerOptions } from '../../src/worker/queues.ts'
+
+const app = 'news' as AppId
+const campaign = 'c1' as CampaignId
+let redis: RedisConnection
+let keys: Keys
+let queues: Queues
+
+beforeEach(() => {
+  redis = connectRedis(inject('redisUrl'), { role: 'worker' })
+  keys = new Keys(`q${randomBytes(6).toString('hex')}:`)
+  queues = new Queues(redis, keys, () => {})
+})
+afterEach(async () => {
+  await queues.close()
+  await closeRedis(redis)
+})
+
+/** Fail the next job of a queue, and leave its record. */
+async function failNext(name: string, prefix: string): Promise<void> {
+  const worker = new Worker(name, null, { ...workerOptions(redis, 5000), prefix })
+  try {
+    const job = await worker.getNextJob('token')
+    if (job === undefined) throw new Error('there is no job')
+    job.opts.attempts = 1
+    job.opts.removeOnFail = false
+    await job.moveToFailed(new Error('on purpose'), 'token', false)
+  } finally {
+    await worker.close()
+  }
+}
+
+test('a record that failed does not keep a campaign from being launched', async () => {
+  await queues.enqueue('launch', { app, campaign })
+  await failNext(CAMPAIGNS_QUEUE, keys.campaignsQueuePrefix)
+  const states = async (): Promise<string[]> =>
+    (await redis.exists(`${keys.campaignsQueuePrefix}:${CAMPAIGNS_QUEUE}:failed`)) === 1 ? ['failed'] : []
+  expect(await states()).toEqual(['failed'])
+  await queues.enqueue('launch', { app, campaign })
+  expect(await states()).toEqual([])
+})
+
+test('a batch whose job failed for good gets a new one; one that has a job keeps it', async () => {
+  await queues.addBatches(app, [{ campaign, seq: 0 }], 'normal')
+  await failNext(sendQueueName(app), keys.sendQueuePrefix(app))
+  await queues.addBatches(app, [{ campaign, seq: 1 }], 'normal')
+  const both = [0, 1].map((seq) => ({ campaign, seq, delayMs: 0 }))
+  await queues.restoreBatches(app, both, 'normal')
+  expect(await queues.sendQueue(app).getJobState(batchJobId(campaign, 0))).toBe('prioritized')
+  expect(await queues.sendQueue(app).getJobCountByTypes('prioritized', 'failed')).toBe(2)
+})
+
+test('whoever waits, is delayed or is being sent keeps its job; who has none gets one, and who is overdue is woken', async () => {
+  const batches = [0, 1, 2, 3].map((seq) => ({ campaign, seq, delayMs: 0 }))
+  await queues.addBatches(app, batches.slice(0, 2), 'normal')
+  await queues.addBatches(app, [{ campaign, seq: 2, delayMs: 60_000 }], 'normal')
+  const worker = new Worker(sendQueueName(app), null, {
+    ...workerOptions(redis, 5000),
+    prefix: keys.sendQueuePrefix(app),
+  })
+  await worker.getNextJob('token')
+  await worker.close()
+  const states = (): Promise<string[]> =>
+    Promise.all(batches.map(({ seq }) => queues.sendQueue(app).getJobState(batchJobId(campaign, seq))))
+  expect(await states()).toEqual(['active', 'prioritized', 'delayed', 'unknown'])
+  expect(await queues.restoreBatches(app, batches, 'normal')).toEqual({ lost: 1, overdue: 0 })
+  expect(await states()).toEqual(['active', 'prioritized', 'delayed', 'prioritized'])
+  const late = batches.map((batch) => ({ ...batch, delayMs: -60_000 }))
+  expect(await queues.restoreBatches(app, late, 'normal')).toEqual({ lost: 0, overdue: 1 })
+  expect(await states()).toEqual(['active', 'prioritized', 'prioritized', 'prioritized'])
+})
+
+test('however often a batch fails, it is tried again within seconds', () => {
+  expect(batchJob(campaign, 0, 'normal').opts.backoff).toMatchObject({ type: 'fixed', delay: 2000 })
+})
