@@ -1,18 +1,51 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
-// One run covers every package, so that the last line counts everything.
-export default defineConfig({
-  root: fileURLToPath(new URL('..', import.meta.url)),
+const fromRoot = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
+
+// Our packages run from source, so that no test needs a build. `__vitest__` is where the global setup runs.
+const fromSource = {
   resolve: { conditions: ['source'] },
   ssr: { resolve: { conditions: ['source'] } },
+  environments: { __vitest__: { resolve: { conditions: ['source'] } } },
+}
+
+const testsOfPackages = '{apps,packages}/*/test/**/*.test.ts'
+// Tests that start processes of their own have this ending.
+const testsWithProcesses = '{apps,packages}/*/test/**/*.process.test.ts'
+
+function project(name: string, include: string[], exclude: string[] = []) {
+  return {
+    ...fromSource,
+    root: fromRoot('.'),
+    test: {
+      name,
+      include,
+      exclude: ['**/node_modules/**', '**/dist/**', ...exclude],
+      testTimeout: 60_000,
+      hookTimeout: 60_000,
+      isolate: process.env['ISO'] !== '0',
+    },
+  }
+}
+
+// One run covers every tier, so that its last line counts everything; test/README.md explains the tiers.
+export default defineConfig({
+  ...fromSource,
+  root: fromRoot('.'),
   test: {
-    include: ['{apps,packages}/*/test/**/*.test.ts', 'test/**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**'],
-    globalSetup: [fileURLToPath(new URL('support/global-redis.ts', import.meta.url))],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    projects: [
+      project('unit', [testsOfPackages], [testsWithProcesses]),
+      project('system', ['test/{chaos,conformance,e2e,model,pipeline}/**/*.test.ts', testsWithProcesses]),
+      project('repo', ['test/repo/**/*.test.ts']),
+    ],
+    globalSetup: [fromRoot('test/support/global-redis.ts')],
     maxWorkers: 2,
-    reporters: [['default', { summary: false }], fileURLToPath(new URL('tally.ts', import.meta.url))],
+    reporters: [['default', { summary: false }], fromRoot('test/tally.ts')],
+    coverage: {
+      provider: 'v8',
+      include: ['packages/fanout/src/**', 'apps/worker/src/**'],
+      reporter: ['text'],
+    },
   },
 })

@@ -1,0 +1,6 @@
+export { collect } from './collect.ts'
+export { logEntries, type LogEntry } from './log-entries.ts'
+export { nth } from './nth.ts'
+export { repeat } from './repeat.ts'
+export { runScript, type Script, type ScriptExit, type ScriptOptions } from './run-script.ts'
+export { type Ask, eventually, until } from './until.ts'
