@@ -12,7 +12,7 @@ const fromSource = {
 
 const testsOfPackages = '{apps,packages}/*/test/**/*.test.ts'
 // Tests that start processes of their own have this ending.
-const testsWithProcesses = '{apps,packages}/*/test/**/*.process.test.ts'
+const testsWithProcesses = '{apps,packages}/*/test/**/*.system.test.ts'
 
 function project(name: string, include: string[], exclude: string[] = []) {
   return {
