@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // The entry of the command line; the program is TypeScript and runs from source: apps/cli/src/main.ts.
+// oxlint-disable-next-line import/no-unassigned-import -- the check is its effect
 import './check-node.mjs'
 import { existsSync } from 'node:fs'
 // An old Node has no such function, and a named import of it would fail before the check.
