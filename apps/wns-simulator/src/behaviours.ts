@@ -28,6 +28,7 @@ export const behaviourNames = [
   'revoked',
   'blocked',
   'unknown',
+  'unauthorized',
   'throttled',
   'forbidden',
   'badheader',
@@ -44,7 +45,7 @@ export const behaviourNames = [
 export type BehaviourName = (typeof behaviourNames)[number]
 
 const appStage: readonly BehaviourName[] = ['forbidden']
-const channelStage: readonly BehaviourName[] = ['gone', 'revoked', 'blocked', 'unknown']
+const channelStage: readonly BehaviourName[] = ['unauthorized', 'gone', 'revoked', 'blocked', 'unknown']
 /** The largest number after the dash, for those that take one. */
 const largestArguments = new Map<BehaviourName, number>([
   ['slow', 10 * MINUTE_MS],
@@ -66,6 +67,9 @@ const replies = {
   revoked: reply(410, 'revoked', { description: 'Revoked channel URL' }),
   blocked: reply(410, 'dropped', { outcome: '410-blocked', description: 'Domain Blocked' }),
   unknown: reply(404, 'dropped', { description: 'Channel URL unknown' }),
+  unauthorized: reply(401, 'dropped', {
+    authenticate: 'Bearer error="invalid_request",error_description="Invalid token"',
+  }),
   throttled: reply(200, 'channelthrottled', { retryAfter: '2' }),
   forbidden: reply(403, 'dropped', { description: 'Channel URL incompatible with caller app' }),
   badheader: reply(400, 'dropped', { description: 'Invalid header' }),
@@ -123,6 +127,8 @@ export function replyOf(behaviour: Behaviour, occasion: Occasion): Reply {
       return replies.blocked
     case 'unknown':
       return replies.unknown
+    case 'unauthorized':
+      return replies.unauthorized
     case 'throttled':
       return occasion.ordinal === 1 ? replies.throttled : replies.received
     case 'forbidden':

@@ -22,6 +22,11 @@ export const evidence: Readonly<Record<BehaviourName, Evidence>> = {
   revoked: { answer: '410 revoked', note: '`Revoked channel URL`', source: 'observed [O-410]' },
   blocked: { answer: '410 dropped', note: '`Domain Blocked`', source: 'documented [HDR]' },
   unknown: { answer: '404 dropped', note: 'and so does any other word', source: 'documented [HDR][TRB]' },
+  unauthorized: {
+    answer: '401 dropped',
+    note: 'every time, to a token that other channels accept',
+    source: 'observed [O-401]',
+  },
   throttled: {
     answer: '200 channelthrottled',
     note: 'the first post that reaches the device, with `Retry-After: 2`; later ones `received`',

@@ -36,6 +36,12 @@ const rows: Row[] = [
     headers: { 'x-wns-error-description': 'Domain Blocked' },
   },
   { channel: 'unknown.any.1', status: 404, wnsStatus: 'dropped' },
+  {
+    channel: 'unauthorized.any.1',
+    status: 401,
+    wnsStatus: 'dropped',
+    headers: { 'www-authenticate': 'Bearer error="invalid_request",error_description="Invalid token"' },
+  },
   { channel: 'throttled.any.1', status: 200, wnsStatus: 'channelthrottled', headers: { 'retry-after': '2' } },
   { channel: 'forbidden.any.1', status: 403, wnsStatus: 'dropped' },
   { channel: 'badheader.any.1', status: 400, wnsStatus: 'dropped' },

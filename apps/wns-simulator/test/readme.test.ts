@@ -11,12 +11,14 @@ const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 
 /** The cells of the table with this first heading, without its head. */
 function tableUnder(heading: string): string[][] {
-  const [, text = ''] = readme.split(`\n| ${heading} |`)
-  const [table = ''] = text.split('\n\n')
-  return table
-    .split('\n')
-    .slice(2)
-    .map((line) => line.slice(2, -2).split(' | '))
+  const lines = readme.split('\n')
+  const head = lines.findIndex((line) => cellsOf(line)[0] === heading)
+  const end = lines.indexOf('', head)
+  return lines.slice(head + 2, end).map(cellsOf)
+}
+
+function cellsOf(line: string): string[] {
+  return line.split(' | ').map((cell) => cell.replace(/^\| | \|$/g, '').trim())
 }
 
 test('the table of behaviours is the one in the code', () => {
