@@ -11,9 +11,9 @@ if (!existsSync(new URL('../node_modules', import.meta.url))) {
   process.exit(1)
 }
 
-// Resolves our packages to their sources, as `--conditions=source` does for child processes.
+// Resolves our packages to their sources, as `--conditions=@wns-fanout/source` does for child processes.
 nodeModule.registerHooks({
   resolve: (specifier, context, nextResolve) =>
-    nextResolve(specifier, { ...context, conditions: [...context.conditions, 'source'] }),
+    nextResolve(specifier, { ...context, conditions: [...context.conditions, '@wns-fanout/source'] }),
 })
 void import('../apps/cli/src/main.ts')

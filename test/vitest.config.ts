@@ -5,9 +5,9 @@ const fromRoot = (path: string): string => fileURLToPath(new URL(`../${path}`, i
 
 // Our packages run from source, so that no test needs a build. `__vitest__` is where the global setup runs.
 const fromSource = {
-  resolve: { conditions: ['source'] },
-  ssr: { resolve: { conditions: ['source'] } },
-  environments: { __vitest__: { resolve: { conditions: ['source'] } } },
+  resolve: { conditions: ['@wns-fanout/source'] },
+  ssr: { resolve: { conditions: ['@wns-fanout/source'] } },
+  environments: { __vitest__: { resolve: { conditions: ['@wns-fanout/source'] } } },
 }
 
 const testsOfPackages = '{apps,packages}/*/test/**/*.test.ts'

@@ -112,7 +112,7 @@ async function loop(
 ): Promise<number> {
   const script = fileURLToPath(new URL('contenders/loop.ts', import.meta.url))
   const args = [kind, simulator.address, simulator.caFile, token, String(posts), String(connections)]
-  const { stdout } = await run(process.execPath, ['--conditions=source', script, ...args])
+  const { stdout } = await run(process.execPath, ['--conditions=@wns-fanout/source', script, ...args])
   return (JSON.parse(stdout) as { cpuMicrosPerPost: number }).cpuMicrosPerPost
 }
 

@@ -8,7 +8,7 @@ function written(): Promise<string> {
   return readFile(new URL('../../docs/wns.md', import.meta.url), 'utf8')
 }
 
-test('the tables of docs/wns.md are those of the code (node --conditions=source test/conformance/write-docs.ts)', async () => {
+test('the tables of docs/wns.md are those of the code (node --conditions=@wns-fanout/source test/conformance/write-docs.ts)', async () => {
   const text = await written()
   expect(text).toBe(renderDocs(text))
 })

@@ -42,7 +42,7 @@ export function startCli(
   { cwd, env = {} }: { cwd: string; env?: Readonly<Record<string, string>> },
 ): Running {
   const inherited = Object.entries(process.env).filter(([name]) => !ownVariables.test(name))
-  const child = spawn(process.execPath, ['--conditions=source', cli, ...args], {
+  const child = spawn(process.execPath, ['--conditions=@wns-fanout/source', cli, ...args], {
     cwd,
     env: { ...Object.fromEntries(inherited), NO_COLOR: '1', ...env },
     stdio: ['pipe', 'pipe', 'pipe'],

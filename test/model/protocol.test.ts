@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { mutants, protocol } from './rules.ts'
 import { runSchedule } from './schedule.ts'
 
-// A few seconds of what `node --conditions=source test/model/main.ts --seeds 200000` does at length.
+// A few seconds of what `node --conditions=@wns-fanout/source test/model/main.ts --seeds 200000` does at length.
 const SEEDS = 20_000
 const MUTANT_SEEDS = 5_000
 

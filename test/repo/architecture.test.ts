@@ -19,6 +19,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'packages/runtime': ['domain'],
   'packages/client': ['domain'],
   'packages/local': [],
+  'packages/testing': [],
   'packages/fanout': ['domain', 'wns', 'state'],
   'apps/api': ['domain', 'wns', 'state', 'fanout', 'runtime'],
   'apps/worker': ['domain', 'wns', 'state', 'fanout', 'runtime'],
@@ -117,6 +118,7 @@ const doors: readonly RegExp[] = [
   /^apps\/cli\/src\/terminal\/screen\.ts$/,
   /^packages\/local\/src\/(die-with-parent|probe|start-child|start-redis)\.ts$/,
   /^packages\/runtime\/src\/parent\.ts$/,
+  /^packages\/testing\/src\/run-script\.ts$/,
 ]
 
 test('the environment is read only where a process begins', () => {

@@ -213,7 +213,7 @@ function commandsThatExist(): Command {
     import { createProgram } from ${JSON.stringify(program)}
     const tell = (one) => ({ name: one.name(), options: one.options.map(({ long }) => long), commands: one.commands.map(tell) })
     console.log(JSON.stringify(tell(createProgram())))`
-  const args = ['--conditions=source', '--input-type=module', '-e', script]
+  const args = ['--conditions=@wns-fanout/source', '--input-type=module', '-e', script]
   const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
   if (stdout === '') throw new Error(stderr)
   return JSON.parse(stdout) as Command

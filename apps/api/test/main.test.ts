@@ -19,7 +19,7 @@ async function start(env: Readonly<Record<string, string>> = {}, args: readonly 
   const keyring = join(folder, 'keyring')
   await writeFile(keyring, `k1 ${randomBytes(32).toString('base64')}\n`)
   const prefix = `t-${randomBytes(6).toString('hex')}:`
-  const child = spawn(process.execPath, ['--conditions=source', script, ...args], {
+  const child = spawn(process.execPath, ['--conditions=@wns-fanout/source', script, ...args], {
     env: {
       PATH: process.env['PATH'],
       REDIS_URL: inject('redisUrl'),

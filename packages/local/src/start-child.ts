@@ -44,7 +44,7 @@ export interface Child {
 export async function startChild(options: StartChildOptions): Promise<Child> {
   const { name, script, args = [], cwd, logFile } = options
   if (logFile !== undefined) await mkdir(dirname(logFile), { recursive: true })
-  const conditions = script.endsWith('.ts') ? ['--conditions=source'] : []
+  const conditions = script.endsWith('.ts') ? ['--conditions=@wns-fanout/source'] : []
   const child = spawn(process.execPath, [...conditions, script, ...args], {
     ...(cwd === undefined ? {} : { cwd }),
     env: { ...process.env, ...options.env, WNS_FANOUT_PARENT_PIPE: '1' },

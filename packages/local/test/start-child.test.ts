@@ -34,7 +34,7 @@ test('a child is ready when its ready line comes, and the line is handed on', as
     ready: true,
     pid: child.pid,
     rest: ['a', 'b'],
-    execArgv: ['--conditions=source'],
+    execArgv: ['--conditions=@wns-fanout/source'],
     greeting: 'hello',
   })
 })

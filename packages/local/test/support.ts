@@ -70,7 +70,7 @@ export interface Script {
 
 /** Runs a fixture as a process of its own; the test must end it. */
 export function runFixture(name: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Script {
-  const child = spawn(process.execPath, ['--conditions=source', fixture(name), ...args], {
+  const child = spawn(process.execPath, ['--conditions=@wns-fanout/source', fixture(name), ...args], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
   })

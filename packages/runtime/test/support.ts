@@ -55,7 +55,7 @@ const running = new Set<ChildProcess>()
 /** Runs a fixture as a process of its own; `endAll` in afterEach ends what is left. */
 export function run(name: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Run {
   const script = fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
-  const child = spawn(process.execPath, ['--conditions=source', script, ...args], { env, stdio: 'pipe' })
+  const child = spawn(process.execPath, ['--conditions=@wns-fanout/source', script, ...args], { env, stdio: 'pipe' })
   running.add(child)
   let out = ''
   let err = ''

@@ -30,7 +30,7 @@ export interface Script extends AsyncDisposable {
 
 /** Starts a TypeScript file with this Node; disposing of it kills the process and waits for its end. */
 export function runScript(path: string, { args = [], env = process.env, cwd }: ScriptOptions = {}): Script {
-  const child = spawn(process.execPath, ['--conditions=source', path, ...args], {
+  const child = spawn(process.execPath, ['--conditions=@wns-fanout/source', path, ...args], {
     env,
     stdio: ['pipe', 'pipe', 'pipe'],
     ...(cwd === undefined ? {} : { cwd }),
