@@ -1,7 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
-const fromRoot = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
+function fromRoot(path: string): string {
+  return fileURLToPath(new URL(`../${path}`, import.meta.url))
+}
 
 // Our packages run from source, so that no test needs a build. `__vitest__` is where the global setup runs.
 const fromSource = {

@@ -1,7 +1,7 @@
 /** A line of a log in NDJSON. */
 export type LogEntry = Readonly<Record<string, unknown>>
 
-/** The entries of a log in NDJSON, in order. Lines that are not JSON objects (Node's warnings, stack traces) are left out. */
+/** The entries of an NDJSON log, in order, without lines that are no JSON objects (Node's warnings, stack traces). */
 export function logEntries(text: string): LogEntry[] {
   return text.split('\n').flatMap((line) => {
     const entry = line.startsWith('{') ? parse(line) : undefined

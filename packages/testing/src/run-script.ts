@@ -14,7 +14,7 @@ export interface ScriptExit {
   readonly signal: NodeJS.Signals | null
 }
 
-/** A script of ours that runs as a process of its own, with pipes for stdin, stdout and stderr. */
+/** A script that runs as a separate process, with pipes for stdin, stdout and stderr. */
 export interface Script extends AsyncDisposable {
   readonly process: ChildProcess
   readonly pid: number
