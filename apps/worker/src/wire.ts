@@ -85,6 +85,7 @@ export function wire(options: WireOptions): FanoutWorker {
     token: (app) => tokenOf.get(app),
     emit,
     onApp: ({ settings, identity }) => {
+      metrics.startApp(settings.app)
       limits.set(settings.app, { ratePerSecond: settings.ratePerSecond, burst: settings.burst })
       // A token of the client that the app was before would be answered by 403, and refuse recipients for good.
       if (identities.get(settings.app) !== identity) tokens.forget(settings.app)

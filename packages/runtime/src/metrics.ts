@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import { zeroCounters } from './zero-counters.ts'
 
 /** Fills gauges from elsewhere (Redis) just before a scrape is answered; it must end when `signal` is aborted. */
 export type Collector = (signal: AbortSignal) => void | Promise<void>
@@ -19,12 +20,17 @@ export function createMetrics({ collectTimeoutMs = 2000, onCollectError }: Metri
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const collectors = createCollectors(collectTimeoutMs, onCollectError)
+  const metrics = defineMetrics(registry)
+  const appLabel = createAppLabel(MAX_APPS)
+  const startAtZero = zeroCounters(metrics)
 
   return {
     registry,
-    ...defineMetrics(registry),
+    ...metrics,
     /** The app itself for the first 1,000 different apps of this process, then `other`. Every `app` label goes through it. */
-    appLabel: createAppLabel(MAX_APPS),
+    appLabel,
+    /** Starts the counters of an app at 0. Call it when the process begins to serve the app; more calls change nothing. */
+    startApp: (app: string): void => startAtZero(appLabel(app)),
     /** Adds a collector that runs before every scrape. */
     onCollect: collectors.add,
     /** Runs the collectors (within their time limit) and answers the exposition text. Never rejects because of a collector. */

@@ -73,6 +73,37 @@ test('after the first 1,000 apps all others are "other"', () => {
   expect(appLabel('app-999')).toBe('app-999')
 })
 
+test('every counter of an app starts at 0 when the app appears, so that its first event is an increase', async () => {
+  const metrics = createMetrics()
+  metrics.startApp('news')
+  metrics.takeovers.inc({ app: 'news' }, 5000)
+  metrics.startApp('news')
+  const text = await metrics.scrape()
+  for (const series of [
+    'wns_fanout_takeovers_total{app="news"} 5000',
+    'wns_fanout_batches_fenced_total{app="news"} 0',
+    'wns_fanout_ledger_damaged_total{app="news"} 0',
+    'wns_fanout_reconciled_total{app="news",reason="no-job"} 0',
+    'wns_fanout_reconciled_total{app="news",reason="overdue"} 0',
+    'wns_fanout_token_requests_total{app="news",result="refused"} 0',
+    'wns_fanout_guard_total{app="news",decision="faster-than-guideline"} 0',
+    'wns_fanout_retries_total{app="news",reason="server-error"} 0',
+    'wns_fanout_sends_total{app="news",type="toast",class="in_doubt"} 0',
+    'wns_fanout_sends_total{app="news",type="raw",class="dead"} 0',
+  ])
+    expect(text).toContain(`${series}\n`)
+  expect(text).not.toContain('class="pending"')
+})
+
+test('counters by class start at 0 for the first 100 apps, the others for all apps', async () => {
+  const metrics = createMetrics()
+  for (let app = 1; app <= 101; app += 1) metrics.startApp(`app-${app}`)
+  const text = await metrics.scrape()
+  expect(text).toContain('wns_fanout_sends_total{app="app-100",type="toast",class="accepted"} 0\n')
+  expect(text).not.toContain('wns_fanout_sends_total{app="app-101"')
+  expect(text).toContain('wns_fanout_takeovers_total{app="app-101"} 0\n')
+})
+
 test('collectors run before each scrape is answered', async () => {
   const metrics = createMetrics()
   let reads = 0
