@@ -1,0 +1,38 @@
+// One reader of locales, for channels, for variants of a notification and for matching the two. It takes what other
+// systems write for a locale when only one thing can be meant, and keeps language, script, region and variants.
+
+export type ParsedLocale =
+  | { readonly ok: true; readonly locale: string }
+  | { readonly ok: false; readonly detail: string }
+
+const LONGEST = 100
+
+/**
+ * The canonical form of a locale: `en_US`, `EN-us` and `en_US.UTF-8` are `en-US`; extensions such as those of
+ * `de-DE-u-co-phonebk` are dropped, since they say how to sort and to count and not which language to write.
+ */
+export function parseLocale(text: string): ParsedLocale {
+  const plain = text
+    .slice(0, LONGEST + 1)
+    .trim()
+    .replace(/[.@].*$/s, '')
+    .replaceAll('_', '-')
+  if (text.length > LONGEST || !/^[A-Za-z0-9-]+$/.test(plain)) return rejected
+  try {
+    const { baseName } = new Intl.Locale(plain)
+    return /^und\b/.test(baseName) ? rejected : { ok: true, locale: baseName }
+  } catch {
+    return rejected
+  }
+}
+
+const rejected: ParsedLocale = {
+  ok: false,
+  detail: 'a locale is a BCP 47 tag such as en or pt-BR; leave it out when it is not known',
+}
+
+/** A locale and what it falls back to, most exact first and in lower case: `zh-hant-tw`, `zh-hant`, `zh` (RFC 4647 lookup). */
+export function* fallbacksOf(locale: string): Generator<string> {
+  for (let range = locale.toLowerCase(); range !== ''; range = range.slice(0, Math.max(0, range.lastIndexOf('-'))))
+    yield range
+}
