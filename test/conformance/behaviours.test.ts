@@ -1,11 +1,11 @@
 import type { Notification, Outcome, RecipientClass } from '@wns-fanout/domain'
-import { bodyFor, codeTable, lintNotification, notificationTypes, prepareMessage } from '@wns-fanout/domain'
+import { codeTable, lintNotification, notificationTypes, prepareMessage } from '@wns-fanout/domain'
 import { decide } from '@wns-fanout/fanout'
 import { postHeaders, requestToken } from '@wns-fanout/wns'
 import type { FaultsDocument } from '@wns-fanout/wns-simulator'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { postBytes, toast } from './support/exchange.ts'
+import { bodyOf, postBytes, toast } from './support/exchange.ts'
 import type { Simulated } from './support/simulator.ts'
 import { credentials, startSimulated } from './support/simulator.ts'
 
@@ -28,7 +28,7 @@ function post(notification: Notification, behaviour: string, ttlSeconds = 60, ow
   const message = prepareMessage(notification)
   const headers = postHeaders(message, { token, ttlSeconds })
   posted += 1
-  return postBytes(simulated.pool, origin, `/?token=${behaviour}.${owner}.${posted}`, headers, bodyFor(message))
+  return postBytes(simulated.pool, origin, `/?token=${behaviour}.${owner}.${posted}`, headers, bodyOf(message))
 }
 
 function classOf(outcome: Outcome, spent: number): RecipientClass | 'reauthorize' {

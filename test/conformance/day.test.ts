@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AppId, Outcome } from '@wns-fanout/domain'
-import { appId, bodyFor, prepareMessage } from '@wns-fanout/domain'
+import { appId, prepareMessage } from '@wns-fanout/domain'
 import { decide } from '@wns-fanout/fanout'
 import { closeRedis, connectRedis, Keyring, Keys, TokenPool } from '@wns-fanout/state'
 import { postHeaders, requestToken } from '@wns-fanout/wns'
 import { expect, inject, onTestFinished, test } from 'vitest'
-import { postBytes, toast } from './support/exchange.ts'
+import { bodyOf, postBytes, toast } from './support/exchange.ts'
 import type { Simulated } from './support/simulator.ts'
 import { credentials, startSimulated } from './support/simulator.ts'
 
@@ -15,7 +15,7 @@ import { credentials, startSimulated } from './support/simulator.ts'
 const app: AppId = appId('news')
 const origin = 'https://db5.notify.windows.com'
 const message = prepareMessage(toast)
-const body = bodyFor(message)
+const body = bodyOf(message)
 const SENDERS = 6
 
 /** What each recipient went through, by its number. */

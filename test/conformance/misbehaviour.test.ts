@@ -2,12 +2,12 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { gzipSync } from 'node:zlib'
 import type { Outcome, RecipientClass } from '@wns-fanout/domain'
-import { bodyFor, classes, codeTable, prepareMessage } from '@wns-fanout/domain'
+import { classes, codeTable, prepareMessage } from '@wns-fanout/domain'
 import { decide } from '@wns-fanout/fanout'
 import { postHeaders } from '@wns-fanout/wns'
 import { describe, expect, test, vi } from 'vitest'
 import type { Exchange } from './support/exchange.ts'
-import { startExchange, toast, TOKEN } from './support/exchange.ts'
+import { bodyOf, startExchange, toast, TOKEN } from './support/exchange.ts'
 import type { Peer, WireServer } from './support/wire-server.ts'
 import { answerBytes } from './support/wire-server.ts'
 
@@ -144,7 +144,7 @@ const cases: readonly Case[] = [
 
 const message = prepareMessage(toast)
 const headers = postHeaders(message, { token: TOKEN, ttlSeconds: 60 })
-const body = bodyFor(message)
+const body = bodyOf(message)
 
 /** Posts so many to an origin, each as soon as there is a lane. */
 function postAll({ pool }: Exchange, origin: string, count: number): Promise<Outcome[]> {

@@ -267,7 +267,10 @@ test("variables and the language of a variant are each recipient's own", async (
     vars: Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [name, 'x'.repeat(1000)])),
   })
   const large = await stack.api.createCampaign('own', {
-    notification: { type: 'toast', content: { title: '{{vars.a}}{{vars.b}}{{vars.c}}{{vars.d}}{{vars.e}}{{vars.f}}' } },
+    notification: {
+      type: 'toast',
+      content: { title: 'Hi {{vars.a}}{{vars.b}}{{vars.c}}{{vars.d}}{{vars.e}}{{vars.f}}' },
+    },
     audience: { all: true },
     update: 'personalized',
   })

@@ -1,16 +1,18 @@
+import { parseLocale } from './locale.ts'
+import type { BodySource } from './notification-body.ts'
 import { compileBody } from './notification-body.ts'
 import type { Notification, NotificationType } from './notification.ts'
 import { MAX_TTL_SECONDS, MAX_VARIANTS, collectionIdPattern, wnsLabelPattern } from './notification.ts'
 import type { InputError } from './problem.ts'
 
-// WNS answers 400 for some of these mistakes and 200 for the rest, and then a device quietly shows nothing to anybody.
+// WNS answers 400 for some of these mistakes. For the rest it answers 200, and the device shows nothing.
 
 export interface LintContext {
   /** Where the app's tokens come from: Entra apps get toast and raw only. */
   readonly credentialsKind: 'store' | 'entra'
 }
 
-/** All faults of a notification, its options, its body and its variants, at once; empty means it can be sent. Never throws. */
+/** All errors of a notification, its options, its body and its variants; empty means it can be sent. Never throws. */
 export function lintNotification(notification: Notification, { credentialsKind }: LintContext): InputError[] {
   return [
     ...lintType(notification.type, credentialsKind),
@@ -44,7 +46,7 @@ function lintOptions(notification: Notification): InputError[] {
       errors.push(
         inputError(field, 'not-for-this-type', `${field} is for ${types.join(' and ')}, not for ${type}; remove it`),
       )
-  // WNS refuses a time to live of 0 together with no-cache, and 0 makes no sense for the rest.
+  // WNS rejects a time to live of 0 together with no-cache, and 0 makes no sense for the rest.
   if (ttlSeconds !== undefined)
     check('ttlSeconds', isWithin(ttlSeconds, 1, MAX_TTL_SECONDS), `an integer from 1 to ${MAX_TTL_SECONDS} (7 days)`)
   if (wnsPriority !== undefined) check('wnsPriority', isWithin(wnsPriority, 1, 4), 'an integer from 1 to 4')
@@ -69,37 +71,37 @@ function lintVariants({ type, variants = {} }: Notification): InputError[] {
   const seen = new Set<string>()
   for (const [locale, variant] of entries.slice(0, MAX_VARIANTS)) {
     const at = ['variants', locale]
-    if (!isLocale(locale))
-      inputErrors.push({ path: at, code: 'locale', detail: 'a variant is named by a BCP 47 tag such as en or pt-BR' })
-    if (seen.has(locale.toLowerCase()))
-      inputErrors.push({
-        path: at,
-        code: 'duplicate-locale',
-        detail: 'another variant has this locale, in other letters',
-      })
-    seen.add(locale.toLowerCase())
+    const parsed = parseLocale(locale)
+    if (!parsed.ok) inputErrors.push({ path: at, code: 'locale', detail: parsed.detail })
+    else if (seen.has(parsed.locale)) {
+      const detail = `another variant has this locale too, which is read as ${parsed.locale}`
+      inputErrors.push({ path: at, code: 'duplicate-locale', detail })
+    } else seen.add(parsed.locale)
     inputErrors.push(...bodyErrors(type, variant, at))
   }
   return inputErrors
 }
 
-// Intl also judges what the grammar cannot, such as a region given twice.
-function isLocale(locale: string): boolean {
-  if (!/^[a-z]{2,8}(?:-[a-z0-9]{1,8}){0,6}$/i.test(locale)) return false
-  try {
-    return Intl.getCanonicalLocales(locale).length === 1
-  } catch {
-    return false
-  }
+/**
+ * What is odd about the bodies of a notification without being wrong: WNS takes it and Windows shows it, though not all
+ * of it or not to all recipients. Never throws.
+ */
+export function warningsOf({ type, variants = {}, ...rest }: Notification): InputError[] {
+  const bodies: [readonly (string | number)[], BodySource][] = [
+    [[], rest],
+    ...Object.entries(variants)
+      .slice(0, MAX_VARIANTS)
+      .map(([locale, variant]): [readonly string[], BodySource] => [['variants', locale], variant]),
+  ]
+  return bodies.flatMap(([at, source]) => {
+    const compiled = compileBody(type, source)
+    return compiled.ok ? compiled.warnings.map((found) => ({ ...found, path: [...at, ...found.path] })) : []
+  })
 }
 
-function bodyErrors(
-  type: NotificationType,
-  source: Parameters<typeof compileBody>[1],
-  at: readonly (string | number)[],
-): InputError[] {
+function bodyErrors(type: NotificationType, source: BodySource, at: readonly (string | number)[]): InputError[] {
   const compiled = compileBody(type, source)
-  return compiled.ok ? [] : compiled.errors.map((found) => ({ ...found, path: [...at, ...found.path] }))
+  return compiled.ok ? [] : compiled.inputErrors.map((found) => ({ ...found, path: [...at, ...found.path] }))
 }
 
 function inputError(field: keyof Notification, code: string, detail: string): InputError {

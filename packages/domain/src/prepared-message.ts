@@ -1,8 +1,11 @@
 import type { PreparedBody } from './notification-body.ts'
 import { compileBody, contextOf } from './notification-body.ts'
 import type { Notification, NotificationType } from './notification.ts'
+import { MAX_PAYLOAD_BYTES } from './notification.ts'
 import type { TemplateContext } from './template.ts'
+import { fallbacksOf, parseLocale } from './locale.ts'
 import { renderTemplate } from './template.ts'
+import { passesChecks } from './xml-document.ts'
 
 /**
  * All of a notification that is the same for every recipient of a campaign, made once. The sender adds Authorization,
@@ -16,19 +19,19 @@ export type PreparedMessage = PreparedBody & {
   /** How variables are written into the body and into every variant. */
   readonly context: TemplateContext
   readonly ttlSeconds?: number
-  /** Other bodies, by locale in lower case. */
+  /** Other bodies, by canonical locale in lower case. */
   readonly variants: ReadonlyMap<string, PreparedBody>
   /** Whether any body holds a placeholder. */
-  readonly isPersonalised: boolean
+  readonly isPersonalized: boolean
 }
 
-/** Prepare a notification that `lintNotification` found no fault in. Throws a RangeError on one with faults. */
+/** Prepare a notification that passed `lintNotification`. Throws a RangeError on one with errors. */
 export function prepareMessage(notification: Notification): PreparedMessage {
   const { type, ttlSeconds } = notification
   const prepared = compiled(type, notification)
   const variants = new Map<string, PreparedBody>()
   for (const [locale, variant] of Object.entries(notification.variants ?? {}))
-    variants.set(locale.toLowerCase(), compiled(type, variant))
+    variants.set(variantKey(locale), compiled(type, variant))
   return {
     ...prepared,
     type,
@@ -37,36 +40,50 @@ export function prepareMessage(notification: Notification): PreparedMessage {
     context: contextOf(type),
     ...(ttlSeconds !== undefined && { ttlSeconds }),
     variants,
-    isPersonalised: [prepared, ...variants.values()].some(({ template }) => template !== null),
+    isPersonalized: [prepared, ...variants.values()].some(({ template }) => template !== null),
   }
 }
 
+/** Why the body for a recipient is not sent. */
+export type BodyRejection = 'too-large' | 'invalid-content'
+
+export type RenderedBody =
+  | { readonly ok: true; readonly body: Buffer }
+  | { readonly ok: false; readonly reason: BodyRejection }
+
 /**
  * The body for one recipient, in the variant of the recipient's locale if there is one: `de-AT` takes `de-at`, else
- * `de`, else the body of the notification. The caller checks the length of a personalised one. Never throws.
+ * `de`, else the body of the notification. A body with the recipient's values is judged like one that was given: by its
+ * size, and by what Windows shows. Never throws.
  */
 export function bodyFor(
   message: PreparedMessage,
   vars: Readonly<Record<string, string>> = {},
   locale?: string,
-): Buffer {
-  const { body, template } = locale === undefined ? message : variantFor(message, locale)
-  return body ?? renderTemplate(template, vars, message.context)
+): RenderedBody {
+  const prepared = locale === undefined ? message : variantFor(message, locale)
+  if (prepared.body !== null) return { ok: true, body: prepared.body }
+  const body = renderTemplate(prepared.template, vars, message.context)
+  if (body.length > MAX_PAYLOAD_BYTES) return { ok: false, reason: 'too-large' }
+  if (body.length === 0 || !passesChecks(prepared.checks, vars, () => body.toString('utf8')))
+    return { ok: false, reason: 'invalid-content' }
+  return { ok: true, body }
 }
 
 /** The body that recipients of this locale get; worth keeping by a caller with many recipients of few locales. */
 export function variantFor(message: PreparedMessage, locale: string): PreparedBody {
   if (message.variants.size === 0) return message
-  // The lookup of RFC 4647: drop subtags from the end.
-  for (let range = locale.toLowerCase(); range !== ''; range = shortened(range)) {
+  for (const range of fallbacksOf(locale)) {
     const variant = message.variants.get(range)
     if (variant !== undefined) return variant
   }
   return message
 }
 
-function shortened(range: string): string {
-  return range.slice(0, Math.max(0, range.lastIndexOf('-')))
+function variantKey(locale: string): string {
+  const parsed = parseLocale(locale)
+  if (!parsed.ok) throw new RangeError('a variant has no valid locale; lint the notification before it is prepared')
+  return parsed.locale.toLowerCase()
 }
 
 function headersOf(notification: Notification): Record<string, string> {
@@ -75,7 +92,7 @@ function headersOf(notification: Notification): Record<string, string> {
   const headers: Record<string, string> = { 'X-WNS-Type': `wns/${type}` }
   const set = (name: string, value: string | number | boolean | undefined): void => {
     if (value === undefined) return
-    // The last door before the socket, should a notification come here without lint.
+    // The last check before the socket, for a notification that was not linted.
     if (!/^[\x21-\x7e]{1,64}$/.test(String(value))) throw new RangeError(`${name} is not printable ASCII`)
     headers[name] = String(value)
   }
@@ -93,5 +110,5 @@ function headersOf(notification: Notification): Record<string, string> {
 function compiled(type: NotificationType, source: Parameters<typeof compileBody>[1]): PreparedBody {
   const result = compileBody(type, source)
   if (result.ok) return result.prepared
-  throw new RangeError(`this notification has faults (${result.errors[0]?.code}); lint it before it is prepared`)
+  throw new RangeError(`this notification has errors (${result.inputErrors[0]?.code}); lint it before it is prepared`)
 }

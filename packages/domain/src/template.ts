@@ -1,66 +1,70 @@
+import { foreignSyntax } from './foreign-syntax.ts'
+import type { Placeholder } from './placeholder.ts'
+import { parsePlaceholder } from './placeholder.ts'
 import type { InputError } from './problem.ts'
-import { PLACEHOLDER_MARK, escapeXmlValue } from './xml.ts'
+import { PLACEHOLDER_CONTINUED, PLACEHOLDER_MARK } from './placeholder-marks.ts'
+import { decodeReferences, escapeXmlValue } from './xml-escape.ts'
 
-// A text with places for a recipient's own variables: `{{vars.name}}`, or `{{vars.name|fallback}}` for recipients without
-// that variable. A value is written as text wherever it lands, and a fallback is plain text too: neither adds structure.
-// Every `{{` opens a placeholder, so that a misspelled one is a fault and not a message to a million people; whoever needs
-// two braces writes `&#123;{` in XML, or sends raw bytes.
-
-/** A placeholder; `source` is how it was written. */
-export interface Placeholder {
-  readonly name: string
-  readonly fallback: string
-  readonly source: string
-}
+// A text with places for the variables of a recipient: `{{vars.name}}`, or `{{vars.name|fallback}}` for recipients without
+// that variable; the grammar is in `placeholder.ts`. A value is written as text wherever it lands and adds no structure.
+// Every `{{` opens a placeholder, and the syntax of other template languages is rejected, so a misspelled placeholder is
+// an error and not a message to a million people. For two braces as text, write `&#123;{` in XML, or send raw bytes.
 
 export interface Template {
   readonly parts: readonly (string | Placeholder)[]
   /** The variables it asks for, each once, in order of appearance. */
   readonly names: readonly string[]
   /** Whether recipients get different texts. */
-  readonly isPersonalised: boolean
+  readonly isPersonalized: boolean
 }
 
 export type ParsedTemplate =
   | { readonly ok: true; readonly template: Template }
-  | { readonly ok: false; readonly errors: readonly InputError[] }
+  | { readonly ok: false; readonly inputErrors: readonly InputError[] }
 
-/** Where a template lands: values are escaped in `xml` and left alone in `text`. */
+/** Where a template lands. In `xml`, values are escaped and fallbacks may be written with references such as `&amp;`. */
 export type TemplateContext = 'xml' | 'text'
 
-const placeholder = /^\s*vars\.([a-zA-Z][a-zA-Z0-9_]{0,39})\s*$/
 const MAX_ERRORS = 20
 
-/** All faults of a text, or the template that it is; linear in the text. */
-export function parseTemplate(text: string): ParsedTemplate {
+/** All errors of a text, or the template that it is; linear in the text. */
+export function parseTemplate(text: string, context: TemplateContext = 'text'): ParsedTemplate {
   const parts: (string | Placeholder)[] = []
-  const names = new Set<string>()
-  const errors: InputError[] = []
+  const inputErrors: InputError[] = []
+  const reject = (at: number, code: string, detail: string): void => {
+    inputErrors.push({ path: [], code, detail: `character ${at + 1}: ${detail}` })
+  }
+  const literal = (from: number, to: number): void => {
+    if (to <= from) return
+    const part = text.slice(from, to)
+    for (const { at, hint } of foreignSyntax(part)) reject(from + at, 'foreign-syntax', hint)
+    parts.push(part)
+  }
   let from = 0
   for (let open = text.indexOf('{{'); open >= 0; open = text.indexOf('{{', from)) {
+    literal(from, open)
     const close = text.indexOf('}}', open + 2)
+    from = close < 0 ? text.length : close + 2
     if (close < 0) {
-      errors.push(inputError('placeholder-unclosed', `the placeholder at character ${open + 1} has no closing }}`))
+      reject(open, 'placeholder-unclosed', 'the placeholder has no closing }}')
       break
     }
     const inner = text.slice(open + 2, close)
-    const bar = inner.indexOf('|')
-    const name = placeholder.exec(bar < 0 ? inner : inner.slice(0, bar))?.[1]
-    if (open > from) parts.push(text.slice(from, open))
-    from = close + 2
-    if (name === undefined) {
-      const wanted =
-        '{{vars.name}} or {{vars.name|fallback}}, with a name of a letter and at most 39 letters, digits or _'
-      errors.push(inputError('placeholder-name', `the placeholder at character ${open + 1} must be ${wanted}`))
-      if (errors.length >= MAX_ERRORS) break
-      continue
-    }
-    names.add(name)
-    parts.push({ name, fallback: bar < 0 ? '' : inner.slice(bar + 1), source: text.slice(open, from) })
+    const parsed = parsePlaceholder(context === 'xml' ? decodeReferences(inner) : inner)
+    if (parsed.ok) parts.push({ name: parsed.name, fallback: parsed.fallback, source: text.slice(open, from) })
+    else reject(open, parsed.code, parsed.detail)
+    if (inputErrors.length >= MAX_ERRORS) break
   }
-  if (errors.length > 0) return { ok: false, errors }
-  if (from < text.length) parts.push(text.slice(from))
-  return { ok: true, template: { parts, names: [...names], isPersonalised: names.size > 0 } }
+  if (inputErrors.length < MAX_ERRORS) literal(from, text.length)
+  if (inputErrors.length > 0) return { ok: false, inputErrors: inputErrors.slice(0, MAX_ERRORS) }
+  return { ok: true, template: templateOf(parts) }
+}
+
+/** A template of texts and placeholders that are known already. */
+export function templateOf(parts: readonly (string | Placeholder)[]): Template {
+  const names = new Set<string>()
+  for (const part of parts) if (typeof part !== 'string') names.add(part.name)
+  return { parts, names: [...names], isPersonalized: names.size > 0 }
 }
 
 /**
@@ -72,8 +76,17 @@ export function renderTemplate(
   vars: Readonly<Record<string, string>>,
   context: TemplateContext,
 ): Buffer {
+  return Buffer.from(renderText(template, vars, context), 'utf8')
+}
+
+/** The text for one recipient, as `renderTemplate` encodes it. */
+export function renderText(
+  { parts }: Template,
+  vars: Readonly<Record<string, string>>,
+  context: TemplateContext,
+): string {
   let text = ''
-  for (const part of template.parts) {
+  for (const part of parts) {
     if (typeof part === 'string') text += part
     else {
       // Own variables only: a template may well ask for `constructor`.
@@ -81,16 +94,19 @@ export function renderTemplate(
       text += context === 'xml' ? escapeXmlValue(value) : value
     }
   }
-  return Buffer.from(text, 'utf8')
+  return text
 }
 
-/** A template of XML with each placeholder covered by marks, line by line in its place, so that faults keep their position. */
+/**
+ * A template of XML with each placeholder covered by marks of the same length, so that errors keep their position. The
+ * first character of each placeholder is `PLACEHOLDER_MARK`; line breaks stay.
+ */
 export function coverPlaceholders({ parts }: Template): string {
   return parts
-    .map((part) => (typeof part === 'string' ? part : part.source.replace(/[^\n]/g, PLACEHOLDER_MARK)))
+    .map((part) =>
+      typeof part === 'string'
+        ? part
+        : PLACEHOLDER_MARK + part.source.slice(1).replace(/[^\n]/g, PLACEHOLDER_CONTINUED),
+    )
     .join('')
-}
-
-function inputError(code: string, detail: string): InputError {
-  return { path: [], code, detail }
 }

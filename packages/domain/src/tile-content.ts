@@ -1,9 +1,11 @@
 import * as z from 'zod'
+import { imageErrors } from './content-values.ts'
 import type { InputError } from './problem.ts'
+import { imageUri } from './xml-attribute-types.ts'
 import type { XmlElement } from './xml-element.ts'
 import { element } from './xml-element.ts'
 
-// A tile in our own words; it becomes one adaptive binding for each size given. Every text may hold placeholders.
+// A tile as JSON; it becomes one adaptive binding for each size given. Every text may hold placeholders.
 
 const text = z.string().max(5000)
 
@@ -49,11 +51,14 @@ export type TileContent = z.infer<typeof tileContentSchema>
 const sizes = { small: 'TileSmall', medium: 'TileMedium', wide: 'TileWide', large: 'TileLarge' } as const
 const sizeNames = ['small', 'medium', 'wide', 'large'] as const
 
-/** What the schema cannot say: a tile has a binding. */
+/** The rules that the schema cannot express: a tile has a binding, and its images are ones that Windows loads. */
 export function lintTileContent(content: TileContent): InputError[] {
-  return sizeNames.some((size) => content[size] !== undefined)
-    ? []
-    : [{ path: [], code: 'missing', detail: 'a tile needs at least one of small, medium, wide and large' }]
+  if (sizeNames.every((size) => content[size] === undefined))
+    return [{ path: [], code: 'missing', detail: 'a tile needs at least one of small, medium, wide and large' }]
+  return sizeNames.flatMap((size) => [
+    ...imageErrors([size, 'image'], content[size]?.image, imageUri),
+    ...imageErrors([size, 'backgroundImage'], content[size]?.backgroundImage, imageUri),
+  ])
 }
 
 export function tileElement(content: TileContent): XmlElement {

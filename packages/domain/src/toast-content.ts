@@ -1,9 +1,11 @@
 import * as z from 'zod'
+import { imageErrors, valueErrors } from './content-values.ts'
 import type { InputError } from './problem.ts'
+import { imageUri, soundUri } from './xml-attribute-types.ts'
 import type { XmlElement } from './xml-element.ts'
 import { element } from './xml-element.ts'
 
-// A toast in our own words; it becomes a ToastGeneric binding. Every text may hold placeholders.
+// A toast as JSON; it becomes a ToastGeneric binding. Every text may hold placeholders.
 
 const text = z.string().max(5000)
 const name = z.string().min(1).max(256)
@@ -61,9 +63,14 @@ export const toastContentSchema = z
   .meta({ id: 'ToastContent' })
 export type ToastContent = z.infer<typeof toastContentSchema>
 
-/** What the schema cannot say: ids are used once, and what refers to an id finds it. */
-export function lintToastContent({ buttons = [], inputs = [] }: ToastContent): InputError[] {
-  const errors: InputError[] = []
+/** The rules that the schema cannot express: ids are used once, a reference has its id, URIs are ones that Windows loads. */
+export function lintToastContent(content: ToastContent): InputError[] {
+  const { image, buttons = [], inputs = [] } = content
+  const errors: InputError[] = [
+    ...imageErrors(['image'], image, imageUri),
+    ...valueErrors(['audio', 'src'], content.audio?.src, soundUri),
+    ...buttons.flatMap((button, index) => valueErrors(['buttons', index, 'imageUri'], button.imageUri, imageUri)),
+  ]
   const inputError = (path: (string | number)[], code: string, detail: string): void => {
     errors.push({ path, code, detail })
   }
@@ -123,12 +130,12 @@ export function toastElement(content: ToastContent): XmlElement {
 
 function toastImage(image: z.infer<typeof toastImageSchema>): XmlElement {
   if (typeof image === 'string') return element('image', { src: image })
-  // A toast shows an image inline unless told otherwise; the attribute has no word for it.
+  // A toast shows an image inline by default; older versions of Windows have no word for it.
   const placement = image.placement === 'inline' ? undefined : image.placement
   return element('image', { placement, src: image.src, alt: image.alt, 'hint-crop': image.crop })
 }
 
-// All inputs come before all buttons: the device refuses a toast that mixes them.
+// All inputs stand before all buttons: Windows rejects a toast that mixes them.
 function actions({ buttons = [], inputs = [] }: ToastContent): XmlElement | false {
   return (
     buttons.length + inputs.length > 0 &&

@@ -61,6 +61,7 @@ export const codeTable = [
   { class: 'in_doubt', reason: '' },
   { class: 'pending', reason: 'rotated' }, // the URI changed while a dead one was posted to: one more try with the new one
   { class: 'failed', reason: 'rotated' }, // that one was dead too, and had changed again
+  { class: 'rejected', reason: 'invalid-content' }, // never posted: a variable made the notification invalid
 ] as const satisfies readonly CodeMeaning[]
 
 export const code = {
@@ -91,6 +92,7 @@ export const code = {
   inDoubt: 27,
   rotated: 28,
   failedRotated: 29,
+  rejectedInvalidContent: 30,
 } as const
 
 export type Code = number

@@ -1,5 +1,7 @@
-import { parseTemplate } from './template.ts'
-import { escapeXmlAttribute, escapeXmlText } from './xml.ts'
+import type { Placeholder } from './placeholder.ts'
+import type { Template } from './template.ts'
+import { parseTemplate, templateOf } from './template.ts'
+import { escapeXmlAttribute, escapeXmlText } from './xml-escape.ts'
 
 // XML is built as a tree and written in one place, where all escaping happens: a text cannot become markup.
 
@@ -20,22 +22,46 @@ export function element(
 }
 
 /**
- * The text of the document as a template of XML: literal text is escaped, placeholders stay as they are. Throws a
- * RangeError on text that XML cannot hold and on a malformed placeholder; lint input first.
+ * The document as a template of XML: literal text is escaped, placeholders stay. Throws a RangeError on text that XML
+ * cannot hold and on an invalid placeholder; lint input first.
  */
-export function writeXml({ name, attributes, children }: XmlElement): string {
-  const written = Object.entries(attributes)
-    .map(([key, value]) => (value === undefined ? '' : ` ${key}="${escapeAround(value, escapeXmlAttribute)}"`))
-    .join('')
-  if (children.length === 0) return `<${name}${written}/>`
-  const inside = children.map((child) =>
-    typeof child === 'string' ? escapeAround(child, escapeXmlText) : writeXml(child),
-  )
-  return `<${name}${written}>${inside.join('')}</${name}>`
+export function writeXml(root: XmlElement): Template {
+  const parts: (string | Placeholder)[] = []
+  write(root, parts)
+  return templateOf(joined(parts))
 }
 
-function escapeAround(text: string, escape: (literal: string) => string): string {
+function write({ name, attributes, children }: XmlElement, parts: (string | Placeholder)[]): void {
+  parts.push(`<${name}`)
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === undefined) continue
+    parts.push(` ${key}="`, ...escapeAround(value, escapeXmlAttribute), '"')
+  }
+  if (children.length === 0) {
+    parts.push('/>')
+    return
+  }
+  parts.push('>')
+  for (const child of children) {
+    if (typeof child === 'string') parts.push(...escapeAround(child, escapeXmlText))
+    else write(child, parts)
+  }
+  parts.push(`</${name}>`)
+}
+
+function escapeAround(text: string, escape: (literal: string) => string): (string | Placeholder)[] {
   const parsed = parseTemplate(text)
-  if (!parsed.ok) throw new RangeError(`text cannot be written as XML: ${parsed.errors[0]?.detail}`)
-  return parsed.template.parts.map((part) => (typeof part === 'string' ? escape(part) : part.source)).join('')
+  if (!parsed.ok) throw new RangeError(`text cannot be written as XML: ${parsed.inputErrors[0]?.detail}`)
+  return parsed.template.parts.map((part) => (typeof part === 'string' ? escape(part) : part))
+}
+
+/** The same parts with neighboring texts joined. */
+function joined(parts: readonly (string | Placeholder)[]): (string | Placeholder)[] {
+  const result: (string | Placeholder)[] = []
+  for (const part of parts) {
+    const last = result.at(-1)
+    if (typeof part === 'string' && typeof last === 'string') result[result.length - 1] = last + part
+    else result.push(part)
+  }
+  return result
 }

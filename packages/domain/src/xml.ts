@@ -1,9 +1,14 @@
 import { SaxesParser } from 'saxes'
+import { PLACEHOLDER_MARK, countPlaceholders } from './placeholder-marks.ts'
 import type { InputError } from './problem.ts'
+import { placeIn } from './text-place.ts'
+import { illegalCharacters, replaceIllegalCharacters } from './xml-escape.ts'
+import { checkMarkup } from './xml-markup.ts'
+import { wordsFor } from './xml-parser-errors.ts'
 
 // WNS does not look at the XML: it answers 200 for anything and the device then shows nothing. So documents are judged
-// here, strictly, and in linear time: what a parser could be led astray by (document types, entities, instructions,
-// other encodings) is refused before one sees it.
+// here, strictly and in linear time. This file judges whether a document is well-formed; `xml-schema.ts` judges whether
+// Windows shows it.
 
 /** Deepest nesting of elements; parsers take thousands, devices are never asked for more than a dozen. */
 export const MAX_XML_DEPTH = 32
@@ -11,157 +16,127 @@ export const MAX_XML_DEPTH = 32
 export const MAX_XML_LENGTH = 65_536
 const MAX_ERRORS = 20
 
-/**
- * Stands for a placeholder in a template that is checked as a document. A Unicode noncharacter: text may hold it, names
- * may not, so that a placeholder in a name is a fault by itself.
- */
-export const PLACEHOLDER_MARK = '\uFDD0'
-
 export type XmlRoot = 'toast' | 'tile' | 'badge'
 
-/** All faults of a document that must be well-formed, have this root element and hold nothing but elements and text. */
-export function checkXml(text: string, root: XmlRoot): InputError[] {
-  if (text.length > MAX_XML_LENGTH)
-    return [
-      inputError('xml-too-long', `the document has ${text.length} characters; at most ${MAX_XML_LENGTH} are read`),
-    ]
-  const refused = [...illegalCharacters(text), ...forbiddenMarkup(text)]
-  return refused.some(({ code }) => code !== 'xml-illegal-character')
-    ? refused
-    : [...refused, ...parse(text.replace(illegal, '\uFFFD'), root)]
+/** A text of a document in which marks stand for placeholders; the first of them is number `firstPlaceholder`. */
+export interface XmlText {
+  readonly marked: string
+  readonly firstPlaceholder: number
 }
 
-/** What XML 1.0 cannot hold, not even escaped: control characters, lone surrogates, U+FFFE and U+FFFF. */
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
-const illegal = /[\0-\u0008\u000B\u000C\u000E-\u001F\uD800-\uDFFF\uFFFE\uFFFF]/gu
-
-/** A fault at the first character that XML 1.0 cannot hold, if there is one. */
-export function illegalCharacters(text: string): InputError[] {
-  const at = text.search(illegal)
-  if (at < 0) return []
-  const code = text.charCodeAt(at).toString(16).toUpperCase().padStart(4, '0')
-  return [inputError('xml-illegal-character', `${where(text, at)}: U+${code} is not a character of XML 1.0; remove it`)]
+export interface XmlNode {
+  readonly name: string
+  /** Where it begins in the document, in characters from 0. */
+  readonly at: number
+  readonly attributes: ReadonlyMap<string, XmlText>
+  readonly children: readonly XmlNode[]
+  /** Its own texts, without those of its children. */
+  readonly texts: readonly XmlText[]
 }
 
-const declaration =
-  /^<\?xml\s+version\s*=\s*(?:"1\.0"|'1\.0')(?:\s+encoding\s*=\s*(?:"[uU][tT][fF]-8"|'[uU][tT][fF]-8'))?(?:\s+standalone\s*=\s*(?:"yes"|'yes'|"no"|'no'))?\s*\?>/
+export interface ReadXml {
+  readonly inputErrors: readonly InputError[]
+  /** The root element; null when the document has errors. */
+  readonly root: XmlNode | null
+}
 
-function forbiddenMarkup(text: string): InputError[] {
-  const errors: InputError[] = []
-  if (text.startsWith('\uFEFF'))
-    errors.push(inputError('xml-byte-order-mark', 'remove the byte order mark at the beginning'))
-  const from = declaration.exec(text)?.[0].length ?? 0
-  for (const { 0: found, index } of text.slice(from).matchAll(/<\?|<!(?!--|\[CDATA\[)/g)) {
-    const place = where(text, from + index)
-    if (found === '<!')
-      errors.push(
-        inputError('xml-doctype', `${place}: document types, entities and other declarations are not allowed`),
-      )
-    else if (from + index === 0 && /^<\?xml\s/.test(text))
-      errors.push(
-        inputError('xml-declaration', `${place}: the XML declaration may only be version 1.0 and encoding UTF-8`),
-      )
-    else errors.push(inputError('xml-instruction', `${place}: processing instructions are not allowed`))
-    if (errors.length >= MAX_ERRORS) break
+/**
+ * Read a document that must be well-formed, have this root element and hold nothing but elements and text: all its
+ * errors, or its root element.
+ */
+export function readXml(text: string, root: XmlRoot): ReadXml {
+  if (text.length > MAX_XML_LENGTH) {
+    const detail = `the document has ${text.length} characters; at most ${MAX_XML_LENGTH} are read`
+    return { inputErrors: [{ path: [], code: 'xml-too-long', detail }], root: null }
   }
-  return errors
+  const markup = checkMarkup(text)
+  const inputErrors = [...illegalCharacters(text), ...markup.inputErrors]
+  if (!markup.mayParse) return { inputErrors, root: null }
+  const parsed = parse(replaceIllegalCharacters(markup.text), root)
+  inputErrors.push(...parsed.inputErrors)
+  return { inputErrors, root: inputErrors.length > 0 ? null : parsed.root }
 }
 
 // Thrown through the parser to leave a document that is not worth reading on.
 const enough = Symbol('enough')
 
-function parse(text: string, root: XmlRoot): InputError[] {
+interface OpenNode extends XmlNode {
+  readonly children: OpenNode[]
+  readonly texts: XmlText[]
+}
+
+function parse(text: string, wanted: XmlRoot): ReadXml {
   const inputErrors: InputError[] = []
   const parser = new SaxesParser({ xmlns: true, forceXMLVersion: true, defaultXMLVersion: '1.0' })
-  const report = (code: string, detail: string): void => {
-    inputErrors.push(inputError(code, `line ${parser.line}, column ${parser.column}: ${detail}`))
+  const reject = (code: string, detail: string, at = Math.max(0, parser.position - 1)): void => {
+    inputErrors.push({ path: [], code, detail: `${placeIn(text, at)}: ${detail}` })
     if (inputErrors.length >= MAX_ERRORS) throw enough
   }
-  const refuseMark = (place: string, content: string): void => {
-    if (content.includes(PLACEHOLDER_MARK)) report('placeholder-position', `a placeholder may not stand in ${place}`)
+  const rejectMark = (place: string, content: string): void => {
+    if (content.includes(PLACEHOLDER_MARK)) reject('placeholder-position', `a placeholder may not stand in ${place}`)
   }
+  const open: OpenNode[] = []
+  let root: OpenNode | null = null
   let depth = 0
-  let sawRoot = false
+  let startsAt = 0
+  let placeholders = 0
+  let lastClosed = ''
+  const textOf = (marked: string): XmlText => {
+    const firstPlaceholder = placeholders
+    placeholders += countPlaceholders(marked)
+    return { marked, firstPlaceholder }
+  }
 
   parser.on('error', ({ message }) => {
-    report('xml-malformed', clip(message.replace(/^\d+:\d+: /, '')))
+    reject('xml-malformed', wordsFor(message, lastClosed))
   })
   parser.on('opentagstart', ({ name }) => {
-    if (!sawRoot && name !== root) report('xml-root', `the root element is <${clip(name)}>; it must be <${root}>`)
-    sawRoot = true
+    startsAt = Math.max(0, text.lastIndexOf('<', parser.position - 1))
+    if (depth === 0 && root === null && name !== wanted)
+      reject('xml-root', `the root element is <${clip(name)}>; it must be <${wanted}>`, startsAt)
     if (++depth <= MAX_XML_DEPTH) return
-    report('xml-too-deep', `elements are nested more than ${MAX_XML_DEPTH} deep`)
+    reject('xml-too-deep', `elements are nested more than ${MAX_XML_DEPTH} deep`, startsAt)
     throw enough
   })
   parser.on('attribute', ({ name, value }) => {
-    if (/^xml(?:ns)?(?::|$)/.test(name)) refuseMark(`the attribute ${clip(name)}`, value)
+    if (/^xml(?:ns)?(?::|$)/.test(name)) rejectMark(`the attribute ${clip(name)}`, value)
   })
-  parser.on('closetag', () => {
+  parser.on('opentag', ({ name, attributes }) => {
+    const node: OpenNode = {
+      name,
+      at: startsAt,
+      attributes: new Map(Object.values(attributes).map((attribute) => [attribute.name, textOf(attribute.value)])),
+      children: [],
+      texts: [],
+    }
+    if (root === null) root = node
+    else open.at(-1)?.children.push(node)
+    open.push(node)
+  })
+  parser.on('closetag', ({ name }) => {
     depth -= 1
+    lastClosed = name
+    open.pop()
   })
-  parser.on('comment', (content) => refuseMark('a comment', content))
-  parser.on('cdata', (content) => refuseMark('a CDATA section', content))
+  const addText = (content: string): void => {
+    const node = open.at(-1)
+    if (node !== undefined) node.texts.push(textOf(content))
+  }
+  parser.on('text', addText)
+  parser.on('cdata', (content) => {
+    rejectMark('a CDATA section', content)
+    addText(content)
+  })
+  parser.on('comment', (content) => rejectMark('a comment', content))
 
   try {
     parser.write(text).close()
   } catch (error) {
     if (error !== enough) throw error
   }
-  return inputErrors
-}
-
-function inputError(code: string, detail: string): InputError {
-  return { path: [], code, detail }
+  return { inputErrors, root }
 }
 
 function clip(text: string): string {
   return text.length > 100 ? `${text.slice(0, 100)}…` : text
-}
-
-function where(text: string, at: number): string {
-  const before = text.slice(0, at)
-  const line = before.split('\n').length
-  return `line ${line}, column ${at - (before.lastIndexOf('\n') + 1)}`
-}
-
-const references: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&apos;',
-  // A parser turns these into spaces in an attribute, and a carriage return into a line feed anywhere.
-  '\t': '&#9;',
-  '\n': '&#10;',
-  '\r': '&#13;',
-}
-
-/**
- * Text as it must stand between tags. Throws a RangeError on a character that XML 1.0 cannot hold: check input with
- * `illegalCharacters` first.
- */
-export function escapeXmlText(text: string): string {
-  return legal(text).replace(/[&<>\r]/g, (character) => references[character]!)
-}
-
-/** Text as it must stand in an attribute, between quotes of either kind. Throws as `escapeXmlText` does. */
-export function escapeXmlAttribute(text: string): string {
-  return legal(text).replace(/[&<>"'\t\n\r]/g, (character) => references[character]!)
-}
-
-function legal(text: string): string {
-  const [first] = illegalCharacters(text)
-  if (first !== undefined) throw new RangeError(`text cannot be written as XML: ${first.detail}`)
-  return text
-}
-
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
-const special = /[&<>"'\0-\u001F\uD800-\uDFFF\uFFFE\uFFFF]/u
-
-/**
- * A recipient's own value as it may stand in text or in an attribute. Never throws, since one odd name may not stop a
- * campaign: what XML 1.0 cannot hold becomes U+FFFD.
- */
-export function escapeXmlValue(value: string): string {
-  return special.test(value) ? escapeXmlAttribute(value.replace(illegal, '\uFFFD')) : value
 }

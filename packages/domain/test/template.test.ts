@@ -8,7 +8,7 @@ fc.configureGlobal({ seed: 1 })
 
 function parsed(text: string): Template {
   const result = parseTemplate(text)
-  if (!result.ok) throw new Error(JSON.stringify(result.errors))
+  if (!result.ok) throw new Error(JSON.stringify(result.inputErrors))
   return result.template
 }
 
@@ -22,16 +22,16 @@ function rendered(text: string, vars: Record<string, string> = {}, context: 'xml
 }
 
 describe('a template', () => {
-  test('without placeholders is the same for everybody', () => {
-    expect(parsed('Hello')).toEqual({ parts: ['Hello'], names: [], isPersonalised: false })
-    expect(parsed('')).toEqual({ parts: [], names: [], isPersonalised: false })
+  test('without placeholders is the same for all recipients', () => {
+    expect(parsed('Hello')).toEqual({ parts: ['Hello'], names: [], isPersonalized: false })
+    expect(parsed('')).toEqual({ parts: [], names: [], isPersonalized: false })
     expect(rendered('a { b } }} {c}')).toBe('a { b } }} {c}')
   })
 
   test('names its variables once, in order', () => {
-    const { names, isPersonalised } = parsed('{{vars.b}} {{vars.a|x}} {{ vars.b }}')
+    const { names, isPersonalized } = parsed('{{vars.b}} {{vars.a|x}} {{ vars.b }}')
     expect(names).toEqual(['b', 'a'])
-    expect(isPersonalised).toBe(true)
+    expect(isPersonalized).toBe(true)
   })
 
   test('takes the value, else the fallback, else nothing', () => {
@@ -39,11 +39,11 @@ describe('a template', () => {
     expect(rendered('Hi {{vars.name|you}}!')).toBe('Hi you!')
     expect(rendered('Hi {{vars.name}}!')).toBe('Hi !')
     expect(rendered('Hi {{vars.name|you}}!', { name: '' })).toBe('Hi !')
-    expect(rendered('{{vars.a| b | c }}')).toBe(' b | c ')
-    expect(rendered('{{vars.a|}}{{vars.b|{}}')).toBe('{')
+    expect(rendered('{{vars.a| b }}{{vars.a|" b | c "}}')).toBe('b b | c ')
+    expect(rendered('{{vars.a|}}{{vars.b|"{"}}')).toBe('{')
   })
 
-  test('knows only own variables', () => {
+  test('reads only own variables', () => {
     expect(rendered('[{{vars.constructor}}{{vars.toString}}{{vars.hasOwnProperty}}]')).toBe('[]')
   })
 
@@ -55,7 +55,8 @@ describe('a template', () => {
     const odd = `<a b="c" d='e'>&\n\u0001`
     const safe = '&lt;a b=&quot;c&quot; d=&apos;e&apos;&gt;&amp;&#10;\uFFFD'
     expect(rendered('<t>{{vars.v}}</t>', { v: odd }, 'xml')).toBe(`<t>${safe}</t>`)
-    expect(rendered(`<t>{{vars.v|${odd}}}</t>`, {}, 'xml')).toBe(`<t>${safe}</t>`)
+    const quoted = `"${odd.replaceAll('"', String.raw`\"`)}"`
+    expect(rendered(`<t>{{vars.v|${quoted}}}</t>`, {}, 'xml')).toBe(`<t>${safe}</t>`)
     expect(rendered('{{vars.v}}', { v: odd }, 'text')).toBe(odd)
   })
 
@@ -84,17 +85,15 @@ describe('a template', () => {
     ['{{{vars.a}}}', 'placeholder-name'],
     ['{{vars.a.b}}', 'placeholder-name'],
     ['{{#if vars.a}}', 'placeholder-name'],
-  ])('%s is a fault', ([text, code]) => {
-    expect(parseTemplate(text)).toMatchObject({ ok: false, errors: [{ path: [], code }] })
+  ])('%s is an error', ([text, code]) => {
+    expect(parseTemplate(text)).toMatchObject({ ok: false, inputErrors: [{ path: [], code }] })
   })
 
-  test('has all its faults told at once, with their places', () => {
+  test('has all its errors reported at once, with their places', () => {
     const result = parseTemplate('{{a}} {{vars.b}} {{c}} {{')
-    expect(result.ok ? [] : result.errors.map(({ code, detail }) => `${code} ${/\d+/.exec(detail)?.[0]}`)).toEqual([
-      'placeholder-name 1',
-      'placeholder-name 18',
-      'placeholder-unclosed 24',
-    ])
+    expect(result.ok ? [] : result.inputErrors.map(({ code, detail }) => `${code} ${/\d+/.exec(detail)?.[0]}`)).toEqual(
+      ['placeholder-name 1', 'placeholder-name 18', 'placeholder-unclosed 24'],
+    )
   })
 
   test('takes a name of 40 characters', () => {
@@ -115,7 +114,7 @@ describe('a template', () => {
   const piece = fc.oneof(
     literal.map((text): Piece => ({ text, value: () => text })),
     fc.record({ name: fc.stringMatching(/^[a-c]$/), fallback: literal }).map(({ name, fallback }): Piece => ({
-      text: `{{vars.${name}|${fallback}}}`,
+      text: `{{vars.${name}|"${fallback.replace(/["\\]/g, String.raw`\$&`)}"}}`,
       value: (vars) => vars[name] ?? fallback,
     })),
   )

@@ -1,21 +1,15 @@
 import { fc, test as property } from '@fast-check/vitest'
 import { SaxesParser } from 'saxes'
 import { describe, expect, test } from 'vitest'
-import {
-  MAX_XML_DEPTH,
-  MAX_XML_LENGTH,
-  PLACEHOLDER_MARK,
-  checkXml,
-  escapeXmlAttribute,
-  escapeXmlText,
-  escapeXmlValue,
-} from '../src/xml.ts'
+import { PLACEHOLDER_MARK } from '../src/placeholder-marks.ts'
+import { escapeXmlAttribute, escapeXmlText, escapeXmlValue } from '../src/xml-escape.ts'
+import { MAX_XML_DEPTH, MAX_XML_LENGTH, readXml } from '../src/xml.ts'
 
 // The same texts in every run.
 fc.configureGlobal({ seed: 1 })
 
 function codes(text: string): string[] {
-  return checkXml(text, 'toast').map(({ code }) => code)
+  return readXml(text, 'toast').inputErrors.map(({ code }) => code)
 }
 
 const laughs = `<!DOCTYPE lolz [<!ENTITY lol "lol">${Array.from(
@@ -23,7 +17,7 @@ const laughs = `<!DOCTYPE lolz [<!ENTITY lol "lol">${Array.from(
   (_, level) => `<!ENTITY lol${level + 1} "${`&lol${level === 0 ? '' : level};`.repeat(10)}">`,
 ).join('')}]><toast>&lol9;</toast>`
 
-// What it is called, the document, a code that must be among its faults.
+// Its name, the document, a code that must be among its errors.
 const hostile: [string, string, string][] = [
   ['billion laughs', laughs, 'xml-doctype'],
   [
@@ -46,8 +40,8 @@ const hostile: [string, string, string][] = [
   ['stylesheet instruction', '<?xml-stylesheet href="http://evil.com/x.xsl"?><toast/>', 'xml-instruction'],
   ['instruction inside', '<toast><?php system("id") ?></toast>', 'xml-instruction'],
   ['instruction behind the root', '<toast/><?a?>', 'xml-instruction'],
-  ['second declaration', '<?xml version="1.0"?><?xml version="1.0"?><toast/>', 'xml-instruction'],
-  ['declaration behind a space', ' <?xml version="1.0"?><toast/>', 'xml-instruction'],
+  ['second declaration', '<?xml version="1.0"?><?xml version="1.0"?><toast/>', 'xml-declaration'],
+  ['declaration behind a space', ' <?xml version="1.0"?><toast/>', 'xml-declaration'],
   ['version 1.1', '<?xml version="1.1"?><toast>&#1;</toast>', 'xml-declaration'],
   ['another encoding', '<?xml version="1.0" encoding="utf-16"?><toast/>', 'xml-declaration'],
   ['encoding utf-7', '<?xml version="1.0" encoding="utf-7"?><toast>+ADw-a+AD4-</toast>', 'xml-declaration'],
@@ -134,7 +128,7 @@ function quickestMs(act: () => unknown): number {
 }
 
 describe('a document', () => {
-  test.for(hostile)('is refused: %s', ([, text, code]) => {
+  test.for(hostile)('is rejected: %s', ([, text, code]) => {
     const found = codes(text)
     // Under 5 ms each on an idle machine.
     expect(quickestMs(() => codes(text))).toBeLessThan(100)
@@ -143,20 +137,51 @@ describe('a document', () => {
   })
 
   test.for(fine)('is accepted: %s', ([, text]) => {
-    expect(checkXml(text, 'toast')).toEqual([])
+    expect(readXml(text, 'toast')).toMatchObject({ inputErrors: [], root: { name: 'toast' } })
   })
 
-  test('has all its faults told at once, each with its place', () => {
-    expect(checkXml('<tile>\n<a>\u0001&b;</tile>', 'toast')).toEqual([
-      {
-        path: [],
-        code: 'xml-illegal-character',
-        detail: 'line 2, column 3: U+0001 is not a character of XML 1.0; remove it',
-      },
-      { path: [], code: 'xml-root', detail: 'line 1, column 6: the root element is <tile>; it must be <toast>' },
-      { path: [], code: 'xml-malformed', detail: 'line 2, column 7: undefined entity.' },
-      { path: [], code: 'xml-malformed', detail: 'line 2, column 14: unexpected close tag.' },
+  test('has all its errors reported at once, each with its place', () => {
+    const { inputErrors } = readXml('<tile>\n<a>\u0001&b;</tile>', 'toast')
+    expect(inputErrors.map(({ code, detail }) => `${code}: ${detail}`)).toEqual([
+      'xml-illegal-character: line 2, column 4: U+0001 is not a character of XML 1.0; remove it',
+      'xml-malformed: line 2, column 5: &b; is an entity of HTML, not of XML; write the character itself',
+      'xml-root: line 1, column 1: the root element is <tile>; it must be <toast>',
+      'xml-malformed: line 2, column 14: <a> is not closed before this closing tag',
     ])
+  })
+
+  test.for<[string, string, string]>([
+    [
+      'a bare ampersand',
+      '<toast>Tom & Jerry & Co</toast>',
+      'line 1, column 12 and 1 more place: write &amp; for a literal &',
+    ],
+    ['an ampersand in a URI', '<toast launch="a=1&b=2"/>', 'line 1, column 19: write &amp; for a literal &'],
+    [
+      'an entity of HTML',
+      '<toast>\na&nbsp;b</toast>',
+      'line 2, column 2: &nbsp; is an entity of HTML, not of XML; write &#160; or the character itself',
+    ],
+    [
+      'a declaration behind a line break',
+      '\n<?xml version="1.0"?>\n<toast/>',
+      'line 2, column 1: the XML declaration must be the first thing in the document; remove it or what stands before it',
+    ],
+    [
+      'a declaration of another encoding',
+      '<?xml version="1.0" encoding="utf-16"?><toast/>',
+      'line 1, column 1: the XML declaration may hold only version 1.0 and encoding UTF-8; remove it',
+    ],
+    [
+      'a byte order mark before a declaration',
+      '\uFEFF<?xml version="1.0"?><toast/>',
+      'remove the byte order mark (U+FEFF) at the beginning',
+    ],
+    ['an unclosed tag', '<toast><visual>', 'line 1, column 15: <visual> is not closed'],
+    ['a smaller-than sign', '<toast launch="1 < 2"/>', 'line 1, column 18: write &lt; for a literal <'],
+  ])('has one clear error for %s', ([, text, detail]) => {
+    expect(readXml(text, 'toast').inputErrors[0]?.detail).toBe(detail)
+    if (!text.endsWith('<visual>')) expect(readXml(text, 'toast').inputErrors).toHaveLength(1)
   })
 
   test('takes time linear in its length, whatever it repeats', () => {
@@ -180,7 +205,7 @@ describe('a document', () => {
     for (const unit of units) {
       const text = `<toast>${unit.repeat(60_000 / unit.length)}`
       // 3 ms at most on an idle machine; anything quadratic needs seconds.
-      expect(quickestMs(() => checkXml(text, 'toast'))).toBeLessThan(200)
+      expect(quickestMs(() => readXml(text, 'toast'))).toBeLessThan(200)
     }
   })
 })
@@ -245,7 +270,26 @@ describe('escaped text', () => {
     expect(parsedText(`<a b='${written}'/>`).attribute).toBe(expected)
   })
 
-  test('says which character cannot be written', () => {
-    expect(() => escapeXmlText('a\u0000')).toThrow('line 1, column 1: U+0000 is not a character of XML 1.0')
+  test('reports which character cannot be written', () => {
+    expect(() => escapeXmlText('a\u0000')).toThrow('line 1, column 2: U+0000 is not a character of XML 1.0')
   })
 })
+
+// The texts of the parser, as its source has them; none may reach a user.
+const wordsOfParser =
+  /disallowed|malformed|unexpected|unmatched|unclosed tag|inappropriately|text data|well-formed name|unbound|undefined entity|forward-slash|weird|may not be set|must be bound|expected one/
+
+const fragment = fc.constantFrom(
+  ...'< > / <a> </a> <b/> = " \' & &amp; &x; &#0; ; a: xmlns:a="u" x="1" x <!-- --> -- <![CDATA[ ]]> <? ?> ! é'.split(
+    ' ',
+  ),
+  ' ',
+)
+
+property.prop([fc.array(fragment, { maxLength: 10 })], { numRuns: 1500 })(
+  'no error of a document has a text of the parser',
+  (fragments) => {
+    for (const text of [fragments.join(''), `<toast>${fragments.join('')}</toast>`, `<toast ${fragments.join('')}/>`])
+      for (const { detail } of readXml(text, 'toast').inputErrors) expect(detail).not.toMatch(wordsOfParser)
+  },
+)

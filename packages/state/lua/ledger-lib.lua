@@ -4,7 +4,7 @@
 local CLASS = {
   [0] = 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'accepted', 'dropped', 'dead',
   'dead', 'rejected', 'rejected', 'rejected', 'rejected', 'rejected', 'failed', 'failed', 'failed', 'failed', 'failed',
-  'suppressed', 'suppressed', 'gated', 'unregistered', 'cancelled', 'lapsed', 'in_doubt', 'pending', 'failed'
+  'suppressed', 'suppressed', 'gated', 'unregistered', 'cancelled', 'lapsed', 'in_doubt', 'pending', 'failed', 'rejected'
 }
 local PENDING, CREDITED, RETRY1, ROTATED, FAILED_ROTATED = 0, 1, 2, 28, 29
 local DEAD_FIRST, DEAD_LAST, POISON, IN_DOUBT = 9, 10, 20, 27

@@ -232,7 +232,7 @@ describe('what does not fit is refused and changes nothing', () => {
     ['a vector that is too short', { vector: Buffer.alloc(5) }, /does not fit its range/],
     ['a vector that is too long', { vector: Buffer.alloc(7) }, /does not fit its range/],
     ['an empty vector', { vector: '' }, /does not fit its range/],
-    ['an unknown code', { vector: Buffer.from([30, 1, 1, 1, 0, 0]) }, /no outcome has the code 30/],
+    ['an unknown code', { vector: Buffer.from([31, 1, 1, 1, 0, 0]) }, /no outcome has the code 31/],
     ['credit above the window', { vector: Buffer.from([1, 1, 1, 1, 1, 0]) }, /5 credits exceed the window of 4/],
     ['an end with credit', { end: 'close' }, /ends without credit, 3 are left/],
     ['a park with credit', { end: 'park' }, /ends without credit, 3 are left/],

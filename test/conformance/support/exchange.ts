@@ -1,4 +1,4 @@
-import type { Notification, Outcome } from '@wns-fanout/domain'
+import type { Notification, Outcome, PreparedMessage } from '@wns-fanout/domain'
 import { bodyFor, lintNotification, notificationSchema, parseChannelUri, prepareMessage } from '@wns-fanout/domain'
 import type { LanePool, LanePoolOptions, Transport } from '@wns-fanout/wns'
 import { createLanePool, createTransport, postHeaders } from '@wns-fanout/wns'
@@ -51,7 +51,7 @@ export async function startExchange(behave: Behave, options: LanePoolOptions = {
 function postOne(pool: LanePool, unknown: unknown, options: PostOptions): Promise<Outcome> {
   const notification = notificationSchema.parse(unknown)
   const errors = lintNotification(notification, { credentialsKind: 'store' })
-  if (errors.length > 0) throw new Error(`the notification has faults: ${errors.map(({ code }) => code).join(', ')}`)
+  if (errors.length > 0) throw new Error(`the notification has errors: ${errors.map(({ code }) => code).join(', ')}`)
   const parsed = parseChannelUri(options.uri ?? CHANNEL)
   if (!parsed.ok) throw new Error(parsed.detail)
   const message = prepareMessage(notification)
@@ -60,9 +60,16 @@ function postOne(pool: LanePool, unknown: unknown, options: PostOptions): Promis
     ttlSeconds: options.ttlSeconds,
     msCv: options.msCv,
   })
-  const body = bodyFor(message, options.vars, options.locale)
+  const body = bodyOf(message, options.vars, options.locale)
   const { origin, path } = parsed.uri
   return postBytes(pool, origin, path, headers, body)
+}
+
+/** The body for a recipient. Throws on one that the sender would not post. */
+export function bodyOf(message: PreparedMessage, vars?: Readonly<Record<string, string>>, locale?: string): Buffer {
+  const rendered = bodyFor(message, vars, locale)
+  if (!rendered.ok) throw new Error(`the body is rejected: ${rendered.reason}`)
+  return rendered.body
 }
 
 /** One post, as a promise; it waits for a lane as a sender does. */

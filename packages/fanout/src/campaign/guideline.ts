@@ -17,7 +17,7 @@ export const LISTED_WITHOUT_PLACEHOLDER = 100
 export function isPersonal({ notification, audience }: CampaignRequest): boolean {
   return (
     ('channels' in audience && audience.channels.length <= LISTED_WITHOUT_PLACEHOLDER) ||
-    prepareMessage(notification).isPersonalised
+    prepareMessage(notification).isPersonalized
   )
 }
 

@@ -1,5 +1,5 @@
-import type { FanoutEvent, Outcome, PreparedMessage, RetryReason } from '@wns-fanout/domain'
-import { bodyFor, MAX_PAYLOAD_BYTES, code, codeOf, isTerminal, splitChannelUri } from '@wns-fanout/domain'
+import type { BodyRejection, Code, FanoutEvent, Outcome, PreparedMessage, RetryReason } from '@wns-fanout/domain'
+import { bodyFor, code, codeOf, isTerminal, splitChannelUri } from '@wns-fanout/domain'
 import type { BatchRef, BatchTerms, MergeAnswer, Checkpoint, CheckpointAnswer, OpenBatch } from '@wns-fanout/state'
 import { TokenRefused } from '@wns-fanout/state'
 import type { AppBreaker } from './app-breaker.ts'
@@ -211,11 +211,11 @@ export class BatchRun {
       if (token === undefined) return this.#fetchToken()
       if (token === this.#rejectedToken && this.#fetchingToken) return
       const target = splitChannelUri(this.#opened.uris[position] ?? '')
-      const body = target === null ? null : this.#body(position)
-      if (target === null || body === null) {
-        // The registry let in what the sender must not send to, or variables made the payload too large.
+      const body = target === null ? 'bad-uri' : this.#body(position)
+      if (target === null || typeof body === 'string') {
+        // A URI that no token may be sent to, or variables that make the notification too large or invalid.
         recipients.pass()
-        recipients.settle(position, target === null ? code.rejectedUnexpected : code.rejectedTooLarge)
+        recipients.settle(position, typeof body === 'string' ? unsent[body] : code.rejectedUnexpected)
         this.#outcomes.settled(position)
         continue
       }
@@ -263,14 +263,14 @@ export class BatchRun {
     this.#halt(reason)
   }
 
-  #body(position: number): Buffer | null {
+  #body(position: number): Buffer | BodyRejection {
     const { message, terms } = this.#spec
     if (message.body !== null && message.variants.size === 0) return message.body
     const text = terms.wantsVariables ? this.#opened.variables[position] : ''
     const vars = text === undefined || text === '' ? undefined : (JSON.parse(text) as Record<string, string>)
     const locale = this.#opened.locales[position]
-    const body = bodyFor(message, vars, locale === '' ? undefined : locale)
-    return body.byteLength > MAX_PAYLOAD_BYTES || body.byteLength === 0 ? null : body
+    const rendered = bodyFor(message, vars, locale === '' ? undefined : locale)
+    return rendered.ok ? rendered.body : rendered.reason
   }
 
   readonly #answered = (position: number, outcome: Outcome, durationMs: number): void => {
@@ -558,6 +558,13 @@ interface Proposal {
   readonly credit: number
   readonly last: boolean
   readonly report: OutcomeReport
+}
+
+/** The codes of recipients that are rejected without a post. */
+const unsent: Readonly<Record<BodyRejection | 'bad-uri', Code>> = {
+  'bad-uri': code.rejectedUnexpected,
+  'too-large': code.rejectedTooLarge,
+  'invalid-content': code.rejectedInvalidContent,
 }
 
 /** The host, or the way to it, is in trouble; whatever else WNS answers is about the app or the channel. */

@@ -46,7 +46,7 @@ export function prepareCampaign(
       type: message.type,
       guardSeconds: definition.guardSeconds,
       maxAttempts: definition.maxAttempts,
-      wantsVariables: message.isPersonalised,
+      wantsVariables: message.isPersonalized,
       wantsLocales: message.variants.size > 0,
     },
   }
