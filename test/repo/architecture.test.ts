@@ -36,7 +36,6 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   pino: ['packages/runtime'],
   'prom-client': ['packages/runtime'],
   saxes: ['packages/domain'],
-  'cron-parser': ['packages/domain'],
   fastify: ['apps/api'],
   'csv-parse': ['apps/api'],
   commander: ['apps/cli'],

@@ -1,25 +1,17 @@
-import { CronExpressionParser } from 'cron-parser'
+import type { CronExpression } from './cron-expression.ts'
+import type { Stretch } from './local-time.ts'
+import { datesFrom, parseCron } from './cron-expression.ts'
+import { instantsOf, MAX_OFFSET_MS, offsetsOf, stretchesAround } from './local-time.ts'
 
-const ATOM = '(?:\\*|\\d{1,2}|[A-Za-z]{3})'
-const PART = `${ATOM}(?:-${ATOM})?(?:/\\d{1,2})?`
-// Five fields of plain cron: what else the parser knows (seconds, @daily, L, #, H) means something else elsewhere.
-const fiveFields = new RegExp(`^(?:${PART}(?:,${PART})* ){4}${PART}(?:,${PART})*$`)
-
-/** Why `cron` is no cron expression, for people; undefined when it is one that has a next time. */
+/** Why `cron` is not a valid cron expression, for people; undefined if it is valid. */
 export function cronError(cron: string): string | undefined {
-  if (!fiveFields.test(cron))
-    return 'cron must be five fields with one space between them: minute hour day-of-month month day-of-week, e.g. "0 8 * * 1-5"'
-  try {
-    nextRuns(cron, 'UTC', 0, 1)
-    return undefined
-  } catch (error) {
-    return `cron has no next time: ${error instanceof Error ? error.message : String(error)}`
-  }
+  const parsed = parseCron(cron)
+  return 'problems' in parsed ? parsed.problems.join('; ') : undefined
 }
 
-/** Is it a time zone of the IANA database, such as `Europe/Berlin` or `UTC`? */
+/** Is this a time zone of the IANA database, such as `Europe/Berlin` or `UTC`? */
 export function isTimeZone(timeZone: string): boolean {
-  // An offset such as +01:00 knows no daylight saving time, so it is rarely what was meant.
+  // An offset such as +01:00 has no daylight saving time, so it is rarely what was meant.
   if (!/^[A-Za-z]/.test(timeZone)) return false
   try {
     return new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions().timeZone !== ''
@@ -29,13 +21,11 @@ export function isTimeZone(timeZone: string): boolean {
 }
 
 /**
- * The next `count` times of a cron expression after `afterMs`, in milliseconds since 1970, growing.
+ * The next `count` times of a cron expression after `afterMs`, in milliseconds since 1970, ascending.
  *
- * When clocks go forward, a time that is skipped comes as much later: 02:30 runs once, at 03:30. When they go back, a
- * time of a fixed hour runs once, the first time that the clock shows it; an expression for every hour goes on every
- * hour. The times do not depend on `afterMs`: whoever asks in between sees the same ones.
- *
- * Throws when there is no such time or the expression is none.
+ * Every local time that matches runs once, at the first instant that shows it. If the clocks skip it, it runs that much
+ * later: 02:30 runs at 03:30. An expression for every hour also runs in the hour that the clocks show again.
+ * The times do not depend on `afterMs`. Throws for an invalid expression or an unknown time zone.
  */
 export function nextRuns(cron: string, timeZone: string, afterMs: number, count: number): number[] {
   const runs: number[] = []
@@ -53,21 +43,40 @@ export function latestRun(cron: string, timeZone: string, afterMs: number, nowMs
   return latest
 }
 
-/** Longer than any hour that clocks show twice, together with the hour before it. */
-const SHIFT_MS = 3 * 3_600_000
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const DAY_MS = 24 * HOUR_MS
 
 function* runsAfter(cron: string, timeZone: string, afterMs: number): Generator<number> {
-  // The parser would take the second 02:30 for the first one if it began between the two. It has to see both.
-  const format = new Intl.DateTimeFormat('en', { timeZone, timeZoneName: 'longOffset' })
-  const offset = (atMs: number): string | undefined =>
-    format.formatToParts(atMs).find(({ type }) => type === 'timeZoneName')?.value
-  const fromMs = offset(afterMs) === offset(afterMs - SHIFT_MS) ? afterMs : afterMs - SHIFT_MS
-  const expression = CronExpressionParser.parse(cron, { tz: timeZone, currentDate: new Date(fromMs) })
+  const expression = parseCron(cron)
+  if ('problems' in expression) throw new RangeError(expression.problems.join('; '))
+  const offsetAt = offsetsOf(timeZone)
+  const today = Math.floor((afterMs + offsetAt(afterMs)) / DAY_MS) * DAY_MS
+  // A clock change can move times of one date past times of the next, so times are held until no later date has earlier
+  // ones.
+  let waiting: number[] = []
   let lastMs = afterMs
-  for (;;) {
-    const atMs = expression.next().getTime()
-    if (atMs <= lastMs) continue
-    lastMs = atMs
-    yield atMs
+  for (const dayMs of datesFrom(expression, today - DAY_MS)) {
+    const ready = waiting.filter((atMs) => atMs < dayMs - MAX_OFFSET_MS)
+    waiting = waiting.slice(ready.length)
+    for (const atMs of ready)
+      if (atMs > lastMs) {
+        lastMs = atMs
+        yield atMs
+      }
+    waiting = [...waiting, ...timesOn(dayMs, expression, stretchesAround(dayMs, offsetAt))].toSorted((a, b) => a - b)
   }
+  yield* waiting.filter((atMs) => atMs > lastMs)
+}
+
+/** All times of a local date, in the order of its clock, which need not be the order of the instants. */
+function timesOn(dayMs: number, { hours, minutes }: CronExpression, stretches: readonly Stretch[]): number[] {
+  const isEveryHour = hours.length === 24
+  const times: number[] = []
+  for (const hour of hours)
+    for (const minute of minutes) {
+      const instants = instantsOf(dayMs + hour * HOUR_MS + minute * MINUTE_MS, stretches)
+      times.push(...(isEveryHour ? instants : instants.slice(0, 1)))
+    }
+  return times
 }

@@ -7,10 +7,10 @@ const cron = z
   .string()
   .max(200)
   .superRefine((text, context) => {
-    const inputError = cronError(text)
-    if (inputError !== undefined) context.addIssue({ code: 'custom', message: inputError })
+    const error = cronError(text)
+    if (error !== undefined) context.addIssue({ code: 'custom', message: error })
   })
-  .meta({ description: 'Minute, hour, day of month, month, day of week.', example: '0 8 * * 1-5' })
+  .meta({ description: 'Minute, hour, day of month, month, day of week, as in crontab.', example: '0 8 * * 1-5' })
 
 const timeZone = z
   .string()
@@ -22,12 +22,12 @@ export const scheduleRequestSchema = z
   .strictObject({
     cron,
     timeZone,
-    // Each occurrence is a campaign that starts at once and lives a day.
+    // Each occurrence is a campaign that starts at once and expires after a day.
     campaign: campaignRequestSchema.omit({ startAt: true, expiresAt: true, dryRun: true }),
     paused: z.boolean().optional(),
   })
   .meta({ id: 'ScheduleRequest' })
-/** A campaign that repeats, and when. */
+/** A campaign that repeats, and its times. */
 export type ScheduleRequest = z.infer<typeof scheduleRequestSchema>
 
 export const scheduleSchema = z
