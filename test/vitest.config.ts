@@ -38,7 +38,7 @@ export default defineConfig({
   test: {
     projects: [
       project('unit', [testsOfPackages], [testsWithProcesses]),
-      project('system', ['test/{chaos,conformance,e2e,model,pipeline}/**/*.test.ts', testsWithProcesses]),
+      project('system', ['test/{chaos,conformance,cron,e2e,model,pipeline}/**/*.test.ts', testsWithProcesses]),
       project('repo', ['test/repo/**/*.test.ts']),
     ],
     globalSetup: [fromRoot('test/support/global-redis.ts')],
