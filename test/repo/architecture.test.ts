@@ -11,7 +11,7 @@ function manifestOf(folder: string): Manifest {
   return JSON.parse(textOf(`${folder}/package.json`)) as Manifest
 }
 
-// Imports point one way. Who is not here may not be imported by anybody.
+// Imports point one way. Packages that are not listed may not be imported.
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   'packages/domain': [],
   'packages/wns': ['domain'],
@@ -27,7 +27,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'apps/wns-simulator': [],
 }
 
-// One library, one owner: what a library does is hidden behind the words of its owner.
+// Each library has one owner, which hides it behind its own interface.
 const owners: Readonly<Record<string, readonly string[]>> = {
   undici: ['packages/wns', 'packages/client'],
   ioredis: ['packages/state'],
@@ -58,7 +58,7 @@ function importsOf(paths: readonly string[]): readonly Import[] {
   )
 }
 
-/** `@scope/name/deep` and `name/deep` without what is behind the name. */
+/** The package name of `@scope/name/deep` or `name/deep`. */
 function packageOf(from: string): string {
   return from
     .split('/')
@@ -66,7 +66,7 @@ function packageOf(from: string): string {
     .join('/')
 }
 
-test('every app and package has its place in the layers', () => {
+test('every app and package has a layer', () => {
   const found = files.filter((path) => /^(apps|packages)\/[^/]+\/package\.json$/.test(path))
   expect(found.map((path) => path.replace('/package.json', ''))).toEqual(folders.toSorted())
 })
@@ -79,7 +79,7 @@ test.each(folders)('%s imports and declares only the layers below it', (folder) 
   expect(declared.filter((name) => !allowed.has(name))).toEqual([])
 })
 
-test.each(folders)('%s has one entry and reaches no file of another package', (folder) => {
+test.each(folders)('%s has one entry and imports no file of another package', (folder) => {
   expect(Object.keys(manifestOf(folder).exports ?? {})).toEqual(['.'])
   const depth = folder.split('/').length
   const outside = importsOf(sourcesOf(folder)).filter(({ file, from }) => {
@@ -96,20 +96,20 @@ test.each(Object.entries(owners))('%s is used only by its owner', (library, fold
   expect(declared.toSorted()).toEqual(folder.toSorted())
 })
 
-test('the simulator shares nothing with the sender that it judges', () => {
+test('the simulator shares no code with the sender', () => {
   const imported = importsOf(sourcesOf('apps/wns-simulator'))
   expect(imported.filter(({ from }) => from.includes('wns-fanout'))).toEqual([])
   expect(imported.length).toBeGreaterThan(20)
 })
 
-test('nobody calls the global fetch, which follows redirects', () => {
+test('no code calls the global fetch, which follows redirects', () => {
   const call = /(?:\bawait|\breturn|=>|[=(,:])\s*fetch\(|\bglobalThis\.fetch\b/
   expect(call.test('const answer = await fetch(url)')).toBe(true)
   expect(shown(placesOf(filesLike(/^(apps|packages|test)\/.*\.ts$/), call).filter(notThisFile))).toEqual([])
 })
 
-// Configuration is read once, at the door; the CLI and whoever starts children have their own doors.
-const doors: readonly RegExp[] = [
+// Configuration is read once, at the entry. The CLI and code that starts child processes have their own entries.
+const entries: readonly RegExp[] = [
   /^apps\/[^/]+\/src\/main\.ts$/,
   /^apps\/cli\/src\/(connection|context)\.ts$/,
   /^apps\/cli\/src\/commands\/up\.ts$/,
@@ -120,30 +120,30 @@ const doors: readonly RegExp[] = [
   /^packages\/testing\/src\/run-script\.ts$/,
 ]
 
-test('the environment is read only where a process begins', () => {
+test('the environment is read only where a process starts', () => {
   const readers = placesOf(filesLike(/^(apps|packages)\/[^/]+\/src\/.*\.ts$/), /(?<![`*/] .*)\bprocess\.env\b/)
     .filter(({ text }) => !text.startsWith('*') && !text.startsWith('//'))
     .map(({ file }) => file)
-  expect([...new Set(readers)].filter((file) => !doors.some((door) => door.test(file)))).toEqual([])
+  expect([...new Set(readers)].filter((file) => !entries.some((entry) => entry.test(file)))).toEqual([])
   expect(readers).toContain('apps/worker/src/main.ts')
 })
 
-test('keys of Redis are made in one file', () => {
+test('Redis keys are built in one file', () => {
   const sources = filesLike(/^(apps|packages)\/[^/]+\/src\/.*\.ts$/)
-  // The default of the prefix, and a hash tag around something.
+  // The default prefix, or a hash tag.
   const made = placesOf(sources, /['`]wf:|\{\$\{\w*[aA]pp/)
   const allowed = new Set(['packages/state/src/keys.ts', 'packages/runtime/src/base-config.ts'])
   expect(shown(made.filter(({ file }) => !allowed.has(file)))).toEqual([])
   expect(made.some(({ file }) => file === 'packages/state/src/keys.ts')).toBe(true)
 })
 
-test('a script names no key that it was not given', () => {
+test('a script uses only the keys that it is given', () => {
   const scripts = filesLike(/^packages\/state\/lua\/.*\.lua$/)
   expect(shown(placesOf(scripts, /redis\.call\('\w+',\s*['"]|['"]wf:/))).toEqual([])
   expect(scripts.length).toBeGreaterThan(10)
 })
 
-test('every script says at its head what goes in and what comes out', () => {
+test('every script starts with a comment about its input and output', () => {
   const heads = filesLike(/^packages\/state\/lua\/.*\.lua$/).filter((path) => !textOf(path).startsWith('-- '))
   expect(heads).toEqual([])
 })

@@ -14,7 +14,7 @@ const sources = filesLike(/^(apps|packages)\/[^/]+\/src\/.*\.ts$/)
 const operations = textOf('docs/operations.md')
 const configuration = textOf('docs/configuration.md')
 
-test('the README has the two commands, word for word', () => {
+test('the README contains both commands verbatim', () => {
   const commands = blocksOf(textOf('README.md')).map(({ text }) => text.trim())
   expect(commands).toContain('npx --yes pnpm@12.21.0 demo')
   expect(commands).toContain('npx --yes pnpm@12.21.0 test')
@@ -22,7 +22,7 @@ test('the README has the two commands, word for word', () => {
   expect(packageManager).toBe('pnpm@12.21.0')
 })
 
-test.each(pages)('every link of %s leads somewhere', (page) => {
+test.each(pages)('every link of %s has a target', (page) => {
   const broken = linksOf(textOf(page)).filter((target) => {
     if (/^[a-z]+:/.test(target)) return false
     const [path = '', anchor] = target.split('#')
@@ -51,7 +51,7 @@ test('every page of the documentation can be reached from the README', () => {
 
 const configurationRows = new Map(rowsOf(configuration).map((cells) => [cells[0] ?? '', cells] as const))
 
-test.each(variables)('$name is documented with its default and its meaning', (variable) => {
+test.each(variables)('$name is documented with its default and meaning', (variable) => {
   expect(configurationRows.get(variable.name)).toEqual([
     variable.name,
     variable.default ?? 'none',
@@ -60,8 +60,8 @@ test.each(variables)('$name is documented with its default and its meaning', (va
   ])
 })
 
-// What a process is asked for by name: as a key of a configuration, or directly from the environment.
-const asked = new Set(
+// Variables that the code reads: as a key of a configuration, or directly from the environment.
+const read = new Set(
   sources.flatMap((file) =>
     [
       ...textOf(file).matchAll(/\b([A-Z][A-Z_]{2,}): (?:variable|portNumber|crashAtVariable)\(/g),
@@ -69,30 +69,30 @@ const asked = new Set(
     ].map(([, name = '']) => name),
   ),
 )
-// Of the system, not of ours.
-const systems = new Set(['PATH', 'HOME'])
+// Variables of the system.
+const system = new Set(['PATH', 'HOME'])
 
-test('every variable that the code asks for is documented', () => {
-  const missing = [...asked].filter((name) => !systems.has(name) && !configuration.includes(`\`${name}\``))
+test('every variable that the code reads is documented', () => {
+  const missing = [...read].filter((name) => !system.has(name) && !configuration.includes(`\`${name}\``))
   expect(missing).toEqual([])
-  expect(asked.size).toBeGreaterThan(variables.length)
+  expect(read.size).toBeGreaterThan(variables.length)
 })
 
-test('no variable is documented that nobody asks for', () => {
+test('every documented variable is read', () => {
   const documented = [...configurationRows.keys()].filter((name) => /^[A-Z][A-Z_]+$/.test(name))
-  // These are read by Node itself, or refused by us.
+  // Node itself reads these, or the processes refuse them.
   const ofNode = new Set(['NODE_EXTRA_CA_CERTS', 'NODE_TLS_REJECT_UNAUTHORIZED'])
-  expect(documented.filter((name) => !asked.has(name) && !ofNode.has(name))).toEqual([])
+  expect(documented.filter((name) => !read.has(name) && !ofNode.has(name))).toEqual([])
 })
 
-test('every metric has its row in the runbook, and every row its metric', () => {
+test('every metric has a row in the runbook, and every row a metric', () => {
   const rows = rowsOf(operations)
     .map(([name = '']) => name)
     .filter((name) => name.startsWith('wns_fanout_'))
   expect(rows.toSorted()).toEqual(ownMetrics.toSorted())
 })
 
-test('every event has its heading in the runbook', () => {
+test('every event has a heading in the runbook', () => {
   const events = [...textOf('packages/domain/src/events.ts').matchAll(/\btype: '([a-z.]+)'/g)].map(
     ([, type = '']) => type,
   )
@@ -101,7 +101,7 @@ test('every event has its heading in the runbook', () => {
   expect(events.filter((type) => !headings.has(type))).toEqual([])
 })
 
-test('every line of the log from warn upwards is explained in the runbook', () => {
+test('the runbook explains every log line from warn upwards', () => {
   const lines = sources.flatMap((file) =>
     [...textOf(file).matchAll(/\blogger\.(?:warn|error|fatal)\(([^;]{0,300}?)\n?\s*'([^']{4,})',?\s*\)/g)].map(
       ([, , line = '']) => line,
@@ -113,7 +113,7 @@ test('every line of the log from warn upwards is explained in the runbook', () =
   expect(lines.filter((line) => !unwrapped.includes(line))).toEqual([])
 })
 
-test('headings that the code sends operators to exist', () => {
+test('runbook headings that the code mentions exist', () => {
   const named = sources.flatMap((file) =>
     [...textOf(file).matchAll(/see "([^"]+)" in docs\/operations\.md/g)].map(([, heading = '']) => heading),
   )
@@ -121,12 +121,22 @@ test('headings that the code sends operators to exist', () => {
   expect(named.filter((heading) => !headingsOf(operations).includes(heading))).toEqual([])
 })
 
-test('pages that the code names exist', () => {
+test('pages that the code mentions exist', () => {
   const named = sources.flatMap((file) => [...textOf(file).matchAll(/\bdocs\/[\w/-]+\.md/g)].map(([path]) => path))
   expect([...new Set(named)].filter((path) => !existsSync(join(root, path)))).toEqual([])
 })
 
-test('every class, state and problem code is explained in the tour of the API', () => {
+test('files that a page mentions exist', () => {
+  const mentioned = pages.flatMap((page) =>
+    [...textOf(page).matchAll(/`((?:apps|packages|infra|test|docs)\/[\w./-]+\.(?:ts|lua|ya?ml|json|md|conf))`/g)].map(
+      ([, path = '']) => path,
+    ),
+  )
+  expect(mentioned.length).toBeGreaterThan(20)
+  expect([...new Set(mentioned)].filter((path) => !existsSync(join(root, path)))).toEqual([])
+})
+
+test('the API page explains every class, state and problem code', () => {
   const explained = new Set(rowsOf(textOf('docs/api.md')).map(([name = '']) => name))
   expect([...classes, ...campaignStates, ...Object.keys(problems)].filter((word) => !explained.has(word))).toEqual([])
   const rows = rowsOf(textOf('docs/api.md'))
@@ -134,16 +144,16 @@ test('every class, state and problem code is explained in the tour of the API', 
     expect(rows.find(([name]) => name === code)?.[1]).toBe(String(status))
 })
 
-test('every key of Redis is in the architecture', () => {
-  const made = [...textOf('packages/state/src/keys.ts').matchAll(/\$\{this\.base\(app\)\}([a-z]+)/g)].map(
+test('the architecture page lists every Redis key', () => {
+  const built = [...textOf('packages/state/src/keys.ts').matchAll(/\$\{this\.base\(app\)\}([a-z]+)/g)].map(
     ([, name = '']) => name,
   )
-  expect(made.length).toBeGreaterThan(20)
-  const told = textOf('docs/architecture.md')
-  expect([...new Set(made)].filter((name) => !told.includes(`\`{app}:${name}`))).toEqual([])
+  expect(built.length).toBeGreaterThan(20)
+  const page = textOf('docs/architecture.md')
+  expect([...new Set(built)].filter((name) => !page.includes(`\`{app}:${name}`))).toEqual([])
 })
 
-test('every app and package is in the README and the architecture', () => {
+test('the README and the architecture page list every package', () => {
   const folders = files.filter((path) => /^packages\/[^/]+\/package\.json$/.test(path)).map((path) => dirname(path))
   for (const page of ['README.md', 'docs/architecture.md'])
     expect(folders.filter((folder) => !textOf(page).includes(folder))).toEqual([])
@@ -162,7 +172,7 @@ test('decisions are numbered without gaps and have a decision and the alternativ
 
 const pnpmItself = new Set(['install', 'exec', 'add', 'fetch', 'deploy'])
 
-test('every script of pnpm that a page names exists', () => {
+test('every pnpm script that a page mentions exists', () => {
   const { scripts } = JSON.parse(textOf('package.json')) as { scripts: Record<string, string> }
   const named = pages.flatMap((page) =>
     [...textOf(page).matchAll(/(?:`|^|npx --yes )pnpm(?:@12\.21\.0)? (?:run )?([a-z][\w:-]*)/gm)].map(
@@ -178,7 +188,7 @@ interface Used {
   readonly options: readonly string[]
 }
 
-/** The commands of `wns-fanout` that pages show, each once, with the options that are given to it anywhere. */
+/** The `wns-fanout` commands on the pages, each once, with all options used with it. */
 function commandsShown(): readonly Used[] {
   const shown = new Map<string, Set<string>>()
   for (const page of pages) {
@@ -206,20 +216,24 @@ interface Command {
   readonly commands: readonly Command[]
 }
 
-/** Every command of the CLI as it is, told by the program itself in one process of its own. */
+/** The actual commands of the CLI, printed by the program in a process of its own. */
 function commandsThatExist(): Command {
   const program = pathToFileURL(join(root, 'apps/cli/src/program.ts')).href
   const script = `
     import { createProgram } from ${JSON.stringify(program)}
-    const tell = (one) => ({ name: one.name(), options: one.options.map(({ long }) => long), commands: one.commands.map(tell) })
-    console.log(JSON.stringify(tell(createProgram())))`
+    const describe = (one) => ({
+      name: one.name(),
+      options: one.options.map(({ long }) => long),
+      commands: one.commands.map(describe),
+    })
+    console.log(JSON.stringify(describe(createProgram())))`
   const args = ['--conditions=@wns-fanout/source', '--input-type=module', '-e', script]
   const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
   if (stdout === '') throw new Error(stderr)
   return JSON.parse(stdout) as Command
 }
 
-test('every command that a page shows exists and takes the options that are given to it', () => {
+test('every command on a page exists and accepts the options used with it', () => {
   const shown = commandsShown()
   expect(shown.length).toBeGreaterThan(8)
   const program = commandsThatExist()

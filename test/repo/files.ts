@@ -5,26 +5,26 @@ import { fileURLToPath } from 'node:url'
 /** The root of the repository. */
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
-// What installing, building and running leave behind; none of it is tracked.
-const made = new Set(['node_modules', 'dist', '.git', '.cache', '.turbo', '.wns-fanout', '.vite-temp', 'coverage'])
+// Folders that installing, building and running create; none is tracked.
+const generated = new Set(['node_modules', 'dist', '.git', '.cache', '.turbo', '.wns-fanout', '.vite-temp', 'coverage'])
 
 function* walk(folder: string): Generator<string> {
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
-    if (made.has(entry.name) || /\.(log|tsbuildinfo)$/.test(entry.name)) continue
+    if (generated.has(entry.name) || /\.(log|tsbuildinfo)$/.test(entry.name)) continue
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`
     if (entry.isDirectory()) yield* walk(path)
     else if (entry.isFile()) yield path.split(sep).join('/')
   }
 }
 
-/** Every file of the repository, as a path from its root with `/`. Needs no git, so it works in an unpacked archive too. */
+/** Every file of the repository, as a path from its root with `/`. Works without git, in an unpacked archive too. */
 export const files: readonly string[] = [...walk('')].toSorted()
 
 export function textOf(path: string): string {
   return readFileSync(join(root, path), 'utf8')
 }
 
-/** Files whose path matches. Throws when there are none, since a check of nothing would always pass. */
+/** Files whose path matches. Throws if there are none, because a check of no files would always pass. */
 export function filesLike(pattern: RegExp): readonly string[] {
   const found = files.filter((path) => pattern.test(path))
   if (found.length === 0) throw new Error(`no file is like ${String(pattern)}`)
@@ -37,7 +37,7 @@ export interface Place {
   readonly text: string
 }
 
-/** Where `pattern` is found, line by line. */
+/** The lines that match `pattern`. */
 export function placesOf(paths: readonly string[], pattern: RegExp): readonly Place[] {
   return paths.flatMap((file) =>
     textOf(file)
@@ -46,7 +46,7 @@ export function placesOf(paths: readonly string[], pattern: RegExp): readonly Pl
   )
 }
 
-/** For an assertion that shows what is wrong where. */
+/** Readable values for an assertion. */
 export function shown(places: readonly Place[]): readonly string[] {
   return places.map(({ file, line, text }) => `${file}:${line}: ${text.slice(0, 120)}`)
 }

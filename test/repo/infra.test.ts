@@ -7,8 +7,8 @@ import { parse, parseAllDocuments } from 'yaml'
 import { files, root, textOf } from './files.ts'
 import { problemsOf } from './metric-names.ts'
 
-// Manifests are looked at as they are applied: rendered by kubectl, whose kustomize needs no cluster. A machine without
-// it sees the files themselves, which hold the same objects before names and images are filled in.
+// kubectl renders the manifests as it applies them; its kustomize needs no cluster. Without kubectl, the tests read the
+// files, which contain the same objects before names and images are set.
 
 interface Container {
   readonly name: string
@@ -22,9 +22,11 @@ interface Container {
   readonly livenessProbe?: Probe
   readonly readinessProbe?: Probe
   readonly startupProbe?: Probe
+  readonly lifecycle?: { readonly preStop: { readonly exec: { readonly command: readonly string[] } } }
 }
 interface Probe {
   readonly httpGet?: { readonly path: string; readonly port: string }
+  readonly exec?: { readonly command: readonly string[] }
 }
 interface PodSpec {
   readonly serviceAccountName?: string
@@ -98,7 +100,7 @@ function resourcesOf(folder: (typeof folders)[number]): readonly Resource[] {
   return rendered.get(folder) ?? []
 }
 
-/** Pod templates of whatever runs pods. */
+/** Pod templates of Deployments, StatefulSets and CronJobs. */
 function templatesOf(resources: readonly Resource[]): readonly (readonly [string, Template])[] {
   return resources.flatMap(({ kind, metadata, spec }) => {
     const inside = kind === 'CronJob' ? (spec['jobTemplate'] as { spec: Record<string, unknown> }).spec : spec
@@ -112,7 +114,7 @@ const everyTemplate = folders.flatMap((folder) =>
   templatesOf(resourcesOf(folder)).map(([name, template]) => ({ folder, name, template })),
 )
 
-test.each(folders)('%s names only files that are there', (folder) => {
+test.each(folders)('%s references only existing files', (folder) => {
   const { resources, patches = [], configMapGenerator = [] } = kustomizationOf(folder)
   const named = [...resources, ...configMapGenerator.flatMap(({ files: of = [] }) => of)].map((path) =>
     posix.normalize(posix.join(folder, path)),
@@ -126,7 +128,7 @@ test.each(folders)('%s names only files that are there', (folder) => {
   ).toEqual([])
 })
 
-test('the base has what an installation needs', () => {
+test('the base contains every object of an installation', () => {
   const kinds = resourcesOf('infra/k8s/base').map(({ kind, metadata }) => `${kind} ${metadata.name}`)
   for (const one of [
     'Deployment wns-fanout-api',
@@ -142,7 +144,7 @@ test('the base has what an installation needs', () => {
     expect(kinds).toContain(one)
 })
 
-test.each(everyTemplate)('pods of $name in $folder may do nothing that they need not', ({ template }) => {
+test.each(everyTemplate)('pods of $name in $folder have no unneeded rights', ({ template }) => {
   const { spec } = template
   expect(spec.automountServiceAccountToken).toBe(false)
   expect(spec.serviceAccountName).toBe('wns-fanout')
@@ -168,12 +170,12 @@ test.each(everyTemplate)('pods of $name in $folder get secrets by reference and 
   expect(literal).toEqual([])
   const words = containers.flatMap(({ command = [], args = [] }) => [...command, ...args])
   expect(words.filter((word) => /wnsf_|Bearer |:\/\/[^/]*:[^/]*@/.test(word))).toEqual([])
-  // Ours get theirs from an overlay; in the base they have none.
+  // Our images get their tag from an overlay; in the base they have none.
   const others = containers.map(({ image }) => image).filter((image) => !/^wns-fanout-(api|worker)$/.test(image))
   expect(others.filter((image) => !/:[\w.-]*\d[\w.-]*$/.test(image) || image.endsWith(':latest'))).toEqual([])
 })
 
-test.each(folders)('%s holds no secret, only their names, and operations.md says how to make them', (folder) => {
+test.each(folders)('%s contains no secret, only names, and operations.md documents each name', (folder) => {
   const resources = resourcesOf(folder)
   expect(resources.filter(({ kind }) => kind === 'Secret')).toEqual([])
   const names = [...JSON.stringify(resources).matchAll(/"secret(?:Name|KeyRef)":(?:\{[^}]*?"name":)?"([\w-]+)"/g)]
@@ -184,7 +186,7 @@ test.each(folders)('%s holds no secret, only their names, and operations.md says
 
 const deployments = templatesOf(resourcesOf('infra/k8s/base')).filter(([name]) => name.startsWith('wns-fanout-'))
 
-test.each(deployments)('%s is watched on its ops port and has time to drain', (_name, { spec }) => {
+test.each(deployments)('%s has probes on its ops port and time to drain', (_name, { spec }) => {
   expect(spec.terminationGracePeriodSeconds).toBe(60)
   const [container] = spec.containers
   expect(container?.ports).toContainEqual({ name: 'ops', containerPort: 8081 })
@@ -193,7 +195,7 @@ test.each(deployments)('%s is watched on its ops port and has time to drain', (_
   expect(container?.readinessProbe?.httpGet).toEqual({ path: '/readyz', port: 'ops' })
 })
 
-test('containers are told only variables that exist', () => {
+test('containers get only existing variables', () => {
   const known = new Set([...variables.map(({ name }) => name), 'NODE_ENV'])
   const own = everyTemplate.filter(({ name }) => name.startsWith('wns-fanout-'))
   const given = own.flatMap(({ template }) => template.spec.containers.flatMap(({ env = [] }) => env))
@@ -213,15 +215,56 @@ test('containers are told only variables that exist', () => {
   expect(names.filter((name) => !known.has(name))).toEqual([])
 })
 
-test('workers scale on the longest backlog, the highest of what all API replicas say', () => {
-  const scaled = resourcesOf('infra/k8s/base').find(({ kind }) => kind === 'ScaledObject')
-  const [trigger] = (scaled?.spec['triggers'] ?? []) as { type: string; metadata: Record<string, string> }[]
+interface Trigger {
+  readonly type: string
+  readonly metricType: string
+  readonly metadata: Readonly<Record<string, string>>
+}
+const scaled = resourcesOf('infra/k8s/base').find(({ kind }) => kind === 'ScaledObject')
+const [trigger] = (scaled?.spec['triggers'] ?? []) as Trigger[]
+
+test('workers scale on the longest backlog, the maximum over all API replicas', () => {
   expect(trigger?.type).toBe('prometheus')
   expect(trigger?.metadata['query']).toBe('max(wns_fanout_backlog_seconds)')
   expect(problemsOf(trigger?.metadata['query'] ?? '')).toEqual([])
   expect(scaled?.spec['minReplicaCount']).toBeGreaterThan(0)
   const worker = resourcesOf('infra/k8s/base').find(({ metadata }) => metadata.name === 'wns-fanout-worker')
   expect(worker?.spec['replicas']).toBeUndefined()
+})
+
+test('missing metrics do not remove workers: an empty answer is an error, and the fallback keeps the current number', () => {
+  expect(trigger?.metadata['ignoreNullValues']).toBe('false')
+  // KEDA applies a fallback only to this type, and ignores it for others.
+  expect(trigger?.metricType).toBe('AverageValue')
+  expect(scaled?.spec['fallback']).toEqual({ failureThreshold: 3, replicas: 2, behavior: 'currentReplicasIfHigher' })
+  // A constant for a missing series would be an answer again.
+  expect(trigger?.metadata['query']).not.toMatch(/vector\(|\bor\b/)
+})
+
+test.each(folders)('no disruption budget of %s blocks a node drain, whatever the number of replicas', (folder) => {
+  const budgets = resourcesOf(folder).filter(({ kind }) => kind === 'PodDisruptionBudget')
+  expect(budgets.map(({ metadata, spec }) => [metadata.name, spec['maxUnavailable'], spec['minAvailable']])).toEqual([
+    ['wns-fanout-api', 1, undefined],
+    ['wns-fanout-worker', 1, undefined],
+  ])
+})
+
+test('an API pod keeps serving while load balancers still send to it, and then has time to drain', () => {
+  const [, api] = deployments.find(([name]) => name === 'wns-fanout-api') ?? []
+  const [container] = api?.spec.containers ?? []
+  const waitMs = Number(
+    /setTimeout\(\(\) => \{\}, (\d+)\)/.exec(container?.lifecycle?.preStop.exec.command[2] ?? '')?.[1],
+  )
+  expect(waitMs).toBeGreaterThanOrEqual(5000)
+  // The lifecycle drains for 25 s.
+  expect(waitMs / 1000 + 25).toBeLessThan(api?.spec.terminationGracePeriodSeconds ?? 0)
+})
+
+test('a Redis that still loads its file is not ready', () => {
+  const redis = resourcesOf('infra/k8s/overlays/with-redis').filter(({ kind }) => kind === 'StatefulSet')
+  const [[, template] = []] = templatesOf(redis)
+  expect(template?.spec.containers[0]?.readinessProbe?.exec?.command).toEqual(['redis-cli', '-e', 'ping'])
+  expect(composeFile.services['redis']?.healthcheck?.test).toEqual(['CMD', 'redis-cli', '-e', 'ping'])
 })
 
 interface Policy {
@@ -233,7 +276,7 @@ interface Policy {
   }[]
 }
 
-test('everything is closed first, and no way leads to the metadata service or the neighbours', () => {
+test('all traffic is denied first, and no rule allows the metadata service or private networks', () => {
   const policies = resourcesOf('infra/k8s/base').filter(({ kind }) => kind === 'NetworkPolicy')
   const closed = policies.find(({ metadata }) => metadata.name === 'wns-fanout-deny-all')?.spec as unknown as Policy
   expect(closed.policyTypes).toEqual(['Ingress', 'Egress'])
@@ -247,7 +290,7 @@ test('everything is closed first, and no way leads to the metadata service or th
     expect(except).toContain(network)
 })
 
-test('the scheduled campaign is one that the API takes, posted once for each occasion', () => {
+test('the API accepts the scheduled campaign, which is posted once for each occasion', () => {
   const request = campaignRequestSchema.parse(JSON.parse(textOf('infra/k8s/base/campaign.json')))
   expect(lintNotification(request.notification, { credentialsKind: 'store' })).toEqual([])
   const job = resourcesOf('infra/k8s/base').find(({ kind }) => kind === 'CronJob')
@@ -260,7 +303,7 @@ test('the scheduled campaign is one that the API takes, posted once for each occ
   })
 })
 
-test('the Redis of a trial keeps its data and evicts nothing', () => {
+test('the trial Redis persists its data and evicts nothing', () => {
   const config = textOf('infra/k8s/overlays/with-redis/redis.conf')
   for (const line of ['appendonly yes', 'appendfsync everysec', 'maxmemory-policy noeviction'])
     expect(config.split('\n')).toContain(line)
@@ -274,6 +317,7 @@ interface Service {
   readonly command?: readonly string[]
   readonly ports?: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
+  readonly healthcheck?: { readonly test: readonly string[] }
   readonly read_only?: boolean
   readonly cap_drop?: readonly string[]
   readonly user?: string
@@ -290,7 +334,7 @@ const composeFile = parse(textOf('infra/docker/compose.yaml'), { merge: true }) 
   readonly secrets: Readonly<Record<string, { readonly file: string }>>
 }
 
-test('on one Docker host there are Redis, the API and two workers, as locked up as in Kubernetes', () => {
+test('on one Docker host, Redis, the API and two workers are as restricted as in Kubernetes', () => {
   const { services, secrets } = composeFile
   expect(Object.keys(services)).toEqual(['redis', 'api', 'worker', 'prometheus'])
   expect(services['worker']?.deploy?.replicas).toBe(2)
@@ -302,7 +346,7 @@ test('on one Docker host there are Redis, the API and two workers, as locked up 
   }
   expect(secrets['keyring']?.file).toBe('./secrets/keyring')
   expect(textOf('infra/docker/secrets/.gitignore').split('\n')).toContain('*')
-  // Published on this machine alone; Redis not at all.
+  // Ports are published only on this machine, and none for Redis.
   const ports = Object.values(services).flatMap((service) => service.ports ?? [])
   expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([])
   expect(services['redis']?.ports).toBeUndefined()
@@ -312,7 +356,7 @@ test('on one Docker host there are Redis, the API and two workers, as locked up 
 
 const dockerfile = textOf('infra/docker/Dockerfile')
 
-test('the image runs node alone, as nobody, and says whether it is alive', () => {
+test('the image runs only node, without privileges, and reports whether it is alive', () => {
   const stages = dockerfile.split(/^FROM /m).slice(1)
   expect(stages).toHaveLength(2)
   const [build = '', run = ''] = stages
@@ -326,20 +370,20 @@ test('the image runs node alone, as nobody, and says whether it is alive', () =>
   expect(run).toMatch(/^HEALTHCHECK .*\\\n {2}CMD \["node", /m)
   expect(run).toMatch(/WNS_FANOUT_HOST=0\.0\.0\.0/)
   expect(run).toMatch(/^COPY --from=build --chown=0:0 /m)
-  // A secret that was once in a layer stays there.
+  // A secret in a layer stays there.
   expect(dockerfile).not.toMatch(/^(ARG|ENV) .*(SECRET|TOKEN|PASSWORD|KEYRING)/m)
 })
 
-test('the health check of the image is code that node can run', () => {
+test('node can run the health check of the image', () => {
   const check = /^ {2}CMD (\[.*\])$/m.exec(dockerfile)?.[1] ?? '[]'
   const [, flag = '', script = ''] = JSON.parse(check) as string[]
   expect(flag).toBe('-e')
-  // Nobody listens on port 1, so it has to say that the process is not alive.
+  // Nothing listens on port 1, so the process counts as not alive.
   const { status } = spawnSync(process.execPath, ['-e', script], { env: { OPS_PORT: '1' } })
   expect(status).toBe(1)
 })
 
-test('nothing but sources and manifests enters the build of an image', () => {
+test('only sources and manifests enter the build of an image', () => {
   const lines = textOf('infra/docker/Dockerfile.dockerignore').split('\n')
   expect(lines).toContain('*')
   for (const out of ['**/node_modules', '**/dist', '**/.wns-fanout']) expect(lines).toContain(out)

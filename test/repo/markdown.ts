@@ -1,14 +1,14 @@
-/** What stands in fenced blocks is no prose: headings and links there are none. */
+/** The text without fenced blocks, whose content is not prose. */
 function withoutFences(text: string): string {
   return text.replaceAll(/^```[\s\S]*?^```$/gm, '')
 }
 
-/** The headings, without their marks. */
+/** The headings, without `#`. */
 export function headingsOf(text: string): readonly string[] {
   return [...withoutFences(text).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) => heading.trim())
 }
 
-/** As code hosts make them of headings: lower case, blanks to hyphens, punctuation left out; a repeated one gets a number. */
+/** Anchors as code hosts derive them from headings: lower case, hyphens, no punctuation, numbers for repeated ones. */
 export function anchorsOf(text: string): readonly string[] {
   const seen = new Map<string, number>()
   return headingsOf(text).map((heading) => {

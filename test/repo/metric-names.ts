@@ -7,7 +7,7 @@ export const metrics: ReadonlyMap<string, readonly string[]> = new Map(
     .map((metric) => [metric.name, labelsOf(metric)] as const),
 )
 
-/** Our own, without those of Node and the process. */
+/** Our own metrics, without those of Node and the process. */
 export const ownMetrics: readonly string[] = [...metrics.keys()].filter((name) => name.startsWith('wns_fanout_'))
 
 function labelsOf(metric: object): readonly string[] {
@@ -16,7 +16,7 @@ function labelsOf(metric: object): readonly string[] {
 
 const suffix = /_(bucket|sum|count)$/
 
-/** The metric behind a name in a query; undefined when there is none. `up` is Prometheus's own. */
+/** The metric of a name in a query, or undefined. `up` is built into Prometheus. */
 export function metricOf(name: string): string | undefined {
   if (metrics.has(name) || name === 'up') return name
   const plain = name.replace(suffix, '')
@@ -25,11 +25,11 @@ export function metricOf(name: string): string | undefined {
 
 export interface Used {
   readonly name: string
-  /** Labels in its braces. */
+  /** The labels in its selector. */
   readonly labels: readonly string[]
 }
 
-/** The metrics in a query, each with the labels that it is selected by. */
+/** The metrics in a query, each with the labels of its selector. */
 export function usedIn(query: string): readonly Used[] {
   return [...query.matchAll(/\b(up|(?:wns|nodejs|process)_[a-z0-9_]+)\b(?:\{([^}]*)\})?/g)].map(
     ([, name = '', selector = '']) => ({
@@ -39,14 +39,14 @@ export function usedIn(query: string): readonly Used[] {
   )
 }
 
-// What Prometheus itself adds.
+// Labels that Prometheus adds.
 const added = ['job', 'instance', 'le']
 
-/** What is wrong with the metrics in a query, in words; nothing for a good one. */
+/** Unknown metrics and labels in a query, as messages. */
 export function problemsOf(query: string): readonly string[] {
   return usedIn(query).flatMap(({ name, labels }) => {
     const metric = metricOf(name)
-    if (metric === undefined) return [`${name} is no metric of ours`]
+    if (metric === undefined) return [`${name} is not one of our metrics`]
     const known = [...(metrics.get(metric) ?? []), ...added]
     return labels.filter((label) => !known.includes(label)).map((label) => `${name} has no label ${label}`)
   })

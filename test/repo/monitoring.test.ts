@@ -53,7 +53,7 @@ const dashboard = JSON.parse(textOf('infra/grafana/wns-fanout.json')) as {
 const panels = dashboard.panels.filter(({ type }) => type !== 'row')
 
 test('an unknown metric and an unknown label are found', () => {
-  expect(problemsOf('rate(wns_fanout_sends_totals[5m])')).toEqual(['wns_fanout_sends_totals is no metric of ours'])
+  expect(problemsOf('rate(wns_fanout_sends_totals[5m])')).toEqual(['wns_fanout_sends_totals is not one of our metrics'])
   expect(problemsOf('wns_fanout_lanes{app="x"}')).toEqual(['wns_fanout_lanes has no label app'])
   expect(problemsOf('rate(wns_fanout_send_duration_seconds_bucket{app="x",le="1"}[5m])')).toEqual([])
 })
