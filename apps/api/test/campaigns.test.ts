@@ -214,3 +214,61 @@ test('a channel keeps its id when its address changes, and opts out and in', asy
   expect((await call('GET', path)).status).toBe(404)
   expect((await call('POST', `${path}/active`)).status).toBe(404)
 })
+
+test('a tag that no channel has is a warning in the answer and in the dry run, and tags are checked when they exist', async () => {
+  const { call, withApp } = await setup()
+  await withApp('news', 0)
+  const uri = 'https://db5p.notify.windows.com/?token=ok.any.1'
+  await call('PUT', '/v1/apps/news/channels/d1', { body: { uri, tags: ['sport'] } })
+  const body = { ...rawCampaign, audience: { tags: 'sprot' } }
+  const warnings = [
+    {
+      pointer: '/audience/tags',
+      code: 'unknown-tag',
+      detail: 'no channel has the tag "sprot"; did you mean "sport"?',
+    },
+    expect.objectContaining({ pointer: '/audience', code: 'empty-audience' }),
+  ]
+
+  const dryRun = await call('POST', '/v1/apps/news/campaigns', { body: { ...body, dryRun: true } })
+  expect(dryRun.json).toMatchObject({ audienceSize: 0, warnings })
+  const created = await call('POST', '/v1/apps/news/campaigns', { body, headers: { 'idempotency-key': 'k' } })
+  expect(created.status).toBe(201)
+  expect(created.json.warnings).toEqual(warnings)
+  const repeated = await call('POST', '/v1/apps/news/campaigns', { body, headers: { 'idempotency-key': 'k' } })
+  expect(repeated.text).toBe(created.text)
+
+  const fine = { ...rawCampaign, topic: 'other', audience: { tags: 'sport' } }
+  expect((await call('POST', '/v1/apps/news/campaigns', { body: fine })).json).not.toHaveProperty('warnings')
+})
+
+test('a notification that is shown only in part is accepted with a warning', async () => {
+  const { call, withApp } = await setup()
+  await withApp('news', 1)
+  const notification = { type: 'toast', content: { title: 'a', lines: ['b', 'c', 'd'] } }
+  const { status, json } = await call('POST', '/v1/apps/news/campaigns', {
+    body: { notification, audience: { all: true } },
+  })
+  expect(status).toBe(201)
+  expect(json.warnings).toEqual([
+    {
+      pointer: '/notification/content',
+      code: 'xml-too-many',
+      detail: 'a toast shows 3 texts; further ones are dropped',
+    },
+  ])
+})
+
+test('XML that Windows does not show is rejected with every error', async () => {
+  const { call, withApp } = await setup()
+  await withApp('news', 1)
+  const xml = '<toast>Hi<visual><binding template="Toast"><text>a</text></binding></visual></toast>'
+  const { status, json } = await call('POST', '/v1/apps/news/campaigns', {
+    body: { notification: { type: 'toast', xml }, audience: { all: true } },
+  })
+  expect(status).toBe(422)
+  expect(json.errors.map(({ pointer, code }: { pointer: string; code: string }) => `${pointer} ${code}`)).toEqual([
+    '/notification/xml xml-text-position',
+    '/notification/xml xml-template',
+  ])
+})

@@ -1,4 +1,4 @@
-import type { RecipientClass } from '@wns-fanout/domain'
+import type { RecipientClass, Warning } from '@wns-fanout/domain'
 
 // What the API says and the domain has no word for.
 
@@ -41,6 +41,7 @@ export interface Verification {
 export interface Estimate {
   readonly audienceSize: number
   readonly estimate: { readonly seconds: number; readonly ratePerSecond: number }
+  readonly warnings?: readonly Warning[]
 }
 
 export interface Result {

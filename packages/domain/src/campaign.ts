@@ -4,6 +4,7 @@ import { appIdSchema, campaignIdSchema, topicNameSchema } from './ids.ts'
 import { notificationSchema } from './notification.ts'
 import type { RecipientClass } from './vector.ts'
 import { classes } from './vector.ts'
+import { warningSchema } from './warning.ts'
 
 export const campaignStates = ['scheduled', 'sending', 'paused', 'completed', 'cancelled', 'expired', 'halted'] as const
 export type CampaignState = (typeof campaignStates)[number]
@@ -72,6 +73,10 @@ export const campaignSchema = z
     etaSeconds: z.number().nullable(),
     parent: z.string().optional(),
     unknownChannels: z.number().int().optional(),
+    warnings: z
+      .array(warningSchema)
+      .optional()
+      .meta({ description: 'Only in the answer to the request that created it.' }),
   })
   .meta({ id: 'Campaign' })
 /** What the API shows of a campaign. `totals` sum to `audienceSize` at every instant after the freeze. */

@@ -74,6 +74,11 @@ export class Audiences {
     return frozen
   }
 
+  /** The tags of an app, at most 1,000. */
+  async tags(app: AppId): Promise<string[]> {
+    return (await this.#redis.smembers(this.#keys.tags(app))).toSorted()
+  }
+
   async #evaluate(
     app: AppId,
     audience: EvaluableAudience,

@@ -8,6 +8,7 @@ import {
   lintNotification,
   notificationSchema,
   Problem,
+  warningSchema,
 } from '@wns-fanout/domain'
 import type { Result } from '@wns-fanout/fanout'
 import { faultsOfTimes } from '@wns-fanout/fanout'
@@ -28,6 +29,7 @@ const estimateSchema = z
   .object({
     audienceSize: z.number().int(),
     estimate: z.object({ seconds: z.number(), ratePerSecond: z.number() }),
+    warnings: z.array(warningSchema).optional(),
   })
   .meta({ id: 'Estimate' })
 

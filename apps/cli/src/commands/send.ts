@@ -7,7 +7,7 @@ import { UsageError } from '../failure.ts'
 import { collect, instant, integer, names, seconds, share } from '../input/arguments.ts'
 import { planSend, type SendOptions } from '../input/campaign-request.ts'
 import { formatCount, formatDuration } from '../terminal/format.ts'
-import { campaignLines, watch } from './watching.ts'
+import { campaignLines, warningLines, watch } from './watching.ts'
 
 interface Options extends SendOptions {
   readonly app: string
@@ -107,8 +107,9 @@ async function send(command: Command, options: Options): Promise<void> {
     }
     if (options.dryRun === true) {
       if (options.detach === true) throw new UsageError('--dry-run starts nothing that --detach could leave alone')
-      const { audienceSize, estimate } = await api.dryRun(options.app, request)
-      screen.show({ audienceSize, estimate }, [
+      const { audienceSize, estimate, warnings } = await api.dryRun(options.app, request)
+      screen.show({ audienceSize, estimate, warnings }, [
+        ...warningLines(warnings),
         `${formatCount(audienceSize)} recipients; about ${formatDuration(estimate.seconds * 1000)} at ${formatCount(estimate.ratePerSecond)} a second. Nothing was sent.`,
       ])
       return
@@ -118,7 +119,7 @@ async function send(command: Command, options: Options): Promise<void> {
       request,
       options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey },
     )
-    if (options.detach === true) screen.show(campaign, campaignLines(campaign))
+    if (options.detach === true) screen.show(campaign, [...warningLines(campaign.warnings), ...campaignLines(campaign)])
     else await watch(api, campaign, context)
   })
 }

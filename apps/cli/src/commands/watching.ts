@@ -1,5 +1,5 @@
 import type { Client } from '@wns-fanout/client'
-import type { Campaign } from '@wns-fanout/domain'
+import type { Campaign, Warning } from '@wns-fanout/domain'
 import { isFinished } from '@wns-fanout/domain'
 import type { Context } from '../context.ts'
 import { Failure } from '../failure.ts'
@@ -11,6 +11,7 @@ import { fieldLines, tableLines } from '../terminal/table.ts'
 /** Follows a campaign on the screen until it is over or the operator has seen enough; with `--json` one line a change. */
 export async function watch(api: Client, campaign: Campaign, { screen, interrupted }: Context): Promise<void> {
   screen.say(`Campaign ${campaign.id} (Ctrl-C ends only the watching)`)
+  screen.says(warningLines(campaign.warnings))
   const last = await follow(api, campaign, {
     progress: createProgress(screen, campaign.app),
     signal: interrupted,
@@ -33,6 +34,11 @@ function hintOf({ state, reason, id }: Campaign): string {
   if (state === 'halted') return `; see why with "wns-fanout campaigns samples ${id}"`
   if (reason === 'guard') return '; the topic was used within the guard interval'
   return ''
+}
+
+/** Warnings about a request, one per line. */
+export function warningLines(warnings: readonly Warning[] = []): readonly string[] {
+  return warnings.map(({ pointer, detail }) => `Warning: ${pointer}: ${detail}`)
 }
 
 export function campaignLines(campaign: Campaign): readonly string[] {

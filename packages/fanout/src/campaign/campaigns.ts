@@ -10,6 +10,7 @@ import type {
   CampaignState,
   InputError,
   RecipientClass,
+  Warning,
 } from '@wns-fanout/domain'
 import { DAY_MS, MAX_LIFE_MS, Problem, isTerminal, lintNotification } from '@wns-fanout/domain'
 import type {
@@ -32,6 +33,7 @@ import type { Result } from './results.ts'
 import { results } from './results.ts'
 import type { AppCondition } from './view.ts'
 import { viewOf } from './view.ts'
+import { warningsFor } from './warnings.ts'
 
 export interface CampaignsDeps extends CrashPoints {
   readonly redis: RedisConnection
@@ -49,6 +51,7 @@ export interface CampaignsDeps extends CrashPoints {
 export interface Estimate {
   readonly audienceSize: number
   readonly estimate: { readonly seconds: number; readonly ratePerSecond: number }
+  readonly warnings?: readonly Warning[]
 }
 
 export interface Sample {
@@ -89,6 +92,7 @@ export class Campaigns {
         'redis-memory',
         `Redis uses ${Math.round(ratio * 100)} % of its memory; new campaigns wait until it is below 80 %`,
       )
+    const warnings = await this.#warnings(app.app, request)
     const id = idempotencyKey === undefined ? newCampaignId() : await this.#idFor(app.app, idempotencyKey, request)
     const definition = define(app, request, id, parent)
     this.#deps.reached?.('campaign-admitted')
@@ -105,7 +109,7 @@ export class Campaigns {
       await this.#deps.campaigns.steer(app.app, answer.superseded, 'cancel', 'superseded')
     if (!isTerminal(answer.state)) await this.#enqueue('launch', definition.app, definition.id, answer.startAtMs)
     this.#deps.reached?.('launch-asked')
-    return this.#view(definition.app, definition.id)
+    return { ...(await this.#view(definition.app, definition.id)), ...warnings }
   }
 
   /** How many a campaign would reach and how long it would take; stores nothing. */
@@ -114,13 +118,31 @@ export class Campaigns {
     const { audience, sample } = request
     const evaluable =
       'failedOf' in audience ? { bitmapKey: await writeRecipientsOf(this.#deps, app.app, audience) } : audience
-    const { size } = await this.#deps.audiences.count(app.app, evaluable, sample === undefined ? {} : { sample })
+    const counted = await this.#deps.audiences.count(app.app, evaluable, sample === undefined ? {} : { sample })
+    const { size } = counted
     const { effectiveRatePerSecond } = await this.#deps.condition(app.app)
     const seconds = Math.max(Math.ceil(size / effectiveRatePerSecond), request.pace?.overSeconds ?? 0)
-    return { audienceSize: size, estimate: { seconds, ratePerSecond: effectiveRatePerSecond } }
+    const tags = 'tags' in audience ? await this.#deps.audiences.tags(app.app) : []
+    return {
+      audienceSize: size,
+      estimate: { seconds, ratePerSecond: effectiveRatePerSecond },
+      ...asField(warningsFor(request, { ...counted, tags })),
+    }
   }
 
-  /** How many an audience holds now, those who opted out not counted. */
+  /** The warnings of a request to create a campaign; the failed recipients of another one are not counted in advance. */
+  async #warnings(app: AppId, request: CampaignRequest): Promise<{ readonly warnings?: Warning[] }> {
+    const { audience } = request
+    if ('failedOf' in audience) return asField(warningsFor(request, undefined))
+    const [counted, tags] = await Promise.all([
+      // A list may be uploaded before a later start.
+      this.#deps.audiences.count(app, audience).catch(undefinedIfMissing),
+      'tags' in audience ? this.#deps.audiences.tags(app) : [],
+    ])
+    return asField(warningsFor(request, counted && { ...counted, tags }))
+  }
+
+  /** Recipients that an audience has now, without channels that opted out. */
   async count(app: AppId, audience: Audience): Promise<number> {
     const evaluable =
       'failedOf' in audience ? { bitmapKey: await writeRecipientsOf(this.#deps, app, audience) } : audience
@@ -417,4 +439,13 @@ export function requestErrors(app: AppSettings, request: CampaignRequest, nowMs:
       detail: `a personalized update needs a {{vars.…}} placeholder, or at most ${LISTED_WITHOUT_PLACEHOLDER} listed channels; send it as generic`,
     })
   return inputErrors
+}
+
+function asField(warnings: Warning[]): { readonly warnings?: Warning[] } {
+  return warnings.length === 0 ? {} : { warnings }
+}
+
+function undefinedIfMissing(error: unknown): undefined {
+  if (error instanceof Problem && error.code === 'not-found') return undefined
+  throw error
 }

@@ -61,6 +61,7 @@ function etaOf(record: CampaignRecord, ratePerSecond: number, app: AppCondition)
 
 function reasonOf(record: CampaignRecord, app: AppCondition): string | undefined {
   if (record.reason !== undefined) return record.reason
+  if (record.state === 'completed' && record.audienceSize === 0) return 'empty-audience'
   if (record.state !== 'sending') return undefined
   if (app.paused) return 'app-paused'
   if (app.breaker !== undefined) return 'breaker'

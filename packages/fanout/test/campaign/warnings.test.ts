@@ -1,0 +1,48 @@
+import { campaignRequestSchema } from '@wns-fanout/domain'
+import { expect, test } from 'vitest'
+import { audienceWarnings, warningsFor } from '../../src/campaign/warnings.ts'
+
+const tags = ['beta', 'news', 'sport']
+
+function detailsOf(tagExpression: string, size = 1): string[] {
+  return audienceWarnings({ tags: tagExpression }, { size, tags }).map(({ code, detail }) => `${code}: ${detail}`)
+}
+
+test('an audience of known tags with recipients has no warning', () => {
+  expect(detailsOf('(news or sport) and not beta')).toEqual([])
+})
+
+test('a tag that no channel has is reported with the nearest tag, also behind "not"', () => {
+  expect(detailsOf('nwes')).toEqual(['unknown-tag: no channel has the tag "nwes"; did you mean "news"?'])
+  expect(detailsOf('news and not bata')).toEqual(['unknown-tag: no channel has the tag "bata"; did you mean "beta"?'])
+  expect(detailsOf('weather')).toEqual([
+    'unknown-tag: no channel has the tag "weather"; check the tags of the channels',
+  ])
+  expect(audienceWarnings({ tags: 'news' }, { size: 0, tags: [] })[0]?.detail).toBe(
+    'no channel has the tag "news"; the channels of this app have no tags',
+  )
+})
+
+test('an audience without recipients is reported, with the reason', () => {
+  expect(detailsOf('nwes', 0)).toEqual([
+    'unknown-tag: no channel has the tag "nwes"; did you mean "news"?',
+    'empty-audience: the audience has no recipients now: no channel matches it, or all that match opted out',
+  ])
+  expect(audienceWarnings({ channels: ['a', 'b'] }, { size: 0, tags: [], unknownChannels: 2 })).toEqual([
+    {
+      pointer: '/audience',
+      code: 'empty-audience',
+      detail: 'the audience has no recipients now: 2 of its channels are not registered, or all that match opted out',
+    },
+  ])
+})
+
+test('the warnings of a notification point into the request', () => {
+  const request = campaignRequestSchema.parse({
+    notification: { type: 'badge', value: 1, variants: { de: { value: '{{vars.n}}' } } },
+    audience: { all: true },
+  })
+  expect(warningsFor(request, undefined)).toMatchObject([
+    { pointer: '/notification/variants/de/value', code: 'placeholder-value' },
+  ])
+})
