@@ -152,15 +152,15 @@ function postAll({ pool }: Exchange, origin: string, count: number): Promise<Out
     const outcomes: Outcome[] = []
     let started = 0
     const pump = (): void => {
-      while (started < count && pool.tryPost(origin, `/?token=${started}`, headers, body, done, 0)) started += 1
+      while (started < count && lanes.tryPost(origin, `/?token=${started}`, headers, body, 0)) started += 1
     }
     const done = (_context: number, outcome: Outcome): void => {
       outcomes.push(outcome)
       if (outcomes.length < count) return pump()
-      stop()
+      lanes.leave()
       resolve(outcomes)
     }
-    const stop = pool.onFree(pump)
+    const lanes = pool.join('news', { done, onFree: pump })
     pump()
   })
 }

@@ -64,7 +64,7 @@ test('[HDR] a connection carries one request at a time, however many wait', asyn
     const pump = (): void => {
       while (
         started < 500 &&
-        pool.tryPost('https://db5.notify.windows.com', `/?token=${started}`, headers, Buffer.from('Привет'), done, 0)
+        lanes.tryPost('https://db5.notify.windows.com', `/?token=${started}`, headers, Buffer.from('Привет'), 0)
       ) {
         started += 1
       }
@@ -75,7 +75,7 @@ test('[HDR] a connection carries one request at a time, however many wait', asyn
       if (left === 0) resolve()
       else pump()
     }
-    pool.onFree(pump)
+    const lanes = pool.join('news', { done, onFree: pump })
     pump()
   })
   expect([server.requests.length, unexpected, server.violations]).toEqual([500, 0, []])

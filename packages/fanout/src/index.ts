@@ -1,7 +1,6 @@
 export { AppPermits } from './send/app-permits.ts'
 export type { PermitSource } from './send/app-permits.ts'
 export type { BatchEnd, ParkReason, TokenSource } from './send/batch-run.ts'
-export type { Lanes } from './send/lane-shares.ts'
 export {
   Campaigns,
   requestErrors as faultsOfRequest,

@@ -1,75 +1,156 @@
-import type { Outcome } from '@wns-fanout/domain'
-import type { Lane } from './lane.ts'
-import { PostWriter } from './post-bytes.ts'
-
-/** Told once for each started post; `context` is the caller's own number. Shared by all posts of one sender. */
-export type PostDone = (context: number, outcome: Outcome, durationMs: number) => void
-
-/** The lanes of one origin. */
-export class Origin {
-  readonly url: string
-  readonly host: string
-  /** Free lanes; the last is the one used most recently. */
-  readonly free: Slot[] = []
-  open = 0
-  /** Lanes that are not connected yet. */
-  connecting = 0
-  /** Was it refused because too many connect already? */
-  waitsForConnections = false
-  lastAnswerAtMs = Number.NEGATIVE_INFINITY
-  usedAtMs = 0
-  /** When it was last refused for want of lanes; undefined once it got one. */
-  wantedAtMs: number | undefined
-
-  constructor(url: string) {
-    this.url = url
-    this.host = url.slice('https://'.length)
-  }
-}
-
-/** All posts with the same `done`: in practice a batch. */
-export class Sender {
-  readonly done: PostDone
-  readonly writer = new PostWriter()
+/** One party to the division of lanes: an origin, a group, or a sender of a group. */
+export class Claimant {
+  /** Lanes that carry a post of this claimant. */
   busy = 0
-  wantedAtMs: number | undefined
+  /** Senders that were refused a lane for this claimant and wait for one; 0 or 1 for a sender. */
+  waiting = 0
+}
 
-  constructor(done: PostDone) {
-    this.done = done
+/** The senders of one owner: the batches of an app. */
+class Group extends Claimant {
+  readonly name: string
+  readonly senders = new Set<SenderClaim>()
+
+  constructor(name: string) {
+    super()
+    this.name = name
   }
 }
 
-/** A lane and the post it carries. */
-export class Slot {
-  readonly origin: Origin
-  readonly lane: Lane
-  sender: Sender | undefined
-  context = 0
-  isClosed = false
-  freeSinceMs = 0
+/** The claim of one sender. */
+export class SenderClaim extends Claimant {
+  readonly group: Group
+  /** The origin whose lane it waits for. */
+  waitsFor: Claimant | undefined
 
-  constructor(origin: Origin, openLane: (slot: Slot) => Lane) {
-    this.origin = origin
-    this.lane = openLane(this)
+  constructor(group: Group) {
+    super()
+    this.group = group
   }
 }
 
-export function busyOf(sender: Sender): number {
-  return sender.busy
-}
-export function busyLanesOf(origin: Origin): number {
-  return origin.open - origin.free.length
+/**
+ * Decides which posts may have a lane, so that no app, batch or host keeps the others from theirs.
+ *
+ * The lanes are divided three ways at once: equally among groups, among the senders of a group, and among origins. A
+ * claimant may use every lane that no other one waits for. It yields once it has its share and another one, which has
+ * less than a share, waits: that one gets the next lanes that become free.
+ */
+export class LaneClaims {
+  readonly #limit: number
+  readonly #groups = new Map<string, Group>()
+  readonly #origins = new Set<Claimant>()
+  #busy = 0
+  #waiting = 0
+
+  /** @param limit lanes to divide */
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  /** Lanes that carry a post. */
+  get busy(): number {
+    return this.#busy
+  }
+
+  addOrigin(origin: Claimant): void {
+    this.#origins.add(origin)
+  }
+
+  removeOrigin(origin: Claimant): void {
+    this.#origins.delete(origin)
+  }
+
+  join(name: string): SenderClaim {
+    let group = this.#groups.get(name)
+    if (group === undefined) {
+      group = new Group(name)
+      this.#groups.set(name, group)
+    }
+    const sender = new SenderClaim(group)
+    group.senders.add(sender)
+    return sender
+  }
+
+  /** The sender starts no more posts. Those under way count until `giveBack`. */
+  leave(sender: SenderClaim): void {
+    this.stopWaiting(sender)
+    sender.group.senders.delete(sender)
+    this.#removeIfUnused(sender.group)
+  }
+
+  /** Should this post leave the free lanes to the senders that wait? */
+  mustYield(origin: Claimant, sender: SenderClaim): boolean {
+    if (this.#waiting === 0 || this.#limit - this.#busy > this.#waiting) return false
+    const { group } = sender
+    const ofGroup = equalShare(group, this.#groups.values(), this.#limit)
+    return (
+      isAboveShare(group, this.#groups.values(), ofGroup) ||
+      // A group may have more than its share while the others want less. Its senders divide all that it has.
+      isAboveShare(sender, group.senders, equalShare(sender, group.senders, Math.max(group.busy, ofGroup))) ||
+      isAboveShare(origin, this.#origins, equalShare(origin, this.#origins, this.#limit))
+    )
+  }
+
+  /** A post starts. */
+  take(origin: Claimant, sender: SenderClaim): void {
+    this.stopWaiting(sender)
+    this.#busy += 1
+    origin.busy += 1
+    sender.busy += 1
+    sender.group.busy += 1
+  }
+
+  /** A post ended and its lane is free. */
+  giveBack(origin: Claimant, sender: SenderClaim): void {
+    this.#busy -= 1
+    origin.busy -= 1
+    sender.busy -= 1
+    sender.group.busy -= 1
+    this.#removeIfUnused(sender.group)
+  }
+
+  /** A post found no lane: others yield until the sender has tried again. */
+  wait(origin: Claimant, sender: SenderClaim): void {
+    this.stopWaiting(sender)
+    this.#waiting += 1
+    sender.waitsFor = origin
+    for (const claimant of [origin, sender, sender.group]) claimant.waiting += 1
+  }
+
+  stopWaiting(sender: SenderClaim): void {
+    const origin = sender.waitsFor
+    if (origin === undefined) return
+    this.#waiting -= 1
+    sender.waitsFor = undefined
+    for (const claimant of [origin, sender, sender.group]) claimant.waiting -= 1
+  }
+
+  /** Does a sender wait for a lane of another origin? */
+  isOtherWanted(origin: Claimant): boolean {
+    return this.#waiting > origin.waiting
+  }
+
+  #removeIfUnused(group: Group): void {
+    if (group.senders.size === 0 && group.busy === 0) this.#groups.delete(group.name)
+  }
 }
 
-/** Has this claimant an equal share of the lanes already, while another one wants lanes and has less? */
-export function isAboveShare<Claimant extends Origin | Sender>(
-  claimant: Claimant,
-  all: readonly Claimant[],
-  limit: number,
-  busyOfClaimant: (claimant: Claimant) => number,
-): boolean {
-  const active = all.filter((other) => busyOfClaimant(other) > 0 || other.wantedAtMs !== undefined).length
-  const share = Math.max(1, Math.floor(limit / Math.max(1, active)))
-  if (busyOfClaimant(claimant) < share) return false
-  return all.some((other) => other !== claimant && other.wantedAtMs !== undefined && busyOfClaimant(other) < share)
+/** Orders senders: first those of the group with the fewest lanes, then within a group those with the fewest. */
+export function fewestLanes(one: SenderClaim, other: SenderClaim): number {
+  return one.group.busy - other.group.busy || one.busy - other.busy
+}
+
+/** What each claimant may have of `lanes` while it and others use or want some: an equal part, and at least one. */
+function equalShare(claimant: Claimant, claimants: Iterable<Claimant>, lanes: number): number {
+  let active = 0
+  for (const other of claimants) if (other === claimant || other.busy > 0 || other.waiting > 0) active += 1
+  return Math.max(1, Math.floor(lanes / Math.max(1, active)))
+}
+
+/** Does this claimant have its share already, while another one waits and has less? */
+function isAboveShare(claimant: Claimant, claimants: Iterable<Claimant>, share: number): boolean {
+  if (claimant.busy < share) return false
+  for (const other of claimants) if (other !== claimant && other.waiting > 0 && other.busy < share) return true
+  return false
 }

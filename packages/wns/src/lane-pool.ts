@@ -1,25 +1,13 @@
 import type { Outcome } from '@wns-fanout/domain'
+import { fewestLanes, LaneClaims } from './lane-claims.ts'
 import { Lane } from './lane.ts'
-import type { PostDone } from './lane-claims.ts'
-import { busyLanesOf, busyOf, isAboveShare, Origin, Sender, Slot } from './lane-claims.ts'
+import type { LanePoolOptions } from './lane-pool-options.ts'
+import { withDefaults } from './lane-pool-options.ts'
+import type { LaneListener } from './lane-sender.ts'
+import { Sender } from './lane-sender.ts'
+import type { GrowthLimits } from './origin-lanes.ts'
+import { laneToTakeOver, OriginLanes, Slot } from './origin-lanes.ts'
 import type { Transport } from './transport.ts'
-
-export interface LanePoolOptions {
-  /** Connections at most, over all origins. Default 256. */
-  readonly lanes?: number
-  /** Longest time from `tryPost` to the outcome, whatever the other side does; overshoot is at most 250 ms. Default 10,000. */
-  readonly deadlineMs?: number
-  /** Share of the lanes that an origin gets before it has shown that it answers. Default 0.5. */
-  readonly maxPerOriginShare?: number
-  /**
-   * Lanes of an origin that may connect at once before any stands; later as many as stand. A post on a new lane waits
-   * for its handshake, and hundreds of handshakes wait for each other: all of those posts would leave in one moment,
-   * long after they were permitted. Default 2.
-   */
-  readonly connectingAtFirst?: number
-  /** Close a lane without work after so long. Default 60,000. */
-  readonly idleMs?: number
-}
 
 export interface LaneStats {
   /** Connected, without a post. */
@@ -30,23 +18,33 @@ export interface LaneStats {
   readonly connecting: number
 }
 
+/** The lanes as one sender uses them: in practice a batch. */
+export interface LaneSender {
+  /**
+   * Start a post if a lane for its origin is free or may be opened; else return false, and call `onFree` later.
+   * `origin` is `https://host`; path and body are sent byte for byte. `done` is called exactly once for every post that
+   * started, never before this returns.
+   */
+  tryPost(origin: string, path: string, headers: string[], body: Buffer, context: number): boolean
+  /** Start no more posts. Those under way still end in `done`. */
+  leave(): void
+}
+
 /** A budget of lanes that all origins share. */
 export interface LanePool {
   /**
-   * Start a post if a lane for its origin is free or may be opened; else answer false, and the listeners of `onFree` are
-   * called when it is worth trying again. `origin` is `https://host`; path and body are sent byte for byte. `done` is
-   * called exactly once for every post that started, later than this returns.
+   * Add a sender. The lanes are divided equally among the groups that want some, and within a group among its senders.
+   *
+   * @param group the owner of the posts: an app
    */
-  tryPost(origin: string, path: string, headers: string[], body: Buffer, done: PostDone, context: number): boolean
-  /** Call `listener` when lanes became free after a refusal; the returned function ends that. */
-  onFree(listener: () => void): () => void
+  join(group: string, listener: LaneListener): LaneSender
   /** Posts under way. */
   readonly busy: number
   /** Lanes that exist, connected or connecting. */
   readonly open: number
   readonly limit: number
   stats(): LaneStats
-  /** Start no more posts, let those under way end (their deadline holds), close all lanes. May be called twice. */
+  /** Start no more posts, wait for those under way (at most their deadline), close all lanes. May be called twice. */
   stop(): Promise<void>
   /** End every post now: as `stopped`, ambiguous if it was written. */
   abortAll(): void
@@ -56,12 +54,6 @@ export function createLanePool(transport: Transport, options: LanePoolOptions = 
   return new SharedLanes(transport, options)
 }
 
-// A want that was not repeated for so long is forgotten; the sender or its campaign may be gone.
-const WANT_LASTS_MS = 1_000
-// An origin that answered within this time may have more than its first share of lanes.
-const ANSWERS_LATELY_MS = 1_000
-// A free lane of another origin is left alone for so long, unless its origin has more than its share of lanes.
-const TAKE_OVER_AFTER_MS = 50
 const FORGET_ORIGIN_AFTER_MS = 60_000
 
 interface EndedPost {
@@ -76,52 +68,35 @@ class SharedLanes implements LanePool {
   readonly limit: number
   readonly #transport: Transport
   readonly #deadlineMs: number
-  readonly #firstShare: number
   readonly #idleMs: number
-  readonly #connectingAtFirst: number
-  readonly #origins = new Map<string, Origin>()
-  readonly #senders = new Map<PostDone, Sender>()
+  readonly #growth: GrowthLimits
+  readonly #claims: LaneClaims
+  readonly #origins = new Map<string, OriginLanes>()
   readonly #slots = new Set<Slot>()
-  readonly #listeners = new Set<() => void>()
+  /** Senders that were refused, in the order in which they try again. */
+  readonly #queue = new Set<Sender>()
   readonly #closing = new Set<Promise<void>>()
-  #ended: EndedPost[] = []
   readonly #sweepTimer: NodeJS.Timeout
-  #busy = 0
-  /** Senders and origins that were refused for want of lanes and have got none since. */
-  #wants = 0
-  #wasRefused = false
-  #isAnnouncing = false
+  #ended: EndedPost[] = []
+  #isServeDue = false
   #drained: PromiseWithResolvers<void> | undefined
 
   constructor(transport: Transport, options: LanePoolOptions) {
-    const {
-      lanes = 256,
-      deadlineMs = 10_000,
-      maxPerOriginShare = 0.5,
-      idleMs = 60_000,
-      connectingAtFirst = 2,
-    } = options
-    if (!Number.isSafeInteger(lanes) || lanes < 1)
-      throw new RangeError(`lanes must be a whole number of at least 1, found ${lanes}`)
-    if (!(deadlineMs > 0) || !(idleMs > 0)) throw new RangeError('deadlineMs and idleMs must be above 0')
-    if (!(connectingAtFirst >= 1))
-      throw new RangeError(`connectingAtFirst must be at least 1, found ${connectingAtFirst}`)
-    if (!(maxPerOriginShare > 0 && maxPerOriginShare <= 1))
-      throw new RangeError(`maxPerOriginShare must be above 0 and at most 1, found ${maxPerOriginShare}`)
+    const { lanes, deadlineMs, maxPerOriginShare, idleMs, connectingAtFirst } = withDefaults(options)
     this.limit = lanes
     this.#transport = transport
     this.#deadlineMs = deadlineMs
-    this.#firstShare = Math.max(1, Math.floor(lanes * maxPerOriginShare))
     this.#idleMs = idleMs
-    this.#connectingAtFirst = connectingAtFirst
-    // One timer for all posts. After a long block of the loop it must not judge before the answers that arrived
+    this.#growth = { firstShare: Math.max(1, Math.floor(lanes * maxPerOriginShare)), connectingAtFirst }
+    this.#claims = new LaneClaims(lanes)
+    // One timer for all posts. After a long block of the event loop it must not judge before the answers that arrived
     // meanwhile were read, hence the detour over the check phase.
     const sweepMs = Math.min(Math.max(deadlineMs / 20, 10), 250)
     this.#sweepTimer = setInterval(() => setImmediate(() => this.#sweep()), sweepMs).unref()
   }
 
   get busy(): number {
-    return this.#busy
+    return this.#claims.busy
   }
 
   get open(): number {
@@ -136,38 +111,17 @@ class SharedLanes implements LanePool {
     return { idle, connecting, busy: this.#slots.size - idle - connecting }
   }
 
-  tryPost(url: string, path: string, headers: string[], body: Buffer, done: PostDone, context: number): boolean {
-    if (this.#drained !== undefined) return false
-    const nowMs = performance.now()
-    const origin = this.#originOf(url)
-    const sender = this.#senderOf(done)
-    if (this.#wants > 0 && this.#mustYield(origin, sender)) return this.#refuse(origin, sender, nowMs)
-    const inputError = sender.writer.inputError(path, headers)
-    if (inputError !== undefined) {
-      queueMicrotask(() => tell(done, context, { kind: 'not-sent', code: inputError }, 0))
-      return true
+  join(group: string, listener: LaneListener): LaneSender {
+    const sender = new Sender(this.#claims.join(group), listener)
+    return {
+      tryPost: (origin, path, headers, body, context) => this.#tryPost(sender, origin, path, headers, body, context),
+      leave: () => this.#leave(sender),
     }
-    const slot = origin.free.pop() ?? this.#openSlot(origin, sender, nowMs)
-    if (slot === undefined) return false
-    this.#satisfy(origin)
-    this.#satisfy(sender)
-    origin.usedAtMs = nowMs
-    sender.busy += 1
-    this.#busy += 1
-    slot.sender = sender
-    slot.context = context
-    slot.lane.post(sender.writer.bytes(origin.host, path, body), nowMs)
-    return true
-  }
-
-  onFree(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
   }
 
   async stop(): Promise<void> {
     this.#drained ??= Promise.withResolvers()
-    if (this.#busy === 0) this.#drained.resolve()
+    if (this.busy === 0) this.#drained.resolve()
     await this.#drained.promise
     clearInterval(this.#sweepTimer)
     for (const { lane } of this.#present()) lane.close()
@@ -178,79 +132,51 @@ class SharedLanes implements LanePool {
     for (const { lane, sender } of this.#present()) if (sender !== undefined) lane.abandon('stopped')
   }
 
-  /** A copy: ending a post may close lanes and open others. */
-  #present(): readonly Slot[] {
-    return Array.from(this.#slots)
+  #tryPost(sender: Sender, url: string, path: string, headers: string[], body: Buffer, context: number): boolean {
+    if (this.#drained !== undefined || sender.hasLeft) return false
+    const problem = sender.writer.problem(path, headers)
+    if (problem !== undefined) {
+      queueMicrotask(() => sender.done(context, { kind: 'not-sent', code: problem }, 0))
+      return true
+    }
+    const nowMs = performance.now()
+    const origin = this.#originOf(url)
+    const slot = this.#slotFor(origin, sender, nowMs)
+    if (slot === undefined) {
+      this.#queue.add(sender)
+      return false
+    }
+    this.#claims.take(origin, sender.claim)
+    origin.usedAtMs = nowMs
+    slot.sender = sender
+    slot.context = context
+    slot.lane.post(sender.writer.bytes(origin.host, path, body), nowMs)
+    return true
   }
 
-  /**
-   * Senders are told at the end of the turn of the loop, all at once, and the lanes are free no sooner: bytes that
-   * arrived behind an answer have been seen by then, before the next post could take them for its own.
-   */
-  #finished(slot: Slot, outcome: Outcome, durationMs: number): void {
-    const { sender, context } = slot
-    if (sender === undefined) throw new Error('a lane reported the end of a post that nobody started')
-    slot.sender = undefined
-    this.#ended.push({ slot, sender, context, outcome, durationMs })
-    if (this.#ended.length === 1) setImmediate(() => this.#tellSenders())
+  #leave(sender: Sender): void {
+    if (sender.hasLeft) return
+    sender.hasLeft = true
+    this.#queue.delete(sender)
+    this.#claims.leave(sender.claim)
+    // Others may have yielded to it.
+    this.#serveSoon()
   }
 
-  #tellSenders(): void {
-    const ended = this.#ended
-    this.#ended = []
-    for (const post of ended) this.#release(post)
-    this.#announce()
-    for (const { sender, context, outcome, durationMs } of ended) tell(sender.done, context, outcome, durationMs)
-    if (this.#busy === 0) this.#drained?.resolve()
-  }
-
-  #release({ slot, sender, outcome, durationMs }: EndedPost): void {
-    sender.busy -= 1
-    this.#busy -= 1
-    const { origin, lane } = slot
-    const endedAtMs = lane.startedAtMs + durationMs
-    if ('status' in outcome) origin.lastAnswerAtMs = endedAtMs
-    if (slot.isClosed) return
-    slot.freeSinceMs = endedAtMs
-    origin.free.push(slot)
-  }
-
-  #connected(origin: Origin): void {
-    origin.connecting -= 1
-    if (!origin.waitsForConnections) return
-    origin.waitsForConnections = false
-    this.#announce()
-  }
-
-  #closed(slot: Slot): void {
-    slot.isClosed = true
-    this.#slots.delete(slot)
-    slot.origin.open -= 1
-    const at = slot.origin.free.indexOf(slot)
-    if (at !== -1) slot.origin.free.splice(at, 1)
-    this.#announce()
-  }
-
-  /** Should this sender leave what is free to those that were refused? */
-  #mustYield(origin: Origin, sender: Sender): boolean {
-    const free = this.limit - this.#busy
-    if (free > this.#wants) return false
-    return (
-      isAboveShare(sender, [...this.#senders.values()], this.limit, busyOf) ||
-      isAboveShare(origin, [...this.#origins.values()], this.limit, busyLanesOf)
-    )
-  }
-
-  #openSlot(origin: Origin, sender: Sender, nowMs: number): Slot | undefined {
-    if (!this.#mayGrow(origin, nowMs)) {
-      // Its own slowness holds it back, not the others: it has no claim on their lanes.
-      this.#wasRefused = true
+  /** A free lane of the origin or a new one; undefined when there is none for this sender now. */
+  #slotFor(origin: OriginLanes, sender: Sender, nowMs: number): Slot | undefined {
+    if (this.#claims.mustYield(origin, sender.claim)) {
+      this.#claims.wait(origin, sender.claim)
       return undefined
     }
+    const free = origin.free.pop()
+    if (free !== undefined) return free
+    // An origin that may not grow is held back by its own slowness: it has no claim on the lanes of others.
+    if (!origin.mayGrow(nowMs, this.#growth, this.#claims.isOtherWanted(origin))) return undefined
     if (this.#slots.size >= this.limit) {
-      const victim = this.#laneToTakeOver(origin, nowMs)
+      const victim = laneToTakeOver(origin, this.#origins, this.limit, nowMs)
       if (victim === undefined) {
-        this.#refuse(origin, sender, nowMs)
+        this.#claims.wait(origin, sender.claim)
         return undefined
       }
       victim.lane.close()
@@ -273,116 +199,102 @@ class SharedLanes implements LanePool {
     return lane
   }
 
+  #connected(origin: OriginLanes): void {
+    origin.connecting -= 1
+    if (!origin.waitsForConnections) return
+    origin.waitsForConnections = false
+    this.#serveSoon()
+  }
+
+  #closed(slot: Slot): void {
+    this.#slots.delete(slot)
+    slot.origin.remove(slot)
+    this.#serveSoon()
+  }
+
   /**
-   * Lanes that connect are at most as many as those that stand. Beyond its first share an origin gets lanes only while it answers and nobody else wants them. So a host that stalls
-   * holds its first share until the deadline, and never all lanes.
+   * Senders get their answers at the end of the turn of the event loop, all at once, and the lanes are free no sooner:
+   * bytes that arrived behind an answer have been read by then, before the next post could take them for its own.
    */
-  #mayGrow(origin: Origin, nowMs: number): boolean {
-    if (origin.connecting >= Math.max(this.#connectingAtFirst, origin.open - origin.connecting)) {
-      origin.waitsForConnections = true
-      return false
-    }
-    if (origin.open < this.#firstShare) return true
-    if (nowMs - origin.lastAnswerAtMs > ANSWERS_LATELY_MS) return false
-    if (this.#wants === 0) return true
-    for (const other of this.#origins.values()) if (other !== origin && other.wantedAtMs !== undefined) return false
-    return true
+  #finished(slot: Slot, outcome: Outcome, durationMs: number): void {
+    const { sender, context } = slot
+    if (sender === undefined) throw new Error('a lane reported the end of a post that was never started')
+    slot.sender = undefined
+    this.#ended.push({ slot, sender, context, outcome, durationMs })
+    if (this.#ended.length === 1) setImmediate(() => this.#report())
   }
 
-  /** The free lane of another origin that was idle longest, if taking it is no robbery. */
-  #laneToTakeOver(origin: Origin, nowMs: number): Slot | undefined {
-    const share = Math.max(1, Math.floor(this.limit / this.#origins.size))
-    let oldest: Slot | undefined
-    for (const other of this.#origins.values()) {
-      const slot = other.free[0]
-      if (slot === undefined || other === origin) continue
-      const isFair =
-        nowMs - slot.freeSinceMs >= TAKE_OVER_AFTER_MS ||
-        origin.open === 0 ||
-        (origin.open < share && other.open > share)
-      if (isFair && (oldest === undefined || slot.freeSinceMs < oldest.freeSinceMs)) oldest = slot
-    }
-    return oldest
+  #report(): void {
+    const ended = this.#ended
+    this.#ended = []
+    for (const post of ended) this.#release(post)
+    // Senders that wait try first; those whose posts ended line up behind them.
+    this.#serve()
+    for (const { sender, context, outcome, durationMs } of ended) sender.done(context, outcome, durationMs)
+    if (this.busy === 0) this.#drained?.resolve()
   }
 
-  #refuse(origin: Origin, sender: Sender, nowMs: number): false {
-    this.#wasRefused = true
-    if (origin.wantedAtMs === undefined) this.#wants += 1
-    if (sender.wantedAtMs === undefined) this.#wants += 1
-    origin.wantedAtMs = nowMs
-    sender.wantedAtMs = nowMs
-    return false
+  #release({ slot, sender, outcome, durationMs }: EndedPost): void {
+    const { origin, lane } = slot
+    this.#claims.giveBack(origin, sender.claim)
+    const endedAtMs = lane.startedAtMs + durationMs
+    if ('status' in outcome) origin.lastAnswerAtMs = endedAtMs
+    if (slot.isClosed) return
+    slot.freeSinceMs = endedAtMs
+    origin.free.push(slot)
   }
 
-  #satisfy(claimant: Origin | Sender): void {
-    if (claimant.wantedAtMs === undefined) return
-    claimant.wantedAtMs = undefined
-    this.#wants -= 1
-  }
-
-  #announce(): void {
-    if (!this.#wasRefused || this.#isAnnouncing) return
-    this.#isAnnouncing = true
+  #serveSoon(): void {
+    if (this.#queue.size === 0 || this.#isServeDue) return
+    this.#isServeDue = true
     queueMicrotask(() => {
-      this.#isAnnouncing = false
-      this.#wasRefused = false
-      const [first, ...others] = this.#listeners
-      if (first === undefined) return
-      // Who was first goes to the end, so that each is first in turn.
-      this.#listeners.delete(first)
-      this.#listeners.add(first)
-      for (const listener of [first, ...others]) if (this.#listeners.has(listener)) listener()
+      this.#isServeDue = false
+      this.#serve()
     })
+  }
+
+  /**
+   * Call the senders that wait, each at most once, while lanes are free: those with the fewest lanes first. One that
+   * finds no lane waits again; one that posts nothing has nothing left, so the others need not yield to it any longer.
+   */
+  #serve(): void {
+    for (const sender of Array.from(this.#queue).toSorted((one, other) => fewestLanes(one.claim, other.claim))) {
+      if (this.busy >= this.limit) return
+      // It may have left meanwhile.
+      if (!this.#queue.delete(sender)) continue
+      this.#claims.stopWaiting(sender.claim)
+      sender.onFree()
+    }
   }
 
   #sweep(): void {
     const nowMs = performance.now()
     for (const { lane, sender } of this.#present())
       if (sender !== undefined && nowMs - lane.startedAtMs >= this.#deadlineMs) lane.abandon('timeout')
-    for (const [done, sender] of this.#senders) {
-      this.#forgetOldWant(sender, nowMs)
-      if (sender.busy === 0 && sender.wantedAtMs === undefined) this.#senders.delete(done)
-    }
     for (const [url, origin] of this.#origins) {
-      this.#forgetOldWant(origin, nowMs)
       for (const { lane, freeSinceMs } of Array.from(origin.free))
         if (nowMs - freeSinceMs >= Math.min(this.#idleMs, lane.keepAliveMs)) lane.close()
-      if (origin.open === 0 && nowMs - origin.usedAtMs > FORGET_ORIGIN_AFTER_MS) this.#origins.delete(url)
+      if (origin.open === 0 && nowMs - origin.usedAtMs > FORGET_ORIGIN_AFTER_MS) {
+        this.#origins.delete(url)
+        this.#claims.removeOrigin(origin)
+      }
     }
-    if (this.#busy < this.limit) this.#announce()
+    // Time alone may have made room, for an origin that answered long ago or a lane that has been free for long.
+    this.#serveSoon()
   }
 
-  #forgetOldWant(claimant: Origin | Sender, nowMs: number): void {
-    if (claimant.wantedAtMs !== undefined && nowMs - claimant.wantedAtMs > WANT_LASTS_MS) this.#satisfy(claimant)
+  /** A copy: the end of a post may close lanes and open others. */
+  #present(): readonly Slot[] {
+    return Array.from(this.#slots)
   }
 
-  #originOf(url: string): Origin {
+  #originOf(url: string): OriginLanes {
     let origin = this.#origins.get(url)
     if (origin === undefined) {
-      if (!url.startsWith('https://')) throw new RangeError('an origin is https://host')
-      origin = new Origin(url)
+      origin = new OriginLanes(url)
       this.#origins.set(url, origin)
+      this.#claims.addOrigin(origin)
     }
     return origin
-  }
-
-  #senderOf(done: PostDone): Sender {
-    let sender = this.#senders.get(done)
-    if (sender === undefined) {
-      sender = new Sender(done)
-      this.#senders.set(done, sender)
-    }
-    return sender
-  }
-}
-
-/** A sender that throws is broken; the others are told all the same, and the process hears of it. */
-function tell(done: PostDone, context: number, outcome: Outcome, durationMs: number): void {
-  try {
-    done(context, outcome, durationMs)
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error
-    })
   }
 }

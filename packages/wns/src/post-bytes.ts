@@ -1,22 +1,22 @@
-/** What is wrong with a post that cannot be written. */
-export type PostFault = 'invalid-path' | 'invalid-header'
+/** Why a post cannot be written. */
+export type PostProblem = 'invalid-path' | 'invalid-header'
 
 const pathPattern = /^\/[\x21-\x7e]*$/
 const namePattern = /^[A-Za-z0-9-]{1,64}$/
 const valuePattern = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/
-// The lane writes these itself; a second one would be a second opinion on where the request ends.
+// The lane writes these itself; a second one could end the request at another place.
 const ownNames = /^(?:host|content-length|transfer-encoding|connection|expect|upgrade|trailer|te)$/i
 
 /**
  * Turns the posts of one sender into bytes. The headers of a batch are the same for all its posts, so their text is made
- * once and made anew only when any of them differs.
+ * again only when one of them differs.
  */
 export class PostWriter {
   #headers: readonly string[] = []
   #text: string | undefined = ''
 
   /** Why a post with these cannot be written; undefined when it can. */
-  inputError(path: string, headers: readonly string[]): PostFault | undefined {
+  problem(path: string, headers: readonly string[]): PostProblem | undefined {
     if (!pathPattern.test(path)) return 'invalid-path'
     if (!isSameList(this.#headers, headers)) {
       this.#headers = headers.slice()
@@ -26,7 +26,7 @@ export class PostWriter {
   }
 
   /**
-   * The whole request in one piece, with the headers that `fault` saw last: path and body as they are, the length in
+   * The whole request in one piece, with the headers that `problem` saw last: path and body as they are, the length in
    * bytes.
    */
   bytes(host: string, path: string, body: Buffer): Buffer {

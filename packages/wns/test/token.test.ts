@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { TokenAnswer, TokenCredentials } from '../src/index.ts'
 import { createTransport, normalizePackageSid, requestToken } from '../src/index.ts'
 import { setup, wnsCertificates } from './support/harness.ts'
-import type { Behaviour } from './support/raw-server.ts'
+import type { Behavior } from './support/raw-server.ts'
 import { answer } from './support/raw-server.ts'
 
 const SECRET = 'canary+se/cret=&1'
@@ -16,14 +16,14 @@ const entra: TokenCredentials = {
   clientSecret: SECRET,
 }
 
-async function ask(credentials: TokenCredentials, behave: Behaviour, deadlineMs = 5_000) {
+async function ask(credentials: TokenCredentials, behave: Behavior, deadlineMs = 5_000) {
   await using wns = await setup(behave)
   const found = await requestToken(credentials, wns.transport, { deadlineMs })
   expect(inspect(found) + JSON.stringify(found)).not.toContain('canary')
   return { found, requests: wns.server.requests }
 }
 
-function json(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Behaviour {
+function json(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Behavior {
   return (socket) =>
     void socket.write(
       answer(
@@ -42,7 +42,7 @@ function entraError(number: number, error = 'invalid_client') {
   }
 }
 
-const drip: Behaviour = (socket) => {
+const drip: Behavior = (socket) => {
   const more = (): void => void (socket.writable && socket.write('x', () => setTimeout(more, 10)))
   socket.write('HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n', more)
 }

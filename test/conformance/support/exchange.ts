@@ -81,10 +81,12 @@ export function postBytes(
   body: Buffer,
 ): Promise<Outcome> {
   return new Promise((resolve) => {
-    const start = (): boolean => pool.tryPost(origin, path, headers, body, (_context, outcome) => resolve(outcome), 0)
-    if (start()) return
-    const off = pool.onFree(() => {
-      if (start()) off()
-    })
+    const start = (): void => void lanes.tryPost(origin, path, headers, body, 0)
+    const done = (_context: number, outcome: Outcome): void => {
+      lanes.leave()
+      resolve(outcome)
+    }
+    const lanes = pool.join('news', { done, onFree: start })
+    start()
   })
 }

@@ -2,6 +2,7 @@ import type { BodyRejection, Code, FanoutEvent, Outcome, PreparedMessage, RetryR
 import { bodyFor, code, codeOf, isTerminal, splitChannelUri } from '@wns-fanout/domain'
 import type { BatchRef, BatchTerms, MergeAnswer, Checkpoint, CheckpointAnswer, OpenBatch } from '@wns-fanout/state'
 import { TokenRefused } from '@wns-fanout/state'
+import type { LanePool, LaneSender } from '@wns-fanout/wns'
 import type { AppBreaker } from './app-breaker.ts'
 import { PROBE_EVERY_MS } from './app-breaker.ts'
 import type { PermitSource } from './app-permits.ts'
@@ -10,7 +11,6 @@ import type { CrashPoints } from '../crash-points.ts'
 import { decide } from './decide.ts'
 import type { OutcomeReport } from './outcome-buffer.ts'
 import { OutcomeBuffer } from './outcome-buffer.ts'
-import type { AppLanes } from './lane-shares.ts'
 import { PermitInHand } from './permit-in-hand.ts'
 import { PostHeaders } from './post-headers.ts'
 import { Recipients } from './recipients.ts'
@@ -25,7 +25,7 @@ export interface TokenSource {
 }
 
 export interface BatchRunDeps extends CrashPoints {
-  readonly lanes: AppLanes
+  readonly lanes: Pick<LanePool, 'join'>
   readonly hosts: HostBreakers
   readonly breaker: AppBreaker
   readonly permits: PermitSource
@@ -109,6 +109,7 @@ export class BatchRun {
   readonly #deps: BatchRunDeps
   readonly #spec: BatchSpec
   readonly #opened: OpenBatch
+  readonly #lanes: LaneSender
   readonly #headers: PostHeaders
   /** Credit at most now: small while the campaign has few answers, so that one that is refused by all stops early. */
   #window: number
@@ -153,6 +154,7 @@ export class BatchRun {
     this.#permit = new PermitInHand(deps.permits, (waitMs) =>
       deps.emit({ type: 'permits.waited', app: spec.ref.app, waitMs }),
     )
+    this.#lanes = deps.lanes.join(spec.ref.app, { done: this.#answered, onFree: () => this.#pump() })
     this.#window = opened.firstWindow
     this.#permittedAtMs = new Float64Array(opened.vector.length)
     this.#origins = Array.from({ length: opened.vector.length }, () => '')
@@ -167,7 +169,7 @@ export class BatchRun {
       this.#deps.reached?.('stopping')
       this.#halt('stopping')
     }
-    const unsubscribe = [this.#deps.lanes.onFree(pump), this.#deps.permits.onGranted(pump)]
+    const unsubscribe = this.#deps.permits.onGranted(pump)
     this.#timer = setInterval(() => this.#tick(), CHECKPOINT_MS)
     signal.addEventListener('abort', abort, { once: true })
     try {
@@ -188,7 +190,8 @@ export class BatchRun {
     } finally {
       clearInterval(this.#timer)
       signal.removeEventListener('abort', abort)
-      for (const off of unsubscribe) off()
+      unsubscribe()
+      this.#lanes.leave()
     }
   }
 
@@ -233,7 +236,7 @@ export class BatchRun {
       this.#deps.reached?.('credit-granted')
       this.#origins[position] = target.origin
       this.#postedWith[position] = token
-      if (!this.#deps.lanes.tryPost(target.origin, target.path, headers, body, this.#answered, position))
+      if (!this.#lanes.tryPost(target.origin, target.path, headers, body, position))
         return this.#deps.hosts.notPosted(target.origin)
       this.#permittedAtMs[position] = this.#permit.use()
       recipients.pass()
@@ -275,7 +278,6 @@ export class BatchRun {
 
   readonly #answered = (position: number, outcome: Outcome, durationMs: number): void => {
     this.#inFlight -= 1
-    this.#deps.lanes.ended()
     if (this.#done) return
     this.#deps.reached?.('answer-read')
     const reauthorized = this.#reauthorized.has(position)

@@ -3,6 +3,7 @@ import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
 import { isTerminal } from '@wns-fanout/domain'
 import type { BatchRef, MergeAnswer, CampaignStore, Keys, Ledger, RedisConnection } from '@wns-fanout/state'
 import { LedgerDamaged, LedgerVersion } from '@wns-fanout/state'
+import type { LanePool } from '@wns-fanout/wns'
 import pLimit from 'p-limit'
 import type { AppBreaker } from './app-breaker.ts'
 import { PROBE_EVERY_MS } from './app-breaker.ts'
@@ -11,8 +12,6 @@ import type { BatchEnd, ParkReason, TokenSource } from './batch-run.ts'
 import { BatchRun, NO_REPLICA_MS } from './batch-run.ts'
 import { HostBreakers } from './host-breakers.ts'
 import type { CrashPoints } from '../crash-points.ts'
-import type { Lanes } from './lane-shares.ts'
-import { LaneShares } from './lane-shares.ts'
 import type { LastWords } from '../recover/recent-checkpoints.ts'
 import { LastWordsKept } from '../recover/recent-checkpoints.ts'
 import { sleep } from '../sleep.ts'
@@ -26,7 +25,7 @@ export interface BatchSenderDeps extends CrashPoints {
   readonly campaigns: CampaignStore
   readonly ledger: Ledger
   readonly queues: Queues
-  readonly lanes: Lanes
+  readonly lanes: Pick<LanePool, 'join'>
   /** Lanes of the process; decides how many batches it has in hand. */
   readonly laneCount: number
   readonly permits: (app: AppId) => PermitSource
@@ -49,7 +48,6 @@ const REMINDED_AT_ONCE = 16
 export class BatchSender {
   readonly #deps: BatchSenderDeps
   readonly #stopping: AbortSignal
-  readonly #shares: LaneShares
   readonly #hosts = new HostBreakers()
   readonly #asked = new Map<CampaignId, string>()
   readonly #runs = new Set<BatchRun>()
@@ -63,7 +61,6 @@ export class BatchSender {
   constructor(deps: BatchSenderDeps, stopping: AbortSignal) {
     this.#deps = deps
     this.#stopping = stopping
-    this.#shares = new LaneShares(deps.lanes, deps.laneCount)
     this.#prepared = new PreparedCampaigns(deps.campaigns)
   }
 
@@ -123,7 +120,7 @@ export class BatchSender {
     if (!isTooMany) this.#suspect = suspect ?? this.#suspect
     const run: BatchRun = new BatchRun(
       {
-        lanes: this.#shares.of(app),
+        lanes: this.#deps.lanes,
         hosts: this.#hosts,
         breaker: breaker,
         permits: this.#deps.permits(app),

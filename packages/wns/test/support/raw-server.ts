@@ -18,7 +18,7 @@ export interface RawRequest {
   readonly serverName: string
 }
 
-export type Behaviour = (socket: TLSSocket, request: RawRequest, server: RawServer) => void
+export type Behavior = (socket: TLSSocket, request: RawRequest, server: RawServer) => void
 
 export interface RawServer {
   readonly port: number
@@ -32,7 +32,7 @@ export interface RawServer {
   readonly sockets: Set<TLSSocket>
   /** Answer with a TCP reset. */
   reset(socket: TLSSocket): void
-  behave: Behaviour
+  behave: Behavior
   stop(): Promise<void>
 }
 
@@ -40,10 +40,10 @@ export interface RawServerOptions {
   readonly maxVersion?: 'TLSv1.3' | 'TLSv1.2' | 'TLSv1.1'
 }
 
-/** A TLS server that reads requests with a Content-Length and leaves all else to `behave`. */
+/** A TLS server that reads requests with a Content-Length and leaves everything else to `behave`. */
 export async function startRawServer(
   certificates: Certificates,
-  behave: Behaviour,
+  behave: Behavior,
   options: RawServerOptions = {},
 ): Promise<RawServer> {
   const requests: RawRequest[] = []
@@ -140,3 +140,11 @@ export function answer(status: number, headers: Readonly<Record<string, string>>
 }
 
 export const received = answer(200, { 'X-WNS-STATUS': 'received', 'X-WNS-MSG-ID': '3CE38FF109E03A74' })
+
+/** A behavior that answers every request with this text. */
+export function always(text: string): Behavior {
+  return (socket) => void socket.write(text)
+}
+
+/** A behavior that answers no request. */
+export const never: Behavior = () => {}
