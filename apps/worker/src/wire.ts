@@ -1,6 +1,6 @@
 import type { AppId, Listener } from '@wns-fanout/domain'
 import type { CrashPoints } from '@wns-fanout/fanout'
-import { AppPermits, Campaigns, conditionOf, FanoutWorker, Queues, runSchedules } from '@wns-fanout/fanout'
+import { Campaigns, conditionOf, FanoutWorker, LocalPermits, Queues, runSchedules } from '@wns-fanout/fanout'
 import type { Lifecycle, Logger, Metrics } from '@wns-fanout/runtime'
 import type { Keyring, RateLimit, RedisConnection } from '@wns-fanout/state'
 import {
@@ -162,12 +162,13 @@ function makePermits(
   { metrics, emit, life }: WireOptions,
   permits: Permits,
   limits: ReadonlyMap<AppId, RateLimit>,
-): PerApp<AppPermits> {
+): PerApp<LocalPermits> {
   const permitsOf = new PerApp(
     (app) =>
-      new AppPermits(permits, app, {
+      new LocalPermits(permits, app, {
         limit: () => limits.get(app) ?? { ratePerSecond: 1, burst: 1 },
         onRate: ({ effectiveRate }) => metrics.effectiveRate.set({ app: metrics.appLabel(app) }, effectiveRate),
+        onWaited: (waitMs) => emit({ type: 'permits.waited', app, waitMs }),
         onGrant: ({ count, atMs }) => emit({ type: 'permits.granted', app, count, atMs }),
         onDecrease: ({ effectiveRate, pausedUntilMs }) =>
           emit({

@@ -1,5 +1,5 @@
-export { AppPermits } from './send/app-permits.ts'
-export type { PermitSource } from './send/app-permits.ts'
+export { LocalPermits } from './send/local-permits.ts'
+export type { LocalPermitsOptions, Permit, PermitSource } from './send/local-permits.ts'
 export type { BatchEnd, ParkReason, TokenSource } from './send/batch-run.ts'
 export {
   Campaigns,

@@ -60,7 +60,7 @@ function defineMetrics(registry: Registry) {
     campaigns: gauge('campaigns', 'Campaigns, by state', ['app', 'state']),
     tokenRequests: counter('token_requests_total', 'Requests to the token service, by result', ['app', 'result']),
     effectiveRate: gauge('effective_rate', 'Posts a second that are allowed now', ['app']),
-    permitWait: histogram('permit_wait_seconds', 'Time a batch waited for permits', ['app'], waitBuckets),
+    permitWait: histogram('permit_wait_seconds', 'Time a worker waited for permits', ['app'], waitBuckets),
     guard: counter('guard_total', 'Decisions of the 30-minute guard', ['app', 'decision']),
     batchesFenced: counter('batches_fenced_total', 'Batches that a worker gave up because another owns them', ['app']),
     takeovers: counter('takeovers_total', 'Batches taken over from an owner that fell silent', ['app']),

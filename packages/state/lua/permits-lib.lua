@@ -1,11 +1,12 @@
--- The permits of an app: a token bucket on Redis's own clock, and a rate that gives way when WNS says "slow down".
+-- The permits of an app: a token bucket on the clock of Redis, and a rate that decreases when WNS answers 406 or 429.
 -- The bucket is a hash; every field that ends in AtMs or UntilMs is Redis time in milliseconds, with a fraction:
---   permits, refilledAtMs        what may be granted, and when that was computed
---   refusedRate, decreasedAtMs   the rate that WNS refused last, and when we gave way; absent at full rate
---   pausedUntilMs, pauseMs       nothing is granted until then; how long the last pause was that WNS did not choose
---   probeAtMs                    when the one post after a pause was granted, while its answer is awaited; 0 = it may be granted
---   climbingSinceMs              when that post was answered well; absent while pausing or probing
--- Each second of the climb costs a quarter of the rate, of a round of pause, climb and growth that takes about twelve.
+--   permits, refilledAtMs        permits that may be granted, and when they were counted
+--   refusedRate, decreasedAtMs   the rate that WNS refused last, and when it was decreased; absent at full rate
+--   pausedUntilMs, pauseMs       nothing is granted until then; length of the last pause without a Retry-After
+--   probeAtMs                    when the one post after a pause was granted; 0 = it may be granted; absent after its
+--                                answer
+--   climbingSinceMs              when that post was answered without 406 or 429; absent while pausing or probing
+-- A round of pause, climb and growth takes about twelve seconds. Each second of the climb costs a quarter of the rate.
 local CLIMB_SECONDS = 1.5
 local CLIMB_TO = 0.9
 local GROWTH_PER_SECOND = 0.01
@@ -16,8 +17,8 @@ local function now_ms()
   return tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 end
 
--- The bucket as it is at `now`. Redis's clock may have stepped back, and what was written since would lie in the future:
--- a pause, a probe or a refusal would then last for as long as the step. The newest of it was "now" when it was written.
+-- The bucket at `now`. If the clock of Redis stepped back, the times in the bucket are in the future, and a pause, a
+-- probe or a refusal would last as much longer. The newest time was "now" when it was written: it shows the step.
 local CLOCK_SLACK_MS = 1000
 local function read_bucket(key, now)
   local fields = redis.call('HGETALL', key)
@@ -41,7 +42,7 @@ local function read_bucket(key, now)
   return bucket
 end
 
--- The rate at `now`: half of the refused one after a decrease, quickly up to 90 % of it, then 1 % of it a second.
+-- The rate at `now`: half of the refused one after a decrease, then a fast climb to 90 % of it, then 1 % of it a second.
 local function effective_rate(bucket, configured, now)
   local refused = bucket.refusedRate
   if not refused then

@@ -1,4 +1,4 @@
--- The rate of an app now, without taking a permit.
+-- The effective rate of an app, without taking a permit.
 -- KEYS[1] bucket (see permits-lib)     ARGV[1] configured rate per second
 -- Returns {effective rate as text, pausedUntilMs or 0}.
 local now = now_ms()

@@ -2,7 +2,8 @@
 -- KEYS[1] bucket (see permits-lib)
 -- ARGV: 1 when the refused post was permitted (ms), 2 configured rate per second, 3 Retry-After in ms, '' if none,
 --       4 shortest and 5 longest Retry-After, 6 first and 7 longest pause without one (ms)
--- Returns {1 when the rate was decreased else 0, pausedUntilMs or 0, effective rate as text, last decrease in ms as text}.
+-- Returns {1 when the rate was decreased else 0, pausedUntilMs or 0, effective rate as text,
+--          last decrease in ms as text}.
 local key, configured = KEYS[1], tonumber(ARGV[2])
 local permittedAt, retryAfter = tonumber(ARGV[1]), tonumber(ARGV[3])
 local now = now_ms()
@@ -10,7 +11,7 @@ local bucket = read_bucket(key, now)
 local rate = effective_rate(bucket, configured, now)
 local decreasedAt = bucket.decreasedAtMs or 0
 
--- A post that was permitted before the last decrease tells nothing new, and all workers together decrease once a second.
+-- The refusal of a post permitted before the last decrease is no news. All workers together decrease once a second.
 local isProbe = bucket.probeAtMs and bucket.probeAtMs > 0 and permittedAt >= bucket.probeAtMs - 1
 if permittedAt <= decreasedAt or (now - decreasedAt < 1000 and not isProbe) then
   return { 0, math.ceil(bucket.pausedUntilMs or 0), string.format('%.3f', rate), string.format('%.3f', decreasedAt) }
@@ -30,4 +31,5 @@ redis.call('HSET', key, 'refusedRate', refused, 'decreasedAtMs', now, 'pausedUnt
   'probeAtMs', 0, 'permits', 0, 'refilledAtMs', now)
 redis.call('HDEL', key, 'climbingSinceMs')
 bucket.refusedRate, bucket.climbingSinceMs = refused, nil
-return { 1, math.ceil(now + pause), string.format('%.3f', effective_rate(bucket, configured, now)), string.format('%.3f', now) }
+local decreased = effective_rate(bucket, configured, now)
+return { 1, math.ceil(now + pause), string.format('%.3f', decreased), string.format('%.3f', now) }

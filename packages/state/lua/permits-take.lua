@@ -1,10 +1,12 @@
--- Take up to `wanted` permits of an app. A permit is never given back; who does not use it lets it lapse.
--- KEYS[1] bucket (see permits-lib)     ARGV: 1 wanted, 2 configured rate per second, 3 burst, 4 ms after which a probe is lost
+-- Take up to `wanted` permits of an app. A permit is never given back: an unused one lapses.
+-- KEYS[1] bucket (see permits-lib)
+-- ARGV: 1 wanted, 2 configured rate per second, 3 burst, 4 ms after which a probe is lost
 -- Returns {granted, waitMs, effective rate as text, pausedUntilMs or 0, nowMs as text, probe 0|1};
 -- waitMs is 0 when anything was granted, else when to ask again.
+local MAX_WAIT_FOR_SEVERAL_MS = 50
 local key = KEYS[1]
-local wanted, configured, burst, probeLostMs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local WAIT_FOR_HANDFUL_MS = 50
+local wanted, configured = tonumber(ARGV[1]), tonumber(ARGV[2])
+local burst, probeLostMs = tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = now_ms()
 local bucket = read_bucket(key, now)
 local rate = effective_rate(bucket, configured, now)
@@ -18,9 +20,9 @@ if bucket.pausedUntilMs and now < bucket.pausedUntilMs then
   return answer(0, bucket.pausedUntilMs - now)
 end
 if bucket.probeAtMs then
-  -- The pause is over: one post finds out whether the next ones are welcome.
+  -- The pause has ended: one post probes whether WNS accepts posts again.
   if bucket.probeAtMs > 0 and now - bucket.probeAtMs < probeLostMs then
-    return answer(0, WAIT_FOR_HANDFUL_MS)
+    return answer(0, MAX_WAIT_FOR_SEVERAL_MS)
   end
   redis.call('HSET', key, 'probeAtMs', now, 'permits', 0, 'refilledAtMs', now)
   redis.call('HDEL', key, 'pausedUntilMs')
@@ -30,7 +32,7 @@ end
 if bucket.refusedRate and bucket.climbingSinceMs and rate >= configured then
   redis.call('HDEL', key, 'refusedRate', 'decreasedAtMs', 'climbingSinceMs', 'pauseMs')
 end
--- A slower rate has a smaller burst, and there is always room for one.
+-- The burst shrinks with the rate, to no less than one permit.
 local room = math.max(1, burst * rate / configured)
 local elapsedMs = math.max(0, now - (bucket.refilledAtMs or now))
 local permits = math.min(room, (bucket.permits or room) + elapsedMs * rate / 1000)
@@ -39,7 +41,7 @@ redis.call('HSET', key, 'permits', permits - granted, 'refilledAtMs', now)
 if granted > 0 then
   return answer(granted, 0)
 end
--- Wait for a handful rather than for one, unless even one takes longer.
+-- Wait for several permits rather than for one, unless one alone takes longer.
 local oneMs = (1 - permits) * 1000 / rate
-local handfulMs = (math.min(wanted, math.max(1, math.floor(room))) - permits) * 1000 / rate
-return answer(0, math.max(1, oneMs, math.min(handfulMs, WAIT_FOR_HANDFUL_MS)))
+local severalMs = (math.min(wanted, math.max(1, math.floor(room))) - permits) * 1000 / rate
+return answer(0, math.max(1, oneMs, math.min(severalMs, MAX_WAIT_FOR_SEVERAL_MS)))

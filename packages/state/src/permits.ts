@@ -5,27 +5,27 @@ import { loadScript } from './scripts.ts'
 
 const takeScript = loadScript('permits-take', 'permits-lib')
 const slowDownScript = loadScript('permits-slow-down', 'permits-lib')
-const probedScript = loadScript('permits-probed', 'permits-lib')
+const endProbeScript = loadScript('permits-end-probe', 'permits-lib')
 const lookScript = loadScript('permits-look', 'permits-lib')
 
 export interface RateLimit {
   readonly ratePerSecond: number
-  /** Permits that may be granted at once after a quiet time. */
+  /** Permits that may be granted at once after a time without posts. */
   readonly burst: number
 }
 
 export interface Grant {
-  /** 0 up to what was wanted. */
+  /** From 0 to the number wanted. */
   readonly granted: number
   /** When to ask again, in milliseconds; 0 if anything was granted. */
   readonly waitMs: number
-  /** The rate in force now: the configured one, or less after WNS asked to slow down. */
+  /** The rate that applies now: the configured one, or less after WNS answered 406 or 429. */
   readonly effectiveRate: number
   /** Redis time until which nothing is granted; absent while nothing is paused. */
   readonly pausedUntilMs?: number
-  /** Redis time of this answer: goes back with the outcome of a refused post. */
+  /** Redis time of the grant: reported again with the outcome of a post. */
   readonly nowMs: number
-  /** The one post after a pause: tell how it went, by `slowDown` or `probed`. */
+  /** The one post after a pause. Report its outcome by `slowDown` or `endProbe`. */
   readonly probe: boolean
 }
 
@@ -37,18 +37,18 @@ export interface RateState {
 export interface Decrease extends RateState {
   /** Did this call decrease the rate? */
   readonly decreased: boolean
-  /** Redis time of the last decrease: refusals of posts permitted before it count for nothing. */
+  /** Redis time of the last decrease. Refusals of posts that were permitted before it are ignored. */
   readonly decreasedAtMs: number
 }
 
 export interface PermitOptions {
-  /** Retry-After of WNS is taken within these bounds. Default 1 s to 15 min. */
+  /** A Retry-After of WNS is kept within these bounds. Default 1 s to 15 min. */
   readonly minRetryAfterMs?: number
   readonly maxRetryAfterMs?: number
-  /** Pause when WNS gave no Retry-After; doubles while the first post afterwards is refused. Default 1 s to 60 s. */
+  /** Pause when WNS sends no Retry-After. It doubles while the first post after it is refused. Default 1 s to 60 s. */
   readonly firstPauseMs?: number
   readonly maxPauseMs?: number
-  /** A probe without an answer for so long was lost with its worker; another one is granted. Default 10 s. */
+  /** A probe without an answer for this time was lost with its worker, and another one is granted. Default 10 s. */
   readonly probeLostMs?: number
 }
 
@@ -61,9 +61,9 @@ const defaults: Required<PermitOptions> = {
 }
 
 /**
- * The right to post, for all workers together: a token bucket per app on Redis's clock. In any span of t seconds at most
- * rate · t + burst are granted. When WNS answers 406 or 429 the rate halves, a pause follows, one probe finds out
- * whether posts are welcome again, and the rate climbs back: within 2 s to 90 % of the refused one, then 1 % a second.
+ * The permits of all workers: a token bucket for each app, on the clock of Redis. In any span of t seconds at most
+ * rate · t + burst permits are granted. When WNS answers 406 or 429, the rate halves and a pause follows. Then one post
+ * probes whether WNS accepts posts again, and the rate climbs: within 2 s to 90 % of the refused rate, then 1 % a second.
  */
 export class Permits {
   readonly #redis: RedisConnection
@@ -76,7 +76,7 @@ export class Permits {
     this.#options = { ...defaults, ...options }
   }
 
-  /** Take up to `wanted` permits (at least 1). They are never given back: an unused one lapses. */
+  /** Take up to `wanted` permits (at least 1). A permit is never given back: it lapses unused. */
   async take(app: AppId, wanted: number, { ratePerSecond, burst }: RateLimit): Promise<Grant> {
     const args = [Math.max(1, Math.floor(wanted)), ratePerSecond, burst, this.#options.probeLostMs]
     const reply = (await takeScript.run(this.#redis, [this.#keys.bucket(app)], args)) as (number | string)[]
@@ -91,8 +91,8 @@ export class Permits {
   }
 
   /**
-   * WNS answered 406 or 429 to a post that was permitted at `grantedAtMs` (Redis time). All workers together give way
-   * once a second, and not at all for posts permitted before the last time.
+   * WNS answered 406 or 429 to a post that was permitted at `grantedAtMs` (Redis time). The rate decreases at most once
+   * a second for all workers together, and not for posts that were permitted before the last decrease.
    */
   async slowDown(
     app: AppId,
@@ -114,9 +114,13 @@ export class Permits {
     return rateState(effectiveRate, pausedUntilMs)
   }
 
-  /** A probe permitted at `grantedAtMs` was answered by anything but 406 and 429: the rate climbs from now on. */
-  async probed(app: AppId, grantedAtMs: number): Promise<boolean> {
-    return (await probedScript.run(this.#redis, [this.#keys.bucket(app)], [grantedAtMs])) === 1
+  /**
+   * The probe permitted at `grantedAtMs` got any answer but 406 and 429: the rate climbs from now on.
+   *
+   * @returns whether this call ended the probe
+   */
+  async endProbe(app: AppId, grantedAtMs: number): Promise<boolean> {
+    return (await endProbeScript.run(this.#redis, [this.#keys.bucket(app)], [grantedAtMs])) === 1
   }
 }
 

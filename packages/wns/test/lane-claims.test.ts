@@ -148,6 +148,10 @@ test('a group whose last sender left counts until its posts have ended', () => {
   expect(claims.join('news').group).not.toBe(news.group)
 })
 
+function lanesOf(senders: readonly SenderClaim[]): number {
+  return senders.reduce((sum, { busy }) => sum + busy, 0)
+}
+
 /** Use the lanes for posts of equal length: in each round the oldest one ends, and every sender wants more. */
 function useLanes(limit: number, senders: readonly SenderClaim[], claims: LaneClaims): void {
   const origin = new Claimant()
@@ -175,7 +179,6 @@ property.prop([fc.integer({ min: 6, max: 64 }), fc.integer({ min: 1, max: 5 }), 
     const [news, mail] = [join('news', sendersOfNews), join('mail', sendersOfMail)]
     useLanes(limit, [...news, ...mail], claims)
     expect(claims.busy).toBe(limit)
-    const lanesOf = (senders: readonly SenderClaim[]): number => senders.reduce((sum, { busy }) => sum + busy, 0)
     expect(Math.abs(lanesOf(news) - lanesOf(mail))).toBeLessThanOrEqual(1)
     for (const group of [news, mail]) {
       const busy = group.map((sender) => sender.busy)

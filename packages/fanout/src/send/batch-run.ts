@@ -5,13 +5,12 @@ import { TokenRefused } from '@wns-fanout/state'
 import type { LanePool, LaneSender } from '@wns-fanout/wns'
 import type { AppBreaker } from './app-breaker.ts'
 import { PROBE_EVERY_MS } from './app-breaker.ts'
-import type { PermitSource } from './app-permits.ts'
 import type { HostBreakers } from './host-breakers.ts'
 import type { CrashPoints } from '../crash-points.ts'
 import { decide } from './decide.ts'
 import type { OutcomeReport } from './outcome-buffer.ts'
 import { OutcomeBuffer } from './outcome-buffer.ts'
-import { PermitInHand } from './permit-in-hand.ts'
+import type { Permit, PermitSource } from './local-permits.ts'
 import { PostHeaders } from './post-headers.ts'
 import { Recipients } from './recipients.ts'
 
@@ -123,7 +122,8 @@ export class BatchRun {
   #acknowledgedAtMs: number
   readonly #openedAtMs: number
   #stop: ParkReason | 'fenced' | 'final' | undefined
-  readonly #permit: PermitInHand
+  /** A permit that found no lane: kept until it lapses. */
+  #permit: Permit | undefined
   readonly #permittedAtMs: Float64Array
   /** Of each post: where it went, and with which token; a late 401 speaks of that one, not of the present one. */
   readonly #origins: string[]
@@ -151,9 +151,6 @@ export class BatchRun {
     this.#openedAtMs = performance.now()
     this.#acknowledgedAtMs = this.#openedAtMs
     this.#recipients = new Recipients(opened, spec.terms.maxAttempts)
-    this.#permit = new PermitInHand(deps.permits, (waitMs) =>
-      deps.emit({ type: 'permits.waited', app: spec.ref.app, waitMs }),
-    )
     this.#lanes = deps.lanes.join(spec.ref.app, { done: this.#answered, onFree: () => this.#pump() })
     this.#window = opened.firstWindow
     this.#permittedAtMs = new Float64Array(opened.vector.length)
@@ -231,14 +228,16 @@ export class BatchRun {
         this.#retryAfter(restMs, 'host-resting')
         continue
       }
-      if (!this.#permit.take()) return this.#deps.hosts.notPosted(target.origin)
+      const permit = this.#takePermit()
+      if (permit === undefined) return this.#deps.hosts.notPosted(target.origin)
       const headers = this.#headers.next(token)
       this.#deps.reached?.('credit-granted')
       this.#origins[position] = target.origin
       this.#postedWith[position] = token
       if (!this.#lanes.tryPost(target.origin, target.path, headers, body, position))
         return this.#deps.hosts.notPosted(target.origin)
-      this.#permittedAtMs[position] = this.#permit.use()
+      this.#permit = undefined
+      this.#permittedAtMs[position] = permit.grantedAtMs
       recipients.pass()
       this.#inFlight += 1
       this.#deps.reached?.('post-written')
@@ -252,6 +251,12 @@ export class BatchRun {
     const { paceRatePerSecond } = this.#spec
     if (paceRatePerSecond === undefined) return false
     return this.#recipients.started > ((nowMs - this.#openedAtMs) * paceRatePerSecond) / 1000
+  }
+
+  #takePermit(): Permit | undefined {
+    if (this.#permit === undefined || performance.now() >= this.#permit.lapsesAtMs)
+      this.#permit = this.#deps.permits.take()
+    return this.#permit
   }
 
   #retryAfter(delayMs: number, reason: RetryReason): void {
@@ -287,8 +292,7 @@ export class BatchRun {
     const posts = recipients.posts(position) + (written ? 1 : 0)
     this.#outcomes.answered(outcome, durationMs)
     if (outcome.kind === 'accepted') this.#deps.token.accepted(this.#postedWith[position] ?? '')
-    if (this.#deps.permits.probing && outcome.kind !== 'app-throttled')
-      this.#deps.permits.answered(this.#permittedAtMs[position] ?? 0)
+    if (outcome.kind !== 'app-throttled') this.#deps.permits.answered(this.#permittedAtMs[position] ?? 0)
     const disposition = decide(outcome, {
       posts,
       spent: recipients.spent(position),
