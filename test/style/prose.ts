@@ -27,13 +27,15 @@ export async function proseFindings(path: string, text: string): Promise<readonl
 }
 
 const kernel = new TextlintKernel()
+// Node and Vitest import this CommonJS package differently.
+const markdownPlugin = 'default' in markdown ? markdown.default : markdown
 
 async function wrongWords(path: string, text: string): Promise<readonly Finding[]> {
   const { messages } = await kernel.lintText(text, {
     ext: extname(path),
     filePath: path,
     plugins: [
-      { pluginId: 'markdown', plugin: markdown.default },
+      { pluginId: 'markdown', plugin: markdownPlugin },
       { pluginId: 'source', plugin: { Processor: SourceProcessor } },
     ],
     rules: [{ ruleId: 'terminology', rule: terminology, options: { defaultTerms: false, terms } }],
