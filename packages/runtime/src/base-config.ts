@@ -1,8 +1,17 @@
+import { REDIS_URL_FORMS, parseRedisUrl } from '@wns-fanout/domain'
 import * as z from 'zod'
 import { notesOf, variable } from './config.ts'
-import { isRedisUrl } from './redis-url.ts'
 
 const both = ['api', 'worker']
+
+function isRedisUrl(text: string): boolean {
+  try {
+    parseRedisUrl(text)
+    return true
+  } catch {
+    return false
+  }
+}
 
 function integer(min: number, max: number, fallback: number) {
   return z
@@ -46,9 +55,7 @@ function isHostAndPort(text: string): boolean {
  */
 export const baseConfig = {
   REDIS_URL: variable(z.string().default('redis://127.0.0.1:6379').refine(isRedisUrl), {
-    wanted:
-      'redis://[user:password@]host:port[/db], rediss://… (TLS), ' +
-      'redis+sentinel://[user:password@]h1:p1,h2:p2/<master>[/db] or redis+cluster://[user:password@]h1:p1,h2:p2 (rediss+… for TLS)',
+    wanted: REDIS_URL_FORMS,
     example: 'redis://127.0.0.1:6379',
     meaning: 'Where Redis is: one server, a Sentinel group or a cluster.',
     default: 'redis://127.0.0.1:6379',

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import * as z from 'zod'
 import { ConfigError, baseConfig, readConfig, variable, variables } from '../src/index.ts'
-import { isRedisUrl } from '../src/redis-url.ts'
 
 const schema = z.object({ ...baseConfig })
 const minimal = { WNS_FANOUT_KEYRING_FILE: '/etc/keyring' }
@@ -180,45 +179,4 @@ test('every shared variable is documented', () => {
 test('documented defaults and examples are those that hold', () => {
   const defaults = Object.fromEntries(variables.map((v) => [v.name, v.default]))
   expect(readConfig(schema, { ...defaults, ...minimal })).toEqual(readConfig(schema, minimal))
-})
-
-test.each([
-  'redis://127.0.0.1:6379',
-  'redis://localhost',
-  'redis://:pass@h:6379/2',
-  'redis://user:p%40ss@h:6379/0',
-  'rediss://user:pass@redis.example.com:6380',
-  'redis://[::1]:6379',
-  'redis://user:p@ss:w%20rd@h:6379',
-  'redis+sentinel://h1:26379,h2:26379/mymaster',
-  'redis+sentinel://user:pass@h1:26379,h2:26379,h3:26379/mymaster/3',
-  'rediss+sentinel://h1/mymaster',
-  'redis+cluster://h1:7000,h2:7001',
-  'redis+cluster://u:p@h1:7000',
-  'rediss+cluster://h1:7000,h2:7001/',
-])('%s is a REDIS_URL', (url) => {
-  expect(isRedisUrl(url)).toBe(true)
-})
-
-test.each([
-  'localhost:6379',
-  'http://h',
-  'redis://',
-  'redis://h:0',
-  'redis://h:65536',
-  'redis://h1:1,h2:2',
-  'redis://h/news',
-  'redis://h/1/2',
-  'redis+sentinel://h1:1,h2:2',
-  'redis+sentinel://h1:1/',
-  'redis+sentinel://h1:1/m/x',
-  'redis+cluster://h1:1,/',
-  'redis+cluster://h1:1/1',
-  'redis+cluster://h1:1//',
-  'redis+tls://h:1',
-  'redis://h h',
-  'redis://:p%zz@h:1',
-  'redis://h:1?family=6',
-])('%s is no REDIS_URL', (url) => {
-  expect(isRedisUrl(url)).toBe(false)
 })

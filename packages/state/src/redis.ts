@@ -1,8 +1,8 @@
 import type { SecureContextOptions } from 'node:tls'
+import type { RedisAddress } from '@wns-fanout/domain'
+import { describeAddress, parseRedisUrl } from '@wns-fanout/domain'
 import type { ClusterOptions, Command, RedisOptions } from 'ioredis'
 import { Cluster, Redis } from 'ioredis'
-import type { RedisAddress } from './redis-url.ts'
-import { describeAddress, parseRedisUrl } from './redis-url.ts'
 
 /** One connection to Redis, or to all nodes of a Redis Cluster. */
 export type RedisConnection = Redis | Cluster

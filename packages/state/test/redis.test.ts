@@ -8,11 +8,9 @@ import {
   checkRedis,
   closeRedis,
   connectRedis,
-  describeAddress,
   Keys,
   loadScript,
   memoryShare,
-  parseRedisUrl,
   Permits,
   Registry,
   waitForRedis,
@@ -20,69 +18,6 @@ import {
 import { Cluster } from 'ioredis'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { keyring, NEWS, registration, setup, until } from './support.ts'
-
-describe('REDIS_URL', () => {
-  test.each([
-    ['redis://localhost', { kind: 'single', tls: false, hosts: [{ host: 'localhost', port: 6379 }], db: 0 }],
-    ['redis://10.0.0.1:7000/3', { kind: 'single', tls: false, hosts: [{ host: '10.0.0.1', port: 7000 }], db: 3 }],
-    ['rediss://[::1]:7000/', { kind: 'single', tls: true, hosts: [{ host: '::1', port: 7000 }], db: 0 }],
-    [
-      'redis://fan:p%40ss%2Fw%3Ard@h',
-      { kind: 'single', tls: false, hosts: [{ host: 'h', port: 6379 }], db: 0, username: 'fan', password: 'p@ss/w:rd' },
-    ],
-    ['redis://:pw@h', { kind: 'single', tls: false, hosts: [{ host: 'h', port: 6379 }], db: 0, password: 'pw' }],
-    [
-      'redis+sentinel://a:1,b/main/2',
-      {
-        kind: 'sentinel',
-        tls: false,
-        hosts: [
-          { host: 'a', port: 1 },
-          { host: 'b', port: 26_379 },
-        ],
-        db: 2,
-        masterName: 'main',
-      },
-    ],
-    [
-      'rediss+cluster://u:p@a:1,b:2',
-      {
-        kind: 'cluster',
-        tls: true,
-        hosts: [
-          { host: 'a', port: 1 },
-          { host: 'b', port: 2 },
-        ],
-        db: 0,
-        username: 'u',
-        password: 'p',
-      },
-    ],
-  ])('%s is understood', (url, expected) => {
-    expect(parseRedisUrl(url)).toEqual(expected)
-  })
-
-  test.each([
-    'localhost:6379',
-    'http://localhost',
-    'redis://',
-    'redis://a,b',
-    'redis://h:0',
-    'redis://h:70000',
-    'redis://h/x',
-    'redis://h/1/2',
-    'redis+sentinel://h',
-    'redis+cluster://h/1',
-    'redis://u:%zz@h',
-  ])('%s is refused with the forms that are wanted', (url) => {
-    expect(() => parseRedisUrl(url)).toThrow(/REDIS_URL cannot be used: .* Wanted is redis:\/\//)
-  })
-
-  test('a refusal shows no password', () => {
-    expect(() => parseRedisUrl('redis://u:hunter2@h:99999')).toThrow(/^(?!.*hunter2)/)
-    expect(describeAddress(parseRedisUrl('redis://u:hunter2@[::1]:1'))).toBe('[::1]:1')
-  })
-})
 
 describe('a connection', () => {
   test('does not hang what was sent on its errors', async () => {

@@ -3,7 +3,7 @@ export interface RedisHost {
   readonly port: number
 }
 
-/** Where Redis is, as `REDIS_URL` says it. */
+/** The parts of a `REDIS_URL`. */
 export interface RedisAddress {
   readonly kind: 'single' | 'sentinel' | 'cluster'
   readonly tls: boolean
@@ -15,24 +15,30 @@ export interface RedisAddress {
   readonly masterName?: string
 }
 
-const FORMS =
+/** The accepted forms of `REDIS_URL`, for people. */
+export const REDIS_URL_FORMS =
   'redis://[user:password@]host:port[/db], redis+sentinel://[user:password@]h1:p1,h2:p2/<master>[/db] or ' +
   'redis+cluster://[user:password@]h1:p1,h2:p2, each with rediss for TLS'
-const defaultPorts = { single: 6379, sentinel: 26_379, cluster: 6379 } as const
 
-/** Parse `REDIS_URL`. The password may hold any character that is percent-encoded. Throws a TypeError that shows no part of it. */
+const DEFAULT_PORTS = { single: 6379, sentinel: 26_379, cluster: 6379 } as const
+
+/**
+ * Parse `REDIS_URL`. The password may hold any character that is percent-encoded. Throws a TypeError that shows no part
+ * of the URL.
+ */
 export function parseRedisUrl(url: string): RedisAddress {
   const [, scheme = '', form, userInfo, hostList = '', path = ''] =
-    /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^/]*)@)?([^@/?#]+)(?:\/([^?#]*))?$/.exec(url) ?? []
-  if (scheme === '') throw refusal('it has none of these forms')
+    /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^/\s]*)@)?([^@/?#\s]+)(?:\/([^?#\s]*))?$/.exec(url) ?? []
+  if (scheme === '') throw refusal('it has none of the accepted forms')
   const kind = form === 'sentinel' || form === 'cluster' ? form : 'single'
   const steps = path.split('/')
   const masterName = kind === 'sentinel' ? decode(steps.shift() ?? '') : undefined
   if (masterName === '') throw refusal('the name of the Sentinel group is missing after the hosts')
-  const db = steps[0] === undefined || steps[0] === '' ? 0 : Number(steps[0])
-  if (steps.length > 1 || !Number.isInteger(db) || db < 0) throw refusal('the database must be a number')
+  const [database = ''] = steps
+  if (steps.length > 1 || !/^\d{0,5}$/.test(database)) throw refusal('the database must be a number')
+  const db = Number(database)
   if (kind === 'cluster' && db !== 0) throw refusal('a cluster has database 0 only')
-  const hosts = hostList.split(',').map((text) => parseHost(text, defaultPorts[kind]))
+  const hosts = hostList.split(',').map((text) => parseHost(text, DEFAULT_PORTS[kind]))
   if (kind === 'single' && hosts.length > 1) throw refusal('several hosts need redis+sentinel or redis+cluster')
   return {
     kind,
@@ -50,10 +56,11 @@ export function describeAddress(address: RedisAddress): string {
 }
 
 function parseHost(text: string, defaultPort: number): RedisHost {
-  const [, bracketed, plain, portText] = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?$/.exec(text) ?? []
+  const [, bracketed, plain, portText] =
+    /^(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9._-]{1,253}))(?::(\d{1,5}))?$/.exec(text) ?? []
   const host = bracketed ?? plain
   const port = portText === undefined ? defaultPort : Number(portText)
-  if (host === undefined || port < 1 || port > 65_535) throw refusal('a host must look like name:port')
+  if (host === undefined || port < 1 || port > 65_535) throw refusal('a host must have the form name:port')
   return { host, port }
 }
 
@@ -69,10 +76,10 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    throw refusal('a "%" must be followed by two hexadecimal digits')
+    throw refusal('each "%" must begin a percent-encoded character; write a literal one as %25')
   }
 }
 
 function refusal(why: string): TypeError {
-  return new TypeError(`REDIS_URL cannot be used: ${why}. Wanted is ${FORMS}.`)
+  return new TypeError(`REDIS_URL cannot be used: ${why}. The accepted forms are ${REDIS_URL_FORMS}.`)
 }
