@@ -212,7 +212,7 @@ function rateWithin(times: readonly number[], fromMs: number, toMs: number): num
 
 async function openBatches({ look, keys }: ChaosSystem, { app, id }: ChaosCampaign): Promise<number> {
   const live = await look.smembers(keys.live(app, id))
-  const states = await Promise.all(live.map((seq) => look.hget(keys.batch(app, id, Number(seq)), 'st')))
+  const states = await Promise.all(live.map((seq) => look.hget(keys.batch(app, id, Number(seq)), 'state')))
   return states.filter((state) => state === 'open').length
 }
 

@@ -161,7 +161,7 @@ async function readLedger({ look, keys }: AnySystem, app: string, id: string): P
   const fields = await look.hgetall(keys.campaign(app, id))
   const planned = Number(fields['planned'] ?? 0)
   const pipeline = look.pipeline()
-  for (let seq = 0; seq < planned; seq += 1) pipeline.hmget(keys.batch(app, id, seq), 'r', 'k')
+  for (let seq = 0; seq < planned; seq += 1) pipeline.hmget(keys.batch(app, id, seq), 'range', 'takeovers')
   const batches = ((await pipeline.exec()) ?? []).map(([, found]) => {
     const [range, takeovers] = found as (string | null)[]
     return { recipients: Number(range?.split(',')[2] ?? 0), takeovers: Number(takeovers ?? 0) }
@@ -205,7 +205,7 @@ export class Watch {
     const planned = Number((await look.hget(keys.campaign(app, id), 'planned')) ?? 0)
     const atomic = look.multi().hgetall(keys.campaign(app, id))
     for (let seq = 0; seq < planned; seq += 1) {
-      atomic.hmget(keys.batch(app, id, seq), 'r', 'f', 'all', 'z').getBuffer(keys.vector(app, id, seq))
+      atomic.hmget(keys.batch(app, id, seq), 'range', 'fence', 'closedAs').getBuffer(keys.vector(app, id, seq))
     }
     const replies = ((await atomic.exec()) ?? []).map(([error, value]) => {
       if (error !== null) throw error
@@ -245,5 +245,5 @@ export class Watch {
 }
 
 function isOff(name: RecipientClass, fields: Readonly<Record<string, string>>, counted: Totals): boolean {
-  return Number(fields[`n:${name}`] ?? 0) !== counted[name]
+  return Number(fields[`total:${name}`] ?? 0) !== counted[name]
 }

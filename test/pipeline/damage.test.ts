@@ -81,26 +81,26 @@ const damages: Record<string, Damage> = {
     (at) => at.batch(2),
   ),
   'a batch of another type': otherType((at) => at.batch(1)),
-  'no range': unsetInBatch(1, 'r'),
-  'a range of text': setInBatch(1, 'r', '__proto__'),
-  'a range backwards': setInBatch(1, 'r', '4097,4096,3'),
-  'a range of nobody': setInBatch(1, 'r', '4096,4096,0'),
-  'a range of too many': setInBatch(1, 'r', '4096,4096,4'),
-  'a range without end': setInBatch(1, 'r', '0,4294967295,3'),
-  'no fence': unsetInBatch(1, 'f'),
-  'a fence of text': setInBatch(1, 'f', 'constructor'),
-  'a negative fence': setInBatch(1, 'f', '-1'),
-  'no owner': unsetInBatch(1, 'o'),
-  'no state': unsetInBatch(1, 'st'),
-  'an unknown state': setInBatch(1, 'st', 'closing'),
-  'takeovers of text': setInBatch(1, 'k', 'NaN'),
-  'a due time of text': setInBatch(1, 'd', 'tomorrow'),
+  'no range': unsetInBatch(1, 'range'),
+  'a range of text': setInBatch(1, 'range', '__proto__'),
+  'a range backwards': setInBatch(1, 'range', '4097,4096,3'),
+  'a range of nobody': setInBatch(1, 'range', '4096,4096,0'),
+  'a range of too many': setInBatch(1, 'range', '4096,4096,4'),
+  'a range without end': setInBatch(1, 'range', '0,4294967295,3'),
+  'no fence': unsetInBatch(1, 'fence'),
+  'a fence of text': setInBatch(1, 'fence', 'constructor'),
+  'a negative fence': setInBatch(1, 'fence', '-1'),
+  'no owner': unsetInBatch(1, 'owner'),
+  'no state': unsetInBatch(1, 'state'),
+  'an unknown state': setInBatch(1, 'state', 'closing'),
+  'takeovers of text': setInBatch(1, 'takeovers', 'NaN'),
+  'a due time of text': setInBatch(1, 'dueAt', 'tomorrow'),
   'the vector of a closed batch that vanished': gone((at) => at.vector(0)),
   'a closed batch that vanished with its vector': gone(
     (at) => at.batch(0),
     (at) => at.vector(0),
   ),
-  'a batch that is said to be closed': setInBatch(1, 'z', '1'),
+  'a batch that is said to be closed': setInBatch(1, 'closed', '1'),
   'a closed batch that is said to be live': ({ redis, live }) => redis.sadd(live, '0'),
   'no frozen audience': gone((at) => at.targets),
   'an audience of another type': otherType((at) => at.targets),
@@ -111,26 +111,36 @@ const damages: Record<string, Damage> = {
   'a live batch that is no number': ({ redis, live }) => redis.sadd(live, '__proto__'),
   'an unknown state of the campaign': set('state', 'flying'),
   'no state of the campaign': unset('state'),
-  'no definition': unset('def'),
-  'a definition of text': set('def', '{'),
-  'another definition': set('def', '{"__proto__":{"polluted":1}}'),
-  'no size': unset('size'),
-  'a size of text': set('size', 'many'),
-  'a size that is too small': set('size', '5'),
-  'a negative size': set('size', '-9'),
+  'no definition': unset('definition'),
+  'a definition of text': set('definition', '{'),
+  'another definition': set('definition', '{"__proto__":{"polluted":1}}'),
+  'no size': unset('audienceSize'),
+  'a size of text': set('audienceSize', 'many'),
+  'a size that is too small': set('audienceSize', '5'),
+  'a negative size': set('audienceSize', '-9'),
   'planned of text': set('planned', '4x'),
   'planned too many': set('planned', '6'),
   'planned too few': set('planned', '3'),
   'closed of text': set('closed', 'all'),
   'closed too many': set('closed', '3'),
-  'a negative total': set('n:accepted', '-1'),
-  'a total of text': set('n:accepted', 'lots'),
-  'a total that is too large': set('n:failed', '20'),
-  'a total that was lost': unset('n:accepted'),
-  'no end': unset('expires'),
-  'an end of text': set('expires', 'never'),
-  'a version of text': set('v', 'one'),
-  'half of the campaign gone': unset('def', 'state', 'size', 'planned', 'type', 'topic', 'id', 'created', 'n:accepted'),
+  'a negative total': set('total:accepted', '-1'),
+  'a total of text': set('total:accepted', 'lots'),
+  'a total that is too large': set('total:failed', '20'),
+  'a total that was lost': unset('total:accepted'),
+  'no end': unset('expiresAt'),
+  'an end of text': set('expiresAt', 'never'),
+  'a version of text': set('version', 'one'),
+  'half of the campaign gone': unset(
+    'definition',
+    'state',
+    'audienceSize',
+    'planned',
+    'type',
+    'topic',
+    'id',
+    'createdAt',
+    'total:accepted',
+  ),
   'the campaign of another type': otherType((at) => at.campaign),
   'no campaign at all': gone((at) => at.campaign),
   'little left but the vectors': gone(
@@ -146,13 +156,13 @@ const damages: Record<string, Damage> = {
 /** Nothing depends on these: the campaign completes. */
 const harmless: Record<string, Damage> = {
   nothing: async () => undefined,
-  'another owner': setInBatch(1, 'o', 'somebody'),
-  'no number of the last checkpoint': unsetInBatch(1, 'q'),
-  'no takeovers': unsetInBatch(1, 'k', 'g', 'x'),
-  'no due time': unsetInBatch(1, 'd'),
-  'a pace of text': set('rate', 'fast'),
-  'a window of text': unset('windowAt'),
-  'no seal': unset('sealed'),
+  'another owner': setInBatch(1, 'owner', 'somebody'),
+  'no number of the last checkpoint': unsetInBatch(1, 'checkpoint'),
+  'no takeovers': unsetInBatch(1, 'takeovers', 'losses', 'suspect'),
+  'no due time': unsetInBatch(1, 'dueAt'),
+  'a pace of text': set('ratePerSecond', 'fast'),
+  'a window of text': unset('rateSince'),
+  'no seal': unset('planComplete'),
 }
 
 /** The audience itself is gone or was written into: its recipients count, but not all of them can be named. */
@@ -165,35 +175,50 @@ const nameless = new Set([
 
 /** A newer worker carries these on, or nobody knows who does: until then they are left as they are. */
 const leftAlone: Record<string, Damage> = {
-  'a newer version': set('v', '2'),
-  'no version': unset('v'),
+  'a newer version': set('version', '2'),
+  'no version': unset('version'),
 }
 
 const campaignFields = [
   'id',
-  'def',
+  'definition',
   'type',
   'topic',
-  'interval',
+  'topicIntervalMs',
   'state',
-  'created',
-  'start',
-  'expires',
+  'createdAt',
+  'startAt',
+  'expiresAt',
   'planned',
   'closed',
 ]
 const moreFields = [
   'cursor',
   'policy',
-  'size',
-  'sealed',
+  'audienceSize',
+  'planComplete',
   'plannedRecipients',
   'posts',
   'answers',
   'takeovers',
-  'n:accepted',
+  'total:accepted',
 ]
-const batchFields = ['r', 'o', 'f', 'q', 's', 'st', 'd', 'k', 'g', 'x', 'p', 'z', 'all', 'w']
+const batchFields = [
+  'range',
+  'owner',
+  'fence',
+  'checkpoint',
+  'stampedAt',
+  'state',
+  'dueAt',
+  'takeovers',
+  'losses',
+  'suspect',
+  'settled',
+  'closed',
+  'closedAs',
+  'recoveredOwners',
+]
 const anyText = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 12 }),
   fc.integer().map(String),
@@ -287,7 +312,7 @@ async function startOne(nth: number): Promise<CampaignId> {
   const pages = upTo(BATCHES).map((seq) => Math.floor((seq * APART + nth * IN_BATCH) / 512))
   for (let seq = 0; seq < BATCHES; seq += 1)
     for (const at of upTo(IN_BATCH)) await redis.setbit(draft, seq * APART + nth * IN_BATCH + at, 1)
-  await store.frozen(app, id, draft, { size: AUDIENCE })
+  await store.storeAudience(app, id, draft, { size: AUDIENCE })
   const ledger = new Ledger(redis, keys)
   await ledger.plan(
     { app, campaign: id },
@@ -427,7 +452,7 @@ test('a vector that vanishes under its owner leaves its recipients in doubt', as
   await using worker = await aWorker()
   const id = (await stack.api.createCampaign(held, toast)).id as CampaignId
   await until('the posts to be under way', async () =>
-    worker.pid > 0 && (await redis.hget(keys.batch(held, id, 0), 'st')) === 'open' ? true : undefined,
+    worker.pid > 0 && (await redis.hget(keys.batch(held, id, 0), 'state')) === 'open' ? true : undefined,
   )
   await redis.del(keys.vector(held, id, 0))
   const campaign = await ended(id)

@@ -152,11 +152,11 @@ test('what a worker knows of campaigns that were lost is not told of those that 
   await firstPosts(before + 31)
   // Redis goes back to before the first batch was opened.
   const batch = keys.batch('renamed', id, 0)
-  const range = (await redis.hget(batch, 'r')) ?? ''
+  const range = (await redis.hget(batch, 'range')) ?? ''
   await redis
     .multi()
     .del(batch, `${batch}:v`, keys.stamp('renamed', 'toast', 0))
-    .hset(batch, 'r', range)
+    .hset(batch, 'range', range)
     .exec()
   expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 40 })
   expect(await posts()).toBe(before + 40)

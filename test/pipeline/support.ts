@@ -87,7 +87,7 @@ export async function letGo(stack: TestStack, app: string, id: string): Promise<
   try {
     await until(`every batch of ${id} to be let go`, async () => {
       const live = await redis.smembers(keys.live(app, id))
-      const states = await Promise.all(live.map((seq) => redis.hget(keys.batch(app, id, Number(seq)), 'st')))
+      const states = await Promise.all(live.map((seq) => redis.hget(keys.batch(app, id, Number(seq)), 'state')))
       return states.includes('open') ? undefined : true
     })
   } finally {

@@ -108,11 +108,11 @@ async function forget(
 ): Promise<void> {
   for (const seq of seqs) {
     const batch = keys.batch(app, id, seq)
-    const range = (await redis.hget(batch, 'r')) ?? ''
+    const range = (await redis.hget(batch, 'range')) ?? ''
     await redis
       .multi()
       .del(batch, `${batch}:v`, keys.stamp(app, 'toast', 0), keys.stamp(app, 'toast', 1))
-      .hset(batch, 'r', range)
+      .hset(batch, 'range', range)
       .sadd(keys.live(app, id), seq)
       .exec()
   }
@@ -161,7 +161,7 @@ test('a batch that was finished and forgotten is settled again by the worker tha
     // Both are forgotten: of the one that is finished nobody has anything in hand.
     await forget(redis, keys, 'finished', id, [0, 1])
     await forget(redis, keys, 'slow', slow.id, [0])
-    await redis.hdel(keys.campaign('finished', id), 'finished', 'n:accepted', 'answers', 'posts')
+    await redis.hdel(keys.campaign('finished', id), 'finishedAt', 'total:accepted', 'answers', 'posts')
     await redis.hset(keys.campaign('finished', id), 'state', 'sending', 'closed', 0)
     expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 600 })
     expect(some((await finished(stack, slow.id)).totals)).toEqual({ accepted: 10 })
@@ -197,7 +197,7 @@ test('what kills a worker is looked for in one batch at a time, so that nobody e
     const batches = [keys.batch('hunted', id, 0), keys.batch('hunted', id, 1)]
     await until('the plan', async () => ((await redis.exists(...batches)) === 2 ? true : undefined))
     // Each has lost three owners before, the last one with its first recipient alone under credit.
-    for (const batch of batches) await redis.hset(batch, 'g', 3, 'x', 1)
+    for (const batch of batches) await redis.hset(batch, 'losses', 3, 'suspect', 1)
     await stack.api.resumeApp('hunted')
     await until('both batches to be begun or left', async () => {
       const left = (await readFile(dying.logFile, 'utf8')).split('"reason":"suspected"').length - 1

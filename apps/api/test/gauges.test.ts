@@ -23,7 +23,7 @@ test('the gauges show every app, its backlog and its breakers, and forget an app
   // What a worker does first with it.
   const store = new CampaignStore(redis, keys)
   await store.launch('news' as never, id)
-  await store.frozen('news' as never, id, `${keys.base('news')}draft`, { size: 3 })
+  await store.storeAudience('news' as never, id, `${keys.base('news')}draft`, { size: 3 })
   const sending = await lines()
   expect(sending).toContain('wns_fanout_campaigns{app="news",state="sending"} 1')
   expect(sending).toContain('wns_fanout_campaigns{app="news",state="scheduled"} 0')

@@ -1,15 +1,18 @@
--- Store a campaign, once, and take its topic's guard slot when it starts now.
+-- Store a campaign once, and take its topic's guard slot if it starts now.
+-- needs: read codes pages checks stamps closing
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 id, 2 type, 3 topic, 4 guard window in ms (0 = exempt), 5 policy reject|defer|coalesce|drop,
---       6 startAtMs or '' for now, 7 lifetime in ms (from the start) or '', 8 expiresAtMs or '', 9 definition (JSON), 10 share of failures that halts it or ''
+--       6 startAtMs or '' for now, 7 lifetime in ms from the start, or '', 8 expiresAtMs or '', 9 definition (JSON),
+--       10 share of failures that halts it, or ''
 -- Returns {'created', state, startAtMs, expiresAtMs, superseded campaign or ''}, or {'refused', admissibleAtMs},
---      or {'full', admissibleAtMs} when too many are deferred already.
+--      or {'full', admissibleAtMs} if too many campaigns are deferred already.
 local base, campaign = KEYS[1], KEYS[2]
 local id, type, topic, interval, policy = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local MAX_DEFERRED = 10
 local at = now_ms()
 if redis.call('EXISTS', campaign) == 1 then
-  local c = redis.call('HMGET', campaign, 'state', 'start', 'expires')
-  return { 'created', c[1], tonumber(c[2]), tonumber(c[3]), '' }
+  local c = fields(campaign, 'state', 'startAt', 'expiresAt')
+  return { 'created', c.state, tonumber(c.startAt), tonumber(c.expiresAt), '' }
 end
 local start = ARGV[6] ~= '' and tonumber(ARGV[6]) or at
 local state, reason, superseded = 'scheduled', '', ''
@@ -21,11 +24,13 @@ if interval > 0 and start <= at then
     redis.call('SET', slot, id .. '|' .. at, 'PX', interval)
   else
     local admissible = at + math.max(ttl, 0)
-    if policy == 'reject' then return { 'refused', #deferred > 0 and tonumber(deferred[#deferred]) + interval or admissible } end
+    if policy == 'reject' then
+      return { 'refused', #deferred > 0 and tonumber(deferred[#deferred]) + interval or admissible }
+    end
     if policy == 'drop' then
       state, reason = 'cancelled', 'guard'
     else
-      -- Ten wait at most, and one more that stands for all that were coalesced: the newest of them, in the same place.
+      -- At most ten deferred campaigns wait. One more may wait for all that were coalesced: the newest takes its place.
       start = #deferred > 0 and math.max(admissible, tonumber(deferred[#deferred]) + interval) or admissible
       local others = 0
       for w = 1, #deferred, 2 do
@@ -35,10 +40,10 @@ if interval > 0 and start <= at then
           superseded, start = deferred[w], math.max(admissible, tonumber(deferred[w + 1]))
         end
       end
-      if policy == 'defer' and others >= 10 then return { 'full', tonumber(deferred[#deferred]) + interval } end
+      if policy == 'defer' and others >= MAX_DEFERRED then return { 'full', tonumber(deferred[#deferred]) + interval } end
       if superseded ~= '' then
         local older = base .. 'c:' .. superseded
-        redis.call('HSET', older, 'state', 'cancelled', 'reason', 'superseded', 'size', 0, 'sealed', 1)
+        redis.call('HSET', older, 'state', 'cancelled', 'reason', 'superseded', 'audienceSize', 0, 'planComplete', 1)
         finish_if_done(base, older, at)
       end
       redis.call('ZADD', waiting, start, id)
@@ -47,13 +52,14 @@ if interval > 0 and start <= at then
   end
 end
 local expires = ARGV[8] ~= '' and tonumber(ARGV[8]) or start + tonumber(ARGV[7])
-redis.call('HSET', campaign, 'v', 1, 'id', id, 'def', ARGV[9], 'type', type, 'topic', topic, 'interval', interval,
-  'state', state, 'created', at, 'start', start, 'expires', expires, 'planned', 0, 'closed', 0, 'cursor', 0, 'policy', policy)
+redis.call('HSET', campaign, 'version', VERSION, 'id', id, 'definition', ARGV[9], 'type', type, 'topic', topic,
+  'topicIntervalMs', interval, 'policy', policy, 'state', state, 'createdAt', at, 'startAt', start, 'expiresAt', expires,
+  'planned', 0, 'closed', 0, 'cursor', 0)
 if reason ~= '' then redis.call('HSET', campaign, 'reason', reason) end
 if ARGV[10] ~= '' then redis.call('HSET', campaign, 'maxFailureShare', ARGV[10]) end
 redis.call('ZADD', base .. 'campaigns', at, id)
 if state == 'cancelled' then
-  redis.call('HSET', campaign, 'size', 0, 'sealed', 1, 'finished', at)
+  redis.call('HSET', campaign, 'audienceSize', 0, 'planComplete', 1, 'finishedAt', at)
   redis.call('SADD', base .. 'finished', id)
 else
   redis.call('SADD', base .. 'active', id)

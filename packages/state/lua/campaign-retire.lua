@@ -1,6 +1,6 @@
--- Let a stretch of a finished campaign's batches expire, their vectors too.
+-- Set the expiry of some batches of a finished campaign, and of their vectors.
 -- KEYS[1] the campaign's key   ARGV: 1 first seq, 2 last seq, 3 seconds from now
--- Returns how many keys will. Repeating it only puts the end off.
+-- Returns how many keys expire. A repeated call only sets a later expiry.
 local expiring = 0
 for seq = tonumber(ARGV[1]), tonumber(ARGV[2]) do
   local batch = string.format('%s:b:%d', KEYS[1], seq)

@@ -1,58 +1,57 @@
--- Take a batch in hand, or resume it, and grant the first credit.
+-- Open a batch, or answer its owner again, and grant the first credit.
+-- needs: read codes pages window checks stamps closing
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
--- ARGV: 1 seq, 2 owner nonce, 3 window (credit at most), 4 delivery, 5 type, 6 guard window in seconds (0 = no guard),
---       7 max attempts, 8 '1' when variables are wanted, 9 '1' when locales are wanted,
---       10 '1' when the credit is for one probe
--- Returns an error DAMAGED or VERSION, and has written nothing, where the ledger is not what a script could have left,
+-- ARGV: 1 seq, 2 owner nonce, 3 window (maximum credit), 4 delivery, 5 type, 6 guard window in seconds (0 = no guard),
+--       7 max attempts, 8 '1' if variables are wanted, 9 '1' if locales are wanted,
+--       10 '1' if the credit is for one probe
+-- Returns an error DAMAGED or VERSION before any write if the ledger is not what a script could have left,
 --      or {'closed' | 'missing' | 'paused'},
 --      or {'not-due', dueAtMs},
---      or {'open', fence, takeover 0|1, nowMs, expiresMs, vector before the credit, vector, ordinals (4 bytes each, big
---          endian), uris, variables, variants (a byte a recipient: 0 = the notification itself), heldUntilSecond or 0,
---          uncertain, window in force, counts (class, n, …) of what this call settled,
---          window for the beginning}.
--- `uris` has a text for each recipient in the vector; empty where nothing is to be posted now.
--- Idempotent for the same owner: answers again, whatever became of the campaign meanwhile, and changes nothing. An open
--- may be carried out late, when its owner is at work already, and anything settled or credited here would be news to it.
+--      or {'open', fence, takeover 0|1, nowMs, expiresAtMs, vector before the credit, vector, ordinals (4 bytes each, big
+--          endian), uris, variables, locales, heldUntilSecond or 0, uncertain, window, settled (class, n, …) by this
+--          call, window until the first checkpoint}.
+-- `uris` has a text for each recipient in the vector; it is empty if nothing is to be posted now.
+-- Idempotent for the same owner: the script answers again and changes nothing, whatever state the campaign has by then.
+-- A late copy of the call may run while its owner works, and the owner would not learn of a change made here.
 local base, campaign = KEYS[1], KEYS[2]
 local seq, owner, window, delivery, type = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local guard, max_attempts, wants_vars = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
-local wants_locales, spare = ARGV[9] == '1', ARGV[10] == '1'
+local wants_locales, is_probe = ARGV[9] == '1', ARGV[10] == '1'
 local key = campaign .. ':b:' .. seq
 
 local where = 'batch ' .. seq
-local c = redis.pcall('HMGET', campaign, 'state', 'expires', 'answers', 'v')
-local wrong = wrong_campaign(c, c[4], c[1], c[2]) or wrong_numbers('the campaign', { 'answers', c[3] })
+local c = fields(campaign, 'state', 'expiresAt', 'answers', 'version')
+local wrong = wrong_campaign(c) or wrong_numbers('the campaign', c, 'answers')
 if wrong then return wrong end
-if not c[1] then return { 'missing' } end
-local b = redis.pcall('HMGET', key, 'r', 'st', 'o', 'f', 'k', 'd', 's', 'z', 'g', 'x', 'p', 'w')
+if not c.state then return { 'missing' } end
+local b = fields(key, 'range', 'state', 'owner', 'fence', 'takeovers', 'dueAt', 'stampedAt', 'closed', 'losses', 'suspect',
+  'settled', 'recoveredOwners')
 if b.err then return wrong_type(where) end
-if not b[1] then return wrong_absence(campaign, seq, key) or { 'missing' } end
-if b[8] then return { 'closed' } end
+if not b.range then return wrong_absence(campaign, seq, key) or { 'missing' } end
+if b.closed then return { 'closed' } end
 
 local at = now_ms()
 local second = floor(at / 1000)
-local from, to, n = range_of(b[1])
-if not from then return wrong_field(where, 'range', b[1]) end
-local state = state_now(campaign, c[1], c[2], at)
-local mine = b[2] == 'open' and b[3] == owner
-local takeover = b[2] == 'open' and not mine
+local from, to, n = range_of(b.range)
+if not from then return wrong_field(where, 'range', b.range) end
+local state = state_now(campaign, c, at)
+local mine = b.state == 'open' and b.owner == owner
+local takeover = b.state == 'open' and not mine
 local totals, uncertain = {}, 0
 
 local stored = redis.pcall('GET', key .. ':v')
 if stored and stored.err then return wrong_type('the vector of ' .. where) end
-wrong = wrong_numbers(where, { 'fence', b[4], 'takeovers', b[5], 'due', b[6], 'stamp', b[7], 'losses', b[9], 'suspect', b[10],
-  'settled', b[11] }) or
-  wrong_hold(where, b[2], b[3], b[4], stored, n, b[12])
+wrong = wrong_numbers(where, b, 'fence', 'takeovers', 'dueAt', 'stampedAt', 'losses', 'suspect', 'settled') or
+  wrong_hold(where, b, stored, n)
 if wrong then return wrong end
 local vector = unpack_bytes(stored or string.rep('\0', n), n)
 
-if state == 'scheduled' or (state == 'paused' and b[2] ~= 'open') then return { 'paused' } end
--- An owner opens once: one that has parked the batch since is not there any more, and this is its call arriving late.
-if b[2] == 'parked' and (b[3] == owner or (state == 'sending' and tonumber(b[6] or '0') > at)) then
-  return { 'not-due', tonumber(b[6] or '0') }
-end
+if state == 'scheduled' or (state == 'paused' and b.state ~= 'open') then return { 'paused' } end
+-- An owner opens a batch once. If it has parked the batch since, this is a late copy of its call.
+local due_at = tonumber(b.dueAt or '0')
+if b.state == 'parked' and (b.owner == owner or (state == 'sending' and due_at > at)) then return { 'not-due', due_at } end
 
--- Who is in the batch; told before anything is written, since a script that fails half-way is not undone.
+-- Find the recipients before the first write: Redis does not undo a script that fails halfway.
 local final = stop_code(state)
 local slots_by_page, found = {}, 0
 if not final then
@@ -63,17 +62,17 @@ if not final then
   if found ~= n then return damaged(where .. ' names ' .. n .. ' recipients, its pages hold ' .. found) end
 end
 
--- Owners lost one after the other, each with little settled in its open: three make the batch suspected of holding
--- somebody who kills its owners. An open that settles half a window clears it.
-local losses, settled = tonumber(b[9] or '0'), tonumber(b[11] or '0')
+-- Count owners that were lost in a row, each after settling little: three make the batch suspected of holding a
+-- recipient that crashes its owner. An open that settles half a window clears the suspicion.
+local losses, settled = tonumber(b.losses or '0'), tonumber(b.settled or '0')
 local was_suspected = is_suspected(losses)
 if not mine then
-  if not spare and settled >= window / 2 then losses = 0 end
+  if not is_probe and settled >= window / 2 then losses = 0 end
   if takeover then losses = losses + 1 end
   settled = 0
 end
 if takeover then
-  -- Whoever held the batch may have posted to each credited recipient, and nobody can tell.
+  -- The lost owner may have posted to each credited recipient.
   local first, count = nil, 0
   for i = 1, n do
     if code_of(vector[i]) == CREDITED then
@@ -90,46 +89,46 @@ if takeover then
   end
   uncertain = count
   if count > 0 then redis.call('HINCRBY', campaign, 'posts', count) end
-  -- Alone under credit in a suspected batch, and its owner lost, twice in a row: this recipient is what kills its owners.
+  -- Poison: a recipient that alone had credit in a suspected batch when its owner was lost, twice in a row.
   local suspect = was_suspected and count == 1 and first or 0
-  if suspect > 0 and delivery ~= 'at-most-once' and b[10] == tostring(suspect) then
+  if suspect > 0 and delivery ~= 'at-most-once' and b.suspect == tostring(suspect) then
     vector[first] = byte_of(POISON, posts_of(vector[first]))
     totals['failed'] = (totals['failed'] or 0) + 1
     suspect = 0
   end
-  redis.call('HSET', key, 'x', suspect)
-  redis.call('HINCRBY', key, 'k', 1)
+  redis.call('HSET', key, 'suspect', suspect)
+  redis.call('HINCRBY', key, 'takeovers', 1)
   redis.call('HINCRBY', campaign, 'takeovers', 1)
 end
 
 if not mine and (final or state == 'completed') then
   redis.call('SET', key .. ':v', pack_bytes(vector))
   add_totals(campaign, totals)
-  if final then seal_unplanned(campaign, final) end
-  close_with(base, campaign, key, n, final or CANCELLED)
-  leave_live(campaign, seq)
+  if final then settle_unplanned(campaign, final) end
+  close_with(base, campaign, key, seq, n, final or CANCELLED)
   finish_if_done(base, campaign, at)
   return { 'closed' }
 end
 
-local fence = tonumber(b[4] or '0')
+local fence = tonumber(b.fence or '0')
 if not mine then
   fence = fence + 1
-  redis.call('HSET', key, 'st', 'open', 'o', owner, 'f', fence, 'q', 0, 'g', losses, 'p', settled)
-  redis.call('HDEL', key, 'd')
+  redis.call('HSET', key, 'state', 'open', 'owner', owner, 'fence', fence, 'checkpoint', 0, 'losses', losses,
+    'settled', settled)
+  redis.call('HDEL', key, 'dueAt')
 end
 if state == 'paused' and not mine then
-  -- A dead owner's batch of a paused campaign: settle what is uncertain, then leave it as paused.
+  -- The campaign is paused and the owner is lost: settle the uncertain recipients, then leave the batch parked.
   redis.call('SET', key .. ':v', pack_bytes(vector))
   add_totals(campaign, totals)
-  redis.call('HSET', key, 'st', 'parked')
+  redis.call('HSET', key, 'state', 'parked')
   return { 'paused' }
 end
 
--- What may be posted to them now.
+-- Decide for each recipient: post now, settle without a post, or hold.
 local ordinals, uris, vars, locales = {}, {}, {}, {}
 local stamps = guard > 0 and not mine and stamps_of(base, type)
-local ours, stamp_now = tonumber(b[7] or '-1'), pack4(second)
+local ours, stamp_now = tonumber(b.stampedAt or '-1'), pack4(second)
 local held_until, i, unusable, last_credited = 0, 0, {}, 0
 if mine then
   for p = 1, n do if code_of(vector[p]) == CREDITED then last_credited = p end end
@@ -182,10 +181,10 @@ for page = from, to do
         end
         if mine and code == CREDITED then
           uris[i] = uri
-          -- It left after the credit was granted: told as not credited, so that its owner gives the credit back.
+          -- The channel was removed after the grant: report it without credit, so that the owner returns the credit.
           if uri == '' then unusable[#unusable + 1] = i end
         elseif mine and (settle or i < last_credited) then
-          uris[i] = '' -- it got no credit in its turn; whoever opens next judges it afresh
+          uris[i] = '' -- It was passed over when credit was granted; the next open decides again.
         elseif settle then
           vector[i] = byte_of(settle, posts_of(vector[i]))
           totals[CLASS[settle]] = (totals[CLASS[settle]] or 0) + 1
@@ -200,14 +199,13 @@ for page = from, to do
   end
 end
 
--- Few recipients at first while the campaign has few answers: if everybody refuses it, few posts tell.
 local grants = window_of(losses, settled, window)
-local credit = math.min(grants, ramp(tonumber(c[3] or '0')))
+local credit = math.min(grants, ramp(tonumber(c.answers or '0')))
 local before = pack_bytes(vector)
 if not mine then
   local granted = 0
-  if spare then
-    -- A probe goes to whoever was posted to the least, so that no one recipient pays for an app that is refused.
+  if is_probe then
+    -- A probe goes to the recipient with the fewest posts, so that no single recipient is posted to again and again.
     local fewest
     for p = 1, n do
       if uris[p] ~= '' and (not fewest or posts_of(vector[p]) < posts_of(vector[fewest])) then fewest = p end
@@ -225,13 +223,11 @@ if not mine then
 end
 if stamps then
   stamps:save()
-  redis.call('HSET', key, 's', second)
+  redis.call('HSET', key, 'stampedAt', second)
 end
 for _, p in ipairs(unusable) do vector[p] = vector[p] - CREDITED + PENDING end
 local packed = pack_bytes(vector)
 if not mine and packed ~= stored then redis.call('SET', key .. ':v', packed) end
 add_totals(campaign, totals)
-local counts = {}
-for class, count in pairs(totals) do counts[#counts + 1] = class; counts[#counts + 1] = count end
-return { 'open', fence, takeover and 1 or 0, at, tonumber(c[2]), before, packed, table.concat(ordinals), uris, vars, locales,
-  held_until, uncertain, grants, counts, credit }
+return { 'open', fence, takeover and 1 or 0, at, tonumber(c.expiresAt), before, packed, table.concat(ordinals), uris, vars,
+  locales, held_until, uncertain, grants, list_of(totals), credit }

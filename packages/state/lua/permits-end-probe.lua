@@ -1,5 +1,6 @@
 -- The post after a pause got an answer other than 406 and 429: the rate climbs from now on.
--- KEYS[1] bucket (see permits-lib)     ARGV[1] when that post was permitted (ms)
+-- needs: permits
+-- KEYS[1] bucket (see lib/permits)     ARGV[1] when that post was permitted (ms)
 -- Returns 1 when this call ended the probe, 0 when it had ended before.
 local key = KEYS[1]
 local now = now_ms()

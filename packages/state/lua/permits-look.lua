@@ -1,5 +1,6 @@
 -- The effective rate of an app, without taking a permit.
--- KEYS[1] bucket (see permits-lib)     ARGV[1] configured rate per second
+-- needs: permits
+-- KEYS[1] bucket (see lib/permits)     ARGV[1] configured rate per second
 -- Returns {effective rate as text, pausedUntilMs or 0}.
 local now = now_ms()
 local bucket = read_bucket(KEYS[1], now)

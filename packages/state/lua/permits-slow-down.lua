@@ -1,5 +1,6 @@
 -- WNS answered 406 or 429 to a post: halve the rate once and pause.
--- KEYS[1] bucket (see permits-lib)
+-- needs: permits
+-- KEYS[1] bucket (see lib/permits)
 -- ARGV: 1 when the refused post was permitted (ms), 2 configured rate per second, 3 Retry-After in ms, '' if none,
 --       4 shortest and 5 longest Retry-After, 6 first and 7 longest pause without one (ms)
 -- Returns {1 when the rate was decreased else 0, pausedUntilMs or 0, effective rate as text,

@@ -1,5 +1,6 @@
 -- Take up to `wanted` permits of an app. A permit is never given back: an unused one lapses.
--- KEYS[1] bucket (see permits-lib)
+-- needs: permits
+-- KEYS[1] bucket (see lib/permits)
 -- ARGV: 1 wanted, 2 configured rate per second, 3 burst, 4 ms after which a probe is lost
 -- Returns {granted, waitMs, effective rate as text, pausedUntilMs or 0, nowMs as text, probe 0|1};
 -- waitMs is 0 when anything was granted, else when to ask again.

@@ -218,7 +218,7 @@ export class AppStore {
   async #refuseWithCampaigns(app: AppId): Promise<void> {
     const campaigns = await this.#redis.zrange(this.#keys.campaigns(app), 0, '-1')
     for (const campaign of campaigns) {
-      const [state, finished] = await this.#redis.hmget(this.#keys.campaign(app, campaign), 'state', 'finished')
+      const [state, finished] = await this.#redis.hmget(this.#keys.campaign(app, campaign), 'state', 'finishedAt')
       // A stopped campaign still has posts under way until it is finished; one without a record has expired.
       if (typeof state === 'string' && typeof finished !== 'string')
         throw new Problem(

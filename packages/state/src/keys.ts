@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import type { AppId } from '@wns-fanout/domain'
+import type { AppId, RecipientClass } from '@wns-fanout/domain'
 
 /**
- * Every key in Redis, its type, its lifetime and what it holds. Keys of an app carry the hash tag `{<app>}`: one app,
+ * Every key in Redis with its type, content and lifetime; the fields of campaigns and batches are listed below. Keys of an app carry the hash tag `{<app>}`: one app,
  * one slot, so that a script may touch registry, ledger and guard together, and a cluster scales by apps.
  */
 export class Keys {
@@ -171,11 +171,11 @@ export class Keys {
   finished(app: AppId | string): string {
     return `${this.base(app)}finished`
   }
-  /** hash: definition, state, totals, plan cursor, planned, closed, sealed of a campaign. `retentionDays`. */
+  /** hash: a campaign, see `campaignFields`. `retentionDays` after its end. */
   campaign(app: AppId | string, campaign: string): string {
     return `${this.base(app)}c:${campaign}`
   }
-  /** bitmap over ordinals: the frozen audience. */
+  /** bitmap over ordinals: the frozen audience. As the campaign. */
   targets(app: AppId | string, campaign: string): string {
     return `${this.campaign(app, campaign)}:targets`
   }
@@ -183,15 +183,15 @@ export class Keys {
   live(app: AppId | string, campaign: string): string {
     return `${this.campaign(app, campaign)}:live`
   }
-  /** stream: capped details of answers, failures first. */
+  /** stream: details of answers, at most 10,000. As the campaign. */
   samples(app: AppId | string, campaign: string): string {
     return `${this.campaign(app, campaign)}:samples`
   }
-  /** hash: range, owner nonce, fence, takeovers, dueAt, stamp second of a batch. */
+  /** hash: a batch, see `batchFields`. As the campaign. */
   batch(app: AppId | string, campaign: string, seq: number): string {
     return `${this.campaign(app, campaign)}:b:${seq}`
   }
-  /** string: the outcome vector of a batch, one byte a recipient. */
+  /** string: the outcome vector of a batch, one byte per recipient. As the campaign. */
   vector(app: AppId | string, campaign: string, seq: number): string {
     return `${this.batch(app, campaign, seq)}:v`
   }
@@ -208,3 +208,67 @@ function bucketOf(channel: string): number {
   }
   return ((hash ^ (hash >>> 17)) >>> 0) % DEVICE_BUCKETS
 }
+
+/** Of a hash field: its type, the scripts (`lua/`) or classes that write it, and those that read it. */
+type FieldInfo = readonly [type: string, writtenBy: string, readBy: string]
+
+/** The fields of a campaign's hash. Instants are Redis time in milliseconds. */
+export const campaignFields = {
+  version: ['ledger version', 'create, damage', 'every script, record'],
+  id: ['text', 'create, damage', 'launch, checkpoint, merge, record'],
+  definition: ['JSON', 'create', 'record'],
+  type: ['notification type', 'create', 'launch, steer, closing'],
+  topic: ['text', 'create', 'launch, steer, checkpoint, merge, closing, record'],
+  topicIntervalMs: ['milliseconds, 0 = exempt', 'create', 'launch, checkpoint, merge'],
+  policy: ['over-limit policy', 'create', 'create, launch'],
+  state: ['campaign state', 'create, freeze, steer, checkpoint, damage, closing', 'every script, record'],
+  reason: ['word', 'create, launch, steer, checkpoint, damage, closing', 'checkpoint, record'],
+  createdAt: ['instant', 'create, damage', 'record'],
+  startAt: ['instant', 'create, launch, damage', 'launch, record'],
+  startedAt: ['instant', 'freeze', 'record'],
+  expiresAt: ['instant', 'create, damage', 'every script, record'],
+  finishedAt: ['instant', 'create, closing', 'damage, finish-repair, record'],
+  audienceSize: ['count', 'create, freeze, steer, sweep, finish-repair', 'plan, sweep, closing, record'],
+  unknownChannels: ['count', 'freeze', 'record'],
+  maxFailureShare: ['0 to 1', 'create', 'checkpoint'],
+  canary: ['`passed`', 'CampaignStore', 'record'],
+  cursor: ['next page to plan', 'create, plan', 'plan, checkpoint, record'],
+  planned: ['count of batches', 'create, plan, finish-repair', 'plan, closing, record'],
+  plannedRecipients: ['count', 'plan, finish-repair', 'plan, steer, sweep, closing, record'],
+  planComplete: ['`1`', 'create, plan, steer, damage, closing', 'plan, checkpoint, closing, record'],
+  closed: ['count of batches', 'create, finish-repair, closing', 'plan, closing, record'],
+  stopCode: ['code of recipients never planned', 'damage, closing', 'record'],
+  posts: ['count', 'open, checkpoint, merge, finish-repair', 'closing'],
+  answers: ['count', 'checkpoint, merge', 'open, checkpoint'],
+  takeovers: ['count', 'open', 'record'],
+  rateSince: ['instant', 'checkpoint', 'checkpoint, record'],
+  rateCount: ['settled since then', 'checkpoint', 'checkpoint'],
+  ratePerSecond: ['settled per second before that', 'checkpoint', 'record'],
+  recentAnswers: ['count that fades', 'checkpoint', 'checkpoint'],
+  recentRejected: ['count that fades', 'checkpoint', 'checkpoint'],
+  damaged: ['what was found; until repaired', 'damage', 'sweep, repair, closing, record'],
+} as const satisfies Readonly<Record<string, FieldInfo>>
+
+/** `total:<class>` counts the settled recipients of a class; written by most scripts, read by closing and record. */
+export type CampaignField = keyof typeof campaignFields | `total:${Exclude<RecipientClass, 'pending'>}`
+
+/** The fields of a batch's hash. From `state` on they are removed when the batch closes. */
+export const batchFields = {
+  range: ['from page,to page,recipients', 'plan, repair', 'every script, results'],
+  owner: ['nonce', 'open', 'open, checkpoint, merge, sweep'],
+  fence: ['count of opens', 'open', 'open, checkpoint, merge, sweep'],
+  checkpoint: ['number of the last one', 'open, checkpoint', 'checkpoint'],
+  takeovers: ['count', 'open', 'open'],
+  closed: ['`1`', 'repair, closing', 'every script'],
+  closedAs: ['code of all recipients of a batch that was never opened', 'repair, closing', 'closing, results'],
+  damaged: ['`1`: the sweep passes over the batch', 'damage', 'sweep'],
+  state: ['open, parked; missing if new', 'plan, open, checkpoint', 'open, checkpoint, sweep'],
+  dueAt: ['ms: not to be opened before', 'plan, checkpoint', 'open, reconciler'],
+  stampedAt: ['second of the stamps that are ours', 'open, checkpoint', 'open, checkpoint, merge, closing'],
+  losses: ['owners lost in a row', 'open', 'open, checkpoint'],
+  suspect: ['position, from 1', 'open', 'open'],
+  settled: ['count, in this open', 'open, checkpoint', 'open, checkpoint'],
+  recoveredOwners: ['nonces whose outcomes were merged', 'merge', 'open, checkpoint, merge, sweep'],
+} as const satisfies Readonly<Record<string, FieldInfo>>
+
+export type BatchField = keyof typeof batchFields

@@ -3,10 +3,10 @@ import type { Keys } from './keys.ts'
 import type { RedisConnection } from './redis.ts'
 import { loadScript } from './scripts.ts'
 
-const takeScript = loadScript('permits-take', 'permits-lib')
-const slowDownScript = loadScript('permits-slow-down', 'permits-lib')
-const endProbeScript = loadScript('permits-end-probe', 'permits-lib')
-const lookScript = loadScript('permits-look', 'permits-lib')
+const takeScript = loadScript('permits-take')
+const slowDownScript = loadScript('permits-slow-down')
+const endProbeScript = loadScript('permits-end-probe')
+const lookScript = loadScript('permits-look')
 
 export interface RateLimit {
   readonly ratePerSecond: number

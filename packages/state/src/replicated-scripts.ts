@@ -180,7 +180,7 @@ function take(call: Call, [error, reply]: Reply, connection: number, untilMs: nu
   if (error === null) call.answer = { reply, connection, untilMs }
   else if (isNoScript(error)) call.byText = true
   else if (isOfRedis(error) && !error.message.startsWith('READONLY')) {
-    call.reject(error)
+    call.reject(call.script.locate(error))
     return false
   }
   // What else there is, a connection that broke or a primary that is none any more, is for the next connection.

@@ -1,6 +1,7 @@
 import type { AppId, ScheduleName, ScheduleRequest } from '@wns-fanout/domain'
 import { Problem } from '@wns-fanout/domain'
 import type { Keys } from './keys.ts'
+import { redisNowMs } from './redis-clock.ts'
 import type { RedisConnection } from './redis.ts'
 import { loadScript } from './scripts.ts'
 
@@ -87,9 +88,8 @@ export class Schedules {
     await noteRun.run(this.#redis, [this.#keys.schedules(app)], [schedule, ranField(schedule), occurrenceMs])
   }
 
-  async redisNowMs(): Promise<number> {
-    const [seconds, micros] = await this.#redis.time()
-    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
+  redisNowMs(): Promise<number> {
+    return redisNowMs(this.#redis)
   }
 
   async #read(app: AppId, schedule: ScheduleName): Promise<Stored | null> {

@@ -218,7 +218,7 @@ describe('deleting', () => {
     expect(refusal).toMatchObject({ code: 'app-has-campaigns', status: 409 })
     await redis.hset(keys.campaign(NEWS, 'c1'), 'state', 'cancelled')
     await expect(apps.delete(NEWS)).rejects.toMatchObject({ code: 'app-has-campaigns' })
-    await redis.hset(keys.campaign(NEWS, 'c1'), 'finished', '1')
+    await redis.hset(keys.campaign(NEWS, 'c1'), 'finishedAt', '1')
     expect(await apps.delete(NEWS)).toBe(true)
     expect(await redis.exists(keys.campaignApp('c1'))).toBe(0)
   })

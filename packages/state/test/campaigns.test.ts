@@ -278,7 +278,7 @@ describe('stopping', () => {
   test('when its time is up by the clock of Redis, whoever looks first moves it to expired', async () => {
     const { stage, open } = await inMidCampaign()
     // What Redis holds as the end is the past: nobody has to wait for it here.
-    await stage.bench.redis.hset(stage.bench.keys.campaign(stage.app, 'c1'), 'expires', 1)
+    await stage.bench.redis.hset(stage.bench.keys.campaign(stage.app, 'c1'), 'expiresAt', 1)
     expect(await stage.record()).toMatchObject({ state: 'expired' })
     expect(await open.outcome(code.accepted, 0).checkpoint()).toMatchObject({ state: 'expired' })
     expect(await stage.open(tile, 'next', stage.ref('c1', 3))).toEqual({ kind: 'closed' })

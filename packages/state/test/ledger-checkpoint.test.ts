@@ -1,4 +1,4 @@
-import { classOf, code, codeTable } from '@wns-fanout/domain'
+import { classOf, code, codeOf, codeTable } from '@wns-fanout/domain'
 import { loadScript } from '@wns-fanout/state'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
@@ -12,7 +12,7 @@ async function sent(count: number, terms = tile) {
 }
 
 test('the scripts know the same outcomes as the domain', () => {
-  const lua = readFileSync(new URL('../lua/ledger-lib.lua', import.meta.url), 'utf8')
+  const lua = readFileSync(new URL('../lua/lib/codes.lua', import.meta.url), 'utf8')
   const table = /local CLASS = \{([^}]*)\}/.exec(lua)?.[1] ?? ''
   expect([...table.matchAll(/'([a-z_]+)'/g)].map(([, name]) => name)).toEqual(codeTable.map((meaning) => meaning.class))
   const names: Record<string, number> = {
@@ -160,7 +160,7 @@ describe('a checkpoint', () => {
   test('that closes with somebody left parks for a second instead', async () => {
     const { stage, hand } = await sent(2)
     expect(await hand.outcome(code.accepted, 0).giveBack().close()).toMatchObject({ batchClosed: false })
-    expect(await stage.batch('st')).toBe('parked')
+    expect(await stage.batch('state')).toBe('parked')
     expect(await stage.open()).toMatchObject({ kind: 'not-due' })
   })
 
@@ -219,7 +219,7 @@ async function dumpOfCampaign(stage: Stage): Promise<unknown> {
 }
 
 describe('what does not fit is refused and changes nothing', () => {
-  const checkpoint = loadScript('ledger-checkpoint', 'ledger-lib')
+  const checkpoint = loadScript('ledger-checkpoint')
   const fields = {
     vector: Buffer.from([7 + 32, 1, 1, 1, 0, 0]) as Buffer | string,
     window: 4 as number | string,
@@ -229,16 +229,16 @@ describe('what does not fit is refused and changes nothing', () => {
     dead: [0] as (number | string)[],
   }
   test.each([
-    ['a vector that is too short', { vector: Buffer.alloc(5) }, /does not fit its range/],
-    ['a vector that is too long', { vector: Buffer.alloc(7) }, /does not fit its range/],
-    ['an empty vector', { vector: '' }, /does not fit its range/],
+    ['a vector that is too short', { vector: Buffer.alloc(5) }, /must have 6 bytes; found 5/],
+    ['a vector that is too long', { vector: Buffer.alloc(7) }, /must have 6 bytes; found 7/],
+    ['an empty vector', { vector: '' }, /must have 6 bytes; found 0/],
     ['an unknown code', { vector: Buffer.from([31, 1, 1, 1, 0, 0]) }, /no outcome has the code 31/],
     ['credit above the window', { vector: Buffer.from([1, 1, 1, 1, 1, 0]) }, /5 credits exceed the window of 4/],
-    ['an end with credit', { end: 'close' }, /ends without credit, 3 are left/],
-    ['a park with credit', { end: 'park' }, /ends without credit, 3 are left/],
-    ['half a position', { changed: Buffer.alloc(7) }, /in pairs of 4 bytes/],
+    ['an end with credit', { end: 'close' }, /must end without credit; found 3/],
+    ['a park with credit', { end: 'park' }, /must end without credit; found 3/],
+    ['half a position', { changed: Buffer.alloc(7) }, /must be pairs of 4 bytes/],
     ['a position that is not there', { changed: Buffer.from([0, 0, 0, 7, 0, 0, 0, 0]) }, /has no position 7/],
-    ['half a gate', { gates: Buffer.alloc(4) }, /in pairs of 4 bytes/],
+    ['half a gate', { gates: Buffer.alloc(4) }, /must be pairs of 4 bytes/],
     ['a dead channel at no position', { dead: [1, 'x', 0, uriOf('u0')] }, /dead channel of batch 0/],
     ['a dead channel beyond the end', { dead: [1, 99, 0, uriOf('u0')] }, /dead channel of batch 0/],
     ['a dead channel whose outcome is another', { dead: [1, 1, 0, uriOf('u0')] }, /dead channel of batch 0/],
@@ -278,7 +278,7 @@ describe('what does not fit is refused and changes nothing', () => {
     await hand.outcome(code.accepted, 0).checkpoint()
     const before = await dumpOf(stage.bench)
     hand.vector[0] = code.failedServerError
-    await expect(hand.checkpoint()).rejects.toThrow(/recipient 1 has the code 7, its owner tells 16/)
+    await expect(hand.checkpoint()).rejects.toThrow(/recipient 1 has the code 7, its owner sends 16/)
     expect(await dumpOf(stage.bench)).toBe(before)
   })
 })
@@ -364,7 +364,7 @@ describe('a dead channel', () => {
 })
 
 async function dueNow(stage: Stage): Promise<void> {
-  await stage.bench.redis.hset(stage.bench.keys.batch(stage.app, 'c1', 0), 'd', 0)
+  await stage.bench.redis.hset(stage.bench.keys.batch(stage.app, 'c1', 0), 'dueAt', 0)
 }
 
 function batch(page: number, recipients: number) {
@@ -387,7 +387,7 @@ describe('planning', () => {
     expect(await stage.ledger.plan(stage.ref(), last)).toMatchObject({ kind: 'ok', firstSeq: 2, live: 3 })
     expect(await stage.ledger.plan(stage.ref(), last)).toEqual({ kind: 'stopped', state: 'sending' })
     expect(await stage.record()).toMatchObject({ planned: 3, planComplete: true, cursor: 3 })
-    expect(await stage.campaigns.liveBatches(stage.app, stage.ref().campaign)).toHaveLength(3)
+    expect(await stage.ledger.liveBatches(stage.ref())).toHaveLength(3)
   })
 
   test('an empty audience completes at once', async () => {

@@ -50,7 +50,7 @@ describe('the guard of each channel', () => {
     // As if that open had been ten minutes ago.
     const past = (await stage.second()) - 600
     for (const ordinal of [0, 1]) await stage.setStamp(ordinal, past)
-    await stage.bench.redis.hset(stage.bench.keys.batch(stage.app, 'c1', 0), 's', past)
+    await stage.bench.redis.hset(stage.bench.keys.batch(stage.app, 'c1', 0), 'stampedAt', past)
     const hand = await stage.hold(guardedTile)
     expect(hand.credited).toEqual([0, 1])
     expect(await stage.stampAt(0)).toBeGreaterThan(past)
@@ -71,7 +71,7 @@ describe('the guard of each channel', () => {
     const hand = await stage.hold(guardedTile)
     const past = (await stage.second()) - 30
     for (const ordinal of upTo(8)) await stage.setStamp(ordinal, past)
-    await stage.bench.redis.hset(stage.bench.keys.batch(stage.app, 'c1', 0), 's', past)
+    await stage.bench.redis.hset(stage.bench.keys.batch(stage.app, 'c1', 0), 'stampedAt', past)
     hand
       .outcome(code.accepted, 0)
       .outcome(code.inDoubt, 1)

@@ -1,5 +1,6 @@
 import { code, codeOf, postsOf } from '@wns-fanout/domain'
 import { describe, expect, test } from 'vitest'
+import { LedgerRefused } from '@wns-fanout/state'
 import { openedBatch, PAGE, Stage, tile, toast, upTo } from './ledger-support.ts'
 import { keysOf, uriOf } from './support.ts'
 
@@ -167,7 +168,7 @@ describe('opening a batch', () => {
     await stage.campaigns.steer(stage.app, stage.ref().campaign, 'pause')
     expect(await stage.open(toast, 'next')).toEqual({ kind: 'paused' })
     expect(await stage.open(toast, 'next')).toEqual({ kind: 'paused' })
-    expect(await stage.batch('st')).toBe('parked')
+    expect(await stage.batch('state')).toBe('parked')
     expect(await stage.totals()).toEqual({ pending: 2, in_doubt: 4 })
     expect(await stage.record()).toMatchObject({ takeovers: 1 })
   })
@@ -186,7 +187,7 @@ describe('opening a batch', () => {
     const before = await keysOf(stage.bench)
     await expect(stage.open()).rejects.toThrow(/batch 0 names 3 recipients, its pages hold 4/)
     expect(await keysOf(stage.bench)).toEqual(before)
-    expect(await stage.batch('st')).toBeNull()
+    expect(await stage.batch('state')).toBeNull()
   })
 })
 
@@ -221,7 +222,7 @@ describe('a takeover', () => {
     await stage.sending(upTo(6))
     for (let at = 0; at < 4; at += 1) await stage.hold()
     expect(await stage.record()).toMatchObject({ takeovers: 3 })
-    expect(await stage.batch('k')).toBe('3')
+    expect(await stage.batch('takeovers')).toBe('3')
   })
 
   test('in a stopped campaign settles what is uncertain first and closes the batch', async () => {
@@ -243,7 +244,7 @@ describe('a takeover', () => {
     for (let at = 0; at < 4; at += 1) windows.push((await stage.hold()).opened.window)
     expect(windows).toEqual([4, 4, 4, 1])
     const hand = await stage.hold()
-    await expect(hand.want(1, 2).checkpoint()).rejects.toThrow(/LEDGER 3 credits exceed the window of 1/)
+    await expect(hand.want(1, 2).checkpoint()).rejects.toThrow(new LedgerRefused('3 credits exceed the window of 1'))
   })
 
   test('with each that is settled a lone window has room for one more, up to that of the terms', async () => {
@@ -253,7 +254,7 @@ describe('a takeover', () => {
     const hand = await stage.hold()
     const answers: unknown[] = [await hand.outcome(code.accepted, 0).want(1, 2).checkpoint()]
     expect(hand.credited).toEqual([1, 2])
-    await expect(hand.want(3).checkpoint()).rejects.toThrow(/LEDGER 3 credits exceed the window of 2/)
+    await expect(hand.want(3).checkpoint()).rejects.toThrow(new LedgerRefused('3 credits exceed the window of 2'))
     hand.vector[3] = code.pending
     // What goes unanswered makes no room, and neither does a call that is sent again.
     answers.push(await hand.checkpoint(), await hand.again())

@@ -374,7 +374,7 @@ class Schedule {
     const id = this.stage.ref(this.#someCampaign()).campaign
     const act = random < 0.4 ? 'pause' : random < 0.8 ? 'resume' : random < 0.92 ? 'cancel' : undefined
     if (act !== undefined) await this.stage.campaigns.steer(this.stage.app, id, act)
-    else await this.stage.bench.redis.hset(this.stage.bench.keys.campaign(this.stage.app, id), 'expires', 1)
+    else await this.stage.bench.redis.hset(this.stage.bench.keys.campaign(this.stage.app, id), 'expiresAt', 1)
   }
 
   /** A channel gets a new URI or goes. */
@@ -398,7 +398,7 @@ class Schedule {
     for (const record of this.records)
       for (let opens = 0; ; opens += 1) {
         if (opens > 60) throw new Error(`batch ${record.ref.seq} of ${record.ref.campaign} does not close`)
-        await bench.redis.hdel(bench.keys.batch(app, record.ref.campaign, record.ref.seq), 'd')
+        await bench.redis.hdel(bench.keys.batch(app, record.ref.campaign, record.ref.seq), 'dueAt')
         if (this.#owners.length >= 5) this.#crash(this.#owners[0])
         const owner = this.#newOwner(record)!
         for (let steps = 0; this.#owners.includes(owner); steps += 1) {
@@ -408,7 +408,7 @@ class Schedule {
           if (zombie !== owner && zombie?.opened !== undefined && zombie.record !== record)
             await this.#stepOf(zombie, false)
         }
-        if ((await this.stage.batch('z', record.ref)) !== null) break
+        if ((await this.stage.batch('closed', record.ref)) !== null) break
       }
     while (this.#owners.length > 0) {
       const zombie = nth(this.#owners, 0)
@@ -423,7 +423,7 @@ class Schedule {
       const ref = this.stage.ref(id)
       const record = await this.stage.record(id)
       const sums = emptyTotals()
-      const batches = await this.stage.campaigns.batches(this.stage.app, ref.campaign, upTo(record.planned))
+      const batches = await this.stage.ledger.batches(ref, upTo(record.planned))
       let planned = 0
       let closed = 0
       for (const batch of batches) {
@@ -431,13 +431,13 @@ class Schedule {
         planned += batch.recipients
         if (batch.closed) closed += 1
         const bytes =
-          batch.vector === null ? upTo(batch.recipients).map(() => batch.all ?? code.pending) : [...batch.vector]
+          batch.vector === null ? upTo(batch.recipients).map(() => batch.closedAs ?? code.pending) : [...batch.vector]
         for (const byte of bytes) sums[classOf(codeOf(byte))] += 1
         const credited = bytes.filter((byte) => codeOf(byte) === code.credited).length
         expect(credited).toBeLessThanOrEqual(batch.state === 'open' && !batch.closed ? this.terms.window : 0)
         if (batch.closed) expect(bytes.filter((byte) => !isSettled(codeOf(byte)))).toEqual([])
         const known = this.records.find((each) => each.ref.campaign === id && each.ref.seq === batch.seq)
-        const fence = Number((await this.stage.batch('f', this.stage.ref(id, batch.seq))) ?? 0)
+        const fence = Number((await this.stage.batch('fence', this.stage.ref(id, batch.seq))) ?? 0)
         if (known !== undefined) {
           expect(fence).toBeGreaterThanOrEqual(known.fence)
           const changed = known.seen.filter((byte, at) => isSettled(codeOf(byte)) && byte !== bytes[at])
@@ -464,7 +464,7 @@ class Schedule {
     const reached = new Map<number, number>()
     for (const record of this.records) {
       const codes = await this.stage.codes(record.ref)
-      const takeovers = Number((await this.stage.batch('k', record.ref)) ?? 0)
+      const takeovers = Number((await this.stage.batch('takeovers', record.ref)) ?? 0)
       const bound = this.terms.window * takeovers + record.ambiguous
       const duplicates = record.accepted.reduce((sum, count) => sum + Math.max(0, count - 1), 0)
       this.takeovers += takeovers

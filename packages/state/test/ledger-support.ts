@@ -133,7 +133,7 @@ export class Stage {
     for (const ordinal of ordinals) pipeline.setbit(draft, ordinal, 1)
     if (ordinals.length > 0) pipeline.expire(draft, 3600)
     await pipeline.exec()
-    return this.campaigns.frozen(this.app, id as CampaignId, draft, { size: ordinals.length, unknownChannels })
+    return this.campaigns.storeAudience(this.app, id as CampaignId, draft, { size: ordinals.length, unknownChannels })
   }
 
   /** A campaign that sends to these ordinals, none of them planned. */

@@ -114,7 +114,7 @@ export const processScenarios: readonly Scenario[] = [
       await registerChannels(system, app, behaviours)
       const { id } = await launchCampaign(system, app, behaviours, 'at-least-once')
       const failed = async (): Promise<number> =>
-        Number((await system.look.hget(system.keys.campaign(app, id), 'n:failed')) ?? 0)
+        Number((await system.look.hget(system.keys.campaign(app, id), 'total:failed')) ?? 0)
       let lives = 0
       while ((await failed()) === 0) {
         lives += 1

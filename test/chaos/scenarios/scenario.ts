@@ -138,6 +138,6 @@ export function holdsButForgets(verdict: Verdict, { behaviours }: ChaosCampaign,
 /** Batches of a campaign that somebody holds open now. */
 export async function openBatches({ look, keys }: AnySystem, app: string, id: string): Promise<number> {
   const live = await look.smembers(keys.live(app, id))
-  const states = await Promise.all(live.map((seq) => look.hget(keys.batch(app, id, Number(seq)), 'st')))
+  const states = await Promise.all(live.map((seq) => look.hget(keys.batch(app, id, Number(seq)), 'state')))
   return states.filter((state) => state === 'open').length
 }

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { AppId, Audience, CampaignId } from '@wns-fanout/domain'
 import { Problem, isTerminal } from '@wns-fanout/domain'
-import type { CampaignStore, Keys, RedisConnection } from '@wns-fanout/state'
+import type { CampaignStore, Keys, Ledger, RedisConnection } from '@wns-fanout/state'
 import { recipients } from './results.ts'
 
 type FailedOf = Extract<Audience, { failedOf: string }>
 
 export interface FailedOfDeps {
   readonly campaigns: CampaignStore
+  readonly ledger: Ledger
   readonly keys: Keys
   readonly redis: RedisConnection
 }
@@ -27,7 +28,7 @@ export async function writeRecipientsOf(deps: FailedOfDeps, app: AppId, audience
   const wanted = new Set(['failed', 'lapsed', ...(audience.includeInDoubt === true ? ['in_doubt'] : [])])
   // A key of its own: two that ask at once, one with those in doubt, must not write into each other's.
   const key = deps.keys.temporary(app, randomUUID())
-  for await (const page of recipients(deps.campaigns, app, record)) {
+  for await (const page of recipients(deps.ledger, app, record)) {
     const bits = Buffer.alloc(64)
     for (const recipient of page.recipients) {
       const slot = recipient.ordinal % 512

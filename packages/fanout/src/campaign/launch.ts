@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
 import { Problem } from '@wns-fanout/domain'
 import type { AppStore, Audiences, CampaignDefinition, Frozen, Keys, RedisConnection } from '@wns-fanout/state'
+import { assertIntact } from '@wns-fanout/state'
 import { writeRecipientsOf } from './failed-of.ts'
 import { exceedsGuideline } from './guideline.ts'
-import { assertIntact } from '../recover/damage.ts'
 import type { PlanDeps } from '../plan/plan.ts'
 import { plan } from '../plan/plan.ts'
 
@@ -62,7 +62,7 @@ async function freeze(deps: LaunchDeps, app: AppId, id: CampaignId): Promise<boo
     return false
   }
   await deps.redis.expire(draft, DRAFT_SECONDS)
-  await deps.campaigns.frozen(app, id, draft, frozen)
+  await deps.campaigns.storeAudience(app, id, draft, frozen)
   deps.emit({ type: 'campaign.launched', app, campaign: id, audienceSize: frozen.size })
   if (exceedsGuideline(record.definition)) await tellOfGuideline(deps, record.definition)
   deps.reached?.('audience-frozen')

@@ -1,6 +1,6 @@
 import type { AppId, ChannelId, Ordinal, RecipientClass } from '@wns-fanout/domain'
 import { codeOf, meaningOf, pageOf, postsOf, slotOf } from '@wns-fanout/domain'
-import type { CampaignRecord, CampaignStore, Registry, StoredBatch } from '@wns-fanout/state'
+import type { CampaignRecord, Ledger, Registry, StoredBatch } from '@wns-fanout/state'
 import { PAGE_BYTES, ordinalsIn } from '../plan/cut.ts'
 
 /** What is known of one recipient. */
@@ -28,17 +28,18 @@ const STRETCH_BYTES = 1024 * PAGE_BYTES
 
 /** Every recipient of a campaign, page by page, in the order of the ordinals. */
 export const recipients = async function* (
-  campaigns: CampaignStore,
+  ledger: Ledger,
   app: AppId,
   record: CampaignRecord,
 ): AsyncGenerator<RecipientPage> {
-  const id = record.definition.id
+  const { id } = record.definition
+  const of = { app, campaign: id }
   let page = 0
   for (let seq = 0; seq < record.planned; seq += BATCHES_AT_ONCE) {
     const seqs = Array.from({ length: Math.min(BATCHES_AT_ONCE, record.planned - seq) }, (_, at) => seq + at)
-    for (const batch of await campaigns.batches(app, id, seqs)) {
+    for (const batch of await ledger.batches(of, seqs)) {
       if (batch === null) throw new Error(`campaign ${id} has planned a batch that the ledger does not hold`)
-      const bits = await campaigns.targets(app, id, batch.fromPage * PAGE_BYTES, (batch.toPage + 1) * PAGE_BYTES - 1)
+      const bits = await ledger.targets(of, batch.fromPage * PAGE_BYTES, (batch.toPage + 1) * PAGE_BYTES - 1)
       yield* byPage(ordinalsIn(bits, batch.fromPage * 512), byteIn(batch))
       page = batch.toPage + 1
     }
@@ -46,16 +47,16 @@ export const recipients = async function* (
   // Behind the plan: nothing was sent to them yet, or nothing ever will be.
   const code = record.stopCode ?? 0
   for (let from = page * PAGE_BYTES; ; from += STRETCH_BYTES) {
-    const bits = await campaigns.targets(app, id, from, from + STRETCH_BYTES - 1)
+    const bits = await ledger.targets(of, from, from + STRETCH_BYTES - 1)
     if (bits.length === 0) return
     yield* byPage(ordinalsIn(bits, from * 8), () => code)
   }
 }
 
 function byteIn(batch: StoredBatch): (position: number) => number {
-  const { vector, all } = batch
+  const { vector, closedAs } = batch
   if (vector !== null) return (position) => vector[position] ?? 0
-  return () => all ?? 0
+  return () => closedAs ?? 0
 }
 
 const byPage = function* (ordinals: Iterable<Ordinal>, byteAt: (position: number) => number): Generator<RecipientPage> {
@@ -87,12 +88,12 @@ function recipientOf(ordinal: Ordinal, byte: number): Recipient {
 
 /** The results of a campaign, one for every recipient, or only those of a class. */
 export const results = async function* (
-  deps: { readonly campaigns: CampaignStore; readonly registry: Registry },
+  deps: { readonly ledger: Ledger; readonly registry: Registry },
   app: AppId,
   record: CampaignRecord,
   only?: RecipientClass,
 ): AsyncGenerator<Result> {
-  for await (const { page, recipients: onPage } of recipients(deps.campaigns, app, record)) {
+  for await (const { page, recipients: onPage } of recipients(deps.ledger, app, record)) {
     const wanted = only === undefined ? onPage : onPage.filter((recipient) => recipient.class === only)
     if (wanted.length === 0) continue
     const ids = await deps.registry.channelIds(app, page)

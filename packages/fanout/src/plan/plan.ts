@@ -1,9 +1,9 @@
 import type { AppId, CampaignId, Totals } from '@wns-fanout/domain'
 import { pagesFor } from '@wns-fanout/domain'
 import type { CampaignRecord, CampaignStore, Ledger, PlannedBatch } from '@wns-fanout/state'
+import { assertIntact } from '@wns-fanout/state'
 import type { CrashPoints } from '../crash-points.ts'
 import { PAGE_BYTES, cutBatches } from './cut.ts'
-import { assertIntact } from '../recover/damage.ts'
 import type { Queues } from '../worker/queues.ts'
 
 /** Batches planned and not closed: enough to keep every worker busy, few enough that Redis stays small. */
@@ -34,7 +34,7 @@ export async function plan(deps: PlanDeps, app: AppId, campaign: CampaignId, loo
     const room = canary === 'plan' ? 1 : lookAhead - (record.planned - record.closed)
     if (room <= 0) return
     const from = record.cursor * PAGE_BYTES
-    const bits = await deps.campaigns.targets(app, campaign, from, from + STRETCH_PAGES * PAGE_BYTES - 1)
+    const bits = await deps.ledger.targets({ app, campaign }, from, from + STRETCH_PAGES * PAGE_BYTES - 1)
     const last = bits.length < STRETCH_PAGES * PAGE_BYTES
     const { batches, nextPage } = cutBatches(bits, record.cursor, Math.min(room, STEP), last)
     const ends = last && nextPage >= record.cursor + pagesFor(bits.length * 8)

@@ -1,9 +1,9 @@
 import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
 import { isTerminal } from '@wns-fanout/domain'
 import type { CampaignRecord, CampaignStore, Ledger, SweepAnswer } from '@wns-fanout/state'
-import { LedgerDamaged, LedgerVersion } from '@wns-fanout/state'
+import { LedgerDamaged, LedgerVersion, assertIntact } from '@wns-fanout/state'
 import type { CrashPoints } from '../crash-points.ts'
-import { haltDamaged, repair, assertIntact } from './damage.ts'
+import { haltDamaged, repair } from './repair.ts'
 import type { Queues } from '../worker/queues.ts'
 
 export interface ReconcileDeps extends CrashPoints {
@@ -28,7 +28,7 @@ export async function reconcile(deps: ReconcileDeps, app: AppId, id: CampaignId)
   const record = await deps.campaigns.get(app, id)
   if (record === null) throw new LedgerDamaged('the campaign: its hash is missing')
   if (record.finishedAtMs !== undefined) return
-  if (record.halting === undefined) assertIntact(record)
+  if (record.damaged === undefined) assertIntact(record)
   if (isTerminal(record.state)) return sweep(deps, app, id)
   if (record.state === 'scheduled') {
     const delayMs = record.startAtMs - record.redisNowMs
@@ -38,12 +38,12 @@ export async function reconcile(deps: ReconcileDeps, app: AppId, id: CampaignId)
   }
   if (record.state !== 'sending') return
   if (!record.planComplete) await deps.queues.enqueue('plan', { app, campaign: id }, record.cursor)
-  const live = await deps.campaigns.liveBatches(app, id)
+  const live = await deps.ledger.liveBatches({ app, campaign: id })
   await mustAddUp(deps, app, record, live)
-  const batches = await deps.campaigns.batches(app, id, live)
+  const batches = await deps.ledger.batches({ app, campaign: id }, live)
   const stuck = batches.find((batch) => batch?.closed === true)
   // Closing a batch takes it off the live ones in the same step.
-  if (stuck != null && (await deps.campaigns.liveBatches(app, id)).includes(stuck.seq))
+  if (stuck != null && (await deps.ledger.liveBatches({ app, campaign: id })).includes(stuck.seq))
     throw new LedgerDamaged(`batch ${stuck.seq}: it is closed and live at once`)
   const isBarred = deps.isBarred(app)
   const missing = batches.flatMap((batch, at) => {
@@ -84,7 +84,7 @@ export async function sweep(deps: ReconcileDeps, app: AppId, id: CampaignId): Pr
   }
   const record = await deps.campaigns.get(app, id)
   if (record === null || record.finishedAtMs !== undefined) return
-  if (record.halting === undefined)
+  if (record.damaged === undefined)
     return haltDamaged(deps, app, id, new LedgerDamaged('the campaign: batches that nobody can close are left'))
   await repair(deps, app, id)
 }
@@ -102,7 +102,7 @@ async function sweepWhole(deps: ReconcileDeps, app: AppId, id: CampaignId): Prom
     } catch (error) {
       if (!(error instanceof LedgerDamaged)) throw error
       const record = await deps.campaigns.get(app, id)
-      if (record?.halting === undefined) throw error
+      if (record?.damaged === undefined) throw error
       return 'damaged'
     }
   }
@@ -110,7 +110,7 @@ async function sweepWhole(deps: ReconcileDeps, app: AppId, id: CampaignId): Prom
 
 /** The batches left are open: an owner that lives is closing its batch, for a dead one somebody has to come. */
 async function wakeOwners(deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> {
-  const live = await deps.campaigns.liveBatches(app, id)
+  const live = await deps.ledger.liveBatches({ app, campaign: id })
   await deps.queues.restoreBatches(
     app,
     live.map((seq) => ({ campaign: id, seq, delayMs: 0 })),

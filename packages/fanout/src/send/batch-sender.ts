@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
 import { isTerminal } from '@wns-fanout/domain'
 import type { BatchRef, MergeAnswer, CampaignStore, Keys, Ledger, RedisConnection } from '@wns-fanout/state'
-import { LedgerDamaged, LedgerVersion } from '@wns-fanout/state'
+import { LedgerDamaged, LedgerRefused, LedgerVersion } from '@wns-fanout/state'
 import type { LanePool } from '@wns-fanout/wns'
 import pLimit from 'p-limit'
 import type { AppBreaker } from './app-breaker.ts'
@@ -172,9 +172,7 @@ export class BatchSender {
         return await send()
       } catch (error) {
         const isOurs =
-          error instanceof LedgerDamaged ||
-          error instanceof LedgerVersion ||
-          (error instanceof Error && error.message.includes('LEDGER'))
+          error instanceof LedgerDamaged || error instanceof LedgerVersion || error instanceof LedgerRefused
         if (isOurs || attempt === CHECKPOINT_TRIES) throw error
         this.#deps.emit({ type: 'operation.failed', operation: what, error })
         await sleep(200 * 2 ** attempt)

@@ -64,9 +64,9 @@ test('a campaign whose ledger is damaged halts and keeps no other one waiting', 
   await create('one')
   await create('two')
   const [damaged = '', well = ''] = await campaigns.active(app)
-  await redis.hset(keys.campaign(app, damaged), 'def', '{')
+  await redis.hset(keys.campaign(app, damaged), 'definition', '{')
   expect(await leaderRuns()).toEqual([
-    { type: 'ledger.damaged', app, campaign: damaged, found: 'the campaign: def is not what it has to be' },
+    { type: 'ledger.damaged', app, campaign: damaged, found: 'the campaign: definition is not valid' },
   ])
   const queue = new Queue(CAMPAIGNS_QUEUE, { connection: redis, prefix: keys.campaignsQueuePrefix })
   expect(await queue.getJobState(`launch-${well}`)).not.toBe('unknown')
@@ -86,8 +86,14 @@ test('a finished campaign is told of until it is retired', async () => {
 test('a batch that waits for a probe of the breaker is not woken for being overdue', async () => {
   const id = 'barred' as CampaignId
   await create(id)
-  await redis.hset(keys.campaign(app, id), { state: 'sending', size: 1, planned: 1, plannedRecipients: 1, sealed: 1 })
-  await redis.hset(keys.batch(app, id, 0), { r: '0,0,1', st: 'parked', o: 'somebody', f: 1, d: 1 })
+  await redis.hset(keys.campaign(app, id), {
+    state: 'sending',
+    audienceSize: 1,
+    planned: 1,
+    plannedRecipients: 1,
+    planComplete: 1,
+  })
+  await redis.hset(keys.batch(app, id, 0), { range: '0,0,1', state: 'parked', owner: 'other', fence: 1, dueAt: 1 })
   await redis.set(keys.vector(app, id, 0), '\0')
   await redis.sadd(keys.live(app, id), 0)
   await queues.addBatches(app, [{ campaign: id, seq: 0, delayMs: 60_000 }], 'normal')

@@ -1,16 +1,17 @@
--- Close batches of a campaign that was halted for damage, as the mender found them; totals follow with ledger-mended.
+-- Close damaged batches of a campaign as the repair decides. The totals follow with ledger-finish-repair.
+-- needs: read codes pages checks stamps closing
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: for each batch: 1 seq, 2 range, 3 code of all its recipients or '', 4 vector or ''
--- Returns {'ok'}, or {'known'} when the campaign is not waiting to be mended any more. Writes the same when it is repeated.
+-- Returns {'ok'}, or {'known'} if the campaign needs no repair any more. Idempotent.
 local campaign = KEYS[2]
 if not redis.call('HGET', campaign, 'damaged') then return { 'known' } end
 for a = 1, #ARGV, 4 do
-  local seq, range, all, vector = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
+  local seq, range, code, vector = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
   local key = campaign .. ':b:' .. seq
   redis.call('DEL', key)
-  redis.call('HSET', key, 'r', range, 'z', '1')
-  if all ~= '' then
-    redis.call('HSET', key, 'all', all)
+  redis.call('HSET', key, 'range', range, 'closed', '1')
+  if code ~= '' then
+    redis.call('HSET', key, 'closedAs', code)
     redis.call('DEL', key .. ':v')
   else
     redis.call('SET', key .. ':v', vector)

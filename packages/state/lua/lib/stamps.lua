@@ -1,0 +1,87 @@
+-- needs: read codes pages
+-- The 30-minute guard: a stamp for each channel (second of its last generic update) and a slot for each topic.
+
+-- Stamps of pages. Each page is loaded once and written back once; changes lie over the stored text until `save`.
+local Stamps = {}
+Stamps.__index = Stamps
+local function stamps_of(base, type)
+  return setmetatable({ base = base .. 'stamp:' .. type .. ':', texts = {}, over = {} }, Stamps)
+end
+function Stamps:text(page)
+  local text = self.texts[page]
+  if not text then
+    text = redis.call('GET', self.base .. page) or ''
+    self.texts[page] = text
+  end
+  return text
+end
+function Stamps:get(ordinal)
+  local page, slot = floor(ordinal / PAGE), ordinal % PAGE
+  local over = self.over[page]
+  if over and over[slot] then return int4(over[slot], 1) end
+  return int4(self:text(page), slot * 4 + 1)
+end
+function Stamps:set(ordinal, packed)
+  local page = floor(ordinal / PAGE)
+  local over = self.over[page]
+  if not over then
+    over = {}
+    self.over[page] = over
+  end
+  over[ordinal % PAGE] = packed
+end
+function Stamps:save()
+  for page, over in pairs(self.over) do
+    local text, last = self:text(page), 0
+    for slot in pairs(over) do if slot > last then last = slot end end
+    if #text < last * 4 then text = text .. string.rep('\0', last * 4 - #text) end
+    local parts, kept = {}, 1
+    for slot = 0, last do
+      local packed = over[slot]
+      if packed then
+        if kept <= slot * 4 then parts[#parts + 1] = sub(text, kept, slot * 4) end
+        parts[#parts + 1] = packed
+        kept = slot * 4 + 5
+      end
+    end
+    parts[#parts + 1] = sub(text, kept)
+    redis.call('SET', self.base .. page, table.concat(parts))
+  end
+end
+
+-- Make the stamp of a settled recipient follow its outcome. A post that was or may have been accepted counts from now.
+-- Any other post does not count: its stamp is cleared, unless another campaign has set it since.
+local function stamp_settled(stamps, ordinal, code, ours, stamp_now)
+  if CLASS[code] == 'accepted' or CLASS[code] == 'in_doubt' or code == FAILED_NO_ANSWER then
+    stamps:set(ordinal, stamp_now)
+  elseif stamps:get(ordinal) == ours then
+    stamps:set(ordinal, '\0\0\0\0')
+  end
+end
+
+-- Restart the interval of the topic's slot with each update that was or may have been accepted. A campaign that starts
+-- when the slot is free then finds no device of this campaign within its own interval.
+local function renew_slot(base, type, c, counts)
+  local interval_ms = tonumber(c.topicIntervalMs or '0')
+  if interval_ms <= 0 or not (counts['accepted'] or counts['in_doubt']) then return end
+  local slot = base .. 'topic:' .. type .. ':' .. c.topic
+  local holder = redis.call('GET', slot)
+  if holder and sub(holder, 1, #c.id + 1) == c.id .. '|' then redis.call('PEXPIRE', slot, interval_ms) end
+end
+
+-- Clear our stamps of recipients that will not be posted to, so that the next campaign may reach them. A recipient with
+-- a post keeps its stamp, since WNS may have accepted the post.
+local function clear_stamps(base, campaign, key, positions)
+  local b, type = fields(key, 'range', 'stampedAt'), redis.call('HGET', campaign, 'type')
+  if not b.stampedAt then return end
+  local from, to = string.match(b.range, '^(%d+),(%d+),')
+  local stamps, ours, i = stamps_of(base, type), tonumber(b.stampedAt), 0
+  for page = tonumber(from), tonumber(to) do
+    for _, slot in ipairs(slots_of(campaign, page)) do
+      i = i + 1
+      local ordinal = page * PAGE + slot
+      if positions[i] and stamps:get(ordinal) == ours then stamps:set(ordinal, '\0\0\0\0') end
+    end
+  end
+  stamps:save()
+end

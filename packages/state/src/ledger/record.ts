@@ -1,0 +1,168 @@
+import type { AppId, CampaignId, CampaignRequest, CampaignState, Totals } from '@wns-fanout/domain'
+import { campaignStates, classes, emptyTotals, isTerminal } from '@wns-fanout/domain'
+import type { CampaignField } from '../keys.ts'
+import { LedgerDamaged, LedgerVersion } from './errors.ts'
+
+/** The ledger version that this process writes. */
+export const LEDGER_VERSION = 1
+
+/** The unchanging part of a campaign: the request with every default filled in. Holds the payload. */
+export interface CampaignDefinition {
+  readonly id: CampaignId
+  readonly app: AppId
+  readonly request: CampaignRequest
+  readonly update: 'generic' | 'personalized'
+  readonly topic: string
+  readonly delivery: 'at-least-once' | 'at-most-once'
+  readonly priority: 'urgent' | 'normal'
+  /** Seconds within which a channel gets no second generic update; 0 if the guard does not apply. */
+  readonly guardSeconds: number
+  readonly maxAttempts: number
+  readonly retentionDays: number
+  readonly parent?: CampaignId | undefined
+}
+
+/** A campaign as the ledger holds it at one instant. */
+export interface CampaignRecord {
+  readonly definition: CampaignDefinition
+  /** True if the definition was lost and `definition` is a stand-in: the payload and the audience are unknown. */
+  readonly definitionLost?: boolean
+  readonly state: CampaignState
+  readonly reason?: string | undefined
+  readonly createdAtMs: number
+  readonly startAtMs: number
+  readonly startedAtMs?: number | undefined
+  readonly expiresAtMs: number
+  readonly finishedAtMs?: number | undefined
+  /** Null before the freeze. */
+  readonly audienceSize: number | null
+  readonly unknownChannels?: number | undefined
+  readonly totals: Totals
+  readonly takeovers: number
+  readonly cursor: number
+  readonly planned: number
+  readonly plannedRecipients: number
+  readonly closed: number
+  readonly planComplete: boolean
+  /** The code of recipients that were never planned, once the campaign is stopped. */
+  readonly stopCode?: number | undefined
+  /** Recently settled recipients per second. */
+  readonly ratePerSecond: number
+  readonly canaryPassed: boolean
+  readonly redisNowMs: number
+  /** The ledger version; undefined if it is missing. A process changes only campaigns of its own version. */
+  readonly version: number | undefined
+  /** What was found when the campaign was halted for damage; undefined again once it is repaired. */
+  readonly damaged: string | undefined
+  /** The first field that is not what a script could have left, if there is one. */
+  readonly wrongField?: string
+}
+
+/**
+ * Check a record before anything is done about its campaign. Throws `LedgerVersion` for a campaign of another version and
+ * `LedgerDamaged` for a wrong field.
+ */
+export function assertIntact({ version, wrongField, redisNowMs, expiresAtMs }: CampaignRecord): void {
+  if (version !== LEDGER_VERSION) {
+    const found = `the campaign has ledger version ${version ?? 'missing'}, this process writes ${LEDGER_VERSION}`
+    // No process has a campaign without a version. Past its end it counts as damaged, so that it is repaired.
+    if (version === undefined && redisNowMs >= expiresAtMs) throw new LedgerDamaged(found)
+    throw new LedgerVersion(found)
+  }
+  if (wrongField !== undefined) throw new LedgerDamaged(wrongField)
+}
+
+type CampaignFields = Readonly<Partial<Record<CampaignField, string>>>
+
+/** The record of a campaign hash. Never throws: a wrong field becomes `wrongField`. */
+export function recordOf(app: AppId, id: CampaignId, fields: CampaignFields, redisNowMs: number): CampaignRecord {
+  let wrongField: string | undefined
+  const wrong = (name: CampaignField): undefined => {
+    wrongField ??= `the campaign: ${name} is ${fields[name] === undefined ? 'missing' : 'not valid'}`
+  }
+  const optional = (name: CampaignField): number | undefined => {
+    const text = fields[name]
+    if (text === undefined) return undefined
+    return /^\d{1,15}$/.test(text) ? Number(text) : wrong(name)
+  }
+  const count = (name: CampaignField): number => optional(name) ?? 0
+  const needed = (name: CampaignField): number => (fields[name] === undefined ? (wrong(name) ?? 0) : count(name))
+  const { state } = fields
+  if (!isState(state)) wrong('state')
+  if (fields.id !== id) wrong('id')
+  const definition = definitionOf(fields.definition, id)
+  if (definition === null) wrong('definition')
+  const totals = emptyTotals()
+  let settled = 0
+  for (const name of classes) {
+    if (name === 'pending') continue
+    totals[name] = count(`total:${name}`)
+    settled += totals[name]
+  }
+  const audienceSize = optional('audienceSize') ?? null
+  totals.pending = (audienceSize ?? 0) - settled
+  const [planned, closed, cursor] = [needed('planned'), needed('closed'), needed('cursor')]
+  const [createdAtMs, startAtMs, expiresAtMs] = [needed('createdAt'), needed('startAt'), needed('expiresAt')]
+  const plannedRecipients = count('plannedRecipients')
+  if (closed > planned) wrong('closed')
+  if (plannedRecipients > (audienceSize ?? 0)) wrong('plannedRecipients')
+  if (audienceSize !== null && settled > audienceSize) wrong('audienceSize')
+  return {
+    definition: definition ?? lostDefinition(app, id, fields),
+    ...(definition === null ? { definitionLost: true } : {}),
+    // A campaign past its end is expired even if no script has touched it since.
+    state: isState(state) ? (!isTerminal(state) && redisNowMs >= expiresAtMs ? 'expired' : state) : 'paused',
+    reason: fields.reason,
+    createdAtMs,
+    startAtMs,
+    startedAtMs: optional('startedAt'),
+    expiresAtMs,
+    finishedAtMs: optional('finishedAt'),
+    audienceSize,
+    unknownChannels: optional('unknownChannels'),
+    totals,
+    takeovers: count('takeovers'),
+    cursor,
+    planned,
+    plannedRecipients,
+    closed,
+    planComplete: fields.planComplete === '1',
+    stopCode: optional('stopCode'),
+    ratePerSecond: redisNowMs - (Number(fields.rateSince) || 0) < 10_000 ? Number(fields.ratePerSecond) || 0 : 0,
+    canaryPassed: fields.canary === 'passed',
+    redisNowMs,
+    version: optional('version'),
+    damaged: fields.damaged,
+    ...(wrongField === undefined ? {} : { wrongField }),
+  }
+}
+
+function isState(state: string | undefined): state is CampaignState {
+  return (campaignStates as readonly unknown[]).includes(state)
+}
+
+function definitionOf(json: string | undefined, id: CampaignId): CampaignDefinition | null {
+  try {
+    const definition = JSON.parse(json ?? 'null') as CampaignDefinition | null
+    return definition?.id === id ? definition : null
+  } catch {
+    return null
+  }
+}
+
+/** A stand-in for a lost definition. Its campaign is halted, so nothing is sent by it. */
+function lostDefinition(app: AppId, id: CampaignId, fields: CampaignFields): CampaignDefinition {
+  return {
+    id,
+    app,
+    request: { notification: { type: 'raw', text: '-' }, audience: { channels: [] } },
+    update: 'generic',
+    topic: fields.topic ?? '',
+    // The cautious choice: recipients that may have been posted to are in doubt.
+    delivery: 'at-most-once',
+    priority: 'normal',
+    guardSeconds: 0,
+    maxAttempts: 1,
+    retentionDays: 7,
+  }
+}
