@@ -15,6 +15,8 @@ test('the scripts know the same outcomes as the domain', () => {
   const lua = readFileSync(new URL('../lua/lib/codes.lua', import.meta.url), 'utf8')
   const table = /local CLASS = \{([^}]*)\}/.exec(lua)?.[1] ?? ''
   expect([...table.matchAll(/'([a-z_]+)'/g)].map(([, name]) => name)).toEqual(codeTable.map((meaning) => meaning.class))
+  const unknown = /UNKNOWN_BYTES = '\[(.*)\]'/.exec(lua)?.[1]?.split('\\').slice(1).map(Number) ?? []
+  expect(unknown).toEqual(upTo(256).filter((byte) => codeTable[codeOf(byte)] === undefined))
   const names: Record<string, number> = {
     PENDING: code.pending,
     CREDITED: code.credited,

@@ -107,7 +107,7 @@ local function wrong_hold(where, b, vector, n)
   -- A merge writes outcomes into a batch whose open Redis has lost.
   if not opened and not b.recoveredOwners then return wrong_field(where, 'fence', b.fence) end
   if #vector ~= n then return damaged(where .. ': its vector has ' .. #vector .. ' bytes for ' .. n .. ' recipients') end
-  local unknown = string.find(vector, UNKNOWN_BYTES)
+  local unknown = UNKNOWN_BYTES and string.find(vector, UNKNOWN_BYTES)
   if unknown then return damaged(where .. ': no outcome has the code ' .. byte(vector, unknown) % 32) end
   local _, credited = string.gsub(vector, CREDITED_BYTES, '')
   if credited > (b.state == 'open' and MAX_WINDOW or 0) then

@@ -11,7 +11,7 @@ local DEAD_FIRST, DEAD_LAST, POISON, IN_DOUBT = 9, 10, 20, 27
 local SUPPRESSED_GUARD, SUPPRESSED_OPT_OUT, GATED, UNREGISTERED, CANCELLED, LAPSED = 21, 22, 23, 24, 25, 26
 local FAILED_NO_ANSWER = 18
 local BAD_REQUEST, TOO_LARGE = 11, 13
--- The byte of a credited recipient, and a byte without a known code, for each number of posts.
+-- A credited recipient, and a byte without a known code (nil if every code is known), for each number of posts.
 local CREDITED_BYTES = '[\1\33\65\97\129\161\193\225]'
 local UNKNOWN_BYTES = '[\31\63\95\127\159\191\223\255]'
 
