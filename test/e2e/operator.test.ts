@@ -66,7 +66,7 @@ test('from an app to the results of a campaign', async () => {
   expect(imported.stdout).toMatch(/line 5: /)
   expect(imported.stderr).toContain('1 lines were not imported')
 
-  const dry = await cli(['send', '--app', 'news', '--badge', '1', '--audience', 'all', '--dry-run', '--json'])
+  const dry = await cli(['send', '--app', 'news', '--badge', '1', '--all', '--dry-run', '--json'])
   expect(parse(dry.stdout)).toMatchObject({ audienceSize: 4 })
   const sent = await cli(['send', '--app', 'news', '--toast', 'Hello', '--line', 'world', '--tags', 'all'])
   expect(sent).toMatchObject({ code: 0, stderr: '' })
@@ -74,10 +74,10 @@ test('from an app to the results of a campaign', async () => {
   expect(sent.stdout).toMatch(/^dead +1/m)
   expect(sent.stdout).toMatch(/^failed +1/m)
 
-  const again = await cli(['send', '--app', 'news', '--toast', 'Hello', '--audience', 'all'])
+  const again = await cli(['send', '--app', 'news', '--toast', 'Hello', '--all'])
   expect(again.code).toBe(1)
   expect(again.stderr).toContain('--over-limit')
-  const wrong = await cli(['send', '--app', 'news', '--toast', '', '--topic', 'A B', '--audience', 'all', '--json'])
+  const wrong = await cli(['send', '--app', 'news', '--toast', '', '--topic', 'A B', '--all', '--json'])
   expect(wrong).toMatchObject({ code: 1, stdout: '' })
   const { error } = parse<{ error: { code: string; errors: { pointer: string }[] } }>(wrong.stderr)
   expect(error.code).toBe('invalid')
@@ -119,7 +119,7 @@ test('from an app to the results of a campaign', async () => {
 test('a list that is uploaded is an audience', async () => {
   await givenApp(stack, 'listed', repeat(5, 'ok'))
   const bad = await cli(['lists', 'put', 'broken', '-', '--app', 'listed'], 'c-0\n{"nobody":1}\n')
-  expect(bad).toMatchObject({ code: 2, stderr: 'wns-fanout: stdin line 2: wanted a channel id or {"channel": "…"}\n' })
+  expect(bad).toMatchObject({ code: 2, stderr: 'wns-fanout: stdin line 2: must be a channel id or {"channel": "…"}\n' })
   const made = await cli(['lists', 'put', 'winners', '-', '--app', 'listed', '--json'], 'c-0\nc-3\nnobody\n')
   expect(parse(made.stdout)).toMatchObject({ list: 'winners', unknown: 1 })
   const sent = await cli(['send', '--app', 'listed', '--badge', 'alert', '--list', 'winners', '--json'])
@@ -130,7 +130,7 @@ test('a list that is uploaded is an audience', async () => {
 
 test('Ctrl-C ends the watching and not the campaign; pause, resume and cancel steer it', async () => {
   await givenApp(stack, 'slow', repeat(3000, 'slow-100'), { ratePerSecond: 300 })
-  const watching = startCli(['send', '--app', 'slow', '--raw', 'x', '--audience', 'all'], { cwd: stack.folder.path })
+  const watching = startCli(['send', '--app', 'slow', '--raw', 'x', '--all'], { cwd: stack.folder.path })
   const id = await until('it sends', async () => {
     for await (const campaign of stack.api.campaigns('slow'))
       if (campaign.totals.accepted > 0 && watching.output().includes(campaign.id)) return campaign.id
@@ -207,7 +207,7 @@ test('a stack uses the Redis of REDIS_URL where one is given', async () => {
   expect((await runCli(['app', 'list', '--json'], { cwd: folder.path })).stdout).toBe('{"items":[]}\n')
 })
 
-test('doctor says when Redis has lost its data', async () => {
+test('doctor reports that Redis has lost its data', async () => {
   const { redis } = await stack.now()
   const connection = new Redis(redis)
   try {
@@ -226,9 +226,9 @@ test('doctor says when Redis has lost its data', async () => {
   }
 })
 
-test('doctor accepts a loss of data when somebody agrees, and the key of the stack works again', async () => {
+test('doctor accepts a data loss after a confirmation, and the key of the stack works again', async () => {
   await givenApp(stack, 'mislaid', repeat(3, 'ok'))
-  expect((await cli(['doctor', '--accept-loss'])).stdout).toBe('Nothing is missed, so there is no loss to accept.\n')
+  expect((await cli(['doctor', '--accept-loss'])).stdout).toBe('No data is missing, so there is no loss to accept.\n')
   const { redis, ops } = await stack.now()
   const connection = new Redis(redis)
   try {
@@ -240,9 +240,9 @@ test('doctor accepts a loss of data when somebody agrees, and the key of the sta
   const unsure = await cli(['doctor', '--accept-loss'])
   expect(unsure.code).toBe(1)
   expect(unsure.stdout).toMatch(
-    /^Since 2.* processes miss the data set .*\n.*: 0 apps, 0 channels, 0 campaigns, 0 API keys\./,
+    /^The data set .* is missing since 2.*\n.*: 0 apps, 0 channels, 0 campaigns, 0 API keys\./,
   )
-  expect(unsure.stderr).toMatch(/^wns-fanout: nobody can be asked here, so nothing was changed; add --yes/)
+  expect(unsure.stderr).toMatch(/^wns-fanout: this is no terminal to confirm at, so nothing was changed; add --yes/)
   expect((await getText(`${ops.api}/readyz`)).includes('lost its data')).toBe(true)
 
   const sure = await cli(['doctor', '--accept-loss', '--yes', '--json'])
@@ -251,7 +251,7 @@ test('doctor accepts a loss of data when somebody agrees, and the key of the sta
   await until('all is well again', async () => ((await cli(['doctor'])).code === 0 ? true : undefined))
   expect((await stack.now()).apiKey).toBe(stack.apiKey)
   await givenApp(stack, 'mislaid', repeat(3, 'ok'))
-  const sent = await cli(['send', '--app', 'mislaid', '--badge', '1', '--audience', 'all', '--json'])
+  const sent = await cli(['send', '--app', 'mislaid', '--badge', '1', '--all', '--json'])
   expect(parse(sent.stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({
     state: 'completed',
     totals: { accepted: 3 },
@@ -270,7 +270,7 @@ test('doctor says what hinders an app from sending, and ends with 1', async () =
   expect(sick.stdout).toMatch(/^ok {4}stack: runs in/m)
   expect(sick.stdout).toMatch(/^ok {4}API ready: /m)
   expect(sick.stdout).toMatch(/^ok {4}worker 1 ready: /m)
-  expect(sick.stdout).toMatch(/^fail {2}credentials of sick: .*\n +→ correct them/m)
+  expect(sick.stdout).toMatch(/^fail {2}credentials of sick: .*\n +→ fix them/m)
   expect(sick.stdout).toMatch(/^warn {2}channels of sick: none/m)
   expect(sick.stdout).toMatch(/^fail {2}channel nobody: /m)
   expect(sick.stderr).toMatch(/^wns-fanout: 2 of \d+ checks failed\n$/)
@@ -291,12 +291,12 @@ test('doctor posts to one channel when asked to, and explains what WNS answered'
       uri: `https://db5p.notify.windows.com/?token=${behaviour}.any.probed-${channel}`,
     })
   const sound = await cli(['doctor', '--app', 'probed', '--channel', 'sound', '--post'])
-  expect(sound.stdout).toMatch(/^ok {4}post to sound: WNS took it/m)
+  expect(sound.stdout).toMatch(/^ok {4}post to sound: WNS accepted it/m)
   expect(sound.code).toBe(0)
   const foreign = await cli(['doctor', '--app', 'probed', '--channel', 'foreign', '--post'])
-  expect(foreign.stdout).toMatch(/^fail {2}post to foreign: WNS answers 403: .*another app.*WNS says: Channel URL/m)
+  expect(foreign.stdout).toMatch(/^fail {2}post to foreign: WNS answered 403: .*another app.*from WNS: Channel URL/m)
   const gone = await cli(['doctor', '--app', 'probed', '--channel', 'finished', '--post'])
-  expect(gone.stdout).toMatch(/^fail {2}post to finished: the address is finished \(410\)/m)
+  expect(gone.stdout).toMatch(/^fail {2}post to finished: the channel expired \(410\)/m)
   expect(gone.code).toBe(1)
   expect((await cli(['doctor', '--post'])).code).toBe(2)
 })

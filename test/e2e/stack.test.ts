@@ -47,7 +47,7 @@ describe('a stack', () => {
     stack.cli.child.kill('SIGINT')
     expect(await stack.cli.ended).toMatchObject({ code: 0 })
     await extra.ended
-    expect(extra.output()).toContain('so this worker does too')
+    expect(extra.output()).toContain('The stack stopped; stopping this worker.')
     await until('all processes are gone', () => pids.every((pid) => !isAlive(pid)) || undefined)
     await expect(stat(file)).rejects.toThrow('ENOENT')
   })
@@ -67,7 +67,7 @@ describe('a stack', () => {
     await second.stop()
 
     const third = await startTestStackIn(folder)
-    await until('it has said how it is', () => third.cli.output().includes('Ctrl-C stops') || undefined)
+    await until('its overview', () => third.cli.output().includes('Ctrl-C stops') || undefined)
     expect(third.cli.output()).toMatch(/^NOT READY, API: Redis lost data \(another process .*--accept-loss"$/m)
     expect(third.cli.output()).toMatch(/^NOT READY, worker 1: Redis lost data/m)
     expect((await runCli(['doctor', '--accept-loss', '--yes'], { cwd: folder.path })).code).toBe(0)
@@ -104,7 +104,7 @@ test('a Redis that dies ends the stack, with what to look at', async () => {
   const { pids } = await stack.now()
   process.kill(pids.redis ?? 0, 'SIGKILL')
   expect(await stack.cli.ended).toMatchObject({ code: 1 })
-  expect(stack.cli.output()).toMatch(/redis ended \(signal SIGKILL\), so the stack stops; look into .*redis\.log/)
+  expect(stack.cli.output()).toMatch(/redis ended \(signal SIGKILL\), so the stack stops; see .*redis\.log/)
 })
 
 describe('what is wrong is told in a line', () => {
@@ -120,7 +120,7 @@ describe('what is wrong is told in a line', () => {
     server.close()
     expect(code).toBe(1)
     expect(stderr).toBe(
-      `wns-fanout: port ${port} of 127.0.0.1 is taken by another process; choose another with --port, or --port 0 for a free one\n`,
+      `wns-fanout: port ${port} of 127.0.0.1 is in use by another process; use --port to choose another, or --port 0 for a free one\n`,
     )
   })
 
@@ -138,7 +138,7 @@ describe('what is wrong is told in a line', () => {
       runCli(['start-worker'], { cwd }),
     ])
     expect(none).toMatchObject({ code: 1, stdout: '' })
-    expect(none.stderr).toMatch(/no API is known here.*pnpm start.*WNS_FANOUT_URL/)
+    expect(none.stderr).toMatch(/no API found.*pnpm start.*WNS_FANOUT_URL/)
     expect(half).toMatchObject({ code: 1 })
     expect(half.stderr).toContain('WNS_FANOUT_API_KEY is not')
     expect(unreachable).toMatchObject({ code: 1, stdout: '' })

@@ -39,6 +39,8 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   fastify: ['apps/api'],
   'csv-parse': ['apps/api'],
   commander: ['apps/cli'],
+  'string-width': ['apps/cli'],
+  'eventsource-parser': ['packages/client'],
   selfsigned: ['apps/wns-simulator'],
 }
 

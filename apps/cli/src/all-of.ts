@@ -1,4 +1,4 @@
-/** Everything of a list that comes in pages, in memory: for lists that a person reads. */
+/** All items of a paged list, in memory: for lists short enough to be read by a person. */
 export async function allOf<T>(items: AsyncIterable<T>): Promise<readonly T[]> {
   const all: T[] = []
   for await (const item of items) all.push(item)

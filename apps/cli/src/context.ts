@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { DEFAULT_FOLDER, folderAt, type Folder } from './stack/folder.ts'
 import { createScreen, type Screen } from './terminal/screen.ts'
 
-/** What every command is given: where to write, which folder its stack is in, and when to stop. */
+/** What every command needs: where to write, which folder its stack is in, and when to stop. */
 export interface Context {
   readonly screen: Screen
   readonly folder: Folder
@@ -26,13 +26,13 @@ export function contextOf(command: Command): Context {
 
 let controller: AbortController | undefined
 
-/** Signals belong to the process, so there is one for all who ask. */
+/** Signals belong to the process, so all callers share one. */
 function interruption(): AbortSignal {
   if (controller !== undefined) return controller.signal
   const interrupting = new AbortController()
   controller = interrupting
   const onSignal = (name: NodeJS.Signals): void => {
-    // Pipes of children close with us, so they end too.
+    // The pipes to child processes close with this process, so the children end too.
     if (interrupting.signal.aborted) process.exit(1)
     interrupting.abort(name)
   }

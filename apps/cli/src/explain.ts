@@ -2,11 +2,11 @@ import { ApiError } from '@wns-fanout/client'
 import { StackFileError } from '@wns-fanout/local'
 import { Failure, UsageError } from './failure.ts'
 
-/** An error as the operator is told of it. */
+/** An error as it is shown to the operator. */
 export interface Explanation {
-  /** A stable word for programs. */
+  /** A stable code for programs. */
   readonly code: string
-  /** One line, or a line for each problem: what was wanted, what was found, what to do. */
+  /** One line, or one per problem: what was wanted, what was found, what to do. */
   readonly message: string
   readonly exitCode: 1 | 2
   /** Further members for `--json`. */
@@ -14,20 +14,20 @@ export interface Explanation {
 }
 
 const connectionProblems: ReadonlyMap<string, string> = new Map([
-  ['ECONNREFUSED', 'nobody listens there; is it running?'],
-  ['ENOTFOUND', 'there is no host of that name'],
-  ['EAI_AGAIN', 'the name could not be looked up now'],
-  ['ECONNRESET', 'the connection broke; try again'],
-  ['UND_ERR_SOCKET', 'the connection broke; try again'],
-  ['UND_ERR_CONNECT_TIMEOUT', 'no connection came about in time'],
-  ['UND_ERR_HEADERS_TIMEOUT', 'no answer came in time'],
-  ['UND_ERR_BODY_TIMEOUT', 'the answer stopped in the middle'],
-  ['ETIMEDOUT', 'no connection came about in time'],
+  ['ECONNREFUSED', 'connection refused; check that it runs'],
+  ['ENOTFOUND', 'the host name does not exist'],
+  ['EAI_AGAIN', 'the host name could not be resolved; try again'],
+  ['ECONNRESET', 'the connection was reset; try again'],
+  ['UND_ERR_SOCKET', 'the connection was closed; try again'],
+  ['UND_ERR_CONNECT_TIMEOUT', 'the connection timed out'],
+  ['UND_ERR_HEADERS_TIMEOUT', 'the answer timed out'],
+  ['UND_ERR_BODY_TIMEOUT', 'the answer stopped before its end'],
+  ['ETIMEDOUT', 'the connection timed out'],
 ])
 
-/** What to tell about anything that was thrown; never a stack trace. */
+/** Explains anything that was thrown, without a stack trace. */
 export function explain(thrown: unknown): Explanation {
-  // What went wrong while an upload was read is the cause of the upload's failure.
+  // An error while an upload is read is the cause of the upload's failure.
   const error = ownErrorIn(thrown) ?? thrown
   if (error instanceof UsageError) return { code: 'usage', message: error.message, exitCode: 2, extra: {} }
   if (error instanceof Failure) return { code: error.code, message: error.message, exitCode: 1, extra: error.extra }
@@ -39,7 +39,7 @@ export function explain(thrown: unknown): Explanation {
   const message = error instanceof Error ? error.message : String(error)
   return {
     code: code ?? 'error',
-    message: message === '' ? 'something failed without saying what' : message,
+    message: message === '' ? 'an error without a message' : message,
     exitCode: 1,
     extra: {},
   }
@@ -50,7 +50,7 @@ function ownErrorIn(error: unknown, depth = 0): UsageError | Failure | undefined
   return error instanceof Error && depth < 5 ? ownErrorIn(error.cause, depth + 1) : undefined
 }
 
-/** The refusal of the API, with every fault of the input on a line of its own. */
+/** An error of the API, with each input error on its own line. */
 function refusal(error: ApiError): Explanation {
   const { code, message, status, errors, requestId, extra } = error
   const hint = hints.get(code)
@@ -65,10 +65,10 @@ function refusal(error: ApiError): Explanation {
 
 const hints: ReadonlyMap<string, string> = new Map([
   ['unauthenticated', 'check WNS_FANOUT_API_KEY'],
-  ['guard-interval', 'on the command line that is --over-limit'],
+  ['guard-interval', 'use --over-limit to change this'],
 ])
 
-/** The code of an error or of what caused it. */
+/** The code of an error or of its cause. */
 function codeIn(error: unknown, depth = 0): string | undefined {
   if (!(error instanceof Error) || depth > 5) return undefined
   if ('code' in error && typeof error.code === 'string') return error.code

@@ -1,4 +1,4 @@
-/** Something went wrong that the operator can act on: one readable line, exit code 1. */
+/** An error that the operator can act on: one readable line, exit code 1. */
 export class Failure extends Error {
   override readonly name = 'Failure'
   readonly code: string
@@ -12,7 +12,7 @@ export class Failure extends Error {
   }
 }
 
-/** The command was given wrong: exit code 2. */
+/** The command line is wrong: exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
 }

@@ -6,12 +6,12 @@ import type { Progress, Step } from './terminal/progress.ts'
 
 export interface FollowOptions {
   readonly progress: Progress
-  /** Aborted when the operator no longer wants to look; the campaign goes on. */
+  /** Stops the display; the campaign continues. */
   readonly signal: AbortSignal
   readonly onUpdate?: (campaign: Campaign) => void
 }
 
-/** Watches a campaign to its end and answers its last state, or the latest known one when `signal` was aborted. */
+/** Watches a campaign to its end and returns its last state, or the latest known one when `signal` is aborted. */
 export async function follow(
   api: Client,
   first: Campaign,
@@ -52,23 +52,23 @@ export function stateOf({ state, reason, startAt }: Campaign): string {
   return `${state}${reason === undefined ? '' : ` (${reason})`}${state === 'scheduled' && startAt !== undefined ? ` for ${startAt}` : ''}`
 }
 
-/** The classes that have somebody, in the order of the glossary. */
+/** The classes with at least one recipient, in the order of the glossary. */
 export function classCounts({ totals }: Campaign): readonly (readonly [name: RecipientClass, count: number])[] {
   return classes.flatMap((name) => (totals[name] === 0 || name === 'pending' ? [] : [[name, totals[name]] as const]))
 }
 
-/** What each class means and what one does about it, for people. */
+/** The meaning of each class, and what to do about it. */
 export const classMeanings: Readonly<Record<RecipientClass, string>> = {
-  accepted: 'WNS took it',
-  dropped: 'WNS answered 200 but did not pass it on',
-  dead: '404 or 410: the address is finished; the channel was removed',
-  rejected: 'refused for good (400, 403, 413, blocked); see samples',
-  failed: 'attempts used up; retry-failed sends to them again',
-  suppressed: 'had a generic update within the guard interval, or opted out',
-  gated: 'raw gate is closed until the device is active again',
+  accepted: 'accepted by WNS',
+  dropped: 'WNS answered 200 but dropped it',
+  dead: '404 or 410: the channel expired and was removed',
+  rejected: 'rejected permanently (400, 403, 413, blocked); see samples',
+  failed: 'all attempts failed; retry-failed sends to them again',
+  suppressed: 'notified within the guard interval, or opted out',
+  gated: 'raw gate closed until the device is active again',
   unregistered: 'removed after the audience was frozen',
-  cancelled: 'the campaign was cancelled or halted first',
-  lapsed: 'the campaign expired first',
-  in_doubt: 'nobody can tell whether it arrived (at-most-once does not ask twice)',
+  cancelled: 'not sent: the campaign was cancelled or halted',
+  lapsed: 'not sent: the campaign expired',
+  in_doubt: 'no answer to the post; at-most-once does not retry',
   pending: 'not settled yet',
 }

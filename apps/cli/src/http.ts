@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { request } from 'node:http'
 import { createInterface } from 'node:readline'
 
-// For the plain ports of this machine: ops ports and the simulator's control. The API has its own client.
+// For plain HTTP on this machine: ops ports and the simulator's control port. The API has its own client.
 
 export interface Answer {
   readonly status: number
@@ -11,7 +11,7 @@ export interface Answer {
 
 const LARGEST_TEXT_BYTES = 16_000_000
 
-/** The whole answer of a small page. Rejects when nobody answers within `timeoutMs`. */
+/** The whole answer of a small page. Rejects without an answer within `timeoutMs`. */
 export async function getText(url: string, timeoutMs = 5000): Promise<Answer> {
   const response = await open(url, timeoutMs)
   response.setEncoding('utf8')
@@ -30,7 +30,7 @@ export async function getJson(url: string, timeoutMs = 5000): Promise<unknown> {
   return JSON.parse(text)
 }
 
-/** The lines of a page of any length, one after another; `timeoutMs` is the longest silence. */
+/** The lines of a page of any length, one by one. `timeoutMs` limits the time without data. */
 export async function* getLines(url: string, timeoutMs = 30_000): AsyncGenerator<string> {
   const response = await open(url, timeoutMs)
   if (response.statusCode !== 200) {

@@ -3,14 +3,14 @@ import { CommanderError } from 'commander'
 import { explain } from './explain.ts'
 import { createProgram } from './program.ts'
 
-// `… | head` closes our stdout: whoever reads has seen enough.
+// `… | head` closes our stdout; that is a normal end.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
 
 try {
   await createProgram().parseAsync()
   process.exit(0)
 } catch (error) {
-  // Commander has written what was wrong, or the help that was asked for.
+  // Commander has written the error, or the help.
   if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2)
   const { code, message, exitCode, extra } = explain(error)
   const json = process.argv.includes('--json')

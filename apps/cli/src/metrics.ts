@@ -1,4 +1,4 @@
-/** The sum over all labels of a metric in a Prometheus text page; undefined when it is not there. */
+/** The sum of a metric over all labels in a Prometheus text page; undefined when the page lacks it. */
 export function metricIn(page: string, name: string): number | undefined {
   let sum: number | undefined
   for (const line of page.split('\n')) {

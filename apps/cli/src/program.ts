@@ -15,27 +15,25 @@ import { addUp } from './commands/up.ts'
 export function createProgram(): Command {
   const program = new Command('wns-fanout')
   program
-    .description(
-      'Broadcast to Windows devices through WNS: campaigns to millions of channels, counted to the last one.',
-    )
-    .option('--json', 'machine-readable: stdout carries one JSON document or NDJSON and nothing else')
-    .option('--dir <folder>', 'the folder of the local stack (default: WNS_FANOUT_DIR, else .wns-fanout)')
+    .description('Send notifications to millions of Windows devices through WNS, with one counted outcome per device.')
+    .option('--json', 'write one JSON document or NDJSON to stdout and nothing else')
+    .option('--dir <folder>', 'folder of the local stack (default: WNS_FANOUT_DIR, else .wns-fanout)')
     .addHelpText(
       'after',
       `
-The API is found by WNS_FANOUT_URL and WNS_FANOUT_API_KEY, else by the stack that runs in this folder.
-Exit codes: 0 done, 1 failed, 2 the command was given wrong. DEBUG=1 shows where an error comes from.
+Commands use the API at WNS_FANOUT_URL with WNS_FANOUT_API_KEY, or else the stack that runs in this folder.
+Exit codes: 0 success, 1 failure, 2 wrong command line. DEBUG=1 shows stack traces.
 
 First steps:
-  $ wns-fanout demo                                    see the whole job, nothing needed
-  $ wns-fanout up --simulate                           run a stack here; then, in another terminal:
+  $ wns-fanout demo                                    see everything work, without any setup
+  $ wns-fanout up --simulate                           run a stack; then, in another terminal:
   $ wns-fanout app put news --credentials-file news.json
   $ wns-fanout channels import devices.ndjson --app news
-  $ wns-fanout send --app news --toast "Hello" --audience all`,
+  $ wns-fanout send --app news --toast "Hello" --all`,
     )
-    .showHelpAfterError('(add --help to see what is possible)')
+    .showHelpAfterError('(use --help for the available commands and options)')
     .exitOverride()
-  // Subcommands inherit what is set before they are made, so they come last.
+  // Subcommands inherit only the settings made before them, so they come last.
   for (const add of [
     addDemo,
     addUp,

@@ -10,7 +10,7 @@ describe('option values', () => {
     ['2h', 7200],
     ['1d', 86_400],
   ])('%s is a duration', (text, expected) => expect(seconds(text)).toBe(expected))
-  test.each(['', 'soon', '1w', '-5', '1.5h', '15 m'])('"%s" is no duration', (text) =>
+  test.each(['', 'soon', '1w', '-5', '1.5h', '15 m'])('"%s" is not a duration', (text) =>
     expect(() => seconds(text)).toThrow(InvalidArgumentError),
   )
 
@@ -19,24 +19,24 @@ describe('option values', () => {
     ['5%', 0.05],
     ['100%', 1],
   ])('%s is a share', (text, expected) => expect(share(text)).toBe(expected))
-  test.each(['', '0', '101%', '2', 'half'])('"%s" is no share', (text) =>
+  test.each(['', '0', '101%', '2', 'half'])('"%s" is not a share', (text) =>
     expect(() => share(text)).toThrow(InvalidArgumentError),
   )
 
-  test('a whole number may have underscores and must be within its bounds', () => {
+  test('a whole number may have underscores and must be within bounds', () => {
     expect(integer(1, 1_000_000)('100_000')).toBe(100_000)
     for (const text of ['', '0', '1.5', '2000000', 'x'])
       expect(() => integer(1, 1_000_000)(text)).toThrow(InvalidArgumentError)
   })
 
-  test('a time is given with its zone or relative to now', () => {
+  test('a time has a zone or is relative to now', () => {
     expect(instant('2026-01-31T10:30:00+01:00')).toBe('2026-01-31T09:30:00.000Z')
     expect(Date.parse(instant('+2h')) - Date.now()).toBeGreaterThan(7_190_000)
     for (const text of ['', 'tomorrow', '2026-01-31T10:30:00', '2026-13-31T10:30:00Z'])
       expect(() => instant(text)).toThrow(InvalidArgumentError)
   })
 
-  test('names come separated by commas, over several uses', () => {
+  test('names are separated by commas, over several uses', () => {
     expect(names('c', names('a, b'))).toEqual(['a', 'b', 'c'])
   })
 })

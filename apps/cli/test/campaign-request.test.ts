@@ -15,7 +15,7 @@ async function inFile<T>(text: string, act: (path: string) => Promise<T>): Promi
   return await act(path)
 }
 
-describe('what to send', () => {
+describe('the notification', () => {
   test.each([
     [
       { toast: 'Storm', line: ['Stay inside'], launch: 'x=1' },
@@ -31,36 +31,36 @@ describe('what to send', () => {
       { raw: 'ping', ttl: 60 },
       { type: 'raw', text: 'ping', ttlSeconds: 60 },
     ],
-  ])('%j becomes a notification that the API takes', async (options, notification) => {
-    const { request } = await planSend({ ...options, audience: 'all' })
+  ])('%j becomes a notification that the API accepts', async (options, notification) => {
+    const { request } = await planSend({ ...options, all: true })
     expect(request).toEqual({ notification, audience: { all: true } })
     expect(campaignRequestSchema.safeParse(request).success).toBe(true)
   })
 
-  test('XML says itself what it is', async () => {
+  test('the root element of XML decides its type', async () => {
     const xml = '<?xml version="1.0"?><toast><visual/></toast>'
-    const { request } = await inFile(xml, async (xmlFile) => await planSend({ xmlFile, audience: 'all' }))
+    const { request } = await inFile(xml, async (xmlFile) => await planSend({ xmlFile, all: true }))
     expect(request['notification']).toEqual({ type: 'toast', xml })
   })
 
-  test('a notification file is taken as it is, with headers added', async () => {
+  test('a notification file is sent unchanged, with headers added', async () => {
     const { request } = await inFile(
       '{"type":"badge","value":1}',
-      async (notificationFile) => await planSend({ notificationFile, audience: 'all', ttl: 5 }),
+      async (notificationFile) => await planSend({ notificationFile, all: true, ttl: 5 }),
     )
     expect(request['notification']).toEqual({ type: 'badge', value: 1, ttlSeconds: 5 })
   })
 
   test.each([
-    [{ audience: 'all' }, /exactly one of --toast.*found none/],
-    [{ toast: 'a', raw: 'b', audience: 'all' }, /found --toast and --raw/],
-    [{ raw: 'a', image: 'https://x', audience: 'all' }, /--image belongs to --toast/],
-    [{ badge: '1', line: ['a'], audience: 'all' }, /--line belongs to/],
-    [{ badge: '1' }, /exactly one of --audience all.*found none/],
+    [{ all: true }, /exactly one of --toast.*found none/],
+    [{ toast: 'a', raw: 'b', all: true }, /found --toast and --raw/],
+    [{ raw: 'a', image: 'https://x', all: true }, /--image needs --toast/],
+    [{ badge: '1', line: ['a'], all: true }, /--line needs --toast/],
+    [{ badge: '1' }, /exactly one of --all.*found none/],
     [{ badge: '1', tags: 'a', list: 'b' }, /found --tags and --list/],
-    [{ badge: '1', audience: 'everyone' }, /takes only "all", found "everyone"/],
-    [{ notificationFile: '/does/not/exist', audience: 'all' }, /cannot read .*there is no such file/],
-  ])('%j is refused with what is wrong', async (options, message) => {
+    [{ badge: '1', all: true, tags: 'a' }, /found --all and --tags/],
+    [{ notificationFile: '/does/not/exist', all: true }, /cannot read .*no such file/],
+  ])('%j is rejected with the reason', async (options, message) => {
     const failure = planSend(options)
     await expect(failure).rejects.toThrow(message)
     await expect(failure).rejects.toBeInstanceOf(UsageError)
@@ -71,14 +71,14 @@ async function idsIn(path: string): Promise<readonly string[]> {
   return await allOf(channelIds(path))
 }
 
-describe('to whom', () => {
-  test('ids come bare or as NDJSON', async () => {
+describe('the audience', () => {
+  test('channel ids can be bare or NDJSON', async () => {
     expect(await inFile('a\n\n{"channel":"b","x":1}\r\n c \n', idsIn)).toEqual(['a', 'b', 'c'])
     await expect(inFile('a\n{"chanel":"b"}\n', idsIn)).rejects.toThrow(/line 2/)
     await expect(inFile('\n', idsIn)).rejects.toThrow(/lists no channel/)
   })
 
-  test('a long file goes through an uploaded list, the same one each time', async () => {
+  test('a long file becomes an uploaded list, the same one each time', async () => {
     const ids = Array.from({ length: 10_001 }, (_, n) => `device-${n}`)
     const plan = await inFile(ids.join('\n'), async (channelsFile) => await planSend({ badge: '1', channelsFile }))
     expect(plan.upload?.channels).toHaveLength(10_001)
@@ -88,7 +88,7 @@ describe('to whom', () => {
     expect(again.upload?.list).toBe(plan.upload?.list)
   })
 
-  test('a short one is in the request', async () => {
+  test('a short file is part of the request', async () => {
     const plan = await inFile('a\nb\n', async (channelsFile) => await planSend({ badge: '1', channelsFile }))
     expect(plan.request['audience']).toEqual({ channels: ['a', 'b'] })
     expect(plan.upload).toBeUndefined()

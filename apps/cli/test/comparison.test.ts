@@ -53,14 +53,14 @@ test('a recipient without a result makes the sides differ', () => {
   expect(comparison.verdict(totals({ accepted: 1 })).equal).toBe(false)
 })
 
-test('totals that say something else than the results make the sides differ', () => {
+test('totals that differ from the results make the sides differ', () => {
   const comparison = new Comparison(1)
   comparison.addOurs(0, 'accepted', 1)
   comparison.addTheirs(0, received)
   expect(comparison.verdict(totals({ pending: 1 })).equal).toBe(false)
 })
 
-test('a second line about the same recipient, or one about nobody, is noticed', () => {
+test('a second line about the same recipient, or one about an unknown recipient, is counted', () => {
   const comparison = new Comparison(1)
   comparison.addOurs(0, 'accepted', 1)
   comparison.addOurs(0, 'accepted', 1)

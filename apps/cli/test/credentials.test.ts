@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { UsageError } from '../src/failure.ts'
 import { credentialsOf } from '../src/input/credentials.ts'
 
-test('a secret is read from a file, without the end of its line', async () => {
+test('a secret is read from a file without its line end', async () => {
   await using folder = await temporaryFolder()
   const clientSecretFile = join(folder.path, 'secret')
   await writeFile(clientSecretFile, 's3cret with spaces \r\n')
@@ -20,7 +20,7 @@ test('a secret is read from a file, without the end of its line', async () => {
   await expect(credentialsOf({ kind: 'store', clientSecretFile })).rejects.toThrow(/is empty/)
 })
 
-test('of a file that is not JSON nothing is repeated', async () => {
+test('an error about a file that is not JSON repeats nothing of it', async () => {
   await using folder = await temporaryFolder()
   const credentialsFile = join(folder.path, 'credentials.json')
   for (const text of ['s3cret', '{"clientSecret": s3cret}', '{"clientSecret": "s3cret"']) {
@@ -32,7 +32,7 @@ test('of a file that is not JSON nothing is repeated', async () => {
   }
 })
 
-test('a reference is passed on for the workers to read', async () => {
+test('a reference is sent unchanged, for the workers to read', async () => {
   expect(await credentialsOf({ kind: 'entra', tenantId: 't', clientId: 'c', clientSecretRef: 'env:S' })).toEqual({
     kind: 'entra',
     tenantId: 't',
@@ -45,9 +45,9 @@ test.each([
   [{}, /--credentials-file FILE, or --kind/],
   [{ kind: 'store' }, /exactly one of --client-secret-file/],
   [{ kind: 'store', clientSecretFile: 'a', clientSecretRef: 'env:A' }, /exactly one of --client-secret-file/],
-  [{ credentialsFile: 'a', kind: 'store' }, /either --credentials-file or --kind/],
-  [{ credentialsFile: '/does/not/exist' }, /there is no such file/],
-])('%j is refused with what is wanted', async (options, message) => {
+  [{ credentialsFile: 'a', kind: 'store' }, /either --credentials-file, or --kind/],
+  [{ credentialsFile: '/does/not/exist' }, /no such file/],
+])('%j is rejected with what is wanted', async (options, message) => {
   const failure = credentialsOf(options)
   await expect(failure).rejects.toThrow(message)
   await expect(failure).rejects.toBeInstanceOf(UsageError)

@@ -15,13 +15,13 @@ test('usage errors end with 2 and failures with 1', () => {
   })
 })
 
-test('a port on which nobody listens is told with its address', async () => {
+test('a refused connection is reported with its address', async () => {
   const port = await freePort()
   const error: unknown = await getText(`http://127.0.0.1:${port}/`).catch((thrown: unknown) => thrown)
-  expect(explain(error).message).toBe(`nobody listens there; is it running? (127.0.0.1:${port})`)
+  expect(explain(error).message).toBe(`connection refused; check that it runs (127.0.0.1:${port})`)
 })
 
-test('a server that never answers is given up', async () => {
+test('a server that never answers is a timeout', async () => {
   const server = createServer(() => {})
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve)
@@ -34,7 +34,8 @@ test('a server that never answers is given up', async () => {
 
 test('a metric is summed over its labels, and only that metric', () => {
   const page =
-    '# HELP sends x\nsends_total{app="a",class="accepted"} 3\nsends_total{app="b",class="dead"} 4\nsends_total_more 9\nplain 1.5\n'
+    '# HELP sends x\nsends_total{app="a",class="accepted"} 3\nsends_total{app="b",class="dead"} 4\n' +
+    'sends_total_more 9\nplain 1.5\n'
   expect(metricIn(page, 'sends_total')).toBe(7)
   expect(metricIn(page, 'plain')).toBe(1.5)
   expect(metricIn(page, 'absent')).toBeUndefined()

@@ -8,14 +8,14 @@ test('a folder has one stack at a time', async () => {
   const folder = folderAt(temporary.path)
   const first = await claim(folder)
   expect((await stat(folder.lockFile)).mode & 0o777).toBe(0o600)
-  // Somebody alive who is not us: the process that runs us.
+  // Another running process: the parent of this one.
   await writeFile(folder.lockFile, `${process.ppid}\n`)
   await expect(claim(folder)).rejects.toThrow(`process ${process.ppid}`)
   await first.release()
   await (await claim(folder)).release()
 })
 
-test('what a killed stack left behind stops nobody', async () => {
+test('the lock of a killed stack is ignored', async () => {
   await using temporary = await temporaryFolder()
   const folder = folderAt(temporary.path)
   await writeFile(folder.lockFile, '4194303\n')

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import { cut } from '../src/terminal/columns.ts'
 import { formatBytes, formatCount, formatDuration, formatRate, formatShare } from '../src/terminal/format.ts'
 import { progressLine } from '../src/terminal/progress.ts'
 import { fieldLines, tableLines } from '../src/terminal/table.ts'
 
-describe('numbers for people', () => {
+describe('numbers as text', () => {
   test.each([
     [0, '0 ms'],
     [40.4, '40 ms'],
@@ -30,7 +31,7 @@ describe('numbers for people', () => {
     [0, 0, '0 %'],
   ])('%d of %d is %s', (part, whole, text) => expect(formatShare(part, whole)).toBe(text))
 
-  test('a rate has a decimal only where that says something', () => {
+  test('a rate has a decimal only below 10', () => {
     expect([0, 0.42, 12.6, 3100].map(formatRate)).toEqual(['0/s', '0.4/s', '13/s', '3,100/s'])
     expect(formatCount(1_234_567)).toBe('1,234,567')
   })
@@ -50,7 +51,7 @@ describe('the bar', () => {
 })
 
 describe('tables', () => {
-  test('numbers stand to the right and texts to the left, with nothing behind the last', () => {
+  test('numbers are right-aligned and texts left-aligned, without trailing blanks', () => {
     expect(
       tableLines(
         ['class', 'count', ''],
@@ -60,6 +61,29 @@ describe('tables', () => {
         ],
       ),
     ).toEqual(['class     count', '────────  ─────  ─', 'dead          5  x', 'accepted  1,200'])
+  })
+  test('wide letters and emoji take two columns, accents none', () => {
+    expect(
+      tableLines(
+        ['name', 'count'],
+        [
+          ['天気', 1],
+          ['cafe\u0301', 2],
+          ['👩‍👩‍👧', 3],
+        ],
+      ),
+    ).toEqual(['name  count', '────  ─────', '天気      1', 'cafe\u0301      2', '👩‍👩‍👧        3'])
+    expect(
+      fieldLines([
+        ['天気', 'a'],
+        ['rate', 'b'],
+      ]),
+    ).toEqual(['天気  a', 'rate  b'])
+  })
+  test('a line is cut at the columns of the terminal, never inside a letter', () => {
+    expect(cut('天気予報', 5)).toBe('天気')
+    expect(cut('ab👩‍👩‍👧c', 3)).toBe('ab')
+    expect(cut('short', 20)).toBe('short')
   })
   test('fields without a value are left out', () => {
     expect(

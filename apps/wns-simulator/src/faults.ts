@@ -1,155 +1,89 @@
-/** The faults document: what goes wrong, for everyone or for one client. */
-export interface FaultSet {
-  readonly latencyMs?: number
-  readonly bare?: boolean
-  readonly maxConnectionsPerHost?: number
-  readonly rateCap?: RateCap
-  readonly token?: TokenFaults
-  readonly always?: number
-  /** Close connections that were idle this long. */
-  readonly idleCloseMs?: number
-  /** Answer with `Connection: close` after this many requests on one connection. */
-  readonly requestsPerConnection?: number
-  /** Send only this one of the two status headers. */
-  readonly statusHeader?: 'X-WNS-STATUS' | 'X-WNS-NOTIFICATIONSTATUS'
-  /** Send `WWW-Authenticate` without a value. */
-  readonly emptyChallenge?: boolean
-  /** Seconds in an `X-WNS-CONTINUE-AFTER` on every throttled answer. */
-  readonly continueAfter?: number
-  /** Largest payload in bytes; 5,000 unless told. */
-  readonly maxPayloadBytes?: number
-  /** Longest `X-WNS-Tag` and `X-WNS-Group`; 16 unless told. */
-  readonly maxTagLength?: number
-  /** The package is not mapped to the application: 403 for every post. */
-  readonly unmapped?: boolean
-}
+import * as z from 'zod'
 
-export interface RateCap {
-  readonly perSecond: number
-  readonly status?: 406 | 429
-  readonly retryAfter?: number | 'date' | null
-}
-
-export interface TokenFaults {
-  readonly mode?: 'ok' | 'refuse' | 'stall' | 'error'
-  /** What the mode `refuse` says. */
-  readonly refusal?: TokenRefusal
-  readonly lifetimeSeconds?: number
-  readonly expiresIn?: 'number' | 'string' | 'missing'
-}
+const MAX_DELAY_MS = 600_000
+const MAX_SECONDS = 31 * 86_400
 
 export const tokenRefusals = ['unsupported', 'client', 'secret', 'expired-secret', 'scope'] as const
 export type TokenRefusal = (typeof tokenRefusals)[number]
 
-export interface FaultsDocument extends FaultSet {
-  readonly clients?: Readonly<Record<string, FaultSet>>
-}
-
-/** One mistake in a faults document. */
-export interface Problem {
-  /** JSON pointer to what is wrong. */
-  readonly pointer: string
-  readonly detail: string
-}
-
-type Check = (value: unknown, pointer: string, problems: Problem[]) => void
-
-const MINUTES_10_MS = 600_000
-const DAYS_31_SECONDS = 31 * 86_400
-
-function integer(least: number, most: number): Check {
-  return (value, pointer, problems) => {
-    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return
-    problems.push({ pointer, detail: `expected a whole number from ${least} to ${most}, found ${shown(value)}` })
-  }
-}
-
-function oneOf(...allowed: unknown[]): Check {
-  return (value, pointer, problems) => {
-    if (allowed.includes(value)) return
-    problems.push({ pointer, detail: `expected ${allowed.map(shown).join(', ')}, found ${shown(value)}` })
-  }
-}
-
-function either(check: Check, ...allowed: unknown[]): Check {
-  return (value, pointer, problems) => {
-    if (!allowed.includes(value)) check(value, pointer, problems)
-  }
-}
-
-function record(fields: Readonly<Record<string, Check>>, ...required: string[]): Check {
-  return (value, pointer, problems) => {
-    if (!isObject(value)) {
-      problems.push({ pointer, detail: `expected an object, found ${shown(value)}` })
-      return
-    }
-    for (const name of required) {
-      if (!(name in value)) problems.push({ pointer: `${pointer}/${name}`, detail: 'is required' })
-    }
-    for (const [name, found] of Object.entries(value)) {
-      const check = Object.hasOwn(fields, name) ? fields[name] : undefined
-      const here = `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
-      if (check !== undefined) check(found, here, problems)
-      else problems.push({ pointer: here, detail: `unknown; known are ${Object.keys(fields).join(', ')}` })
-    }
-  }
-}
-
-const faultFields: Readonly<Record<string, Check>> = {
-  latencyMs: integer(0, MINUTES_10_MS),
-  bare: oneOf(true, false),
-  maxConnectionsPerHost: integer(0, 1_000_000),
-  rateCap: record(
-    {
-      perSecond: integer(0, 1_000_000),
-      status: oneOf(406, 429),
-      retryAfter: either(integer(0, DAYS_31_SECONDS), 'date', null),
-    },
-    'perSecond',
+const rateCap = z.strictObject({
+  perSecond: wholeNumber(0, 1_000_000),
+  status: z.exactOptional(oneOf([406, 429])),
+  retryAfter: z.exactOptional(
+    z.custom<number | 'date' | null>((value) => value === 'date' || value === null || isWhole(value, 0, MAX_SECONDS), {
+      error: wanted(`a whole number from 0 to ${MAX_SECONDS}, "date" or null`),
+    }),
   ),
-  token: record({
-    mode: oneOf('ok', 'refuse', 'stall', 'error'),
-    refusal: oneOf(...tokenRefusals),
-    lifetimeSeconds: integer(1, DAYS_31_SECONDS),
-    expiresIn: oneOf('number', 'string', 'missing'),
-  }),
-  always: integer(200, 599),
-  idleCloseMs: integer(1, MINUTES_10_MS),
-  requestsPerConnection: integer(1, 1_000_000),
-  statusHeader: oneOf('X-WNS-STATUS', 'X-WNS-NOTIFICATIONSTATUS'),
-  emptyChallenge: oneOf(true, false),
-  continueAfter: integer(0, DAYS_31_SECONDS),
-  maxPayloadBytes: integer(1, 1_048_576),
-  maxTagLength: integer(1, 64),
-  unmapped: oneOf(true, false),
+})
+
+const token = z.strictObject({
+  mode: z.exactOptional(oneOf(['ok', 'refuse', 'stall', 'error'])),
+  /** The refusal that mode `refuse` answers. */
+  refusal: z.exactOptional(oneOf(tokenRefusals)),
+  lifetimeSeconds: z.exactOptional(wholeNumber(1, MAX_SECONDS)),
+  expiresIn: z.exactOptional(oneOf(['number', 'string', 'missing'])),
+})
+
+const faultFields = {
+  latencyMs: z.exactOptional(wholeNumber(0, MAX_DELAY_MS)),
+  bare: z.exactOptional(oneOf([true, false])),
+  maxConnectionsPerHost: z.exactOptional(wholeNumber(0, 1_000_000)),
+  rateCap: z.exactOptional(rateCap),
+  token: z.exactOptional(token),
+  always: z.exactOptional(wholeNumber(200, 599)),
+  /** Close connections that were idle this long. */
+  idleCloseMs: z.exactOptional(wholeNumber(1, MAX_DELAY_MS)),
+  /** Answer with `Connection: close` after this many requests on one connection. */
+  requestsPerConnection: z.exactOptional(wholeNumber(1, 1_000_000)),
+  /** Send only this one of the two status headers. */
+  statusHeader: z.exactOptional(oneOf(['X-WNS-STATUS', 'X-WNS-NOTIFICATIONSTATUS'])),
+  /** Send `WWW-Authenticate` without a value. */
+  emptyChallenge: z.exactOptional(oneOf([true, false])),
+  /** Seconds in an `X-WNS-CONTINUE-AFTER` on every throttled answer. */
+  continueAfter: z.exactOptional(wholeNumber(0, MAX_SECONDS)),
+  /** Largest payload in bytes; default 5,000. */
+  maxPayloadBytes: z.exactOptional(wholeNumber(1, 1_048_576)),
+  /** Longest `X-WNS-Tag` and `X-WNS-Group`; default 16. */
+  maxTagLength: z.exactOptional(wholeNumber(1, 64)),
+  /** The package is not mapped to the application: 403 for every post. */
+  unmapped: z.exactOptional(oneOf([true, false])),
 }
+
+const faultSet = z.strictObject(faultFields)
+const faultsDocument = z.strictObject({ ...faultFields, clients: z.exactOptional(z.record(z.string(), faultSet)) })
+
+/** What goes wrong, for everyone or for one client. */
+export type FaultSet = Readonly<z.infer<typeof faultSet>>
+export type RateCap = Readonly<z.infer<typeof rateCap>>
+export type TokenFaults = Readonly<z.infer<typeof token>>
+/** The faults for everyone, and those of single clients by their id. */
+export type FaultsDocument = Readonly<z.infer<typeof faultsDocument>>
 
 /** The names of all faults, as the README lists them. */
 export const faultNames: readonly string[] = Object.keys(faultFields)
 
-const checkFaults = record({
-  ...faultFields,
-  clients: (value, pointer, problems) => {
-    const names = isObject(value) ? Object.keys(value) : []
-    record(Object.fromEntries(names.map((name) => [name, record(faultFields)])))(value, pointer, problems)
-  },
-})
+/** One mistake in a faults document. */
+export interface Problem {
+  /** JSON pointer to the value that is wrong. */
+  readonly pointer: string
+  readonly detail: string
+}
 
 /** Checks a parsed document; returns every problem at once, or the document. */
 export function parseFaults(value: unknown): { faults: FaultsDocument } | { problems: Problem[] } {
-  const problems: Problem[] = []
-  return isFaults(value, problems) ? { faults: value } : { problems }
-}
-
-function isFaults(value: unknown, problems: Problem[]): value is FaultsDocument {
-  checkFaults(value, '', problems)
-  return problems.length === 0
+  const result = faultsDocument.safeParse(value, { reportInput: true })
+  return result.success ? { faults: result.data } : { problems: result.error.issues.flatMap(problemsOf) }
 }
 
 /** The faults that hold for one client: its own win, key by key, over those for everyone. */
 export function faultsFor(document: FaultsDocument, client: string | undefined): FaultSet {
   const own = client === undefined ? undefined : ownFaults(document, client)
   return own === undefined ? document : { ...document, ...own, token: { ...document.token, ...own.token } }
+}
+
+/** A package SID is the same client with and without its scheme. */
+export function clientIdOf(name: string): string {
+  return name.startsWith('ms-app://') ? name.slice('ms-app://'.length) : name
 }
 
 function ownFaults(document: FaultsDocument, client: string): FaultSet | undefined {
@@ -159,15 +93,50 @@ function ownFaults(document: FaultsDocument, client: string): FaultSet | undefin
   return undefined
 }
 
-/** A package SID counts the same with and without its scheme. */
-export function clientIdOf(name: string): string {
-  return name.startsWith('ms-app://') ? name.slice('ms-app://'.length) : name
+function problemsOf(issue: z.core.$ZodIssue): Problem[] {
+  const at = issue.path.map((step) => String(step))
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => ({
+        pointer: pointerTo([...at, key]),
+        detail: `unknown; known are ${knownAt(at).join(', ')}`,
+      }))
+    // Only objects have no message of their own in the schema.
+    case 'invalid_type':
+      return [{ pointer: pointerTo(at), detail: `expected an object, found ${shown(issue.input)}` }]
+    default:
+      return [{ pointer: pointerTo(at), detail: issue.message }]
+  }
 }
 
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+function knownAt(path: readonly string[]): readonly string[] {
+  if (path.length === 0) return [...faultNames, 'clients']
+  const [field] = path[0] === 'clients' ? path.slice(2) : path
+  if (field === 'rateCap') return Object.keys(rateCap.shape)
+  return field === 'token' ? Object.keys(token.shape) : faultNames
+}
+
+function wholeNumber(least: number, most: number) {
+  const error = wanted(`a whole number from ${least} to ${most}`)
+  return z.custom<number>((value) => isWhole(value, least, most), { error })
+}
+
+function isWhole(value: unknown, least: number, most: number): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most
+}
+
+function oneOf<const T extends readonly (string | number | boolean)[]>(values: T) {
+  return z.literal(values, { error: wanted(values.map(shown).join(', ')) })
+}
+
+function wanted(what: string): (issue: { readonly input?: unknown }) => string {
+  return ({ input }) => `expected ${what}, found ${shown(input)}`
 }
 
 function shown(value: unknown): string {
   return JSON.stringify(value)?.slice(0, 100) ?? 'nothing'
+}
+
+function pointerTo(path: readonly string[]): string {
+  return path.map((step) => `/${step.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 }

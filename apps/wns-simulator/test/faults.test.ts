@@ -32,6 +32,31 @@ test('a faults document with mistakes is refused with all of them named', async 
   expect((await sender.control('GET', '/v1/faults')).text).toBe('{}\n')
 })
 
+test.each([
+  [[], '', 'expected an object, found []'],
+  [{ bare: 1 }, '/bare', 'expected true, false, found 1'],
+  [{ rateCap: {} }, '/rateCap/perSecond', 'expected a whole number from 0 to 1000000, found nothing'],
+  [
+    { rateCap: { perSecond: 1, retryAfter: -1 } },
+    '/rateCap/retryAfter',
+    'expected a whole number from 0 to 2678400, "date" or null, found -1',
+  ],
+  [
+    { clients: { token: { mode: 'ok' } } },
+    '/clients/token/mode',
+    expect.stringMatching(/^unknown; known are latencyMs, /),
+  ],
+  [{ token: { life: 1 } }, '/token/life', 'unknown; known are mode, refusal, lifetimeSeconds, expiresIn'],
+  [{ clients: 3 }, '/clients', 'expected an object, found 3'],
+])('the mistake in %j is named at its place in our own words', async (document, pointer, detail) => {
+  const sender = await setup()
+
+  const answer = await sender.control('PUT', '/v1/faults', document)
+
+  expect(answer.status).toBe(400)
+  expect(JSON.parse(answer.text).problems).toEqual([{ pointer, detail }])
+})
+
 test.each(['[]', '3', 'null', '{"a"', ''])('%s is no faults document', async (body) => {
   const sender = await setup()
 

@@ -18,6 +18,7 @@ import { isFinished } from '@wns-fanout/domain'
 import { ApiError, ApiUnreachableError } from './api-error.ts'
 import type { HttpOptions, HttpRequest } from './http.ts'
 import { Http } from './http.ts'
+import type { Reconnection } from './streams.ts'
 import { jsonLines, serverEvents } from './streams.ts'
 import type {
   ApiKey,
@@ -34,7 +35,7 @@ import type {
 } from './types.ts'
 
 export interface ClientOptions extends HttpOptions {
-  /** How long `watch` waits before it connects again, in milliseconds; default 1000. */
+  /** How long `watch` waits before it connects again, in milliseconds, unless the API sends `retry`; default 1000. */
   readonly reconnectMs?: number
 }
 
@@ -117,16 +118,23 @@ export function createClient(settings: ClientOptions) {
     }
   }
 
-  const events = async function* (id: string, { signal }: CallOptions = {}): AsyncGenerator<Campaign> {
+  const eventsOf = async function* (
+    id: string,
+    { signal }: CallOptions,
+    reconnection: Reconnection,
+  ): AsyncGenerator<Campaign> {
     const { body } = await http.send({
       method: 'GET',
       path: pathOf`/campaigns/${id}/events`,
       signal,
-      headers: { accept: 'text/event-stream' },
+      headers: {
+        accept: 'text/event-stream',
+        ...(reconnection.lastEventId === '' ? {} : { 'last-event-id': reconnection.lastEventId }),
+      },
       silenceMs: EVENT_SILENCE_MS,
     })
     try {
-      for await (const { event, data } of serverEvents(body))
+      for await (const { event, data } of serverEvents(body, reconnection))
         if (event === 'progress') yield JSON.parse(data) as Campaign
     } catch (error) {
       if (signal?.aborted === true) throw error
@@ -236,14 +244,16 @@ export function createClient(settings: ClientOptions) {
         includeInDoubt === undefined ? {} : { includeInDoubt },
       ),
     /** One stream of progress; it ends with the campaign, or when the API stops. */
-    events,
+    /** The progress of a campaign over one connection. */
+    events: (id: string, options: CallOptions = {}) => eventsOf(id, options, { lastEventId: '', delayMs: reconnectMs }),
     /** The progress of a campaign to its end, over as many connections as it takes; gives up after a minute without any. */
     watch: async function* (id: string, { signal }: CallOptions = {}): AsyncGenerator<Campaign> {
       let latest: Campaign | undefined
       let heardAtMs = performance.now()
+      const reconnection: Reconnection = { lastEventId: '', delayMs: reconnectMs }
       while (latest === undefined || !isFinished(latest)) {
         try {
-          for await (const campaign of events(id, { signal })) {
+          for await (const campaign of eventsOf(id, { signal }, reconnection)) {
             heardAtMs = performance.now()
             latest = campaign
             yield campaign
@@ -253,7 +263,7 @@ export function createClient(settings: ClientOptions) {
           if (performance.now() - heardAtMs > PATIENCE_MS) throw error
         }
         if (latest === undefined || !isFinished(latest))
-          await sleep(reconnectMs, undefined, signal === undefined ? {} : { signal })
+          await sleep(reconnection.delayMs, undefined, signal === undefined ? {} : { signal })
       }
     },
     /** What became of each recipient. */

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { createParser } from 'eventsource-parser'
 
 /** The objects of a stream of JSON lines; throws when the stream breaks off. Leaving the loop ends the stream. */
 export async function* jsonLines<T>(body: Readable): AsyncGenerator<T> {
@@ -17,26 +18,33 @@ export interface ServerEvent {
   readonly data: string
 }
 
-/** The events of a `text/event-stream`; comments are left out. */
-export async function* serverEvents(body: Readable): AsyncGenerator<ServerEvent> {
-  let rest = ''
-  body.setEncoding('utf8')
-  for await (const piece of body as AsyncIterable<string>) {
-    rest += piece.replaceAll('\r\n', '\n')
-    for (let end = rest.indexOf('\n\n'); end >= 0; end = rest.indexOf('\n\n')) {
-      const event = parseEvent(rest.slice(0, end))
-      rest = rest.slice(end + 2)
-      if (event !== undefined) yield event
-    }
-  }
+/** What a stream of events asks of the client that connects again after it. */
+export interface Reconnection {
+  /** Sent as `Last-Event-ID`; empty until an event had an id. */
+  lastEventId: string
+  /** The wait before the next connection, in milliseconds; set by the field `retry`. */
+  delayMs: number
 }
 
-function parseEvent(block: string): ServerEvent | undefined {
-  let event = 'message'
-  const data: string[] = []
-  for (const line of block.split('\n')) {
-    if (line.startsWith('event:')) event = line.slice(6).trim()
-    else if (line.startsWith('data:')) data.push(line.slice(line.startsWith('data: ') ? 6 : 5))
+// An event is one campaign, a few kilobytes; a larger one is not from the API.
+const MAX_EVENT_CHARACTERS = 4 * 1024 * 1024
+
+/** The events of a `text/event-stream` without its comments; keeps `reconnection` up to date. */
+export async function* serverEvents(body: Readable, reconnection?: Reconnection): AsyncGenerator<ServerEvent> {
+  const arrived: ServerEvent[] = []
+  const parser = createParser({
+    maxBufferSize: MAX_EVENT_CHARACTERS,
+    onEvent: ({ event = 'message', data }) => arrived.push({ event, data }),
+    onId: (id) => {
+      if (reconnection !== undefined) reconnection.lastEventId = id
+    },
+    onRetry: (delayMs) => {
+      if (reconnection !== undefined) reconnection.delayMs = delayMs
+    },
+  })
+  body.setEncoding('utf8')
+  for await (const piece of body as AsyncIterable<string>) {
+    parser.feed(piece)
+    yield* arrived.splice(0)
   }
-  return data.length === 0 ? undefined : { event, data: data.join('\n') }
 }

@@ -28,7 +28,36 @@ test('one stream gives its campaigns, without comments and other events, and end
   expect(seen[0]).toMatchObject({ path: '/v1/campaigns/c1/events', headers: { accept: 'text/event-stream' } })
 })
 
-test('watching goes on over broken and ended connections until the campaign is over', async () => {
+test.each([
+  ['\\n', '\n'],
+  ['\\r\\n', '\r\n'],
+  ['\\r', '\r'],
+])('lines of a stream may end with %s, wherever the pieces are cut', async (_name, end) => {
+  const text = [event({ n: 1 }), ': comment\n\n', event({ n: 2 })].join('').replaceAll('\n', end)
+  const { client } = await serve([stream(...text)])
+  expect(await collect(client.events('c1'))).toEqual([{ n: 1 }, { n: 2 }])
+})
+
+test('a byte order mark and data over several lines are read, and an event that was cut off is not', async () => {
+  const { client } = await serve([
+    stream('\uFEFFevent: progress\ndata: {\ndata: "n": 1}\n\n', event({ n: 2 }).trimEnd()),
+  ])
+  expect(await collect(client.events('c1'))).toEqual([{ n: 1 }])
+})
+
+test('watching connects again after the wait that the API asks for, from the last event it received', async () => {
+  const { client, seen } = await serve(
+    [
+      stream('retry: 5\nid: 7\n', event({ state: 'sending' })),
+      stream(event({ state: 'completed', finishedAt: '2026-01-01T00:00:00.000Z' })),
+    ],
+    { reconnectMs: 3_600_000 },
+  )
+  expect((await collect(client.watch('c1'))).map(({ state }) => state)).toEqual(['sending', 'completed'])
+  expect(seen.map(({ headers }) => headers['last-event-id'])).toEqual([undefined, '7'])
+})
+
+test('watching continues over broken and ended connections until the campaign has ended', async () => {
   const { client, seen } = await serve(
     [
       stream(event({ state: 'sending' })),

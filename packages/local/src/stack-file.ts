@@ -71,7 +71,7 @@ async function readText(path: string): Promise<string> {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
       throw new StackFileError(
         'stack-missing',
-        `No stack runs here (${path} is not there); start one with "pnpm start"`,
+        `no stack runs here (${path} does not exist); start one with "pnpm start"`,
       )
     }
     throw error

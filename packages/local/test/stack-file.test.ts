@@ -64,7 +64,7 @@ test('a reader sees the old or the new file, never half of one', async () => {
 test('without a file the error says how to start', async () => {
   await expect(readStackFile(path)).rejects.toMatchObject({
     code: 'stack-missing',
-    message: `No stack runs here (${path} is not there); start one with "pnpm start"`,
+    message: `no stack runs here (${path} does not exist); start one with "pnpm start"`,
   })
 })
 

@@ -17,43 +17,43 @@ interface PutOptions extends CredentialOptions {
   readonly rate?: number
   readonly burst?: number
   readonly interval?: number
-  readonly fasterBecause?: string
+  readonly intervalReason?: string
   readonly maxAttempts?: number
   readonly retentionDays?: number
 }
 
 export function addApp(program: Command): void {
-  const app = program.command('app').description('Apps: their credentials, their rate, whether they send.')
+  const app = program.command('app').description('Manage apps: credentials, rate, pause and resume.')
   addPut(app)
   app
     .command('get <app>')
-    .description('Show an app; of its secrets only that they are set.')
+    .description('Show an app. Secrets are never shown.')
     .action(
       async (id: string, _options: unknown, command: Command) =>
         await showOne(command, async (api) => await api.app(id)),
     )
   app
     .command('list')
-    .description('Show all apps that your key may see.')
+    .description('List the apps that your API key may read.')
     .action(async (_options: unknown, command: Command) => await list(command))
   app
     .command('delete <app>')
-    .description('Remove an app with its channels, lists and finished campaigns.')
+    .description('Delete an app with its channels, lists and finished campaigns.')
     .action(async (id: string, _options: unknown, command: Command) => await remove(command, id))
   app
     .command('verify <app>')
-    .description('Ask the token service now whether the credentials are good.')
+    .description('Check the credentials of an app with the token service.')
     .action(async (id: string, _options: unknown, command: Command) => await verify(command, id))
   app
     .command('pause <app>')
-    .description('Stop sending for this app; campaigns wait with the reason app-paused.')
+    .description('Pause sending for an app; its campaigns wait with the reason app-paused.')
     .action(
       async (id: string, _options: unknown, command: Command) =>
         await showOne(command, async (api) => await api.pauseApp(id)),
     )
   app
     .command('resume <app>')
-    .description('Send for this app again.')
+    .description('Resume sending for an app.')
     .action(
       async (id: string, _options: unknown, command: Command) =>
         await showOne(command, async (api) => await api.resumeApp(id)),
@@ -66,30 +66,31 @@ function addPut(app: Command): void {
     .description('Create an app or replace its settings.')
     .option('--credentials-file <file>', 'JSON with the credentials, or "-" for stdin')
     .addOption(new Option('--kind <kind>', 'where the app is registered').choices(['store', 'entra']))
-    .option('--package-sid <sid>', 'store: the package SID, with or without ms-app://')
-    .option('--tenant-id <id>', 'entra: the tenant')
-    .option('--client-id <id>', 'entra: the application (client) id')
-    .option('--client-secret-file <file>', 'the client secret alone in a file, or "-" for stdin')
-    .option('--client-secret-ref <ref>', 'env:NAME or file:PATH, read by the workers and never stored')
-    .option('--previous-client-secret-file <file>', 'the secret before, while it is being rotated')
-    .option('--display-name <text>', 'a name for people')
-    .option('--rate <n>', 'posts a second to WNS, over all workers (default 300)', integer(1, 100_000))
-    .option('--burst <n>', 'posts at once (default a tenth of the rate)', integer(1, 100_000))
-    .option('--interval <duration>', 'between generic updates of a channel (default 30m)', seconds)
-    .option('--faster-because <reason>', 'allow an interval below the guideline of 30 minutes, and say why')
-    .option('--max-attempts <n>', 'posts for one recipient at most (default 5)', integer(1, 6))
-    .option('--retention-days <n>', 'how long results are kept (default 7)', integer(1, 365))
+    .option('--package-sid <sid>', 'package SID, with or without ms-app:// (for --kind store)')
+    .option('--tenant-id <id>', 'tenant id (for --kind entra)')
+    .option('--client-id <id>', 'application (client) id (for --kind entra)')
+    .option('--client-secret-file <file>', 'file that holds only the client secret, or "-" for stdin')
+    .option('--client-secret-ref <ref>', 'env:NAME or file:PATH; the workers read it, and it is never stored')
+    .option('--previous-client-secret-file <file>', 'file with the previous secret, used during a rotation')
+    .option('--display-name <text>', 'display name')
+    .option('--rate <n>', 'posts per second to WNS, over all workers (default 300)', integer(1, 100_000))
+    .option('--burst <n>', 'maximum number of posts at once (default: a tenth of the rate)', integer(1, 100_000))
+    .option('--interval <duration>', 'minimum time between generic updates of a channel (default 30m)', seconds)
+    .option('--interval-reason <text>', 'reason for an --interval below the 30-minute guideline')
+    .option('--max-attempts <n>', 'maximum number of attempts per recipient (default 5)', integer(1, 6))
+    .option('--retention-days <n>', 'days to keep results (default 7)', integer(1, 365))
     .addHelpText(
       'after',
       `
-A secret is never given as an argument: every user of a machine can see the arguments of every process.
+Secrets are never arguments: every user of a machine can see the arguments of every process.
 A credentials file holds {"kind": "store", "packageSid": "S-1-15-2-…", "clientSecret": "…"} or
-{"kind": "entra", "tenantId": "…", "clientId": "…", "clientSecret": "…"}; a secret may be {"ref": "env:NAME"} too.
+{"kind": "entra", "tenantId": "…", "clientId": "…", "clientSecret": "…"}. A secret can also be {"ref": "env:NAME"}.
 
 Examples:
   $ wns-fanout app put news --credentials-file news.json
   $ pass show wns/news | wns-fanout app put news --kind store --package-sid S-1-15-2-… --client-secret-file -
-  $ wns-fanout app put news --kind entra --tenant-id contoso.example --client-id 1b2c… --client-secret-ref env:NEWS_SECRET
+  $ wns-fanout app put news --kind entra --tenant-id contoso.example --client-id 1b2c… \\
+      --client-secret-ref env:NEWS_SECRET
   $ wns-fanout app put news --credentials-file news.json --rate 1000 --max-attempts 3`,
     )
     .action(async (id: string, options: PutOptions, command: Command) => await put(command, id, options))
@@ -102,11 +103,11 @@ async function put(command: Command, id: string, options: PutOptions): Promise<v
     ratePerSecond: options.rate,
     burst: options.burst,
     genericIntervalSeconds: options.interval,
-    allowFasterThanGuideline: options.fasterBecause === undefined ? undefined : { reason: options.fasterBecause },
+    allowFasterThanGuideline: options.intervalReason === undefined ? undefined : { reason: options.intervalReason },
     maxAttempts: options.maxAttempts,
     retentionDays: options.retentionDays,
   })
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the API judges it and tells every problem at once
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the API validates it, all problems at once
   await showOne(command, async (api) => await api.putApp(id, request as AppRequest))
 }
 
@@ -125,7 +126,7 @@ function appLines(app: App): readonly string[] {
     ['name', app.displayName],
     ['state', app.state],
     [
-      'signs in as',
+      'credentials',
       credentials.kind === 'store'
         ? `store ${credentials.packageSid}`
         : `entra ${credentials.clientId} in ${credentials.tenantId}`,
@@ -151,7 +152,7 @@ async function list(command: Command): Promise<void> {
     context.screen.show(
       { items: apps },
       apps.length === 0
-        ? ['No app yet; "wns-fanout app put --help" shows how to make one.']
+        ? ['No apps. Run "wns-fanout app put --help" to create one.']
         : tableLines(
             ['app', 'state', 'channels', 'rate', 'breaker'],
             apps.map((app) => [
@@ -170,7 +171,7 @@ async function remove(command: Command, id: string): Promise<void> {
   const context = contextOf(command)
   await withApi(context, async (api) => {
     await api.deleteApp(id)
-    context.screen.show({ deleted: id }, [`Removed the app ${id} with its channels.`])
+    context.screen.show({ deleted: id }, [`Deleted app ${id} with its channels.`])
   })
 }
 
@@ -181,9 +182,9 @@ async function verify(command: Command, id: string): Promise<void> {
     const { ok, code, explanation, expiresInSeconds } = verified
     context.screen.show(verified, [
       `${ok ? 'ok' : 'refused'} (${code}): ${explanation}`,
-      ...(expiresInSeconds === undefined ? [] : [`The token is good for ${formatCount(expiresInSeconds)} s.`]),
+      ...(expiresInSeconds === undefined ? [] : [`The token is valid for ${formatCount(expiresInSeconds)} s.`]),
     ])
     if (!ok)
-      throw new Failure('credentials-refused', `the token service does not accept the credentials of ${id} (${code})`)
+      throw new Failure('credentials-refused', `the token service rejected the credentials of app ${id} (${code})`)
   })
 }

@@ -12,19 +12,19 @@ import { tableLines } from '../terminal/table.ts'
 import { campaignLines, watch } from './watching.ts'
 
 export function addCampaigns(program: Command): void {
-  const campaigns = program.command('campaigns').description('Campaigns: look at them, steer them, read their results.')
+  const campaigns = program.command('campaigns').description('Show and control campaigns, and read their results.')
   campaigns
     .command('list')
-    .description('Show the campaigns of an app, newest first.')
-    .requiredOption('--app <app>', 'whose campaigns')
-    .addOption(new Option('--state <state>', 'only those').choices(campaignStates))
-    .option('--limit <n>', 'at most so many', integer(1, 10_000), 50)
+    .description('List the campaigns of an app, newest first.')
+    .requiredOption('--app <app>', 'app id')
+    .addOption(new Option('--state <state>', 'show only campaigns in this state').choices(campaignStates))
+    .option('--limit <n>', 'maximum number to show', integer(1, 10_000), 50)
     .addHelpText('after', '\nExample:\n  $ wns-fanout campaigns list --app news --state sending')
     .action(async (options: ListOptions, command: Command) => await list(command, options))
   one(campaigns, 'show', 'Show a campaign with its totals.', async (api, id) => await api.campaign(id))
   campaigns
     .command('watch <campaign>')
-    .description('Follow a campaign live until it is over; Ctrl-C ends only the watching.')
+    .description('Show live progress until the campaign ends. Ctrl-C stops only the display.')
     .action(async (id: string, _options: unknown, command: Command) => {
       const context = contextOf(command)
       await withApi(context, async (api) => await watch(api, await api.campaign(id), context))
@@ -32,20 +32,20 @@ export function addCampaigns(program: Command): void {
   one(
     campaigns,
     'pause',
-    'Hold a campaign; what is in flight is still counted.',
+    'Pause a campaign. Posts in flight are still counted.',
     async (api, id) => await api.pauseCampaign(id),
   )
-  one(campaigns, 'resume', 'Go on with a paused campaign.', async (api, id) => await api.resumeCampaign(id))
+  one(campaigns, 'resume', 'Resume a paused campaign.', async (api, id) => await api.resumeCampaign(id))
   one(
     campaigns,
     'cancel',
-    'Stop a campaign for good; whoever was not reached is counted as cancelled.',
+    'Cancel a campaign. Recipients not yet sent to are counted as cancelled.',
     async (api, id) => await api.cancelCampaign(id),
   )
   campaigns
     .command('results <campaign>')
-    .description('Write one line for every recipient: NDJSON, or CSV with --csv.')
-    .addOption(new Option('--class <class>', 'only those').choices(classes))
+    .description('Write one line per recipient as NDJSON, or as CSV with --csv.')
+    .addOption(new Option('--class <class>', 'write only recipients of this class').choices(classes))
     .option('--csv', 'with the header channel,class,status,reason,posts')
     .addHelpText(
       'after',
@@ -57,16 +57,16 @@ Examples:
     .action(async (id: string, options: ResultsOptions, command: Command) => await results(command, id, options))
   campaigns
     .command('samples <campaign>')
-    .description('Show answers of WNS with their headers, failures first.')
-    .option('--limit <n>', 'at most so many', integer(1, 10_000), 20)
+    .description('Show sample answers of WNS with their headers, failures first.')
+    .option('--limit <n>', 'maximum number to show', integer(1, 10_000), 20)
     .action(
       async (id: string, options: { limit: number }, command: Command) => await samples(command, id, options.limit),
     )
   campaigns
     .command('retry-failed <campaign>')
-    .description('Send again to whoever failed or lapsed, as a new campaign, and watch it.')
-    .option('--include-in-doubt', 'also to those of whom nobody can tell; some will get it twice')
-    .option('--detach', 'do not watch')
+    .description('Send to the failed and lapsed recipients again, as a new campaign, and show its progress.')
+    .option('--include-in-doubt', 'also send to recipients in doubt; some of them will be notified twice')
+    .option('--detach', 'return at once instead of showing progress')
     .action(async (id: string, options: RetryOptions, command: Command) => await retryFailed(command, id, options))
 }
 
@@ -115,7 +115,7 @@ async function list(command: Command, { app, state, limit }: ListOptions): Promi
     context.screen.show(
       { items },
       items.length === 0
-        ? ['No campaign; "wns-fanout send --help" shows how to start one.']
+        ? ['No campaigns. Run "wns-fanout send --help" to start one.']
         : tableLines(
             ['campaign', 'name', 'state', 'created', 'recipients', 'accepted', 'settled'],
             items.map(({ id, name, createdAt, audienceSize, totals, ...rest }) => [
@@ -172,7 +172,7 @@ async function samples(command: Command, id: string, limit: number): Promise<voi
         ]),
       ),
       ...(items.length > shown.length
-        ? [`${formatCount(shown.length)} of ${formatCount(items.length)}; more with --limit`]
+        ? [`${formatCount(shown.length)} of ${formatCount(items.length)}; use --limit to show more`]
         : []),
     ])
   })

@@ -20,19 +20,24 @@ interface AppOption {
 }
 
 export function addChannels(program: Command): void {
-  const channels = program.command('channels').description('Channels: the devices of an app.')
+  const channels = program.command('channels').description('Manage channels, the devices of an app.')
   channels
     .command('import <file>')
-    .description('Register channels from NDJSON or CSV, plain or gzipped; "-" reads stdin.')
-    .requiredOption('--app <app>', 'whose channels they are')
-    .addOption(new Option('--format <format>', 'by the name of the file, else ndjson').choices(['ndjson', 'csv']))
-    .option('--gzip', 'it is gzipped, unless it is named .gz')
+    .description('Register channels from an NDJSON or CSV file, plain or gzip; "-" reads stdin.')
+    .requiredOption('--app <app>', 'app id')
+    .addOption(
+      new Option('--format <format>', 'format of the file (default: by its name, else ndjson)').choices([
+        'ndjson',
+        'csv',
+      ]),
+    )
+    .option('--gzip', 'read the file as gzip (default for names that end in .gz)')
     .addHelpText(
       'after',
       `
 NDJSON lines look like {"channel": "device-1", "uri": "https://….notify.windows.com/?token=…", "tags": ["news"]}, with
 "locale" and "vars" where you have them. CSV has the header channel,uri,tags,locale with tags joined by ";".
-Lines with a problem are told by number and left out; the others are registered. The same id again replaces its URI.
+Invalid lines are skipped and reported by line number; the others are registered.
 
 Examples:
   $ wns-fanout channels import devices.ndjson --app news
@@ -41,10 +46,10 @@ Examples:
     .action(async (file: string, options: ImportOptions, command: Command) => await importFile(command, file, options))
   channels
     .command('count')
-    .description('Count an audience without sending to it.')
-    .requiredOption('--app <app>', 'whose channels')
-    .option('--tags <expression>', 'only those, e.g. "(news or sport) and not beta"')
-    .option('--list <name>', 'only those of an uploaded list')
+    .description('Count the channels of an audience.')
+    .requiredOption('--app <app>', 'app id')
+    .option('--tags <expression>', 'tag expression, for example "(news or sport) and not beta"')
+    .option('--list <name>', 'name of an uploaded list')
     .addHelpText('after', '\nExample:\n  $ wns-fanout channels count --app news --tags "news and not beta"')
     .action(
       async (options: AppOption & { tags?: string; list?: string }, command: Command) =>
@@ -52,19 +57,19 @@ Examples:
     )
   channels
     .command('export')
-    .description('Write all channels as NDJSON lines that "import" takes; they hold the URIs, so keep them safe.')
-    .requiredOption('--app <app>', 'whose channels')
+    .description('Write all channels as NDJSON for "import". The lines contain channel URIs, so keep them safe.')
+    .requiredOption('--app <app>', 'app id')
     .addHelpText('after', '\nExample:\n  $ wns-fanout channels export --app news > news.ndjson')
     .action(async (options: AppOption, command: Command) => await exportAll(command, options.app))
   channels
     .command('get <channel>')
-    .description('Show a channel; its URI is never shown.')
-    .requiredOption('--app <app>', 'whose channel')
+    .description('Show a channel. Its URI is never shown.')
+    .requiredOption('--app <app>', 'app id')
     .action(async (channel: string, options: AppOption, command: Command) => await show(command, options.app, channel))
   channels
     .command('delete <channel>')
-    .description('Remove a channel; it gets nothing any more.')
-    .requiredOption('--app <app>', 'whose channel')
+    .description('Delete a channel. Nothing more is sent to it.')
+    .requiredOption('--app <app>', 'app id')
     .action(
       async (channel: string, options: AppOption, command: Command) => await remove(command, options.app, channel),
     )
@@ -151,6 +156,6 @@ async function remove(command: Command, app: string, channel: string): Promise<v
   const context = contextOf(command)
   await withApi(context, async (api) => {
     await api.deleteChannel(app, channel)
-    context.screen.show({ deleted: channel }, [`Removed the channel ${channel}.`])
+    context.screen.show({ deleted: channel }, [`Deleted channel ${channel}.`])
   })
 }

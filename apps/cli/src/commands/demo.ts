@@ -13,16 +13,16 @@ interface DemoCommandOptions {
 export function addDemo(program: Command): void {
   program
     .command('demo')
-    .description('The whole job from nothing on this machine: import channels, send to them, compare every outcome.')
-    .option('--channels <n>', 'how many devices', integer(1, 20_000_000), 100_000)
-    .option('--workers <n>', 'how many workers', integer(1, 64), 2)
+    .description('Run everything on this machine: import channels, send to them, compare every outcome.')
+    .option('--channels <n>', 'number of channels', integer(1, 20_000_000), 100_000)
+    .option('--workers <n>', 'number of workers', integer(1, 64), 2)
     .addHelpText(
       'after',
       `
 Starts its own Redis, a simulator of WNS, the API and workers in a temporary folder (REDIS_URL is ignored), imports
-channels of which 94 % are well and the others are gone, throttled, forbidden, failing or slow, sends one tile to all,
-and compares our outcome of every recipient with what the simulator answered it. Exit code 0 only if all are equal.
-Nothing is left behind; Ctrl-C cleans up too.
+channels of which 94 % accept posts and the others are gone, throttled, forbidden, failing or slow, sends one tile to
+all, and compares the outcome of every recipient with the simulator's last answer. Exits with 0 only if all are equal.
+Everything is removed at the end, also after Ctrl-C.
 
 Examples:
   $ wns-fanout demo
@@ -35,5 +35,5 @@ async function demo({ screen, interrupted }: Context, { channels, workers }: Dem
   const result = await runDemo({ channels, workers, screen, interrupted })
   screen.show({ ok: isRight(result), ...result }, reportLines(result))
   if (!isRight(result))
-    throw new Failure('not-equal', "our totals do not equal the simulator's; the rows that differ are above")
+    throw new Failure('not-equal', "the totals differ from the simulator's counts; see the rows above")
 }

@@ -18,20 +18,20 @@ interface DoctorOptions {
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
-    .description('Look for what is wrong, from the stack to one device, and say what to do.')
-    .option('--app <app>', 'also ask the token service about this app')
-    .option('--channel <channel>', 'also look at this channel of the app')
-    .option('--post', 'also post one raw notification to that channel, which shows nothing, and explain the answer')
-    .option('--accept-loss', 'when Redis lost data for good: go on with what it holds now')
-    .option('--yes', 'with --accept-loss: do not ask')
+    .description('Check everything from the stack to one device, and suggest fixes.')
+    .option('--app <app>', 'also check this app and its credentials')
+    .option('--channel <channel>', 'also check this channel of the app')
+    .option('--post', 'also post one raw notification to the channel and explain the answer; the device shows nothing')
+    .option('--accept-loss', 'accept that Redis lost its data and continue with the data it holds now')
+    .option('--yes', 'do not ask for confirmation (with --accept-loss)')
     .addHelpText(
       'after',
       `
-Every line is ok, warn or fail with what to do. Exit code 1 when something fails. Nothing is sent to any device
-unless you say --post.
+Each line is ok, warn or fail, with a suggested fix. Exits with 1 when a check fails. No device is notified without
+--post.
 
-After a loss of data nothing is sent until it is restored or accepted. --accept-loss talks to Redis itself, found by
-REDIS_URL and WNS_FANOUT_PREFIX or the stack of this folder, since the API's keys may be lost too.
+After a data loss nothing is sent until the data is restored or the loss is accepted. --accept-loss connects to Redis
+directly (REDIS_URL and WNS_FANOUT_PREFIX, or the stack of this folder), because the API keys may be lost too.
 
 Examples:
   $ wns-fanout doctor
@@ -45,18 +45,18 @@ async function run(
   context: Context,
   { acceptLoss: isAccepting = false, yes, ...options }: DoctorOptions,
 ): Promise<void> {
-  if (!isAccepting && yes === true) throw new UsageError('--yes needs --accept-loss: there is nothing else to agree to')
+  if (!isAccepting && yes === true)
+    throw new UsageError('--yes needs --accept-loss; no other option asks for confirmation')
   if (!isAccepting) return await doctor(context, options)
   if (options.app !== undefined || options.channel !== undefined || options.post === true)
-    throw new UsageError('--accept-loss goes alone: look for other trouble when it is done')
+    throw new UsageError('--accept-loss cannot be combined with other checks; run them afterwards')
   await acceptLoss(context, yes === true)
 }
 
 async function doctor(context: Context, { app, channel, post = false }: DoctorOptions): Promise<void> {
   const { screen } = context
-  if (channel !== undefined && app === undefined)
-    throw new UsageError('--channel needs --app: a channel is one of an app')
-  if (post && channel === undefined) throw new UsageError('--post needs --app and --channel: whom to post to')
+  if (channel !== undefined && app === undefined) throw new UsageError('--channel needs --app')
+  if (post && channel === undefined) throw new UsageError('--post needs --app and --channel')
   const checks: Check[] = []
   const note = (found: readonly Check[]): void => {
     for (const check of found) {
@@ -91,7 +91,7 @@ async function doctor(context: Context, { app, channel, post = false }: DoctorOp
   const failed = checks.filter(({ state }) => state === 'fail').length
   screen.emit({ ok: failed === 0, checks })
   if (failed > 0) throw new Failure('doctor', `${failed} of ${checks.length} checks failed`)
-  if (!screen.json) screen.say(`${checks.length} checks, nothing fails.`)
+  if (!screen.json) screen.say(`${checks.length} checks, none failed.`)
 }
 
 /** A post and all its retries end well before this. */

@@ -17,18 +17,18 @@ interface CreateOptions {
 }
 
 export function addKeys(program: Command): void {
-  const keys = program.command('keys').description('API keys: who may do what for which apps.')
+  const keys = program.command('keys').description('Manage API keys.')
   keys
     .command('bootstrap')
-    .argument('[name]', 'a name for people', 'bootstrap')
-    .description('Make the first API key of an installation, directly in its Redis.')
-    .option('--force', 'also when there are keys already (all of them were lost, say)')
+    .argument('[name]', 'display name', 'bootstrap')
+    .description('Create the first API key of an installation, directly in its Redis.')
+    .option('--force', 'create it even if there are API keys already (for example, if all of them were lost)')
     .addHelpText(
       'after',
       `
-Needs what the API needs: run it with the same REDIS_URL, WNS_FANOUT_PREFIX and WNS_FANOUT_KEYRING_FILE. Without
-REDIS_URL the stack that runs in this folder is used.
-The key may do everything; it is printed once and only its hash is kept. "wns-fanout up" does this by itself.
+Run it with the REDIS_URL, WNS_FANOUT_PREFIX and WNS_FANOUT_KEYRING_FILE of the API. Without REDIS_URL it uses the
+stack that runs in this folder.
+The key has all rights. It is printed once; only its hash is stored. "wns-fanout up" creates its first key itself.
 
 Example:
   $ REDIS_URL=redis://redis:6379 WNS_FANOUT_KEYRING_FILE=/etc/wns-fanout/keyring wns-fanout keys bootstrap ops`,
@@ -39,14 +39,14 @@ Example:
     )
   keys
     .command('create <name>')
-    .description('Make an API key; it is shown once.')
-    .option('--apps <apps>', 'for these apps, separated by commas (default: all)', names)
-    .option('--verbs <verbs>', `what it may do, of ${verbs.join(', ')} (default: read)`, names)
-    .option('--expires-at <time>', 'until then: +30d or 2026-12-31T00:00:00Z', instant)
+    .description('Create an API key. It is shown only once.')
+    .option('--apps <apps>', 'app ids, separated by commas (default: all apps)', names)
+    .option('--verbs <verbs>', `rights, separated by commas: ${verbs.join(', ')} (default: read)`, names)
+    .option('--expires-at <time>', 'expiry: +30d or 2026-12-31T00:00:00Z (default: never)', instant)
     .addHelpText(
       'after',
       `
-read: look at everything except URIs · register: put and remove channels · send: campaigns and lists · admin: all
+read: everything except channel URIs · register: create and delete channels · send: campaigns and lists · admin: all
 
 Examples:
   $ wns-fanout keys create newsroom --apps news --verbs read,send
@@ -55,11 +55,11 @@ Examples:
     .action(async (name: string, options: CreateOptions, command: Command) => await create(command, name, options))
   keys
     .command('list')
-    .description('Show all keys; never the keys themselves.')
+    .description('List all API keys, without their secret parts.')
     .action(async (_options: unknown, command: Command) => await list(command))
   keys
     .command('revoke <id>')
-    .description('Make a key useless at once.')
+    .description('Revoke an API key.')
     .action(async (id: string, _options: unknown, command: Command) => await revoke(command, id))
 }
 
@@ -70,11 +70,11 @@ async function bootstrap(command: Command, name: string, force: boolean): Promis
     args: ['--bootstrap-key', name, ...(force ? ['--force'] : [])],
     env: (await findRedis(context)).env,
     isAnswer: (line) => keyIn(line) !== undefined,
-    failure: { code: 'bootstrap', message: 'the first key could not be made' },
+    failure: { code: 'bootstrap', message: 'the first API key could not be created' },
   })
   screen.show(made, [keyIn(made) ?? ''])
   if (!screen.json && process.stderr.isTTY)
-    process.stderr.write('It is shown only now; keep it safe. Use it as WNS_FANOUT_API_KEY.\n')
+    process.stderr.write('The key is shown only once; store it safely. Use it as WNS_FANOUT_API_KEY.\n')
 }
 
 function keyIn(line: unknown): string | undefined {
@@ -88,7 +88,7 @@ async function create(command: Command, name: string, options: CreateOptions): P
   const wanted = options.verbs ?? ['read']
   const known = wanted.filter((verb): verb is Verb => verbs.some((one) => one === verb))
   const unknown = wanted.filter((word) => !verbs.some((verb) => verb === word))
-  if (unknown.length > 0) throw new UsageError(`--verbs takes ${verbs.join(', ')}; found ${unknown.join(', ')}`)
+  if (unknown.length > 0) throw new UsageError(`--verbs must be of ${verbs.join(', ')}; found ${unknown.join(', ')}`)
   await withApi(context, async (api) => {
     const made = await api.createKey({
       name,
@@ -106,7 +106,7 @@ async function create(command: Command, name: string, options: CreateOptions): P
         ['key', made.key],
       ]),
       '',
-      'The key is shown only now; keep it safe.',
+      'The key is shown only once; store it safely.',
     ])
   })
 }
@@ -129,6 +129,6 @@ async function revoke(command: Command, id: string): Promise<void> {
   const context = contextOf(command)
   await withApi(context, async (api) => {
     await api.deleteKey(id)
-    context.screen.show({ revoked: id }, [`Revoked the key ${id}.`])
+    context.screen.show({ revoked: id }, [`Revoked API key ${id}.`])
   })
 }

@@ -12,28 +12,31 @@ interface AppOption {
 export function addLists(program: Command): void {
   const lists = program
     .command('lists')
-    .description('Lists: uploaded audiences of up to millions of channels, kept 30 days.')
+    .description('Manage lists: uploaded audiences of up to millions of channels, kept for 30 days.')
   lists
     .command('put <list> <file>')
-    .description('Upload channel ids, one a line or as NDJSON {"channel": "…"}; "-" reads stdin.')
-    .requiredOption('--app <app>', 'whose channels')
+    .description('Upload channel ids, one per line or as NDJSON {"channel": "…"}; "-" reads stdin.')
+    .requiredOption('--app <app>', 'app id')
     .addHelpText(
       'after',
-      '\nExample:\n  $ wns-fanout lists put winners winners.txt --app news && wns-fanout send --app news --list winners --toast "You won"',
+      `
+Example:
+  $ wns-fanout lists put winners winners.txt --app news
+  $ wns-fanout send --app news --list winners --toast "You won"`,
     )
     .action(async (list: string, file: string, { app }: AppOption, command: Command) => {
       const context = contextOf(command)
       await withApi(context, async (api) => {
         const made = await api.putList(app, list, channelIds(file))
         context.screen.show(made, [
-          `The list ${list} has ${formatCount(made.size)} channels; ${formatCount(made.unknown)} ids are not registered.`,
+          `List ${list} has ${formatCount(made.size)} channels; ${formatCount(made.unknown)} ids are not registered.`,
         ])
       })
     })
   lists
     .command('get <list>')
-    .description('Show how many channels a list has.')
-    .requiredOption('--app <app>', 'whose list')
+    .description('Show the size of a list.')
+    .requiredOption('--app <app>', 'app id')
     .action(async (list: string, { app }: AppOption, command: Command) => {
       const context = contextOf(command)
       await withApi(context, async (api) => {
@@ -50,13 +53,13 @@ export function addLists(program: Command): void {
     })
   lists
     .command('delete <list>')
-    .description('Remove a list; campaigns that launched with it are not changed.')
-    .requiredOption('--app <app>', 'whose list')
+    .description('Delete a list. Campaigns that were launched with it do not change.')
+    .requiredOption('--app <app>', 'app id')
     .action(async (list: string, { app }: AppOption, command: Command) => {
       const context = contextOf(command)
       await withApi(context, async (api) => {
         await api.deleteList(app, list)
-        context.screen.show({ deleted: list }, [`Removed the list ${list}.`])
+        context.screen.show({ deleted: list }, [`Deleted list ${list}.`])
       })
     })
 }

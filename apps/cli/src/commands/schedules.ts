@@ -13,11 +13,11 @@ type Schedule = Awaited<ReturnType<Client['schedule']>>
 type ScheduleRequest = Parameters<Client['putSchedule']>[2]
 
 export function addSchedules(program: Command): void {
-  const schedules = program.command('schedules').description('Schedules: campaigns that repeat.')
+  const schedules = program.command('schedules').description('Manage schedules: campaigns that repeat.')
   schedules
     .command('put <schedule> <file>')
-    .description('Create or replace a schedule from JSON; "-" reads stdin.')
-    .requiredOption('--app <app>', 'the app that sends')
+    .description('Create or replace a schedule from a JSON file; "-" reads stdin.')
+    .requiredOption('--app <app>', 'app id')
     .addHelpText(
       'after',
       `
@@ -28,7 +28,7 @@ Example:
     )
     .action(async (schedule: string, file: string, { app }: AppOption, command: Command) => {
       const context = contextOf(command)
-      // The API judges it and tells every problem at once.
+      // The API validates it and reports all problems at once.
       const request = (await readJson(file)) as ScheduleRequest
       await withApi(context, async (api) => {
         const made = await api.putSchedule(app, schedule, request)
@@ -37,8 +37,8 @@ Example:
     })
   schedules
     .command('get <schedule>')
-    .description('Show a schedule and its next five times.')
-    .requiredOption('--app <app>', 'whose schedule')
+    .description('Show a schedule and its next five runs.')
+    .requiredOption('--app <app>', 'app id')
     .action(async (schedule: string, { app }: AppOption, command: Command) => {
       const context = contextOf(command)
       await withApi(context, async (api) => {
@@ -48,8 +48,8 @@ Example:
     })
   schedules
     .command('list')
-    .description('Show the schedules of an app.')
-    .requiredOption('--app <app>', 'whose schedules')
+    .description('List the schedules of an app.')
+    .requiredOption('--app <app>', 'app id')
     .action(async ({ app }: AppOption, command: Command) => {
       const context = contextOf(command)
       await withApi(context, async (api) => {
@@ -72,13 +72,13 @@ Example:
     })
   schedules
     .command('delete <schedule>')
-    .description('Remove a schedule; campaigns it started go on.')
-    .requiredOption('--app <app>', 'whose schedule')
+    .description('Delete a schedule. Campaigns that it started continue.')
+    .requiredOption('--app <app>', 'app id')
     .action(async (schedule: string, { app }: AppOption, command: Command) => {
       const context = contextOf(command)
       await withApi(context, async (api) => {
         await api.deleteSchedule(app, schedule)
-        context.screen.show({ deleted: schedule }, [`Removed the schedule ${schedule}.`])
+        context.screen.show({ deleted: schedule }, [`Deleted schedule ${schedule}.`])
       })
     })
 }

@@ -16,8 +16,8 @@ export function addStartWorker(program: Command): void {
     .addHelpText(
       'after',
       `
-The worker joins the stack that "wns-fanout up" runs (see .wns-fanout/stack.json), takes its share of what is being
-sent, and ends when the stack ends.
+The worker joins the stack that "wns-fanout up" runs (see .wns-fanout/stack.json), takes a share of its work, and stops
+when the stack stops.
 
 Example:
   $ wns-fanout start-worker`,
@@ -41,19 +41,19 @@ async function joinStack({ screen, folder, interrupted }: Context): Promise<void
   try {
     await enterWorker(folder, worker)
     screen.show({ ready: true, pid: worker.pid, ops: worker.ops }, [
-      `Worker ${worker.pid} works for ${stack.api}; metrics at ${worker.ops}/metrics. Ctrl-C stops it in order.`,
+      `Worker ${worker.pid} runs for ${stack.api}; metrics at ${worker.ops}/metrics. Ctrl-C stops it.`,
     ])
     const end = await Promise.race([
       untilInterrupted(interrupted),
       worker.exited,
       whenGone(stack.pids.main, ended.signal),
     ])
-    if (end === 'interrupted') screen.say('Stopping: finishing what is being posted.')
-    else if (end === 'gone') screen.say('The stack has ended, so this worker does too.')
+    if (end === 'interrupted') screen.say('Stopping; finishing the posts in flight.')
+    else if (end === 'gone') screen.say('The stack stopped; stopping this worker.')
     else
       throw new Failure(
         'worker-ended',
-        `the worker ended${end === undefined ? '' : ` (${describeExit(end)})`}; look into ${folder.logFile(name)}`,
+        `the worker ended${end === undefined ? '' : ` (${describeExit(end)})`}; see ${folder.logFile(name)}`,
       )
   } finally {
     ended.abort()
@@ -62,7 +62,7 @@ async function joinStack({ screen, folder, interrupted }: Context): Promise<void
   }
 }
 
-/** Resolves when that process is gone. */
+/** Resolves when the process no longer exists. */
 async function whenGone(pid: number, signal: AbortSignal): Promise<'gone' | 'interrupted'> {
   while (isAlive(pid)) {
     await wait(CHECK_EVERY_MS, undefined, { signal }).catch(() => {})

@@ -27,24 +27,24 @@ const MOST_TEXTS = 1000
 export function addUp(program: Command): void {
   program
     .command('up')
-    .description('Run Redis, the API and workers on this machine until Ctrl-C (this is "pnpm start").')
-    .option('--simulate', 'send to a simulator of WNS instead of WNS; nothing leaves this machine')
-    .option('--workers <n>', 'how many workers', integer(0, 64), 1)
+    .description('Run Redis, the API and workers on this machine until Ctrl-C (same as "pnpm start").')
+    .option('--simulate', 'send to a simulator instead of WNS; nothing leaves this machine')
+    .option('--workers <n>', 'number of workers', integer(0, 64), 1)
     .option(
       '--port <port>',
-      `port of the API; 0 takes a free one (default: PORT, else ${USUAL_PORT} or a free one)`,
+      `port of the API; 0 for a free one (default: PORT, else ${USUAL_PORT}, else a free one)`,
       integer(0, 65_535),
     )
-    .option('--no-restart', 'leave a worker that died dead')
+    .option('--no-restart', 'do not restart crashed workers')
     .addHelpText(
       'after',
       `
-With REDIS_URL that Redis is used, else one is started that keeps its data in .wns-fanout/redis.
-Everything another command needs is in .wns-fanout/stack.json while it runs: addresses, process ids, an API key.
-Ctrl-C stops in order: workers finish what they are posting, batches in hand go back to the queue.
+Uses the Redis of REDIS_URL if it is set; otherwise it starts a Redis that keeps its data in .wns-fanout/redis.
+While the stack runs, .wns-fanout/stack.json contains its addresses, process ids and an API key for other commands.
+Ctrl-C stops everything in order: workers finish their posts in flight and return their batches to the queue.
 
 Examples:
-  $ wns-fanout up --simulate                 try everything without Windows or Microsoft
+  $ wns-fanout up --simulate                 try everything without WNS
   $ wns-fanout up --workers 4 --port 9000    four workers against the real WNS
   $ REDIS_URL=redis://10.0.0.5:6379 wns-fanout up`,
     )
@@ -75,12 +75,12 @@ async function up(context: Context, options: UpOptions): Promise<void> {
       const troubles = (await checkOps(running)).filter(({ state }) => state === 'fail')
       screen.show(running, overview(running, folder.stackFile, folder.logFile('*'), troubles))
       const end = await Promise.race([untilInterrupted(interrupted), stack.failed])
-      if (end === 'interrupted') screen.say('Stopping; a second Ctrl-C does not wait.')
+      if (end === 'interrupted') screen.say('Stopping. Press Ctrl-C again to stop at once.')
       else
         throw new Failure(
           'part-ended',
-          `${end.name} ended (${describeExit(end.exit)}), so the stack stops; look into ${folder.logFile(end.name)}. ` +
-            'Start it again: campaigns go on from where they were',
+          `${end.name} ended (${describeExit(end.exit)}), so the stack stops; see ${folder.logFile(end.name)}. ` +
+            'Start it again to continue its campaigns',
         )
     } finally {
       await stack.stop()
@@ -93,8 +93,8 @@ async function up(context: Context, options: UpOptions): Promise<void> {
 }
 
 /**
- * Shows warnings and errors of the parts; the same text again only after half a minute. Texts that differ only in words
- * with a digit (jobs, ports, times) are the same here: a worker that was silent tells one for every job it had.
+ * Shows warnings and errors of the parts, and repeats a text only after half a minute. Texts that differ only in words
+ * with a digit (jobs, ports, times) count as the same: a worker that was stuck logs one for each of its jobs.
  */
 function showTrouble(say: (line: string) => void): (name: string, line: string) => void {
   const shownAtMs = new Map<string, number>()
@@ -111,7 +111,7 @@ function showTrouble(say: (line: string) => void): (name: string, line: string) 
   }
 }
 
-/** The port that was asked for, if it is free; nobody asked: the usual one, or any when that is taken. */
+/** The requested port if it is free; without a request the usual one, or a free one when that is taken. */
 async function portOf(wanted: number | undefined, log: (line: string) => void): Promise<number> {
   const asked = wanted ?? (process.env['PORT'] ? integer(0, 65_535)(process.env['PORT']) : undefined)
   const port = asked ?? USUAL_PORT
@@ -119,10 +119,10 @@ async function portOf(wanted: number | undefined, log: (line: string) => void): 
   if (asked !== undefined)
     throw new Failure(
       'port-taken',
-      `port ${port} of 127.0.0.1 is taken by another process; choose another with --port, or --port 0 for a free one`,
+      `port ${port} of 127.0.0.1 is in use by another process; use --port to choose another, or --port 0 for a free one`,
       { port },
     )
-  log(`Port ${port} is taken by another process, so the API gets a free one.`)
+  log(`Port ${port} is in use by another process; the API gets a free port.`)
   return 0
 }
 
@@ -161,13 +161,13 @@ function overview(stack: RunningStack, stackFile: string, logs: string, troubles
       ['details', stackFile],
     ]),
     '',
-    'For curl in another terminal (the key is the one in stack.json):',
+    'For curl in another terminal:',
     `  export WNS_FANOUT_URL=${stack.api}`,
     `  export WNS_FANOUT_API_KEY=$(node -p "require('${stackFile}').apiKey")`,
     '  curl -H "Authorization: Bearer $WNS_FANOUT_API_KEY" $WNS_FANOUT_URL/v1/apps',
-    'Commands such as "wns-fanout doctor" find this stack by themselves in this folder.',
+    'Commands such as "wns-fanout doctor" find this stack when you run them in this folder.',
     '',
     ...troubles.map(({ what, found }) => `NOT READY, ${what.replace(/ ready$/, '')}: ${found}`),
-    `${troubles.length === 0 ? 'Ready. ' : ''}Ctrl-C stops everything in order.`,
+    `${troubles.length === 0 ? 'Ready. ' : ''}Ctrl-C stops everything.`,
   ]
 }

@@ -8,9 +8,9 @@ import { formatCount, formatShare } from '../terminal/format.ts'
 import { createProgress } from '../terminal/progress.ts'
 import { fieldLines, tableLines } from '../terminal/table.ts'
 
-/** Follows a campaign on the screen until it is over or the operator has seen enough; with `--json` one line a change. */
+/** Shows the progress of a campaign until it ends or the operator interrupts; with `--json` one line per change. */
 export async function watch(api: Client, campaign: Campaign, { screen, interrupted }: Context): Promise<void> {
-  screen.say(`Campaign ${campaign.id} (Ctrl-C ends only the watching)`)
+  screen.say(`Campaign ${campaign.id} (Ctrl-C stops only the display)`)
   screen.says(warningLines(campaign.warnings))
   const last = await follow(api, campaign, {
     progress: createProgress(screen, campaign.app),
@@ -19,7 +19,8 @@ export async function watch(api: Client, campaign: Campaign, { screen, interrupt
   })
   if (!isFinished(last)) {
     screen.say(
-      `Still ${stateOf(last)}. Watch it again: wns-fanout campaigns watch ${last.id}   Stop it: wns-fanout campaigns cancel ${last.id}`,
+      `Still ${stateOf(last)}. To watch it again: wns-fanout campaigns watch ${last.id}. ` +
+        `To cancel it: wns-fanout campaigns cancel ${last.id}.`,
     )
     return
   }
@@ -31,8 +32,8 @@ export async function watch(api: Client, campaign: Campaign, { screen, interrupt
 }
 
 function hintOf({ state, reason, id }: Campaign): string {
-  if (state === 'halted') return `; see why with "wns-fanout campaigns samples ${id}"`
-  if (reason === 'guard') return '; the topic was used within the guard interval'
+  if (state === 'halted') return `; for the reason run "wns-fanout campaigns samples ${id}"`
+  if (reason === 'guard') return '; another campaign used the topic within the guard interval'
   return ''
 }
 

@@ -1,7 +1,7 @@
 import type { RecipientClass, Totals } from '@wns-fanout/domain'
 import { classes } from '@wns-fanout/domain'
 
-/** What the simulator remembers of one channel address; the parts the comparison needs. */
+/** The simulator's record of one channel address, as far as the comparison needs it. */
 export interface SimulatorChannel {
   readonly posts: number
   /** Null where the last post got no answer. */
@@ -9,7 +9,7 @@ export interface SimulatorChannel {
   readonly lastWnsStatus: string | null
 }
 
-/** The class that follows from what a channel answered last, read from the protocol and not from our own code. */
+/** The class that the protocol assigns to the last answer of a channel. Shares no code with the sender. */
 export function classOfLastAnswer({ lastStatus, lastWnsStatus }: SimulatorChannel): RecipientClass {
   if (lastStatus === 200 && lastWnsStatus === 'received') return 'accepted'
   if (lastStatus === 200 && lastWnsStatus === 'dropped') return 'dropped'
@@ -20,19 +20,19 @@ export function classOfLastAnswer({ lastStatus, lastWnsStatus }: SimulatorChanne
 
 const NONE = 0
 const codes = new Map<string, number>(classes.map((name, index) => [name, index + 1]))
-/** Posts are counted to seven in the results, where seven means seven or more. */
+/** Results count at most seven posts; seven means seven or more. */
 const MOST_POSTS = 7
 
 /**
- * Two ledgers over the numbers 0 … size − 1, one byte a recipient and side, so that a million recipients compare in
- * a few megabytes: what we list as the result, and what the simulator answered last.
+ * Two records over the recipients 0 … size − 1: the results of the campaign, and the simulator's last answers. Each takes
+ * one byte per recipient, so a million recipients compare in a few megabytes.
  */
 export class Comparison {
   readonly #ours: Uint8Array
   readonly #theirs: Uint8Array
   readonly #ourPosts: Uint8Array
   readonly #theirPosts: Uint8Array
-  /** Lines about somebody who is not in the audience, or the second line about the same recipient. */
+  /** Lines about an unknown recipient, and second lines about the same recipient. */
   strangers = 0
 
   constructor(size: number) {
@@ -88,19 +88,19 @@ export interface Row {
   readonly class: RecipientClass
   /** From the campaign's totals. */
   readonly totals: number
-  /** From the results, one line a recipient. */
+  /** From the results, one line per recipient. */
   readonly listed: number
-  /** From what the simulator answered last to each address. */
+  /** From the simulator's last answer to each address. */
   readonly simulator: number
 }
 
 export interface Verdict {
-  /** Do totals, results and simulator agree in every class and for every single recipient? */
+  /** Whether totals, results and simulator agree in every class and for every recipient. */
   readonly equal: boolean
   readonly rows: readonly Row[]
-  /** Recipients for whom the two sides disagree. */
+  /** Recipients with a different class on the two sides. */
   readonly differing: number
-  /** Recipients whose number of posts differs; a retry after an unclear end may cause that, so it is no failure. */
+  /** Recipients whose number of posts differs. A retry after an unclear end may cause that, so it is no failure. */
   readonly differingPosts: number
   readonly strangers: number
 }

@@ -5,12 +5,12 @@ import type { RunningStack } from '../stack/stack-file.ts'
 
 export interface WorkerUse {
   readonly pid: number
-  /** Largest resident memory so far, or that of now where the system does not tell. */
+  /** Largest resident memory so far, or the current one where the system does not report it. */
   readonly memoryBytes: number
   readonly cpuSeconds: number
 }
 
-/** What the workers of a stack have used so far. */
+/** Memory and CPU that the workers of a stack have used so far. */
 export async function workerUse(stack: RunningStack): Promise<readonly WorkerUse[]> {
   return await Promise.all(
     stack.ops.workers.map(async (ops, index) => {

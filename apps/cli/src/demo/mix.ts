@@ -1,30 +1,30 @@
 import type { RecipientClass } from '@wns-fanout/domain'
 
-/** One kind of device in the audience of the demo. */
+/** One kind of device in the demo's audience. */
 export interface Kind {
-  /** The word of the simulator's channel addresses. */
+  /** The behavior that the simulator reads from the channel address. */
   readonly behaviour: string
   readonly perMille: number
-  /** What becomes of it; null where the dice of the simulator decide. */
+  /** The expected class; null where the simulator decides at random. */
   readonly expected: RecipientClass | null
   readonly meaning: string
 }
 
-/** Roughly what a registry looks like that was not swept for a while; the shares sum to 1000. */
+/** Roughly a registry from which dead channels were not removed for a while. The shares sum to 1000. */
 export const mix: readonly Kind[] = [
-  { behaviour: 'ok', perMille: 940, expected: 'accepted', meaning: 'takes it' },
-  { behaviour: 'dropped', perMille: 15, expected: 'dropped', meaning: '200, but not passed on to the device' },
+  { behaviour: 'ok', perMille: 940, expected: 'accepted', meaning: 'accepts it' },
+  { behaviour: 'dropped', perMille: 15, expected: 'dropped', meaning: '200, but not delivered to the device' },
   { behaviour: 'gone', perMille: 12, expected: 'dead', meaning: '410: the address expired; the channel is removed' },
   { behaviour: 'unknown', perMille: 6, expected: 'dead', meaning: '404: no such address; the channel is removed' },
-  { behaviour: 'throttled', perMille: 6, expected: 'accepted', meaning: 'wants a rest of 2 s first, then takes it' },
+  { behaviour: 'throttled', perMille: 6, expected: 'accepted', meaning: 'asks for a pause of 2 s, then accepts it' },
   {
     behaviour: 'forbidden',
     perMille: 5,
     expected: 'rejected',
-    meaning: '403: belongs to another app; not tried again',
+    meaning: '403: belongs to another app; not retried',
   },
-  { behaviour: 'error', perMille: 4, expected: 'failed', meaning: '500 every time, until the attempts are used up' },
-  { behaviour: 'flaky-40', perMille: 8, expected: null, meaning: '500 at four posts of ten' },
+  { behaviour: 'error', perMille: 4, expected: 'failed', meaning: '500 every time, until no attempts are left' },
+  { behaviour: 'flaky-40', perMille: 8, expected: null, meaning: '500 for four posts out of ten' },
   { behaviour: 'slow-150', perMille: 4, expected: 'accepted', meaning: 'answers after 150 ms' },
 ]
 
@@ -47,13 +47,13 @@ export function kindOf(n: number): Kind {
 export function channelOf(n: number): string {
   return `device-${String(n).padStart(8, '0')}`
 }
-/** The number in a channel id or in the simulator's token of this demo; undefined when it is not one. */
+/** The number in a channel id or a simulator token of the demo; undefined for any other text. */
 export function numberOf(text: string): number | undefined {
   const digits = /(?:^device-|\.)(\d+)$/.exec(text)?.[1]
   return digits === undefined ? undefined : Number(digits)
 }
 
-/** Line `n` of the import file, with its newline; `owner` is the client the address belongs to. */
+/** Line `n` of the import file, with its newline; `owner` is the client id that the address belongs to. */
 export function importLine(n: number, owner: string): string {
   const host = hosts[scramble(n + 1) % hosts.length]
   const uri = `https://${host}.notify.windows.com/?token=${kindOf(n).behaviour}.${owner}.${n}`
@@ -61,7 +61,7 @@ export function importLine(n: number, owner: string): string {
   return `${JSON.stringify({ channel: channelOf(n), uri, tags, locale: locales[n % locales.length] })}\n`
 }
 
-/** A bijection of 32-bit numbers without pattern (the finaliser of murmur3). */
+/** A bijection of 32-bit numbers without a pattern (the finalizer of murmur3). */
 function scramble(n: number): number {
   let hash = Math.imul(n ^ (n >>> 16), 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)

@@ -19,14 +19,14 @@ export interface DemoResult {
   readonly stats: SimulatorStats
   readonly phases: readonly Phase[]
   readonly sendMs: number
-  /** When 99 % of the recipients were settled; null when that was not seen. */
+  /** Milliseconds until 99 % of the recipients were settled; null if no update showed it. */
   readonly mostMs: number | null
   readonly workers: readonly WorkerUse[]
   /** Channels that are registered after the campaign. */
   readonly channelsLeft: number
 }
 
-/** Do all counts agree, and has everybody an outcome? */
+/** Whether all counts agree and every recipient has an outcome. */
 export function isRight({ verdict, campaign, channels, channelsLeft }: DemoResult): boolean {
   return (
     verdict.equal &&
@@ -39,12 +39,12 @@ export function isRight({ verdict, campaign, channels, channelsLeft }: DemoResul
 export function reportLines(result: DemoResult): readonly string[] {
   return [
     '',
-    "What became of every recipient: the campaign's totals, our results (one line a recipient), and what the",
-    'simulator itself remembers to have answered last.',
+    'The outcome of every recipient: the totals of the campaign, its results (one line per recipient), and the last',
+    'answers that the simulator recorded.',
     '',
     ...resultTable(result.verdict),
     '',
-    'Where the time went',
+    'Time per phase',
     ...tableLines(
       ['phase', 'took', ''],
       result.phases.map(({ name, tookMs, note }) => [name, formatDuration(tookMs), note]),
@@ -84,20 +84,24 @@ function measures({ stats, sendMs, mostMs, workers, channels, channelsLeft, verd
   return [
     [
       'posts',
-      `${formatCount(stats.posts)} for ${formatCount(channels)} recipients, at most ${formatCount(stats.peakPerSecond)} in a second`,
+      `${formatCount(stats.posts)} for ${formatCount(channels)} recipients, ` +
+        `peak ${formatCount(stats.peakPerSecond)} per second`,
     ],
     ...(mostMs === null
       ? []
       : [
           [
             'speed',
-            `99 % settled after ${formatDuration(mostMs)} (${formatRate((channels * 0.99) / (mostMs / 1000))}); the rest waited for its retries until ${formatDuration(sendMs)}`,
+            `99 % settled after ${formatDuration(mostMs)} (${formatRate((channels * 0.99) / (mostMs / 1000))}); ` +
+              `the others waited for their retries until ${formatDuration(sendMs)}`,
           ] as [string, string],
         ]),
     ['duplicates', `${formatCount(stats.duplicates)} accepted more than once`],
     [
       'politeness',
-      `${formatCount(stats.tokenRequests)} token ${stats.tokenRequests === 1 ? 'request' : 'requests'} for all workers; ${stats.badHeader} malformed and ${stats.wrongApp} misdirected posts`,
+      `${formatCount(stats.tokenRequests)} token ${stats.tokenRequests === 1 ? 'request' : 'requests'} ` +
+        'for all workers; ' +
+        `${stats.badHeader} malformed and ${stats.wrongApp} misdirected posts`,
     ],
     ['registry', `${formatCount(channelsLeft)} channels left after removing the dead ones`],
     ...(verdict.differingPosts === 0
@@ -113,9 +117,9 @@ function measures({ stats, sendMs, mostMs, workers, channels, channelsLeft, verd
       : ([
           [
             'memory',
-            `${workers.map(({ memoryBytes }) => formatBytes(memoryBytes)).join(', ')} at most, one number a worker`,
+            `${workers.map(({ memoryBytes }) => formatBytes(memoryBytes)).join(', ')} at most, one number per worker`,
           ],
-          ['CPU', `${((cpuSeconds / stats.posts) * 1e6).toFixed(0)} µs of the workers a post, their start included`],
+          ['CPU', `${((cpuSeconds / stats.posts) * 1e6).toFixed(0)} µs per post in the workers, including their start`],
         ] as [string, string][])),
   ]
 }
@@ -124,7 +128,7 @@ function verdictLines(result: DemoResult): readonly string[] {
   const { verdict, campaign, channels, channelsLeft } = result
   if (isRight(result))
     return [
-      `OK: our totals equal the simulator's counts in every class, and for each of the ${formatCount(channels)} recipients.`,
+      `OK: the totals equal the simulator's counts in every class, and for each of the ${formatCount(channels)} recipients.`,
     ]
   return [
     'NOT EQUAL:',
@@ -136,10 +140,10 @@ function verdictLines(result: DemoResult): readonly string[] {
       ),
     ...(verdict.differing === 0
       ? []
-      : [`  ${formatCount(verdict.differing)} recipients have another outcome there than here`]),
+      : [`  ${formatCount(verdict.differing)} recipients have different outcomes on the two sides`]),
     ...(verdict.strangers === 0
       ? []
-      : [`  ${formatCount(verdict.strangers)} lines are about nobody, or twice about the same recipient`]),
+      : [`  ${formatCount(verdict.strangers)} lines are about unknown recipients, or repeat one`]),
     ...(campaign.state === 'completed'
       ? []
       : [`  the campaign ended as ${campaign.state}${campaign.reason === undefined ? '' : ` (${campaign.reason})`}`]),
@@ -149,7 +153,8 @@ function verdictLines(result: DemoResult): readonly string[] {
     ...(channelsLeft === channels - campaign.totals.dead
       ? []
       : [
-          `  ${formatCount(channelsLeft)} channels are registered, ${formatCount(channels - campaign.totals.dead)} should be`,
+          `  ${formatCount(channelsLeft)} channels are registered; ` +
+            `expected ${formatCount(channels - campaign.totals.dead)}`,
         ]),
   ]
 }

@@ -32,18 +32,22 @@ export interface DemoOptions {
 const APP = 'demo'
 const PACKAGE_SID = 'S-1-15-2-1609473798-1231923017-684268153-4268514328-882773646-2760585773-1760938157'
 const LINES_PER_CHUNK = 256
-/** 500 every time is retried until the attempts are used up; few attempts keep the tail of the demo short. */
+/** A channel that always answers 500 is retried until no attempts are left; few attempts keep the demo short. */
 const MAX_ATTEMPTS = 3
 const RATE_PER_SECOND = 100_000
 
-/** The main job from nothing: a stack in a temporary folder, a registry, one campaign, and a comparison of every recipient with what the simulator saw. Nothing is left behind. */
+/**
+ * Runs a stack in a temporary folder, fills a registry, sends one campaign, and compares every recipient with the
+ * simulator's record. Everything is removed at the end.
+ */
 export async function runDemo({ channels, workers, screen, interrupted }: DemoOptions): Promise<DemoResult> {
   await using temporary = await temporaryFolder('wns-fanout-demo-')
   const folder = folderAt(temporary.path)
   const phases: Phase[] = []
   const startedMs = performance.now()
   screen.say(
-    `Starting Redis, a simulator of WNS, the API and ${workers} ${workers === 1 ? 'worker' : 'workers'} in a temporary folder.`,
+    `Starting Redis, a simulator of WNS, the API and ${workers} ${workers === 1 ? 'worker' : 'workers'} ` +
+      'in a temporary folder.',
   )
   const stack = await startStack({
     folder,
@@ -53,7 +57,7 @@ export async function runDemo({ channels, workers, screen, interrupted }: DemoOp
     workers,
     port: 0,
     restart: true,
-    // What the operator's shell has set is about another installation.
+    // The operator's shell may be configured for another installation.
     env: { WNS_FANOUT_PREFIX: 'demo:', WNS_FANOUT_APPS: undefined, WNS_FANOUT_LOCK_MS: undefined, LOG_LEVEL: 'info' },
     log: (line) => screen.say(line),
     signal: interrupted,
@@ -62,11 +66,11 @@ export async function runDemo({ channels, workers, screen, interrupted }: DemoOp
     phases.push({ name: 'start', tookMs: performance.now() - startedMs, note: 'Redis, simulator, API and workers' })
     const file = join(temporary.path, 'channels.ndjson')
     const work = play(stack, phases, { channels, workers, screen, interrupted, file })
-    // After an interruption it fails at its next request; that is no news.
+    // After an interruption its next request fails; that is expected.
     work.catch(() => {})
     const end = await Promise.race([work, untilInterrupted(interrupted), stack.failed])
     if (end === 'interrupted')
-      throw new Failure('interrupted', 'interrupted; everything the demo had started is stopped and removed')
+      throw new Failure('interrupted', 'interrupted; everything that the demo started has been stopped and removed')
     if ('exit' in end)
       throw new Failure('part-ended', `${end.name} ended (${describeExit(end.exit)}) while the demo ran`)
     return end
@@ -140,17 +144,18 @@ async function play(
       })
     },
     (tookMs) =>
-      `${formatRate(channels / (tookMs / 1000))} on average, with retries (1 s, then 2 s) and a rest of 2 s for throttled channels`,
+      `${formatRate(channels / (tookMs / 1000))} on average, with retries (1 s, then 2 s) ` +
+      'and a pause of 2 s for throttled channels',
   )
-  // Following ends with an interruption too, and then there is nothing to compare.
+  // An interruption also ends `follow`; then there is nothing to compare.
   interrupted.throwIfAborted()
   const sendMs = performance.now() - before
 
-  screen.say("Comparing: reading our result for every recipient, and the simulator's record of every address.")
+  screen.say("Comparing the result of every recipient with the simulator's record of its address.")
   const comparison = await phase(
     'compare',
     async () => await compare(api, campaign, simulator.control, channels),
-    () => 'two NDJSON streams, one byte a recipient in memory',
+    () => 'two NDJSON streams, one byte per recipient in memory',
   )
   return {
     channels,
@@ -174,7 +179,7 @@ async function registerApp(api: Client): Promise<void> {
   })
 }
 
-/** Writes the import file, a line a channel, as a backend of the app would export it. */
+/** Writes the import file with one line per channel, as an app's backend would export it. */
 async function writeChannels(path: string, { channels, screen, interrupted }: DemoOptions): Promise<void> {
   const progress = createProgress(screen, 'write ')
   function* chunks(): Generator<string> {
@@ -219,7 +224,7 @@ async function importChannels(
   if (result.accepted !== channels)
     throw new Failure(
       'import',
-      `${formatCount(result.rejected)} of ${formatCount(channels)} channels were not imported: ${JSON.stringify(result.errors.slice(0, 3))}`,
+      `${formatCount(result.rejected)} of ${formatCount(channels)} channels were rejected: ${JSON.stringify(result.errors.slice(0, 3))}`,
     )
 }
 

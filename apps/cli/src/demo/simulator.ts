@@ -33,7 +33,7 @@ interface PostsLine extends SimulatorChannel {
   readonly token: string
 }
 
-/** Enters what the simulator answered last to every address. */
+/** Adds the simulator's last answer to every address. */
 export async function readPosts(control: string, comparison: Comparison): Promise<void> {
   for await (const text of getLines(`${control}/v1/posts`)) {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the simulator is ours, and its lines are fixed

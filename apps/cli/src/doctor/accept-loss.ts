@@ -6,7 +6,7 @@ import { besideRedis } from '../stack/beside-redis.ts'
 import { fieldOf } from '../stack/log-line.ts'
 import { formatCount } from '../terminal/format.ts'
 
-/** As the API's program tells it. */
+/** The report of the API's program. */
 interface LossReport {
   readonly missed: readonly { readonly dataSetId: string; readonly since: string }[]
   readonly now: {
@@ -19,8 +19,8 @@ interface LossReport {
 }
 
 /**
- * Shows which data is missed and what there is to go on with, and has the loss accepted once the operator agreed.
- * It talks to Redis, not to the API, whose keys may be lost with the rest.
+ * Shows which data set is missing and what Redis holds now, and accepts the loss after the operator confirmed it.
+ * It connects to Redis, not to the API, because the API keys may be lost too.
  */
 export async function acceptLoss(context: Context, yes: boolean): Promise<void> {
   const { screen } = context
@@ -30,13 +30,13 @@ export async function acceptLoss(context: Context, yes: boolean): Promise<void> 
       args: ['--accept-loss', ...more],
       env: redis.env,
       isAnswer: (line) => Array.isArray(fieldOf(line, 'missed')),
-      failure: { code: 'redis', message: `Redis (from ${redis.from}) could not be asked what is lost` },
-      // The line is of our own program, in the same version.
+      failure: { code: 'redis', message: `Redis (from ${redis.from}) could not be checked for lost data` },
+      // The line comes from our own program of the same version.
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     })) as LossReport
   const found = await look()
   if (found.missed.length === 0) {
-    screen.show(found, ['Nothing is missed, so there is no loss to accept.'])
+    screen.show(found, ['No data is missing, so there is no loss to accept.'])
     return
   }
   screen.says(linesOf(found, redis.from))
@@ -44,27 +44,30 @@ export async function acceptLoss(context: Context, yes: boolean): Promise<void> 
   const report = await look('--yes')
   screen.show(report, [
     report.accepted
-      ? 'Accepted. API and workers go on within a second; "wns-fanout doctor" shows whether all is well.'
-      : 'Nothing is missed any more, so nothing was changed.',
+      ? 'Accepted. The API and the workers continue within a second; run "wns-fanout doctor" to check them.'
+      : 'No data is missing any more; nothing was changed.',
   ])
 }
 
 function linesOf({ missed, now }: LossReport, from: string): readonly string[] {
   return [
-    ...missed.map(({ dataSetId, since }) => `Since ${since} processes miss the data set ${dataSetId}.`),
+    ...missed.map(({ dataSetId, since }) => `The data set ${dataSetId} is missing since ${since}.`),
     `Redis (from ${from}) holds now: ${formatCount(now.apps)} apps, ${formatCount(now.channels)} channels, ` +
       `${formatCount(now.campaigns)} campaigns, ${formatCount(now.apiKeys)} API keys.`,
-    'If a backup is to be restored, do that instead. Once the loss is accepted, sending goes on with what is there:',
-    'apps and channels that are missing must be registered again, and nobody knows any more who was notified.',
+    'If there is a backup, restore it instead. After the loss is accepted, sending continues with the data above:',
+    'register the missing apps and channels again. The record of earlier notifications is lost.',
   ]
 }
 
-/** Throws a `Failure` unless somebody at a terminal types "yes". */
+/** Throws a `Failure` unless an operator at a terminal types "yes". */
 async function agree({ interrupted }: Context): Promise<void> {
   if (!process.stdin.isTTY || !process.stderr.isTTY)
-    throw new Failure('not-confirmed', 'nobody can be asked here, so nothing was changed; add --yes to accept the loss')
+    throw new Failure(
+      'not-confirmed',
+      'this is no terminal to confirm at, so nothing was changed; add --yes to accept the loss',
+    )
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  // Ctrl-C and Ctrl-D end the question too.
+  // Ctrl-C and Ctrl-D also end the question.
   const closed = new AbortController()
   terminal.once('close', () => closed.abort())
   const signal = AbortSignal.any([interrupted, closed.signal])

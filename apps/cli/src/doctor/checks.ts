@@ -17,22 +17,22 @@ export interface Check {
   readonly todo?: string
 }
 
-/** Is there a stack in this folder, and do its processes live? */
+/** Whether a stack runs in this folder with all of its processes. */
 export async function checkStack({ folder }: Context): Promise<{ checks: readonly Check[]; running?: RunningStack }> {
   let running: RunningStack
   try {
     running = await readRunningStack(folder)
   } catch (error) {
     if (!(error instanceof Failure)) throw error
-    // Without a stack here the API may still be elsewhere, which the next check tells.
+    // Without a stack here the API may run elsewhere, which the next check shows.
     if (error.code === 'stack-missing')
       return {
         checks: [
           {
             state: 'warn',
             what: 'stack',
-            found: 'none runs in this folder',
-            todo: 'start one with "pnpm start", or set WNS_FANOUT_URL and WNS_FANOUT_API_KEY to use one elsewhere',
+            found: 'none in this folder',
+            todo: 'start one with "pnpm start", or set WNS_FANOUT_URL and WNS_FANOUT_API_KEY to use another API',
           },
         ],
       }
@@ -56,8 +56,8 @@ export async function checkStack({ folder }: Context): Promise<{ checks: readonl
       : {
           state: 'fail',
           what: 'stack',
-          found: `${dead.map(([name, pid]) => `${name} (process ${pid})`).join(', ')} is gone`,
-          todo: `look into ${folder.logFile('*')}; a worker is started again after a second unless --no-restart was given`,
+          found: `${dead.map(([name, pid]) => `${name} (process ${pid})`).join(', ')} does not run`,
+          todo: `see ${folder.logFile('*')}; crashed workers restart after a second, unless --no-restart was given`,
         },
   ]
   if (pids.workers.length === 0)
@@ -66,13 +66,13 @@ export async function checkStack({ folder }: Context): Promise<{ checks: readonl
     checks.push({
       state: 'warn',
       what: 'simulator',
-      found: 'notifications go to a program on this machine, not to WNS',
+      found: 'notifications go to a simulator on this machine, not to WNS',
       todo: 'start without --simulate to reach devices',
     })
   return { checks, running }
 }
 
-/** Does every process of the stack say that it is ready, and if not, why? */
+/** Whether every process of the stack is ready, and if not, why. */
 export async function checkOps({ ops }: RunningStack): Promise<readonly Check[]> {
   const parts = [['API', ops.api] as const, ...ops.workers.map((url, index) => [`worker ${index + 1}`, url] as const)]
   return await Promise.all(parts.map(async ([name, url]) => await checkReady(`${name} ready`, url)))
@@ -81,7 +81,7 @@ export async function checkOps({ ops }: RunningStack): Promise<readonly Check[]>
 async function checkReady(what: string, ops: string): Promise<Check> {
   try {
     const { status, text } = await getText(`${ops}/readyz`)
-    if (status === 200) return { state: 'ok', what, found: `${ops}/readyz says yes` }
+    if (status === 200) return { state: 'ok', what, found: `${ops}/readyz answers 200` }
     const problems = problemsIn(text)
     return {
       state: 'fail',
@@ -89,32 +89,32 @@ async function checkReady(what: string, ops: string): Promise<Check> {
       found: problems,
       todo:
         problems.includes('data-set') || problems.includes('data set')
-          ? 'restore Redis from a backup; or, when that data is lost for good, accept it: wns-fanout doctor --accept-loss'
-          : 'Redis must be reachable, keep its data and never evict; see the log of this process',
+          ? 'restore Redis from a backup; if there is none, accept the loss: wns-fanout doctor --accept-loss'
+          : 'check that Redis is reachable, persistent and never evicts keys; see the log of this process',
     }
   } catch (error) {
     return {
       state: 'fail',
       what,
       found: `${ops}/readyz: ${explain(error).message}`,
-      todo: 'the process hangs or is gone; look into its log',
+      todo: 'the process hangs or has ended; see its log',
     }
   }
 }
 
-/** What `/readyz` complains of; of an answer that is not ours, its beginning. */
+/** The problems in an answer of `/readyz`, or the beginning of an unknown answer. */
 function problemsIn(text: string): string {
   try {
     const body: unknown = JSON.parse(text)
     if (typeof body === 'object' && body !== null && 'problems' in body && Array.isArray(body.problems))
       return body.problems.map(String).join('; ')
   } catch {
-    // Not JSON: as it is.
+    // Not JSON: shown as text.
   }
   return text.trim().slice(0, 300)
 }
 
-/** Does the API answer, and does it know our key? */
+/** Whether the API answers and accepts the API key. */
 export async function checkApi(api: Client, { url, from }: Connection): Promise<Check> {
   try {
     const apps = (await allOf(api.apps())).length
@@ -133,13 +133,13 @@ export async function checkApi(api: Client, { url, from }: Connection): Promise<
         code === 'unauthenticated'
           ? 'set WNS_FANOUT_API_KEY to a valid key'
           : code === 'unavailable'
-            ? 'it is the Redis of the API that is in trouble; what it says of it is what to cure'
-            : 'check that the API runs and that this machine may reach it',
+            ? 'the API cannot use its Redis; fix the problem above'
+            : 'check that the API runs and is reachable from this machine',
     }
   }
 }
 
-/** May the app send now? */
+/** Whether the app can send now. */
 export async function checkApp(api: Client, id: string): Promise<readonly Check[]> {
   try {
     const app = await api.app(id)
@@ -151,7 +151,7 @@ export async function checkApp(api: Client, id: string): Promise<readonly Check[
             state: 'fail',
             what: `credentials of ${id}`,
             found: `${verified.explanation} (${verified.code})`,
-            todo: `correct them with "wns-fanout app put ${id}"`,
+            todo: `fix them with "wns-fanout app put ${id}"`,
           },
       app.state === 'active'
         ? {
@@ -181,7 +181,7 @@ export async function checkApp(api: Client, id: string): Promise<readonly Check[
             {
               state: 'warn',
               what: `rate of ${id}`,
-              found: `WNS asked for a rest until ${app.throttledUntil}`,
+              found: `throttled by WNS until ${app.throttledUntil}`,
             } as const,
           ]),
       ...(app.breaker === undefined
@@ -191,7 +191,7 @@ export async function checkApp(api: Client, id: string): Promise<readonly Check[
               state: 'fail',
               what: `breaker of ${id}`,
               found: `open since ${app.breaker.since}: ${app.breaker.reason}`,
-              todo: 'it is tried again once a minute; see "Breaker open" in docs/operations.md',
+              todo: 'it is retried once a minute; see "Breaker open" in docs/operations.md',
             } as const,
           ]),
     ]
@@ -200,7 +200,7 @@ export async function checkApp(api: Client, id: string): Promise<readonly Check[
   }
 }
 
-/** Is this device registered? */
+/** Whether the channel is registered. */
 export async function checkChannel(api: Client, app: string, id: string): Promise<Check> {
   const what = `channel ${id}`
   try {
@@ -214,7 +214,7 @@ export async function checkChannel(api: Client, app: string, id: string): Promis
       found: message,
       ...(code === 'not-found'
         ? {
-            todo: 'it was never registered, or removed after WNS said that its address is finished; the app on the device must register again',
+            todo: 'the app on the device must register again; the channel was never registered, or has expired',
           }
         : {}),
     }

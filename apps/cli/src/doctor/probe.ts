@@ -3,12 +3,12 @@ import type { Campaign } from '@wns-fanout/domain'
 import { explain } from '../explain.ts'
 import type { Check } from './checks.ts'
 
-/** How long the answer of WNS is waited for, retries included. */
+/** Longest wait for the answer of WNS, including retries. */
 const PATIENCE_MS = 30_000
 
 /**
- * Post one raw notification to one channel and say in words what WNS answered. Raw shows nothing on the device: it wakes
- * the app's own code if that runs, and is dropped otherwise. With `no-cache` it is not kept for later either.
+ * Posts one raw notification to one channel and explains the answer of WNS. A raw notification shows nothing on the
+ * device: it wakes the app's code if that runs, and is dropped otherwise. With `no-cache` WNS does not keep it.
  */
 export async function probeChannel(api: Client, app: string, channel: string, signal: AbortSignal): Promise<Check> {
   const what = `post to ${channel}`
@@ -32,11 +32,13 @@ export async function probeChannel(api: Client, app: string, channel: string, si
     const [result] = await Array.fromAsync(api.results(id))
     if (result === undefined) return { state: 'fail', what, found: 'the channel is not registered', todo: REGISTER }
     const { items } = await api.samples(id)
-    const said = items[0]?.description
+    const description = items[0]?.description
     return {
       ...verdictOn(result, campaign),
       what,
-      ...(said === undefined ? {} : { found: `${verdictOn(result, campaign).found} (WNS says: ${said})` }),
+      ...(description === undefined
+        ? {}
+        : { found: `${verdictOn(result, campaign).found} (description from WNS: ${description})` }),
     }
   } catch (error) {
     return { state: 'fail', what, found: explain(error).message }
@@ -48,40 +50,41 @@ const REGISTER = 'the app on the device must register again with a fresh channel
 async function ended(api: Client, id: string, signal: AbortSignal): Promise<Campaign> {
   let latest: Campaign | undefined
   for await (const campaign of api.watch(id, { signal })) latest = campaign
-  if (latest === undefined) throw new Error(`nothing was heard of campaign ${id}`)
+  if (latest === undefined) throw new Error(`no progress of campaign ${id} was received`)
   return latest
 }
 
 type Verdict = Pick<Check, 'state' | 'found' | 'todo'>
 
-/** What an outcome means to somebody who wonders why nothing arrives. */
+/** What an outcome means for an operator who finds out why no notification arrives. */
 export function verdictOn({ class: outcome, reason, status }: Result, campaign: Pick<Campaign, 'reason'>): Verdict {
   switch (outcome) {
     case 'accepted':
       return {
         state: 'ok',
         found:
-          'WNS took it; if nothing shows for other notifications, look at the payload and the settings of the device',
+          'WNS accepted it; if other notifications do not show, check their payload and the settings of the device',
       }
     case 'dropped':
       return {
         state: 'ok',
         found:
-          'WNS knows the channel, and did not pass this on: the device is offline, the app does not run, or its user has turned notifications off',
+          'WNS knows the channel but dropped the post: the device is offline, the app does not run, ' +
+          'or the user turned notifications off',
       }
     case 'gated':
       return {
         state: 'warn',
-        found: 'not posted: raw notifications were dropped before, so they wait until the app says that it runs',
-        todo: 'POST /v1/apps/{app}/channels/{channel}/active when the app starts',
+        found: 'not posted: WNS dropped earlier raw notifications, so they wait until the app reports that it runs',
+        todo: 'call POST /v1/apps/{app}/channels/{channel}/active when the app starts',
       }
     case 'dead':
       return {
         state: 'fail',
         found:
           status === 404
-            ? 'WNS does not know this address (404); it was removed'
-            : 'the address is finished (410); it was removed',
+            ? 'WNS does not know the channel (404); it was removed'
+            : 'the channel expired (410); it was removed',
         todo: REGISTER,
       }
     case 'rejected':
@@ -89,27 +92,30 @@ export function verdictOn({ class: outcome, reason, status }: Result, campaign: 
     case 'failed':
       return {
         state: 'fail',
-        found: `no good answer after several tries (${reason ?? 'unknown'})`,
-        todo: 'see wns_fanout_http_responses_total and the log of the workers',
+        found: `all attempts failed (${reason ?? 'unknown'})`,
+        todo: 'check the metric wns_fanout_http_responses_total and the worker logs',
       }
     case 'in_doubt':
       return {
         state: 'warn',
-        found: 'it was sent and no answer came, so nobody can tell',
-        todo: 'try again; if it stays so, look at the network between the workers and WNS',
+        found: 'posted, but no answer came, so the outcome is unknown',
+        todo: 'try again; if it persists, check the network between the workers and WNS',
       }
     case 'suppressed':
       return {
         state: 'warn',
         found:
           reason === 'opt-out'
-            ? 'not posted: the channel has opted out'
-            : 'not posted: the guard keeps it from getting another one now',
+            ? 'not posted: the channel opted out'
+            : 'not posted: the guard interval since its last notification has not passed',
       }
     case 'unregistered':
-      return { state: 'fail', found: 'the channel was removed before it was posted to', todo: REGISTER }
+      return { state: 'fail', found: 'the channel was removed before the post', todo: REGISTER }
     case 'cancelled':
-      return { state: 'fail', found: `not posted: the campaign was stopped (${campaign.reason ?? 'cancelled'})` }
+      return {
+        state: 'fail',
+        found: `not posted: the campaign was cancelled or halted (${campaign.reason ?? 'cancelled'})`,
+      }
     case 'lapsed':
     case 'pending':
       return {
@@ -127,20 +133,22 @@ function rejection(reason: string | undefined): Verdict {
     case 'forbidden':
       return {
         state: 'fail',
-        found: 'WNS answers 403: this channel belongs to another app than the credentials',
-        todo: 'check which app registered it; for a packaged app with an Entra identity, that its package family name is mapped',
+        found: 'WNS answered 403: the channel belongs to another app than the credentials',
+        todo:
+          'check which app registered the channel; for a packaged app with an Entra identity, ' +
+          'check that its package family name is mapped',
       }
     case 'blocked':
       return {
         state: 'fail',
-        found: 'WNS has blocked this sender (410)',
-        todo: 'ask Microsoft why; the channel was kept',
+        found: 'WNS blocks this sender (410)',
+        todo: 'ask Microsoft for the reason; the channel was kept',
       }
     default:
       return {
         state: 'fail',
-        found: `WNS refuses it for good (${reason ?? 'unknown'})`,
-        todo: 'this is a fault of the sender; please report it',
+        found: `WNS rejected it permanently (${reason ?? 'unknown'})`,
+        todo: 'this is a bug in wns-fanout; please report it',
       }
   }
 }

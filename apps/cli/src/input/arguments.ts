@@ -1,13 +1,13 @@
 import { InvalidArgumentError } from 'commander'
 
-// Parsers for option values; commander turns what they throw into a usage error that names the option.
+// Parsers for option values. Commander turns their errors into a usage error that names the option.
 
 /** A whole number within the given bounds. */
 export function integer(min: number, max: number) {
   return (text: string): number => {
     const value = Number(text.replaceAll('_', ''))
     if (text.trim() !== '' && Number.isInteger(value) && value >= min && value <= max) return value
-    throw new InvalidArgumentError(`Wanted a whole number from ${min} to ${max}.`)
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
   }
 }
 
@@ -15,7 +15,7 @@ export function integer(min: number, max: number) {
 export function share(text: string): number {
   const value = text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number(text)
   if (text.trim() !== '' && value > 0 && value <= 1) return value
-  throw new InvalidArgumentError('Wanted a share such as 0.05 or 5%.')
+  throw new InvalidArgumentError('It must be a share such as 0.05 or 5%.')
 }
 
 const units: ReadonlyMap<string, number> = new Map([
@@ -30,7 +30,7 @@ export function seconds(text: string): number {
   const match = /^(\d{1,9})([smhd]?)$/.exec(text)
   const unit = units.get(match?.[2] || 's')
   if (match === null || unit === undefined)
-    throw new InvalidArgumentError('Wanted a duration such as 90s, 15m, 2h or 1d.')
+    throw new InvalidArgumentError('It must be a duration such as 90s, 15m, 2h or 1d.')
   return Number(match[1]) * unit
 }
 
@@ -39,11 +39,11 @@ export function instant(text: string): string {
   const atMs = text.startsWith('+') ? Date.now() + seconds(text.slice(1)) * 1000 : Date.parse(text)
   // Without a zone the same text would mean different moments on two machines.
   if (Number.isNaN(atMs) || !(text.startsWith('+') || /(Z|[+-]\d\d:?\d\d)$/i.test(text)))
-    throw new InvalidArgumentError('Wanted a time such as +15m or 2026-01-31T09:30:00Z.')
+    throw new InvalidArgumentError('It must be a time such as +15m or 2026-01-31T09:30:00Z.')
   return new Date(atMs).toISOString()
 }
 
-/** For options that may be given several times. */
+/** For options that can be repeated. */
 export function collect(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text]
 }

@@ -19,7 +19,7 @@ export interface SendOptions {
   readonly ttl?: number
   readonly wnsTag?: string
   readonly wnsGroup?: string
-  readonly audience?: string
+  readonly all?: boolean
   readonly tags?: string
   readonly list?: string
   readonly channel?: readonly string[]
@@ -38,19 +38,19 @@ export interface SendOptions {
   readonly dryRun?: true
 }
 
-/** The API takes so many listed channels in a request; more go through an uploaded list. */
+/** Maximum number of channels that a request may list; more go through an uploaded list. */
 const MAX_LISTED = 10_000
-/** Longer files are uploaded line by line by a command of their own. */
+/** Longer files must be uploaded with `lists put`, which streams them. */
 const MAX_IN_MEMORY = 1_000_000
 
 export interface SendPlan {
-  /** The body of the request; the API checks it and tells every problem at once. */
+  /** The body of the request; the API validates it and reports all problems at once. */
   readonly request: Readonly<Record<string, unknown>>
-  /** A list to upload first, where the audience is too long for the request. */
+  /** A list to upload first, when the audience is too long for the request. */
   readonly upload?: { readonly list: string; readonly channels: readonly string[] }
 }
 
-/** Makes the request of a campaign from options and the files they name. Throws `UsageError`. */
+/** Builds the request of a campaign from options and the files they name. Throws `UsageError`. */
 export async function planSend(options: SendOptions): Promise<SendPlan> {
   const notification = await notificationOf(options)
   const { audience, upload } = await audienceOf(options)
@@ -89,7 +89,8 @@ async function notificationOf(options: SendOptions): Promise<Readonly<Record<str
   })
   if (ways.length !== 1) {
     throw new UsageError(
-      `say what to send with exactly one of --toast, --tile, --badge, --raw, --xml-file, --notification-file; found ${ways.join(' and ') || 'none'}`,
+      `give exactly one of --toast, --tile, --badge, --raw, --xml-file, --notification-file; ` +
+        `found ${ways.join(' and ') || 'none'}`,
     )
   }
   if (options.toast === undefined)
@@ -97,9 +98,9 @@ async function notificationOf(options: SendOptions): Promise<Readonly<Record<str
       ['--image', options.image],
       ['--launch', options.launch],
     ] as const)
-      if (value !== undefined) throw new UsageError(`${option} belongs to --toast`)
+      if (value !== undefined) throw new UsageError(`${option} needs --toast`)
   if (options.line !== undefined && options.toast === undefined && options.tile === undefined)
-    throw new UsageError('--line belongs to --toast or --tile')
+    throw new UsageError('--line needs --toast or --tile')
   return { ...(await bodyOf(options)), ...headersOf(options) }
 }
 
@@ -120,14 +121,20 @@ async function bodyOf(options: SendOptions): Promise<Readonly<Record<string, unk
   if (typeof notification === 'object' && notification !== null && !Array.isArray(notification))
     return { ...notification }
   throw new UsageError(
-    `${notificationFile} holds no notification; wanted an object such as {"type": "toast", "content": {"title": "…"}}`,
+    `${notificationFile} must contain an object such as {"type": "toast", "content": {"title": "…"}}; ` +
+      `found ${kindOf(notification)}`,
   )
 }
 
-/** `<toast>`, `<tile>` and `<badge>` say themselves what they are. */
+function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'an array' : `a ${typeof value}`
+}
+
+/** The type of a payload, by its root element. */
 function rootOf(xml: string, path: string): string {
   const root = /<(toast|tile|badge)[\s/>]/.exec(xml)?.[1]
-  if (root === undefined) throw new UsageError(`${path} has no <toast>, <tile> or <badge>; say which it is with --type`)
+  if (root === undefined) throw new UsageError(`${path} has no <toast>, <tile> or <badge>; use --type`)
   return root
 }
 
@@ -137,7 +144,7 @@ function headersOf({ ttl, wnsTag, wnsGroup }: SendOptions): Readonly<Record<stri
 
 async function audienceOf(options: SendOptions): Promise<{ audience: unknown; upload?: SendPlan['upload'] & object }> {
   const ways = given({
-    '--audience': options.audience,
+    '--all': options.all,
     '--tags': options.tags,
     '--list': options.list,
     '--channel': options.channel,
@@ -146,13 +153,11 @@ async function audienceOf(options: SendOptions): Promise<{ audience: unknown; up
   })
   if (ways.length !== 1) {
     throw new UsageError(
-      `say whom to reach with exactly one of --audience all, --tags, --list, --channel, --channels-file, --failed-of; found ${ways.join(' and ') || 'none'}`,
+      `give exactly one of --all, --tags, --list, --channel, --channels-file, --failed-of; ` +
+        `found ${ways.join(' and ') || 'none'}`,
     )
   }
-  if (options.audience !== undefined) {
-    if (options.audience === 'all') return { audience: { all: true } }
-    throw new UsageError(`--audience takes only "all", found "${options.audience}"; use --tags for a tag expression`)
-  }
+  if (options.all === true) return { audience: { all: true } }
   if (options.tags !== undefined) return { audience: { tags: options.tags } }
   if (options.list !== undefined) return { audience: { list: options.list } }
   if (options.failedOf !== undefined) return { audience: { failedOf: options.failedOf } }
@@ -174,7 +179,7 @@ async function listedIn(path: string): Promise<readonly string[]> {
   return channels
 }
 
-/** The same channels make the same list, so that a repeated command does not pile up lists. */
+/** The same channels get the same list name, so that repeated commands do not pile up lists. */
 function listNameOf(channels: readonly string[]): string {
   return `upload-${createHash('sha256').update(channels.join('\n')).digest('hex').slice(0, 16)}`
 }

@@ -3,8 +3,8 @@ import { UsageError } from '../failure.ts'
 import { openSource } from './read.ts'
 
 /**
- * The channel ids in a file, or in stdin for `-`, one a line, either bare or as NDJSON with a `channel`; read as they are
- * wanted, however many there are. Throws `UsageError` with the line that is neither, or when there is none at all.
+ * Streams the channel ids in a file, or in stdin for `-`: one per line, bare or as NDJSON with a `channel`. Throws
+ * `UsageError` with the number of an invalid line, or when there is no id at all.
  */
 export async function* channelIds(path: string): AsyncGenerator<string> {
   const { name, stream } = await openSource(path)
@@ -15,11 +15,11 @@ export async function* channelIds(path: string): AsyncGenerator<string> {
     const text = line.trim()
     if (text === '') continue
     const channel = text.startsWith('{') ? channelIn(text) : text
-    if (channel === undefined) throw new UsageError(`${name} line ${number}: wanted a channel id or {"channel": "…"}`)
+    if (channel === undefined) throw new UsageError(`${name} line ${number}: must be a channel id or {"channel": "…"}`)
     found += 1
     yield channel
   }
-  if (found === 0) throw new UsageError(`${name} lists no channel`)
+  if (found === 0) throw new UsageError(`${name} contains no channel id`)
 }
 
 function channelIn(line: string): string | undefined {
@@ -28,7 +28,7 @@ function channelIn(line: string): string | undefined {
     if (typeof value === 'object' && value !== null && 'channel' in value && typeof value.channel === 'string')
       return value.channel
   } catch {
-    // Told by the caller, who knows the line.
+    // The caller reports it with the line number.
   }
   return undefined
 }

@@ -2,7 +2,7 @@ import { UsageError } from '../failure.ts'
 import { withoutAbsent } from './campaign-request.ts'
 import { readJson, readSecret } from './read.ts'
 
-/** How an app signs in, as options of a command; secrets come from files, stdin or as references. */
+/** The credentials of an app as options; secrets come from files, from stdin or as references. */
 export interface CredentialOptions {
   readonly credentialsFile?: string
   readonly kind?: string
@@ -14,7 +14,7 @@ export interface CredentialOptions {
   readonly previousClientSecretFile?: string
 }
 
-/** The credentials as the API takes them; what is missing in them is for the API to say. Throws `UsageError`. */
+/** The credentials for the API, which validates them. Throws `UsageError`. */
 export async function credentialsOf(options: CredentialOptions): Promise<unknown> {
   const {
     credentialsFile,
@@ -28,14 +28,16 @@ export async function credentialsOf(options: CredentialOptions): Promise<unknown
   } = options
   if (credentialsFile !== undefined) {
     if (kind !== undefined || clientSecretFile !== undefined || clientSecretRef !== undefined)
-      throw new UsageError('give either --credentials-file or --kind with its own options')
+      throw new UsageError('use either --credentials-file, or --kind with its options')
     return await readJson(credentialsFile)
   }
   if (kind === undefined)
-    throw new UsageError('say what the app signs in with: --credentials-file FILE, or --kind store|entra')
+    throw new UsageError(
+      'the credentials are missing; give --credentials-file FILE, or --kind store|entra with its options',
+    )
   if ((clientSecretFile === undefined) === (clientSecretRef === undefined))
     throw new UsageError(
-      'give the client secret with exactly one of --client-secret-file FILE (or "-") and --client-secret-ref env:NAME|file:PATH',
+      'give exactly one of --client-secret-file FILE (or "-") and --client-secret-ref env:NAME|file:PATH',
     )
   return withoutAbsent({
     kind,

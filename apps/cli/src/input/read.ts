@@ -10,12 +10,12 @@ export async function readText(path: string): Promise<string> {
       throw unreadable(path, error)
     })
   }
-  if (process.stdin.isTTY) process.stderr.write('Reading from the terminal; end with Ctrl-D.\n')
+  if (process.stdin.isTTY) process.stderr.write('Reading from the terminal; press Ctrl-D to end.\n')
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > MAX_TEXT_BYTES) throw new UsageError('stdin holds more than 16 MB; put it into a file')
+    if (size > MAX_TEXT_BYTES) throw new UsageError('stdin has more than 16 MB; use a file')
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
@@ -38,7 +38,7 @@ export async function readJson(path: string): Promise<unknown> {
 export interface Source {
   readonly name: string
   readonly stream: Readable
-  /** Null where the size is not known before (stdin, a pipe). */
+  /** Null for stdin and pipes, whose size is unknown. */
   readonly bytes: number | null
 }
 
@@ -53,12 +53,15 @@ export async function openSource(path: string): Promise<Source> {
   }
 }
 
-/** A secret from a file or from stdin for `-`, without the line end at its end. Never from the arguments of a command: those are seen by every user of the machine. */
+/**
+ * A secret from a file, or from stdin for `-`, without its final line end. It is never an argument, because every user
+ * of the machine can see the arguments of a process.
+ */
 export async function readSecret(path: string): Promise<string> {
   const secret = (await readText(path)).replace(/\r?\n$/, '')
-  if (secret === '') throw new UsageError(`${nameOf(path)} is empty; a client secret was expected there`)
+  if (secret === '') throw new UsageError(`${nameOf(path)} is empty; it must contain the client secret`)
   if (secret.includes('\n'))
-    throw new UsageError(`${nameOf(path)} has several lines; only the client secret may be there`)
+    throw new UsageError(`${nameOf(path)} has several lines; it must contain only the client secret`)
   return secret
 }
 
@@ -68,7 +71,6 @@ function nameOf(path: string): string {
 
 function unreadable(path: string, error: unknown): UsageError {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
-  const why =
-    code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'this user may not read it' : String(code)
+  const why = code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'permission denied' : String(code)
   return new UsageError(`cannot read ${path}: ${why}`)
 }

@@ -5,18 +5,18 @@ import { scriptOf } from './scripts.ts'
 
 export interface BesideRedis {
   readonly args: readonly string[]
-  /** Beside our own environment. */
+  /** Added to our own environment. */
   readonly env?: Readonly<Record<string, string>>
   readonly isAnswer: (line: unknown) => boolean
-  /** What it is to be told if the program gives no reason; also the failure's code. */
+  /** The failure to throw: its code, and its message when the program logs no reason. */
   readonly failure: { readonly code: string; readonly message: string }
 }
 
 const ERROR_SEVERITY = 50
 
 /**
- * Has the program of the API do something directly in Redis and end: for what has to work without an API and its keys.
- * Resolves to its one line of JSON; throws a `Failure` with its reason.
+ * Runs a one-off command of the API's program directly on Redis, for tasks that must work without a running API and its
+ * keys. Resolves to the program's line of JSON; throws a `Failure` with its reason.
  */
 export async function besideRedis({ args, env = {}, isAnswer, failure }: BesideRedis): Promise<unknown> {
   let problem = ''

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { isAlive } from '@wns-fanout/local'
 import { Failure } from '../failure.ts'
 
-/** The files of a stack in its folder (`.wns-fanout` unless `--dir` says otherwise). */
+/** The files of a stack in its folder (`.wns-fanout`, or the value of `--dir`). */
 export interface Folder {
   readonly path: string
   readonly stackFile: string
@@ -32,8 +32,8 @@ export function folderAt(dir: string): Folder {
 }
 
 /**
- * Claims the folder for this process until `release`; two stacks on one folder would share a Redis data file.
- * Throws a `Failure` that names the process which has it.
+ * Locks the folder for this process until `release`; two stacks in one folder would share a Redis data file.
+ * Throws a `Failure` that names the process that holds the lock.
  */
 export async function claim(folder: Folder): Promise<{ release(): Promise<void> }> {
   await mkdir(folder.path, { recursive: true, mode: 0o700 })
@@ -47,7 +47,7 @@ export async function claim(folder: Folder): Promise<{ release(): Promise<void> 
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
       const owner = Number(await readFile(folder.lockFile, 'utf8').catch(() => ''))
       if (attempt > 3 || (owner > 0 && owner !== process.pid && isAlive(owner))) throw inUse(folder, owner)
-      // Its process was killed; what it left is nobody's.
+      // Its process was killed, so the lock is stale.
       await rm(folder.lockFile, { force: true })
     }
   }
@@ -56,7 +56,8 @@ export async function claim(folder: Folder): Promise<{ release(): Promise<void> 
 function inUse(folder: Folder, owner: number): Failure {
   return new Failure(
     'stack-running',
-    `a stack runs in ${folder.path} already (process ${owner}); stop it with Ctrl-C there or "kill ${owner}", or start another one with --dir`,
+    `a stack runs in ${folder.path} already (process ${owner}); stop it with Ctrl-C or "kill ${owner}", ` +
+      'or use --dir to start another one',
     { pid: owner },
   )
 }

@@ -1,4 +1,4 @@
-/** A JSON log line as text: `level message (error or problem)`. Other lines as they are. */
+/** A JSON log line as text: `level message (error or problem)`. Other lines stay as they are. */
 export function readableLog(line: string): string {
   const entry = parseLog(line)
   if (entry === undefined) return line
@@ -9,7 +9,7 @@ export function readableLog(line: string): string {
 
 export interface LogEntry {
   readonly level: string
-  /** As pino counts: 30 info, 40 warn, 50 error. */
+  /** The numbers of pino: 30 info, 40 warn, 50 error. */
   readonly severity: number
   readonly message: string
   readonly fields: unknown
@@ -39,12 +39,12 @@ export function parseLog(line: string): LogEntry | undefined {
   return { level: levels.get(severity) ?? 'info', severity, message, fields }
 }
 
-/** A field of a value that may be anything. */
+/** A field of an unknown value. */
 export function fieldOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 }
 
-/** The same where it is text. */
+/** A text field of an unknown value. */
 export function textIn(value: unknown, name: string): string | undefined {
   const field = fieldOf(value, name)
   return typeof field === 'string' ? field : undefined

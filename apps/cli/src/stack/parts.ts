@@ -6,18 +6,18 @@ import type { Folder } from './folder.ts'
 import { fieldOf, readableLog, textIn } from './log-line.ts'
 import { cacheDir, scriptOf } from './scripts.ts'
 
-/** What the parts of a stack have in common. */
+/** Options of all parts of a stack. */
 export interface PartOptions {
   readonly folder: Folder
   readonly env: Readonly<Record<string, string | undefined>>
   readonly onLog?: ((name: string, line: string) => void) | undefined
-  /** Aborted when nobody wants the part any more; it is ended then even while it starts. */
+  /** Stops the part when aborted, even while it starts. */
   readonly signal?: AbortSignal | undefined
-  /** How long a part may take to stop, in milliseconds, asked when it is to; default 30000. */
+  /** How long a part may take to stop, in milliseconds; evaluated when it stops. Default 30000. */
   readonly graceMs?: (() => number | undefined) | undefined
 }
 
-/** Without Redis a process has nothing that it could still hand back, and no reason to wait. */
+/** Without Redis a process cannot return its batches, so waiting longer is useless. */
 export const GRACE_WITHOUT_REDIS_MS = 2000
 
 export interface ApiPart extends Part {
@@ -36,14 +36,14 @@ export interface SimulatorPart extends Part {
   readonly about: { readonly host: string; readonly port: number; readonly caFile: string; readonly control: string }
 }
 
-/** A Redis of our own with its data in the folder. */
+/** A Redis of this stack with its data in the folder. */
 export async function startEmbeddedRedis(
   folder: Folder,
   persistence: 'aof' | 'none',
   log: (line: string) => void,
 ): Promise<LocalRedis> {
   const redis: RedisCommand = await findRedis({ cacheDir: cacheDir(), log }).catch((error: unknown) => {
-    throw new Failure('no-redis', error instanceof Error ? error.message : 'no Redis server was found', {
+    throw new Failure('no-redis', error instanceof Error ? error.message : 'no Redis server found', {
       cause: error,
     })
   })
@@ -66,7 +66,7 @@ export async function startSimulator(options: PartOptions): Promise<SimulatorPar
   return { pid: child.pid, about, exited: child.exited, stop: stopOf(child, options) }
 }
 
-/** The API on `port` (0: any free one); its first key is in the folder's api-key file once it is ready. */
+/** The API on `port` (0: any free one). Once it is ready, its first key is in the folder's api-key file. */
 export async function startApi(options: PartOptions, port: number): Promise<ApiPart> {
   const child = await start(
     {
@@ -107,16 +107,16 @@ function stopOf(child: Child, { graceMs }: PartOptions) {
   return async (): Promise<unknown> => await child.stop({ graceMs: graceMs?.() ?? USUAL_GRACE_MS })
 }
 
-/** The key that the API left for us. */
+/** The first API key, which the API wrote to the folder. */
 export async function readApiKey(folder: Folder): Promise<string> {
   const key = (await readFile(folder.apiKeyFile, 'utf8').catch(() => '')).trim()
   if (key !== '') return key
-  throw new Failure('no-api-key', `the API left no key in ${folder.apiKeyFile}; look into ${folder.logFile('api')}`)
+  throw new Failure('no-api-key', `the API wrote no key to ${folder.apiKeyFile}; see ${folder.logFile('api')}`)
 }
 
 type ChildOptions = Pick<Parameters<typeof startChild>[0], 'script' | 'args' | 'readyLine'>
 
-/** Starts a child and waits until it is ready; ends it when it does not become so. */
+/** Starts a child and waits until it is ready; stops it when it does not become ready. */
 async function start({ folder, env, onLog, signal }: PartOptions, name: string, options: ChildOptions): Promise<Child> {
   const logFile = folder.logFile(name)
   const child = await startChild({
@@ -136,9 +136,9 @@ async function start({ folder, env, onLog, signal }: PartOptions, name: string, 
     await child.stop({ graceMs: 1000 })
     if (signal?.aborted === true) throw new Failure('interrupted', 'interrupted while it started', { cause: error })
     const [first = '', ...output] = startProblem(error)
-    // Whoever gets each line has seen them.
+    // With `onLog` the lines have been shown already.
     const lines = onLog === undefined ? [first, ...output] : [first.replace(/ Its output ends with:$/, '')]
-    throw new Failure('start-failed', [...lines, `  its whole log: ${logFile}`].join('\n'), { cause: error })
+    throw new Failure('start-failed', [...lines, `  full log: ${logFile}`].join('\n'), { cause: error })
   } finally {
     signal?.removeEventListener('abort', giveUp)
   }
@@ -150,7 +150,7 @@ function startProblem(error: unknown): readonly string[] {
   return [first, ...new Set(rest.map((line) => `  ${readableLog(line)}`))]
 }
 
-/** Ready lines tell a URL, or only a port of this machine. */
+/** Ready lines contain a URL, or only a port of this machine. */
 function urlOf(value: unknown): string {
   return typeof value === 'number' ? `http://127.0.0.1:${value}` : String(value).replace(/\/$/, '')
 }

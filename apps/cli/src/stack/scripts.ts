@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 
 export type Program = 'api' | 'worker' | 'wns-simulator'
 
-// From source we start sources, from a build the build beside it.
+// Sources start sources; a build starts the build beside it.
 const runsFromSource = import.meta.url.endsWith('.ts')
 
 /** The main script of one of our programs. */
@@ -12,7 +12,7 @@ export function scriptOf(program: Program): string {
   )
 }
 
-/** Where things that may be fetched again are kept for all stacks of this checkout. */
+/** Downloads that all stacks of this checkout share. */
 export function cacheDir(): string {
   return fileURLToPath(new URL('../../../../.cache', import.meta.url))
 }

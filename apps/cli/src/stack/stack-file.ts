@@ -3,7 +3,7 @@ import { isAlive, readStackFile, StackFileError, writeStackFile } from '@wns-fan
 import { Failure } from '../failure.ts'
 import type { Folder } from './folder.ts'
 
-/** stack.json with what one more worker needs to join. */
+/** stack.json with the environment that another worker needs to join. */
 export interface RunningStack extends StackFile {
   /** The environment of the stack's workers. */
   readonly env: Readonly<Record<string, string>>
@@ -14,7 +14,7 @@ interface WorkerEntry {
   readonly ops: string
 }
 
-/** The stack that runs in this folder. Throws a `Failure` that says how to start one. */
+/** The stack that runs in this folder. Throws a `Failure` that explains how to start one. */
 export async function readRunningStack(folder: Folder): Promise<RunningStack> {
   try {
     const stack = await readStackFile(folder.stackFile)
@@ -26,8 +26,8 @@ export async function readRunningStack(folder: Folder): Promise<RunningStack> {
 }
 
 /**
- * Writes the stack's own view, keeping workers that others started: entries of processes that are alive and not in
- * `own` (every process the stack has ever started).
+ * Writes the stack's own view and keeps the workers started by `start-worker`: entries of running processes that are
+ * not in `own` (all processes that the stack has started).
  */
 export async function rewriteStackFile(folder: Folder, stack: RunningStack, own: ReadonlySet<number>): Promise<void> {
   const before = await readStackFile(folder.stackFile).catch(() => undefined)
@@ -35,13 +35,13 @@ export async function rewriteStackFile(folder: Folder, stack: RunningStack, own:
   await writeStackFile(folder.stackFile, withWorkers(stack, [...workersIn(stack), ...extra]))
 }
 
-/** Enters a worker that was started beside the stack. */
+/** Adds a worker that was started beside the stack. */
 export async function enterWorker(folder: Folder, worker: WorkerEntry): Promise<void> {
   const stack = await readRunningStack(folder)
   await writeStackFile(folder.stackFile, withWorkers(stack, [...workersIn(stack), worker]))
 }
 
-/** Takes it out again; nothing happens when the stack is gone. */
+/** Removes the worker; does nothing when the stack has stopped. */
 export async function leaveWorker(folder: Folder, pid: number): Promise<void> {
   const stack = await readRunningStack(folder).catch(() => undefined)
   if (stack === undefined) return

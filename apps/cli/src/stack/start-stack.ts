@@ -25,32 +25,32 @@ export interface StackOptions {
   readonly port: number
   /** Whether an API or a worker that died is started again after a second. */
   readonly restart: boolean
-  /** Variables for the API and workers beside those that hold the stack together; undefined removes one. */
+  /** Further variables for the API and workers; undefined removes one. */
   readonly env?: Readonly<Record<string, string | undefined>>
-  /** What happens, one line for people. */
+  /** Receives each event as one line of text. */
   readonly log: (line: string) => void
-  /** Each line that the API, workers and the simulator write. */
+  /** Receives each line that the API, workers and the simulator write. */
   readonly onLog?: (name: string, line: string) => void
-  /** Told when a part is up, with the milliseconds it took. */
+  /** Called when a part is up, with the milliseconds it took. */
   readonly onPart?: (name: string, tookMs: number) => void
-  /** Gives the start up. A stack that is up is ended by `stop`. */
+  /** Aborts the start. A running stack is stopped by `stop`. */
   readonly signal?: AbortSignal
 }
 
 export interface Stack {
-  /** As it is now: a worker that was started again has another process and another port. */
+  /** The current state; a restarted worker has a new process and port. */
   current(): RunningStack
-  /** Resolves when a part without which nothing works has ended on its own. */
+  /** Resolves when an indispensable part has ended on its own. */
   readonly failed: Promise<PartEnded>
-  /** Ends API and workers, then the simulator and Redis. Leaves stack.json to the caller. */
+  /** Stops API and workers, then the simulator and Redis. The caller removes stack.json. */
   stop(): Promise<void>
 }
 
 const RESTART_AFTER_MS = 1000
 
 /**
- * Starts Redis, the simulator, the API and workers as children and writes stack.json once all are ready. When one cannot
- * be started, the others are ended and its error is thrown.
+ * Starts Redis, the simulator, the API and workers as child processes and writes stack.json once all are ready. When
+ * one fails to start, the others are stopped and its error is thrown.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const supervisor = createSupervisor({ log: options.log })
@@ -121,7 +121,7 @@ async function assemble(options: StackOptions, supervisor: Supervisor): Promise<
   }
 
   async function startApiAgain(): Promise<ApiPart> {
-    // Started again it must be found where it was.
+    // A restarted API keeps its port.
     const port = api === undefined ? options.port : Number(new URL(api.url).port)
     api = await startApi(partOptions, port)
     return api
@@ -143,15 +143,15 @@ async function assemble(options: StackOptions, supervisor: Supervisor): Promise<
 
   function restartOptions(name: string): Parameters<Supervisor['add']>[2] {
     if (!options.restart) return {}
-    return { restart: { afterMs: RESTART_AFTER_MS, onRestart: async () => await saveBecause(`${name} runs again`) } }
+    return { restart: { afterMs: RESTART_AFTER_MS, onRestart: async () => await saveBecause(`${name} restarted`) } }
   }
 
-  /** A part that may die: without `exited` the supervisor lets it rest, and the others go on. */
+  /** A part that may end: without `exited` the supervisor ignores its end, and the others continue. */
   async function mortal(name: string, number: number, worker: WorkerPart): Promise<Pick<WorkerPart, 'stop'>> {
     void (async () => {
       const exit: Exit | undefined = await worker.exited
       workers.delete(number)
-      if (exit !== undefined) await saveBecause(`${name} ended (${describeExit(exit)}); it is not started again`)
+      if (exit !== undefined) await saveBecause(`${name} ended (${describeExit(exit)}); not restarted`)
     })()
     return { stop: async () => await worker.stop() }
   }
@@ -159,7 +159,7 @@ async function assemble(options: StackOptions, supervisor: Supervisor): Promise<
   async function saveBecause(line: string): Promise<void> {
     if (!ready || stopping) return
     log(line)
-    await save().catch((error: unknown) => log(`stack.json could not be written: ${String(error)}`))
+    await save().catch((error: unknown) => log(`writing stack.json failed: ${String(error)}`))
   }
 
   async function save(): Promise<void> {
@@ -210,13 +210,13 @@ function envOf(
       : {
           WNS_ROUTE_TO: `${simulator.about.host}:${simulator.about.port}`,
           WNS_CA_FILE: simulator.about.caFile,
-          // The simulator is on this machine; a proxy could not reach it.
+          // A proxy cannot reach the simulator on this machine.
           HTTPS_PROXY: undefined,
         }),
   }
 }
 
-/** Like `Promise.all`, but settled altogether before it throws, so that nothing starts behind our back. */
+/** Like `Promise.all`, but throws only after all promises have settled, so that nothing starts after the error. */
 async function all<T extends readonly Promise<unknown>[]>(
   promises: readonly [...T],
 ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {

@@ -3,12 +3,12 @@ export function formatCount(value: number): string {
   return Math.round(value).toLocaleString('en-US')
 }
 
-/** A rate for people: `0.4/s`, `12/s`, `3,100/s`. */
+/** A rate as text: `0.4/s`, `12/s`, `3,100/s`. */
 export function formatRate(perSecond: number): string {
   return `${perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : formatCount(perSecond)}/s`
 }
 
-/** Milliseconds for people: `40 ms`, `3.2 s`, `2 min 05 s`, `3 h 07 min`. */
+/** Milliseconds as text: `40 ms`, `3.2 s`, `2 min 05 s`, `3 h 07 min`. */
 export function formatDuration(durationMs: number): string {
   if (durationMs < 950) return `${Math.round(durationMs)} ms`
   if (durationMs < 59_950) return `${(durationMs / 1000).toFixed(1)} s`
@@ -17,12 +17,12 @@ export function formatDuration(durationMs: number): string {
   return `${Math.floor(seconds / 3600)} h ${pad(Math.floor((seconds % 3600) / 60))} min`
 }
 
-/** Seconds that are left, for people: `1 s`, `42 s`, `2 min 05 s`. */
+/** Remaining seconds as text: `1 s`, `42 s`, `2 min 05 s`. */
 export function formatLeft(seconds: number): string {
   return seconds < 60 ? `${Math.ceil(seconds)} s` : formatDuration(seconds * 1000)
 }
 
-/** Bytes for people: `812 B`, `3.4 kB`, `118 MB`. */
+/** Bytes as text: `812 B`, `3.4 kB`, `118 MB`. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`
   const units = ['kB', 'MB', 'GB', 'TB'] as const
@@ -35,7 +35,7 @@ export function formatBytes(bytes: number): string {
   return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`
 }
 
-/** `part` of `whole` as a percentage that never says 100 % (or 0 %) before it is. */
+/** `part` of `whole` as a percentage; 100 % only when complete, 0 % only when nothing is done. */
 export function formatShare(part: number, whole: number): string {
   if (whole === 0 || part === 0) return '0 %'
   if (part === whole) return '100 %'

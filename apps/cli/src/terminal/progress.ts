@@ -1,17 +1,18 @@
 import type { Screen } from './screen.ts'
+import { cut } from './columns.ts'
 import { formatShare } from './format.ts'
 
 export interface Step {
   readonly done: number
-  /** Null while it is not known how much there is. */
+  /** Null while the total is unknown. */
   readonly total: number | null
-  /** What follows the bar: counts, rate, time left. */
+  /** The text behind the bar: counts, rate, time left. */
   readonly note: string
 }
 
 export interface Progress {
   update(step: Step): void
-  /** Ends the line; a last step is always shown, however recent the one before. */
+  /** Ends the line. The last step is always shown. */
   end(step?: Step): void
 }
 
@@ -19,9 +20,9 @@ const LIVE_EVERY_MS = 100
 const PLAIN_EVERY_MS = 2000
 const BAR_COLUMNS = 24
 
-/** A live bar on a terminal; elsewhere a plain line every two seconds and one at the end. */
+/** A live bar on a terminal; otherwise a plain line every two seconds and one at the end. */
 export function createProgress(screen: Screen, label: string, nowMs: () => number = () => performance.now()): Progress {
-  // A plain line about nothing done yet says nothing.
+  // A plain line before any progress is useless.
   let shownAtMs = screen.live ? Number.NEGATIVE_INFINITY : nowMs()
   let shown = ''
   let ended = false
@@ -30,7 +31,7 @@ export function createProgress(screen: Screen, label: string, nowMs: () => numbe
     const line = progressLine(label, step, screen.live)
     if (line === shown) return
     shown = line
-    if (screen.live) screen.rewrite(line.slice(0, Math.max(20, screen.columns - 1)))
+    if (screen.live) screen.rewrite(cut(line, Math.max(20, screen.columns - 1)))
     else screen.say(line)
   }
   return {

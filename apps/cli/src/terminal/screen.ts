@@ -1,22 +1,22 @@
 import type { Writable } from 'node:stream'
 
 /**
- * Where a command writes. For people everything is text on `text`; with `--json` stdout carries one JSON document or
- * NDJSON and nothing else, so texts and bars move to stderr.
+ * Where a command writes. Without `--json` all output is text on stdout. With `--json` stdout carries one JSON document
+ * or NDJSON and nothing else, so texts and bars go to stderr.
  */
 export interface Screen {
   readonly json: boolean
-  /** Can `text` rewrite a line in place? */
+  /** Whether the terminal can rewrite a line in place. */
   readonly live: boolean
   readonly columns: number
-  /** A line for people. */
+  /** Writes a line of text. */
   say(line?: string): void
   says(lines: readonly string[]): void
-  /** One JSON value on its own line; only with `--json`. */
+  /** Writes one JSON value on its own line; only with `--json`. */
   emit(value: unknown): void
-  /** `value` with `--json`, else `lines`. */
+  /** Writes `value` with `--json`, else `lines`. */
   show(value: unknown, lines: readonly string[]): void
-  /** Raw bytes of a result (an export), with back-pressure. */
+  /** Writes raw bytes of a result (an export), with back-pressure. */
   write(chunk: string | Uint8Array): Promise<void>
   /** Rewrites the current line; only when `live`. */
   rewrite(line: string): void
@@ -26,7 +26,7 @@ type Stream = Writable & { readonly isTTY?: boolean; readonly columns?: number }
 
 export function createScreen(json: boolean, stdout: Stream = process.stdout, stderr: Stream = process.stderr): Screen {
   const text = json ? stderr : stdout
-  // NDJSON to a terminal and a bar on the same terminal would tear each other apart.
+  // NDJSON and a bar on the same terminal would overwrite each other.
   const live = text.isTTY === true && !(json && stdout.isTTY === true) && process.env['TERM'] !== 'dumb'
   return {
     json,
