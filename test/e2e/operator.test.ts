@@ -96,7 +96,7 @@ test('from an app to the results of a campaign', async () => {
     ].toSorted(),
   )
   const failed = await cli(['campaigns', 'results', id, '--class', 'failed'])
-  expect(parse(failed.stdout)).toMatchObject({ channel: 'd-3', class: 'failed', attempts: 2 })
+  expect(parse(failed.stdout)).toMatchObject({ channel: 'd-3', class: 'failed', posts: 2 })
   const samples = await cli(['campaigns', 'samples', id])
   expect(samples.stdout).toMatch(/^d-3 +500/m)
 

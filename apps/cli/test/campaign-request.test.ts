@@ -75,7 +75,7 @@ describe('the audience', () => {
   test('channel ids can be bare or NDJSON', async () => {
     expect(await inFile('a\n\n{"channel":"b","x":1}\r\n c \n', idsIn)).toEqual(['a', 'b', 'c'])
     await expect(inFile('a\n{"chanel":"b"}\n', idsIn)).rejects.toThrow(/line 2/)
-    await expect(inFile('\n', idsIn)).rejects.toThrow(/lists no channel/)
+    await expect(inFile('\n', idsIn)).rejects.toThrow(/contains no channel id/)
   })
 
   test('a long file becomes an uploaded list, the same one each time', async () => {
