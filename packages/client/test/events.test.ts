@@ -34,7 +34,7 @@ test.each([
   ['\\r', '\r'],
 ])('lines of a stream may end with %s, wherever the pieces are cut', async (_name, end) => {
   const text = [event({ n: 1 }), ': comment\n\n', event({ n: 2 })].join('').replaceAll('\n', end)
-  const { client } = await serve([stream(...text)])
+  const { client } = await serve([stream(...text.split(''))])
   expect(await collect(client.events('c1'))).toEqual([{ n: 1 }, { n: 2 }])
 })
 

@@ -24,8 +24,8 @@ const codes = new Map<string, number>(classes.map((name, index) => [name, index 
 const MOST_POSTS = 7
 
 /**
- * Two records over the recipients 0 … size − 1: the results of the campaign, and the simulator's last answers. Each takes
- * one byte per recipient, so a million recipients compare in a few megabytes.
+ * Two records over the recipients 0 … size − 1: the results of the campaign, and the simulator's last answers. Each
+ * takes one byte per recipient, so a million recipients compare in a few megabytes.
  */
 export class Comparison {
   readonly #ours: Uint8Array
