@@ -278,11 +278,11 @@ export const requestRows: readonly RequestRow[] = [
     '/?token=a+b/c==',
   ),
   pathRow(
-    'the path /w/',
-    'O-TTL',
-    'https://wns2-par02p.notify.windows.com/w/?token=BQYAAA%2b',
+    'another path',
+    'TRB',
+    'https://wns2-par02p.notify.windows.com/a/?token=BQYAAA%2b',
     'wns2-par02p.notify.windows.com',
-    '/w/?token=BQYAAA%2b',
+    '/a/?token=BQYAAA%2b',
   ),
   pathRow(
     'the port 443 said aloud',

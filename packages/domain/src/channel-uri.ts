@@ -27,7 +27,15 @@ export interface ChannelUri extends ChannelTarget {
   readonly raw: string
 }
 
-export type ChannelUriProblem = 'not-text' | 'too-long' | 'scheme' | 'authority' | 'characters' | 'host' | 'ambiguous'
+export type ChannelUriProblem =
+  | 'not-text'
+  | 'too-long'
+  | 'scheme'
+  | 'authority'
+  | 'characters'
+  | 'host'
+  | 'web-push'
+  | 'ambiguous'
 
 export type ParsedChannelUri =
   | { readonly ok: true; readonly uri: ChannelUri }
@@ -47,6 +55,8 @@ const details: Record<ChannelUriProblem, string> = {
   characters:
     'a channel URI holds only the characters of RFC 3986 and no fragment; register it exactly as Windows gave it',
   host: `the host of a channel URI is ${WNS_DOMAIN} or a name below it; a token is sent nowhere else`,
+  'web-push':
+    'this is an endpoint of web push in Edge (path /w/), which takes no token of an app; register the channel URI that Windows gave the app',
   ambiguous: 'this channel URI means different hosts to different parsers',
 }
 
@@ -65,6 +75,7 @@ export function parseChannelUri(raw: unknown): ParsedChannelUri {
   if (parts === null) return refuse(whyNotGrammatical(raw))
   const host = parts[1]!.toLowerCase()
   if (!isWnsHost(host)) return refuse('host')
+  if (isWebPush(parts[2])) return refuse('web-push')
   if (!whatwgAgrees(raw, host)) return refuse('ambiguous')
   return { ok: true, uri: { raw, host, origin: `https://${host}`, path: requestTarget(parts[2]) } }
 }
@@ -85,6 +96,14 @@ export function splitChannelUri(raw: string): ChannelTarget | null {
 function requestTarget(remainder: string | undefined): string {
   if (remainder === undefined) return '/'
   return remainder.startsWith('?') ? `/${remainder}` : remainder
+}
+
+/**
+ * Endpoints of web push in Edge, `/w/?token=…`. They answer 401 to every token of an app, since they take VAPID signatures;
+ * other products put them into lists of WNS channels (docs/decisions/0014).
+ */
+function isWebPush(remainder: string | undefined): boolean {
+  return /^\/w\/(?:\?|$)/.test(remainder ?? '')
 }
 
 const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/

@@ -26,7 +26,8 @@ const benign: [string, string, string][] = [
     'cloud.notify.windows.com',
     '/?token=AQE%bU%2fSjZOCvRjjpILow%3d%3d',
   ],
-  ['https://wns2-par02p.notify.windows.com/w/?token=BQYAAA', 'wns2-par02p.notify.windows.com', '/w/?token=BQYAAA'],
+  [`https://${host}/w?token=T`, host, '/w?token=T'],
+  [`https://${host}/w/x?token=T`, host, '/w/x?token=T'],
   ['https://a.b.c.notify.windows.com/?token=T', 'a.b.c.notify.windows.com', '/?token=T'],
   ['https://1.notify.windows.com/?token=T', '1.notify.windows.com', '/?token=T'],
   ['https://a--b.notify.windows.com/?token=T', 'a--b.notify.windows.com', '/?token=T'],
@@ -288,10 +289,18 @@ describe('a channel URI', () => {
     expect(splitChannelUri(raw)).toEqual({ host: uri.host, origin: uri.origin, path })
   })
 
-  test.for(hostile)('%s: %j is refused', ([reason, raw]) => {
+  test.for(hostile)('%s: %j is rejected', ([reason, raw]) => {
     const parsed = parseChannelUri(raw)
     expect(parsed).toMatchObject({ ok: false, reason })
     if (typeof raw === 'string') expect(splitChannelUri(raw)).toBeNull()
+  })
+
+  test.for(['/w/?token=BQYAAA', '/w/', '/w/?'])('of web push in Edge is rejected by name: %s', (path) => {
+    const raw = `https://wns2-par02p.notify.windows.com${path}`
+    const parsed = parseChannelUri(raw)
+    expect(parsed).toMatchObject({ ok: false, reason: 'web-push', detail: expect.stringContaining('web push in Edge') })
+    // A channel that was registered before is posted to, and its answer settles it.
+    expect(splitChannelUri(raw)?.path).toBe(path)
   })
 
   test('the tables are as large as the policy asks for', () => {
