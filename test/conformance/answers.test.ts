@@ -48,10 +48,10 @@ const throttledChannel: Outcome = { kind: 'channel-throttled', status: 200, trac
 describe('an answer to a later post', () => {
   test.for<[string, Outcome, Partial<Attempt>, Disposition]>([
     [
-      '[OVW] a second 401, with a fresh token, stops the app and costs the recipient nothing',
+      '[OVW] a second 401, after a good token was tried, rejects the recipient',
       { kind: 'unauthorized', status: 401, trace },
       { posts: 2, reauthorized: true },
-      { kind: 'retry', delayMs: 60_000, spent: 0, reason: 'unauthorized' },
+      { kind: 'settle', code: code.rejectedUnauthorized },
     ],
     [
       '[HDR] the last 500 is a failure',

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { AppId, Outcome } from '@wns-fanout/domain'
 import { appId, prepareMessage } from '@wns-fanout/domain'
 import { decide } from '@wns-fanout/fanout'
+import type { TokenRequest } from '@wns-fanout/state'
 import { closeRedis, connectRedis, Keyring, Keys, TokenPool } from '@wns-fanout/state'
 import { postHeaders, requestToken } from '@wns-fanout/wns'
 import { expect, inject, onTestFinished, test } from 'vitest'
@@ -35,13 +36,15 @@ function tokenPool(simulated: Simulated, prefix: string, lifeSeconds?: number): 
   const redis = connectRedis(inject('redisUrl'), { role: 'worker' })
   const keys = new Keys(prefix)
   onTestFinished(async () => {
-    await redis.unlink(keys.token(app), keys.tokenLease(app), keys.tokenRefusal(app), keys.tokenRejected(app))
+    await redis.unlink(keys.token(app), keys.tokenLease(app), keys.tokenRefusal(app), keys.tokenRenewed(app))
     await closeRedis(redis)
   })
-  return new TokenPool(redis, keys, keyring, async (_app, signal) => {
+  const request: TokenRequest = async (_app, signal) => {
     const answer = await requestToken(credentials, simulated.transport, { signal })
     return answer.ok && lifeSeconds !== undefined ? { ...answer, expiresInSeconds: lifeSeconds } : answer
-  })
+  }
+  // Tokens live for a second here, so they may be renewed more often than once a minute.
+  return new TokenPool(redis, keys, keyring, request, { refusedMs: 500 })
 }
 
 /** One recipient: a post, and after a 401 one more with a fresh token. */
@@ -58,11 +61,10 @@ async function sendOne({ pool }: Simulated, tokens: TokenPool, number: number, d
     const attempt = { posts: 1, spent: 0, reauthorized, delivery: 'at-most-once', maxAttempts: 5, random: 0 } as const
     if (decide(outcome, attempt).kind !== 'reauthorize') {
       day.outcomes[number] = outcome.kind
-      tokens.accepted(app, token)
       return
     }
     day.unauthorized.add(number)
-    await tokens.reject(app, token)
+    await tokens.renew(app, token)
   }
 }
 

@@ -121,7 +121,7 @@ function classText(disposition: Disposition): string {
     case 'retry':
       return `again after ${seconds(disposition.delayMs)}${disposition.spent === 0 ? ', no attempt spent' : ''}`
     case 'reauthorize':
-      return 'again at once with a fresh token; after a second 401 later'
+      return 'once more with a good token; after a second 401 `rejected`'
     default:
       return disposition satisfies never
   }

@@ -24,7 +24,7 @@ afterAll(async () => {
 })
 
 function well(): Promise<void> {
-  return clients.inputErrors({})
+  return clients.faults({})
 }
 async function accepted(id: string): Promise<number> {
   return (await stack.api.campaign(id)).totals.accepted
@@ -74,7 +74,7 @@ test('whoever is gone is not posted to again', async () => {
 
 test('a 410 without a header of WNS removes nobody', async () => {
   await registerApp(stack, 'boxed', ['gone', 'gone', 'ok'], { ...clients.as(5), maxAttempts: 1 })
-  await clients.inputErrors({ 5: { bare: true } })
+  await clients.faults({ 5: { bare: true } })
   const campaign = await finished(stack, (await stack.api.createCampaign('boxed', tile)).id)
   await well()
   expect(campaign.totals.dead).toBe(0)
@@ -90,7 +90,7 @@ test.each([
     const app = `asked-${typeof retryAfter}`
     const n = typeof retryAfter === 'number' ? 6 : 7
     await registerApp(stack, app, times(400), { ...clients.as(n), ratePerSecond: 1000 })
-    await clients.inputErrors({ [n]: { rateCap: { perSecond: 0, status: 406, retryAfter } } })
+    await clients.faults({ [n]: { rateCap: { perSecond: 0, status: 406, retryAfter } } })
     const { id } = await stack.api.createCampaign(app, tile)
     const { throttledUntil = '' } = await until('the app to rest', async () => {
       const now = await stack.api.app(app)
@@ -136,10 +136,10 @@ test('a host that answers 503 rests, and the others do not wait for it', async (
 
 test('when WNS becomes slow, lanes are all that is under way, and nobody is lost', async () => {
   await registerApp(stack, 'slower', times(3000), { ...clients.as(10), ratePerSecond: 3000 })
-  await clients.inputErrors({ 10: { latencyMs: 20 } })
+  await clients.faults({ 10: { latencyMs: 20 } })
   const { id } = await stack.api.createCampaign('slower', tile)
   await until('some to be sent', async () => ((await accepted(id)) > 200 ? true : undefined))
-  await clients.inputErrors({ 10: { latencyMs: 2000 } })
+  await clients.faults({ 10: { latencyMs: 2000 } })
   const before = await accepted(id)
   await until('slow answers', async () => ((await accepted(id)) > before + 300 ? true : undefined))
   const lanes = await Promise.all(
@@ -152,7 +152,7 @@ test('when WNS becomes slow, lanes are all that is under way, and nobody is lost
 
 test('while the token service is away the app waits, and goes on soon after it is back', async () => {
   await registerApp(stack, 'tokenless', times(300), clients.as(11))
-  await clients.inputErrors({ 11: { token: { mode: 'error' } } })
+  await clients.faults({ 11: { token: { mode: 'error' } } })
   const { id } = await stack.api.createCampaign('tokenless', tile)
   await until('it to be asked in vain', async () => ((await clients.counts(11)).tokenRequests > 0 ? true : undefined))
   expect(await accepted(id)).toBe(0)

@@ -26,8 +26,8 @@ export class SimulatedClients {
   }
 
   /** These clients have these faults, all others none. */
-  async inputErrors(clients: Readonly<Record<number, unknown>>): Promise<void> {
-    const entries = Object.entries(clients).map(([n, inputError]) => [this.sid(Number(n)), inputError] as const)
+  async faults(clients: Readonly<Record<number, unknown>>): Promise<void> {
+    const entries = Object.entries(clients).map(([n, fault]) => [this.sid(Number(n)), fault] as const)
     await this.#stack.control('PUT', '/v1/faults', { clients: Object.fromEntries(entries) })
   }
 

@@ -67,7 +67,6 @@ const damages: Record<string, Damage> = {
   ),
   'a vector cut short': vectorOf(1, 39),
   'a vector that grew': vectorOf(1, 39, 39, 34, 34),
-  'an unknown code': vectorOf(1, 39, 31, 32),
   'credit in a parked batch': vectorOf(1, 39, 39, 33),
   'an empty vector': vectorOf(1),
   'a vector of another type': otherType((at) => at.vector(1)),

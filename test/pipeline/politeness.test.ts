@@ -23,7 +23,7 @@ afterAll(async () => {
 
 test('a payload that everybody refuses stops after hundreds of posts', async () => {
   await registerApp(stack, 'refused', times(20_000), clients.as(1))
-  await clients.inputErrors({ 1: { always: 413 } })
+  await clients.faults({ 1: { always: 413 } })
   const campaign = await finished(stack, (await stack.api.createCampaign('refused', tile)).id)
   expect(campaign).toMatchObject({ state: 'halted', reason: 'breaker' })
   expect(campaign.totals.rejected).toBeGreaterThanOrEqual(50)
@@ -33,7 +33,7 @@ test('a payload that everybody refuses stops after hundreds of posts', async () 
 
 test('when everybody seems to be gone, the campaign halts and the registry is kept', async () => {
   await registerApp(stack, 'gone', times(5000), clients.as(2))
-  await clients.inputErrors({ 2: { always: 404 } })
+  await clients.faults({ 2: { always: 404 } })
   const campaign = await finished(stack, (await stack.api.createCampaign('gone', tile)).id)
   expect(campaign).toMatchObject({ state: 'halted', reason: 'mass-removal' })
   expect((await stack.api.app('gone')).channels).toBeGreaterThan(4000)
@@ -69,7 +69,7 @@ test('a campaign that fails more than its owner will have halts', async () => {
 test('an app whose every token is rejected rests with a reason, and others do not notice', async () => {
   await registerApp(stack, 'rejected', times(3000), clients.as(6))
   await registerApp(stack, 'unharmed', times(1000), clients.as(7))
-  await clients.inputErrors({ 6: { always: 401 } })
+  await clients.faults({ 6: { always: 401 } })
   const { id } = await stack.api.createCampaign('rejected', tile)
   const other = await stack.api.createCampaign('unharmed', tile)
   expect((await finished(stack, other.id)).totals.accepted).toBe(1000)
@@ -85,7 +85,7 @@ test('an app whose every token is rejected rests with a reason, and others do no
   expect((await clients.counts(6)).tokenRequests).toBeLessThanOrEqual(3)
   await stack.api.cancelCampaign(id)
   await finished(stack, id)
-  await clients.inputErrors({})
+  await clients.faults({})
 })
 
 test('bad credentials open the breaker with what to do, and new ones close it', async () => {
@@ -119,7 +119,7 @@ test('a host that is away rests, the others go on, and its recipients are not lo
   await stack.control('PUT', '/v1/faults', { clients: { [clients.sid(10)]: { always: 503 } } })
   const { id } = await stack.api.createCampaign('hosts', tile)
   await until('some 503', async () => ((await clients.counts(10)).posts > 60 ? true : undefined))
-  await clients.inputErrors({})
+  await clients.faults({})
   expect(some((await finished(stack, id, 90_000)).totals)).toEqual({ accepted: 2000 })
 }, 120_000)
 
@@ -146,7 +146,7 @@ test('of five campaigns posted in one interval, the first and the newest go', as
 
 test('throttled by 406: the rate gives way, nothing is lost, and the metric tells why', async () => {
   await registerApp(stack, 'capped', times(1500), { ...clients.as(12), ratePerSecond: 400, burst: 20 })
-  await clients.inputErrors({ 12: { rateCap: { perSecond: 200, status: 406, retryAfter: 1 } } })
+  await clients.faults({ 12: { rateCap: { perSecond: 200, status: 406, retryAfter: 1 } } })
   const { id } = await stack.api.createCampaign('capped', tile)
   await until('the rate to give way', async () => {
     const { effectiveRatePerSecond } = await stack.api.app('capped')
@@ -160,7 +160,7 @@ test('throttled by 406: the rate gives way, nothing is lost, and the metric tell
     0,
   )
   expect(retries).toBeGreaterThan(0)
-  await clients.inputErrors({})
+  await clients.faults({})
 }, 120_000)
 
 test('a small campaign of one app does not wait for a huge one of another', async () => {

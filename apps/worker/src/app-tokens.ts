@@ -18,17 +18,11 @@ export async function askForToken(apps: AppStore, app: AppId, transport: Transpo
 
 /** The token of one app as its batches use it. */
 export function tokenSource(tokens: TokenPool, app: AppId): TokenSource {
-  let accepted: string | undefined
   return {
     current: () => tokens.peek(app),
-    accepted(token) {
-      if (token === accepted) return
-      accepted = token
-      tokens.accepted(app, token)
-    },
-    async fetch(rejected) {
-      if (rejected !== undefined) await tokens.reject(app, rejected)
+    fetch: async () => {
       await tokens.get(app)
     },
+    renew: (refused) => tokens.renew(app, refused),
   }
 }

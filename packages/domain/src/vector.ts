@@ -62,6 +62,7 @@ export const codeTable = [
   { class: 'pending', reason: 'rotated' }, // the URI changed while a dead one was posted to: one more try with the new one
   { class: 'failed', reason: 'rotated' }, // that one was dead too, and had changed again
   { class: 'rejected', reason: 'invalid-content' }, // never posted: a variable made the notification invalid
+  { class: 'rejected', reason: 'unauthorized', status: 401 }, // a second 401, while WNS takes the token for others
 ] as const satisfies readonly CodeMeaning[]
 
 export const code = {
@@ -93,6 +94,7 @@ export const code = {
   rotated: 28,
   failedRotated: 29,
   rejectedInvalidContent: 30,
+  rejectedUnauthorized: 31,
 } as const
 
 export type Code = number

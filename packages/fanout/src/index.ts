@@ -1,6 +1,6 @@
 export { LocalPermits } from './send/local-permits.ts'
 export type { LocalPermitsOptions, Permit, PermitSource } from './send/local-permits.ts'
-export type { BatchEnd, ParkReason, TokenSource } from './send/batch-run.ts'
+export type { BatchEnd, ParkReason, TokenSource } from './send/types.ts'
 export {
   Campaigns,
   requestErrors as faultsOfRequest,

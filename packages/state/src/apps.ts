@@ -103,7 +103,7 @@ export class AppStore {
       })[0] === 1
     // The new credentials are tried at once, whatever became of the old ones.
     await changeBreaker.run(this.#redis, [this.#keys.app(app)], ['close', 'credentials', ''])
-    await this.#redis.unlink(this.#keys.tokenRefusal(app), this.#keys.tokenRejected(app))
+    await this.#redis.unlink(this.#keys.tokenRefusal(app), this.#keys.tokenRenewed(app))
     if (before !== null && identityOf(JSON.parse(before) as StoredCredentials) !== identityOf(stored))
       await this.#redis.unlink(this.#keys.token(app), this.#keys.tokenLease(app))
     await this.#publish(app)

@@ -119,9 +119,9 @@ export class Keys {
   tokenRefusal(app: AppId | string): string {
     return `${this.base(app)}token:refusal`
   }
-  /** string: marks that a token was rejected within the last two minutes and none was accepted since. */
-  tokenRejected(app: AppId | string): string {
-    return `${this.base(app)}token:rejected`
+  /** string: marks that a token was replaced within the last minute because WNS refused it. PX. */
+  tokenRenewed(app: AppId | string): string {
+    return `${this.base(app)}token:renewed`
   }
   /** hash {permits, refilledAtMs, effectiveRate, pausedUntilMs, …}: the app's permits, by Redis time. */
   bucket(app: AppId | string): string {

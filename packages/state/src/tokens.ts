@@ -11,7 +11,7 @@ import { loadScript } from './scripts.ts'
 const takeLease = loadScript('token-take-lease')
 const renewLease = loadScript('token-renew-lease')
 const endLease = loadScript('token-end-lease')
-const rejectScript = loadScript('token-reject')
+const renewScript = loadScript('token-renew')
 
 /** What the token service said. `permanent`: asking again with the same credentials will not help. */
 export type TokenAnswer =
@@ -88,12 +88,12 @@ interface Held extends TokenHandle {
 interface Entry {
   current?: Held | undefined
   refreshing?: Promise<Held> | undefined
-  /** The token that took a post last. */
-  accepted?: string
   /** The sealed token that was rejected last: not to be taken from Redis again before that learns of it. */
   rejected?: string
   /** No refresh ahead of time before this. */
   notBefore: number
+  /** A refused token may be replaced from this instant on. */
+  renewableAt: number
 }
 
 const AHEAD_AT_MOST_MS = 300_000
@@ -151,31 +151,26 @@ export class TokenPool {
   }
 
   /**
-   * WNS took a post with this token. Told to all processes: whoever gets a 401 for it later, though it took none of its
-   * own posts, then knows that it ended or was revoked. Call it once for each token.
+   * Replace a token that WNS refused with 401, at most once a minute for the app, whichever process asks. A burst of
+   * 401s costs one request. Afterwards {@link peek} answers another token, or the same one where the minute is not over.
+   *
+   * @returns milliseconds until the app's token may be replaced again
    */
-  accepted(app: AppId, token: string): void {
-    this.#entryOf(app).accepted = token
-    this.#redis.del(this.#keys.tokenRejected(app)).catch((error: unknown) => this.#options.onError?.(error))
-  }
-
-  /**
-   * WNS answered 401 to this token. Forgotten everywhere, unless another one took its place already: a burst of 401s
-   * costs one refresh.
-   */
-  async reject(app: AppId, token: string): Promise<void> {
-    const entry = this.#entries.get(app)
-    const held = entry?.current
-    if (entry === undefined || held === undefined || held.token !== token) return
-    entry.current = undefined
-    entry.rejected = held.sealed
-    const keys = [this.#keys.token(app), this.#keys.tokenRefusal(app), this.#keys.tokenRejected(app)]
-    await rejectScript.run(this.#redis, keys, [
-      held.sealed,
-      entry.accepted === token ? '0' : '1',
-      JSON.stringify(rejected),
-      this.#refusedMs,
-    ])
+  async renew(app: AppId, refused: string): Promise<number> {
+    const entry = this.#entryOf(app)
+    const held = entry.current
+    if (held?.token === refused) {
+      const keys = [this.#keys.token(app), this.#keys.tokenRenewed(app)]
+      const reply = (await renewScript.run(this.#redis, keys, [held.sealed, this.#refusedMs])) as [number, number]
+      const [isToReplace, waitMs] = reply
+      entry.renewableAt = performance.now() + waitMs
+      if (isToReplace === 1 && entry.current === held) {
+        entry.current = undefined
+        entry.rejected = held.sealed
+      }
+    }
+    await this.get(app)
+    return Math.max(0, entry.renewableAt - performance.now())
   }
 
   /** Forget what is in memory: after the app's credentials became another client's, or the app was deleted. */
@@ -333,7 +328,7 @@ export class TokenPool {
   #entryOf(app: AppId): Entry {
     const known = this.#entries.get(app)
     if (known !== undefined) return known
-    const entry: Entry = { notBefore: 0 }
+    const entry: Entry = { notBefore: 0, renewableAt: 0 }
     this.#entries.set(app, entry)
     return entry
   }
@@ -370,11 +365,6 @@ function sealedFor(app: AppId): string {
   return `wns-token|${app}`
 }
 
-const rejected: Refusal = {
-  permanent: false,
-  code: 'token-rejected',
-  explanation: 'WNS rejects the tokens that the token service gives; check that the credentials belong to this app',
-}
 const tookTooLong: Refusal = {
   permanent: false,
   code: 'token-timeout',

@@ -234,7 +234,6 @@ describe('what does not fit is refused and changes nothing', () => {
     ['a vector that is too short', { vector: Buffer.alloc(5) }, /must have 6 bytes; found 5/],
     ['a vector that is too long', { vector: Buffer.alloc(7) }, /must have 6 bytes; found 7/],
     ['an empty vector', { vector: '' }, /must have 6 bytes; found 0/],
-    ['an unknown code', { vector: Buffer.from([31, 1, 1, 1, 0, 0]) }, /no outcome has the code 31/],
     ['credit above the window', { vector: Buffer.from([1, 1, 1, 1, 1, 0]) }, /5 credits exceed the window of 4/],
     ['an end with credit', { end: 'close' }, /must end without credit; found 3/],
     ['a park with credit', { end: 'park' }, /must end without credit; found 3/],

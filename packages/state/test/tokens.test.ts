@@ -121,82 +121,79 @@ describe('a token', () => {
   })
 })
 
-describe('a rejected token', () => {
-  test('costs one refresh, however many posts got 401', async () => {
+describe('a token that WNS refuses', () => {
+  test('costs one request, however many posts got 401', async () => {
     const { service, pool } = start()
     const pools = [pool(), pool(), pool()]
     const handles = await Promise.all(pools.map((one) => one.get(NEWS)))
-    pools.forEach((one, at) => one.accepted(NEWS, handles[at]?.token ?? ''))
     await Promise.all(
-      pools.flatMap((one, at) =>
-        Array.from({ length: 20 }, async () => {
-          await one.reject(NEWS, handles[at]?.token ?? '')
-          return await one.get(NEWS)
-        }),
-      ),
+      pools.flatMap((one, at) => Array.from({ length: 20 }, () => one.renew(NEWS, handles[at]?.token ?? ''))),
     )
     expect(service.requests).toBe(2)
     expect(new Set(pools.map((one) => one.peek(NEWS)))).toEqual(new Set(['token-2']))
   })
 
-  test('is not forgotten a second time by a late answer', async () => {
+  test('is not replaced a second time because of a late answer', async () => {
     const { service, pool } = start()
     const one = pool()
     const { token } = await one.get(NEWS)
-    await one.reject(NEWS, token)
-    await one.get(NEWS)
-    await one.reject(NEWS, token)
+    await one.renew(NEWS, token)
+    await one.renew(NEWS, token)
     expect(one.peek(NEWS)).toBe('token-2')
     expect(service.requests).toBe(2)
   })
 
-  test('an app whose fresh tokens are rejected asks again only after a minute', async () => {
+  test('is replaced at most once a minute, whichever process gets the 401', async () => {
     const { service, pool } = start({ refusedMs: 700 })
-    const one = pool()
-    const startedAt = performance.now()
-    for (const expected of ['token-1', 'token-2']) {
-      const { token } = await one.get(NEWS)
-      expect(token).toBe(expected)
-      await one.reject(NEWS, token)
+    const [one, other] = [pool(), pool()]
+    const waitMs = await one.renew(NEWS, (await one.get(NEWS)).token)
+    expect(waitMs).toBeGreaterThan(0)
+    expect(waitMs).toBeLessThanOrEqual(700)
+    expect((await other.get(NEWS)).token).toBe('token-2')
+    for (const each of [other, one]) {
+      expect(await each.renew(NEWS, 'token-2')).toBeLessThanOrEqual(waitMs)
+      expect(each.peek(NEWS)).toBe('token-2')
     }
-    const refused = await failureOf(one.get(NEWS))
-    expect(refused).toMatchObject({ code: 'token-rejected', permanent: false })
-    expect(refused?.retryAfterMs).toBeGreaterThan(0)
-    expect(await failureOf(pool().get(NEWS))).toMatchObject({ code: 'token-rejected' })
     expect(service.requests).toBe(2)
-    await until(async () => (await failureOf(one.get(NEWS))) === undefined)
-    expect(performance.now() - startedAt).toBeGreaterThan(600)
-    expect(service.requests).toBe(3)
-    // The third one is no better: again one request in all that time.
-    await one.reject(NEWS, 'token-3')
-    expect(await failureOf(one.get(NEWS))).toMatchObject({ code: 'token-rejected' })
+    await until(async () => {
+      await other.renew(NEWS, 'token-2')
+      return other.peek(NEWS) === 'token-3'
+    })
     expect(service.requests).toBe(3)
   })
 
-  test('after tokens that were accepted costs one refresh a minute as well', async () => {
+  test('that was replaced by another process is dropped without a request', async () => {
     const { service, pool } = start()
+    const [one, other] = [pool(), pool()]
+    const { token } = await one.get(NEWS)
+    await other.get(NEWS)
+    await one.renew(NEWS, token)
+    await other.renew(NEWS, token)
+    expect(other.peek(NEWS)).toBe('token-2')
+    expect(service.requests).toBe(2)
+  })
+
+  test('leaves the app without a token while the token service is away', async () => {
+    const { service, pool } = start({ refusedMs: 100 })
     const one = pool()
     const { token } = await one.get(NEWS)
-    one.accepted(NEWS, token)
-    await one.reject(NEWS, token)
-    await one.reject(NEWS, (await one.get(NEWS)).token)
-    expect(await failureOf(one.get(NEWS))).toMatchObject({ code: 'token-rejected' })
-    expect(service.requests).toBe(2)
+    service.next = refusal(false)
+    expect(await failureOf(one.renew(NEWS, token))).toMatchObject({ code: 'unavailable', permanent: false })
+    expect(one.peek(NEWS)).toBeUndefined()
+    service.next = undefined
+    await until(async () => (await failureOf(one.get(NEWS))) === undefined)
   })
-})
 
-describe('a token that was accepted', () => {
-  test('and is revoked twice within a minute is replaced twice, whoever gets the 401', async () => {
-    const { service, pool } = start()
-    const [sender, starter] = [pool(), pool()]
-    await sender.reject(NEWS, (await sender.get(NEWS)).token)
-    sender.accepted(NEWS, (await sender.get(NEWS)).token)
-    const { token } = await starter.get(NEWS)
-    expect(token).toBe('token-2')
-    // This process has just started: its first post with the token is a 401.
-    await starter.reject(NEWS, token)
-    expect((await starter.get(NEWS)).token).toBe('token-3')
-    expect(service.requests).toBe(3)
+  test('may be replaced at once after the app got new credentials', async () => {
+    const bench = start()
+    const apps = new AppStore(bench.redis, bench.keys, bench.ring)
+    const credentials = { kind: 'entra', tenantId: 't', clientId: 'c', clientSecret: 's' } as const
+    await apps.put(NEWS, { credentials })
+    const one = bench.pool()
+    await one.renew(NEWS, (await one.get(NEWS)).token)
+    await apps.put(NEWS, { credentials: { ...credentials, clientSecret: 'better' } })
+    await one.renew(NEWS, 'token-2')
+    expect(one.peek(NEWS)).toBe('token-3')
   })
 })
 

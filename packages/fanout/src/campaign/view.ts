@@ -52,7 +52,7 @@ function rateOf(record: CampaignRecord): number {
 
 function etaOf(record: CampaignRecord, ratePerSecond: number, app: AppCondition): number | null {
   if (isTerminal(record.state)) return 0
-  if (record.state !== 'sending' || record.audienceSize === null || app.paused) return null
+  if (record.state !== 'sending' || record.audienceSize === null || app.paused || app.breaker !== undefined) return null
   const restMs = Math.max(0, (app.throttledUntilMs ?? 0) - record.redisNowMs)
   const rate = ratePerSecond > 0 ? ratePerSecond : app.effectiveRatePerSecond
   if (rate <= 0) return null

@@ -1,37 +1,45 @@
 import type { AppId, Outcome } from '@wns-fanout/domain'
 import type { AppStore, Breaker } from '@wns-fanout/state'
 import { RecentAnswers } from './host-breakers.ts'
+import { TokenTrust } from './token-trust.ts'
+
+export const PROBE_EVERY_MS = 60_000
+
+/** The part of the app store that a breaker works with. */
+export type BreakerStore = Pick<AppStore, 'setBreaker' | 'clearBreaker' | 'mayProbe'>
 
 /**
- * The breaker of one app. It opens for all workers when WNS refuses the app as a whole: a fresh token is rejected, or
- * most posts are answered by 403 or "blocked". While it is open one worker posts one notification a minute; when WNS
- * does not refuse the app for that one, it closes. One channel that is registered wrongly never opens it.
+ * The breaker of one app. It opens for all workers when WNS refuses the app as a whole: most posts are answered by 401
+ * to the newest token, by 403 or by "blocked". While it is open, one worker posts one notification a minute. It closes
+ * when WNS does not refuse the app for that one. A few channels that are refused never open it.
  */
 export class AppBreaker {
+  /** Tells a refused token from a refused channel. */
+  readonly tokens = new TokenTrust()
   readonly #app: AppId
-  readonly #apps: Pick<AppStore, 'setBreaker' | 'clearBreaker' | 'mayProbe'>
+  readonly #apps: BreakerStore
   readonly #onError: (error: unknown) => void
   readonly #recent = new RecentAnswers()
-  /** What it is open for. */
-  #open: Breaker['kind'] | undefined
+  #openFor: Breaker['kind'] | undefined
 
-  constructor(
-    app: AppId,
-    apps: Pick<AppStore, 'setBreaker' | 'clearBreaker' | 'mayProbe'>,
-    onError: (error: unknown) => void,
-  ) {
+  constructor(app: AppId, apps: BreakerStore, onError: (error: unknown) => void) {
     this.#app = app
     this.#apps = apps
     this.#onError = onError
   }
 
   get isOpen(): boolean {
-    return this.#open !== undefined
+    return this.#openFor !== undefined
   }
 
-  /** What the app's record says, whoever wrote it. */
+  /** The kind of refusal that opened it; undefined while it is closed. */
+  get openFor(): Breaker['kind'] | undefined {
+    return this.#openFor
+  }
+
+  /** Take over the state in the app's record, whichever process wrote it. */
   follow(breaker: Breaker | undefined): void {
-    this.#open = breaker?.kind
+    this.#openFor = breaker?.kind
   }
 
   /** May this worker post the one notification of this minute? */
@@ -39,42 +47,70 @@ export class AppBreaker {
     return this.#apps.mayProbe(this.#app, PROBE_EVERY_MS)
   }
 
-  /** Count an answer; true when it opened the breaker. */
-  record(outcome: Outcome, reauthorized: boolean): boolean {
-    if (outcome.kind === 'unauthorized' && reauthorized) return this.tokenRejected()
+  /**
+   * Count the answer to a post.
+   *
+   * @param postedMs when the post started, monotonic
+   * @returns `open` when the answer opened the breaker, `renew` when the token of the post should be replaced
+   */
+  record(outcome: Outcome, token: string, postedMs: number): 'open' | 'renew' | undefined {
+    if (outcome.kind === 'unauthorized') return this.#recordUnauthorized(token)
+    if (showsGoodToken(outcome)) this.tokens.taken(token, postedMs)
     const isBad = outcome.kind === 'forbidden' || outcome.kind === 'blocked'
-    if (!this.#recent.record(isBad)) return false
+    if (!this.#recent.record(isBad)) return undefined
     return outcome.kind === 'blocked'
       ? this.#trip('answers', 'WNS answers that this sender is blocked (410); ask Microsoft why, nothing was removed')
       : this.#trip('answers', 'WNS answers most posts by 403; check that channels and credentials are of one app')
   }
 
-  /** WNS rejected a token that was fresh. */
-  tokenRejected(): true {
-    return this.#trip('token', 'WNS rejects fresh tokens (401); check that the credentials belong to this app')
-  }
-
-  /** What came of the one post of this minute; true when that closed the breaker. */
+  /** Take the answer to the one post of this minute; true when it closed the breaker. */
   probed(outcome: Outcome): boolean {
-    if (this.#open === undefined || stillRefuses(outcome, this.#open)) return false
-    this.#open = undefined
+    if (this.#openFor === undefined || stillRefuses(outcome, this.#openFor)) return false
+    this.#openFor = undefined
     this.#recent.reset()
     this.#apps.clearBreaker(this.#app).catch(this.#onError)
     return true
   }
 
-  #trip(kind: Breaker['kind'], reason: string): true {
+  /** A 401 counts only for the newest token: an older one may simply have ended. */
+  #recordUnauthorized(token: string): 'open' | 'renew' | undefined {
+    const isNewest = this.tokens.isNewest(token, performance.now())
+    const wasDoubted = this.tokens.refused(token, performance.now())
+    if (!isNewest) return wasDoubted ? 'renew' : undefined
+    if (!this.#recent.record(true)) return undefined
+    return this.#trip(
+      'token',
+      'WNS answers most posts by 401, also with a fresh token; check the credentials of this app',
+    )
+  }
+
+  #trip(kind: Breaker['kind'], reason: string): 'open' {
     this.#recent.reset()
-    if (this.#open !== undefined) return true
-    this.#open = kind
+    if (this.#openFor !== undefined) return 'open'
+    this.#openFor = kind
     this.#apps.setBreaker(this.#app, { kind, reason, since: new Date().toISOString() }).catch(this.#onError)
-    return true
+    return 'open'
+  }
+}
+
+/** Answers that WNS gives only after it took the token. */
+function showsGoodToken(outcome: Outcome): boolean {
+  switch (outcome.kind) {
+    case 'accepted':
+    case 'dropped':
+    case 'channel-throttled':
+    case 'gone':
+    case 'blocked':
+    case 'forbidden':
+      return true
+    default:
+      return false
   }
 }
 
 /**
- * Does the answer leave it open whether WNS takes the app's posts again? Not whether the notification was delivered:
- * those who are left may be recipients that WNS fails for each time, and they must not keep the breaker open for ever.
+ * Does the answer leave open whether WNS takes the app's posts again? It does not matter whether the notification was
+ * delivered: WNS may fail for each of the recipients that are left, and they must not keep the breaker open.
  */
 function stillRefuses(outcome: Outcome, openFor: Breaker['kind']): boolean {
   switch (outcome.kind) {
@@ -84,11 +120,9 @@ function stillRefuses(outcome: Outcome, openFor: Breaker['kind']): boolean {
       return true
     case 'forbidden':
     case 'blocked':
-      // About the channel and the app. The token was good.
+      // About the channel and the app; the token was good.
       return openFor === 'answers'
     default:
       return false
   }
 }
-
-export const PROBE_EVERY_MS = 60_000

@@ -1,26 +1,25 @@
 import type { Delivery, Disposition, Outcome, RetryReason } from '@wns-fanout/domain'
 import { code } from '@wns-fanout/domain'
 
-/** What `decide` has to know of the recipient and its campaign besides the outcome. */
+/** The state of the recipient and its campaign when the outcome arrived. */
 export interface Attempt {
   /** Posts written for the recipient, this one included. */
   readonly posts: number
   /** Attempts spent before this post. */
   readonly spent: number
-  /** Was this post already the second try, with a fresh token? */
+  /** Was this post already the one repeated after a 401? */
   readonly reauthorized: boolean
   readonly delivery: Delivery
   readonly maxAttempts: number
-  /** 0 ≤ dice < 1 */
+  /** 0 ≤ random < 1 */
   readonly random: number
 }
 
-const UNAUTHORIZED_DELAY_MS = 60_000
-/** WNS discards what it throttles by channel and often says no more: rest ten minutes. */
+/** WNS discards a post that it throttles by channel, often without a Retry-After; the channel then rests ten minutes. */
 const CHANNEL_HOLD_MS = 600_000
 const FREE_CHANNEL_HOLDS = 3
 
-/** What to do about an outcome: pure, and closed over every kind. */
+/** The disposition that follows from an outcome: pure, and closed over every kind. */
 export function decide(outcome: Outcome, attempt: Attempt): Disposition {
   switch (outcome.kind) {
     case 'accepted':
@@ -41,8 +40,7 @@ export function decide(outcome: Outcome, attempt: Attempt): Disposition {
       return { kind: 'settle', code: code.rejectedUnexpected }
     case 'unauthorized':
       if (!attempt.reauthorized) return { kind: 'reauthorize' }
-      // A fresh token was refused too: the fault is the app's, not the recipient's, and costs no attempt.
-      return { kind: 'retry', delayMs: UNAUTHORIZED_DELAY_MS, spent: attempt.spent, reason: 'unauthorized' }
+      return { kind: 'settle', code: code.rejectedUnauthorized }
     case 'app-throttled':
       return {
         kind: 'retry',

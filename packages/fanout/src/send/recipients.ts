@@ -1,67 +1,73 @@
 import { attemptsSpent, byteOf, code, codeOf, isSettled, pendingCode, postsOf } from '@wns-fanout/domain'
+import type { RetryReason } from '@wns-fanout/domain'
 import type { OpenBatch } from '@wns-fanout/state'
+import type { OutcomeBuffer } from './outcome-buffer.ts'
 
 /**
- * The recipients of an opened batch, by their positions in its vector: what is known of each, and whose turn it is.
+ * The recipients of an opened batch, by their positions in its vector: the state of each, and the order of their turns.
  *
- * Turns are taken in order, whoever has credit first, and credit is granted from the front: of those to post to, the first `credited` have
- * credit, the first `started` of these are under way or done. Who is to be posted to once more comes first.
+ * Turns follow the order of the positions, those with credit first. Of the line, the first `credited` recipients have
+ * credit, and the first `started` of these have had their turn. A recipient that is posted to once more lines up again,
+ * before those that have no credit yet.
  */
 export class Recipients {
-  /** As it is now; what the ledger gets is a copy with the credit wanted. */
+  /** The present state; the ledger gets a copy with the credit wanted. */
   readonly #vector: Uint8Array
-  /** Attempts spent by each before its credit, and whose URI had changed once. */
+  /** Attempts that each recipient had spent before its credit. */
   readonly #spent: Uint8Array
+  /** Recipients whose URI has changed once. */
   readonly #rotated = new Set<number>()
-  #todo: Int32Array
-  readonly #again: number[] = []
+  readonly #buffer: OutcomeBuffer
+  #line: number[]
   #credited = 0
   #started = 0
+  /** Credit that a checkpoint under way asks for. */
+  #proposed = 0
 
-  constructor(opened: OpenBatch, maxAttempts: number) {
+  /** @param buffer takes what changes here; not what the ledger changes */
+  constructor(opened: OpenBatch, maxAttempts: number, buffer: OutcomeBuffer) {
     this.#vector = opened.vector
+    this.#buffer = buffer
     this.#spent = opened.before.map((byte) => spentBefore(byte, maxAttempts))
-    const todo: number[] = []
+    const line: number[] = []
     opened.uris.forEach((uri, position) => {
       if (codeOf(opened.before[position] ?? 0) === code.rotated) this.#rotated.add(position)
-      if (uri !== '') todo.push(position)
+      if (uri !== '') line.push(position)
     })
-    // A probe has its credit anywhere in the batch.
+    // The credit of a probe is anywhere in the batch.
     const hasCredit = (position: number): number => (codeOf(this.#byte(position)) === code.credited ? 0 : 1)
-    this.#todo = Int32Array.from(todo.toSorted((a, b) => hasCredit(a) - hasCredit(b)))
+    this.#line = line.toSorted((a, b) => hasCredit(a) - hasCredit(b))
     while (this.#isCredited(this.#credited)) this.#credited += 1
   }
 
-  /** Whose turn it is; -1 while nobody who is left has credit. */
+  /** Position of the next recipient; -1 while none that is left has credit. */
   get next(): number {
-    if (this.#again.length > 0) return this.#again[0] ?? -1
-    return this.#started < this.#credited ? (this.#todo[this.#started] ?? -1) : -1
+    return this.#started < this.#credited ? (this.#line[this.#started] ?? -1) : -1
   }
 
-  /** The turn of `next` is over. */
+  /** End the turn of `next`. */
   pass(): void {
-    if (this.#again.length > 0) this.#again.shift()
-    else this.#started += 1
+    this.#started += 1
   }
 
-  /** How many had their turn, repetitions not counted. */
+  /** Turns so far. */
   get started(): number {
     return this.#started
   }
 
-  /** Is anybody left whose turn has not come? */
+  /** Is any recipient left that has not had its turn? */
   get areLeft(): boolean {
-    return this.#again.length > 0 || this.#started < this.#todo.length
+    return this.#started < this.#line.length
   }
 
   /** Is all credit used up, and more wanted? */
   get lackCredit(): boolean {
-    return this.#started === this.#credited && this.#credited < this.#todo.length
+    return this.#started === this.#credited && this.#credited < this.#line.length
   }
 
-  /** Is there anybody who has no credit yet? */
+  /** Is there any recipient without credit yet? */
   get awaitCredit(): boolean {
-    return this.#credited < this.#todo.length
+    return this.#credited < this.#line.length
   }
 
   /** Posts written so far; 7 means seven or more. */
@@ -76,60 +82,66 @@ export class Recipients {
 
   settle(position: number, settled: number, posts = this.posts(position)): void {
     this.#vector[position] = byteOf(settled, posts)
+    this.#buffer.settled(position)
   }
 
-  /** Nobody is at the address: settled, unless its URI changes for the first time, which the ledger finds out. */
+  /** The URI is dead: settle the recipient. The ledger retries it if its URI has changed since, for the first time. */
   bury(position: number, dead: number, posts: number): void {
     this.settle(position, this.#rotated.has(position) ? code.failedRotated : dead, posts)
   }
 
-  /** To be posted to in another open of the batch. */
-  putOff(position: number, spent = this.spent(position), posts = this.posts(position)): void {
+  /** Leave the recipient to a later open of the batch, or to a later turn in this one. */
+  retryLater(position: number, reason: RetryReason, spent = this.spent(position), posts = this.posts(position)): void {
+    this.#putOff(position, spent, posts)
+    this.#buffer.waits(reason)
+  }
+
+  #putOff(position: number, spent = this.spent(position), posts = this.posts(position)): void {
     this.#vector[position] = byteOf(this.#rotated.has(position) ? code.rotated : pendingCode(spent), posts)
   }
 
-  /** To be posted to once more, with the credit it has. */
-  repeat(position: number, posts: number): void {
-    this.#vector[position] = byteOf(code.credited, posts)
-    this.#again.push(position)
+  /** Line the recipient up once more, as the next one to get credit. */
+  lineUpAgain(position: number): void {
+    this.#line.splice(Math.max(this.#credited, this.#proposed), 0, position)
   }
 
-  /** How far credit may reach with `window` uncertain at most, of whom `inFlight` are under way. */
+  /** How far credit may reach with at most `window` uncertain recipients, `inFlight` of them under way. */
   creditWanted(window: number, inFlight: number): number {
-    const uncertain = inFlight + this.#again.length + (this.#credited - this.#started)
-    return Math.min(this.#todo.length, this.#credited + Math.max(0, window - uncertain))
+    const uncertain = inFlight + (this.#credited - this.#started)
+    return Math.min(this.#line.length, this.#credited + Math.max(0, window - uncertain))
   }
 
   get credited(): number {
     return this.#credited
   }
 
-  /** The vector as it would be if credit reached as far as that. */
+  /** The vector to propose: with credit as far as `credit`. */
   withCredit(credit: number): Uint8Array {
+    this.#proposed = credit
     const vector = this.#vector.slice()
     this.#creditIn(vector, credit)
     return vector
   }
 
   /**
-   * The ledger has agreed to `withCredit(credit)`, except where `adjusted` says otherwise. Refused credit is the tail of
-   * what was wanted, and it is found in the bytes alone: when a reply was lost, the state told with the next one may be
-   * that of a campaign that was resumed in between. Whoever is settled without a post of ours has its outcome from another owner.
+   * The ledger has agreed to `withCredit(credit)`, except where `adjusted` differs. Refused credit is the tail of the
+   * proposal, and only the bytes show it: when a reply was lost, the state in the next one may be that of a campaign
+   * that was resumed in between. A recipient that is settled without a post of ours has its outcome from another owner.
    */
   grant(credit: number, adjusted: readonly { readonly position: number; readonly byte: number }[]): void {
     this.#creditIn(this.#vector, credit)
     for (const { position, byte } of adjusted) this.#vector[position] = byte
     if (adjusted.some(({ byte }) => isSettled(codeOf(byte)))) this.#passSettled()
     while (this.#credited < credit && this.#isCredited(this.#credited)) this.#credited += 1
+    this.#proposed = 0
   }
 
-  /** Credit that was not used goes back. A post to be repeated was refused, so that it is not uncertain either. */
+  /** Give unused credit back. */
   giveBackCredit(): void {
-    for (let at = this.#started; at < this.#credited; at += 1) this.putOff(this.#todo[at] ?? 0)
-    for (const position of this.#again.splice(0)) this.putOff(position)
+    for (let at = this.#started; at < this.#credited; at += 1) this.#putOff(this.#line[at] ?? 0)
   }
 
-  /** The vector with everybody taken for pending who is under way. */
+  /** The vector with all recipients that are under way as pending. */
   withoutCredit(): Uint8Array {
     return this.#vector.map((byte) => (codeOf(byte) === code.credited ? byteOf(code.pending, postsOf(byte)) : byte))
   }
@@ -144,28 +156,27 @@ export class Recipients {
   }
 
   /**
-   * Takes those out of the line who were settled while they waited for their turn. Some may have had credit, where Redis
-   * forgot that it granted it: those behind them do not get it.
+   * Remove the recipients from the line that were settled while they waited for their turn. Some may have had credit,
+   * where Redis forgot that it granted it; those behind them do not inherit it.
    */
   #passSettled(): void {
     const waits = (position: number): boolean => !isSettled(codeOf(this.#byte(position)))
-    const past = this.#todo.subarray(0, this.#started)
-    const credited = this.#todo.subarray(this.#started, this.#credited).filter(waits)
-    const others = this.#todo.subarray(this.#credited).filter(waits)
-    this.#todo = Int32Array.of(...past, ...credited, ...others)
+    const past = this.#line.slice(0, this.#started)
+    const credited = this.#line.slice(this.#started, this.#credited).filter(waits)
+    const others = this.#line.slice(this.#credited).filter(waits)
+    this.#line = [...past, ...credited, ...others]
     this.#credited = past.length + credited.length
-    this.#again.splice(0, this.#again.length, ...this.#again.filter(waits))
   }
 
   #creditIn(vector: Uint8Array, credit: number): void {
     for (let at = this.#credited; at < credit; at += 1) {
-      const position = this.#todo[at] ?? 0
+      const position = this.#line[at] ?? 0
       vector[position] = byteOf(code.credited, postsOf(vector[position] ?? 0))
     }
   }
 
   #isCredited(at: number): boolean {
-    return codeOf(this.#byte(this.#todo[at] ?? -1)) === code.credited
+    return codeOf(this.#byte(this.#line[at] ?? -1)) === code.credited
   }
 
   #byte(position: number): number {
@@ -173,7 +184,7 @@ export class Recipients {
   }
 }
 
-/** A credit that was resumed hides how many attempts were spent; its posts are the safe guess, one attempt is left. */
+/** Resumed credit hides the attempts that were spent; the posts are a safe guess, and one attempt is left. */
 function spentBefore(byte: number, maxAttempts: number): number {
   return codeOf(byte) === code.credited ? Math.min(postsOf(byte), maxAttempts - 1) : attemptsSpent(codeOf(byte))
 }

@@ -1,9 +1,9 @@
 import type { AppId, CampaignId } from '@wns-fanout/domain'
 import { expect, test } from 'vitest'
-import type { LastWords } from '../../src/recover/recent-checkpoints.ts'
-import { LastWordsKept } from '../../src/recover/recent-checkpoints.ts'
+import type { LastCheckpoint } from '../../src/recover/rollback.ts'
+import { RecentCheckpoints } from '../../src/recover/rollback.ts'
 
-function words(seq: number): LastWords {
+function lastOf(seq: number): LastCheckpoint {
   return {
     ref: { app: 'news' as AppId, campaign: 'c1' as CampaignId, seq },
     owner: `owner-${seq}`,
@@ -21,23 +21,30 @@ function words(seq: number): LastWords {
     change: { number: 1, vector: new Uint8Array(0), changed: [], dead: [], gates: [], samples: [], end: 'close' },
   }
 }
-function seqs(said: readonly LastWords[]): number[] {
-  return said.map(({ ref }) => ref.seq)
+function seqs(found: readonly LastCheckpoint[]): number[] {
+  return found.map(({ ref }) => ref.seq)
 }
 
-test('the last words of a minute are kept, and told once', () => {
-  const kept = new LastWordsKept()
-  kept.keep(words(1), 0)
-  kept.keep(words(2), 30_000)
-  kept.keep(words(3), 59_000)
-  expect(seqs(kept.take(70_000))).toEqual([3, 2])
-  expect(kept.take(70_000)).toEqual([])
+test('the checkpoints of the last minute come back once, newest first', () => {
+  const recent = new RecentCheckpoints()
+  recent.add(lastOf(1), 0)
+  recent.add(lastOf(2), 30_000)
+  recent.add(lastOf(3), 59_000)
+  expect(seqs(recent.drain(70_000))).toEqual([3, 2])
+  expect(recent.drain(70_000)).toEqual([])
 })
 
-test('no more than 256 of them are kept', () => {
-  const kept = new LastWordsKept()
-  for (let seq = 0; seq < 300; seq += 1) kept.keep(words(seq), 0)
-  const said = seqs(kept.take(1))
-  expect(said).toHaveLength(256)
-  expect(said[0]).toBe(299)
+test('no more than 256 checkpoints are remembered, the oldest ones are dropped', () => {
+  const recent = new RecentCheckpoints()
+  for (let seq = 0; seq < 300; seq += 1) recent.add(lastOf(seq), 0)
+  const found = seqs(recent.drain(1))
+  expect(found).toHaveLength(256)
+  expect([found[0], found.at(-1)]).toEqual([299, 44])
+})
+
+test('no checkpoint of another data set comes back', () => {
+  const recent = new RecentCheckpoints()
+  recent.add(lastOf(1), 0)
+  recent.clear()
+  expect(recent.drain(1)).toEqual([])
 })

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { AppId, Outcome } from '@wns-fanout/domain'
-import type { RedisConnection } from '@wns-fanout/state'
+import type { Breaker, RedisConnection } from '@wns-fanout/state'
 import { AppStore, Keyring, Keys, closeRedis, connectRedis } from '@wns-fanout/state'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest'
 import { AppBreaker } from '../../src/send/app-breaker.ts'
 
 const app = 'news' as AppId
@@ -20,8 +20,12 @@ afterAll(async () => {
 })
 
 const trace = {}
+const accepted: Outcome = { kind: 'accepted', status: 200, trace }
+const unauthorized: Outcome = { kind: 'unauthorized', status: 401, trace }
+const forbidden: Outcome = { kind: 'forbidden', status: 403, trace }
+const blocked: Outcome = { kind: 'blocked', status: 410, trace }
 const takes: readonly Outcome[] = [
-  { kind: 'accepted', status: 200, trace },
+  accepted,
   { kind: 'dropped', status: 200, trace },
   { kind: 'channel-throttled', status: 200, trace },
   { kind: 'gone', status: 410, trace },
@@ -30,33 +34,46 @@ const takes: readonly Outcome[] = [
   { kind: 'server-error', status: 500, trace },
   { kind: 'server-error', status: 503, trace },
 ]
-const tellsNothing: readonly Outcome[] = [
+const showsNothing: readonly Outcome[] = [
   { kind: 'not-sent', code: 'ECONNREFUSED' },
   { kind: 'ambiguous', code: 'reset' },
-  { kind: 'unauthorized', status: 401, trace },
-]
-const aboutTheChannel: readonly Outcome[] = [
-  { kind: 'forbidden', status: 403, trace },
-  { kind: 'blocked', status: 410, trace },
+  unauthorized,
 ]
 
-function rejectedToken(breaker: AppBreaker): void {
-  void breaker.tokenRejected()
+/** A breaker that is closed again at the end of the test. */
+function breakerOfApp(): AppBreaker {
+  const breaker = new AppBreaker(app, apps, (error) => {
+    throw error
+  })
+  onTestFinished(async () => {
+    await apps.clearBreaker(app)
+  })
+  return breaker
 }
-function refusedPosts(breaker: AppBreaker): void {
-  for (let posts = 0; posts < 60; posts += 1) breaker.record({ kind: 'forbidden', status: 403, trace }, false)
+async function stored(): Promise<Breaker | undefined> {
+  return (await apps.get(app))?.breaker
+}
+
+/** Count so many answers; true when one of them opened the breaker. */
+function record(breaker: AppBreaker, outcome: Outcome, count: number): boolean {
+  let isOpened = false
+  for (let at = 0; at < count; at += 1) isOpened = breaker.record(outcome, 'token', at) === 'open' || isOpened
+  return isOpened
+}
+/** Make `token` the newest one that the app may have for a minute. */
+function asNewest(breaker: AppBreaker): AppBreaker {
+  breaker.tokens.newest('token', performance.now() + 60_000)
+  return breaker
 }
 
 test.each([
-  { name: 'rejected tokens', open: rejectedToken, closing: [...takes, ...aboutTheChannel], others: tellsNothing },
-  { name: 'refused posts', open: refusedPosts, closing: takes, others: [...aboutTheChannel, ...tellsNothing] },
+  { name: '401', openedBy: unauthorized, closing: [...takes, forbidden, blocked], others: showsNothing },
+  { name: '403', openedBy: forbidden, closing: takes, others: [forbidden, blocked, ...showsNothing] },
 ])(
   'a breaker that $name opened closes at an answer that does not refuse the app',
-  async ({ open, closing, others }) => {
-    const errors: unknown[] = []
-    const breaker = new AppBreaker(app, apps, (error) => errors.push(error))
-    const stored = async () => (await apps.get(app))?.breaker
-    open(breaker)
+  async ({ openedBy, closing, others }) => {
+    const breaker = breakerOfApp()
+    expect(record(asNewest(breaker), openedBy, 60)).toBe(true)
     await expect.poll(stored).toBeDefined()
     for (const outcome of others) expect([outcome, breaker.probed(outcome)]).toEqual([outcome, false])
     expect(breaker.isOpen).toBe(true)
@@ -64,14 +81,65 @@ test.each([
       expect([outcome, breaker.probed(outcome)]).toEqual([outcome, true])
       expect(breaker.isOpen).toBe(false)
       await expect.poll(stored).toBeUndefined()
-      open(breaker)
+      record(breaker, openedBy, 60)
       await expect.poll(stored).toBeDefined()
     }
-    // Another process learns what it is open for from the app's record.
-    const other = new AppBreaker(app, apps, (error) => errors.push(error))
+    // Another process takes over the kind of the breaker from the app's record.
+    const other = breakerOfApp()
     other.follow(await stored())
-    expect(other.probed({ kind: 'forbidden', status: 403, trace })).toBe(closing.length > takes.length)
-    await apps.clearBreaker(app)
-    expect(errors).toEqual([])
+    expect(other.openFor).toBe(breaker.openFor)
+    expect(other.probed(forbidden)).toBe(closing.length > takes.length)
   },
 )
+
+test.each([
+  { name: '401 to the newest token', outcome: unauthorized, kind: 'token', reason: '401' },
+  { name: '403', outcome: forbidden, kind: 'answers', reason: '403' },
+  { name: 'blocked', outcome: blocked, kind: 'answers', reason: '410' },
+])(
+  'the fiftieth answer of $name in a row opens the breaker, no earlier one does',
+  async ({ outcome, kind, reason }) => {
+    const breaker = asNewest(breakerOfApp())
+    expect(record(breaker, outcome, 49)).toBe(false)
+    expect(breaker.isOpen).toBe(false)
+    expect(record(breaker, outcome, 1)).toBe(true)
+    await expect.poll(stored).toMatchObject({ kind, reason: expect.stringContaining(reason) })
+  },
+)
+
+test('a few channels that answer 401 among many that accept never open the breaker', () => {
+  const breaker = asNewest(breakerOfApp())
+  for (let round = 0; round < 100; round += 1) {
+    expect(record(breaker, unauthorized, 4)).toBe(false)
+    expect(record(breaker, accepted, 6)).toBe(false)
+  }
+})
+
+test('a 401 to a token that may be renewed is no answer about the app, however many there are', () => {
+  const breaker = breakerOfApp()
+  expect(breaker.record(unauthorized, 'token', 1)).toBeUndefined()
+  for (let at = 0; at < 300; at += 1) expect(breaker.record(unauthorized, 'token', at)).toBe('renew')
+  expect(breaker.isOpen).toBe(false)
+})
+
+test('a token that WNS takes for another recipient is not renewed', () => {
+  const breaker = breakerOfApp()
+  expect(breaker.record(unauthorized, 'token', 1)).toBeUndefined()
+  expect(breaker.record(forbidden, 'token', performance.now() + 1)).toBeUndefined()
+  expect(breaker.record(unauthorized, 'token', 2)).toBeUndefined()
+})
+
+test('an answer that WNS may give before it looks at the token proves nothing about it', () => {
+  const breaker = breakerOfApp()
+  breaker.record({ kind: 'server-error', status: 500, trace }, 'token', 1)
+  breaker.record({ kind: 'not-sent', code: 'ECONNREFUSED' }, 'token', 1)
+  expect(breaker.tokens.isProven('token', 0)).toBe(false)
+  breaker.record(accepted, 'token', 1)
+  expect(breaker.tokens.isProven('token', 0)).toBe(true)
+})
+
+test('one worker in a minute may probe', async () => {
+  const breakers = [breakerOfApp(), breakerOfApp()]
+  const allowed = await Promise.all(breakers.map((breaker) => breaker.mayProbe()))
+  expect(allowed.filter(Boolean)).toHaveLength(1)
+})

@@ -31,10 +31,10 @@ const rows: readonly [string, Outcome, Partial<Attempt>, Disposition][] = [
   ['a redirect is not followed', { kind: 'unexpected', status: 302, trace }, {}, settle(code.rejectedUnexpected)],
   ['a first 401 asks for a fresh token', { kind: 'unauthorized', status: 401, trace }, {}, { kind: 'reauthorize' }],
   [
-    'a second 401 leaves the recipient for later and costs nothing',
+    'a second 401 rejects the recipient',
     { kind: 'unauthorized', status: 401, trace },
     { reauthorized: true, posts: 2, spent: 1 },
-    { kind: 'retry', delayMs: 60_000, spent: 1, reason: 'unauthorized' },
+    { kind: 'settle', code: code.rejectedUnauthorized },
   ],
   [
     '406 costs no attempt, however often',

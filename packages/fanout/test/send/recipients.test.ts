@@ -1,10 +1,16 @@
 import { byteOf, code, codeOf, pendingCode } from '@wns-fanout/domain'
 import type { OpenBatch } from '@wns-fanout/state'
 import { expect, test } from 'vitest'
+import { OutcomeBuffer } from '../../src/send/outcome-buffer.ts'
 import { Recipients } from '../../src/send/recipients.ts'
 
-/** A batch whose recipients have these bytes before it was opened, `credited` of them, from `first` on, with credit now. */
-function recipientsOf(before: readonly number[], credited: number, first = 0): Recipients {
+/** A batch whose recipients had these bytes before it was opened; `credited` of them, from `first` on, have credit. */
+function recipientsOf(
+  before: readonly number[],
+  credited: number,
+  first = 0,
+  buffer = new OutcomeBuffer(),
+): Recipients {
   return new Recipients(
     {
       kind: 'open',
@@ -28,6 +34,7 @@ function recipientsOf(before: readonly number[], credited: number, first = 0): R
       settled: [],
     } satisfies OpenBatch,
     5,
+    buffer,
   )
 }
 
@@ -55,17 +62,47 @@ test('a probe has its credit anywhere in the batch', () => {
   expect(recipients).toMatchObject({ next: -1, lackCredit: true })
 })
 
-test('who is repeated comes first, with the credit it has', () => {
-  const recipients = recipientsOf(fresh(3), 3)
+test('a recipient that lines up again gets its turn before those without credit', () => {
+  const recipients = recipientsOf(fresh(4), 2)
   recipients.pass()
-  recipients.repeat(0, 1)
-  expect(recipients.next).toBe(0)
-  recipients.pass()
+  recipients.lineUpAgain(0)
   expect(recipients.next).toBe(1)
-  expect(recipients.posts(0)).toBe(1)
+  recipients.pass()
+  expect(recipients).toMatchObject({ next: -1, lackCredit: true })
+  recipients.grant(recipients.creditWanted(2, 0), [])
+  const turns: number[] = []
+  for (; recipients.next >= 0; recipients.pass()) turns.push(recipients.next)
+  expect(turns).toEqual([0, 2])
 })
 
-test('no more credit is wanted than the window leaves beside what is uncertain', () => {
+test('a recipient that lines up again while a checkpoint asks for credit does not take that credit', () => {
+  const recipients = recipientsOf(fresh(4), 1)
+  recipients.pass()
+  const credit = recipients.creditWanted(2, 0)
+  expect(codes(recipients.withCredit(credit))).toEqual([code.credited, code.credited, code.credited, code.pending])
+  recipients.retryLater(0, 'unauthorized', 0, 1)
+  recipients.lineUpAgain(0)
+  recipients.grant(credit, [])
+  const turns: number[] = []
+  for (; recipients.next >= 0; recipients.pass()) turns.push(recipients.next)
+  expect(turns).toEqual([1, 2])
+  recipients.grant(recipients.creditWanted(1, 0), [])
+  expect(recipients.next).toBe(0)
+})
+
+test('the buffer takes what is settled and what waits, not what the ledger settles', () => {
+  const buffer = new OutcomeBuffer()
+  const recipients = recipientsOf(fresh(4), 4, 0, buffer)
+  recipients.settle(0, code.accepted, 1)
+  recipients.bury(1, code.deadExpired, 1)
+  recipients.retryLater(2, 'server-error', 1, 1)
+  recipients.grant(4, [{ position: 3, byte: byteOf(code.accepted, 1) }])
+  const { changed, retries } = buffer.drain()
+  expect(changed).toEqual([0, 1])
+  expect([...retries]).toEqual([['server-error', 1]])
+})
+
+test('no more credit is wanted than the window leaves beside uncertain recipients', () => {
   const recipients = recipientsOf(fresh(20), 4)
   recipients.pass()
   recipients.pass()
@@ -76,7 +113,7 @@ test('no more credit is wanted than the window leaves beside what is uncertain',
   expect(recipients.creditWanted(256, 1)).toBe(20)
 })
 
-test('credit that the ledger refused is not used, whatever became of the campaign since', () => {
+test('credit that the ledger refused is not used, whatever the state of the campaign', () => {
   const recipients = recipientsOf(fresh(4), 1)
   recipients.grant(3, [
     { position: 1, byte: code.pending },
@@ -88,7 +125,7 @@ test('credit that the ledger refused is not used, whatever became of the campaig
   expect(codes(recipients.withCredit(recipients.credited)).slice(1)).toEqual(fresh(3))
 })
 
-test('what is given back keeps the attempts it had spent and the posts it had', () => {
+test('a recipient whose credit is given back keeps its spent attempts and its posts', () => {
   const before = [byteOf(pendingCode(2), 3), byteOf(code.rotated, 1), code.pending]
   const recipients = recipientsOf(before, 3)
   recipients.giveBackCredit()
@@ -96,14 +133,14 @@ test('what is given back keeps the attempts it had spent and the posts it had', 
   expect(recipients.pending()).toEqual([0, 1, 2])
 })
 
-test('a second dead address of the same recipient is told as such', () => {
+test('a second dead URI of the same recipient has a code of its own', () => {
   const recipients = recipientsOf([code.pending, byteOf(code.rotated, 1)], 2)
   recipients.bury(0, code.deadExpired, 1)
   recipients.bury(1, code.deadExpired, 2)
   expect(codes(recipients.withCredit(2))).toEqual([code.deadExpired, code.failedRotated])
 })
 
-test('whoever was settled by another owner has no turn, and those behind keep the credit they got', () => {
+test('a recipient that another owner settled has no turn, and those behind it keep their credit', () => {
   const recipients = recipientsOf(fresh(6), 2)
   recipients.pass()
   recipients.grant(5, [
@@ -125,17 +162,16 @@ test('whoever was settled by another owner has no turn, and those behind keep th
   expect(recipients.pending()).toEqual([0, 1, 4, 5])
 })
 
-test('nobody is left when the last in line was settled by another owner', () => {
+test('no recipient is left when another owner settled the last one in line', () => {
   const recipients = recipientsOf(fresh(2), 1)
   recipients.pass()
   recipients.grant(1, [{ position: 1, byte: byteOf(code.accepted, 1) }])
   expect(recipients).toMatchObject({ areLeft: false, lackCredit: false, next: -1 })
 })
 
-test('credit of whoever was settled by another owner passes to nobody', () => {
+test('credit of a recipient that another owner settled passes to no other recipient', () => {
   const recipients = recipientsOf(fresh(5), 3)
   recipients.pass()
-  recipients.repeat(0, 1)
   recipients.grant(3, [
     { position: 0, byte: byteOf(code.accepted, 1) },
     { position: 1, byte: byteOf(code.accepted, 1) },
@@ -146,4 +182,15 @@ test('credit of whoever was settled by another owner passes to nobody', () => {
   expect(recipients).toMatchObject({ lackCredit: true, areLeft: true })
   recipients.grant(recipients.creditWanted(3, 1), [])
   expect(recipients.next).toBe(3)
+})
+
+test('a recipient that another owner settles while it lines up again has no further turn', () => {
+  const recipients = recipientsOf(fresh(2), 2)
+  recipients.pass()
+  recipients.pass()
+  recipients.retryLater(0, 'unauthorized', 0, 1)
+  recipients.lineUpAgain(0)
+  expect(recipients.areLeft).toBe(true)
+  recipients.grant(recipients.credited, [{ position: 0, byte: byteOf(code.accepted, 1) }])
+  expect(recipients.areLeft).toBe(false)
 })

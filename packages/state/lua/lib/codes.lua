@@ -4,7 +4,8 @@
 local CLASS = {
   [0] = 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'accepted', 'dropped', 'dead',
   'dead', 'rejected', 'rejected', 'rejected', 'rejected', 'rejected', 'failed', 'failed', 'failed', 'failed', 'failed',
-  'suppressed', 'suppressed', 'gated', 'unregistered', 'cancelled', 'lapsed', 'in_doubt', 'pending', 'failed', 'rejected'
+  'suppressed', 'suppressed', 'gated', 'unregistered', 'cancelled', 'lapsed', 'in_doubt', 'pending', 'failed', 'rejected',
+  'rejected'
 }
 local PENDING, CREDITED, RETRY1, ROTATED, FAILED_ROTATED = 0, 1, 2, 28, 29
 local DEAD_FIRST, DEAD_LAST, POISON, IN_DOUBT = 9, 10, 20, 27
@@ -13,7 +14,7 @@ local FAILED_NO_ANSWER = 18
 local BAD_REQUEST, TOO_LARGE = 11, 13
 -- A credited recipient, and a byte without a known code (nil if every code is known), for each number of posts.
 local CREDITED_BYTES = '[\1\33\65\97\129\161\193\225]'
-local UNKNOWN_BYTES = '[\31\63\95\127\159\191\223\255]'
+local UNKNOWN_BYTES = nil
 
 local floor, byte, char, sub = math.floor, string.byte, string.char, string.sub
 

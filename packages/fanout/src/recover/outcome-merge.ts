@@ -1,0 +1,66 @@
+import type { FanoutEvent, NotificationType } from '@wns-fanout/domain'
+import type { BatchRef, MergeAnswer } from '@wns-fanout/state'
+import type { Recipients } from '../send/recipients.ts'
+
+/** A lane gives up a post before this; posts without an answer by then are merged as uncertain. */
+const LAST_ANSWERS_MS = 15_000
+
+export interface OutcomeMergeOptions {
+  readonly merge: (vector: Uint8Array) => Promise<MergeAnswer>
+  readonly recipients: Recipients
+  /** Posts under way. */
+  readonly inFlight: () => number
+  readonly batch: BatchRef & { readonly notificationType: NotificationType }
+  readonly emit: (event: FanoutEvent) => void
+  /** Called when everything that this owner knows is merged. */
+  readonly onDone: () => void
+  readonly onError: (error: unknown) => void
+}
+
+/**
+ * Merges the outcomes of a run into a batch that Redis forgot it had opened, so that the present owner need not find
+ * them out: once at once, and once more when every post has its answer or has taken too long for it.
+ */
+export class OutcomeMerge {
+  readonly #options: OutcomeMergeOptions
+  #sinceMs: number | undefined
+  #isUnderWay = false
+  #hasMerged = false
+  #isDone = false
+
+  constructor(options: OutcomeMergeOptions) {
+    this.#options = options
+  }
+
+  /** Has Redis forgotten this run? */
+  get isStarted(): boolean {
+    return this.#sinceMs !== undefined
+  }
+
+  start(): void {
+    this.#sinceMs = performance.now()
+    this.advance()
+  }
+
+  /** Merge what there is to merge by now. */
+  advance(): void {
+    if (this.#sinceMs === undefined || this.#isUnderWay || this.#isDone) return
+    const isLast = this.#options.inFlight() === 0 || performance.now() - this.#sinceMs > LAST_ANSWERS_MS
+    if (!isLast && this.#hasMerged) return
+    this.#isUnderWay = true
+    this.#hasMerged = true
+    this.#send(isLast).catch((error: unknown) => this.#options.onError(error))
+  }
+
+  async #send(isLast: boolean): Promise<void> {
+    const { merge, recipients, batch, emit, onDone } = this.#options
+    recipients.giveBackCredit()
+    const answer = await merge(isLast ? recipients.withCredit(recipients.credited) : recipients.withoutCredit())
+    this.#isUnderWay = false
+    this.#isDone = isLast
+    const settled = answer.kind === 'ok' ? answer.settled : []
+    if (isLast || settled.length > 0) emit({ type: 'batch.outcomes-merged', ...batch, settled })
+    if (isLast) onDone()
+    else this.advance()
+  }
+}

@@ -1,0 +1,155 @@
+import type { BodyRejection, Outcome } from '@wns-fanout/domain'
+import { bodyFor, splitChannelUri } from '@wns-fanout/domain'
+import type { OpenBatch } from '@wns-fanout/state'
+import type { LanePool, LaneSender } from '@wns-fanout/wns'
+import type { CrashPoints } from '../crash-points.ts'
+import type { HostBreakers } from './host-breakers.ts'
+import type { Permit, PermitSource } from './local-permits.ts'
+import { PostHeaders } from './post-headers.ts'
+import type { BatchSpec } from './types.ts'
+
+export interface PosterDeps extends CrashPoints {
+  readonly lanes: Pick<LanePool, 'join'>
+  readonly hosts: HostBreakers
+  readonly permits: PermitSource
+}
+
+export interface PosterCalls {
+  readonly onAnswer: (position: number, outcome: Outcome, durationMs: number) => void
+  /** It is worth trying to post again. */
+  readonly onFree: () => void
+}
+
+/**
+ * The result of an attempt to start a post: it `waits` for a permit or a lane; the registry has a URI that must not be
+ * posted to; the variables of the recipient make the body invalid; the host of the URI rests.
+ */
+export type PostStep = 'posted' | 'waits' | 'bad-uri' | BodyRejection | 'host-rests'
+
+/** Starts the posts of one opened batch, and keeps the facts of each until its answer. */
+export class Poster {
+  readonly #deps: PosterDeps
+  readonly #spec: BatchSpec
+  readonly #opened: OpenBatch
+  readonly #onAnswer: PosterCalls['onAnswer']
+  readonly #lanes: LaneSender
+  readonly #headers: PostHeaders
+  /** A permit that found no lane: kept until it lapses. */
+  #permit: Permit | undefined
+  readonly #permittedAtMs: Float64Array
+  readonly #postedMs: Float64Array
+  readonly #origins: string[]
+  readonly #tokens: string[]
+  #inFlight = 0
+  #restMs = 0
+
+  constructor(deps: PosterDeps, spec: BatchSpec, opened: OpenBatch, { onAnswer, onFree }: PosterCalls) {
+    this.#deps = deps
+    this.#spec = spec
+    this.#opened = opened
+    this.#onAnswer = onAnswer
+    this.#headers = new PostHeaders(spec.message, opened)
+    this.#lanes = deps.lanes.join(spec.ref.app, { done: this.#answered, onFree })
+    this.#permittedAtMs = new Float64Array(opened.vector.length)
+    this.#postedMs = new Float64Array(opened.vector.length)
+    this.#origins = Array.from({ length: opened.vector.length }, () => '')
+    this.#tokens = [...this.#origins]
+  }
+
+  /** Posts under way. */
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** After `host-rests`: milliseconds until the host may be tried again. */
+  get restMs(): number {
+    return this.#restMs
+  }
+
+  /** When the permit of the latest post was granted, in Redis time. */
+  permittedAtMs(position: number): number {
+    return this.#permittedAtMs[position] ?? 0
+  }
+
+  /** When the latest post to the recipient started, monotonic. */
+  postedMs(position: number): number {
+    return this.#postedMs[position] ?? 0
+  }
+
+  /** The token of the latest post: a late 401 refuses this one, not the one that is current by then. */
+  token(position: number): string {
+    return this.#tokens[position] ?? ''
+  }
+
+  tryPost(position: number, token: string): PostStep {
+    const { hosts, reached } = this.#deps
+    const target = splitChannelUri(this.#opened.uris[position] ?? '')
+    if (target === null) return 'bad-uri'
+    const body = this.#body(position)
+    if (typeof body === 'string') return body
+    this.#restMs = hosts.restMs(target.origin)
+    if (this.#restMs > 0) return 'host-rests'
+    const permit = this.#takePermit()
+    if (permit === undefined) return this.#notPosted(target.origin)
+    const headers = this.#headers.next(token)
+    reached?.('credit-granted')
+    this.#origins[position] = target.origin
+    this.#tokens[position] = token
+    this.#postedMs[position] = performance.now()
+    if (!this.#lanes.tryPost(target.origin, target.path, headers, body, position)) return this.#notPosted(target.origin)
+    this.#permit = undefined
+    this.#permittedAtMs[position] = permit.grantedAtMs
+    this.#inFlight += 1
+    return 'posted'
+  }
+
+  /** Use no lane any more. Posts under way still get their answers. */
+  leave(): void {
+    this.#lanes.leave()
+  }
+
+  #takePermit(): Permit | undefined {
+    if (this.#permit === undefined || performance.now() >= this.#permit.lapsesAtMs)
+      this.#permit = this.#deps.permits.take()
+    return this.#permit
+  }
+
+  #notPosted(origin: string): 'waits' {
+    this.#deps.hosts.notPosted(origin)
+    return 'waits'
+  }
+
+  #body(position: number): Buffer | BodyRejection {
+    const { message, terms } = this.#spec
+    if (message.body !== null && message.variants.size === 0) return message.body
+    const vars = terms.wantsVariables ? variablesOf(this.#opened.variables[position]) : {}
+    if (vars === undefined) return 'invalid-content'
+    const locale = this.#opened.locales[position]
+    const rendered = bodyFor(message, vars, locale === '' ? undefined : locale)
+    return rendered.ok ? rendered.body : rendered.reason
+  }
+
+  readonly #answered = (position: number, outcome: Outcome, durationMs: number): void => {
+    this.#inFlight -= 1
+    this.#deps.hosts.record(this.#origins[position] ?? '', isHostTrouble(outcome))
+    this.#onAnswer(position, outcome, durationMs)
+  }
+}
+
+/** The variables of a recipient; undefined where they are not what the registry writes, which concerns no other one. */
+function variablesOf(text = ''): Record<string, string> | undefined {
+  if (text === '') return {}
+  try {
+    return JSON.parse(text) as Record<string, string>
+  } catch {
+    return undefined
+  }
+}
+
+/** The host, or the network on the way to it, is in trouble; any other answer concerns the app or the channel. */
+function isHostTrouble(outcome: Outcome): boolean {
+  return (
+    (outcome.kind === 'not-sent' && !outcome.code.startsWith('invalid-')) ||
+    (outcome.kind === 'server-error' && outcome.status === 503)
+  )
+}

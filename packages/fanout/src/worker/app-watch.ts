@@ -1,0 +1,140 @@
+import type { AppId, FanoutEvent } from '@wns-fanout/domain'
+import type { AppRevision, AppStore, Keys, RedisConnection } from '@wns-fanout/state'
+import type { Job } from 'bullmq'
+import { Worker } from 'bullmq'
+import { AppBreaker } from '../send/app-breaker.ts'
+import type { SendJob } from './queues.ts'
+import { sendQueueName, workerOptions } from './queues.ts'
+import { runWorker } from './run-worker.ts'
+
+export interface AppWatchDeps {
+  readonly redis: RedisConnection
+  readonly keys: Keys
+  readonly apps: AppStore
+  readonly emit: (event: FanoutEvent) => void
+  readonly lockMs: number
+  /** Batches that an app may have in hand. */
+  readonly concurrency: number
+  /** Only these apps, where workers are divided among apps. */
+  readonly only?: ReadonlySet<string> | undefined
+  /** Called with each app, whenever it is looked at, before any of its batches is sent. */
+  readonly onApp: (app: AppRevision) => void
+  readonly onAppGone: (app: AppId) => void
+  /** Send the batch of a job. */
+  readonly send: (app: AppId, runner: AppRunner, job: Job<SendJob>, token: string | undefined) => Promise<void>
+  /** A job has ended and is removed. */
+  readonly onCompleted: (app: AppId, job: Job<SendJob>) => Promise<void>
+}
+
+/** The queue of one app as this process serves it. */
+export interface AppRunner {
+  readonly worker: Worker<SendJob>
+  readonly breaker: AppBreaker
+  /** Aborted when the app is paused or removed: its batches are then handed back. */
+  readonly halt: AbortController
+}
+
+/** Serves a queue for each app that exists, and follows the state of the app: paused, active, removed. */
+export class AppWatch {
+  readonly #deps: AppWatchDeps
+  readonly #runners = new Map<AppId, AppRunner>()
+  readonly #leaving = new Set<Promise<void>>()
+
+  constructor(deps: AppWatchDeps) {
+    this.#deps = deps
+  }
+
+  runner(app: AppId): AppRunner | undefined {
+    return this.#runners.get(app)
+  }
+
+  /** Serve each app as its record shows it. An app that fails here does not keep the others from being served. */
+  async look(): Promise<void> {
+    const revisions = await this.#deps.apps.revisions()
+    for (const [app, revision] of revisions) {
+      if (this.#deps.only !== undefined && !this.#deps.only.has(app)) continue
+      await this.#isolated(app, () => this.#follow(app, revision))
+    }
+    for (const [app, runner] of this.#runners) if (!revisions.has(app)) this.#letGo(app, runner)
+  }
+
+  /** Stop sending for every app, until the next `look`. */
+  async restAll(): Promise<void> {
+    for (const [app, runner] of this.#runners)
+      await this.#isolated(app, async () => {
+        if (!runner.worker.isPaused()) await rest(runner)
+      })
+  }
+
+  /** Stop serving every app; the next `look` begins again. */
+  letGoAll(): void {
+    for (const [app, runner] of this.#runners) this.#letGo(app, runner)
+  }
+
+  /** Resolves when no job is under way any more. */
+  async close(): Promise<void> {
+    const workers = [...this.#runners.values()].map(({ worker }) => worker)
+    await Promise.all([...this.#leaving, ...workers.map((worker) => worker.close())])
+  }
+
+  async #follow(app: AppId, revision: AppRevision): Promise<void> {
+    this.#deps.onApp(revision)
+    const runner = this.#runners.get(app) ?? this.#serve(app)
+    runner.breaker.follow(revision.breaker)
+    if (revision.state === 'paused' && !runner.worker.isPaused()) await rest(runner)
+    else if (revision.state === 'active' && runner.worker.isPaused()) {
+      this.#runners.set(app, { ...runner, halt: new AbortController() })
+      await runner.worker.resume()
+    }
+  }
+
+  #serve(app: AppId): AppRunner {
+    const queue = sendQueueName(app)
+    const { redis, keys, apps, lockMs, concurrency, emit, onCompleted } = this.#deps
+    const report = (error: unknown): void => emit({ type: 'operation.failed', operation: queue, error })
+    const worker = new Worker<SendJob>(queue, (job, token) => this.#send(app, job, token), {
+      ...workerOptions(redis, lockMs),
+      prefix: keys.sendQueuePrefix(app),
+      concurrency,
+    })
+    const breaker = new AppBreaker(app, apps, (error) =>
+      emit({ type: 'operation.failed', operation: `breaker of ${app}`, error }),
+    )
+    const runner = { worker, breaker, halt: new AbortController() }
+    this.#runners.set(app, runner)
+    worker.on('completed', (job) => void onCompleted(app, job).catch(report))
+    runWorker(worker, report)
+    return runner
+  }
+
+  async #send(app: AppId, job: Job<SendJob>, token: string | undefined): Promise<void> {
+    const runner = this.#runners.get(app)
+    // Otherwise the app was removed while the job was on its way.
+    if (runner !== undefined) await this.#deps.send(app, runner, job, token)
+  }
+
+  /** Serve an app no more. Posts for it may still be under way, and only this waits for their answers. */
+  #letGo(app: AppId, { worker, halt }: AppRunner): void {
+    this.#runners.delete(app)
+    this.#deps.onAppGone(app)
+    halt.abort()
+    const leaving = worker
+      .close()
+      .catch((error: unknown) => this.#deps.emit({ type: 'operation.failed', operation: sendQueueName(app), error }))
+      .finally(() => this.#leaving.delete(leaving))
+    this.#leaving.add(leaving)
+  }
+
+  async #isolated(app: AppId, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      this.#deps.emit({ type: 'operation.failed', operation: `watch of ${app}`, error })
+    }
+  }
+}
+
+async function rest({ worker, halt }: AppRunner): Promise<void> {
+  halt.abort()
+  await worker.pause(true)
+}
