@@ -1,28 +1,29 @@
 import type { SecureContextOptions } from 'node:tls'
 import type { RedisAddress } from '@wns-fanout/domain'
 import { describeAddress, parseRedisUrl } from '@wns-fanout/domain'
-import type { ClusterOptions, Command, RedisOptions } from 'ioredis'
 import { Cluster, Redis } from 'ioredis'
+import type { RedisRole, SingleOptions } from './redis-guard.ts'
+import { GuardedCluster, GuardedRedis, withoutCommand } from './redis-guard.ts'
+
+export type { RedisRole }
 
 /** One connection to Redis, or to all nodes of a Redis Cluster. */
 export type RedisConnection = Redis | Cluster
 
-/**
- * A `worker` waits for Redis as long as it takes, because its scripts are idempotent under resend and the ledger says
- * what is certain. A `producer` serves callers that wait: it fails within seconds instead. A `ledger` has everything
- * answered on the connection it was sent on, or not at all: whoever asks `WAIT` has to know which one that is.
- */
-export type RedisRole = 'worker' | 'producer' | 'ledger'
-
 export interface RedisConnectionOptions {
+  /**
+   * A `worker` waits for Redis without a limit: its scripts may be sent again, and the ledger holds what is certain. A
+   * `producer` serves waiting callers, so it fails within seconds. A `ledger` command is answered on the connection it
+   * was sent on, or fails, because `WAIT` covers the writes of one connection.
+   */
   readonly role: RedisRole
   /** For `rediss://`: certificate authorities and a client certificate, as in `tls.connect`. */
   readonly tls?: Pick<SecureContextOptions, 'ca' | 'cert' | 'key' | 'passphrase'>
-  /** Gets every connection error, without the command that failed: its arguments are channel URIs and secrets. */
+  /** Called with every connection error. The error does not contain the failed command, whose arguments are secret. */
   readonly onError?: (error: Error) => void
 }
 
-/** Connect to what `url` names; see {@link parseRedisUrl} for its forms. Reconnects for ever until `disconnect()`. */
+/** Connect to the Redis of `url`; see {@link parseRedisUrl} for its forms. Reconnects until `disconnect()`. */
 export function connectRedis(url: string, options: RedisConnectionOptions): RedisConnection {
   const address = parseRedisUrl(url)
   const connection = address.kind === 'cluster' ? openCluster(address, options) : openSingle(address, options)
@@ -33,15 +34,15 @@ export function connectRedis(url: string, options: RedisConnectionOptions): Redi
 }
 
 /**
- * The connection of `ReplicatedScripts`. Throws for a cluster, where the writes of an app and the question about them
- * would have to find the same node.
+ * The connection of `ReplicatedScripts`. Throws for a cluster, where a write and the `WAIT` for it would have to reach
+ * the same node.
  */
 export function connectLedger(url: string, options: Omit<RedisConnectionOptions, 'role'>): Redis {
   const connection = connectRedis(url, { ...options, role: 'ledger' })
   if (connection instanceof Redis) return connection
   connection.disconnect()
   throw new TypeError(
-    'WNS_FANOUT_DURABILITY=replicas:<n> needs one primary with replicas, and REDIS_URL names a cluster; use ' +
+    'WNS_FANOUT_DURABILITY=replicas:<n> needs one primary with replicas; REDIS_URL names a cluster. Use ' +
       'redis+sentinel://… (or redis://… of a managed service), or WNS_FANOUT_DURABILITY=async',
   )
 }
@@ -54,7 +55,7 @@ export interface WaitForRedisOptions {
 
 const WAITING_LINE_EVERY_MS = 5000
 
-/** Resolves once Redis answers; tries again until then. Rejects with the signal's reason when it is aborted. */
+/** Resolves once Redis answers. Rejects with the signal's reason if it is aborted. */
 export async function waitForRedis(
   connection: RedisConnection,
   { signal, onWaiting }: WaitForRedisOptions = {},
@@ -62,13 +63,13 @@ export async function waitForRedis(
   signal?.throwIfAborted()
   if (connection.status === 'ready') return
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  let saidAtMs = -WAITING_LINE_EVERY_MS
+  let reportedAtMs = -WAITING_LINE_EVERY_MS
   const onReady = () => resolve()
   const onEnd = () => reject(new Error('the connection to Redis was closed while waiting for it'))
   const onAbort = () => reject(signal?.reason)
   const onError = (error: Error) => {
-    if (performance.now() - saidAtMs < WAITING_LINE_EVERY_MS) return
-    saidAtMs = performance.now()
+    if (performance.now() - reportedAtMs < WAITING_LINE_EVERY_MS) return
+    reportedAtMs = performance.now()
     onWaiting?.(`Redis at ${whereIs(connection)} cannot be used yet: ${reasonOf(error)}; trying again.`)
   }
   connection.on('ready', onReady).on('end', onEnd).on('error', onError)
@@ -81,7 +82,7 @@ export async function waitForRedis(
   }
 }
 
-/** Close politely, within `timeoutMs`; then by force. May be called twice. */
+/** Close after pending commands, but within `timeoutMs`. May be called twice. */
 export async function closeRedis(connection: RedisConnection, timeoutMs = 2000): Promise<void> {
   if (connection.status === 'end') return
   if (connection.status !== 'ready') {
@@ -107,7 +108,7 @@ function openSingle(address: RedisAddress, options: RedisConnectionOptions): Red
           sentinels: address.hosts.map((host) => ({ ...host })),
           ...(address.masterName === undefined ? {} : { name: address.masterName }),
           ...(address.tls ? { enableTLSForSentinelMode: true, sentinelTLS: { ...options.tls } } : {}),
-          // A failover is told by the Sentinels at once instead of by the next timeout.
+          // The Sentinels report a failover at once, before the next timeout.
           failoverDetector: true,
           sentinelRetryStrategy: reconnectDelayMs,
         }
@@ -125,10 +126,9 @@ function openCluster(address: RedisAddress, options: RedisConnectionOptions): Cl
     {
       redisOptions: { ...commonOptions(address, options.role), ...tls },
       clusterRetryStrategy: reconnectDelayMs,
-      // A node that is lost is not waited for (no `clusterNodeRetryStrategy`): commands that wait for a node are lost for
-      // ever when a refresh of the slots finds that another one took its place. Instead each is sent again every 100 ms to
-      // whoever has the slot by then, and that is also how a node that comes back is found. A slot that moves is waited
-      // for in the same way.
+      // No `clusterNodeRetryStrategy`: commands that wait for a lost node never settle if a refresh of the slots finds
+      // another node in its place. Instead each command is sent again every 100 ms to the node that has the slot by
+      // then. This also finds a node that returns, and waits for a slot that moves.
       maxRedirections: options.role === 'worker' ? Number.POSITIVE_INFINITY : PRODUCER_REDIRECTIONS,
       // Certificates name hosts; the addresses that nodes announce would not match them.
       ...(address.tls ? { dnsLookup: (name, callback) => callback(null, name) } : {}),
@@ -137,7 +137,7 @@ function openCluster(address: RedisAddress, options: RedisConnectionOptions): Cl
   )
 }
 
-/** A hundred milliseconds apart: within the five seconds of a producer's command. */
+/** 100 ms apart, so within the 5 s limit of a producer's command. */
 const PRODUCER_REDIRECTIONS = 30
 
 function commonOptions(address: RedisAddress, role: RedisRole) {
@@ -146,9 +146,9 @@ function commonOptions(address: RedisAddress, role: RedisRole) {
     ...(address.password === undefined ? {} : { password: address.password }),
     connectionName: `wns-fanout-${role}`,
     disableClientInfo: true,
-    // An unreachable address is tried again soon instead of after the kernel's two minutes.
+    // The kernel would wait two minutes for an unreachable address.
     connectTimeout: 5000,
-    // A dead peer behind a silent network is noticed even while no command waits.
+    // Detects a dead peer while no command waits.
     keepAlive: 10_000,
     ...optionsOf[role],
   } satisfies SingleOptions
@@ -158,28 +158,28 @@ function isReadOnly(error: Error): boolean {
   return error.message.startsWith('READONLY')
 }
 
-// Half-open detection: a command without any answer for so long means a dead connection. It must be more than the ten
-// seconds that a blocking command waits at the most.
+// A command without an answer for this long means a half-open connection. It must exceed the 10 s that a blocking
+// command may wait.
 const SOCKET_TIMEOUT_MS = 15_000
 
 const optionsOf = {
   worker: {
-    // A worker may not forget a checkpoint because Redis was away for a minute.
+    // A worker must not lose a checkpoint because Redis is away for a minute.
     maxRetriesPerRequest: null,
     socketTimeout: SOCKET_TIMEOUT_MS,
-    // Every script of ours answers a resend with the same and changes nothing.
+    // All our scripts are idempotent: a resend gets the same answer and changes nothing.
     autoResendUnfulfilledCommands: true,
-    // After a failover the old master refuses writes: find the new one and send the command again.
+    // After a failover the old primary rejects writes: find the new one and send the command again.
     reconnectOnError: (error: Error) => (isReadOnly(error) ? 2 : false),
   },
   producer: {
-    // A caller gets its 503 in seconds; ids are deterministic, so it may simply ask again.
+    // A caller gets its 503 within seconds, and may repeat the request since ids are deterministic.
     maxRetriesPerRequest: 2,
     commandTimeout: 5000,
     reconnectOnError: (error: Error) => (isReadOnly(error) ? 2 : false),
   },
   ledger: {
-    // Whatever is under way when the connection breaks fails at once, and nothing is kept for the next connection.
+    // Commands under way fail at once when the connection breaks; none is kept for the next connection.
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
@@ -188,94 +188,9 @@ const optionsOf = {
   },
 } as const satisfies Record<RedisRole, SingleOptions>
 
-/** Doubling from 100 ms, never above a second: a worker is back at work a second after Redis is. */
+/** Doubles from 100 ms up to a second, so that a worker continues a second after Redis is back. */
 function reconnectDelayMs(times: number): number {
   return Math.min(100 * 2 ** Math.min(times - 1, 10), 1000) + Math.random() * 200
-}
-
-/** Map replies keep their flat shape, on which ioredis builds its types. */
-type SingleOptions = RedisOptions & { replyMapping?: 'legacy' }
-type NodesOptions = Omit<ClusterOptions, 'redisOptions'> & {
-  redisOptions?: NonNullable<ClusterOptions['redisOptions']> & { replyMapping?: 'legacy' }
-}
-
-/** A Redis whose errors do not show what was sent. */
-class GuardedRedis extends Redis {
-  readonly #role: RedisRole
-
-  constructor(options: SingleOptions, role: RedisRole) {
-    super(options)
-    this.#role = role
-    failFastAfterReady(this, role)
-  }
-
-  override sendCommand(...args: Parameters<Redis['sendCommand']>): ReturnType<Redis['sendCommand']> {
-    hideArguments(args[0])
-    return super.sendCommand(...args)
-  }
-
-  /** A copy is guarded too: BullMQ makes its blocking connection this way. */
-  override duplicate(override?: Partial<RedisOptions>): Redis {
-    return new GuardedRedis(
-      { ...this.options, enableOfflineQueue: true, ...override, replyMapping: 'legacy' },
-      this.#role,
-    )
-  }
-}
-
-class GuardedCluster extends Cluster {
-  readonly #role: RedisRole
-
-  constructor(nodes: { host: string; port: number }[], options: NodesOptions, role: RedisRole) {
-    super(nodes, options)
-    this.#role = role
-    failFastAfterReady(this, role)
-  }
-
-  override sendCommand(...args: Parameters<Cluster['sendCommand']>): ReturnType<Cluster['sendCommand']> {
-    hideArguments(args[0])
-    return super.sendCommand(...args)
-  }
-
-  override duplicate(nodes: { host: string; port: number }[] = [], options: Partial<ClusterOptions> = {}): Cluster {
-    const known = this.nodes('all').map((node) => ({
-      host: node.options.host ?? '127.0.0.1',
-      port: node.options.port ?? 6379,
-    }))
-    return new GuardedCluster(
-      nodes.length > 0 ? nodes : known,
-      {
-        ...this.options,
-        enableOfflineQueue: true,
-        ...options,
-        redisOptions: { ...this.options.redisOptions, ...options.redisOptions, replyMapping: 'legacy' },
-      },
-      this.#role,
-    )
-  }
-}
-
-/** Until the first connection commands wait for it; afterwards a producer's caller is told at once that Redis is away. */
-function failFastAfterReady(connection: RedisConnection, role: RedisRole): void {
-  if (role !== 'producer') return
-  connection.once('ready', () => {
-    connection.options.enableOfflineQueue = false
-  })
-}
-
-const guarded = new WeakSet<Command>()
-
-/** ioredis hangs a failed command and its arguments on the error, and errors are logged. */
-function hideArguments(command: Command): void {
-  if (guarded.has(command)) return
-  guarded.add(command)
-  const reject = command.reject
-  command.reject = (error: Error) => reject.call(command, withoutCommand(error))
-}
-
-function withoutCommand(error: Error): Error {
-  if ('command' in error) delete error.command
-  return error
 }
 
 function whereIs(connection: RedisConnection): string {
@@ -291,7 +206,7 @@ function whereIs(connection: RedisConnection): string {
   })
 }
 
-/** The innermost reason, in words; some wrapped errors of Node have no message of their own. */
+/** The innermost reason, for people; some wrapper errors of Node have no message. */
 function reasonOf(error: Error): string {
   const inner =
     error instanceof AggregateError && error.errors[0] instanceof Error
