@@ -1,14 +1,14 @@
--- Evaluate an audience to a bitmap over ordinals, in one step, so that it is the audience of one instant.
--- KEYS[1] `<prefix>{<app>}:`   KEYS[2] destination: bitmap, replaced; removed again where only the size is wanted
--- ARGV[1] '1' to leave out who opted out   ARGV[2] seconds to live: '' for ever, '0' keeps nothing but the size
+-- Evaluate an audience to a bitmap over ordinals in one step, so that it is the audience at one instant.
+-- KEYS[1] `<prefix>{<app>}:`   KEYS[2] destination: bitmap, replaced; removed again if only the size is wanted
+-- ARGV[1] '1' to exclude channels that opted out   ARGV[2] seconds to live: '' = no expiry, '0' = only the size
 -- ARGV[3…] the audience in postfix order: 'all'; 't<tag>'; 'b<bitmap key of the same app>'; 'not'; 'and'; 'or'
 -- Returns the number of recipients.
 local base, destination = KEYS[1], KEYS[2]
 local occupied = base .. 'occupied'
 local call = redis.call
 
--- A stack of keys. Results of operators lie in temporary keys, each removed as soon as it is used, and none outlives
--- this script. They may hold the dead, who keep wearing their tags, until the last step takes those out.
+-- A stack of keys. Results of operators are in temporary keys, each removed once it is used; none outlives this script.
+-- They may contain dead channels, which keep their tags, until the last step removes those.
 local stack, made, temporary = {}, 0, {}
 local function release(key)
   if temporary[key] then
@@ -38,9 +38,9 @@ for at = 3, #ARGV do
     local right, left = pop(), pop()
     stack[#stack + 1] = operate(string.upper(word), left, right)
   elseif word == 'not' then
-    -- Not BITOP NOT: it would end with the last ordinal that wears the tag, and those after it do not wear it either.
-    local worn = operate('AND', pop(), occupied)
-    stack[#stack + 1] = operate('XOR', occupied, worn)
+    -- Not BITOP NOT, whose result would end at the last ordinal with the tag and lack all channels after it.
+    local tagged = operate('AND', pop(), occupied)
+    stack[#stack + 1] = operate('XOR', occupied, tagged)
   elseif head == 't' then
     stack[#stack + 1] = base .. 'tag:' .. string.sub(word, 2)
   else

@@ -2,8 +2,8 @@
 -- needs: read codes pages checks
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key   KEYS[3] draft: bitmap, the audience as it was evaluated
 -- ARGV: 1 audience size, 2 unknown channels or ''
--- Returns {state}. Idempotent: a stored audience stays and a later draft is removed. A launch that was taken for dead may
--- end after batches of the second launch were sent, and the ranges of these batches must stay valid.
+-- Returns {state}. Idempotent: a stored audience stays and a later draft is removed. A launch that was taken for dead
+-- may end after batches of the second launch were sent, and the ranges of these batches must stay valid.
 local base, campaign, draft = KEYS[1], KEYS[2], KEYS[3]
 local c = fields(campaign, 'state', 'audienceSize', 'version', 'expiresAt')
 local wrong = wrong_campaign(c)

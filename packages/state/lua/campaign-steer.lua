@@ -1,7 +1,8 @@
 -- Pause, resume, cancel or halt a campaign.
 -- needs: read codes pages checks stamps closing
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key   ARGV: 1 pause|resume|cancel|halt, 2 reason or ''
--- Returns {'ok', state}, or {'conflict', state} if the state does not allow it. Repeating a cancel or halt is no conflict.
+-- Returns {'ok', state}, or {'conflict', state} if the state does not allow it. Repeating a cancel or halt is no
+-- conflict.
 local base, campaign = KEYS[1], KEYS[2]
 local act, reason = ARGV[1], ARGV[2]
 local STOPPED = { cancel = 'cancelled', halt = 'halted' }

@@ -1,6 +1,6 @@
--- Begin a request under an idempotency key, or find what became of it.
+-- Begin a request under an idempotency key, or return the answer of the earlier one.
 -- KEYS[1] record: hash {hash, owner, status, body}
--- ARGV: 1 hash of the request, 2 nonce of the caller, 3 ms the work may take
+-- ARGV: 1 hash of the request, 2 nonce of the caller, 3 ms the request may take
 -- Returns {'fresh'} | {'running'} | {'mismatch'} | {'done', status, body}
 local record = redis.call('HMGET', KEYS[1], 'hash', 'owner', 'status', 'body')
 if record[1] and record[1] ~= ARGV[1] then
@@ -13,6 +13,6 @@ if record[1] and record[2] ~= ARGV[2] then
   return { 'running' }
 end
 redis.call('HSET', KEYS[1], 'hash', ARGV[1], 'owner', ARGV[2])
--- A process that died in between gives way to the next attempt.
+-- If the process dies now, the next attempt may begin after this time.
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return { 'fresh' }

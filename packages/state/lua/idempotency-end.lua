@@ -1,6 +1,6 @@
--- Store the answer of a request, or forget that it began. Only its owner may.
+-- Store the answer of a request, or forget the request. Only its owner may do so.
 -- KEYS[1] record     ARGV: 1 nonce of the owner, 2 status ('' = forget), 3 body, 4 seconds the record lives
--- Returns 1 when that was done, else 0.
+-- Returns 1 if the caller is the owner, else 0.
 if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then
   return 0
 end

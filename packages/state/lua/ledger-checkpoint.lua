@@ -17,7 +17,8 @@
 --   an error LEDGER before any write if the call contradicts the protocol,
 --   {'fenced', rolled back 0|1} if another owner has the batch, {'closed'} if the batch is closed already, else
 --   {'ok', state, nowMs, adjusted: {position, byte, …}, live batches, plan cursor (-1 = plan complete),
---    campaign finished 0|1, batch closed 0|1, settled: {class, n, …} by this call, window from now on, rolled back 0|1}.
+--    campaign finished 0|1, batch closed 0|1, settled: {class, n, …} by this call, window from now on, rolled back
+--    0|1}.
 -- Rolled back: Redis has lost an open or a checkpoint of this owner that it had acknowledged. Each call carries the
 -- whole vector, so this checkpoint restores the lost one.
 -- Idempotent: a checkpoint number that was seen before changes nothing, even after it has parked or closed the batch.
@@ -151,7 +152,7 @@ if dead_count > 0 then
     at_arg = at_arg + 3
     if CLASS[code_of(old[position])] == 'pending' then
       if answers >= 500 and dead > answers * 0.2 and not final then
-        -- So many dead channels point to an error of the sender. Halt before the registry is emptied.
+        -- A share this large points to an error of the sender. Halt before the registry is emptied.
         state, final, suspicious = 'halted', CANCELLED, true
         halt(campaign, 'mass-removal')
       end
@@ -202,9 +203,9 @@ for d = 1, count do
 end
 local packed = #adjusted > 0 and pack_bytes(new) or new_text
 
--- The stamp of a settled recipient follows its outcome. A pending recipient with a post keeps its stamp even if the park
--- clears stamps, since WNS may have accepted the post. Kept stamps move back one second: a stamp that another campaign
--- sets within this second on a cleared recipient is then not taken for ours.
+-- The stamp of a settled recipient follows its outcome. A pending recipient with a post keeps its stamp even if the
+-- park clears stamps, since WNS may have accepted the post. Kept stamps move back one second: a stamp that another
+-- campaign sets within this second on a cleared recipient is then not taken for ours.
 if guard > 0 and (#changed > 0 or clears) then
   local stamps, ours, stamp_now = stamps_of(base, type), tonumber(b.stampedAt or '-1'), pack4(second)
   for p = 1, #changed, 8 do

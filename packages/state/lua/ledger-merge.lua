@@ -6,11 +6,12 @@
 -- Returns an error DAMAGED or VERSION before any write if the ledger is not what a script could have left,
 --   {'missing'} while the batch is not planned again, {'closed'} if nothing can be added any more,
 --   {'refused'} if nothing proves a rollback, else {'ok', settled: {class, n, …} by this call}.
--- The proof is a stored fence of another owner that is not above the caller's: a fence only rises and each value is given
--- once, so only a rollback leaves such a fence. The script stores the proof for this owner, because others may open the
--- batch while the caller waits for the posts under way.
--- Recipients with credit stay as they are, since the current owner may be posting to them. Every other pending recipient
--- takes the outcome that the caller has. At-most-once, a recipient with a post but without an answer becomes in doubt.
+-- The proof is a stored fence of another owner that is not above the caller's: a fence only rises and each value is
+-- given once, so only a rollback leaves such a fence. The script stores the proof for this owner, because others may
+-- open the batch while the caller waits for the posts under way.
+-- Recipients with credit stay as they are, since the current owner may be posting to them. Every other pending
+-- recipient takes the outcome that the caller has. At-most-once, a recipient with a post but without an answer becomes
+-- in doubt.
 -- A dead channel keeps its URI: the next post to it removes it. For the same reason a recipient whose URI had changed
 -- twice stays pending.
 -- May be called again with the same or more outcomes: settled recipients stay, so a repeated call changes nothing.

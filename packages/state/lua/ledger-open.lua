@@ -7,7 +7,8 @@
 -- Returns an error DAMAGED or VERSION before any write if the ledger is not what a script could have left,
 --      or {'closed' | 'missing' | 'paused'},
 --      or {'not-due', dueAtMs},
---      or {'open', fence, takeover 0|1, nowMs, expiresAtMs, vector before the credit, vector, ordinals (4 bytes each, big
+--      or {'open', fence, takeover 0|1, nowMs, expiresAtMs, vector before the credit, vector, ordinals (4 bytes each,
+--      big
 --          endian), uris, variables, locales, heldUntilSecond or 0, uncertain, window, settled (class, n, …) by this
 --          call, window until the first checkpoint}.
 -- `uris` has a text for each recipient in the vector; it is empty if nothing is to be posted now.

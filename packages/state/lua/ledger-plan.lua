@@ -22,7 +22,8 @@ local recipients = 0
 for a = 4, #ARGV do
   recipients = recipients + tonumber(string.match(ARGV[a], '^%d+,%d+,(%d+),'))
 end
--- Checked before the first write: totals of a plan that differs from the frozen audience would never add up to its size.
+-- Checked before the first write: totals of a plan that differs from the frozen audience would never add up to its
+-- size.
 local total, size = tonumber(c.plannedRecipients or '0') + recipients, tonumber(c.audienceSize or '0')
 if total > size or (ARGV[3] == '1' and total < size) then
   return damaged('the campaign has ' .. size .. ' recipients, its frozen audience holds ' .. (total > size and 'more' or total))

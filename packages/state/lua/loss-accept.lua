@@ -1,6 +1,6 @@
 -- Accept the loss of every data set that is missed, all at once.
--- KEYS[1] losses: hash, data set id → `missed <ms>` or `accepted <ms>`, Redis time   ARGV: 1 data set id of the data that is there
--- Returns the data set ids whose loss is accepted now. One that is there is not lost, and is left alone.
+-- KEYS[1] losses: hash, data set id → `missed <ms>` or `accepted <ms>`, Redis time   ARGV: 1 current data set id
+-- Returns the data set ids whose loss is accepted now. The current data set is not lost and is ignored.
 local time = redis.call('TIME')
 local at = time[1] .. string.format('%03d', math.floor(tonumber(time[2]) / 1000))
 local fields, accepted = redis.call('HGETALL', KEYS[1]), {}

@@ -1,7 +1,7 @@
--- End a lease with what came of it, if it still is the caller's: a late answer must not replace a newer token.
+-- End a lease with its result, if it is still the caller's: a late answer must not replace a newer token.
 -- KEYS: 1 token: string   2 lease: string   3 refusal: string
--- ARGV: 1 nonce of the caller, 2 'token' | 'refusal', 3 sealed token | JSON of the refusal, 4 its life in ms
--- Returns 1 when it was stored, else 0.
+-- ARGV: 1 nonce of the caller, 2 'token' | 'refusal', 3 sealed token | JSON of the refusal, 4 its lifetime in ms
+-- Returns 1 if the result was stored, else 0.
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then
   return 0
 end

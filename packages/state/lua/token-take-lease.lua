@@ -1,11 +1,11 @@
--- Read an app's shared token, and take the lease to fetch a new one where that is needed.
+-- Read an app's shared token, or take the lease to fetch a new one.
 -- KEYS: 1 token: string   2 lease: string   3 refusal: string
--- ARGV: 1 nonce of the caller, 2 lease in ms, 3 a sealed token that is of no use ('' if none): only another one counts
+-- ARGV: 1 nonce of the caller, 2 lease in ms, 3 a sealed token that is no longer usable, or ''
 -- Returns one of
---   {'have', sealed token, ms it still lives}
---   {'refused', JSON of the refusal, ms until anybody asks again}
+--   {'have', sealed token, remaining lifetime in ms}
+--   {'refused', JSON of the refusal, ms until the next request to the token service}
 --   {'leased'}  the caller fetches now
---   {'held', ms}  somebody else does, for so long at the most
+--   {'held', ms}  another process fetches, for this long at most
 local token = redis.call('GET', KEYS[1])
 if token and token ~= ARGV[3] then
   return { 'have', token, redis.call('PTTL', KEYS[1]) }

@@ -10,24 +10,24 @@ import { loadScript } from './scripts.ts'
 
 const audienceScript = loadScript('audience')
 
-/** A bitmap over the ordinals of the app that something else made, e.g. the failed recipients of a campaign. */
+/** A finished bitmap over the ordinals of the app, for example of a campaign's failed recipients. */
 export interface BitmapAudience {
   readonly bitmapKey: string
 }
 
-/** What can be evaluated here. `failedOf` cannot: the ledger turns it into a {@link BitmapAudience} first. */
+/** The audiences that can be evaluated here. The ledger turns `failedOf` into a {@link BitmapAudience} first. */
 export type EvaluableAudience = Exclude<Audience, { failedOf: string }> | BitmapAudience
 
 export interface Frozen {
-  /** Recipients; 0 leaves no bitmap behind. */
+  /** Recipients. If it is 0, there is no bitmap. */
   readonly size: number
-  /** Of listed channels: how many ids no registered channel has. */
+  /** For an audience of channel ids: how many ids have no registered channel. */
   readonly unknownChannels?: number
 }
 
 export interface FreezeOptions {
   readonly sample?: Sample | undefined
-  /** Leave out who opted out; default true. */
+  /** Exclude channels that opted out; default true. */
   readonly exceptOptOut?: boolean
 }
 
@@ -45,7 +45,7 @@ export class Audiences {
 
   /**
    * Evaluate an audience now and store it at `destination`, a key of the same app without expiry, which is replaced.
-   * Registered channels only; a tag that nobody wears is nobody. May be repeated after a crash.
+   * Only registered channels count; a tag without channels is an empty audience. May be repeated after a crash.
    * Throws the Problem `not-found` for a list that does not exist.
    */
   async freeze(
@@ -64,7 +64,7 @@ export class Audiences {
     return { size, ...(unknownChannels === undefined ? {} : { unknownChannels }) }
   }
 
-  /** How many recipients an audience has now, those who opted out not counted. */
+  /** How many recipients an audience has now, without channels that opted out. */
   async count(app: AppId, audience: EvaluableAudience, options: FreezeOptions = {}): Promise<Frozen> {
     const { sample } = options
     const draft = this.#keys.temporary(app, randomUUID())
@@ -110,7 +110,7 @@ export class Audiences {
     return { size, unknownChannels }
   }
 
-  /** Read, thin out and write back piece by piece: 64 kB hold half a million ordinals. */
+  /** Read, thin out and write back in chunks: 64 kB hold half a million ordinals. */
   async #thinOut(bitmap: string, sample: Sample): Promise<number> {
     const length = await this.#redis.strlen(bitmap)
     let size = 0

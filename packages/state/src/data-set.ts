@@ -6,7 +6,9 @@ import { loadScript } from './scripts.ts'
 const noteScript = loadScript('loss-note')
 const acceptScript = loadScript('loss-accept')
 
-/** How a process stands to what Redis holds. `lost`: it must neither send nor write; `problem` is for people. */
+/**
+ * Whether the data in Redis is that of this process. `lost`: it must neither send nor write; `problem` is for people.
+ */
 export type Standing =
   | { readonly kind: 'well'; readonly dataSetId: string }
   | { readonly kind: 'lost'; readonly problem: string }
@@ -14,25 +16,25 @@ export type Standing =
 /** A data set that running processes miss. */
 export interface Loss {
   readonly dataSetId: string
-  /** When that was noted first, in milliseconds of Redis time. */
+  /** When the loss was recorded first, in milliseconds of Redis time. */
   readonly sinceMs: number
 }
 
-/** What Redis says about its data sets: the one that is there, and those that were lost. */
+/** The data sets that Redis has recorded: the current one, and lost ones. */
 export interface Losses {
   readonly current: string | null
-  /** Lost, and nobody has accepted it; the oldest first. */
+  /** Lost and not accepted; oldest first. */
   readonly missed: readonly Loss[]
   readonly accepted: ReadonlySet<string>
 }
 
 /**
- * The data set that a process works on. Each has a random name, its id, made by the first process that finds none.
+ * The data set that a process works on. The first process that finds none creates one with a random id.
  *
- * A process has *not begun* until it has found a data set of which nobody says that another one is missed; then it is
- * *well*. Once Redis holds another data set id or none, it is *lost*, and notes in Redis what it misses. That note keeps every
- * other process from working too, those that start later above all: so a restart never makes the loss be forgotten. It
- * is over when the same data is back, or when an operator accepts the loss: then the process has not begun, and begins.
+ * - A process has *not started* until it finds a data set while no process misses another one; then it is *well*.
+ * - Once Redis holds another data set id or none, the process is *lost*, and records in Redis which data set it misses.
+ *   The record stops every other process too, including those that start later, so a restart does not hide the loss.
+ * - The loss ends when the same data is back, or when an operator accepts it: the process then has not started again.
  */
 export class DataSet {
   readonly #redis: RedisConnection
@@ -44,13 +46,13 @@ export class DataSet {
     this.#keys = keys
   }
 
-  /** Look at Redis now; to be called again and again, and not twice at once. Rejects when Redis does not answer. */
+  /** Compare with Redis now. Called regularly, never twice at once. Rejects if Redis does not answer. */
   async look(): Promise<Standing> {
     const losses = await readLosses(this.#redis, this.#keys)
     const verdict = standingOf(this.#dataSetId, losses)
     switch (verdict.kind) {
       case 'lost':
-        // Again at every look: what was noted may be lost too.
+        // At every look, since the record may be lost too.
         if (verdict.missing !== undefined) await noteScript.run(this.#redis, [this.#keys.losses], [verdict.missing])
         return { kind: 'lost', problem: verdict.problem }
       case 'empty':
@@ -58,7 +60,7 @@ export class DataSet {
         return this.look()
       case 'well':
         this.#dataSetId = verdict.dataSetId
-        // It is back, and whoever misses it next has a time of its own to tell.
+        // The data is back: a later loss of it gets its own time.
         if (
           losses.missed.some(({ dataSetId }) => dataSetId === verdict.dataSetId) ||
           losses.accepted.has(verdict.dataSetId)
@@ -75,16 +77,16 @@ type Verdict =
   | { readonly kind: 'well'; readonly dataSetId: string }
   /** There is no data set, and none is missed. */
   | { readonly kind: 'empty' }
-  /** `missing`: what this process itself misses. */
+  /** `missing`: the data set that this process itself misses. */
   | { readonly kind: 'lost'; readonly problem: string; readonly missing?: string }
 
-/** Where a process stands that began with `dataSetId`, or has not begun. Pure. */
+/** The verdict for a process that started with `dataSetId`, or has not started. Pure. */
 export function standingOf(dataSetId: string | undefined, { current, missed, accepted }: Losses): Verdict {
-  const begunWith = dataSetId !== undefined && accepted.has(dataSetId) ? undefined : dataSetId
-  if (begunWith !== undefined && current !== begunWith)
+  const startedWith = dataSetId !== undefined && accepted.has(dataSetId) ? undefined : dataSetId
+  if (startedWith !== undefined && current !== startedWith)
     return {
       kind: 'lost',
-      missing: begunWith,
+      missing: startedWith,
       problem:
         current === null
           ? `Redis lost its data (the key data-set is missing); ${WHAT_TO_DO}`
@@ -101,7 +103,7 @@ export function standingOf(dataSetId: string | undefined, { current, missed, acc
 
 const WHAT_TO_DO = 'restore it, or accept the loss with "wns-fanout doctor --accept-loss"'
 
-/** What Redis says about its data sets now. */
+/** The data sets that Redis has recorded now. */
 export async function readLosses(redis: RedisConnection, keys: Keys): Promise<Losses> {
   const [current, notes] = await Promise.all([redis.get(keys.dataSetId), redis.hgetall(keys.losses)])
   const missed: Loss[] = []
@@ -115,20 +117,20 @@ export async function readLosses(redis: RedisConnection, keys: Keys): Promise<Lo
 }
 
 /**
- * Go on with what Redis holds: every loss that is noted is accepted. Resolves to the data set ids that were missed; none when
- * there was nothing to accept. Running processes begin on what is there within a second.
+ * Accept every recorded loss and continue with the data in Redis. Resolves to the data set ids that were missed; none
+ * if there was nothing to accept. Running processes start on the current data within a second.
  */
 export async function acceptLosses(redis: RedisConnection, keys: Keys): Promise<readonly string[]> {
   const { current, missed } = await readLosses(redis, keys)
   if (missed.every(({ dataSetId }) => dataSetId === current)) return []
-  // First a data set to go on with; should this end here, the loss is still missed and can be accepted again.
+  // First create a data set. If this process dies here, the loss is still recorded and can be accepted again.
   if (current === null) await redis.set(keys.dataSetId, randomUUID(), 'NX')
   const dataSetId = (await redis.get(keys.dataSetId)) ?? ''
   const accepted = await acceptScript.run(redis, [keys.losses], [dataSetId])
   return Array.isArray(accepted) ? accepted.map(String) : []
 }
 
-/** How much there is in Redis. */
+/** How much Redis holds. */
 export interface Inventory {
   readonly apps: number
   readonly channels: number

@@ -3,7 +3,10 @@ import type { RedisConnection } from './redis.ts'
 
 const SCAN_COUNT = 1000
 
-/** Unlink every key that begins with `prefix`, except `keep`, a thousand at a time, so that Redis serves others meanwhile. */
+/**
+ * Unlink every key that begins with `prefix`, except `keep`, a thousand at a time, so that Redis serves others
+ * meanwhile.
+ */
 export async function deleteByPrefix(
   redis: RedisConnection,
   prefix: string,

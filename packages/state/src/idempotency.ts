@@ -12,9 +12,9 @@ const endScript = loadScript('idempotency-end')
 export type Idempotent =
   | {
       readonly kind: 'fresh'
-      /** Keep the answer for 24 hours. To be called before it is sent. */
+      /** Store the answer for 24 hours. Call it before the answer is sent. */
       readonly finish: (status: number, body: string) => Promise<void>
-      /** The request was refused or failed: the next one with this key is fresh again. */
+      /** The request was rejected or failed: the next one with this key is fresh again. */
       readonly abandon: () => Promise<void>
     }
   | { readonly kind: 'replay'; readonly status: number; readonly body: string }
@@ -23,8 +23,9 @@ export type Idempotent =
 
 export interface IdempotencyOptions {
   /**
-   * How long a request holds its key, and another with the same key waits for it: what a process that died makes its
-   * client wait at the most. One that takes longer need not fear a second one: a key means one campaign. Default 10 s.
+   * How long a request holds its key, and how long another request with the key waits for it. After a crash of the
+   * process, its client waits this long at most. A request that takes longer creates no second campaign, since the
+   * campaign id follows from the key. Default 10 s.
    */
   readonly runMs?: number
   readonly pollMs?: number
@@ -32,7 +33,7 @@ export interface IdempotencyOptions {
 
 const KEPT_SECONDS = 86_400
 
-/** Makes a request with an `Idempotency-Key` happen once: per app and key, for 24 hours. */
+/** Runs a request with an `Idempotency-Key` once: per app and key, for 24 hours. */
 export class Idempotency {
   readonly #redis: RedisConnection
   readonly #keys: Keys
@@ -47,8 +48,8 @@ export class Idempotency {
   }
 
   /**
-   * @param requestHash a hash of what was asked for
-   * Throws the Problem `unavailable` when a request with the same key is still under way after `runMs`.
+   * @param requestHash a hash of the request
+   * Throws the Problem `unavailable` if a request with the same key is still under way after `runMs`.
    */
   async begin(app: AppId, key: string, requestHash: string, signal?: AbortSignal): Promise<Idempotent> {
     const record = this.#keys.idempotency(app, key)
@@ -69,13 +70,9 @@ export class Idempotency {
           return { kind: 'mismatch' }
         default:
           if (performance.now() >= deadline)
-            throw new Problem(
-              'unavailable',
-              'a request with this Idempotency-Key is still under way; ask again later',
-              {
-                retryAfterSeconds: 5,
-              },
-            )
+            throw new Problem('unavailable', 'a request with this Idempotency-Key is still under way; retry later', {
+              retryAfterSeconds: 5,
+            })
           await sleep(this.#pollMs, undefined, signal === undefined ? {} : { signal })
       }
     }

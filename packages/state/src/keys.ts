@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto'
 import type { AppId, RecipientClass } from '@wns-fanout/domain'
 
 /**
- * Every key in Redis with its type, content and lifetime; the fields of campaigns and batches are listed below. Keys of an app carry the hash tag `{<app>}`: one app,
- * one slot, so that a script may touch registry, ledger and guard together, and a cluster scales by apps.
+ * Every key in Redis with its type, content and lifetime; the fields of campaigns and batches are listed below. Keys of
+ * an app contain the hash tag `{<app>}`, so that they are in one slot: a script can use registry, ledger and guard
+ * together, and a cluster scales by apps.
  */
 export class Keys {
   readonly prefix: string
 
-  /** @param prefix at most 32 characters of a-z, A-Z, 0-9, `-`, `_`, `.` and `:`; never a brace, which would move the slot. */
+  /** @param prefix 1 to 32 characters of a-z, A-Z, 0-9, `-`, `_`, `.` and `:`. A brace would move the slot. */
   constructor(prefix: string) {
     if (!/^[A-Za-z0-9_.:-]{1,32}$/.test(prefix))
       throw new TypeError('WNS_FANOUT_PREFIX must be 1 to 32 characters of A-Z, a-z, 0-9, "-", "_", "." and ":"')
@@ -17,7 +18,7 @@ export class Keys {
 
   // The only keys outside an app.
 
-  /** hash: app id → JSON of its settings without secrets; what workers watch. For ever. */
+  /** hash: app id → JSON of its settings without secrets; what workers watch. Permanent. */
   get apps(): string {
     return `${this.prefix}apps`
   }
@@ -33,11 +34,11 @@ export class Keys {
   get dataSetId(): string {
     return `${this.prefix}data-set`
   }
-  /** hash: data set id that a running process misses → `missed <ms>`, or `accepted <ms>` once an operator accepted its loss. */
+  /** hash: data set id that a process misses → `missed <ms>`, or `accepted <ms>` once an operator accepted the loss. */
   get losses(): string {
     return `${this.prefix}losses`
   }
-  /** string `1`: written before replicas are asked whether they have what was written, so that there is something. For ever. */
+  /** string `1`: written before each `WAIT`, so that `WAIT` covers a write of its own connection. Permanent. */
   get replicated(): string {
     return `${this.prefix}replicated`
   }
@@ -50,7 +51,7 @@ export class Keys {
     return `${this.prefix}{campaigns}`
   }
 
-  /** `<prefix>{<app>}:`, what every other key of an app begins with; scripts get it and append the rest. */
+  /** `<prefix>{<app>}:`, the start of every other key of an app; scripts get it and append the rest. */
   base(app: AppId | string): string {
     return `${this.prefix}{${app}}:`
   }
@@ -67,11 +68,11 @@ export class Keys {
   next(app: AppId | string): string {
     return `${this.base(app)}next`
   }
-  /** string: the app was removed; an upload that is still under way must not bring its channels back. An hour, or until a PUT. */
+  /** string: the app was removed; an upload under way must not add channels. An hour, or until a PUT. */
   gone(app: AppId | string): string {
     return `${this.base(app)}gone`
   }
-  /** bitmap over ordinals: who has a live channel. */
+  /** bitmap over ordinals: set if the channel is registered. */
   occupied(app: AppId | string): string {
     return `${this.base(app)}occupied`
   }
@@ -79,11 +80,11 @@ export class Keys {
   tags(app: AppId | string): string {
     return `${this.base(app)}tags`
   }
-  /** bitmap over ordinals: who wears the tag (of the living and the dead: intersect with `occupied`). */
+  /** bitmap over ordinals: set if the channel has the tag. Contains dead channels too: intersect with `occupied`. */
   tag(app: AppId | string, tag: string): string {
     return `${this.base(app)}tag:${tag}`
   }
-  /** bitmap over ordinals: who opted out. */
+  /** bitmap over ordinals: set if the channel opted out. */
   optOut(app: AppId | string): string {
     return `${this.base(app)}optout`
   }
@@ -91,7 +92,7 @@ export class Keys {
   uri(app: AppId | string, page: number): string {
     return `${this.base(app)}uri:${page}`
   }
-  /** hash of about 512 fields at the most: channel id → ordinal. */
+  /** hash of about 512 fields at most: channel id → ordinal. */
   device(app: AppId | string, channel: string): string {
     return `${this.base(app)}dev:${bucketOf(channel)}`
   }
@@ -99,11 +100,11 @@ export class Keys {
   vars(app: AppId | string, page: number): string {
     return `${this.base(app)}vars:${page}`
   }
-  /** string of 4 bytes a slot, big endian: second (Redis time) of the last generic update of that type. */
+  /** string of 4 bytes per slot, big endian: Redis second of the last generic update of that type. */
   stamp(app: AppId | string, type: string, page: number): string {
     return `${this.base(app)}stamp:${type}:${page}`
   }
-  /** string of 4 bytes a slot, big endian: highest bit = raw gate closed; the rest = second until which the channel is held. */
+  /** string of 4 bytes per slot, big endian: highest bit = raw gate closed; the rest = second until which it is held. */
   gate(app: AppId | string, page: number): string {
     return `${this.base(app)}gate:${page}`
   }
@@ -111,11 +112,11 @@ export class Keys {
   token(app: AppId | string): string {
     return `${this.base(app)}token`
   }
-  /** string: nonce of the process that asks the token service; PX lease. */
+  /** string: nonce of the process that requests a token; PX lease. */
   tokenLease(app: AppId | string): string {
     return `${this.base(app)}token:lease`
   }
-  /** string: JSON {permanent, code, explanation}: why no token is asked for until this expires. A minute at the most. */
+  /** string: JSON {permanent, code, explanation}: why no token is requested until this expires. A minute at most. */
   tokenRefusal(app: AppId | string): string {
     return `${this.base(app)}token:refusal`
   }
@@ -127,7 +128,7 @@ export class Keys {
   bucket(app: AppId | string): string {
     return `${this.base(app)}bucket`
   }
-  /** string: taken by the worker that may post the one notification of this minute while the app's breaker is open. PX. */
+  /** string: held by the worker that may post this minute's one notification while the app's breaker is open. PX. */
   probe(app: AppId | string): string {
     return `${this.base(app)}probe`
   }
@@ -135,7 +136,7 @@ export class Keys {
   topic(app: AppId | string, type: string, topic: string): string {
     return `${this.base(app)}topic:${type}:${topic}`
   }
-  /** zset: deferred campaigns of a topic by the time at which each is to start. */
+  /** zset: deferred campaigns of a topic → start time in ms. */
   waiting(app: AppId | string, type: string, topic: string): string {
     return `${this.base(app)}waiting:${type}:${topic}`
   }
@@ -147,15 +148,15 @@ export class Keys {
   list(app: AppId | string, list: string): string {
     return `${this.base(app)}list:${list}`
   }
-  /** hash {unknown, updatedAtMs}: what else is known of an uploaded list. 30 days. */
+  /** hash {unknown, updatedAtMs}: unknown ids of an uploaded list, and its age. 30 days. */
   listInfo(app: AppId | string, list: string): string {
     return `${this.list(app, list)}:info`
   }
-  /** hash: schedule name → JSON {request, createdAtMs, sinceMs}; `<name>:ran` → ms of the occurrence run last. Until deleted. */
+  /** hash: schedule → JSON {request, createdAtMs, sinceMs}; `<schedule>:ran` → ms of its last run. Until deleted. */
   schedules(app: AppId | string): string {
     return `${this.base(app)}schedules`
   }
-  /** bitmap under construction: an audience or list. An hour at the most. */
+  /** bitmap under construction: an audience or list. An hour at most. */
   temporary(app: AppId | string, nonce: string): string {
     return `${this.base(app)}tmp:${nonce}`
   }
@@ -167,7 +168,7 @@ export class Keys {
   active(app: AppId | string): string {
     return `${this.base(app)}active`
   }
-  /** set: ids of finished campaigns that the leader has not told of and retired yet. */
+  /** set: ids of finished campaigns that the leader has not reported and retired yet. */
   finished(app: AppId | string): string {
     return `${this.base(app)}finished`
   }
@@ -179,7 +180,7 @@ export class Keys {
   targets(app: AppId | string, campaign: string): string {
     return `${this.campaign(app, campaign)}:targets`
   }
-  /** set: sequence numbers of batches that are planned and not closed. Empty, so gone, once the campaign is finished. */
+  /** set: sequence numbers of batches that are planned and not closed. Empty once the campaign is finished. */
   live(app: AppId | string, campaign: string): string {
     return `${this.campaign(app, campaign)}:live`
   }

@@ -7,8 +7,8 @@ const holdScript = loadScript('leader-hold')
 const resignScript = loadScript('leader-resign')
 
 /**
- * One process of all leads: it does what need not be done twice. Two may believe so for a moment, when the lease of one
- * lapsed while it was stopped, so whatever a leader does must bear repetition.
+ * One process is the leader and does the work that is not to be done twice. For a moment there may be two leaders, if
+ * one was stopped while its lease lapsed, so everything a leader does must be idempotent.
  */
 export class Leader {
   readonly #redis: RedisConnection
@@ -16,7 +16,7 @@ export class Leader {
   readonly #leaseMs: number
   readonly #nonce = randomUUID()
 
-  /** @param leaseMs for how long the lead lasts without being held again */
+  /** @param leaseMs how long the lead lasts after the last `hold` */
   constructor(redis: RedisConnection, keys: Keys, leaseMs: number) {
     this.#redis = redis
     this.#keys = keys
@@ -28,7 +28,7 @@ export class Leader {
     return (await holdScript.run(this.#redis, [this.#keys.leader], [this.#nonce, this.#leaseMs])) === 1
   }
 
-  /** Give up the lead, if held, so that another process need not wait for the lease to lapse. */
+  /** Give up the lead, if held, so that another process does not wait for the lease to lapse. */
   async resign(): Promise<void> {
     await resignScript.run(this.#redis, [this.#keys.leader], [this.#nonce])
   }

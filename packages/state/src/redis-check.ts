@@ -2,10 +2,10 @@ import { Cluster } from 'ioredis'
 import type { RedisConnection, WaitForRedisOptions } from './redis.ts'
 import { waitForRedis } from './redis.ts'
 
-/** Something about this Redis that endangers campaigns. */
+/** A property of this Redis that endangers campaigns. */
 export interface RedisProblem {
   readonly code: 'version' | 'volatile' | 'evicting'
-  /** False where the operator accepted it (`allowVolatile`): to be warned of, not refused. */
+  /** False if the operator accepted it (`allowVolatile`): a warning instead of an error. */
   readonly fatal: boolean
   /** For people: what was found and what to set. */
   readonly detail: string
@@ -13,7 +13,7 @@ export interface RedisProblem {
 
 const MIN_MAJOR_VERSION = 7
 
-/** Is this Redis fit to hold campaigns? Asks by INFO alone, since CONFIG may be forbidden. An empty list is a yes. */
+/** The problems of this Redis. Uses INFO alone, since CONFIG may be forbidden. */
 export async function checkRedis(
   connection: RedisConnection,
   { allowVolatile = false }: { readonly allowVolatile?: boolean } = {},
@@ -26,8 +26,8 @@ export async function checkRedis(
 }
 
 /**
- * Resolves once Redis answers and is fit to hold campaigns; otherwise throws one error that says all that has to be
- * changed. `onWarning` gets lines for people: about the wait, and about what the operator has accepted.
+ * Resolves once Redis answers and has no fatal problem; otherwise throws one error with every change that is needed.
+ * `onWarning` is called with lines for people: about the wait, and about accepted problems.
  */
 export async function waitForFitRedis(
   connection: RedisConnection,
@@ -48,17 +48,17 @@ export async function waitForFitRedis(
 }
 
 /**
- * Why Redis refuses all writes now although it answers, for people: it could not write its append-only file. It tries
- * again by itself. Undefined when all is well.
+ * Why Redis rejects all writes although it answers, for people: it could not write its append-only file. It recovers by
+ * itself. Undefined if all is well.
  */
 export async function diskProblem(connection: RedisConnection): Promise<string | undefined> {
   const infos = await infoOfEach(connection)
   return infos.some((info) => info.get('aof_last_write_status') === 'err')
-    ? 'Redis cannot write its append-only file and refuses writes (MISCONF): make room on its disk; it goes on by itself'
+    ? 'Redis cannot write its append-only file and rejects writes (MISCONF). Free space on its disk; it then resumes.'
     : undefined
 }
 
-/** Share of `maxmemory` in use, 0 to 1, of the fullest node; 0 where no limit is set. */
+/** Share of `maxmemory` in use, 0 to 1, of the fullest node; 0 if no limit is set. */
 export async function memoryShare(connection: RedisConnection): Promise<number> {
   let share = 0
   for (const info of await infoOfEach(connection)) {
@@ -72,19 +72,19 @@ export async function memoryShare(connection: RedisConnection): Promise<number> 
 function problemsOf(info: ReadonlyMap<string, string>, allowVolatile: boolean): RedisProblem[] {
   const problems: RedisProblem[] = []
   const version = info.get('redis_version') ?? 'unknown'
-  // Valkey keeps answering 7.2.4 here, for clients that look.
+  // Valkey reports 7.2.4 here, for clients that check.
   if (!(Number.parseInt(version, 10) >= MIN_MAJOR_VERSION))
     problems.push({
       code: 'version',
       fatal: true,
-      detail: `Redis is version ${version}, and ${MIN_MAJOR_VERSION}.0 or newer is needed; upgrade Redis.`,
+      detail: `Redis must be version ${MIN_MAJOR_VERSION}.0 or newer; found ${version}. Upgrade Redis.`,
     })
   if (info.get('aof_enabled') !== '1')
     problems.push({
       code: 'volatile',
       fatal: !allowVolatile,
       detail:
-        'Redis has no append-only file, so a restart forgets who was already notified; set "appendonly yes" and ' +
+        'Redis has no append-only file, so a restart loses which recipients were notified; set "appendonly yes" and ' +
         '"appendfsync everysec" (or WNS_FANOUT_ALLOW_VOLATILE_REDIS=1 to accept that loss).',
     })
   const policy = info.get('maxmemory_policy') ?? 'unknown'

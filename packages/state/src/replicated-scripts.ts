@@ -5,26 +5,26 @@ import type { Script, ScriptArgument } from './scripts.ts'
 import { isNoScript } from './scripts.ts'
 
 export interface ReplicatedScriptsOptions {
-  /** How many replicas must have what a script wrote, 1 to 5. */
+  /** How many replicas must acknowledge the writes of a script, 1 to 5. */
   readonly replicas: number
-  /** How long an answer is held back for the replicas, in milliseconds; then it is given as not replicated. */
+  /** How long an answer waits for the replicas, in milliseconds; after that it is returned as not replicated. */
   readonly patienceMs: number
-  /** Told when replicas fall silent (with the reason, for people), and when they answer again. */
+  /** Called with the reason, for people, when replicas stop acknowledging, and with undefined when they resume. */
   readonly onChange?: (problem: string | undefined) => void
 }
 
 export interface ReplicatedReply {
-  /** As `Script.runBuffer` answers. */
+  /** As from `Script.runBuffer`. */
   readonly reply: unknown
-  /** False: the primary has written it, and whoever is promoted in its place may not know of it. */
+  /** False: only the primary is known to have the writes, and a promoted replica may lack them. */
   readonly replicated: boolean
 }
 
-/** Replicas answer within a round trip, or they lag; one `WAIT` holds up everything behind it for so long at the most. */
+/** Replicas that do not lag answer within a round trip. One `WAIT` delays the commands behind it by this at most. */
 const WAIT_MS = 500
-/** How often replicas are asked while nobody wants anything written. */
-const ASK_EVERY_MS = 2000
-/** Between two rounds where Redis answered at once that it cannot. */
+/** How often replicas are checked while there is nothing to write. */
+const CHECK_EVERY_MS = 2000
+/** Between two rounds if Redis answered at once without the replicas. */
 const PAUSE_MS = 100
 
 interface Call {
@@ -33,24 +33,24 @@ interface Call {
   readonly args: readonly ScriptArgument[]
   readonly resolve: (reply: ReplicatedReply) => void
   readonly reject: (error: unknown) => void
-  /** Redis does not know the script by its hash. */
+  /** Redis does not have the script of its hash. */
   byText: boolean
-  /** What the primary answered, on which of our connections, and until when its replicas are waited for. */
+  /** The answer of the primary, the connection it came on, and until when it waits for replicas. */
   answer: { readonly reply: unknown; readonly connection: number; readonly untilMs: number } | undefined
 }
 
 type Reply = readonly [error: Error | null, value?: unknown]
 
 /**
- * Runs scripts whose answers count only once a number of replicas have what they wrote.
+ * Runs scripts whose answers count only once a number of replicas have acknowledged their writes.
  *
- * `WAIT` speaks of the writes of its own connection. After a reconnect it has nothing to speak of and answers at once;
- * and a script that is sent again there writes nothing, since our scripts are idempotent. So the script, a small write
- * that always happens, and `WAIT` go out in one pipeline on one connection that never sends anything a second time by
- * itself; and an answer that came on an earlier connection is forgotten, and its script run again.
+ * `WAIT` covers the writes of its own connection. After a reconnect it covers nothing and answers at once, and a script
+ * that is sent again there writes nothing, since our scripts are idempotent. So the script, a small write that always
+ * happens, and `WAIT` are sent in one pipeline on one connection that never resends by itself. An answer that came on
+ * an earlier connection is discarded and its script run again.
  *
- * `WAIT` blocks its connection, hence one of our own. Whatever is asked for meanwhile goes out together in the next
- * round with one `WAIT` for all, so the distance of the replicas costs time and no throughput.
+ * `WAIT` blocks its connection, so this class has one of its own. Calls that arrive meanwhile are sent together in the
+ * next round with one `WAIT`, so the distance of the replicas costs latency but no throughput.
  */
 export class ReplicatedScripts {
   readonly #redis: Redis
@@ -62,27 +62,27 @@ export class ReplicatedScripts {
   }
   #calls: Call[] = []
   #connection = 0
-  #problem: string | undefined = NOT_ASKED
+  #problem: string | undefined = NOT_CHECKED
   #working = false
   #stopped = false
 
-  /** @param redis of `connectLedger`; nobody else may use it */
+  /** @param redis from `connectLedger`, used by this object alone */
   constructor(redis: Redis, keys: Keys, options: ReplicatedScriptsOptions) {
     this.#redis = redis
     this.#keys = keys
     this.#options = options
-    // It comes before any reconnect, so no two connections have the same number.
+    // `close` is emitted before any reconnect, so no two connections have the same number.
     redis.on('close', this.#onClose)
-    this.#timer = setInterval(() => this.#wake(), ASK_EVERY_MS)
+    this.#timer = setInterval(() => this.#wake(), CHECK_EVERY_MS)
     this.#wake()
   }
 
-  /** Why nothing counts as replicated now, for people; undefined when all is well. */
+  /** Why nothing counts as replicated now, for people; undefined if all is well. */
   get problem(): string | undefined {
     return this.#problem
   }
 
-  /** Rejects with what Redis refused the script for. Waits as long as Redis itself is away. */
+  /** Rejects with the error of the script. Waits without a limit while Redis is away. */
   run(script: Script, keys: readonly string[], args: readonly ScriptArgument[]): Promise<ReplicatedReply> {
     if (this.#stopped) return Promise.reject(stopped())
     const { promise, resolve, reject } = Promise.withResolvers<ReplicatedReply>()
@@ -91,7 +91,7 @@ export class ReplicatedScripts {
     return promise
   }
 
-  /** Rejects what is still waited for. May be called twice. */
+  /** Rejects the calls that still wait. May be called twice. */
   stop(): void {
     this.#stopped = true
     clearInterval(this.#timer)
@@ -112,7 +112,7 @@ export class ReplicatedScripts {
       })
   }
 
-  /** One round after the other until nobody waits. */
+  /** Rounds, one after the other, until no call waits. */
   async #work(): Promise<void> {
     do {
       await waitForRedis(this.#redis)
@@ -122,7 +122,7 @@ export class ReplicatedScripts {
     } while (this.#calls.length > 0 && !this.#stopped)
   }
 
-  /** Did enough replicas acknowledge what there was to write? */
+  /** @returns whether enough replicas acknowledged the writes */
   async #round(calls: readonly Call[]): Promise<boolean> {
     const connection = this.#connection
     const untilMs = performance.now() + this.#options.patienceMs
@@ -133,9 +133,9 @@ export class ReplicatedScripts {
     const isReplicated = waitError === null && Number(acknowledged) >= this.#options.replicas
     const refused = new Set(unanswered.filter((call, at) => !take(call, replies[at] ?? noReply, connection, untilMs)))
     for (const call of calls) if (!refused.has(call)) this.#settle(call, isReplicated)
-    // A connection that broke says nothing about the replicas.
+    // A broken connection shows nothing about the replicas.
     if (waitError === null || isOfRedis(waitError))
-      this.#tell(isReplicated ? undefined : this.#reason(waitError, Number(acknowledged)))
+      this.#report(isReplicated ? undefined : this.#reason(waitError, Number(acknowledged)))
     return isReplicated
   }
 
@@ -160,22 +160,23 @@ export class ReplicatedScripts {
   #reason(error: Error | null, acknowledged: number): string {
     const { replicas } = this.#options
     const found = error?.message ?? `${acknowledged} of ${replicas} answered within ${WAIT_MS} ms`
-    return `no replica acknowledges writes (${found}), and WNS_FANOUT_DURABILITY=replicas:${replicas} wants that before anything is sent`
+    const setting = `WNS_FANOUT_DURABILITY=replicas:${replicas}`
+    return `no replica acknowledges writes (${found}), and ${setting} requires that before posts`
   }
 
-  #tell(problem: string | undefined): void {
-    const isNews = (problem === undefined) !== (this.#problem === undefined)
-    // That all is well in the beginning is none.
-    const isFirst = this.#problem === NOT_ASKED
+  #report(problem: string | undefined): void {
+    const isChange = (problem === undefined) !== (this.#problem === undefined)
+    // A good start is not reported.
+    const isFirst = this.#problem === NOT_CHECKED
     this.#problem = problem
-    if (isFirst ? problem !== undefined : isNews) this.#options.onChange?.(problem)
+    if (isFirst ? problem !== undefined : isChange) this.#options.onChange?.(problem)
   }
 }
 
 const noReply: Reply = [new Error('Redis did not answer')]
-const NOT_ASKED = 'the replicas of Redis were not asked yet'
+const NOT_CHECKED = 'the replicas of Redis have not been checked yet'
 
-/** Note what came of a call; false if Redis refused it, and that is what its caller gets. */
+/** Record the reply to a call; false if Redis rejected it, and with it the call. */
 function take(call: Call, [error, reply]: Reply, connection: number, untilMs: number): boolean {
   if (error === null) call.answer = { reply, connection, untilMs }
   else if (isNoScript(error)) call.byText = true
@@ -183,11 +184,11 @@ function take(call: Call, [error, reply]: Reply, connection: number, untilMs: nu
     call.reject(call.script.locate(error))
     return false
   }
-  // What else there is, a connection that broke or a primary that is none any more, is for the next connection.
+  // Other errors, such as a broken connection or a demoted primary, are retried on the next connection.
   return true
 }
 
-/** Redis said so itself; everything else is about the connection. */
+/** True for an error reply of Redis; other errors concern the connection. */
 function isOfRedis(error: Error): boolean {
   return error.name === 'ReplyError'
 }

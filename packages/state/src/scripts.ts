@@ -22,10 +22,10 @@ export interface Script {
 }
 
 /**
- * The script `lua/<name>.lua`, read once. A line `-- needs: codes checks` in its head names files of `lua/lib/`, which are
- * placed before it in that order, each once and after what it needs itself. The text is a constant and data only ever
- * travels in KEYS and ARGV, so input never becomes code. Redis forgets scripts when it restarts; on NOSCRIPT the text is
- * sent once.
+ * The script `lua/<name>.lua`, read once. A line `-- needs: codes checks` in its head names files of `lua/lib/`, which
+ * are placed before it in that order, each once and after what it needs itself. The text is a constant and data only
+ * ever travels in KEYS and ARGV, so input never becomes code. Redis forgets scripts when it restarts; on NOSCRIPT the
+ * text is sent once.
  */
 export function loadScript(name: string): Script {
   const parts = partsOf(name)
@@ -103,9 +103,9 @@ export function isNoScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT')
 }
 
-// While a slot moves to another node of a cluster, some of its keys are here and some there, and a script that makes its
-// keys from a base would take the others for missing. Redis rejects a script (TRYAGAIN) if one of its keys is not here,
-// but only if the script has several keys; the base itself is never a key. So a base needs a second key.
+// While a slot moves to another node of a cluster, some of its keys are here and some there, and a script that makes
+// its keys from a base would take the others for missing. Redis rejects a script (TRYAGAIN) if one of its keys is not
+// here, but only if the script has several keys; the base itself is never a key. So a base needs a second key.
 function assertKeys(name: string, keys: readonly string[]): void {
   if (keys.length === 0) throw new TypeError(`the script ${name} needs a key, by which a cluster finds its node`)
   if (keys.length === 1 && keys[0]?.endsWith(':') === true)

@@ -102,7 +102,8 @@ local function have_outcomes(campaign, batches)
 end
 
 -- Finish a campaign whose plan is complete and whose planned batches are all closed. Called wherever either changes.
--- The set `finished` makes the completion event at-least-once: the leader emits it, retires the campaign, then removes the id.
+-- The set `finished` makes the completion event at-least-once: the leader emits it, retires the campaign, then removes
+-- the id.
 local function finish_if_done(base, campaign, at)
   local c = fields(campaign, 'planComplete', 'planned', 'closed', 'state', 'finishedAt', 'posts', 'type', 'topic',
     'damaged', 'audienceSize')

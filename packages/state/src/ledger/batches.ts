@@ -36,8 +36,8 @@ const batchesScript = loadScript('campaign-batches')
  * A batch is `new → open(owner) → parked → open … → closed`. A post may start only for a recipient whose byte Redis has
  * acknowledged as credited, and at most `window` bytes are credited at once. When an owner dies, at most that many
  * recipients are uncertain. Opening a batch that is open under another owner is a takeover: the fence rises, each
- * credited recipient becomes `in_doubt` (at-most-once) or eligible again (at-least-once), and the ledger rejects the next
- * checkpoint of the old owner. A call repeated with the same owner and number changes nothing.
+ * credited recipient becomes `in_doubt` (at-most-once) or eligible again (at-least-once), and the ledger rejects the
+ * next checkpoint of the old owner. A call repeated with the same owner and number changes nothing.
  *
  * A failover may lose what Redis acknowledged a moment ago. With `ReplicatedScripts` the answer to an open or a
  * checkpoint waits for the replicas, and shows if they did not acknowledge it.
@@ -159,9 +159,9 @@ export class Ledger {
   }
 
   /**
-   * Merge the outcomes of an owner that was fenced because Redis went back in time. `vector` has its outcomes, and credit
-   * only for posts that have no answer yet. Pending recipients without credit from the current owner take the outcome. The
-   * owner calls this at once, and again when the posts under way have their answers.
+   * Merge the outcomes of an owner that was fenced because Redis went back in time. `vector` has its outcomes, and
+   * credit only for posts that have no answer yet. Pending recipients without credit from the current owner take the
+   * outcome. The owner calls this at once, and again when the posts under way have their answers.
    */
   async mergeOutcomes(
     batch: BatchRef,

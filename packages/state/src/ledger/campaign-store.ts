@@ -95,8 +95,8 @@ export class CampaignStore {
   }
 
   /**
-   * Store the evaluated audience, a bitmap at `draftKey` of the same app: it becomes the frozen audience, and the campaign
-   * sends from now on. If an audience is stored already, that one stays and the draft is removed.
+   * Store the evaluated audience, a bitmap at `draftKey` of the same app: it becomes the frozen audience, and the
+   * campaign sends from now on. If an audience is stored already, that one stays and the draft is removed.
    *
    * @returns the state afterwards
    */

@@ -1,7 +1,7 @@
 /**
- * The ledger of a campaign is not what our scripts could have left: something was evicted, cut off, deleted or written by
- * another program. The campaign must not send any more; see `LedgerRepair.markDamaged`. The message names the batch and
- * the field, and shows numbers only.
+ * The ledger of a campaign is not what our scripts could have left: something was evicted, cut off, deleted or written
+ * by another program. The campaign must not send any more; see `LedgerRepair.markDamaged`. The message names the batch
+ * and the field, and shows numbers only.
  */
 export class LedgerDamaged extends Error {
   readonly code = 'ledger-damaged'
@@ -23,8 +23,8 @@ export class LedgerVersion extends Error {
 }
 
 /**
- * The ledger rejected a call that contradicts the protocol, for example more credit than the window. Nothing was written,
- * and the same call will be rejected again: the caller's view of its batch is wrong.
+ * The ledger rejected a call that contradicts the protocol, for example more credit than the window. Nothing was
+ * written, and the same call will be rejected again: the caller's view of its batch is wrong.
  */
 export class LedgerRefused extends Error {
   readonly code = 'ledger-refused'

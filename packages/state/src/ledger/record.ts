@@ -59,8 +59,8 @@ export interface CampaignRecord {
 }
 
 /**
- * Check a record before anything is done about its campaign. Throws `LedgerVersion` for a campaign of another version and
- * `LedgerDamaged` for a wrong field.
+ * Check a record before anything is done about its campaign. Throws `LedgerVersion` for a campaign of another version
+ * and `LedgerDamaged` for a wrong field.
  */
 export function assertIntact({ version, wrongField, redisNowMs, expiresAtMs }: CampaignRecord): void {
   if (version !== LEDGER_VERSION) {

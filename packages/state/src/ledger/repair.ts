@@ -19,7 +19,8 @@ const PAGE_SLOTS = 512
 
 /**
  * The steps that bring a campaign with a damaged ledger to its end. The campaign is marked damaged and so halted; its
- * batches are read, whatever is left of them; each is closed; the recounted totals are set and the campaign is finished.
+ * batches are read, whatever is left of them; each is closed; the recounted totals are set and the campaign is
+ * finished.
  */
 export class LedgerRepair {
   readonly #redis: RedisConnection
