@@ -1,3 +1,4 @@
+import type { AppId } from '@wns-fanout/domain'
 import { expect, test } from 'vitest'
 import { setup } from './support.ts'
 
@@ -100,6 +101,48 @@ test.each([
   expect(json.code).toBe('invalid')
   expect(json.errors.map(({ pointer }: { pointer: string }) => pointer).toSorted()).toEqual(pointers.toSorted())
   expect((await call('GET', path)).status).toBe(404)
+})
+
+test('a schedule in Australia/Lord_Howe, whose clocks change by half an hour, is stored and listed', async () => {
+  const { call, withApp } = await setup()
+  await withApp()
+  const put = await call('PUT', path, { body: { ...body, cron: '0 8 4 * *', timeZone: 'Australia/Lord_Howe' } })
+  expect(put.status).toBe(200)
+  expect(put.json.next).toHaveLength(5)
+  expect((await call('GET', '/v1/apps/news/schedules')).json.items).toEqual([put.json])
+})
+
+test('a stored schedule that cannot be read is listed with its problem, beside the others', async () => {
+  const { call, withApp, redis, keys } = await setup()
+  await withApp()
+  const put = (await call('PUT', path, { body })).json
+  const stored = JSON.parse((await redis.hget(keys.schedules('news' as AppId), 'morning')) ?? '')
+  await redis.hset(keys.schedules('news' as AppId), {
+    'a-torn': '{"request":',
+    'b-zone': JSON.stringify({ ...stored, request: { ...stored.request, timeZone: 'Mars/Olympus' } }),
+  })
+  const { status, json } = await call('GET', '/v1/apps/news/schedules')
+  expect(status).toBe(200)
+  expect(json.items).toEqual([
+    {
+      schedule: 'a-torn',
+      app: 'news',
+      problem: 'its stored record cannot be read; put the schedule again or delete it',
+    },
+    {
+      ...put,
+      schedule: 'b-zone',
+      timeZone: 'Mars/Olympus',
+      next: [],
+      problem: 'its cron or timeZone is not known to this version; put the schedule again',
+    },
+    put,
+  ])
+  for (const item of json.items as { schedule: string }[])
+    expect((await call('GET', `/v1/apps/news/schedules/${item.schedule}`)).json).toEqual(item)
+  expect((await call('PUT', '/v1/apps/news/schedules/a-torn', { body })).status).toBe(200)
+  expect((await call('DELETE', '/v1/apps/news/schedules/b-zone')).status).toBe(204)
+  expect(namesOf((await call('GET', '/v1/apps/news/schedules')).json)).toEqual(['a-torn', 'morning'])
 })
 
 test('a name that is none is refused', async () => {

@@ -56,6 +56,9 @@ function measure(metrics: Metrics, event: FanoutEvent): void {
       metrics.dataLost.set(event.problem === undefined ? 0 : 1)
       if (event.problem !== undefined) metrics.redisRollbacks.inc()
       return
+    case 'schedule.unreadable':
+      metrics.unreadableRecords.inc({ kind: 'schedule' })
+      return
     case 'guideline.exceeded':
       metrics.guard.inc({ app: metrics.appLabel(event.app), decision: 'faster-than-guideline' })
       return
@@ -143,6 +146,9 @@ function tell(logger: Logger, event: FanoutEvent): void {
       logger.warn({ ...rest, err: error }, 'a schedule could not start its campaign')
       return
     }
+    case 'schedule.unreadable':
+      logger.error(fields, 'a schedule cannot be read and does not run')
+      return
     case 'token.unavailable': {
       const { error, ...rest } = event
       logger.warn({ ...rest, err: error }, 'no token for the app')

@@ -1,6 +1,6 @@
 import type { AppId, Listener } from '@wns-fanout/domain'
 import type { CrashPoints } from '@wns-fanout/fanout'
-import { Campaigns, conditionOf, FanoutWorker, LocalPermits, Queues, runSchedules } from '@wns-fanout/fanout'
+import { Campaigns, conditionOf, FanoutWorker, LocalPermits, Queues, ScheduleRunner } from '@wns-fanout/fanout'
 import type { Lifecycle, Logger, Metrics } from '@wns-fanout/runtime'
 import type { Keyring, RateLimit, RedisConnection } from '@wns-fanout/state'
 import {
@@ -72,6 +72,7 @@ export function wire(options: WireOptions): FanoutWorker {
     condition: conditionOf(apps, permits),
     reached,
   })
+  const scheduleRunner = new ScheduleRunner({ apps, schedules, campaigns, emit })
   const limits = new Map<AppId, RateLimit>()
   const identities = new Map<AppId, string>()
   const permitsOf = makePermits(options, permits, limits)
@@ -99,8 +100,7 @@ export function wire(options: WireOptions): FanoutWorker {
       // Its rest and its grants were those of the app that is gone.
       permitsOf.forget(app)?.stop()
     },
-    runSchedules: async (served, signal) =>
-      runSchedules({ apps, schedules, campaigns, emit }, served, await schedules.redisNowMs(), signal),
+    runSchedules: async (served, signal) => scheduleRunner.run(served, await schedules.redisNowMs(), signal),
     laneCount: config.WNS_FANOUT_LANES,
     lockMs: config.WNS_FANOUT_LOCK_MS,
     reached,

@@ -13,6 +13,7 @@ import type {
   RecipientClass,
   Schedule,
   ScheduleRequest,
+  UnreadableSchedule,
 } from '@wns-fanout/domain'
 import { isFinished } from '@wns-fanout/domain'
 import { ApiError, ApiUnreachableError } from './api-error.ts'
@@ -204,9 +205,10 @@ export function createClient(settings: ClientOptions) {
     putSchedule: (app: string, schedule: string, request: ScheduleRequest, options?: CallOptions) =>
       call<Schedule>('PUT', pathOf`/apps/${app}/schedules/${schedule}`, options, request),
     schedule: (app: string, schedule: string, options?: CallOptions) =>
-      call<Schedule>('GET', pathOf`/apps/${app}/schedules/${schedule}`, options),
+      call<Schedule | UnreadableSchedule>('GET', pathOf`/apps/${app}/schedules/${schedule}`, options),
     /** The schedules of an app, by name. */
-    schedules: (app: string, options: CallOptions = {}) => pages<Schedule>(pathOf`/apps/${app}/schedules`, {}, options),
+    schedules: (app: string, options: CallOptions = {}) =>
+      pages<Schedule | UnreadableSchedule>(pathOf`/apps/${app}/schedules`, {}, options),
     deleteSchedule: (app: string, schedule: string, options?: CallOptions) =>
       call<void>('DELETE', pathOf`/apps/${app}/schedules/${schedule}`, options),
 

@@ -154,6 +154,13 @@ export type FanoutEvent =
       readonly code: string
       readonly error: unknown
     }
+  | {
+      /** The stored record of a schedule cannot be read or has no times. Reported once; the other schedules run. */
+      readonly type: 'schedule.unreadable'
+      readonly app: AppId
+      readonly schedule: ScheduleName
+      readonly problem: string
+    }
   | { readonly type: 'token.unavailable'; readonly app: AppId; readonly error: unknown }
   | { readonly type: 'operation.failed'; readonly operation: string; readonly error: unknown }
   | { readonly type: 'reconciled'; readonly app: AppId; readonly reason: string; readonly count: number }

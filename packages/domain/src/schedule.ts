@@ -39,7 +39,14 @@ export const scheduleSchema = z
     createdAt: z.string(),
     lastRunAt: z.string().optional().meta({ description: 'The occurrence that was last run.' }),
     next: z.array(z.string()).meta({ description: 'The next five occurrences, also while it is paused.' }),
+    problem: z.string().optional().meta({ description: 'Why it cannot run; absent if it can.' }),
   })
   .meta({ id: 'Schedule' })
 /** What the API shows of a schedule. */
 export type Schedule = z.infer<typeof scheduleSchema>
+
+export const unreadableScheduleSchema = z
+  .object({ schedule: scheduleNameSchema, app: appIdSchema, problem: z.string() })
+  .meta({ id: 'UnreadableSchedule' })
+/** What the API shows of a schedule whose stored record cannot be read. */
+export type UnreadableSchedule = z.infer<typeof unreadableScheduleSchema>

@@ -71,6 +71,7 @@ function defineMetrics(registry: Registry) {
     ledgerDamaged: counter('ledger_damaged_total', 'Campaigns that were halted because their ledger is damaged', [
       'app',
     ]),
+    unreadableRecords: counter('unreadable_records_total', 'Stored records that could not be read, by kind', ['kind']),
     redisRollbacks: counter('redis_rollbacks_total', 'Times that Redis was seen to have lost acknowledged writes', []),
     dataLost: gauge('data_lost', '1 while data is lost and nobody has accepted that: nothing is sent', []),
     redisProblem: gauge('redis_problem', '1 while Redis does not keep what it should, by kind', ['kind']),

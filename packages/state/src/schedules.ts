@@ -12,11 +12,19 @@ export interface ScheduleRecord {
   readonly request: ScheduleRequest
   /** Redis time, as all times here. */
   readonly createdAtMs: number
-  /** The occurrence that was last run. */
+  /** The occurrence that last ran. */
   readonly lastRunMs?: number
-  /** Occurrences up to here are over: they were run, or came before the schedule was as it is. */
+  /** Occurrences up to here do not run: they ran already, or are older than the schedule in its present form. */
   readonly overUntilMs: number
 }
+
+/** A stored schedule that `put` cannot have written. It must not stop the other schedules of the app. */
+export interface UnreadableRecord {
+  readonly schedule: ScheduleName
+  readonly problem: string
+}
+
+export type StoredSchedule = ScheduleRecord | UnreadableRecord
 
 interface Stored {
   readonly request: ScheduleRequest
@@ -24,7 +32,7 @@ interface Stored {
   readonly sinceMs: number
 }
 
-/** The leader looks at every schedule every few seconds. */
+/** The leader reads every schedule every few seconds. */
 export const MAX_SCHEDULES = 100
 
 /** The schedules of apps. */
@@ -38,15 +46,15 @@ export class Schedules {
   }
 
   /**
-   * Create or replace a schedule. One with new times, or one that was paused, begins now; otherwise an occurrence that
-   * is due already is still run. Throws the Problem `conflict` when the app has 100 others.
+   * Create or replace a schedule. With new times, or after a pause, it starts now; otherwise an occurrence that is due
+   * already still runs. Throws the Problem `conflict` if the app has 100 others.
    */
   async put(app: AppId, schedule: ScheduleName, request: ScheduleRequest): Promise<ScheduleRecord> {
     const nowMs = await this.redisNowMs()
     const known = await this.#read(app, schedule)
     if (known === null && (await this.list(app)).length >= MAX_SCHEDULES)
-      throw new Problem('conflict', `app ${app} has ${MAX_SCHEDULES} schedules, which is the most; delete one first`)
-    const goesOn =
+      throw new Problem('conflict', `an app must have at most ${MAX_SCHEDULES} schedules; delete one of app ${app} first`)
+    const isUnchanged =
       known !== null &&
       known.request.cron === request.cron &&
       known.request.timeZone === request.timeZone &&
@@ -54,36 +62,35 @@ export class Schedules {
     const stored: Stored = {
       request,
       createdAtMs: known?.createdAtMs ?? nowMs,
-      sinceMs: goesOn ? known.sinceMs : nowMs,
+      sinceMs: isUnchanged ? known.sinceMs : nowMs,
     }
     await this.#redis.hset(this.#keys.schedules(app), schedule, JSON.stringify(stored))
     return recordOf(schedule, stored, await this.#redis.hget(this.#keys.schedules(app), ranField(schedule)))
   }
 
-  async get(app: AppId, schedule: ScheduleName): Promise<ScheduleRecord | null> {
-    const stored = await this.#read(app, schedule)
-    if (stored === null) return null
-    return recordOf(schedule, stored, await this.#redis.hget(this.#keys.schedules(app), ranField(schedule)))
+  async get(app: AppId, schedule: ScheduleName): Promise<StoredSchedule | null> {
+    const [text, ran] = await this.#redis.hmget(this.#keys.schedules(app), schedule, ranField(schedule))
+    return typeof text === 'string' ? read(schedule, text, ran) : null
   }
 
-  /** The schedules of an app, by name. */
-  async list(app: AppId): Promise<ScheduleRecord[]> {
+  /** The schedules of an app, sorted by name. */
+  async list(app: AppId): Promise<StoredSchedule[]> {
     const fields = new Map(Object.entries(await this.#redis.hgetall(this.#keys.schedules(app))))
     return [...fields]
       .filter(([field]) => !field.includes(':'))
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([field, text]) => {
         const name = field as ScheduleName
-        return recordOf(name, JSON.parse(text) as Stored, fields.get(ranField(name)))
+        return read(name, text, fields.get(ranField(name)))
       })
   }
 
-  /** False when there was none. */
+  /** False if there was none. */
   async delete(app: AppId, schedule: ScheduleName): Promise<boolean> {
     return (await this.#redis.hdel(this.#keys.schedules(app), schedule, ranField(schedule))) > 0
   }
 
-  /** An occurrence was run. A later one that was run already stays the last. */
+  /** Note that an occurrence ran. A later one that ran already stays the last. */
   async ran(app: AppId, schedule: ScheduleName, occurrenceMs: number): Promise<void> {
     await noteRun.run(this.#redis, [this.#keys.schedules(app)], [schedule, ranField(schedule), occurrenceMs])
   }
@@ -94,21 +101,62 @@ export class Schedules {
 
   async #read(app: AppId, schedule: ScheduleName): Promise<Stored | null> {
     const text = await this.#redis.hget(this.#keys.schedules(app), schedule)
-    return text === null ? null : (JSON.parse(text) as Stored)
+    // A record that cannot be read is replaced like one that is absent.
+    return text === null ? null : (parse(text) ?? null)
   }
 }
 
-/** No name holds a colon. */
+/** No schedule name contains a colon. */
 function ranField(schedule: ScheduleName): string {
   return `${schedule}:ran`
 }
+
+function read(schedule: ScheduleName, text: string, ran: string | null | undefined): StoredSchedule {
+  const stored = parse(text)
+  return stored === undefined
+    ? { schedule, problem: 'its stored record cannot be read; put the schedule again or delete it' }
+    : recordOf(schedule, stored, ran)
+}
+
+/** Undefined for a text that `put` cannot have written. */
+function parse(text: string): Stored | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (!isObject(value) || !isObject(value['request'])) return undefined
+  const { createdAtMs, sinceMs, request } = value
+  const { cron, timeZone, campaign } = request as Record<string, unknown>
+  const isIntact =
+    isInstant(createdAtMs) &&
+    isInstant(sinceMs) &&
+    typeof cron === 'string' &&
+    typeof timeZone === 'string' &&
+    isObject(campaign) &&
+    isObject(campaign['notification']) &&
+    isObject(campaign['audience'])
+  return isIntact ? (value as unknown as Stored) : undefined
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isInstant(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= MAX_INSTANT_MS
+}
+
+/** The last instant of a Date. */
+const MAX_INSTANT_MS = 8.64e15
 
 function recordOf(
   schedule: ScheduleName,
   { request, createdAtMs, sinceMs }: Stored,
   ran: string | null | undefined,
 ): ScheduleRecord {
-  const lastRunMs = typeof ran === 'string' ? Number(ran) : undefined
+  const lastRunMs = typeof ran === 'string' && isInstant(Number(ran)) ? Number(ran) : undefined
   return {
     schedule,
     request,

@@ -1,9 +1,10 @@
-import type { AppId, AppSettings, Schedule, ScheduleRequest } from '@wns-fanout/domain'
-import { inputErrorsOf, nextRuns, scheduleRequestSchema, scheduleSchema } from '@wns-fanout/domain'
-import { faultsOfRequest } from '@wns-fanout/fanout'
-import type { ScheduleRecord } from '@wns-fanout/state'
+import type { AppId, AppSettings, Schedule, ScheduleRequest, UnreadableSchedule } from '@wns-fanout/domain'
+import { inputErrorsOf, nextRuns, scheduleRequestSchema, scheduleSchema, unreadableScheduleSchema } from '@wns-fanout/domain'
+import { faultsOfRequest, NO_TIMES } from '@wns-fanout/fanout'
+import type { ScheduleRecord, StoredSchedule } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import * as z from 'zod'
 import { notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
 import { invalid } from '../problem.ts'
@@ -23,8 +24,8 @@ export function scheduleRoutes(app: FastifyInstance, { apps, schedules }: ApiDep
         tags,
         summary: 'Create or replace a schedule: a campaign that repeats',
         description:
-          'Each occurrence becomes one campaign, in `overLimit` `coalesce` unless the campaign says otherwise. A time that clocks skip ' +
-          'comes as much later, one that they show twice counts the first time.',
+          'Each occurrence becomes one campaign; `overLimit` defaults to `coalesce`. If the clocks skip a time, it runs that much ' +
+          'later; if they show it twice, it runs the first time.',
         params: schedulePath,
         body: scheduleRequestSchema,
         response: answers({ 200: scheduleSchema }),
@@ -36,17 +37,19 @@ export function scheduleRoutes(app: FastifyInstance, { apps, schedules }: ApiDep
       if (settings === null) throw notFound('app')
       const nowMs = await schedules.redisNowMs()
       const request = requestOf(body, settings, nowMs)
-      return show(params.app, await schedules.put(params.app, params.schedule, request), nowMs)
+      // Computed before the schedule is stored, so that one without times is never stored.
+      const next = nextTimes(request, nowMs)
+      return show(params.app, await schedules.put(params.app, params.schedule, request), next)
     },
   )
 
   api.get(
     '/apps/:app/schedules/:schedule',
-    { schema: { tags, summary: 'A schedule', params: schedulePath, response: answers({ 200: scheduleSchema }) } },
+    { schema: { tags, summary: 'A schedule', params: schedulePath, response: answers({ 200: storedSchema }) } },
     async ({ params }) => {
-      const record = await schedules.get(params.app, params.schedule)
-      if (record === null) throw notFound('schedule')
-      return show(params.app, record, await schedules.redisNowMs())
+      const stored = await schedules.get(params.app, params.schedule)
+      if (stored === null) throw notFound('schedule')
+      return showStored(params.app, stored, await schedules.redisNowMs())
     },
   )
 
@@ -56,9 +59,10 @@ export function scheduleRoutes(app: FastifyInstance, { apps, schedules }: ApiDep
       schema: {
         tags,
         summary: 'The schedules of an app',
+        description: 'A schedule whose stored record cannot be read is listed with its `problem` alone.',
         params: appPath,
         querystring: pageQuery,
-        response: answers({ 200: pageOf(scheduleSchema) }),
+        response: answers({ 200: pageOf(storedSchema) }),
       },
     },
     async ({ params, query: { after, limit } }) => {
@@ -69,7 +73,7 @@ export function scheduleRoutes(app: FastifyInstance, { apps, schedules }: ApiDep
       const nowMs = await schedules.redisNowMs()
       const last = page.at(-1)
       return {
-        items: page.map((record) => show(params.app, record, nowMs)),
+        items: page.map((stored) => showStored(params.app, stored, nowMs)),
         ...(rest.length > limit && last !== undefined ? { next: last.schedule } : {}),
       }
     },
@@ -80,7 +84,7 @@ export function scheduleRoutes(app: FastifyInstance, { apps, schedules }: ApiDep
     {
       schema: {
         tags,
-        summary: 'Remove a schedule; campaigns that it started go on',
+        summary: 'Remove a schedule; campaigns that it started continue',
         params: schedulePath,
         response: answers({ 204: nothing }),
       },
@@ -92,7 +96,9 @@ export function scheduleRoutes(app: FastifyInstance, { apps, schedules }: ApiDep
   )
 }
 
-/** The schedule in a body, its campaign judged as one that starts now; throws all faults at once. */
+const storedSchema = z.union([scheduleSchema, unreadableScheduleSchema])
+
+/** The schedule in a body, with its campaign checked as one that starts now. Throws all problems at once. */
 function requestOf(body: unknown, settings: AppSettings, nowMs: number): ScheduleRequest {
   const parsed = scheduleRequestSchema.safeParse(body)
   const inCampaign = parsed.success
@@ -110,7 +116,21 @@ function campaignIn(body: unknown): unknown {
   return typeof body === 'object' && body !== null && 'campaign' in body ? body.campaign : undefined
 }
 
-function show(app: AppId, { schedule, request, createdAtMs, lastRunMs }: ScheduleRecord, nowMs: number): Schedule {
+function nextTimes({ cron, timeZone }: ScheduleRequest, nowMs: number): string[] {
+  return nextRuns(cron, timeZone, nowMs, NEXT_RUNS).map((ms) => new Date(ms).toISOString())
+}
+
+function showStored(app: AppId, stored: StoredSchedule, nowMs: number): Schedule | UnreadableSchedule {
+  if ('problem' in stored) return { schedule: stored.schedule, app, problem: stored.problem }
+  try {
+    return show(app, stored, nextTimes(stored.request, nowMs))
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    return { ...show(app, stored, []), problem: NO_TIMES }
+  }
+}
+
+function show(app: AppId, { schedule, request, createdAtMs, lastRunMs }: ScheduleRecord, next: string[]): Schedule {
   return {
     schedule,
     app,
@@ -118,6 +138,6 @@ function show(app: AppId, { schedule, request, createdAtMs, lastRunMs }: Schedul
     paused: request.paused ?? false,
     createdAt: new Date(createdAtMs).toISOString(),
     ...(lastRunMs === undefined ? {} : { lastRunAt: new Date(lastRunMs).toISOString() }),
-    next: nextRuns(request.cron, request.timeZone, nowMs, NEXT_RUNS).map((ms) => new Date(ms).toISOString()),
+    next,
   }
 }

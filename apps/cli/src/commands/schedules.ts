@@ -59,13 +59,17 @@ Example:
           { items: found },
           tableLines(
             ['schedule', 'cron', 'time zone', 'paused', 'next'],
-            found.map((schedule) => [
-              schedule.schedule,
-              schedule.cron,
-              schedule.timeZone,
-              schedule.paused ? 'yes' : 'no',
-              schedule.next[0],
-            ]),
+            found.map((schedule) =>
+              'cron' in schedule
+                ? [
+                    schedule.schedule,
+                    schedule.cron,
+                    schedule.timeZone,
+                    schedule.paused ? 'yes' : 'no',
+                    schedule.next[0] ?? schedule.problem,
+                  ]
+                : [schedule.schedule, '', '', '', schedule.problem],
+            ),
           ),
         )
       })
@@ -83,11 +87,18 @@ Example:
     })
 }
 
-function scheduleLines(name: string, { cron, timeZone, paused, next }: Schedule): readonly string[] {
+function scheduleLines(name: string, schedule: Schedule): readonly string[] {
+  if (!('cron' in schedule))
+    return fieldLines([
+      ['schedule', name],
+      ['problem', schedule.problem],
+    ])
+  const { cron, timeZone, paused, next, problem } = schedule
   return fieldLines([
     ['schedule', name],
     ['cron', `${cron} in ${timeZone}`],
     ['paused', paused ? 'yes' : 'no'],
     ['next', next.join('\n          ')],
+    ['problem', problem],
   ])
 }

@@ -1,69 +1,116 @@
-import type { AppId, CampaignId, CampaignRequest, FanoutEvent, ScheduleRequest } from '@wns-fanout/domain'
+import type { AppId, CampaignId, CampaignRequest, FanoutEvent, ScheduleName, ScheduleRequest } from '@wns-fanout/domain'
 import { latestRun, Problem } from '@wns-fanout/domain'
-import type { AppStore, ScheduleRecord, Schedules } from '@wns-fanout/state'
+import type { AppStore, ScheduleRecord, Schedules, StoredSchedule } from '@wns-fanout/state'
 import type { Campaigns } from './campaigns.ts'
 
-export interface RunSchedulesDeps {
+export interface ScheduleRunnerDeps {
   readonly apps: Pick<AppStore, 'settings'>
   readonly schedules: Schedules
   readonly campaigns: Pick<Campaigns, 'create'>
   readonly emit: (event: FanoutEvent) => void
 }
 
-/** An occurrence that nobody could run for longer than this is left out. */
+/** An occurrence that could not run for longer than this is skipped. */
 const LATE_MS = 3_600_000
 
-/**
- * Run what is due: of each schedule the latest occurrence of the last hour that was not run yet. Each occurrence means
- * one campaign, however often and by however many it is run: its id comes from the occurrence.
- *
- * @param nowMs Redis time
- */
-export async function runSchedules(
-  deps: RunSchedulesDeps,
-  apps: readonly AppId[],
-  nowMs: number,
-  signal: AbortSignal,
-): Promise<void> {
-  for (const app of apps) {
-    const failed = (name: string) => (error: unknown) =>
-      deps.emit({ type: 'operation.failed', operation: `schedules of ${app}${name}`, error })
-    const records = await deps.schedules.list(app).catch((error: unknown) => {
-      failed('')(error)
-      return []
-    })
-    for (const record of records) {
-      if (signal.aborted) return
-      await runIfDue(deps, app, record, nowMs).catch(failed(`: ${record.schedule}`))
+/** What the leader does with schedules. Only the leader runs them, but a second leader for a moment does no harm. */
+export class ScheduleRunner {
+  readonly #deps: ScheduleRunnerDeps
+  /** Unreadable schedules that were reported, so that each problem is reported once. */
+  readonly #reported = new Map<string, string>()
+
+  constructor(deps: ScheduleRunnerDeps) {
+    this.#deps = deps
+  }
+
+  /**
+   * Run what is due: of each schedule, the latest occurrence of the last hour that has not run yet. Each occurrence
+   * becomes one campaign, however often it runs and in however many processes: its id is derived from the occurrence.
+   * A schedule that cannot be read or run does not stop the others.
+   *
+   * @param nowMs Redis time
+   */
+  async run(apps: readonly AppId[], nowMs: number, signal: AbortSignal): Promise<void> {
+    for (const app of apps) {
+      for (const stored of await this.#list(app)) {
+        if (signal.aborted) return
+        await this.#runIfDue(app, stored, nowMs).catch((error: unknown) => this.#failed(app, stored.schedule, error))
+      }
     }
   }
+
+  async #list(app: AppId): Promise<readonly StoredSchedule[]> {
+    try {
+      return await this.#deps.schedules.list(app)
+    } catch (error) {
+      this.#deps.emit({ type: 'operation.failed', operation: `schedules of ${app}`, error })
+      return []
+    }
+  }
+
+  async #runIfDue(app: AppId, stored: StoredSchedule, nowMs: number): Promise<void> {
+    const due = dueOf(stored, nowMs)
+    this.#report(app, stored.schedule, due.kind === 'unreadable' ? due.problem : undefined)
+    if (due.kind === 'due') await this.#start(app, due.record, due.atMs)
+  }
+
+  async #start(app: AppId, { schedule, request }: ScheduleRecord, dueMs: number): Promise<void> {
+    const { apps, campaigns, schedules, emit } = this.#deps
+    const settings = await apps.settings(app)
+    if (settings === null) return
+    const dueAt = new Date(dueMs).toISOString()
+    try {
+      const campaign = await campaigns.create(settings, campaignOf(request), {
+        // No caller of the API can send this key: keys of callers contain no spaces.
+        idempotencyKey: `schedule ${schedule} ${dueAt}`,
+      })
+      emit({ type: 'schedule.ran', app, schedule, dueAt, campaign: campaign.id as CampaignId })
+    } catch (error) {
+      // A failure of ours is retried in the next round; a rejected request ends this occurrence.
+      if (!(error instanceof Problem) || error.status >= 500) throw error
+      emit({ type: 'schedule.refused', app, schedule, dueAt, code: error.code, error })
+    }
+    await schedules.ran(app, schedule, dueMs)
+  }
+
+  #failed(app: AppId, schedule: ScheduleName, error: unknown): void {
+    this.#deps.emit({ type: 'operation.failed', operation: `schedules of ${app}: ${schedule}`, error })
+  }
+
+  #report(app: AppId, schedule: ScheduleName, problem: string | undefined): void {
+    const id = `${app} ${schedule}`
+    if (this.#reported.get(id) === problem) return
+    if (problem === undefined) {
+      this.#reported.delete(id)
+      return
+    }
+    this.#reported.set(id, problem)
+    this.#deps.emit({ type: 'schedule.unreadable', app, schedule, problem })
+  }
 }
 
-async function runIfDue(deps: RunSchedulesDeps, app: AppId, record: ScheduleRecord, nowMs: number): Promise<void> {
-  const { schedule, request, overUntilMs } = record
-  if (request.paused === true) return
-  const dueMs = latestRun(request.cron, request.timeZone, Math.max(overUntilMs, nowMs - LATE_MS), nowMs)
-  if (dueMs === undefined) return
-  const settings = await deps.apps.settings(app)
-  if (settings === null) return
-  const dueAt = new Date(dueMs).toISOString()
+type Due =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'unreadable'; readonly problem: string }
+  | { readonly kind: 'due'; readonly record: ScheduleRecord; readonly atMs: number }
+
+function dueOf(stored: StoredSchedule, nowMs: number): Due {
+  if ('problem' in stored) return { kind: 'unreadable', problem: stored.problem }
+  const { request, overUntilMs } = stored
+  if (request.paused === true) return { kind: 'none' }
   try {
-    const campaign = await deps.campaigns.create(settings, campaignOf(request), {
-      // No caller of the API can give this key: theirs have no spaces.
-      idempotencyKey: `schedule ${schedule} ${dueAt}`,
-    })
-    deps.emit({ type: 'schedule.ran', app, schedule, dueAt, campaign: campaign.id as CampaignId })
+    const atMs = latestRun(request.cron, request.timeZone, Math.max(overUntilMs, nowMs - LATE_MS), nowMs)
+    return atMs === undefined ? { kind: 'none' } : { kind: 'due', record: stored, atMs }
   } catch (error) {
-    // What cannot be served now is tried again; a refusal is the end of this occurrence.
-    if (!(error instanceof Problem) || error.status >= 500) throw error
-    deps.emit({ type: 'schedule.refused', app, schedule, dueAt, code: error.code, error })
+    // Another version of this product or of the zone data can have accepted what this one does not know.
+    if (!(error instanceof RangeError)) throw error
+    return { kind: 'unreadable', problem: NO_TIMES }
   }
-  await deps.schedules.ran(app, schedule, dueMs)
 }
+
+/** Why a schedule that was accepted once cannot run here. */
+export const NO_TIMES = 'its cron or timeZone is not known to this version; put the schedule again'
 
 function campaignOf({ campaign }: ScheduleRequest): CampaignRequest {
-  return {
-    ...campaign,
-    overLimit: campaign.overLimit ?? 'coalesce',
-  }
+  return { ...campaign, overLimit: campaign.overLimit ?? 'coalesce' }
 }

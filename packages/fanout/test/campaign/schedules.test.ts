@@ -18,7 +18,7 @@ import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { Campaigns } from '../../src/campaign/campaigns.ts'
 import { conditionOf } from '../../src/condition.ts'
 import { Queues } from '../../src/worker/queues.ts'
-import { runSchedules } from '../../src/campaign/schedules.ts'
+import { ScheduleRunner } from '../../src/campaign/schedules.ts'
 
 const app = 'news' as AppId
 const morning = 'morning' as ScheduleName
@@ -67,7 +67,7 @@ afterEach(async () => {
 async function leaderRuns(nowMs: number, create: Pick<Campaigns, 'create'> = campaigns): Promise<FanoutEvent[]> {
   const events: FanoutEvent[] = []
   const emit = (event: FanoutEvent): void => void events.push(event)
-  await runSchedules({ apps, schedules, campaigns: create, emit }, [app], nowMs, new AbortController().signal)
+  await new ScheduleRunner({ apps, schedules, campaigns: create, emit }).run([app], nowMs, new AbortController().signal)
   return events
 }
 async function made(): Promise<readonly string[]> {
@@ -194,4 +194,34 @@ test('an app has a hundred schedules at the most', async () => {
   await expect(schedules.put(app, morning, request)).rejects.toMatchObject({ code: 'conflict' })
   await schedules.put(app, 's7' as ScheduleName, request)
   expect(await schedules.list(app)).toHaveLength(100)
+})
+
+test('a schedule that cannot be read is reported once and does not stop the others', async () => {
+  const valid = JSON.stringify({ request, createdAtMs: 0, sinceMs: 0 })
+  await redis.hset(keys.schedules(app), {
+    'a-torn': valid.slice(0, 20),
+    'b-empty': '{}',
+    'c-zone': valid.replace('"UTC"', '"Mars/Olympus"'),
+    'd-cron': valid.replace('*/15 * * * *', '0 25 * * *'),
+    'e-times': valid.replace('"sinceMs":0', '"sinceMs":"soon"'),
+  })
+  await schedules.put(app, morning, request)
+  const events: FanoutEvent[] = []
+  const runner = new ScheduleRunner({ apps, schedules, campaigns, emit: (event) => void events.push(event) })
+  await runner.run([app], hourMs, new AbortController().signal)
+  await runner.run([app], hourMs, new AbortController().signal)
+  expect(events.map((event) => [event.type, 'schedule' in event ? event.schedule : ''])).toEqual([
+    ['schedule.unreadable', 'a-torn'],
+    ['schedule.unreadable', 'b-empty'],
+    ['schedule.unreadable', 'c-zone'],
+    ['schedule.unreadable', 'd-cron'],
+    ['schedule.unreadable', 'e-times'],
+    ['schedule.ran', 'morning'],
+  ])
+  expect(await made()).toHaveLength(1)
+
+  await schedules.put(app, 'a-torn' as ScheduleName, { ...request, paused: true })
+  await redis.hset(keys.schedules(app), 'a-torn', '')
+  await runner.run([app], hourMs, new AbortController().signal)
+  expect(events).toHaveLength(6)
 })
