@@ -1,5 +1,5 @@
 import { crashPoints } from '@wns-fanout/fanout'
-import { baseConfig, crashAtVariable, variable } from '@wns-fanout/runtime'
+import { baseConfig, crashAtVariable, integer, variable } from '@wns-fanout/runtime'
 import * as z from 'zod'
 
 const { WNS_FANOUT_LANES: _lanes, WNS_FANOUT_LOCK_MS: _lockMs, WNS_FANOUT_APPS: _apps, ...shared } = baseConfig
@@ -13,6 +13,14 @@ export const apiConfigSchema = z.object({
     meaning: 'The API keeps a key that may do everything in this file (mode 0600), for a stack on one machine.',
     usedBy: ['api'],
     secret: false,
+  }),
+  WNS_FANOUT_KEEP_ALIVE_MS: variable(integer(1000, 3_600_000, 90_000), {
+    wanted: 'an integer from 1000 to 3600000 (milliseconds)',
+    example: '90000',
+    meaning:
+      'How long the API keeps an idle connection; must exceed the idle timeout of a load balancer in front of it.',
+    default: '90000',
+    usedBy: ['api'],
   }),
   WNS_CRASH_AT: crashAtVariable(crashPoints),
 })

@@ -17,24 +17,32 @@ interface AppGauges {
 
 const breakerKinds = ['credentials', 'token', 'answers'] as const
 const openStates = campaignStates.filter((state) => !isTerminal(state))
-// As many as have a label of their own.
+// As many as get a label of their own.
 const MAX_APPS = 1000
 const APPS_AT_ONCE = 50
 
 /**
- * The gauges about the whole installation, read from Redis at each scrape. Every replica of the API shows the same, so
- * aggregate them by `max`. All are set at once when all were read: a scrape that is cut short shows the ones before.
+ * The gauges of the whole installation, read from Redis at each scrape. Every replica of the API shows the same values, so
+ * aggregate them by `max`. All are set at once after all were read: a scrape that is cut short keeps the previous values.
+ * An app that cannot be read has no gauges and is reported; the others keep theirs.
  */
 export async function collectGauges(metrics: Metrics, deps: GaugeDeps, signal: AbortSignal): Promise<void> {
   const revisions = [...(await deps.apps.revisions()).values()].slice(0, MAX_APPS)
   const all: AppGauges[] = []
+  const failures: unknown[] = []
   for (let at = 0; at < revisions.length; at += APPS_AT_ONCE) {
     signal.throwIfAborted()
     const some = revisions.slice(at, at + APPS_AT_ONCE)
-    all.push(...(await Promise.all(some.map((revision) => readGauges(deps, revision)))))
+    for (const result of await Promise.allSettled(some.map((revision) => readGauges(deps, revision))))
+      if (result.status === 'fulfilled') all.push(result.value)
+      else failures.push(result.reason)
   }
   signal.throwIfAborted()
+  // If no app can be read, the cause is Redis and not an app.
+  if (failures.length > 0 && all.length === 0) throw failures[0]
   show(metrics, all)
+  if (failures.length > 0)
+    throw new AggregateError(failures, `the gauges of ${failures.length} of ${revisions.length} apps cannot be read`)
 }
 
 type Revision = Awaited<ReturnType<GaugeDeps['apps']['revisions']>> extends Map<AppId, infer R> ? R : never
@@ -52,7 +60,7 @@ async function readGauges(deps: GaugeDeps, { settings, state, breaker }: Revisio
     app,
     channels,
     effectiveRate: rate.effectiveRatePerSecond,
-    // What waits for an operator is nothing that more workers could send.
+    // More workers could not send a backlog that waits for an operator.
     backlog: state === 'active' && breaker === undefined ? pendingOf(records) : 0,
     campaigns,
     breaker: breaker?.kind,

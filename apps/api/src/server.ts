@@ -37,8 +37,9 @@ export type Api = FastifyInstance<
  * The HTTP API; `listen` and `close` are the caller's.
  *
  * @param options.stopGraceMs how long `close` lets requests finish before it ends their connections
+ * @param options.keepAliveMs how long an idle connection is kept
  */
-export async function buildServer(deps: ApiDeps, { stopGraceMs = 10_000 } = {}): Promise<Api> {
+export async function buildServer(deps: ApiDeps, { stopGraceMs = 10_000, keepAliveMs = 90_000 } = {}): Promise<Api> {
   const { logger } = deps
   const app: Api = fastify({
     logger: false,
@@ -46,7 +47,9 @@ export async function buildServer(deps: ApiDeps, { stopGraceMs = 10_000 } = {}):
     // An upload of millions of channels may take minutes; a socket on which nothing moves may not stay.
     requestTimeout: 15 * 60_000,
     connectionTimeout: 120_000,
-    keepAliveTimeout: 30_000,
+    // Longer than the idle timeout of usual load balancers (60 to 75 s), which reuse a connection until then. Idle time
+    // does not count for the limits above and below.
+    keepAliveTimeout: keepAliveMs,
     // Node would refuse a request without Host by itself, with no document and no X-Request-Id.
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 5_000, requireHostHeader: false },
     forceCloseConnections: 'idle',

@@ -51,6 +51,7 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
     routeTo: config.WNS_ROUTE_TO,
     caFile: config.WNS_CA_FILE,
     httpsProxy: config.HTTPS_PROXY,
+    noProxy: config.NO_PROXY,
   })
   if (config.WNS_ROUTE_TO !== undefined)
     logger.warn(
@@ -104,7 +105,7 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
   })
   life.onStop('ops server', () => ops.stop())
 
-  const server = await buildServer(deps)
+  const server = await buildServer(deps, { keepAliveMs: config.WNS_FANOUT_KEEP_ALIVE_MS })
   life.onStop('api server', () => server.close())
   const api = await listen(server, config)
   await data.look()

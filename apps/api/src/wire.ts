@@ -34,7 +34,10 @@ export interface WireOptions extends CrashPoints {
 /** Everything that the API is made of, on one connection; `close` ends what was opened here. */
 export function wire({ redis, keys, keyring, logger, env, dataProblem, askToken, reached }: WireOptions) {
   const queues = new Queues(redis, keys, (queue, error) => logger.debug({ queue, err: error }, 'queue'))
-  const apps = new AppStore(redis, keys, keyring, { env })
+  const apps = new AppStore(redis, keys, keyring, {
+    env,
+    onUnreadable: (app) => logger.error({ app }, 'the stored record of an app cannot be read'),
+  })
   const registry = new Registry(redis, keys)
   const audiences = new Audiences(redis, keys)
   const permits = new Permits(redis, keys)

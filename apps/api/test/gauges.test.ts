@@ -51,3 +51,18 @@ test('a scrape that is cut short leaves the gauges as they were', async () => {
   await expect(collectGauges(metrics, deps, AbortSignal.abort())).rejects.toThrow()
   expect(await metrics.registry.metrics()).toContain('wns_fanout_channels{app="news"} 2')
 })
+
+test('an app that cannot be read has no gauges, and the others keep theirs', async () => {
+  const { withApp, deps, redis, keys } = await setup()
+  const problems: string[] = []
+  const metrics = createMetrics({ onCollectError: ({ message }) => void problems.push(message) })
+  metrics.onCollect((signal) => collectGauges(metrics, deps, signal))
+  await withApp('news', 2)
+  await withApp('shop', 3)
+  await redis.unlink(keys.occupied('news' as never))
+  await redis.hset(keys.occupied('news' as never), 'not', 'a bitmap')
+  const text = await metrics.scrape()
+  expect(text).toContain('wns_fanout_channels{app="shop"} 3')
+  expect(text).not.toContain('wns_fanout_channels{app="news"}')
+  expect(problems).toEqual(['the gauges of 1 of 2 apps cannot be read'])
+})

@@ -56,6 +56,9 @@ function measure(metrics: Metrics, event: FanoutEvent): void {
       metrics.dataLost.set(event.problem === undefined ? 0 : 1)
       if (event.problem !== undefined) metrics.redisRollbacks.inc()
       return
+    case 'app.unreadable':
+      metrics.unreadableRecords.inc({ kind: 'app' })
+      return
     case 'schedule.unreadable':
       metrics.unreadableRecords.inc({ kind: 'schedule' })
       return
@@ -146,6 +149,9 @@ function tell(logger: Logger, event: FanoutEvent): void {
       logger.warn({ ...rest, err: error }, 'a schedule could not start its campaign')
       return
     }
+    case 'app.unreadable':
+      logger.error(fields, 'the stored record of an app cannot be read')
+      return
     case 'schedule.unreadable':
       logger.error(fields, 'a schedule cannot be read and does not run')
       return

@@ -38,11 +38,12 @@ export interface WireOptions extends CrashPoints {
 export function wire(options: WireOptions): FanoutWorker {
   const { config, env, life, metrics, emit, redis, keyring, reached } = options
   const keys = new Keys(config.WNS_FANOUT_PREFIX)
-  const apps = new AppStore(redis, keys, keyring, { env })
+  const apps = new AppStore(redis, keys, keyring, { env, onUnreadable: (app) => emit({ type: 'app.unreadable', app }) })
   const transport = createTransport({
     routeTo: config.WNS_ROUTE_TO,
     caFile: config.WNS_CA_FILE,
     httpsProxy: config.HTTPS_PROXY,
+    noProxy: config.NO_PROXY,
   })
   const lanes = createLanePool(transport, { lanes: config.WNS_FANOUT_LANES })
   life.onStop('lanes', () => lanes.stop())

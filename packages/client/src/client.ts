@@ -13,6 +13,7 @@ import type {
   RecipientClass,
   Schedule,
   ScheduleRequest,
+  UnreadableApp,
   UnreadableSchedule,
 } from '@wns-fanout/domain'
 import { isFinished } from '@wns-fanout/domain'
@@ -145,7 +146,7 @@ export function createClient(settings: ClientOptions) {
 
   return {
     /** Every app that the key may see. */
-    apps: (options: CallOptions = {}) => pages<App>('/apps', {}, options),
+    apps: (options: CallOptions = {}) => pages<App | UnreadableApp>('/apps', {}, options),
     app: (app: string, options?: CallOptions) => call<App>('GET', pathOf`/apps/${app}`, options),
     putApp: (app: string, request: AppRequest, options?: CallOptions) =>
       call<App>('PUT', pathOf`/apps/${app}`, options, request),

@@ -129,3 +129,9 @@ export const appSchema = z
   })
   .meta({ id: 'App' })
 export type App = z.infer<typeof appSchema>
+
+export const unreadableAppSchema = z
+  .strictObject({ app: appIdSchema, problem: z.string() })
+  .meta({ id: 'UnreadableApp' })
+/** What the API lists of an app whose stored record cannot be read. */
+export type UnreadableApp = z.infer<typeof unreadableAppSchema>

@@ -155,6 +155,11 @@ export type FanoutEvent =
       readonly error: unknown
     }
   | {
+      /** The stored record of an app cannot be read, so nothing is sent for it. Reported once; other apps are not affected. */
+      readonly type: 'app.unreadable'
+      readonly app: AppId
+    }
+  | {
       /** The stored record of a schedule cannot be read or has no times. Reported once; the other schedules run. */
       readonly type: 'schedule.unreadable'
       readonly app: AppId

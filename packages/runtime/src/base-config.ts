@@ -13,7 +13,8 @@ function isRedisUrl(text: string): boolean {
   }
 }
 
-function integer(min: number, max: number, fallback: number) {
+/** A variable that holds an integer in a range. */
+export function integer(min: number, max: number, fallback: number) {
   return z
     .string()
     .default(String(fallback))
@@ -166,11 +167,19 @@ export const baseConfig = {
     usedBy: both,
   }),
   HTTPS_PROXY: variable(z.string().refine(isProxyUrl).optional(), {
-    wanted: 'http://[user:password@]host:port',
+    wanted: 'a URL with http:// or https://, and user:password@ before the host if the proxy needs it',
     example: 'http://proxy.example:3128',
-    meaning: 'The proxy for connections to WNS and its token service (CONNECT).',
+    meaning: 'The proxy for connections to WNS and its token service (CONNECT); https_proxy is read too.',
     usedBy: both,
+    alias: 'https_proxy',
     secret: true,
+  }),
+  NO_PROXY: variable(z.string().optional(), {
+    wanted: 'hosts or domains, separated by commas',
+    example: 'login.live.com,.internal.example',
+    meaning: 'Hosts that are reached without the proxy, with their subdomains; no_proxy is read too.',
+    usedBy: both,
+    alias: 'no_proxy',
   }),
 }
 

@@ -11,6 +11,8 @@ export interface VariableNotes {
   /** As written in the environment; absent when there is none. */
   readonly default?: string
   readonly usedBy: readonly string[]
+  /** Another name that is read too; setting both to different values is an error. */
+  readonly alias?: string
   /** True when a value may hold a credential: it is then never shown. */
   readonly secret?: boolean
 }
@@ -53,11 +55,15 @@ export function notesOf(schema: z.core.$ZodType): VariableNotes | undefined {
  */
 export function readConfig<S extends z.ZodObject>(schema: S, env: NodeJS.ProcessEnv): z.infer<S> {
   const given = Object.fromEntries(
-    Object.keys(schema.shape).flatMap((name) => (isSet(env[name]) ? [[name, env[name].trim()]] : [])),
+    Object.entries(schema.shape).flatMap(([name, field]) => {
+      const value = valueOf(env, name) ?? valueOf(env, notesOf(field)?.alias)
+      return value === undefined ? [] : [[name, value]]
+    }),
   )
   const parsed = schema.safeParse(given)
   const problems = [
     ...(parsed.error?.issues ?? []).map((issue) => describeIssue(schema, given, issue)),
+    ...aliasProblems(schema, env),
     ...pairProblems(schema, given),
     ...certificateProblems(env),
   ]
@@ -65,8 +71,18 @@ export function readConfig<S extends z.ZodObject>(schema: S, env: NodeJS.Process
   return parsed.data
 }
 
-function isSet(value: string | undefined): value is string {
-  return value !== undefined && value.trim() !== ''
+function valueOf(env: NodeJS.ProcessEnv, name: string | undefined): string | undefined {
+  const value = name === undefined ? undefined : env[name]?.trim()
+  return value === '' ? undefined : value
+}
+
+function aliasProblems(schema: z.ZodObject, env: NodeJS.ProcessEnv): ConfigProblem[] {
+  return Object.entries(schema.shape).flatMap(([name, field]) => {
+    const alias = notesOf(field)?.alias
+    const [value, other] = [valueOf(env, name), valueOf(env, alias)]
+    if (alias === undefined || value === undefined || other === undefined || value === other) return []
+    return [{ variable: name, problem: `wanted the same value as ${alias}; found another one; set only one of them` }]
+  })
 }
 
 function describeIssue(schema: z.ZodObject, given: Record<string, string>, issue: z.core.$ZodIssue): ConfigProblem {

@@ -1,5 +1,5 @@
 /** How a process is configured, watched and stopped. */
-export { type Variable, baseConfig, variables, variablesOf } from './base-config.ts'
+export { type Variable, baseConfig, integer, variables, variablesOf } from './base-config.ts'
 export { ConfigError, type ConfigProblem, type VariableNotes, readConfig, variable } from './config.ts'
 export { crashAt, crashAtVariable } from './crash-at.ts'
 export { serializeError } from './error-fields.ts'

@@ -23,6 +23,7 @@ export function createMetrics({ collectTimeoutMs = 2000, onCollectError }: Metri
   const metrics = defineMetrics(registry)
   const appLabel = createAppLabel(MAX_APPS)
   const startAtZero = zeroCounters(metrics)
+  for (const kind of ['app', 'schedule']) metrics.unreadableRecords.inc({ kind }, 0)
 
   return {
     registry,

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import * as z from 'zod'
 import { ConfigError, baseConfig, readConfig, variable, variables } from '../src/index.ts'
+import { redactText } from '../src/redaction.ts'
 
 const schema = z.object({ ...baseConfig })
 const minimal = { WNS_FANOUT_KEYRING_FILE: '/etc/keyring' }
@@ -179,4 +180,28 @@ test('every shared variable is documented', () => {
 test('documented defaults and examples are those that hold', () => {
   const defaults = Object.fromEntries(variables.map((v) => [v.name, v.default]))
   expect(readConfig(schema, { ...defaults, ...minimal })).toEqual(readConfig(schema, minimal))
+})
+
+test.each([
+  ['HTTPS_PROXY', 'https_proxy', 'http://proxy.example:3128', 'http://other.example:3128'],
+  ['NO_PROXY', 'no_proxy', 'login.live.com', 'windows.com'],
+])('%s is also read as %s, and two different values are refused', (name, alias, value, other) => {
+  const proxies = z.object({ HTTPS_PROXY: baseConfig.HTTPS_PROXY, NO_PROXY: baseConfig.NO_PROXY })
+  for (const env of [
+    { [name]: value },
+    { [alias]: value },
+    { [name]: value, [alias]: value },
+    { [name]: ' ', [alias]: value },
+  ])
+    expect(readConfig(proxies, env)).toEqual({ [name]: value })
+  expect(() => readConfig(proxies, { [name]: value, [alias]: other })).toThrow(
+    `${name}: wanted the same value as ${alias}; found another one; set only one of them`,
+  )
+})
+
+test('no hint about a variable is changed by the redaction of logs', () => {
+  const env = { REDIS_URL: 'nonsense', HTTPS_PROXY: 'proxy:3128', PORT: 'x', WNS_FANOUT_KEYRING_FILE: '' }
+  const message = problemsOf(env).join('\n')
+  expect(message).toContain('HTTPS_PROXY: wanted a URL with http:// or https://, and user:password@ before the host')
+  expect(redactText(message)).toBe(message)
 })

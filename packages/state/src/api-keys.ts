@@ -18,6 +18,8 @@ export interface ApiKeyRequest {
 export interface ApiKey extends ApiKeyRequest {
   readonly id: string
   readonly createdAt: string
+  /** Why it cannot be used; absent if it can. */
+  readonly problem?: string
 }
 
 interface StoredKey extends Omit<ApiKey, 'id'> {
@@ -74,7 +76,10 @@ export class ApiKeys {
   async list(): Promise<ApiKey[]> {
     const entries = Object.entries(await this.#redis.hgetall(this.#keys.apiKeys))
     return entries
-      .map(([id, text]) => withoutHash(id, JSON.parse(text) as StoredKey))
+      .map(([id, text]) => {
+        const stored = parseKey(text)
+        return stored === null ? unreadable(id) : withoutHash(id, stored)
+      })
       .toSorted((left, right) => left.createdAt.localeCompare(right.createdAt) || left.id.localeCompare(right.id))
   }
 
@@ -107,12 +112,33 @@ export class ApiKeys {
     const known = this.#cache.get(id)
     if (known !== undefined && performance.now() < known.until) return known.stored
     const text = await this.#redis.hget(this.#keys.apiKeys, id)
-    const stored = text === null ? null : (JSON.parse(text) as StoredKey)
+    const stored = text === null ? null : parseKey(text)
     // Guesses of ids must not fill the memory.
     if (this.#cache.size >= CACHE_SIZE) this.#cache.clear()
     this.#cache.set(id, { stored, until: performance.now() + CACHE_MS })
     return stored
   }
+}
+
+/** Null for a text that `#store` cannot have written: no key fits it. */
+function parseKey(text: string): StoredKey | null {
+  try {
+    const stored = JSON.parse(text) as Partial<StoredKey> | null
+    const isIntact =
+      typeof stored?.name === 'string' &&
+      Array.isArray(stored.apps) &&
+      Array.isArray(stored.verbs) &&
+      typeof stored.createdAt === 'string' &&
+      /^[0-9a-f]{64}$/.test(stored.sha256 ?? '')
+    return isIntact ? (stored as StoredKey) : null
+  } catch {
+    return null
+  }
+}
+
+function unreadable(id: string): ApiKey {
+  const problem = 'its stored record cannot be read; revoke it'
+  return { id, name: '', apps: [], verbs: [], createdAt: new Date(0).toISOString(), problem }
 }
 
 function sha256(text: string): Buffer {

@@ -63,6 +63,8 @@ type StoredCredentials = Stored<Credentials>
 export interface AppStoreOptions {
   /** Where `env:NAME` references are read; default none. */
   readonly env?: Readonly<Record<string, string | undefined>>
+  /** Called once for an app whose stored record cannot be read; the other apps are not affected. */
+  readonly onUnreadable?: (app: AppId) => void
 }
 
 /**
@@ -76,11 +78,15 @@ export class AppStore {
   readonly #keyring: Keyring
   readonly #env: Readonly<Record<string, string | undefined>>
 
-  constructor(redis: RedisConnection, keys: Keys, keyring: Keyring, { env = {} }: AppStoreOptions = {}) {
+  readonly #onUnreadable: (app: AppId) => void
+  readonly #unreadable = new Set<AppId>()
+
+  constructor(redis: RedisConnection, keys: Keys, keyring: Keyring, options: AppStoreOptions = {}) {
     this.#redis = redis
     this.#keys = keys
     this.#keyring = keyring
-    this.#env = env
+    this.#env = options.env ?? {}
+    this.#onUnreadable = options.onUnreadable ?? (() => {})
   }
 
   /** Create or replace an app. Its state stays; a breaker that the old credentials opened closes. */
@@ -139,10 +145,25 @@ export class AppStore {
     return ids.toSorted() as AppId[]
   }
 
-  /** Every app with its revision, in one cheap call: for workers that look twice a second. */
+  /** Every app with its revision, in one cheap call, for workers that look twice a second. Unreadable apps are left out. */
   async revisions(): Promise<Map<AppId, AppRevision>> {
-    const entries = Object.entries(await this.#redis.hgetall(this.#keys.apps))
-    return new Map(entries.map(([app, text]) => [app as AppId, JSON.parse(text) as AppRevision]))
+    const found = new Map<AppId, AppRevision>()
+    for (const [app, text] of Object.entries(await this.#redis.hgetall(this.#keys.apps))) {
+      const revision = parseRevision(app as AppId, text)
+      if (revision === undefined) await this.#reportUnreadable(app as AppId)
+      else {
+        found.set(app as AppId, revision)
+        this.#unreadable.delete(app as AppId)
+      }
+    }
+    return found
+  }
+
+  /** What was read is a copy: it is written again from the original, unless that cannot be read either. */
+  async #reportUnreadable(app: AppId): Promise<void> {
+    if (!this.#unreadable.has(app)) this.#onUnreadable(app)
+    this.#unreadable.add(app)
+    await this.#publish(app).catch(() => {})
   }
 
   /**
@@ -344,6 +365,18 @@ function viewOf(stored: StoredCredentials): App['credentials'] {
   return stored.kind === 'store'
     ? { kind: 'store', packageSid: stored.packageSid, ...secrets }
     : { kind: 'entra', tenantId: stored.tenantId, clientId: stored.clientId, ...secrets }
+}
+
+/** Undefined for a text that `#publish` cannot have written. */
+function parseRevision(app: AppId, text: string): AppRevision | undefined {
+  try {
+    const revision = JSON.parse(text) as Partial<AppRevision> | null
+    return revision?.settings?.app === app && Number.isSafeInteger(revision.revision)
+      ? (revision as AppRevision)
+      : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function parseState(text: string | null | undefined): AppState {

@@ -53,7 +53,10 @@ export class Schedules {
     const nowMs = await this.redisNowMs()
     const known = await this.#read(app, schedule)
     if (known === null && (await this.list(app)).length >= MAX_SCHEDULES)
-      throw new Problem('conflict', `an app must have at most ${MAX_SCHEDULES} schedules; delete one of app ${app} first`)
+      throw new Problem(
+        'conflict',
+        `an app must have at most ${MAX_SCHEDULES} schedules; delete one of app ${app} first`,
+      )
     const isUnchanged =
       known !== null &&
       known.request.cron === request.cron &&

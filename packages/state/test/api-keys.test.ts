@@ -84,3 +84,17 @@ test('keys are listed without what could be used', async () => {
   expect(listed.toSorted((a, b) => a.name.localeCompare(b.name))).toEqual(made.map(({ apiKey }) => apiKey))
   expect(JSON.stringify(listed)).not.toContain('sha256')
 })
+
+test('a key whose record cannot be read fits nothing, is listed with its problem and can be revoked', async () => {
+  const { apiKeys, redis, keys } = start()
+  const { apiKey } = await apiKeys.create({ name: 'a', apps: ['*'], verbs: ['read'] })
+  const { key, apiKey: torn } = await apiKeys.create({ name: 'b', apps: ['*'], verbs: ['read'] })
+  await redis.hset(keys.apiKeys, torn.id, '{"name":"b"')
+  apiKeys.forget()
+  expect(await apiKeys.verify(key)).toBeNull()
+  expect(await apiKeys.list()).toEqual([
+    expect.objectContaining({ id: torn.id, apps: [], problem: 'its stored record cannot be read; revoke it' }),
+    apiKey,
+  ])
+  expect(await apiKeys.revoke(torn.id)).toBe(true)
+})

@@ -129,6 +129,23 @@ describe('watching', () => {
     expect([...(await apps.revisions()).keys()]).toEqual(['news'])
   })
 
+  test('an app that cannot be read is reported once, left out and written again from the original', async () => {
+    const { redis, keys, ring } = start()
+    const unreadable: string[] = []
+    const apps = new AppStore(redis, keys, ring, { onUnreadable: (app) => void unreadable.push(app) })
+    const shop = 'shop' as AppId
+    await apps.put(NEWS, store('s'))
+    await apps.put(shop, store('s'))
+    await redis.hset(keys.apps, 'news', '{"settings":', 'ghost', 'null')
+    expect([...(await apps.revisions()).keys()]).toEqual(['shop'])
+    expect([...(await apps.revisions()).keys()].toSorted()).toEqual(['news', 'shop'])
+    await redis.hset(keys.app(NEWS), 'settings', '{')
+    await redis.hset(keys.apps, 'news', '{')
+    expect([...(await apps.revisions()).keys()]).toEqual(['shop'])
+    expect([...(await apps.revisions()).keys()]).toEqual(['shop'])
+    expect(unreadable.toSorted()).toEqual(['ghost', 'news', 'news'])
+  })
+
   test('changes at the same time end with the published copy equal to the truth', async () => {
     const { apps } = start()
     await apps.put(NEWS, store('s'))

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { isIP } from 'node:net'
 import type { SecureContext, TLSSocket } from 'node:tls'
 import { connect as connectTls, createSecureContext } from 'node:tls'
+import { bypassesProxy } from '@wns-fanout/domain'
 import { ConnectError, connectErrorFrom } from './connect-error.ts'
 import type { Lookup } from './public-address.ts'
 import { publicLookup } from './public-address.ts'
@@ -17,6 +18,8 @@ export interface TransportOptions {
   readonly ca?: string | undefined
   /** `http://[user:password@]host:port` of a proxy that connections are tunnelled through with CONNECT. */
   readonly httpsProxy?: string | undefined
+  /** Hosts that are reached without the proxy, in the grammar of `NO_PROXY`. */
+  readonly noProxy?: string | undefined
   /** Limit for name resolution, TCP, proxy and TLS together. Default 5,000. */
   readonly connectTimeoutMs?: number
   /** Resolves names of direct connections; default is the system's. The refusal of private addresses stays in force. */
@@ -83,7 +86,7 @@ export function createTransport(options: TransportOptions = {}): Transport {
       // A literal address would bypass the lookup and with it the refusal of private addresses.
       queueMicrotask(() => fail(new ConnectError('private-address', 'a channel host must be a name, not an address')))
     } else if (route !== undefined) secure(route)
-    else if (proxy === undefined) secure({ host, port: 443, lookup })
+    else if (proxy === undefined || bypassesProxy(options.noProxy, host, 443)) secure({ host, port: 443, lookup })
     else {
       closeTunnel = openTunnel(proxy, host, 443, (error, socket) => {
         if (socket === null) return fail(error)

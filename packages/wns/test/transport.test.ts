@@ -173,6 +173,24 @@ test('a proxy that stalls or closes means not sent', async () => {
   await pool.stop()
 })
 
+test('a host that NO_PROXY excludes is reached without the proxy', async () => {
+  let asked = 0
+  await using proxy = await startProxy((_request, socket) => {
+    asked += 1
+    socket.destroy()
+  })
+  const httpsProxy = `http://127.0.0.1:${proxy.port}`
+  const lookup = answering('10.0.0.1')
+  const direct = createLanePool(createTransport({ httpsProxy, lookup, noProxy: 'example.com,.notify.windows.com' }))
+  expect((await postOn(direct, '/', 'x')).outcome).toEqual({ kind: 'not-sent', code: 'private-address' })
+  await direct.stop()
+  expect(asked).toBe(0)
+  const through = createLanePool(createTransport({ httpsProxy, lookup, noProxy: 'example.com' }))
+  expect((await postOn(through, '/', 'x')).outcome).toEqual({ kind: 'not-sent', code: 'proxy-protocol' })
+  await through.stop()
+  expect(asked).toBe(1)
+})
+
 test('a proxy URL that is none is refused without showing its password', () => {
   expect(() => createTransport({ httpsProxy: 'socks5://user:secret@host:1' })).toThrow(
     /^(?!.*secret).*HTTPS_PROXY must be/,

@@ -1,11 +1,12 @@
-import type { App, AppId } from '@wns-fanout/domain'
-import { appRequestSchema, appSchema } from '@wns-fanout/domain'
+import type { App, AppId, UnreadableApp } from '@wns-fanout/domain'
+import { appRequestSchema, appSchema, unreadableAppSchema } from '@wns-fanout/domain'
 import type { AppRecord } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
 import { maySee, notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
+import { problemFrom } from '../problem.ts'
 import { answers, appPath, nothing, pageOf, pageQuery } from './shapes.ts'
 
 export const verificationSchema = z
@@ -31,20 +32,35 @@ export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
     return await showApp(deps, record)
   }
 
+  // One app that cannot be read must not take the list with it.
+  const listed = async (id: AppId): Promise<App | UnreadableApp | null> => {
+    try {
+      const record = await apps.get(id)
+      return record === null ? null : await showApp(deps, record)
+    } catch (error) {
+      if (problemFrom(error).code !== 'internal') throw error
+      deps.logger.error({ app: id, err: error }, 'the stored record of an app cannot be read')
+      return { app: id, problem: 'its stored record cannot be read; put the app again' }
+    }
+  }
+
   api.get(
     '/apps',
     {
-      schema: { tags, summary: 'The apps', querystring: pageQuery, response: answers({ 200: pageOf(appSchema) }) },
+      schema: {
+        tags,
+        summary: 'The apps',
+        description: 'An app whose stored record cannot be read is listed with its `problem` alone.',
+        querystring: pageQuery,
+        response: answers({ 200: pageOf(z.union([appSchema, unreadableAppSchema])) }),
+      },
     },
     async ({ caller, query: { after, limit } }) => {
       const visible = (await apps.list()).filter(
         (id) => caller !== null && maySee(caller, id) && (after === undefined || id > after),
       )
       const ids = visible.slice(0, limit)
-      const records = await Promise.all(ids.map((id) => apps.get(id)))
-      const items = await Promise.all(
-        records.filter((record) => record !== null).map((record) => showApp(deps, record)),
-      )
+      const items = (await Promise.all(ids.map((id) => listed(id)))).filter((item) => item !== null)
       const last = ids.at(-1)
       return { items, ...(visible.length > limit && last !== undefined ? { next: last } : {}) }
     },

@@ -1,5 +1,11 @@
 import type { AppId, AppSettings, Schedule, ScheduleRequest, UnreadableSchedule } from '@wns-fanout/domain'
-import { inputErrorsOf, nextRuns, scheduleRequestSchema, scheduleSchema, unreadableScheduleSchema } from '@wns-fanout/domain'
+import {
+  inputErrorsOf,
+  nextRuns,
+  scheduleRequestSchema,
+  scheduleSchema,
+  unreadableScheduleSchema,
+} from '@wns-fanout/domain'
 import { faultsOfRequest, NO_TIMES } from '@wns-fanout/fanout'
 import type { ScheduleRecord, StoredSchedule } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'

@@ -155,13 +155,11 @@ async function list(command: Command): Promise<void> {
         ? ['No apps. Run "wns-fanout app put --help" to create one.']
         : tableLines(
             ['app', 'state', 'channels', 'rate', 'breaker'],
-            apps.map((app) => [
-              app.app,
-              app.state,
-              app.channels,
-              formatRate(app.effectiveRatePerSecond),
-              app.breaker?.reason,
-            ]),
+            apps.map((app) =>
+              'problem' in app
+                ? [app.app, app.problem]
+                : [app.app, app.state, app.channels, formatRate(app.effectiveRatePerSecond), app.breaker?.reason],
+            ),
           ),
     )
   })

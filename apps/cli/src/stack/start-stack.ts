@@ -212,6 +212,7 @@ function envOf(
           WNS_CA_FILE: simulator.about.caFile,
           // A proxy cannot reach the simulator on this machine.
           HTTPS_PROXY: undefined,
+          https_proxy: undefined,
         }),
   }
 }

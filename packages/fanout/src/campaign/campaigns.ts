@@ -226,9 +226,7 @@ export class Campaigns {
   /** Details of answers that were not plain acceptance, failures first. */
   async samples(id: CampaignId): Promise<{ readonly items: Sample[] }> {
     const { app } = await this.#find(id)
-    const found = (await this.#deps.campaigns.samples(app, id, 10_000)).map(
-      (json) => JSON.parse(json) as { ordinal: number; status: number | null; at: string },
-    )
+    const found = (await this.#deps.campaigns.samples(app, id, 10_000)).flatMap(sampleIn)
     const items: Sample[] = []
     const pages = new Map<number, Map<number, string>>()
     for (const { ordinal, ...sample } of found) {
@@ -341,6 +339,23 @@ async function translateLedgerErrors<T>(id: CampaignId, ask: () => Promise<T>): 
 function nullIfUnavailable(error: unknown): null {
   if (error instanceof Problem && error.code === 'unavailable') return null
   throw error
+}
+
+interface StoredSample {
+  readonly ordinal: number
+  readonly status: number | null
+  readonly at: string
+}
+
+/** A sample that cannot be read is left out: the others still show what WNS answers. */
+function sampleIn(json: string): StoredSample[] {
+  try {
+    const sample = JSON.parse(json) as Partial<StoredSample> | null
+    const isIntact = Number.isSafeInteger(sample?.ordinal) && typeof sample?.at === 'string'
+    return isIntact ? [sample as StoredSample] : []
+  } catch {
+    return []
+  }
 }
 
 function isRefusal(sample: { readonly status: number | null }): boolean {
