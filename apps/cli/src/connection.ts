@@ -1,4 +1,4 @@
-import type { Client } from '@wns-fanout/client'
+import type { Client, ClientOptions } from '@wns-fanout/client'
 import { createClient } from '@wns-fanout/client'
 import type { Context } from './context.ts'
 import { Failure } from './failure.ts'
@@ -71,10 +71,18 @@ export async function findRedis({ folder }: Context, env: NodeJS.ProcessEnv = pr
 /** Runs `act` with a client of the API and closes its connections afterwards. */
 export async function withApi<T>(context: Context, act: (api: Client) => Promise<T>): Promise<T> {
   const { url, apiKey } = await findApi(context)
-  const api = createClient({ url, apiKey })
+  const api = createClient({ url, apiKey, ...proxyOf() })
   try {
     return await act(api)
   } finally {
     await api.close()
+  }
+}
+
+/** The proxy to an API behind `https:`, as other command line tools read it. */
+export function proxyOf(env: NodeJS.ProcessEnv = process.env): Pick<ClientOptions, 'httpsProxy' | 'noProxy'> {
+  return {
+    httpsProxy: env['HTTPS_PROXY'] || env['https_proxy'] || undefined,
+    noProxy: env['NO_PROXY'] || env['no_proxy'] || undefined,
   }
 }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Readable } from 'node:stream'
+import { bypassesProxy } from '@wns-fanout/domain'
 import type { Dispatcher } from 'undici'
-import { Agent } from 'undici'
+import { Agent, ProxyAgent } from 'undici'
 import { ApiUnreachableError, errorOf } from './api-error.ts'
 
 export interface HttpOptions {
@@ -16,6 +17,10 @@ export interface HttpOptions {
   readonly maxRetryWaitMs?: number
   /** For `https:`: PEM of a certificate authority to trust instead of the system's. */
   readonly ca?: string
+  /** For `https:`: a proxy to connect through, such as `http://proxy.example:3128`. A plain `http:` API is reached directly. */
+  readonly httpsProxy?: string | undefined
+  /** Hosts that are reached without the proxy, in the grammar of `NO_PROXY`. */
+  readonly noProxy?: string | undefined
 }
 
 export interface HttpRequest {
@@ -48,10 +53,11 @@ export class Http {
   readonly #timeoutMs: number
   readonly #retries: number
   readonly #maxRetryWaitMs: number
-  readonly #agent: Agent
+  readonly #agent: Dispatcher
 
-  /** Throws a TypeError for a URL that is not `http:` or `https:`. */
-  constructor({ url, apiKey, timeoutMs = 30_000, retries = 3, maxRetryWaitMs = 30_000, ca }: HttpOptions) {
+  /** Throws a TypeError for a URL of the API or the proxy that is not `http:` or `https:`. */
+  constructor(options: HttpOptions) {
+    const { url, apiKey, timeoutMs = 30_000, retries = 3, maxRetryWaitMs = 30_000 } = options
     const parsed = URL.parse(url)
     if (parsed === null || !/^https?:$/.test(parsed.protocol))
       throw new TypeError(`the URL of the API must be like http://127.0.0.1:8080, found ${JSON.stringify(url)}`)
@@ -62,13 +68,7 @@ export class Http {
     this.#timeoutMs = timeoutMs
     this.#retries = retries
     this.#maxRetryWaitMs = maxRetryWaitMs
-    this.#agent = new Agent({
-      allowH2: false,
-      connections: 64,
-      connectTimeout: 5000,
-      keepAliveTimeout: 10_000,
-      ...(ca === undefined ? {} : { connect: { ca } }),
-    })
+    this.#agent = agentOf(parsed, options)
   }
 
   /** The answer, which is a success; its body must be read or destroyed. Throws {@link ApiError} or {@link ApiUnreachableError}. */
@@ -148,6 +148,16 @@ export class Http {
       throw new ApiUnreachableError(this.url, `the answer broke off: ${reasonOf(error)}`, error)
     }
   }
+}
+
+function agentOf(api: URL, { ca, httpsProxy, noProxy }: HttpOptions): Dispatcher {
+  const limits = { allowH2: false, connections: 64, connectTimeout: 5000, keepAliveTimeout: 10_000 }
+  const port = api.port === '' ? 443 : Number(api.port)
+  if (api.protocol !== 'https:' || httpsProxy === undefined || bypassesProxy(noProxy, api.hostname, port))
+    return new Agent({ ...limits, ...(ca === undefined ? {} : { connect: { ca } }) })
+  if (!/^https?:$/.test(URL.parse(httpsProxy)?.protocol ?? ''))
+    throw new TypeError('HTTPS_PROXY must be a URL such as http://proxy.example:3128, with http:// or https://')
+  return new ProxyAgent({ ...limits, uri: httpsProxy, ...(ca === undefined ? {} : { requestTls: { ca } }) })
 }
 
 type Tried =

@@ -1,4 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -190,4 +192,26 @@ test('a list is uploaded as lines', async () => {
     method: 'PUT',
     path: '/v1/apps/news/lists/vip',
   })
+})
+
+test('an API behind https is reached through the proxy, unless NO_PROXY excludes its host', async () => {
+  const tunnels: string[] = []
+  const proxy = createServer()
+  proxy.on('connect', (request, socket) => {
+    tunnels.push(request.url ?? '')
+    socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n')
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  const httpsProxy = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  const options = { url: 'https://127.0.0.1:1', apiKey: 'k', retries: 0, httpsProxy }
+  const [through, direct] = [createClient(options), createClient({ ...options, noProxy: '10.0.0.1,127.0.0.1' })]
+  onTestFinished(async () => {
+    await Promise.all([through.close(), direct.close()])
+    proxy.close()
+  })
+  await failureOf(through.app('news'))
+  expect(tunnels).toEqual(['127.0.0.1:1'])
+  await failureOf(direct.app('news'))
+  expect(tunnels).toHaveLength(1)
+  expect(() => createClient({ ...options, httpsProxy: 'proxy:3128' })).toThrow(/HTTPS_PROXY must be a URL/)
 })

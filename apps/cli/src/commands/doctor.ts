@@ -1,6 +1,6 @@
 import { createClient } from '@wns-fanout/client'
 import type { Command } from 'commander'
-import { findApi } from '../connection.ts'
+import { findApi, proxyOf } from '../connection.ts'
 import { type Context, contextOf } from '../context.ts'
 import { acceptLoss } from '../doctor/accept-loss.ts'
 import { probeChannel } from '../doctor/probe.ts'
@@ -75,7 +75,7 @@ async function doctor(context: Context, { app, channel, post = false }: DoctorOp
   if (connection instanceof Failure) {
     note([{ state: 'fail', what: 'API', found: connection.message }])
   } else {
-    const api = createClient({ url: connection.url, apiKey: connection.apiKey })
+    const api = createClient({ url: connection.url, apiKey: connection.apiKey, ...proxyOf() })
     try {
       const reached = await checkApi(api, connection)
       note([reached])
