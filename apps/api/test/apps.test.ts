@@ -1,4 +1,3 @@
-import type { AppId } from '@wns-fanout/domain'
 import { expect, test } from 'vitest'
 import { setup } from './support.ts'
 
@@ -6,7 +5,7 @@ test('an app that cannot be read is listed with its problem, beside the others',
   const { call, withApp, redis, keys, logged } = await setup()
   await withApp('news')
   await withApp('shop')
-  await redis.hset(keys.app('news' as AppId), 'settings', '{"app":')
+  await redis.hset(keys.app('news'), 'settings', '{"app":')
   const { status, json } = await call('GET', '/v1/apps')
   expect(status).toBe(200)
   expect(json.items).toEqual([

@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { buildServer } from '../src/server.ts'
 import { setup } from './support.ts'
 
-function keepAliveOf(url: string, agent: Agent): Promise<string | undefined> {
+function keepAliveOf(url: string, agent: Agent): Promise<unknown> {
   return new Promise((resolve, reject) => {
     request(`${url}/v1/apps`, { agent }, (response) => {
       response.resume()

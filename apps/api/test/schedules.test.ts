@@ -1,4 +1,3 @@
-import type { AppId } from '@wns-fanout/domain'
 import { expect, test } from 'vitest'
 import { setup } from './support.ts'
 
@@ -116,8 +115,8 @@ test('a stored schedule that cannot be read is listed with its problem, beside t
   const { call, withApp, redis, keys } = await setup()
   await withApp()
   const put = (await call('PUT', path, { body })).json
-  const stored = JSON.parse((await redis.hget(keys.schedules('news' as AppId), 'morning')) ?? '')
-  await redis.hset(keys.schedules('news' as AppId), {
+  const stored = JSON.parse((await redis.hget(keys.schedules('news'), 'morning')) ?? '')
+  await redis.hset(keys.schedules('news'), {
     'a-torn': '{"request":',
     'b-zone': JSON.stringify({ ...stored, request: { ...stored.request, timeZone: 'Mars/Olympus' } }),
   })

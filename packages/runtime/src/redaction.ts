@@ -35,7 +35,8 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [/(wnsf_[a-z0-9]{12}_)[A-Za-z0-9_-]{43}/g, `$1${MARK}`],
   [/\bbearer\s+[\w.~+/=%-]{4,}/gi, `Bearer ${MARK}`],
   [/(\bauthorization["'`]?\s*[:=]\s*["'`]?)(?:\w+\s+)?[^\s"'`,]+/gi, `$1${MARK}`],
-  [/(\b[a-z][a-z0-9+.-]{1,30}:\/\/)[^\s/"']{1,2000}@/gi, `$1${MARK}@`],
+  // Our own hints show the place for user and password, which is no secret.
+  [/(\b[a-z][a-z0-9+.-]{1,30}:\/\/)(?!\[user:password@\])[^\s/"']{1,2000}@/gi, `$1${MARK}@`],
   // A quote may itself be escaped, once for each JSON text around it; the closing one may have been cut off.
   [
     new RegExp(`\\b((?:${ANNOUNCED})${QUOTE}?\\s*[:=]\\s*)(${QUOTE})(?:(?!\\2)(?:\\\\.|[^\\\\]))*`, 'gis'),

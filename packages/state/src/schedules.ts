@@ -131,7 +131,7 @@ function parse(text: string): Stored | undefined {
   }
   if (!isObject(value) || !isObject(value['request'])) return undefined
   const { createdAtMs, sinceMs, request } = value
-  const { cron, timeZone, campaign } = request as Record<string, unknown>
+  const { cron, timeZone, campaign } = request
   const isIntact =
     isInstant(createdAtMs) &&
     isInstant(sinceMs) &&
