@@ -1,5 +1,6 @@
 export * from './app.ts'
 export * from './audience.ts'
+export * from './bitmap.ts'
 export * from './campaign.ts'
 export * from './channel-uri.ts'
 export * from './channel.ts'

@@ -1,14 +1,11 @@
 export { LocalPermits } from './send/local-permits.ts'
 export type { LocalPermitsOptions, Permit, PermitSource } from './send/local-permits.ts'
 export type { BatchEnd, ParkReason, TokenSource } from './send/types.ts'
-export {
-  Campaigns,
-  requestErrors as faultsOfRequest,
-  timeErrors as faultsOfTimes,
-  keyOfAnother,
-} from './campaign/campaigns.ts'
-export type { CampaignsDeps, Estimate, Sample } from './campaign/campaigns.ts'
-export { BATCH_RECIPIENTS, cutBatches, ordinalsIn, popcount } from './plan/cut.ts'
+export { Campaigns, keyOfAnother } from './campaign/campaigns.ts'
+export type { CampaignsDeps, Estimate } from './campaign/campaigns.ts'
+export { requestErrors, timeErrors } from './campaign/request-errors.ts'
+export type { Sample } from './campaign/samples.ts'
+export { BATCH_RECIPIENTS, cutBatches } from './plan/cut.ts'
 export { conditionOf } from './condition.ts'
 export { crashPoints } from './crash-points.ts'
 export type { CrashPoint, CrashPoints } from './crash-points.ts'

@@ -11,7 +11,7 @@ import {
   warningSchema,
 } from '@wns-fanout/domain'
 import type { Result } from '@wns-fanout/fanout'
-import { faultsOfTimes } from '@wns-fanout/fanout'
+import { timeErrors } from '@wns-fanout/fanout'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
@@ -234,19 +234,21 @@ function asIs(text: unknown): string {
 // Each is a socket and an entry; the rest of the API must go on beside them.
 const MAX_STREAMS = 2000
 
-/** The campaign in a body; throws all faults of its shape, and with them those of a notification whose shape is right. */
+/**
+ * The campaign in a body. Throws the errors of its shape, and with them those of a notification and of times whose
+ * shape is right. A campaign whose shape is right is checked by the clock of Redis when it is created.
+ */
 function campaignOf(body: unknown, { credentialsKind }: AppSettings): CampaignRequest {
   const parsed = campaignRequestSchema.safeParse(body)
-  const errors = [
-    ...(parsed.success ? [] : inputErrorsOf(parsed.error.issues)),
+  if (parsed.success) return parsed.data
+  throw invalid('The campaign', [
+    ...inputErrorsOf(parsed.error.issues),
     ...notificationErrors(body, credentialsKind),
-    ...(parsed.success ? [] : timeErrors(body)),
-  ]
-  if (parsed.success && errors.length === 0) return parsed.data
-  throw invalid('The campaign', errors)
+    ...timeErrorsIn(body),
+  ])
 }
 
-/** Faults of a notification whose shape is right, in a body whose shape need not be. */
+/** Errors of a notification whose shape is right, in a body whose shape may be wrong. */
 export function notificationErrors(body: unknown, credentialsKind: AppSettings['credentialsKind']): InputError[] {
   if (typeof body !== 'object' || body === null || !('notification' in body)) return []
   const parsed = notificationSchema.safeParse(body.notification)
@@ -259,11 +261,10 @@ export function notificationErrors(body: unknown, credentialsKind: AppSettings['
 
 const timesSchema = campaignRequestSchema.pick({ startAt: true, expiresAt: true }).strip()
 
-// A request whose shape is right is judged by the clock of Redis when it is created; to tell all faults at once, the
-// clock of this machine is good enough.
-function timeErrors(body: unknown): InputError[] {
+/** Errors of times whose shape is right. The clock of this machine is good enough to report them with all others. */
+function timeErrorsIn(body: unknown): InputError[] {
   const times = timesSchema.safeParse(body)
-  return times.success ? faultsOfTimes(times.data, Date.now()) : []
+  return times.success ? timeErrors(times.data, Date.now()) : []
 }
 
 function idempotencyKey(key: string | undefined): string | undefined {

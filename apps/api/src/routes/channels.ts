@@ -134,7 +134,7 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns 
     },
     async ({ params, body }) => {
       await mustExist(params.app)
-      return { count: await campaigns.count(params.app, body.audience) }
+      return { count: await campaigns.audienceSize(params.app, body.audience) }
     },
   )
 }

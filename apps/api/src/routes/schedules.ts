@@ -6,7 +6,7 @@ import {
   scheduleSchema,
   unreadableScheduleSchema,
 } from '@wns-fanout/domain'
-import { faultsOfRequest, NO_TIMES } from '@wns-fanout/fanout'
+import { NO_TIMES, requestErrors } from '@wns-fanout/fanout'
 import type { ScheduleRecord, StoredSchedule } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
@@ -108,7 +108,7 @@ const storedSchema = z.union([scheduleSchema, unreadableScheduleSchema])
 function requestOf(body: unknown, settings: AppSettings, nowMs: number): ScheduleRequest {
   const parsed = scheduleRequestSchema.safeParse(body)
   const inCampaign = parsed.success
-    ? faultsOfRequest(settings, parsed.data.campaign, nowMs)
+    ? requestErrors(settings, parsed.data.campaign, nowMs)
     : notificationErrors(campaignIn(body), settings.credentialsKind)
   const errors = [
     ...(parsed.success ? [] : inputErrorsOf(parsed.error.issues)),

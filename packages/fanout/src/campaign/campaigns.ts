@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type {
   AppId,
@@ -12,11 +12,10 @@ import type {
   RecipientClass,
   Warning,
 } from '@wns-fanout/domain'
-import { DAY_MS, MAX_LIFE_MS, Problem, isTerminal, lintNotification } from '@wns-fanout/domain'
+import { DAY_MS, isTerminal, Problem } from '@wns-fanout/domain'
 import type {
   AppStore,
   Audiences,
-  CampaignDefinition,
   CampaignRecord,
   CampaignStore,
   Keys,
@@ -24,16 +23,22 @@ import type {
   RedisConnection,
   Registry,
 } from '@wns-fanout/state'
-import { LedgerDamaged, LedgerVersion, memoryShare } from '@wns-fanout/state'
+import { memoryShare } from '@wns-fanout/state'
 import type { CrashPoints } from '../crash-points.ts'
-import { writeRecipientsOf } from './failed-of.ts'
-import { guardSecondsOf, isPersonal, LISTED_WITHOUT_PLACEHOLDER } from './guideline.ts'
 import type { Queues } from '../worker/queues.ts'
+import { campaignIdOf, newCampaignId } from './campaign-id.ts'
+import { definitionOf } from './definition.ts'
+import { evaluable } from './failed-of.ts'
+import { guardProblem } from './guideline.ts'
+import { nullIfUnavailable, translateLedgerErrors } from './ledger-problems.ts'
+import { instantMs, rejectErrors, requestErrors } from './request-errors.ts'
 import type { Result } from './results.ts'
 import { results } from './results.ts'
+import type { Sample } from './samples.ts'
+import { samplesOf } from './samples.ts'
 import type { AppCondition } from './view.ts'
 import { viewOf } from './view.ts'
-import { warningsFor } from './warnings.ts'
+import { asField, warningsFor, warningsInAdvance } from './warnings.ts'
 
 export interface CampaignsDeps extends CrashPoints {
   readonly redis: RedisConnection
@@ -43,7 +48,7 @@ export interface CampaignsDeps extends CrashPoints {
   readonly audiences: Audiences
   readonly campaigns: CampaignStore
   readonly ledger: Ledger
-  readonly queues: Queues
+  readonly queues: Pick<Queues, 'enqueue'>
   /** What slows or stops an app now. */
   readonly condition: (app: AppId) => Promise<AppCondition>
 }
@@ -54,17 +59,12 @@ export interface Estimate {
   readonly warnings?: readonly Warning[]
 }
 
-export interface Sample {
-  readonly channel: string
-  readonly status: number | null
-  readonly at: string
-  readonly [detail: string]: unknown
-}
-
 /** The share of Redis memory above which no new campaign is admitted. */
 const MEMORY_LIMIT = 0.8
+/** Batches that a cancel closes itself; a worker closes the rest. */
+const SWEPT_AT_ONCE = 256
 
-/** Campaigns as their owners see them: create, look, steer. Workers do the rest. */
+/** Campaigns as the API offers them: create, read and steer. Workers do the rest. */
 export class Campaigns {
   readonly #deps: CampaignsDeps
 
@@ -73,11 +73,11 @@ export class Campaigns {
   }
 
   /**
-   * Admit a campaign. Throws a Problem: `invalid` with every fault, `guard-interval` with the time at which it would be
+   * Admit a campaign. Throws a Problem: `invalid` with every error, `guard-interval` with the time at which it would be
    * admitted, `redis-memory` when Redis is nearly full.
    *
-   * @param options.idempotencyKey callers that give the same one mean the same campaign: it is created once, even if
-   *   the process died between creating it and saying so. Throws `invalid` when the one there asked for something else
+   * @param options.idempotencyKey the same key stands for the same campaign: it is created once, even if the process
+   *   dies between creating it and returning. Throws `invalid` if the campaign of the key has another request
    */
   async create(
     app: AppSettings,
@@ -85,40 +85,40 @@ export class Campaigns {
     { parent, idempotencyKey }: { readonly parent?: CampaignId; readonly idempotencyKey?: string | undefined } = {},
   ): Promise<Campaign> {
     const nowMs = await this.#deps.campaigns.redisNowMs()
-    refuse([...requestErrors(app, request, nowMs), ...(await this.#faultsOfAudience(app.app, request, nowMs))])
+    rejectErrors([...requestErrors(app, request, nowMs), ...(await this.#audienceErrors(app.app, request, nowMs))])
     const ratio = await memoryShare(this.#deps.redis)
     if (ratio > MEMORY_LIMIT)
       throw new Problem(
         'redis-memory',
         `Redis uses ${Math.round(ratio * 100)} % of its memory; new campaigns wait until it is below 80 %`,
       )
-    const warnings = await this.#warnings(app.app, request)
+    const warnings = await warningsInAdvance(this.#deps.audiences, app.app, request)
     const id = idempotencyKey === undefined ? newCampaignId() : await this.#idFor(app.app, idempotencyKey, request)
-    const definition = define(app, request, id, parent)
+    const definition = definitionOf(app, request, id, parent)
     this.#deps.reached?.('campaign-admitted')
     const answer = await this.#deps.campaigns.create({
       definition,
       policy: request.overLimit ?? 'reject',
       topicIntervalMs: parent === undefined ? definition.guardSeconds * 1000 : 0,
-      startAtMs: instant(request.startAt),
-      expiresAtMs: instant(request.expiresAt),
+      startAtMs: instantMs(request.startAt),
+      expiresAtMs: instantMs(request.expiresAt),
     })
-    if (answer.kind !== 'created') throw await this.#guardProblem(definition, answer.kind, answer.admissibleAtMs)
+    if (answer.kind !== 'created') throw guardProblem(definition, answer.kind, answer.admissibleAtMs, nowMs)
     this.#deps.reached?.('campaign-stored')
     if (answer.superseded !== undefined)
       await this.#deps.campaigns.steer(app.app, answer.superseded, 'cancel', 'superseded')
-    if (!isTerminal(answer.state)) await this.#enqueue('launch', definition.app, definition.id, answer.startAtMs)
+    if (!isTerminal(answer.state)) await this.#enqueueLaunch(definition.app, definition.id, answer.startAtMs)
     this.#deps.reached?.('launch-asked')
-    return { ...(await this.#view(definition.app, definition.id)), ...warnings }
+    return { ...(await this.#view(definition.app, definition.id)), ...asField(warnings) }
   }
 
-  /** How many a campaign would reach and how long it would take; stores nothing. */
+  /** The audience size of a campaign and how long it would take. Stores nothing. */
   async estimate(app: AppSettings, request: CampaignRequest): Promise<Estimate> {
-    refuse(requestErrors(app, request, await this.#deps.campaigns.redisNowMs()))
+    rejectErrors(requestErrors(app, request, await this.#deps.campaigns.redisNowMs()))
     const { audience, sample } = request
-    const evaluable =
-      'failedOf' in audience ? { bitmapKey: await writeRecipientsOf(this.#deps, app.app, audience) } : audience
-    const counted = await this.#deps.audiences.count(app.app, evaluable, sample === undefined ? {} : { sample })
+    const counted = await this.#deps.audiences.count(app.app, await evaluable(this.#deps, app.app, audience), {
+      sample,
+    })
     const { size } = counted
     const { effectiveRatePerSecond } = await this.#deps.condition(app.app)
     const seconds = Math.max(Math.ceil(size / effectiveRatePerSecond), request.pace?.overSeconds ?? 0)
@@ -130,23 +130,9 @@ export class Campaigns {
     }
   }
 
-  /** The warnings of a request to create a campaign; the failed recipients of another one are not counted in advance. */
-  async #warnings(app: AppId, request: CampaignRequest): Promise<{ readonly warnings?: Warning[] }> {
-    const { audience } = request
-    if ('failedOf' in audience) return asField(warningsFor(request, undefined))
-    const [counted, tags] = await Promise.all([
-      // A list may be uploaded before a later start.
-      this.#deps.audiences.count(app, audience).catch(undefinedIfMissing),
-      'tags' in audience ? this.#deps.audiences.tags(app) : [],
-    ])
-    return asField(warningsFor(request, counted && { ...counted, tags }))
-  }
-
-  /** Recipients that an audience has now, without channels that opted out. */
-  async count(app: AppId, audience: Audience): Promise<number> {
-    const evaluable =
-      'failedOf' in audience ? { bitmapKey: await writeRecipientsOf(this.#deps, app, audience) } : audience
-    return (await this.#deps.audiences.count(app, evaluable)).size
+  /** Channels in an audience now, without those that opted out. */
+  async audienceSize(app: AppId, audience: Audience): Promise<number> {
+    return (await this.#deps.audiences.count(app, await evaluable(this.#deps, app, audience))).size
   }
 
   async get(id: CampaignId): Promise<Campaign | null> {
@@ -181,7 +167,7 @@ export class Campaigns {
     }
   }
 
-  /** Nothing more is started; what is under way has its answer counted. */
+  /** Start no more posts. The answers to posts under way are still counted. */
   async pause(id: CampaignId): Promise<Campaign> {
     const { app } = await this.#steer(id, 'pause')
     return this.#view(app, id)
@@ -189,18 +175,20 @@ export class Campaigns {
 
   async resume(id: CampaignId): Promise<Campaign> {
     const { app } = await this.#steer(id, 'resume')
-    await this.#deps.queues.enqueue('reconcile', { app, campaign: id }, randomBytes(6).toString('hex'))
+    await this.#deps.queues.enqueue('reconcile', { app, campaign: id }, randomUUID())
     return this.#view(app, id)
   }
 
   async cancel(id: CampaignId): Promise<Campaign> {
     const { app } = await this.#steer(id, 'cancel')
-    await translateLedgerErrors(id, () => this.#deps.ledger.sweep({ app, campaign: id }, 256)).catch(nullIfUnavailable)
-    await this.#deps.queues.enqueue('sweep', { app, campaign: id }, randomBytes(6).toString('hex'))
+    await translateLedgerErrors(id, () => this.#deps.ledger.sweep({ app, campaign: id }, SWEPT_AT_ONCE)).catch(
+      nullIfUnavailable,
+    )
+    await this.#deps.queues.enqueue('sweep', { app, campaign: id }, randomUUID())
     return this.#view(app, id)
   }
 
-  /** A new campaign for those that this one failed or ran out of time for. */
+  /** A new campaign to the recipients that failed or lapsed in this one. */
   async retryFailed(id: CampaignId, options: { readonly includeInDoubt?: boolean | undefined }): Promise<Campaign> {
     const { app, record } = await this.#find(id)
     if (!isTerminal(record.state))
@@ -208,7 +196,7 @@ export class Campaigns {
     if (record.definitionLost === true)
       throw new Problem(
         'conflict',
-        `nobody knows any more what campaign ${id} said: its definition was lost; send a new one`,
+        `the definition of campaign ${id} was lost, so it cannot be repeated; send a new one`,
       )
     const settings = await this.#deps.apps.settings(app)
     if (settings === null) throw new Problem('not-found', `there is no app ${app}`)
@@ -226,39 +214,30 @@ export class Campaigns {
   /** Details of answers that were not plain acceptance, failures first. */
   async samples(id: CampaignId): Promise<{ readonly items: Sample[] }> {
     const { app } = await this.#find(id)
-    const found = (await this.#deps.campaigns.samples(app, id, 10_000)).flatMap(sampleIn)
-    const items: Sample[] = []
-    const pages = new Map<number, Map<number, string>>()
-    for (const { ordinal, ...sample } of found) {
-      const page = Math.floor(ordinal / 512)
-      const ids = pages.get(page) ?? (await this.#deps.registry.channelIds(app, page))
-      pages.set(page, ids)
-      items.push({ channel: ids.get(ordinal % 512) ?? '', ...sample })
-    }
-    return { items: items.toSorted((a, b) => Number(isRefusal(b)) - Number(isRefusal(a))) }
+    return { items: await samplesOf(this.#deps, app, id) }
   }
 
-  /** Campaigns of an app that are not finished, as records: what the global gauges count. */
+  /** Records of the campaigns of an app that are not finished, for gauges. */
   async unfinished(app: AppId): Promise<CampaignRecord[]> {
     const ids = await this.#deps.campaigns.active(app)
     const records = await Promise.all(ids.map((id) => this.#record(app, id).catch(nullIfUnavailable)))
     return records.filter((record) => record !== null)
   }
 
-  /** What the audience is taken from must be there; a list may still come when the campaign starts later. */
-  async #faultsOfAudience(app: AppId, { audience, startAt }: CampaignRequest, nowMs: number): Promise<InputError[]> {
+  /** The campaign or list that the audience comes from must exist; a list may still be uploaded before the start. */
+  async #audienceErrors(app: AppId, { audience, startAt }: CampaignRequest, nowMs: number): Promise<InputError[]> {
     if ('failedOf' in audience) {
       const parent = await this.#deps.campaigns.get(app, audience.failedOf as CampaignId)
       return parent === null ? missing('failedOf', `app ${app} has no campaign ${audience.failedOf}`) : []
     }
-    if (!('list' in audience) || (instant(startAt) ?? nowMs) > nowMs) return []
-    const isThere = await this.#deps.redis.exists(this.#deps.keys.listInfo(app, audience.list))
-    return isThere === 1
+    if (!('list' in audience) || (instantMs(startAt) ?? nowMs) > nowMs) return []
+    const exists = await this.#deps.redis.exists(this.#deps.keys.listInfo(app, audience.list))
+    return exists === 1
       ? []
-      : missing('list', `app ${app} has no list ${audience.list}; upload it first (kept 30 days)`)
+      : missing('list', `app ${app} has no list ${audience.list}; upload it first (lists are kept for 30 days)`)
   }
 
-  /** The id of the campaign that a key means: a key means another one after a day. */
+  /** The id of the campaign that a key stands for: after a day, another one. */
   async #idFor(app: AppId, idempotencyKey: string, request: CampaignRequest): Promise<CampaignId> {
     const id = campaignIdOf(app, idempotencyKey)
     const known = await this.#record(app, id)
@@ -296,171 +275,17 @@ export class Campaigns {
     return { app }
   }
 
-  async #enqueue(name: 'launch', app: AppId, campaign: CampaignId, startAtMs: number): Promise<void> {
+  async #enqueueLaunch(app: AppId, campaign: CampaignId, startAtMs: number): Promise<void> {
     const delayMs = startAtMs - (await this.#deps.campaigns.redisNowMs())
-    await this.#deps.queues.enqueue(name, { app, campaign }, '', Math.max(0, delayMs))
-  }
-
-  async #guardProblem(
-    definition: CampaignDefinition,
-    kind: 'refused' | 'full',
-    admissibleAtMs: number,
-  ): Promise<Problem> {
-    const admissibleAt = new Date(admissibleAtMs).toISOString()
-    const waitMs = admissibleAtMs - (await this.#deps.campaigns.redisNowMs())
-    const type = definition.request.notification.type
-    const detail =
-      kind === 'full'
-        ? `ten generic ${type} updates of topic ${definition.topic} are deferred already; the next is admitted at ${admissibleAt}`
-        : `a generic ${type} update of topic ${definition.topic} was launched within the guard interval; the next is admitted at ${admissibleAt}. Wait, or choose overLimit defer, coalesce or drop`
-    return new Problem('guard-interval', detail, {
-      extra: { admissibleAt },
-      retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)),
-    })
+    await this.#deps.queues.enqueue('launch', { app, campaign }, '', Math.max(0, delayMs))
   }
 }
 
-/** What is said of an `Idempotency-Key` that meant another request within the last day. */
-export function keyOfAnother(): Problem {
-  return new Problem('invalid', 'this Idempotency-Key was used for another request; use a new key for a new request')
-}
-
-/** A worker halts a campaign whose ledger is damaged, within a minute, and one of another version belongs to others. */
-async function translateLedgerErrors<T>(id: CampaignId, ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask()
-  } catch (error) {
-    if (!(error instanceof LedgerDamaged || error instanceof LedgerVersion)) throw error
-    const why = error instanceof LedgerDamaged ? 'its ledger is damaged and will be mended' : 'another version wrote it'
-    throw new Problem('unavailable', `campaign ${id} cannot be looked after here now: ${why}`, { cause: error })
-  }
-}
-
-function nullIfUnavailable(error: unknown): null {
-  if (error instanceof Problem && error.code === 'unavailable') return null
-  throw error
-}
-
-interface StoredSample {
-  readonly ordinal: number
-  readonly status: number | null
-  readonly at: string
-}
-
-/** A sample that cannot be read is left out: the others still show what WNS answers. */
-function sampleIn(json: string): StoredSample[] {
-  try {
-    const sample = JSON.parse(json) as Partial<StoredSample> | null
-    const isIntact = Number.isSafeInteger(sample?.ordinal) && typeof sample?.at === 'string'
-    return isIntact ? [sample as StoredSample] : []
-  } catch {
-    return []
-  }
-}
-
-function isRefusal(sample: { readonly status: number | null }): boolean {
-  return sample.status === null || sample.status >= 400
-}
-
-function instant(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : Date.parse(text)
-}
-
-/** A campaign's id: a random number of 80 bits in base 36. */
-function newCampaignId(): CampaignId {
-  return BigInt(`0x${randomBytes(10).toString('hex')}`).toString(36) as CampaignId
-}
-
-function campaignIdOf(app: AppId, idempotencyKey: string): CampaignId {
-  return BigInt(`0x${createHash('sha256').update(`${app}\0${idempotencyKey}`).digest('hex').slice(0, 20)}`).toString(
-    36,
-  ) as CampaignId
-}
-
-function define(
-  app: AppSettings,
-  request: CampaignRequest,
-  id: CampaignId,
-  parent: CampaignId | undefined,
-): CampaignDefinition {
-  const update = request.update ?? 'generic'
-  return {
-    id,
-    app: app.app,
-    request,
-    update,
-    topic: request.topic ?? 'default',
-    delivery: request.delivery ?? (request.notification.type === 'toast' ? 'at-most-once' : 'at-least-once'),
-    priority: request.priority ?? 'normal',
-    guardSeconds: update === 'generic' ? guardSecondsOf(app) : 0,
-    maxAttempts: app.maxAttempts,
-    retentionDays: app.retentionDays,
-    ...(parent === undefined ? {} : { parent }),
-  }
-}
-
-function missing(field: string, detail: string): InputError[] {
+function missing(field: 'failedOf' | 'list', detail: string): InputError[] {
   return [{ path: ['audience', field], code: 'missing', detail }]
 }
 
-function refuse(errors: readonly InputError[]): void {
-  if (errors.length === 0) return
-  const more = errors.length === 1 ? '' : ` (and ${errors.length - 1} more)`
-  throw new Problem('invalid', `${errors[0]?.detail ?? ''}${more}`, { inputErrors: errors })
-}
-
-/** The last instant that ISO 8601 writes with four digits of the year. */
-const LAST_INSTANT_MS = 253_402_300_799_999
-
-function outOfRange(field: 'startAt' | 'expiresAt', detail: string): InputError[] {
-  return [{ path: [field], code: 'out-of-range', detail }]
-}
-
-/** What is wrong with the times of a request, each of which is a time. */
-export function timeErrors(
-  { startAt, expiresAt }: Pick<CampaignRequest, 'startAt' | 'expiresAt'>,
-  nowMs: number,
-): InputError[] {
-  const startAtMs = instant(startAt) ?? nowMs
-  const expiresAtMs = instant(expiresAt) ?? startAtMs + DAY_MS
-  if (startAtMs + MAX_LIFE_MS > LAST_INSTANT_MS)
-    return outOfRange('startAt', 'startAt is too far away: the campaign must be over before the year 10000')
-  if (expiresAt === undefined && expiresAtMs <= nowMs)
-    return outOfRange('startAt', 'startAt is more than 24 hours ago, so the campaign is over; give an expiresAt too')
-  if (expiresAtMs <= Math.max(startAtMs, nowMs))
-    return outOfRange('expiresAt', 'expiresAt must be in the future and after startAt')
-  if (expiresAtMs - startAtMs > MAX_LIFE_MS)
-    return outOfRange('expiresAt', 'expiresAt must be at most 7 days after the start')
-  return []
-}
-
-/** What the schema of a campaign request cannot see: its notification, its times, its right to be personalised. */
-export function requestErrors(app: AppSettings, request: CampaignRequest, nowMs: number): InputError[] {
-  const inputErrors: InputError[] = lintNotification(request.notification, {
-    credentialsKind: app.credentialsKind,
-  }).map((inputError) => ({ ...inputError, path: ['notification', ...inputError.path] }))
-  // What a broken notification says to whom is not known.
-  const isIntact = inputErrors.length === 0
-  inputErrors.push(...timeErrors(request, nowMs))
-  if (
-    isIntact &&
-    request.update === 'personalized' &&
-    app.allowFasterThanGuideline === undefined &&
-    !isPersonal(request)
-  )
-    inputErrors.push({
-      path: ['update'],
-      code: 'not-personalized',
-      detail: `a personalized update needs a {{vars.…}} placeholder, or at most ${LISTED_WITHOUT_PLACEHOLDER} listed channels; send it as generic`,
-    })
-  return inputErrors
-}
-
-function asField(warnings: Warning[]): { readonly warnings?: Warning[] } {
-  return warnings.length === 0 ? {} : { warnings }
-}
-
-function undefinedIfMissing(error: unknown): undefined {
-  if (error instanceof Problem && error.code === 'not-found') return undefined
-  throw error
+/** The answer to an `Idempotency-Key` that was used for another request within the last day. */
+export function keyOfAnother(): Problem {
+  return new Problem('invalid', 'this Idempotency-Key was used for another request; use a new key for a new request')
 }

@@ -1,22 +1,23 @@
 import type { AppSettings, CampaignRequest } from '@wns-fanout/domain'
-import { GUIDELINE_SECONDS, prepareMessage } from '@wns-fanout/domain'
+import { GUIDELINE_SECONDS, prepareMessage, Problem } from '@wns-fanout/domain'
 import type { CampaignDefinition } from '@wns-fanout/state'
 
 /**
- * Seconds for which a channel that got a generic update gets no other one of its type. A margin of a minute is for
- * clocks that step; it shrinks with intervals that were made short on purpose.
+ * Seconds within which a channel gets no second generic update of a type. The margin of a minute covers clocks that
+ * step; it is smaller for intervals that were made short on purpose.
  */
 export function guardSecondsOf(app: Pick<AppSettings, 'genericIntervalSeconds'>): number {
   const interval = app.genericIntervalSeconds
   return interval === 0 ? 0 : interval + Math.min(60, Math.floor(interval / 30))
 }
 
-export const LISTED_WITHOUT_PLACEHOLDER = 100
+/** Most listed channels that count as personal without a placeholder. */
+export const MAX_LISTED_WITHOUT_PLACEHOLDER = 100
 
-/** Does each recipient get something of its own? Then the guideline about generic updates does not concern it. */
+/** Does each recipient get a notification of its own? Then the guideline about generic updates does not apply. */
 export function isPersonal({ notification, audience }: CampaignRequest): boolean {
   return (
-    ('channels' in audience && audience.channels.length <= LISTED_WITHOUT_PLACEHOLDER) ||
+    ('channels' in audience && audience.channels.length <= MAX_LISTED_WITHOUT_PLACEHOLDER) ||
     prepareMessage(notification).isPersonalized
   )
 }
@@ -28,4 +29,24 @@ export function exceedsGuideline({
   request,
 }: Pick<CampaignDefinition, 'update' | 'guardSeconds' | 'request'>): boolean {
   return update === 'generic' ? guardSeconds < GUIDELINE_SECONDS : !isPersonal(request)
+}
+
+/** The Problem of a campaign that the guard does not admit now. */
+export function guardProblem(
+  { request, topic }: Pick<CampaignDefinition, 'request' | 'topic'>,
+  kind: 'refused' | 'full',
+  admissibleAtMs: number,
+  nowMs: number,
+): Problem {
+  const admissibleAt = new Date(admissibleAtMs).toISOString()
+  const { type } = request.notification
+  const detail =
+    kind === 'full'
+      ? `ten generic ${type} updates of topic ${topic} are deferred already; the next is admitted at ${admissibleAt}`
+      : `a generic ${type} update of topic ${topic} was launched within the guard interval; ` +
+        `the next is admitted at ${admissibleAt}. Wait, or choose overLimit defer, coalesce or drop`
+  return new Problem('guard-interval', detail, {
+    extra: { admissibleAt },
+    retryAfterSeconds: Math.max(1, Math.ceil((admissibleAtMs - nowMs) / 1000)),
+  })
 }

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
+import type { AppId, Audience, CampaignId, CampaignRequest, FanoutEvent } from '@wns-fanout/domain'
 import { Problem } from '@wns-fanout/domain'
 import type { AppStore, Audiences, CampaignDefinition, Frozen, Keys, RedisConnection } from '@wns-fanout/state'
 import { assertIntact } from '@wns-fanout/state'
-import { writeRecipientsOf } from './failed-of.ts'
-import { exceedsGuideline } from './guideline.ts'
 import type { PlanDeps } from '../plan/plan.ts'
 import { plan } from '../plan/plan.ts'
+import { evaluable } from './failed-of.ts'
+import { exceedsGuideline } from './guideline.ts'
 
 export interface LaunchDeps extends PlanDeps {
   readonly apps: AppStore
@@ -17,9 +17,10 @@ export interface LaunchDeps extends PlanDeps {
 }
 
 /**
- * Launch a campaign: take the topic's slot, freeze the audience, plan the first batches. May run any number of times.
+ * Launch a campaign: take the slot of its topic, freeze its audience, plan its first batches. May run any number of
+ * times.
  *
- * @returns in how many milliseconds to come back, for one that is not due yet
+ * @returns `waitMs` for a campaign that is not due yet
  */
 export async function launch(deps: LaunchDeps, app: AppId, id: CampaignId): Promise<{ readonly waitMs?: number }> {
   const answer = await deps.campaigns.launch(app, id)
@@ -33,45 +34,50 @@ export async function launch(deps: LaunchDeps, app: AppId, id: CampaignId): Prom
   return {}
 }
 
-/** A draft whose launch died before it became the campaign's own. */
+/** A draft outlives a launch that dies before the draft becomes the audience of its campaign. */
 const DRAFT_SECONDS = 3600
 
-/** @returns false when there is nobody to freeze: what the audience is taken from is gone, and the campaign halts */
+/** @returns false when the list or campaign that the audience comes from is gone, which halts the campaign */
 async function freeze(deps: LaunchDeps, app: AppId, id: CampaignId): Promise<boolean> {
   const record = await deps.campaigns.get(app, id)
   if (record === null) return false
   assertIntact(record)
   const { audience, sample } = record.definition.request
-  // A launch may run twice at once, so each evaluates for itself and the first to be ready decides.
+  // Two launches may run at once: each evaluates the audience for itself, and the first to finish decides.
   const draft = deps.keys.temporary(app, randomUUID())
-  const options = sample === undefined ? {} : { sample }
-  const evaluate = async (): Promise<Frozen | null> => {
-    try {
-      return 'failedOf' in audience
-        ? await deps.audiences.freeze(app, { bitmapKey: await writeRecipientsOf(deps, app, audience) }, draft, options)
-        : await deps.audiences.freeze(app, audience, draft, options)
-    } catch (error) {
-      if (error instanceof Problem && error.code === 'not-found') return null
-      throw error
-    }
-  }
-  const frozen = await evaluate()
+  const frozen = await evaluate(deps, app, audience, draft, sample)
   if (frozen === null) {
-    // Trying again would go on for the whole life of the campaign, and hold its topic's slot.
+    // Retries would run for the whole life of the campaign, and keep the slot of its topic.
     await deps.campaigns.steer(app, id, 'halt', 'audience-missing')
     return false
   }
   await deps.redis.expire(draft, DRAFT_SECONDS)
   await deps.campaigns.storeAudience(app, id, draft, frozen)
   deps.emit({ type: 'campaign.launched', app, campaign: id, audienceSize: frozen.size })
-  if (exceedsGuideline(record.definition)) await tellOfGuideline(deps, record.definition)
+  if (exceedsGuideline(record.definition)) await reportGuideline(deps, record.definition)
   deps.reached?.('audience-frozen')
   return true
 }
 
-/** Going faster is the owner's decision; that it happens, and why, is nobody's secret. */
-async function tellOfGuideline(deps: LaunchDeps, { app, id, guardSeconds }: CampaignDefinition): Promise<void> {
+/** Null when the list or campaign that the audience comes from does not exist. */
+async function evaluate(
+  deps: LaunchDeps,
+  app: AppId,
+  audience: Audience,
+  draft: string,
+  sample: CampaignRequest['sample'],
+): Promise<Frozen | null> {
+  try {
+    return await deps.audiences.freeze(app, await evaluable(deps, app, audience), draft, { sample })
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'not-found') return null
+    throw error
+  }
+}
+
+/** To exceed the guideline is the owner's decision, and it is logged with its reason. */
+async function reportGuideline(deps: LaunchDeps, { app, id, guardSeconds }: CampaignDefinition): Promise<void> {
   const settings = await deps.apps.settings(app)
-  const reason = settings?.allowFasterThanGuideline?.reason ?? 'no reason is given any more'
+  const reason = settings?.allowFasterThanGuideline?.reason ?? 'the reason was removed from the app'
   deps.emit({ type: 'guideline.exceeded', app, campaign: id, intervalSeconds: guardSeconds, reason })
 }

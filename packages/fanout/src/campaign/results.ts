@@ -1,9 +1,8 @@
 import type { AppId, ChannelId, Ordinal, RecipientClass } from '@wns-fanout/domain'
-import { codeOf, meaningOf, pageOf, postsOf, slotOf } from '@wns-fanout/domain'
+import { codeOf, meaningOf, ordinalsIn, PAGE_BYTES, PAGE_SIZE, pageOf, postsOf, slotOf } from '@wns-fanout/domain'
 import type { CampaignRecord, Ledger, Registry, StoredBatch } from '@wns-fanout/state'
-import { PAGE_BYTES, ordinalsIn } from '../plan/cut.ts'
 
-/** What is known of one recipient. */
+/** A recipient and its outcome so far. */
 export interface Recipient {
   readonly ordinal: Ordinal
   readonly class: RecipientClass
@@ -40,11 +39,11 @@ export const recipients = async function* (
     for (const batch of await ledger.batches(of, seqs)) {
       if (batch === null) throw new Error(`campaign ${id} has planned a batch that the ledger does not hold`)
       const bits = await ledger.targets(of, batch.fromPage * PAGE_BYTES, (batch.toPage + 1) * PAGE_BYTES - 1)
-      yield* byPage(ordinalsIn(bits, batch.fromPage * 512), byteIn(batch))
+      yield* byPage(ordinalsIn(bits, batch.fromPage * PAGE_SIZE), byteIn(batch))
       page = batch.toPage + 1
     }
   }
-  // Behind the plan: nothing was sent to them yet, or nothing ever will be.
+  // Recipients after the end of the plan: nothing was sent to them yet, or the campaign stopped before.
   const code = record.stopCode ?? 0
   for (let from = page * PAGE_BYTES; ; from += STRETCH_BYTES) {
     const bits = await ledger.targets(of, from, from + STRETCH_BYTES - 1)
@@ -99,7 +98,7 @@ export const results = async function* (
     const ids = await deps.registry.channelIds(app, page)
     for (const { ordinal, ...known } of wanted) {
       const channel = ids.get(slotOf(ordinal))
-      // An audience that was written into names some who never were.
+      // The bitmap of a damaged audience may hold ordinals that were never given.
       if (channel === undefined && record.reason === 'ledger-damaged') continue
       if (channel === undefined) throw new Error(`app ${app} does not know the channel with the ordinal ${ordinal}`)
       yield { channel, ...known }

@@ -41,7 +41,7 @@ export function viewOf(record: CampaignRecord, app: AppCondition): Campaign {
   }
 }
 
-/** Recipients settled a second: lately while it sends, over its whole life once it is finished. */
+/** Recipients settled per second: recently while it sends, over its whole life once it is finished. */
 function rateOf(record: CampaignRecord): number {
   const { finishedAtMs, startedAtMs, audienceSize, totals } = record
   if (finishedAtMs === undefined) return record.state === 'sending' ? record.ratePerSecond : 0
@@ -53,10 +53,10 @@ function rateOf(record: CampaignRecord): number {
 function etaOf(record: CampaignRecord, ratePerSecond: number, app: AppCondition): number | null {
   if (isTerminal(record.state)) return 0
   if (record.state !== 'sending' || record.audienceSize === null || app.paused || app.breaker !== undefined) return null
-  const restMs = Math.max(0, (app.throttledUntilMs ?? 0) - record.redisNowMs)
+  const pauseMs = Math.max(0, (app.throttledUntilMs ?? 0) - record.redisNowMs)
   const rate = ratePerSecond > 0 ? ratePerSecond : app.effectiveRatePerSecond
   if (rate <= 0) return null
-  return Math.ceil(record.totals.pending / rate + restMs / 1000)
+  return Math.ceil(record.totals.pending / rate + pauseMs / 1000)
 }
 
 function reasonOf(record: CampaignRecord, app: AppCondition): string | undefined {

@@ -1,6 +1,7 @@
 import { closest, distance } from 'fastest-levenshtein'
-import type { Audience, CampaignRequest, Warning } from '@wns-fanout/domain'
-import { parseTagExpression, tagsIn, warningOf, warningsOf } from '@wns-fanout/domain'
+import type { AppId, Audience, CampaignRequest, Warning } from '@wns-fanout/domain'
+import { parseTagExpression, Problem, tagsIn, warningOf, warningsOf } from '@wns-fanout/domain'
+import type { Audiences } from '@wns-fanout/state'
 
 // What is odd about a campaign that is accepted all the same. Its owner learns it from the answer to the request.
 
@@ -19,6 +20,27 @@ export function warningsFor({ notification, audience }: CampaignRequest, known: 
     ...warningsOf(notification).map((found) => warningOf(found, ['notification'])),
     ...(known === undefined ? [] : audienceWarnings(audience, known)),
   ]
+}
+
+/** The warnings of a request to create a campaign. The failed recipients of another campaign are not counted for it. */
+export async function warningsInAdvance(
+  audiences: Audiences,
+  app: AppId,
+  request: CampaignRequest,
+): Promise<Warning[]> {
+  const { audience } = request
+  if ('failedOf' in audience) return warningsFor(request, undefined)
+  const [counted, tags] = await Promise.all([
+    // A list may be uploaded before a later start.
+    audiences.count(app, audience).catch(undefinedIfMissing),
+    'tags' in audience ? audiences.tags(app) : [],
+  ])
+  return warningsFor(request, counted && { ...counted, tags })
+}
+
+/** Warnings as the field of an answer, which has none without any. */
+export function asField(warnings: Warning[]): { readonly warnings?: Warning[] } {
+  return warnings.length === 0 ? {} : { warnings }
 }
 
 /** The warnings of an audience: tags that no channel has, and that it has no recipients. */
@@ -55,4 +77,9 @@ function hint(tag: string, tags: readonly string[]): string {
   return distance(tag, nearest) <= Math.min(MAX_DISTANCE, Math.ceil(tag.length / 2))
     ? `; did you mean "${nearest}"?`
     : '; check the tags of the channels'
+}
+
+function undefinedIfMissing(error: unknown): undefined {
+  if (error instanceof Problem && error.code === 'not-found') return undefined
+  throw error
 }

@@ -1,21 +1,20 @@
+import { PAGE_BYTES, PAGE_SIZE, popcount } from '@wns-fanout/domain'
 import type { PlannedBatch } from '@wns-fanout/state'
 
-/** Bytes of a page in a bitmap over ordinals: 512 bits. */
-export const PAGE_BYTES = 64
-/** Recipients a batch is meant to hold; it never holds more. */
-export const BATCH_RECIPIENTS = 512
-/** A batch touches at most so many pages that have recipients, out of so many pages in all. */
+/** Most recipients of a batch. A full page fits, so a page is never divided. */
+export const BATCH_RECIPIENTS = PAGE_SIZE
+/** Most pages with recipients in a batch, and most pages that it spans in all. */
 const MAX_FULL_PAGES = 64
 const MAX_SPAN_PAGES = 4096
 
 /**
  * Cut a stretch of a frozen audience into batches, in order. Each recipient is in exactly one of them.
  *
- * @param bits the stretch, beginning at page `firstPage`
- * @param atMost how many batches to make
+ * @param bits the stretch, whose first page is `firstPage`
+ * @param atMost most batches to make
  * @param last whether the audience ends with this stretch
- * @returns the batches, and the page at which to go on. Without `last` a batch that is not full is left for the next
- *   call, so a stretch of 4,096 pages or more always gets on.
+ * @returns the batches, and the page at which the next stretch begins. Without `last` a batch that is not full is left
+ *   for the next call. A stretch of at least 4,096 pages always makes progress.
  */
 export function cutBatches(
   bits: Uint8Array,
@@ -52,26 +51,8 @@ export function cutBatches(
   if (batches.length < atMost) {
     const isWhole = last || pages - start >= MAX_SPAN_PAGES
     if (start !== -1 && isWhole) take()
-    // Empty pages need not be looked at again; a batch that is still being filled begins the next stretch.
+    // Empty pages are done with; a batch that is not full begins the next stretch.
     nextPage = firstPage + (start === -1 ? pages : start)
   }
   return { batches, nextPage }
-}
-
-const ones = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length)
-
-/** Bits set in `bits[from, to)`. */
-export function popcount(bits: Uint8Array, from = 0, to = bits.length): number {
-  let count = 0
-  for (let at = from; at < to; at += 1) count += ones[bits[at] ?? 0] ?? 0
-  return count
-}
-
-/** Ordinals of the bits set in `bits`, whose first bit is ordinal `base`, in order. */
-export const ordinalsIn = function* (bits: Uint8Array, base: number): Generator<number> {
-  for (let at = 0; at < bits.length; at += 1) {
-    const byte = bits[at] ?? 0
-    if (byte === 0) continue
-    for (let bit = 0; bit < 8; bit += 1) if ((byte & (0x80 >> bit)) !== 0) yield base + at * 8 + bit
-  }
 }

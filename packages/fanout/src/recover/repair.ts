@@ -1,7 +1,6 @@
 import type { AppId, CampaignId, FanoutEvent, Totals } from '@wns-fanout/domain'
-import { classOf, code, codeOf, emptyTotals, postsOf } from '@wns-fanout/domain'
+import { classOf, code, codeOf, emptyTotals, postsOf, PAGE_BYTES, popcount } from '@wns-fanout/domain'
 import type { BatchSalvage, CampaignStore, Ledger, LedgerDamaged } from '@wns-fanout/state'
-import { PAGE_BYTES, popcount } from '../plan/cut.ts'
 import type { Queues } from '../worker/queues.ts'
 import { isWhole, recounted, repairedBatches } from './repaired-batches.ts'
 

@@ -1,6 +1,5 @@
-import { byteOf, code, codeOf, codeTable, isSettled, postsOf } from '@wns-fanout/domain'
+import { byteOf, code, codeOf, codeTable, isSettled, postsOf, PAGE_BYTES, popcount } from '@wns-fanout/domain'
 import type { BatchRange, BatchSalvage, RepairedBatch } from '@wns-fanout/state'
-import { PAGE_BYTES, popcount } from '../plan/cut.ts'
 
 export interface RepairTerms {
   /** The first page that was never planned. */

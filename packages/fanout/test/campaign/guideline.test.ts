@@ -1,6 +1,6 @@
 import type { CampaignRequest } from '@wns-fanout/domain'
 import { expect, test } from 'vitest'
-import { exceedsGuideline, guardSecondsOf } from '../../src/campaign/guideline.ts'
+import { exceedsGuideline, guardProblem, guardSecondsOf } from '../../src/campaign/guideline.ts'
 
 const badge: CampaignRequest = { notification: { type: 'badge', value: 1 }, audience: { all: true } }
 function toast(line: string): CampaignRequest {
@@ -17,17 +17,33 @@ test.each([
   [600, 620],
   [1800, 1860],
   [86_400, 86_460],
-])('an interval of %d s is kept for %d s', (genericIntervalSeconds, seconds) => {
+])('an interval of %d s is guarded for %d s', (genericIntervalSeconds, seconds) => {
   expect(guardSecondsOf({ genericIntervalSeconds })).toBe(seconds)
 })
 
 test.each([
   ['a generic update at the interval of the guideline', 'generic', 1860, badge, false],
-  ['a generic update at a shorter one', 'generic', 620, badge, true],
-  ['a generic update without any', 'generic', 0, badge, true],
-  ['a personalised one with a variable', 'personalized', 0, toast('Hello {{vars.name|you}}'), false],
-  ['a personalised one to a few', 'personalized', 0, toFew, false],
-  ['one that is called personalised and says the same to all', 'personalized', 0, badge, true],
+  ['a generic update at a shorter interval', 'generic', 620, badge, true],
+  ['a generic update without an interval', 'generic', 0, badge, true],
+  ['a personalized update with a placeholder', 'personalized', 0, toast('Hello {{vars.name|you}}'), false],
+  ['a personalized update to a few listed channels', 'personalized', 0, toFew, false],
+  ['a personalized update that is the same for all', 'personalized', 0, badge, true],
 ] as const)('%s exceeds the guideline or not', (_, update, guardSeconds, request, expected) => {
   expect(exceedsGuideline({ update, guardSeconds, request })).toBe(expected)
+})
+
+test.each([
+  ['refused', 'was launched within the guard interval'],
+  ['full', 'are deferred already'],
+] as const)('a campaign that is %s has a problem with its reason and its time', (kind, text) => {
+  const problem = guardProblem({ request: badge, topic: 'sport' }, kind, 90_500, 60_000)
+  expect(problem).toMatchObject({ code: 'guard-interval', retryAfterSeconds: 31 })
+  expect(problem.extra).toEqual({ admissibleAt: '1970-01-01T00:01:30.500Z' })
+  expect(problem.message).toContain(text)
+  expect(problem.message).toContain('badge')
+  expect(problem.message).toContain('topic sport')
+})
+
+test('a campaign that may be admitted now is repeated after a second at the earliest', () => {
+  expect(guardProblem({ request: badge, topic: 'sport' }, 'refused', 60_000, 60_000).retryAfterSeconds).toBe(1)
 })

@@ -1,8 +1,8 @@
 import { fc, test as property } from '@fast-check/vitest'
-import { BATCH_RECIPIENTS, cutBatches, ordinalsIn, popcount } from '@wns-fanout/fanout'
+import { ordinalsIn, PAGE_BYTES, PAGE_SIZE, popcount } from '@wns-fanout/domain'
+import { BATCH_RECIPIENTS, cutBatches } from '../../src/plan/cut.ts'
 import { describe, expect, test } from 'vitest'
 
-const PAGE_BYTES = 64
 function pages(...counts: readonly number[]): Uint8Array {
   const bits = new Uint8Array(counts.length * PAGE_BYTES)
   counts.forEach((count, page) => {
@@ -86,7 +86,7 @@ describe('for any audience', () => {
           expect(recipients).toBe(popcount(inBatch))
           expect(recipients).toBeGreaterThan(0)
           expect(recipients).toBeLessThanOrEqual(BATCH_RECIPIENTS)
-          seen.push(...ordinalsIn(inBatch, fromPage * 512))
+          seen.push(...ordinalsIn(inBatch, fromPage * PAGE_SIZE))
         }
         // A stretch that is too short to hold a batch gets on only when it is wider.
         wide = nextPage === cursor ? wide * 2 : stretchPages

@@ -1,4 +1,4 @@
-import { codeTable } from '@wns-fanout/domain'
+import { codeTable, PAGE_SIZE } from '@wns-fanout/domain'
 import type { BatchField, Keys } from '../keys.ts'
 import type { RedisConnection } from '../redis.ts'
 import type { Script, ScriptArgument } from '../scripts.ts'
@@ -15,7 +15,6 @@ const finishRepairScript = loadScript('ledger-finish-repair')
 const SALVAGED_FIELDS = ['range', 'owner', 'fence', 'closed', 'closedAs', 'state'] as const satisfies BatchField[]
 const PROBED_AT_ONCE = 256
 const MAX_BATCHES = 2 ** 23
-const PAGE_SLOTS = 512
 
 /**
  * The steps that bring a campaign with a damaged ledger to its end. The campaign is marked damaged and so halted; its
@@ -124,7 +123,7 @@ function salvageOf(seq: number, values: readonly (string | null)[], vector: Buff
 function rangeOf(text: string): BatchRange | undefined {
   const [, from, to, size] = /^(\d{1,8}),(\d{1,8}),(\d{1,5})$/.exec(text) ?? []
   const [fromPage, toPage, recipients] = [Number(from), Number(to), Number(size)]
-  const isRange = recipients > 0 && fromPage <= toPage && recipients <= (toPage - fromPage + 1) * PAGE_SLOTS
+  const isRange = recipients > 0 && fromPage <= toPage && recipients <= (toPage - fromPage + 1) * PAGE_SIZE
   return isRange ? { fromPage, toPage, recipients } : undefined
 }
 

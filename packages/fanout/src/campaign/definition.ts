@@ -1,0 +1,26 @@
+import type { AppSettings, CampaignId, CampaignRequest } from '@wns-fanout/domain'
+import type { CampaignDefinition } from '@wns-fanout/state'
+import { guardSecondsOf } from './guideline.ts'
+
+/** A request with every default filled in, from the settings of its app. */
+export function definitionOf(
+  app: AppSettings,
+  request: CampaignRequest,
+  id: CampaignId,
+  parent?: CampaignId,
+): CampaignDefinition {
+  const update = request.update ?? 'generic'
+  return {
+    id,
+    app: app.app,
+    request,
+    update,
+    topic: request.topic ?? 'default',
+    delivery: request.delivery ?? (request.notification.type === 'toast' ? 'at-most-once' : 'at-least-once'),
+    priority: request.priority ?? 'normal',
+    guardSeconds: update === 'generic' ? guardSecondsOf(app) : 0,
+    maxAttempts: app.maxAttempts,
+    retentionDays: app.retentionDays,
+    ...(parent === undefined ? {} : { parent }),
+  }
+}

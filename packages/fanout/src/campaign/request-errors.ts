@@ -1,0 +1,58 @@
+import type { AppSettings, CampaignRequest, InputError } from '@wns-fanout/domain'
+import { DAY_MS, lintNotification, MAX_LIFE_MS, Problem } from '@wns-fanout/domain'
+import { isPersonal, MAX_LISTED_WITHOUT_PLACEHOLDER } from './guideline.ts'
+
+/** Throws a Problem `invalid` with all errors, unless there are none. */
+export function rejectErrors(errors: readonly InputError[]): void {
+  const [first] = errors
+  if (first === undefined) return
+  const more = errors.length === 1 ? '' : ` (and ${errors.length - 1} more)`
+  throw new Problem('invalid', `${first.detail}${more}`, { inputErrors: errors })
+}
+
+/** Errors that the schema of a request cannot see: in its notification, its times and its right to be personalized. */
+export function requestErrors(app: AppSettings, request: CampaignRequest, nowMs: number): InputError[] {
+  const errors = lintNotification(request.notification, { credentialsKind: app.credentialsKind }).map((error) => ({
+    ...error,
+    path: ['notification', ...error.path],
+  }))
+  // Only an intact notification shows whether it has placeholders.
+  const personalization = errors.length === 0 ? personalizationErrors(app, request) : []
+  return [...errors, ...timeErrors(request, nowMs), ...personalization]
+}
+
+function personalizationErrors(app: AppSettings, request: CampaignRequest): InputError[] {
+  if (request.update !== 'personalized' || app.allowFasterThanGuideline !== undefined || isPersonal(request)) return []
+  const detail = `a personalized update needs a {{vars.…}} placeholder, or at most ${MAX_LISTED_WITHOUT_PLACEHOLDER} listed channels; send it as generic`
+  return [{ path: ['update'], code: 'not-personalized', detail }]
+}
+
+/** The last instant that ISO 8601 writes with four digits of the year. */
+const LAST_INSTANT_MS = 253_402_300_799_999
+
+/** Errors in the start and the expiry of a request, each of which is a valid time by itself. */
+export function timeErrors(
+  { startAt, expiresAt }: Pick<CampaignRequest, 'startAt' | 'expiresAt'>,
+  nowMs: number,
+): InputError[] {
+  const startAtMs = instantMs(startAt) ?? nowMs
+  const expiresAtMs = instantMs(expiresAt) ?? startAtMs + DAY_MS
+  if (startAtMs + MAX_LIFE_MS > LAST_INSTANT_MS)
+    return outOfRange('startAt', 'startAt is too far away: the campaign must end before the year 10000')
+  if (expiresAt === undefined && expiresAtMs <= nowMs)
+    return outOfRange('startAt', 'startAt is more than 24 hours ago, so the campaign has ended; give an expiresAt too')
+  if (expiresAtMs <= Math.max(startAtMs, nowMs))
+    return outOfRange('expiresAt', 'expiresAt must be in the future and after startAt')
+  if (expiresAtMs - startAtMs > MAX_LIFE_MS)
+    return outOfRange('expiresAt', 'expiresAt must be at most 7 days after the start')
+  return []
+}
+
+/** Milliseconds of a time of a request. */
+export function instantMs(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Date.parse(text)
+}
+
+function outOfRange(field: 'startAt' | 'expiresAt', detail: string): InputError[] {
+  return [{ path: [field], code: 'out-of-range', detail }]
+}

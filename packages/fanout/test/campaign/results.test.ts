@@ -1,0 +1,71 @@
+import type { CampaignId } from '@wns-fanout/domain'
+import { code } from '@wns-fanout/domain'
+import { expect, test } from 'vitest'
+import { launch } from '../../src/campaign/launch.ts'
+import { plan } from '../../src/plan/plan.ts'
+import { helloToAll, NEWS, Stage } from './stage.ts'
+
+async function launched(stage: Stage, channels: number): Promise<CampaignId> {
+  const { id } = await stage.campaigns.create(await stage.app(channels), helloToAll)
+  await launch(stage.deps, NEWS, id as CampaignId)
+  return id as CampaignId
+}
+
+test('each recipient has one result, in the order of registration, with its posts', async () => {
+  const stage = new Stage()
+  const id = await launched(stage, 4)
+  await stage.settle(id, 0, (at) => (at === 1 ? code.rejectedForbidden : code.accepted))
+  expect(await Array.fromAsync(stage.campaigns.results(id))).toEqual([
+    { channel: 'device-0', class: 'accepted', status: 200, posts: 1 },
+    { channel: 'device-1', class: 'rejected', status: 403, reason: 'forbidden', posts: 1 },
+    { channel: 'device-2', class: 'accepted', status: 200, posts: 1 },
+    { channel: 'device-3', class: 'accepted', status: 200, posts: 1 },
+  ])
+})
+
+test('results of one class leave out the others', async () => {
+  const stage = new Stage()
+  const id = await launched(stage, 4)
+  await stage.settle(id, 0, (at) => (at === 1 ? code.rejectedForbidden : code.accepted))
+  const rejected = await Array.fromAsync(stage.campaigns.results(id, 'rejected'))
+  expect(rejected.map(({ channel }) => channel)).toEqual(['device-1'])
+})
+
+test('recipients of batches that were not opened, and those not planned yet, are pending', async () => {
+  const stage = new Stage()
+  const { id } = await stage.campaigns.create(await stage.app(1025), helloToAll)
+  await stage.store.launch(NEWS, id as CampaignId)
+  const draft = stage.keys.temporary(NEWS, 'draft')
+  await stage.store.storeAudience(
+    NEWS,
+    id as CampaignId,
+    draft,
+    await stage.audiences.freeze(NEWS, { all: true }, draft),
+  )
+  await plan(stage.deps, NEWS, id as CampaignId, 1)
+  await stage.settle(id, 0, () => code.accepted)
+  const results = await Array.fromAsync(stage.campaigns.results(id as CampaignId))
+  expect(results.map((result) => result.class)).toEqual([
+    ...(Array(512).fill('accepted') as string[]),
+    ...(Array(513).fill('pending') as string[]),
+  ])
+  expect(new Set(results.map(({ channel }) => channel)).size).toBe(1025)
+})
+
+test('recipients that a cancelled campaign never reached are cancelled, without posts', async () => {
+  const stage = new Stage()
+  const id = await launched(stage, 3)
+  await stage.campaigns.cancel(id)
+  const results = await Array.fromAsync(stage.campaigns.results(id))
+  expect(results.map((result) => [result.class, result.posts])).toEqual([
+    ['cancelled', 0],
+    ['cancelled', 0],
+    ['cancelled', 0],
+  ])
+})
+
+test('of a campaign without recipients there are none', async () => {
+  const stage = new Stage()
+  const id = await launched(stage, 0)
+  expect(await Array.fromAsync(stage.campaigns.results(id))).toEqual([])
+})

@@ -1,0 +1,149 @@
+import type { CampaignId } from '@wns-fanout/domain'
+import { code, emptyTotals } from '@wns-fanout/domain'
+import { LedgerDamaged } from '@wns-fanout/state'
+import { describe, expect, test } from 'vitest'
+import { launch } from '../../src/campaign/launch.ts'
+import { failureShare } from '../../src/plan/canary.ts'
+import { plan } from '../../src/plan/plan.ts'
+import { helloToAll, NEWS, Stage } from '../campaign/stage.ts'
+
+/** A campaign with a frozen audience of 1,100 recipients: batches of 512, 512 and 76. */
+async function frozen(request: Partial<typeof helloToAll> = {}) {
+  const stage = new Stage()
+  const { id } = await stage.campaigns.create(await stage.app(1100), { ...helloToAll, ...request })
+  const campaign = id as CampaignId
+  await stage.store.launch(NEWS, campaign)
+  const draft = stage.keys.temporary(NEWS, 'draft')
+  await stage.store.storeAudience(NEWS, campaign, draft, await stage.audiences.freeze(NEWS, { all: true }, draft))
+  const planOn = (lookAhead?: number) => plan(stage.deps, NEWS, campaign, lookAhead)
+  const seqs = () => stage.queues.batches.map(({ seq }) => seq)
+  return { stage, campaign, planOn, seqs }
+}
+
+test('the whole audience is planned, and each batch gets a job with the priority of its campaign', async () => {
+  const { stage, campaign, planOn, seqs } = await frozen({ priority: 'urgent' })
+  await planOn()
+  expect([seqs(), stage.queues.priority]).toEqual([[0, 1, 2], 'urgent'])
+  expect(await stage.record(campaign)).toMatchObject({ planned: 3, plannedRecipients: 1100, planComplete: true })
+  const batches = await stage.ledger.batches({ app: NEWS, campaign }, [0, 1, 2])
+  expect(batches.map((batch) => batch?.recipients)).toEqual([512, 512, 76])
+})
+
+test('a complete plan is not continued', async () => {
+  const { planOn, seqs } = await frozen()
+  await planOn()
+  await planOn()
+  expect(seqs()).toEqual([0, 1, 2])
+})
+
+test('no more batches are open than the look-ahead, and closed ones make room', async () => {
+  const { stage, campaign, planOn, seqs } = await frozen()
+  await planOn(2)
+  expect(seqs()).toEqual([0, 1])
+  await planOn(2)
+  expect(seqs()).toEqual([0, 1])
+  await stage.settle(campaign, 0, () => code.accepted)
+  await planOn(2)
+  expect(seqs()).toEqual([0, 1, 2])
+})
+
+test('two planners at once plan each batch once', async () => {
+  const { stage, campaign, planOn, seqs } = await frozen()
+  await Promise.all([planOn(), planOn(), planOn()])
+  expect(new Set(seqs())).toEqual(new Set([0, 1, 2]))
+  expect(seqs()).toHaveLength(3)
+  expect(await stage.record(campaign)).toMatchObject({ planned: 3, planComplete: true })
+})
+
+test.each(['pause', 'cancel'] as const)('nothing is planned after a %s', async (act) => {
+  const { stage, campaign, planOn, seqs } = await frozen()
+  await stage.store.steer(NEWS, campaign, act)
+  await planOn()
+  expect(seqs()).toEqual([])
+})
+
+test('a campaign that does not exist is not planned', async () => {
+  const { stage } = await frozen()
+  await plan(stage.deps, NEWS, 'nothing' as CampaignId)
+  expect(stage.queues.batches).toEqual([])
+})
+
+test('a damaged campaign is not planned', async () => {
+  const { stage, campaign, planOn } = await frozen()
+  await stage.redis.hset(stage.keys.campaign(NEWS, campaign), 'definition', '{')
+  await expect(planOn()).rejects.toThrow(LedgerDamaged)
+})
+
+test('batches of a campaign with a pace are due evenly over its time', async () => {
+  const { stage, campaign, planOn } = await frozen({ pace: { overSeconds: 1100 } })
+  await planOn()
+  const { startedAtMs = 0, redisNowMs } = await stage.record(campaign)
+  const due = (await stage.ledger.batches({ app: NEWS, campaign }, [0, 1, 2])).map(
+    (batch) => (batch?.dueAtMs ?? 0) - startedAtMs,
+  )
+  expect(due).toEqual([0, 512_000, 1_024_000])
+  const [first, second] = stage.queues.batches
+  expect(first?.delayMs).toBe(0)
+  expect(second?.delayMs).toBeGreaterThan(512_000 - (redisNowMs - startedAtMs) - 1)
+  expect(second?.delayMs).toBeLessThanOrEqual(512_000)
+})
+
+describe('a canary', () => {
+  const canary = { size: 300, maxFailureShare: 0.1 }
+
+  test('is planned alone until all of its outcomes are known', async () => {
+    const { stage, campaign, planOn, seqs } = await frozen({ canary })
+    await planOn()
+    await planOn()
+    expect(seqs()).toEqual([0])
+    await stage.settle(campaign, 0, () => code.accepted)
+    await planOn()
+    expect(seqs()).toEqual([0, 1, 2])
+    expect(await stage.record(campaign)).toMatchObject({ canaryPassed: true, planComplete: true })
+  })
+
+  test.each([
+    ['as many failures as it may have passes', 51, 'sending'],
+    ['more failures than it may have halts the campaign', 52, 'halted'],
+  ])('with %s', async (_, failures, state) => {
+    const { stage, campaign, planOn, seqs } = await frozen({ canary })
+    await planOn()
+    await stage.settle(campaign, 0, (at) => (at < failures ? code.rejectedForbidden : code.accepted))
+    await planOn()
+    expect(await stage.record(campaign)).toMatchObject({ state, canaryPassed: state === 'sending' })
+    if (state === 'halted') {
+      expect([seqs(), stage.queues.names.at(-1)]).toEqual([[0], 'sweep'])
+      expect(await stage.record(campaign)).toMatchObject({ reason: 'canary' })
+    }
+  })
+
+  test('of the size of the audience lets the campaign complete', async () => {
+    const { stage, campaign, planOn } = await frozen({ canary: { size: 1100, maxFailureShare: 0.5 } })
+    for (const seq of [0, 1, 2]) {
+      await planOn()
+      await stage.settle(campaign, seq, () => code.accepted)
+    }
+    await planOn()
+    expect(await stage.totals(campaign)).toEqual({ accepted: 1100 })
+  })
+})
+
+test.each([
+  [{}, 0],
+  [{ rejected: 1, failed: 2, dead: 3, in_doubt: 4 }, 1],
+  [{ accepted: 5, dropped: 5, suppressed: 5, gated: 5, pending: 5 }, 0],
+  [{ accepted: 5, rejected: 5 }, 0.5],
+])('of ten recipients with %j the share that failed is %d', (totals, share) => {
+  expect(failureShare({ ...emptyTotals(), ...totals }, 10)).toBe(share)
+})
+
+test('of no recipients none failed', () => {
+  expect(failureShare(emptyTotals(), 0)).toBe(0)
+})
+
+test('the launch of a campaign plans it', async () => {
+  const stage = new Stage()
+  const { id } = await stage.campaigns.create(await stage.app(1), helloToAll)
+  await launch(stage.deps, NEWS, id as CampaignId)
+  expect(await stage.record(id)).toMatchObject({ planned: 1 })
+})
