@@ -26,7 +26,7 @@ interface Job {
   readonly args?: readonly unknown[]
   readonly data?: unknown
   readonly options?: object
-  readonly inputErrors?: object
+  readonly faults?: object
   /** What the client tells its caller. */
   readonly told: object
   /** Posts that the simulator accepted on the channels of this job. */
@@ -117,23 +117,23 @@ const jobs: readonly Job[] = [
     accepted: 0,
   }),
   wnsJob('an identity that is served no more is a failure with status 400', 'sendToastText01', [{ text1: 'x' }], {
-    inputErrors: { token: { mode: 'refuse' } },
+    faults: { token: { mode: 'refuse' } },
     told: { ok: false, statusCode: 400, message: expect.stringContaining('no longer supported') as string },
     accepted: 0,
   }),
   wnsJob('406 is a failure', 'sendToastText01', [{ text1: 'x' }], {
-    inputErrors: { rateCap: { perSecond: 0, retryAfter: 900 } },
+    faults: { rateCap: { perSecond: 0, retryAfter: 900 } },
     told: { ok: false, statusCode: 406, message: expect.stringContaining('throttle') as string },
     accepted: 0,
   }),
   // It reads the older name only: the reason why the simulator, as WNS, sends both.
   wnsJob('without the older status header a success looks like a failure', 'sendToastText01', [{ text1: 'x' }], {
-    inputErrors: { statusHeader: 'X-WNS-STATUS' },
+    faults: { statusHeader: 'X-WNS-STATUS' },
     told: { ok: false, statusCode: 200, message: expect.stringContaining('value of undefined') as string },
     accepted: 1,
   }),
   wnsJob('the older status header alone is enough', 'sendToastText02', [everything], {
-    inputErrors: { statusHeader: 'X-WNS-NOTIFICATIONSTATUS' },
+    faults: { statusHeader: 'X-WNS-NOTIFICATIONSTATUS' },
   }),
 
   pushJob('sendTileSquareBlock', { text1: '31', text2: 'Привет' }),

@@ -1,29 +1,29 @@
 import type { AnswerHeaders } from './answer.ts'
 
-/** Largest head and largest body of an answer; WNS sends a few hundred bytes and none. */
+/** Largest head and largest body of an answer. WNS sends a head of a few hundred bytes and no body. */
 export const MAX_HEAD_BYTES = 16_384
 export const MAX_BODY_BYTES = 65_536
 
-export type AnswerFault = 'protocol' | 'too-large'
-/** `more`: not complete yet. `complete`: `status` and `headers` hold. A fault: nothing more can be read from here. */
-export type Progress = 'more' | 'complete' | AnswerFault
+export type AnswerProblem = 'protocol' | 'too-large'
+/** `more`: not complete yet. `complete`: `status` and `headers` are set. A problem: the connection is unusable. */
+export type Progress = 'more' | 'complete' | AnswerProblem
 
 const endOfHead = Buffer.from('\r\n\r\n')
 const empty = Buffer.alloc(0)
 
 /**
  * Reads the answers to posts from the bytes of one connection, one after another: `start`, then `push` each chunk until
- * it is complete. Stricter than RFC 9112 allows: whatever two readers could understand differently is a fault, because
- * an answer that is cut at the wrong place would be taken for the answer to the next post.
+ * the answer is complete. It is stricter than RFC 9112: bytes that two readers could read differently are a problem,
+ * because the rest of a wrongly cut answer would be taken for the answer to the next post.
  *
- * Of the headers only those are kept that mean something here, with names in lower case. Bodies are skipped.
+ * Only the headers that `classify` and the lane use are kept, with names in lower case. Bodies are skipped.
  */
 export class AnswerReader {
   status = 0
   headers: Record<string, string | string[]> & AnswerHeaders = {}
   /** May the connection carry another post after this answer? */
   isReusable = false
-  /** Did more bytes come than the answer has? They belong to nothing that was asked. */
+  /** Did more bytes arrive than the answer has? They answer no post. */
   hasSurplus = false
 
   #phase: 'head' | 'length' | 'chunks' | 'until-end' = 'head'
@@ -60,7 +60,7 @@ export class AnswerReader {
     }
   }
 
-  /** The other side closed: was that the end of an answer, which then is complete? */
+  /** The server closed the connection: did that complete the answer? */
   end(): boolean {
     return this.#phase === 'until-end'
   }
@@ -69,7 +69,7 @@ export class AnswerReader {
     const end = bytes.indexOf(endOfHead)
     if (end === -1 || end > MAX_HEAD_BYTES) {
       if (bytes.length > MAX_HEAD_BYTES) return 'too-large'
-      // Garbage need not wait for an end that never comes.
+      // Bytes that are no HTTP are reported at once, not after a whole head.
       if (!looksLikeHttp(bytes)) return 'protocol'
       this.#held = bytes
       return 'more'
@@ -77,7 +77,7 @@ export class AnswerReader {
     if (!this.#parseHead(bytes.toString('latin1', 0, end))) return 'protocol'
     const rest = bytes.length === end + 4 ? empty : bytes.subarray(end + 4)
     if (this.status < 200) {
-      // 100 to 199 only announce the answer; 101 would be the end of HTTP here.
+      // 100 to 199 only announce the answer; 101 would end HTTP on this connection.
       this.#announcementBytes += end
       if (this.status === 101) return 'protocol'
       if (this.#announcementBytes > MAX_HEAD_BYTES) return 'too-large'
@@ -92,7 +92,7 @@ export class AnswerReader {
     const coding = this.headers['transfer-encoding']
     if (coding !== undefined) {
       if (length !== undefined || typeof coding !== 'string' || coding.toLowerCase() !== 'chunked') return 'protocol'
-      // Seldom enough that finding the exact end is not worth reusing the connection.
+      // Too rare to be worth finding the exact end and reusing the connection.
       this.isReusable = false
       this.#phase = 'chunks'
       return this.#readChunks(rest)
@@ -170,7 +170,7 @@ export class AnswerReader {
     const colon = head.indexOf(':', at)
     if (colon === -1 || colon >= end) return false
     const name = head.slice(at, colon)
-    // A folded line begins with a space, which no name holds.
+    // A folded line begins with a space, which no name contains.
     if (!namePattern.test(name)) return false
     const value = head.slice(colon + 1, end)
     if (!valuePattern.test(value)) return false

@@ -1,24 +1,24 @@
 import type { OutcomeKind } from '@wns-fanout/domain'
 
-/** What an answer must show, besides its status, for a row of the table to hold. */
+/** The condition, besides the status, under which a row of the table applies. */
 export const conditions = {
   always: 'any answer',
   'status received': 'X-WNS-STATUS is `received` or absent',
   'status dropped': 'X-WNS-STATUS is `dropped`',
   'status throttled': 'X-WNS-STATUS is `channelthrottled`',
   'from WNS': 'an X-WNS header is present',
-  'from WNS, blocked': 'an X-WNS header is present and X-WNS-ERROR-DESCRIPTION speaks of blocking',
+  'from WNS, blocked': 'an X-WNS header is present and X-WNS-ERROR-DESCRIPTION mentions blocking',
   'not from WNS': 'no X-WNS header at all',
 } as const
 export type AnswerCondition = keyof typeof conditions
 
 export interface AnswerRow {
-  /** One status, or a family of statuses that no other row names. */
+  /** One status, or a family of statuses without rows of their own. */
   readonly status: number | '2xx' | '3xx' | '4xx' | '5xx' | 'other'
   readonly condition: AnswerCondition
   readonly kind: OutcomeKind
   readonly meaning: string
-  /** Where the meaning comes from; see `answerSources`. */
+  /** The source of the meaning; see `answerSources`. */
   readonly source: keyof typeof answerSources
 }
 
@@ -26,20 +26,20 @@ export const answerSources = {
   headers: 'Microsoft: Push notification service request and response headers',
   overview: 'Microsoft: Windows Push Notification Services overview',
   raw: 'Microsoft: Raw notification overview',
-  observed: 'seen in the field, not documented',
-  caution: 'not documented; the reading that can neither lose a channel nor send twice',
+  observed: 'observed, not documented',
+  caution: 'not documented; read so that no channel is lost and nothing is sent twice',
 } as const
 
 /**
- * Every answer of WNS and what it comes to: the first row that fits decides, rows of one status before those of its
- * family. `classify` reads this very table, so documentation made from it cannot go stale.
+ * Every answer of WNS and its outcome. The first matching row decides, rows of one status before those of its family.
+ * `classify` reads this table, so documentation made from it is always current.
  */
 export const answerTable = [
   {
     status: 200,
     condition: 'status received',
     kind: 'accepted',
-    meaning: 'WNS took it; that is not delivery',
+    meaning: 'WNS accepted the notification; that is not delivery',
     source: 'headers',
   },
   {
@@ -53,28 +53,28 @@ export const answerTable = [
     status: 200,
     condition: 'status throttled',
     kind: 'channel-throttled',
-    meaning: 'this one was discarded, the channel wants a rest',
+    meaning: 'this notification was discarded; the channel is throttled',
     source: 'headers',
   },
   {
     status: 200,
     condition: 'always',
     kind: 'unexpected',
-    meaning: 'a status word that nobody documents; not counted as accepted',
+    meaning: 'an undocumented status word; not counted as accepted',
     source: 'caution',
   },
   {
     status: '2xx',
     condition: 'always',
     kind: 'unexpected',
-    meaning: 'WNS documents no success but 200',
+    meaning: 'WNS documents 200 as the only success',
     source: 'caution',
   },
   {
     status: '3xx',
     condition: 'always',
     kind: 'bad-request',
-    meaning: 'a redirect, never followed: it would carry the token elsewhere',
+    meaning: 'a redirect, never followed: it would send the token to another host',
     source: 'caution',
   },
   {
@@ -109,7 +109,7 @@ export const answerTable = [
     status: 404,
     condition: 'not from WNS',
     kind: 'ambiguous',
-    meaning: 'some box on the way may have answered; no channel is removed for it',
+    meaning: 'a proxy may have answered; no channel is removed for it',
     source: 'caution',
   },
   { status: 405, condition: 'always', kind: 'bad-request', meaning: 'the method is not allowed', source: 'headers' },
@@ -118,35 +118,35 @@ export const answerTable = [
     status: 408,
     condition: 'from WNS',
     kind: 'server-error',
-    meaning: 'not documented; WNS gave up waiting',
+    meaning: 'not documented; WNS stopped waiting',
     source: 'caution',
   },
   {
     status: 408,
     condition: 'not from WNS',
     kind: 'ambiguous',
-    meaning: 'some box on the way may have answered',
+    meaning: 'a proxy may have answered',
     source: 'caution',
   },
   {
     status: 409,
     condition: 'from WNS',
     kind: 'server-error',
-    meaning: 'not documented; a conflict that passes',
+    meaning: 'not documented; a temporary conflict',
     source: 'caution',
   },
   {
     status: 409,
     condition: 'not from WNS',
     kind: 'ambiguous',
-    meaning: 'some box on the way may have answered',
+    meaning: 'a proxy may have answered',
     source: 'caution',
   },
   {
     status: 410,
     condition: 'from WNS, blocked',
     kind: 'blocked',
-    meaning: 'the sender is blocked for abuse; the channel lives and nothing is removed',
+    meaning: 'the sender is blocked for abuse; the channel is valid and nothing is removed',
     source: 'headers',
   },
   {
@@ -160,7 +160,7 @@ export const answerTable = [
     status: 410,
     condition: 'not from WNS',
     kind: 'ambiguous',
-    meaning: 'some box on the way may have answered; no channel is removed for it',
+    meaning: 'a proxy may have answered; no channel is removed for it',
     source: 'caution',
   },
   {
@@ -188,21 +188,21 @@ export const answerTable = [
     status: '4xx',
     condition: 'always',
     kind: 'unexpected',
-    meaning: 'not documented for WNS; a repetition would not change it',
+    meaning: 'not documented for WNS; a repeat would not change it',
     source: 'caution',
   },
   {
     status: '5xx',
     condition: 'from WNS',
     kind: 'server-error',
-    meaning: 'WNS failed or is not available for now',
+    meaning: 'WNS failed or is temporarily unavailable',
     source: 'headers',
   },
   {
     status: '5xx',
     condition: 'not from WNS',
     kind: 'ambiguous',
-    meaning: 'some box on the way may have answered after WNS took it',
+    meaning: 'a proxy may have answered after WNS accepted the notification',
     source: 'caution',
   },
   { status: 'other', condition: 'always', kind: 'unexpected', meaning: 'not a final HTTP status', source: 'caution' },

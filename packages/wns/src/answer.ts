@@ -4,11 +4,11 @@ import { parseRetryAfter } from './retry-after.ts'
 /** Headers of an answer; names in any case, a repeated header as a list (its first value counts). */
 export type AnswerHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
 
-/** The headers of an answer that mean something, read in one pass. */
+/** The headers of an answer that decide its meaning, read in one pass. */
 export interface ReadAnswer {
-  /** Did WNS itself answer, as far as an X-WNS header shows it? */
+  /** Did WNS itself answer? It shows by an X-WNS header. */
   readonly fromWns: boolean
-  /** X-WNS-STATUS, or the older X-WNS-NOTIFICATIONSTATUS; lower case, empty when neither is there. */
+  /** X-WNS-STATUS, or the older X-WNS-NOTIFICATIONSTATUS; lower case, empty when both are missing. */
   readonly wnsStatus: string
   readonly description: string
   readonly device: DeviceState | undefined
@@ -64,7 +64,7 @@ export function readAnswer(headers: AnswerHeaders): ReadAnswer {
   }
 }
 
-/** The longer of both waits, should both be given. */
+/** The longer of the two waits, if the answer has both. */
 export function retryAfterOf(answer: ReadAnswer, nowMs: number): number | undefined {
   const retryAfterMs = parseRetryAfter(answer.retryAfter, nowMs)
   const continueAfterMs = parseRetryAfter(answer.continueAfter, nowMs)
@@ -76,7 +76,7 @@ function deviceState(text: string): DeviceState {
   switch (text.trim().toLowerCase()) {
     case 'connected':
       return 'connected'
-    // The grammar of the documentation says tempdisconnected, its table tempconnected; both mean offline for now.
+    // The grammar in the documentation has tempdisconnected, its table has tempconnected; both mean offline for now.
     case 'disconnected':
     case 'tempdisconnected':
     case 'tempconnected':
@@ -88,7 +88,7 @@ function deviceState(text: string): DeviceState {
 
 const plain = /^[\x20-\x7e]*$/
 
-// These texts travel into results and terminals, so a hostile or broken answer must not bring control characters along.
+// These texts reach results and terminals, so control characters of a hostile or broken answer are removed.
 function printable(text: string | undefined, maxLength: number): string | undefined {
   if (text === undefined || text === '') return undefined
   const short = text.length > maxLength ? text.slice(0, maxLength) : text

@@ -5,7 +5,7 @@ import type { AnswerHeaders, ReadAnswer } from './answer.ts'
 import { readAnswer, retryAfterOf } from './answer.ts'
 
 /**
- * What a complete answer to one post comes to. Pure and total: any status and any headers give an outcome. `nowMs` is
+ * The outcome of a complete answer to one post. Pure and total: any status with any headers has an outcome. `nowMs` is
  * the wall clock, for a Retry-After that is a date.
  */
 export function classify(status: number, headers: AnswerHeaders, nowMs: number): Outcome {
@@ -44,7 +44,7 @@ function holds(condition: AnswerCondition, answer: ReadAnswer): boolean {
     case 'always':
       return true
     case 'status received':
-      // PushSharp and rpush take a missing status for a failure and lose accepted notifications.
+      // PushSharp and rpush treat a missing status as a failure and so lose accepted notifications.
       return answer.wnsStatus === 'received' || answer.wnsStatus === ''
     case 'status dropped':
       return answer.wnsStatus === 'dropped'
@@ -53,8 +53,8 @@ function holds(condition: AnswerCondition, answer: ReadAnswer): boolean {
     case 'from WNS':
       return answer.fromWns
     case 'from WNS, blocked':
-      // Nothing but this text tells a blocked sender from an expired channel. Misreading it keeps channels; the
-      // opposite mistake would remove the whole audience.
+      // Only this text distinguishes a blocked sender from an expired channel. A wrong match keeps channels; a missed
+      // one would remove the whole audience.
       return answer.fromWns && /block/i.test(answer.description)
     case 'not from WNS':
       return !answer.fromWns

@@ -1,4 +1,4 @@
-/** Why no connection came about, in one stable word; the message never names a channel or a credential. */
+/** Why no connection was made, as one stable word. The message never contains a channel or a credential. */
 export type ConnectCode =
   | 'refused'
   | 'reset'
@@ -16,7 +16,7 @@ export type ConnectCode =
   | 'stopped'
   | 'connect'
 
-/** Connecting failed: by definition not a byte of a request was written. */
+/** Connecting failed, so no byte of a request was written. */
 export class ConnectError extends Error {
   override readonly name = 'ConnectError'
   readonly code: ConnectCode
@@ -44,14 +44,14 @@ const byErrno: ReadonlyMap<string, ConnectCode> = new Map<string, ConnectCode>([
   ['ERR_TLS_CERT_ALTNAME_INVALID', 'certificate'],
 ])
 
-// What OpenSSL says of a certificate comes without a common prefix.
+// The codes of OpenSSL for certificates have no common prefix.
 const certificateErrors =
   /^(CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH|HOSTNAME_MISMATCH|ERROR_IN_CERT)/
 
 /** Any failure of name resolution, TCP, proxy or TLS as a ConnectError. */
 export function connectErrorFrom(error: unknown): ConnectError {
   if (error instanceof ConnectError) return error
-  // With several addresses for a name, Node reports all attempts in one error; the first says enough.
+  // With several addresses for a name, Node reports all attempts in one error; the first is enough.
   const first: unknown = error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error
   if (first instanceof ConnectError) return first
   const errno = errnoOf(first)

@@ -19,12 +19,12 @@ export interface LanePoolOptions {
 export function withDefaults(options: LanePoolOptions): Required<LanePoolOptions> {
   const { lanes = 256, deadlineMs = 10_000, maxPerOriginShare = 0.5, idleMs = 60_000, connectingAtFirst = 2 } = options
   if (!Number.isSafeInteger(lanes) || lanes < 1)
-    throw new RangeError(`lanes must be a whole number of at least 1, found ${lanes}`)
+    throw new RangeError(`lanes must be an integer of at least 1; found ${lanes}`)
   if (!(deadlineMs > 0) || !(idleMs > 0))
     throw new RangeError(`deadlineMs and idleMs must be above 0; found ${deadlineMs} and ${idleMs}`)
   if (!(connectingAtFirst >= 1))
-    throw new RangeError(`connectingAtFirst must be at least 1, found ${connectingAtFirst}`)
+    throw new RangeError(`connectingAtFirst must be at least 1; found ${connectingAtFirst}`)
   if (!(maxPerOriginShare > 0 && maxPerOriginShare <= 1))
-    throw new RangeError(`maxPerOriginShare must be above 0 and at most 1, found ${maxPerOriginShare}`)
+    throw new RangeError(`maxPerOriginShare must be above 0 and at most 1; found ${maxPerOriginShare}`)
   return { lanes, deadlineMs, maxPerOriginShare, idleMs, connectingAtFirst }
 }

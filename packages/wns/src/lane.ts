@@ -5,29 +5,29 @@ import { classify } from './classify.ts'
 import type { ConnectError } from './connect-error.ts'
 import type { Transport } from './transport.ts'
 
-/** Whoever hears about the end of posts and of lanes. */
+/** The pool that a lane reports to. */
 export interface LaneOwner {
-  /** The connection stands, or never will: told once, before any end of it. */
+  /** The lane is connected, or failed to connect. Called once, before `finished` and `closed`. */
   connected(): void
-  /** The post is over; the lane is free again, unless `closed` was called before. */
+  /** The post ended, and the lane is free again unless `closed` was called before. */
   finished(outcome: Outcome, durationMs: number): void
-  /** The lane is finished for good. */
+  /** The lane is closed and will not be used again. */
   closed(): void
 }
 
-// How long a channel's death is doubted, see `#doubt`. Two small answers in a row come 40 ms apart where Nagle's algorithm
-// meets a delayed acknowledgement.
+// How long a lane waits for a second answer, see `#doubt`. Two small answers in a row arrive 40 ms apart if Nagle's
+// algorithm meets a delayed acknowledgement.
 const MIN_DOUBT_MS = 60
 const MAX_DOUBT_MS = 1_000
-/** Turns of the event loop, in each of which sockets are read. */
+/** Turns of the event loop; sockets are read in each of them. */
 const DOUBT_TURNS = 3
 
 /**
- * One keep-alive connection to one host that carries one post at a time. Written on the socket itself: for requests and
- * answers as small as these, a general HTTP client costs more than TLS does.
+ * One keep-alive connection to one host that carries one post at a time. It writes to the TLS socket itself: for
+ * requests and answers this small, a general HTTP client costs more CPU than TLS does.
  *
  * free → `post` → connecting (the first time) → waiting → [doubting] → free.
- * Whatever goes wrong ends in closed, and so do bytes that nobody asked for. A closed lane ignores every event.
+ * Every failure leads to closed, and so do bytes that answer no post. A closed lane ignores every event.
  */
 export class Lane {
   readonly #owner: LaneOwner
@@ -44,7 +44,7 @@ export class Lane {
   #doubted: { outcome: Outcome; durationMs: number; timer: NodeJS.Timeout } | undefined
   readonly #gone = Promise.withResolvers<void>()
 
-  /** Begin to connect; the first post may be given at once. */
+  /** Start to connect. The first post may be given at once. */
   constructor(host: string, transport: Transport, owner: LaneOwner) {
     this.#owner = owner
     this.#giveUpConnecting = transport.open(host, (error, socket) => this.#connected(error, socket))
@@ -54,22 +54,22 @@ export class Lane {
     return this.#socket !== undefined
   }
 
-  /** Monotonic milliseconds when the present or last post began. */
+  /** Monotonic milliseconds at which the current or last post started. */
   get startedAtMs(): number {
     return this.#startedAtMs
   }
 
-  /** How long the other side keeps a free connection, as far as it said. */
+  /** How long the server keeps a free connection, as announced by its last answer. */
   get keepAliveMs(): number {
     return this.#keepAliveMs
   }
 
-  /** Resolves when the lane is closed and its socket, too. */
+  /** Resolves when the lane and its socket are closed. */
   get gone(): Promise<void> {
     return this.#gone.promise
   }
 
-  /** Begin a post on a lane that is new or free; the owner hears of its end, never before this returned. */
+  /** Start a post on a lane that is new or free. `finished` is called at its end, never before this returns. */
   post(request: Buffer, nowMs: number): void {
     this.#startedAtMs = nowMs
     if (this.#socket === undefined) this.#request = request
@@ -94,14 +94,14 @@ export class Lane {
     }
   }
 
-  /** Give up the connection. A post under way is not reported; `abandon` does that. */
+  /** Close the connection. A post under way is not reported; use `abandon` for that. */
   close(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     clearTimeout(this.#doubted?.timer)
     const socket = this.#socket
     if (socket === undefined) {
-      this.#tellConnected()
+      this.#reportConnected()
       this.#giveUpConnecting()
       this.#gone.resolve()
     } else {
@@ -113,7 +113,7 @@ export class Lane {
   }
 
   #connected(error: ConnectError | null, socket: TLSSocket | null): void {
-    this.#tellConnected()
+    this.#reportConnected()
     if (socket === null) return this.#fail({ kind: 'not-sent', code: error?.code ?? 'connect' })
     if (this.#state === 'closed') return void socket.destroy()
     this.#socket = socket
@@ -127,7 +127,7 @@ export class Lane {
     if (request !== undefined) this.#write(socket, request)
   }
 
-  #tellConnected(): void {
+  #reportConnected(): void {
     if (this.#isConnecting) this.#owner.connected()
     this.#isConnecting = false
   }
@@ -145,7 +145,7 @@ export class Lane {
       if (progress === 'complete') this.#answered()
       else if (progress !== 'more') this.#fail({ kind: 'ambiguous', code: progress })
     } else if (this.#state === 'doubting') {
-      // One answer too many has come: there is no telling which of them was the one to this post.
+      // There is one answer too many, and either could be the one to this post.
       this.#fail({ kind: 'ambiguous', code: 'desync' })
     } else this.close()
   }
@@ -171,9 +171,9 @@ export class Lane {
   }
 
   /**
-   * An answer that nobody asked for, sent late by a confused box, reads like the answer to the post that was written in
-   * between. Nothing in HTTP/1.1 tells them apart but that the true answer still follows. To remove a channel that
-   * lives is the one mistake that cannot be made good, so its death waits a little for a second answer.
+   * A surplus answer that a proxy sends late looks like the answer to the post that was written meanwhile. In HTTP/1.1
+   * the only difference is that the true answer follows. To remove a live channel is the one mistake that cannot be
+   * repaired, so before a channel is reported as gone the lane waits briefly for a second answer.
    */
   #doubt(outcome: Outcome, durationMs: number): void {
     if (this.#reader.hasSurplus) return this.#fail({ kind: 'ambiguous', code: 'desync' })
@@ -184,7 +184,7 @@ export class Lane {
     this.#doubted = { outcome, durationMs, timer }
   }
 
-  /** A process that had no time to listen has heard nothing: what has come meanwhile is read before the silence counts. */
+  /** A busy process may have read nothing for a while: bytes that arrived meanwhile are read before the wait ends. */
   #listenOn(turns: number, timer: NodeJS.Timeout): void {
     if (this.#doubted?.timer !== timer) return
     if (turns === 0) this.#believe()
@@ -215,7 +215,7 @@ export class Lane {
   }
 }
 
-// A post that crosses the other side's goodbye is one that nobody knows the end of, so the lane says it first.
+// A post that is written while the server closes the connection has an unknown end, so the lane closes first.
 const KEEP_ALIVE_MARGIN_MS = 1_000
 
 function keepAliveMsOf(header: string | readonly string[] | undefined): number {

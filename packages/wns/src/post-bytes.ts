@@ -8,14 +8,14 @@ const valuePattern = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/
 const ownNames = /^(?:host|content-length|transfer-encoding|connection|expect|upgrade|trailer|te)$/i
 
 /**
- * Turns the posts of one sender into bytes. The headers of a batch are the same for all its posts, so their text is made
- * again only when one of them differs.
+ * Turns the posts of one sender into bytes. The posts of a batch share their headers, so the text of the headers is
+ * made again only when one of them differs.
  */
 export class PostWriter {
   #headers: readonly string[] = []
   #text: string | undefined = ''
 
-  /** Why a post with these cannot be written; undefined when it can. */
+  /** Why a post with this path and these headers cannot be written; undefined when it can. */
   problem(path: string, headers: readonly string[]): PostProblem | undefined {
     if (!pathPattern.test(path)) return 'invalid-path'
     if (!isSameList(this.#headers, headers)) {
@@ -26,8 +26,8 @@ export class PostWriter {
   }
 
   /**
-   * The whole request in one piece, with the headers that `problem` saw last: path and body as they are, the length in
-   * bytes.
+   * The whole request as one buffer, with the headers that `problem` checked last. Path and body are not changed, and
+   * the length is in bytes.
    */
   bytes(host: string, path: string, body: Buffer): Buffer {
     const head = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${this.#text ?? ''}Content-Length: ${body.length}\r\n\r\n`

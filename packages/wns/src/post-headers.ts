@@ -6,19 +6,19 @@ export interface PostHeaderOptions {
   readonly ttlSeconds?: number | undefined
   /** Correlation vector, at most 127 characters; WNS echoes it. */
   readonly msCv?: string | undefined
-  /** Ask for the state of the device; overrides what the message says. */
+  /** Request the state of the device. Overrides the message. */
   readonly requestForStatus?: boolean | undefined
 }
 
 /** The part of a prepared message that becomes headers. */
 export type HeaderSource = Pick<PreparedMessage, 'type' | 'contentType' | 'headers'>
 
-/** What a bearer token may look like; anything else could smuggle a header. */
+/** The form of a bearer token; any other text could smuggle a header. */
 export const tokenPattern = /^[\x21-\x7e]{1,8192}$/
 
 /**
- * The headers of a post as a flat list of names and values, the same for all posts of one opening of a batch. Host and
- * Content-Length (in bytes) are added by the lane. Throws a RangeError that names the header for an unusable value.
+ * The headers of a post as a flat list of names and values, the same for all posts of an opened batch. The lane adds
+ * Host and Content-Length (in bytes). Throws a RangeError that names the header of an unusable value.
  */
 export function postHeaders(message: HeaderSource, options: PostHeaderOptions): string[] {
   const token = typeof options.token === 'string' ? options.token : options.token.reveal()
@@ -38,7 +38,7 @@ export function postHeaders(message: HeaderSource, options: PostHeaderOptions): 
   }
   if (options.ttlSeconds !== undefined) {
     if (!Number.isSafeInteger(options.ttlSeconds) || options.ttlSeconds < 1)
-      throw new RangeError(`ttlSeconds must be a whole number of at least 1, found ${options.ttlSeconds}`)
+      throw new RangeError(`ttlSeconds must be an integer of at least 1; found ${options.ttlSeconds}`)
     add('X-WNS-TTL', String(options.ttlSeconds))
   }
   if (options.requestForStatus === true) add('X-WNS-RequestForStatus', 'true')

@@ -12,7 +12,7 @@ export interface ProxyTarget {
   readonly authorization: string | undefined
 }
 
-/** Throws a RangeError, without the URL's user and password, for what is no proxy URL. */
+/** Throws a RangeError, without the user and password of the URL, if the text is not a proxy URL. */
 export function parseProxy(text: string): ProxyTarget {
   const url = URL.parse(text)
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:') || url.hostname === '')
@@ -30,7 +30,7 @@ function basicAuthorization(url: URL): string {
   return `Basic ${Buffer.from(`${unescaped(url.username)}:${unescaped(url.password)}`).toString('base64')}`
 }
 
-// A password with a stray percent sign is taken as it stands.
+// A password with an invalid percent escape is used unchanged.
 function unescaped(text: string): string {
   try {
     return decodeURIComponent(text)
@@ -43,8 +43,8 @@ const MAX_HEAD_BYTES = 16_384
 const endOfHead = Buffer.from('\r\n\r\n')
 
 /**
- * Ask a proxy for a tunnel to host:port. `opened` is called once, with a socket that has been silent since the proxy's
- * answer, or with an error. The returned function gives up.
+ * Ask a proxy for a tunnel to host:port. `opened` is called once, with a socket on which nothing arrived after the
+ * answer of the proxy, or with an error. The returned function cancels the attempt.
  */
 export function openTunnel(
   proxy: ProxyTarget,
@@ -80,7 +80,7 @@ export function openTunnel(
         )
       return
     }
-    // The far side speaks second in TLS, so anything behind the head is not from it.
+    // In TLS the client writes first, so bytes after the head are not from the server.
     const isSilent = end + endOfHead.length === head.length
     finish(
       isSilent ? refusalIn(head) : new ConnectError('proxy-protocol', 'the proxy sent data before the tunnel was used'),

@@ -3,16 +3,16 @@ import { lookup as systemLookup } from 'node:dns'
 import { BlockList, isIP } from 'node:net'
 import { ConnectError } from './connect-error.ts'
 
-/** `dns.lookup` with a list as its answer; a seam for tests and for resolvers of your own. */
+/** `dns.lookup` with a list as its result, so that tests and other resolvers can replace it. */
 export type Lookup = (
   hostname: string,
   options: LookupOptions & { all: true },
   callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
 ) => void
 
-// What a name of the public internet never resolves to (IANA special-purpose registries). A channel host that does is
-// an attack on the metadata service or on the neighbours of this process.
-// Two lists, for one list would judge IPv4 addresses by the rule for mapped ones.
+// Addresses that no name of the public internet resolves to (IANA special-purpose registries). A channel host that does
+// is an attack on the metadata service or on the network of this process.
+// Two lists: one list would apply the rule for mapped addresses to IPv4 addresses.
 const notPublic4 = new BlockList()
 const notPublic6 = new BlockList()
 for (const [network, prefix] of [
@@ -33,7 +33,7 @@ for (const [network, prefix] of [
   ['240.0.0.0', 4], // reserved, broadcast
 ] as const)
   notPublic4.addSubnet(network, prefix, 'ipv4')
-// Of IPv6 only 2000::/3 is handed out; inside it, these lead elsewhere or nowhere.
+// Of IPv6 only 2000::/3 is assigned; inside it, these ranges are not public.
 for (const [network, prefix] of [
   ['::', 3], // unspecified, loopback, v4-mapped, v4-compatible, NAT64 and 6bone remains
   ['4000::', 2],
@@ -45,7 +45,7 @@ for (const [network, prefix] of [
 ] as const)
   notPublic6.addSubnet(network, prefix, 'ipv6')
 
-/** Is this literal address one of the public internet? Anything that is no address is not. */
+/** Is this literal address part of the public internet? False for a text that is no address. */
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address)
   if (family === 0 || address.includes('%')) return false
@@ -53,8 +53,8 @@ export function isPublicAddress(address: string): boolean {
 }
 
 /**
- * A lookup that answers with public addresses only, and with an error as soon as one address of a name is not public: a
- * name that points both ways is a rebinding attempt.
+ * A lookup that returns public addresses only, and an error if any address of a name is not public: a name with both
+ * kinds is a rebinding attempt.
  */
 export function publicLookup(lookup: Lookup = systemLookup) {
   return (
@@ -67,7 +67,7 @@ export function publicLookup(lookup: Lookup = systemLookup) {
       const [first] = addresses
       if (first === undefined) return callback(new ConnectError('no-address', 'the name has no address'), [])
       if (!addresses.every(({ address }) => isPublicAddress(address)))
-        return callback(new ConnectError('private-address', 'the name leads to an address that is not public'), [])
+        return callback(new ConnectError('private-address', 'the name resolves to an address that is not public'), [])
       if (options.all === true) callback(null, addresses)
       else callback(null, first.address, first.family)
     })

@@ -1,10 +1,10 @@
-/** What the token service meant by refusing, and what a person is to do about it. */
+/** The meaning of a refusal by the token service, and the fix. */
 export interface TokenRefusal {
-  /** Nothing but a change of the configuration helps. */
+  /** Only a change of the configuration helps. */
   readonly permanent: boolean
   /** A stable word. */
   readonly code: string
-  /** For people; holds nothing that came over the wire but a numeric AADSTS code. */
+  /** For people. The only part from the network is a numeric AADSTS code. */
   readonly explanation: string
 }
 
@@ -18,9 +18,10 @@ interface RefusalRow extends TokenRefusal {
 }
 
 const MOVED =
-  'The token service no longer serves this identity by package SID. Register the app in Microsoft Entra ID and give its credentials as kind "entra" (tenantId, clientId, clientSecret).'
+  'The token service no longer serves this identity by package SID. Register the app in Microsoft Entra ID and ' +
+  'give its credentials as kind "entra" (tenantId, clientId, clientSecret).'
 
-/** The first row that fits decides, so numbers stand before texts and texts before the general words. */
+/** The first matching row decides, so numbers are listed before texts and texts before general words. */
 export const refusals: readonly RefusalRow[] = [
   {
     permanent: true,
@@ -32,26 +33,25 @@ export const refusals: readonly RefusalRow[] = [
     permanent: true,
     code: 'expired-secret',
     aadsts: [7000222],
-    explanation:
-      'The client secret has expired. Make a new one in the app registration and put it in place of the old.',
+    explanation: 'The client secret has expired. Create a new one in the app registration and replace the old one.',
   },
   {
     permanent: true,
     code: 'unknown-app',
     aadsts: [700016],
-    explanation: 'The tenant does not know this client id. Check clientId and tenantId against the app registration.',
+    explanation: 'The tenant has no app with this client id. Check clientId and tenantId against the app registration.',
   },
   {
     permanent: true,
     code: 'disabled-app',
     aadsts: [7000112, 700011],
-    explanation: 'The app is disabled in its tenant. Enable it, or ask whoever administers the tenant.',
+    explanation: 'The app is disabled in its tenant. Enable it, or ask an administrator of the tenant.',
   },
   {
     permanent: true,
     code: 'unknown-tenant',
     aadsts: [90002, 900021, 900023],
-    explanation: 'There is no such tenant. Check tenantId; it is the GUID or a domain of the directory.',
+    explanation: 'There is no such tenant. Check tenantId: it must be the GUID or a domain of the directory.',
   },
   {
     permanent: true,
@@ -76,14 +76,14 @@ export const refusals: readonly RefusalRow[] = [
     permanent: false,
     code: 'transient',
     aadsts: [90024, 90033, 90006, 50196, 50058],
-    explanation: 'The token service has a passing fault. It is asked again.',
+    explanation: 'The token service has a temporary error. The request is repeated.',
   },
   { permanent: true, code: 'legacy-flow-refused', text: /no longer supported/i, explanation: MOVED },
   {
     permanent: true,
     code: 'unknown-app',
     text: /invalid client id/i,
-    explanation: 'The token service does not know this package SID. Check it against the app in Partner Center.',
+    explanation: 'The token service has no app with this package SID. Check it against the app in Partner Center.',
   },
   {
     permanent: true,
@@ -102,7 +102,7 @@ export const refusals: readonly RefusalRow[] = [
     permanent: true,
     code: 'bad-client',
     error: 'unauthorized_client',
-    explanation: 'The app may not ask for tokens this way. Check the app registration.',
+    explanation: 'The app may not request tokens this way. Check the app registration.',
   },
   {
     permanent: true,
@@ -134,17 +134,17 @@ export const refusals: readonly RefusalRow[] = [
     permanent: false,
     code: 'transient',
     error: 'temporarily_unavailable',
-    explanation: 'The token service is overloaded. It is asked again.',
+    explanation: 'The token service is overloaded. The request is repeated.',
   },
   {
     permanent: false,
     code: 'transient',
     error: 'server_error',
-    explanation: 'The token service has a passing fault. It is asked again.',
+    explanation: 'The token service has a temporary error. The request is repeated.',
   },
 ]
 
-/** What a refusal with this body means; undefined when the body is no OAuth error. */
+/** The meaning of a refusal with this body; undefined when the body is no OAuth error. */
 export function explainRefusal(body: unknown): TokenRefusal | undefined {
   if (typeof body !== 'object' || body === null || !('error' in body) || typeof body.error !== 'string')
     return undefined
@@ -161,7 +161,9 @@ export function explainRefusal(body: unknown): TokenRefusal | undefined {
     return {
       permanent: true,
       code: 'refused',
-      explanation: `The token service refuses the credentials${numberText(number)}. Check id, secret and kind of the credentials.`,
+      explanation:
+        `The token service refuses the credentials${numberText(number)}. ` +
+        'Check id, secret and kind of the credentials.',
     }
   return { permanent: row.permanent, code: row.code, explanation: `${row.explanation}${numberText(number)}` }
 }

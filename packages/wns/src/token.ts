@@ -6,7 +6,7 @@ import { tokenPattern } from './post-headers.ts'
 import { explainRefusal } from './token-refusal.ts'
 import type { Transport } from './transport.ts'
 
-/** The credentials of an app with its secret at hand. */
+/** The credentials of an app, with the secret in clear text. */
 export type TokenCredentials =
   | { readonly kind: 'store'; readonly packageSid: string; readonly clientSecret: string | Secret }
   | {
@@ -20,10 +20,10 @@ export type TokenAnswer =
   | { readonly ok: true; readonly token: Secret; readonly expiresInSeconds: number }
   | {
       readonly ok: false
-      /** Asking again with the same credentials is no use. */
+      /** A repeat with the same credentials would fail again. */
       readonly permanent: boolean
       readonly code: string
-      /** What happened and what to do; never holds a secret or text of the other side. */
+      /** What happened and what to do. Never contains a secret or a text of the service. */
       readonly explanation: string
       readonly retryAfterMs?: number
     }
@@ -40,8 +40,8 @@ const MAX_LIFETIME_SECONDS = 86_400
 const ASSUMED_LIFETIME_SECONDS = 3_600
 
 /**
- * Ask the token service for a bearer token. Never throws and never retries: an unreachable service is an answer too.
- * The hosts are fixed; credentials go nowhere else and no redirect is followed.
+ * Request a bearer token from the token service. Never throws and never retries: an unreachable service is an answer
+ * too. The hosts are fixed: credentials are sent to no other host, and redirects are not followed.
  */
 export async function requestToken(
   credentials: TokenCredentials,
@@ -85,7 +85,7 @@ function tokenRequest(credentials: TokenCredentials): TokenRequest | Refused {
       )
     return { ok: true, host: 'login.live.com', path: '/accesstoken.srf', form: form(packageSid, 'notify.windows.com') }
   }
-  // A tenant of dots would climb out of the path.
+  // A tenant of dots would leave the path.
   if (!/^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,126}[A-Za-z0-9])?$/.test(credentials.tenantId))
     return refuse(true, 'unknown-tenant', 'A tenant id is the GUID or a domain name of the directory.')
   return {
@@ -96,7 +96,7 @@ function tokenRequest(credentials: TokenCredentials): TokenRequest | Refused {
   }
 }
 
-/** `ms-app://S-1-15-2-…`, the form that the token service wants, from either form; undefined for anything else. */
+/** `ms-app://S-1-15-2-…`, the form that the token service expects, from either form; undefined for other texts. */
 export function normalizePackageSid(text: string): string | undefined {
   const sid = /^(?:ms-app:\/\/)?(S-1-15-2(?:-\d{1,10}){1,12})\/?$/i.exec(text.trim())?.[1]
   return sid === undefined ? undefined : `ms-app://${sid.toUpperCase()}`
@@ -149,23 +149,34 @@ function readAnswer({ status, retryAfter, text }: TokenHttpAnswer, nowMs: number
   if (status === 200) return readToken(body)
   const wait = waitOf(retryAfter, nowMs)
   if (status === 429)
-    return refuse(false, 'throttled', 'The token service asks to slow down. It is asked again later.', wait)
+    return refuse(
+      false,
+      'throttled',
+      'The token service answered 429 (too many requests). The request is repeated later.',
+      wait,
+    )
   if (status === 408 || status >= 500)
-    return refuse(false, 'unavailable', `The token service answered with status ${status}. It is asked again.`, wait)
+    return refuse(
+      false,
+      'unavailable',
+      `The token service answered with status ${status}. The request is repeated.`,
+      wait,
+    )
   const refusal = status >= 400 ? explainRefusal(body) : undefined
   if (refusal !== undefined) return refuse(refusal.permanent, refusal.code, refusal.explanation, wait)
-  // No answer of the token service itself: a proxy or a portal stands between. Not a reason to disable the app.
+  // The token service itself did not answer, but a proxy or a portal did. That is no reason to stop the app.
   return refuse(
     false,
     'unexpected-answer',
-    `The token service answered with status ${status} and no OAuth error. Check what stands between this machine and the service.`,
+    `The token service answered with status ${status} and no OAuth error. ` +
+      'Check proxies between this machine and the service.',
     wait,
   )
 }
 
 function readToken(body: Readonly<Record<string, unknown>> | undefined): TokenAnswer {
   if (body === undefined)
-    return refuse(false, 'malformed-answer', 'The token service answered with something that is not a JSON object.')
+    return refuse(false, 'malformed-answer', 'The token service answered with a text that is not a JSON object.')
   const { access_token: token, token_type: type, expires_in: expiresIn } = body
   if (typeof token !== 'string' || !tokenPattern.test(token))
     return refuse(false, 'malformed-answer', 'The token service answered without a usable token.')
@@ -174,7 +185,7 @@ function readToken(body: Readonly<Record<string, unknown>> | undefined): TokenAn
   return { ok: true, token: new Secret(token), expiresInSeconds: lifetimeSeconds(expiresIn) }
 }
 
-// WNS has been seen with a number, with a string and with nothing.
+// WNS sends a number, a string or nothing.
 function lifetimeSeconds(value: unknown): number {
   const isNumeric =
     typeof value === 'number' || (typeof value === 'string' && /^-?\d{1,20}(\.\d+)?$/.test(value.trim()))
@@ -210,8 +221,8 @@ function waitOf(retryAfter: string | undefined, nowMs: number): { retryAfterMs?:
 }
 
 function unreachable(error: unknown, isStopped: boolean, isLate: boolean): Refused {
-  if (isStopped) return refuse(false, 'stopped', 'The request for a token was given up because the process stops.')
-  if (isLate) return refuse(false, 'timeout', 'The token service did not answer in time. It is asked again.')
+  if (isStopped) return refuse(false, 'stopped', 'The request for a token was cancelled because the process stops.')
+  if (isLate) return refuse(false, 'timeout', 'The token service did not answer in time. The request is repeated.')
   if (error instanceof ConnectError)
     return refuse(
       false,
@@ -220,6 +231,10 @@ function unreachable(error: unknown, isStopped: boolean, isLate: boolean): Refus
     )
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   return code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE' || code === 'UND_ERR_HEADERS_OVERFLOW'
-    ? refuse(false, 'malformed-answer', 'The token service answered with far more than a token.')
-    : refuse(false, 'no-answer', 'The connection to the token service broke before it answered. It is asked again.')
+    ? refuse(false, 'malformed-answer', 'The answer of the token service is far larger than a token.')
+    : refuse(
+        false,
+        'no-answer',
+        'The connection to the token service broke before it answered. The request is repeated.',
+      )
 }

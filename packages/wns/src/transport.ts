@@ -10,39 +10,39 @@ import { publicLookup } from './public-address.ts'
 import { openTunnel, parseProxy } from './proxy-tunnel.ts'
 
 export interface TransportOptions {
-  /** `host:port` that every connection goes to, while names in TLS and HTTP stay; needs a CA of its own. */
+  /** `host:port` for every connection, with the names in TLS and HTTP unchanged. Needs `caFile` or `ca`. */
   readonly routeTo?: string | undefined
   /** PEM file of the only certificate authorities to trust, instead of the system's. */
   readonly caFile?: string | undefined
-  /** The same as text; wins over `caFile`. */
+  /** The certificate authorities as text. Overrides `caFile`. */
   readonly ca?: string | undefined
-  /** `http://[user:password@]host:port` of a proxy that connections are tunnelled through with CONNECT. */
+  /** `http://[user:password@]host:port` of a proxy; connections are tunneled through it with CONNECT. */
   readonly httpsProxy?: string | undefined
   /** Hosts that are reached without the proxy, in the grammar of `NO_PROXY`. */
   readonly noProxy?: string | undefined
   /** Limit for name resolution, TCP, proxy and TLS together. Default 5,000. */
   readonly connectTimeoutMs?: number
-  /** Resolves names of direct connections; default is the system's. The refusal of private addresses stays in force. */
+  /** Resolves names of direct connections; default is the system's. Private addresses are rejected all the same. */
   readonly lookup?: Lookup
 }
 
 export type Connected = (error: ConnectError | null, socket: TLSSocket | null) => void
 
-/** Knows how to open a verified TLS connection to a host. */
+/** Opens verified TLS connections. */
 export interface Transport {
-  /** Connect to port 443 of `host`; `connected` is called exactly once. The returned function gives up the attempt. */
+  /** Connect to port 443 of `host`; `connected` is called exactly once. The returned function cancels the attempt. */
   open(host: string, connected: Connected): () => void
 }
 
-// One session a host lets a lane that reconnects skip half of the handshake; there are a few dozen hosts.
+// One session per host: a lane that reconnects skips half of the handshake. There are a few dozen hosts.
 const MAX_SESSIONS = 256
-// A socket reads no more at once than this, which is the largest TLS record.
+// Most bytes that a socket reads at once: the largest TLS record.
 const READ_BYTES = 16_384
 
 /** Throws a RangeError that names the setting for an unusable option. */
 export function createTransport(options: TransportOptions = {}): Transport {
   const connectTimeoutMs = options.connectTimeoutMs ?? 5_000
-  if (!(connectTimeoutMs > 0)) throw new RangeError(`connectTimeoutMs must be above 0, found ${connectTimeoutMs}`)
+  if (!(connectTimeoutMs > 0)) throw new RangeError(`connectTimeoutMs must be above 0; found ${connectTimeoutMs}`)
   const ca = options.ca ?? readCa(options.caFile)
   const route = options.routeTo === undefined ? undefined : parseRoute(options.routeTo, ca)
   const proxy = options.httpsProxy === undefined ? undefined : parseProxy(options.httpsProxy)
@@ -94,7 +94,7 @@ export function createTransport(options: TransportOptions = {}): Transport {
         else secure({ socket })
       })
     }
-    return () => settle(new ConnectError('stopped', 'the attempt to connect was given up'), null)
+    return () => settle(new ConnectError('stopped', 'the attempt to connect was cancelled'), null)
   }
 
   return { open }
@@ -110,7 +110,7 @@ function tlsOptions(host: string, secureContext: SecureContext, session: Buffer 
   return {
     servername: host,
     secureContext,
-    // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED in the environment cannot switch it off.
+    // Explicit, so that NODE_TLS_REJECT_UNAUTHORIZED in the environment cannot turn verification off.
     rejectUnauthorized: true,
     ALPNProtocols: ['http/1.1'],
     highWaterMark: READ_BYTES,
@@ -133,7 +133,7 @@ function readCa(caFile: string | undefined): string | undefined {
     throw new RangeError(`the CA file ${caFile} cannot be read; WNS_CA_FILE must name a PEM file`, { cause })
   }
   if (!pem.includes('-----BEGIN CERTIFICATE-----'))
-    throw new RangeError(`the CA file ${caFile} holds no certificate; WNS_CA_FILE must name a PEM file`)
+    throw new RangeError(`the CA file ${caFile} contains no certificate; WNS_CA_FILE must name a PEM file`)
   return pem
 }
 
@@ -142,10 +142,8 @@ function parseRoute(text: string, ca: string | undefined): Place {
   const host = bracketed ?? plain
   const port = Number(digits)
   if (host === undefined || port < 1 || port > 65_535)
-    throw new RangeError(`WNS_ROUTE_TO must be host:port, found ${JSON.stringify(text)}`)
+    throw new RangeError(`WNS_ROUTE_TO must be host:port; found ${JSON.stringify(text)}`)
   if (ca === undefined)
-    throw new RangeError(
-      'WNS_ROUTE_TO needs WNS_CA_FILE too: without it no certificate at that address can be verified',
-    )
+    throw new RangeError('WNS_ROUTE_TO needs WNS_CA_FILE, to verify the certificate of that address')
   return { host, port }
 }

@@ -59,7 +59,7 @@ const rows: readonly (readonly [string, number, AnswerHeaders, Outcome])[] = [
     { kind: 'accepted', status: 200, device: 'disconnected', trace: {} },
   ],
   [
-    '200 with a device state nobody knows',
+    '200 with an unknown device state',
     200,
     { 'x-wns-deviceconnectionstatus': 'asleep' },
     { kind: 'accepted', status: 200, device: 'unknown', trace: {} },
@@ -168,7 +168,7 @@ describe('an answer', () => {
     expect(classify(status, headers, nowMs)).toEqual(outcome)
   })
 
-  test('keeps the details that support asks for, without control characters and not too long', () => {
+  test('keeps the details for support, without control characters and cut to a maximum length', () => {
     const outcome = classify(
       500,
       {
@@ -223,7 +223,7 @@ describe('classification is total', () => {
     fc.oneof(fc.integer({ min: 100, max: 599 }), fc.double()),
     fc.dictionary(name, value),
     fc.oneof(fc.integer(), fc.double()),
-  ])('any status and headers give an outcome that never lies about channels', (status, headers, now) => {
+  ])('any status and headers have an outcome, and only WNS can report a channel as gone', (status, headers, now) => {
     const outcome = classify(status, headers, now)
     const fromWns = Object.entries(headers).some(
       ([key, found]) => /^x-wns-/i.test(key) && (Array.isArray(found) ? found[0] : found) !== undefined,

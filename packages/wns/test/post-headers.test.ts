@@ -21,7 +21,7 @@ test('a prepared message becomes its headers', () => {
   ])
 })
 
-test('what the sender knows better replaces what the message says', () => {
+test('options of the sender override the message', () => {
   const message = {
     type: 'tile',
     contentType: 'text/xml',
@@ -33,19 +33,19 @@ test('what the sender knows better replaces what the message says', () => {
   ])
 })
 
-test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('a TTL of %s is refused', (ttlSeconds) => {
+test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('a TTL of %s is rejected', (ttlSeconds) => {
   expect(() => postHeaders(raw, { token: 'T', ttlSeconds })).toThrow('ttlSeconds must be')
 })
 
 property.prop([
   fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('', 'a b', 'a\r\nX: y', 'é', 'x'.repeat(8_193))),
-])('a token that could be more than a token is refused without being shown', (token) => {
+])('an invalid token is rejected without being shown', (token) => {
   fc.pre(!/^[\x21-\x7e]{1,8192}$/.test(token))
   expect(() => postHeaders(raw, { token })).toThrow(/^the bearer token is empty, too long or not printable ASCII$/)
 })
 
 property.prop([fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' })])(
-  'no header value can bring another header along',
+  'no header value can smuggle another header',
   (name, value, msCv) => {
     try {
       const list = postHeaders({ ...raw, headers: { [name]: value } }, { token: 'T', msCv })

@@ -89,7 +89,7 @@ describe('the request', () => {
     },
   )
 
-  test('normalises package SIDs', () => {
+  test('has a package SID in the form of the token service', () => {
     expect(normalizePackageSid(` MS-APP://s-1-15-2-1-2/ `)).toBe('ms-app://S-1-15-2-1-2')
     expect(normalizePackageSid('ms-app://other')).toBeUndefined()
   })
@@ -114,7 +114,7 @@ describe('a token', () => {
     expect(found.ok && found.token.reveal()).toBe('EgAcAQMAAAAEgAAA')
   })
 
-  test.each(['bearer', 'Bearer', 'BEARER', undefined])('of type %s is taken', async (token_type) => {
+  test.each(['bearer', 'Bearer', 'BEARER', undefined])('of type %s is accepted', async (token_type) => {
     expect((await ask(entra, json(200, { ...token, token_type }))).found.ok).toBe(true)
   })
 
@@ -132,7 +132,7 @@ describe('a token', () => {
     ['comes in broken JSON', '{"access_token": "x"'],
     ['comes as HTML', '<html>'],
     ['is a megabyte', { ...token, access_token: 'x'.repeat(1_000_000) }],
-  ])('that %s is refused, for now', async (_name, body) => {
+  ])('that %s is refused, not permanently', async (_name, body) => {
     const { found } = await ask(store, json(200, body))
     expect(found).toMatchObject({ ok: false, permanent: false, code: 'malformed-answer' })
   })
@@ -146,7 +146,8 @@ describe('a refusal', () => {
       {
         error: 'invalid_request',
         error_description:
-          'Client credential flows against login.live.com are no longer supported. New clients should use login.microsoftonline.com instead.',
+          'Client credential flows against login.live.com are no longer supported. ' +
+          'New clients should use login.microsoftonline.com instead.',
       },
       'legacy-flow-refused',
       true,
@@ -174,7 +175,7 @@ describe('a refusal', () => {
     ['the app is unknown', 400, entraError(700_016, 'unauthorized_client'), 'unknown-app', true, 'tenantId'],
     ['the tenant is unknown', 400, entraError(90_002, 'invalid_request'), 'unknown-tenant', true, 'tenant'],
     [
-      'the registration is for persons',
+      'the registration is for personal accounts',
       400,
       entraError(9_002_346, 'invalid_request'),
       'wrong-tenant-kind',
@@ -182,7 +183,7 @@ describe('a refusal', () => {
       'multi-tenant',
     ],
     ['the scope is bad', 400, entraError(70_011, 'invalid_scope'), 'bad-scope', true, 'scope'],
-    ['it passes', 400, entraError(90_024, 'invalid_request'), 'transient', false, 'asked again'],
+    ['the error is temporary', 400, entraError(90_024, 'invalid_request'), 'transient', false, 'repeated'],
     [
       'only the text has a number',
       400,
@@ -191,9 +192,9 @@ describe('a refusal', () => {
       true,
       'AADSTS7000215',
     ],
-    ['nobody knows why', 400, { error: 'canary_error', error_description: 'canary' }, 'refused', true, 'Check id'],
-    ['the service is overloaded', 400, { error: 'temporarily_unavailable' }, 'transient', false, 'asked again'],
-    ['too many ask', 429, {}, 'throttled', false, 'slow down'],
+    ['the reason is unknown', 400, { error: 'canary_error', error_description: 'canary' }, 'refused', true, 'Check id'],
+    ['the service is overloaded', 400, { error: 'temporarily_unavailable' }, 'transient', false, 'repeated'],
+    ['there are too many requests', 429, {}, 'throttled', false, 'too many requests'],
     ['the service is down', 503, 'oops', 'unavailable', false, '503'],
     ['a portal answers', 302, '', 'unexpected-answer', false, '302'],
     ['a proxy answers', 400, '<html>', 'unexpected-answer', false, '400'],
@@ -203,7 +204,7 @@ describe('a refusal', () => {
     expect((found as Extract<TokenAnswer, { ok: false }>).explanation).toContain(hint)
   })
 
-  test('says how long to wait', async () => {
+  test('reports how long to wait', async () => {
     const { found } = await ask(store, json(429, {}, { 'Retry-After': '30' }))
     expect(found).toMatchObject({ retryAfterMs: 30_000 })
   })
@@ -229,7 +230,7 @@ describe('a token service that cannot be reached', () => {
     expect(found).toMatchObject({ ok: false, permanent: false, code: 'no-answer' })
   })
 
-  test('is given up when the process stops', async () => {
+  test('is cancelled when the process stops', async () => {
     await using wns = await setup(() => {})
     const found = await requestToken(store, wns.transport, { signal: AbortSignal.abort() })
     expect(found).toMatchObject({ ok: false, permanent: false, code: 'stopped' })

@@ -87,13 +87,13 @@ test.each([
   await pool.stop()
 })
 
-test('a name lookup that never answers ends in time', async () => {
+test('a name lookup that never answers ends with the connect timeout', async () => {
   const pool = createLanePool(createTransport({ lookup: () => {}, connectTimeoutMs: 50 }))
   expect((await postOn(pool, '/', 'x')).outcome).toEqual({ kind: 'not-sent', code: 'timeout' })
   await pool.stop()
 })
 
-test('an origin that is an address is not connected to', async () => {
+test('an origin with an address instead of a name is not connected to', async () => {
   await using wns = await setup((socket) => void socket.write(received))
   expect((await wns.post('/', 'x', 'https://127.0.0.1')).outcome).toEqual({ kind: 'not-sent', code: 'private-address' })
   expect(wns.server.serverNames).toEqual([])
@@ -104,22 +104,22 @@ test.each([
   ['host:0', /WNS_ROUTE_TO must be host:port/],
   ['host:65536', /WNS_ROUTE_TO must be host:port/],
   ['ho st:1', /WNS_ROUTE_TO must be host:port/],
-])('a route of %j is refused', (routeTo, message) => {
+])('a route of %j is rejected', (routeTo, message) => {
   expect(() => createTransport({ routeTo, ca: 'x' })).toThrow(message)
 })
 
-test('a route without a certificate authority is refused', () => {
+test('a route without a certificate authority is rejected', () => {
   expect(() => createTransport({ routeTo: '127.0.0.1:1' })).toThrow('WNS_ROUTE_TO needs WNS_CA_FILE')
 })
 
-test('the certificate authority comes from its file, and a bad file is named', async () => {
+test('the certificate authority is read from its file, and the error for a bad file names it', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'wns-ca-'))
   try {
     const { ca } = await wnsCertificates()
     const caFile = join(folder, 'ca.pem')
     expect(() => createTransport({ caFile })).toThrow(`the CA file ${caFile} cannot be read`)
     await writeFile(caFile, 'nothing')
-    expect(() => createTransport({ caFile })).toThrow(`the CA file ${caFile} holds no certificate`)
+    expect(() => createTransport({ caFile })).toThrow(`the CA file ${caFile} contains no certificate`)
     await writeFile(caFile, ca)
     const server = await startRawServer(await wnsCertificates(), (socket) => void socket.write(received))
     const pool = createLanePool(createTransport({ routeTo: `127.0.0.1:${server.port}`, caFile }))
@@ -131,7 +131,7 @@ test('the certificate authority comes from its file, and a bad file is named', a
   }
 })
 
-test('through a proxy: CONNECT to the real name, credentials from the URL, then TLS end to end', async () => {
+test('a connection through a proxy: CONNECT to the real name, credentials from the URL, then TLS end to end', async () => {
   const { ca } = await wnsCertificates()
   await using wns = await setup((socket) => void socket.write(received))
   await using proxy = await startProxy((request, socket) => {
@@ -150,17 +150,17 @@ test('through a proxy: CONNECT to the real name, credentials from the URL, then 
 
 test.each([
   ['refuses', 'HTTP/1.1 407 Proxy Authentication Required\r\n\r\n', 'proxy-refused'],
-  ['speaks nonsense', 'hello\r\n\r\n', 'proxy-protocol'],
-  ['talks on', 'HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 410 Gone\r\n\r\n', 'proxy-protocol'],
+  ['answers nonsense', 'hello\r\n\r\n', 'proxy-protocol'],
+  ['sends more after its answer', 'HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 410 Gone\r\n\r\n', 'proxy-protocol'],
   ['answers without end', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(20_000)}`, 'proxy-protocol'],
-])('a proxy that %s means not sent', async (_name, answer, code) => {
+])('a post through a proxy that %s is not sent', async (_name, answer, code) => {
   await using proxy = await startProxy((_request, socket) => void socket.write(answer))
   const pool = createLanePool(createTransport({ httpsProxy: `http://127.0.0.1:${proxy.port}` }))
   expect((await postOn(pool, '/', 'x')).outcome).toEqual({ kind: 'not-sent', code })
   await pool.stop()
 })
 
-test('a proxy that stalls or closes means not sent', async () => {
+test('a post through a proxy that stalls or closes is not sent', async () => {
   await using stalling = await startProxy(() => {})
   const patient = createLanePool(
     createTransport({ httpsProxy: `http://127.0.0.1:${stalling.port}`, connectTimeoutMs: 50 }),
@@ -191,7 +191,7 @@ test('a host that NO_PROXY excludes is reached without the proxy', async () => {
   expect(asked).toBe(1)
 })
 
-test('a proxy URL that is none is refused without showing its password', () => {
+test('an invalid proxy URL is rejected without showing its password', () => {
   expect(() => createTransport({ httpsProxy: 'socks5://user:secret@host:1' })).toThrow(
     /^(?!.*secret).*HTTPS_PROXY must be/,
   )

@@ -1,7 +1,7 @@
 import { generate } from 'selfsigned'
 
 export interface Certificates {
-  /** What a client has to trust. */
+  /** The authority that a client must trust. */
   readonly ca: string
   readonly cert: string
   readonly key: string

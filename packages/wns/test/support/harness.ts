@@ -69,14 +69,14 @@ export interface SenderOptions {
   readonly isEager?: boolean
 }
 
-/** One sender of a pool, and what it was called for. */
+/** One sender of a pool, with counts of its posts and calls. */
 export class TestSender {
   readonly #lanes: LaneSender
   readonly #origin: string
   #isEager: boolean
   started = 0
   done = 0
-  /** How many times it heard that a lane is free. */
+  /** Calls of `onFree`. */
   called = 0
 
   constructor(pool: LanePool, group: string, { origin = ORIGIN, isEager = false }: SenderOptions) {

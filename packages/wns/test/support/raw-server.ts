@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import { createServer } from 'node:tls'
 import type { Certificates } from './certificates.ts'
 
-/** One request, as it came over the wire. */
+/** One request as received. */
 export interface RawRequest {
   /** Head and body, byte for byte. */
   readonly bytes: Buffer
@@ -27,7 +27,7 @@ export interface RawServer {
   readonly serverNames: string[]
   /** Handshakes that resumed a session. */
   resumed: number
-  /** Requests that began before the one before them was answered, by the bytes that came too early. */
+  /** Bytes of requests that arrived before the previous request was answered. */
   pipelinedBytes: number
   readonly sockets: Set<TLSSocket>
   /** Answer with a TCP reset. */
