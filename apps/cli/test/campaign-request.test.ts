@@ -8,7 +8,7 @@ import { planSend } from '../src/input/campaign-request.ts'
 import { channelIds } from '../src/input/channel-ids.ts'
 import { allOf } from '../src/all-of.ts'
 
-async function inFile<T>(text: string, act: (path: string) => Promise<T>): Promise<T> {
+async function inFile<T>(text: string | Buffer, act: (path: string) => Promise<T>): Promise<T> {
   await using folder = await temporaryFolder()
   const path = join(folder.path, 'input')
   await writeFile(path, text)
@@ -41,6 +41,29 @@ describe('the notification', () => {
     const xml = '<?xml version="1.0"?><toast><visual/></toast>'
     const { request } = await inFile(xml, async (xmlFile) => await planSend({ xmlFile, all: true }))
     expect(request['notification']).toEqual({ type: 'toast', xml })
+  })
+
+  test('a file may have the byte order mark of UTF-8 or UTF-16', async () => {
+    const json = '{"type":"badge","value":1}'
+    for (const content of [`\uFEFF${json}`, Buffer.from(`\uFEFF${json}`, 'utf16le')]) {
+      const { request } = await inFile(
+        content,
+        async (notificationFile) => await planSend({ notificationFile, all: true }),
+      )
+      expect(request['notification']).toEqual({ type: 'badge', value: 1 })
+    }
+    const xml = '<toast><visual/></toast>'
+    const { request } = await inFile(`\uFEFF${xml}`, async (xmlFile) => await planSend({ xmlFile, all: true }))
+    expect(request['notification']).toEqual({ type: 'toast', xml })
+  })
+
+  test('a file that is neither JSON nor UTF-8 is rejected with the place and what is there', async () => {
+    await expect(
+      inFile('{"type":"badge",}', async (notificationFile) => await planSend({ notificationFile, all: true })),
+    ).rejects.toThrow(/is not JSON: line 1, column 17: wanted a name in double quotes, found "}" behind a comma/)
+    await expect(
+      inFile(Buffer.from([0x7b, 0xe9, 0x7d]), async (xmlFile) => await planSend({ xmlFile, all: true })),
+    ).rejects.toThrow(/must be UTF-8 text/)
   })
 
   test('a notification file is sent unchanged, with headers added', async () => {

@@ -4,12 +4,21 @@ import { parseChannelUri } from './channel-uri.ts'
 import { inputErrorsOf } from './input-errors.ts'
 import type { ChannelId } from './ids.ts'
 import { channelIdSchema, tagNameSchema } from './ids.ts'
+import { parseLocale } from './locale.ts'
 import type { InputError } from './problem.ts'
 
 export const MAX_TAGS_PER_CHANNEL = 50
+// The canonical locale of `parseLocale`, or its reason.
 const localeSchema = z
   .string()
-  .regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/, { error: 'a locale is a BCP 47 tag such as en or pt-BR' })
+  .overwrite((text) => {
+    const parsed = parseLocale(text)
+    return parsed.ok ? parsed.locale : text
+  })
+  .superRefine((text, context) => {
+    const parsed = parseLocale(text)
+    if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.detail })
+  })
 const varsSchema = z
   .record(
     z

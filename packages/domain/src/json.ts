@@ -103,6 +103,8 @@ function whatIsAt(text: string, at: number): string {
       if (/[\u201C\u201D\u201E\u2018\u2019]/.test(character))
         return 'a typographic quote; JSON has straight double quotes'
       if (/[A-Za-z_]/.test(character)) return 'a word without quotes'
-      return /[!-~]/.test(character) ? `"${character}"` : 'another character'
+      // No more of the text, which may be a secret.
+      if (/[0-9+-]/.test(character)) return 'a number'
+      return /[{[:,]/.test(character) ? `"${character}"` : 'another character'
   }
 }

@@ -27,7 +27,7 @@ test.for<[string, string]>([
   ['[1, 2, ]', 'line 1, column 8: wanted a value, found "]" behind a comma; remove the comma'],
   ["{'a': 1}", 'line 1, column 2: wanted a name in double quotes, found a single quote; JSON has double quotes'],
   ['{a: 1}', 'line 1, column 2: wanted a name in double quotes, found a word without quotes'],
-  ['{"a" 1}', 'line 1, column 6: wanted ":", found "1"'],
+  ['{"a" 1}', 'line 1, column 6: wanted ":", found a number'],
   [
     '{"a": 1\n"b": 2}',
     'line 2, column 1: wanted "," or "}", found a string that does not end, or that holds a line break, a control character or an unknown escape',

@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline'
+import { readJson } from '@wns-fanout/domain'
 import { UsageError } from '../failure.ts'
 import { openSource } from './read.ts'
 
@@ -23,12 +24,10 @@ export async function* channelIds(path: string): AsyncGenerator<string> {
 }
 
 function channelIn(line: string): string | undefined {
-  try {
-    const value: unknown = JSON.parse(line)
-    if (typeof value === 'object' && value !== null && 'channel' in value && typeof value.channel === 'string')
-      return value.channel
-  } catch {
-    // The caller reports it with the line number.
-  }
-  return undefined
+  const read = readJson(line)
+  if (!read.ok) return undefined
+  const { value } = read
+  return typeof value === 'object' && value !== null && 'channel' in value && typeof value.channel === 'string'
+    ? value.channel
+    : undefined
 }

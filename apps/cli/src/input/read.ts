@@ -1,14 +1,17 @@
+import { isUtf8 } from 'node:buffer'
 import { createReadStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
+import { readJson as readJsonText } from '@wns-fanout/domain'
 import { UsageError } from '../failure.ts'
 
 /** The whole text of a file, or of stdin for `-`; at most 16 MB. Throws `UsageError` when it cannot be read. */
 export async function readText(path: string): Promise<string> {
   if (path !== '-') {
-    return await readFile(path, 'utf8').catch((error: unknown) => {
+    const bytes = await readFile(path).catch((error: unknown) => {
       throw unreadable(path, error)
     })
+    return decode(bytes, path)
   }
   if (process.stdin.isTTY) process.stderr.write('Reading from the terminal; press Ctrl-D to end.\n')
   const chunks: Buffer[] = []
@@ -18,21 +21,23 @@ export async function readText(path: string): Promise<string> {
     if (size > MAX_TEXT_BYTES) throw new UsageError('stdin has more than 16 MB; use a file')
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return decode(Buffer.concat(chunks), path)
+}
+
+/** The text of a file without its byte order mark. Windows tools write UTF-16 as well as UTF-8. */
+function decode(bytes: Buffer, path: string): string {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.subarray(2).toString('utf16le')
+  if (!isUtf8(bytes)) throw new UsageError(`${nameOf(path)} must be UTF-8 text; save it as UTF-8`)
+  return bytes.toString('utf8').replace(/^\uFEFF/, '')
 }
 
 const MAX_TEXT_BYTES = 16_000_000
 
 /** The JSON value in a file, or in stdin for `-`. Throws `UsageError` with the file's name when it is none. */
 export async function readJson(path: string): Promise<unknown> {
-  const text = await readText(path)
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    // The message itself repeats the text, which may be a secret.
-    const at = error instanceof Error ? /line \d+ column \d+/.exec(error.message)?.[0] : undefined
-    throw new UsageError(`${nameOf(path)} is not JSON${at === undefined ? '' : `; the fault is at ${at}`}`)
-  }
+  const read = readJsonText(await readText(path))
+  if (!read.ok) throw new UsageError(`${nameOf(path)} is not JSON: ${read.detail}`)
+  return read.value
 }
 
 export interface Source {
