@@ -4,7 +4,7 @@ import type { Source } from './support/sources.ts'
 
 type Headers = Readonly<Record<string, string>>
 
-/** One answer of WNS, what it comes to, and what is done about it. */
+/** One answer of WNS, its outcome and its disposition. */
 export interface AnswerRow {
   readonly name: string
   readonly source: Source
@@ -12,7 +12,7 @@ export interface AnswerRow {
   readonly headers: Headers
   readonly body?: string
   readonly outcome: Outcome
-  /** For a first post at-least-once; at-most-once the same, unless `atMostOnce` says otherwise. */
+  /** For a first post at-least-once; at-most-once the same, unless `atMostOnce` is set. */
   readonly disposition: Disposition
   readonly atMostOnce?: Disposition
 }
@@ -27,12 +27,12 @@ const accepted = settle(code.accepted)
 const dropped = settle(code.dropped)
 const badRequest = settle(code.rejectedBadRequest)
 const unexpected = settle(code.rejectedUnexpected)
-/** The first backoff when the dice show one half. */
+/** The first backoff if the random source returns one half. */
 const BACKOFF_MS = 750
 
 const wnsIds: Headers = { 'X-WNS-MSG-ID': '3CE38FF109E03A74', 'X-WNS-DEBUG-TRACE': 'DB3WNS4011534' }
 const idTrace: AnswerTrace = { msgId: '3CE38FF109E03A74', debugTrace: 'DB3WNS4011534' }
-/** Both status headers, as the wire has them. */
+/** Both status headers, as WNS sends them. */
 function both(word: string): Headers {
   return { 'X-WNS-NOTIFICATIONSTATUS': word, 'X-WNS-STATUS': word }
 }
@@ -95,8 +95,8 @@ function serverError(
   }
 }
 
-/** An error without any X-WNS header: some box on the way may have made it, after WNS took the post. */
-function fromTheWay(name: string, source: Source, status: number, headers: Headers, body = ''): AnswerRow {
+/** An error without any X-WNS header: an intermediary may have sent it, after WNS accepted the post. */
+function fromIntermediary(name: string, source: Source, status: number, headers: Headers, body = ''): AnswerRow {
   return {
     name,
     source,
@@ -177,7 +177,7 @@ const droppedTrace: AnswerTrace = { wnsStatus: 'dropped' }
 export const answerRows: readonly AnswerRow[] = [
   // 200: accepted
   ok(
-    'the success of the documentation',
+    'the documented success',
     'QSX',
     { ...device('connected'), 'X-WNS-STATUS': 'received', ...wnsIds },
     {
@@ -204,7 +204,7 @@ export const answerRows: readonly AnswerRow[] = [
     { outcome: { kind: 'accepted', status: 200, trace: receivedTrace }, disposition: accepted },
   ),
   ok(
-    'the headers in the case of the documentation',
+    'the headers in the documented case',
     'HDR',
     { 'X-WNS-Status': 'received', 'X-WNS-Msg-ID': 'A1' },
     { outcome: { kind: 'accepted', status: 200, trace: { ...receivedTrace, msgId: 'A1' } }, disposition: accepted },
@@ -222,7 +222,7 @@ export const answerRows: readonly AnswerRow[] = [
     { outcome: { kind: 'accepted', status: 200, trace: {} }, disposition: accepted },
   ),
   ok(
-    'our MS-CV, echoed',
+    'our MS-CV, returned',
     'HDR',
     { ...both('received'), 'MS-CV': '7m+MIF/zukuEsvNq7wwnBA.0' },
     {
@@ -235,30 +235,30 @@ export const answerRows: readonly AnswerRow[] = [
     disposition: accepted,
   }),
   ok(
-    'a device that is disconnected and will get it later',
+    'a disconnected device that will get it later',
     'HDR',
     { ...both('received'), ...device('disconnected') },
     { outcome: { kind: 'accepted', status: 200, device: 'disconnected', trace: receivedTrace }, disposition: accepted },
   ),
   ok(
-    'a device that is tempdisconnected, the word of the grammar',
+    'a device that is tempdisconnected, the word in the grammar',
     'HDR',
     { ...both('received'), ...device('tempdisconnected') },
     { outcome: { kind: 'accepted', status: 200, device: 'disconnected', trace: receivedTrace }, disposition: accepted },
   ),
   ok(
-    'a device that is tempconnected, the word of the table',
+    'a device that is tempconnected, the word in the table',
     'HDR',
     { ...both('received'), ...device('tempconnected') },
     { outcome: { kind: 'accepted', status: 200, device: 'disconnected', trace: receivedTrace }, disposition: accepted },
   ),
   ok(
-    'a device in a state that is unknown',
+    'a device in an unknown state',
     'O-500',
     { ...both('received'), ...device('unknown') },
     { outcome: { kind: 'accepted', status: 200, device: 'unknown', trace: receivedTrace }, disposition: accepted },
   ),
-  ok('a body that nobody expects', 'RFC9112', both('received'), {
+  ok('an unexpected body', 'RFC9112', both('received'), {
     body: 'surprise',
     outcome: { kind: 'accepted', status: 200, trace: receivedTrace },
     disposition: accepted,
@@ -294,13 +294,13 @@ export const answerRows: readonly AnswerRow[] = [
     },
   ),
   ok(
-    'dropped while connected: the receiver does not run',
+    'dropped while connected: the receiver is not running',
     'O-DROP',
     { ...both('dropped'), ...device('connected') },
     { outcome: { kind: 'dropped', status: 200, device: 'connected', trace: droppedTrace }, disposition: dropped },
   ),
   ok(
-    'the newer header wins where they differ',
+    'the newer header takes precedence if they differ',
     'caution',
     { 'X-WNS-STATUS': 'dropped', 'X-WNS-NOTIFICATIONSTATUS': 'received' },
     { outcome: { kind: 'dropped', status: 200, trace: droppedTrace }, disposition: dropped },
@@ -319,7 +319,7 @@ export const answerRows: readonly AnswerRow[] = [
       disposition: { kind: 'retry', delayMs: 60_000, spent: 0, reason: 'channel-throttled' },
     },
   ),
-  ok('channelthrottled without a word', 'HDR', both('channelthrottled'), {
+  ok('channelthrottled without a waiting time', 'HDR', both('channelthrottled'), {
     outcome: { kind: 'channel-throttled', status: 200, trace: { wnsStatus: 'channelthrottled' } },
     disposition: { kind: 'retry', delayMs: 600_000, spent: 0, reason: 'channel-throttled' },
   }),
@@ -338,7 +338,7 @@ export const answerRows: readonly AnswerRow[] = [
     },
   ),
   ok(
-    'channelthrottled with both waits: the longer counts',
+    'channelthrottled with both waiting times: the longer applies',
     'HDR-OLD',
     { ...both('channelthrottled'), 'Retry-After': '300', 'X-WNS-CONTINUE-AFTER': '120' },
     {
@@ -351,23 +351,23 @@ export const answerRows: readonly AnswerRow[] = [
       disposition: { kind: 'retry', delayMs: 300_000, spent: 0, reason: 'channel-throttled' },
     },
   ),
-  odd('200 with a status word nobody documents', 'caution', 200, both('delayed'), { wnsStatus: 'delayed' }),
-  odd('200 with appthrottled, seen with 406 alone', 'caution', 200, both('appthrottled'), {
+  odd('200 with an undocumented status word', 'caution', 200, both('delayed'), { wnsStatus: 'delayed' }),
+  odd('200 with appthrottled, observed only with 406', 'caution', 200, both('appthrottled'), {
     wnsStatus: 'appthrottled',
   }),
-  odd('201, which WNS does not know', 'caution', 201, {}, {}),
-  odd('202, which WNS does not know', 'caution', 202, both('received'), receivedTrace),
-  odd('204, which WNS does not know', 'caution', 204, {}, {}),
+  odd('201, undocumented', 'caution', 201, {}, {}),
+  odd('202, undocumented', 'caution', 202, both('received'), receivedTrace),
+  odd('204, undocumented', 'caution', 204, {}, {}),
 
   // 3xx
   refused('301', 'caution', 301, { Location: 'https://db5.notify.windows.com/' }, {}),
-  refused('302 of a portal', 'caution', 302, { Location: 'http://portal.example/login' }, {}),
+  refused('302 of a captive portal', 'caution', 302, { Location: 'http://portal.example/login' }, {}),
   refused('307 to another host', 'caution', 307, { Location: 'https://evil.example/' }, {}),
-  refused('308 to the machine itself', 'caution', 308, { Location: 'https://127.0.0.1/' }, {}),
+  refused('308 to a loopback address', 'caution', 308, { Location: 'https://127.0.0.1/' }, {}),
 
   // 400
   refused(
-    '400 for a wrong type of content',
+    '400 for a wrong content type',
     'O-400',
     400,
     { ...both('dropped'), ...description('Content-Type should be application/octet-stream'), ...wnsIds },
@@ -375,14 +375,14 @@ export const answerRows: readonly AnswerRow[] = [
     badRequest,
   ),
   refused(
-    '400 for a TTL against the cache policy',
+    '400 for a TTL that conflicts with the cache policy',
     'O-TTL',
     400,
     { ...description('Ttl value conflicts with X-WNS-Cache-Policy.'), ...hsts },
     { description: 'Ttl value conflicts with X-WNS-Cache-Policy.' },
     badRequest,
   ),
-  refused('400 without a word', 'HDR', 400, {}, {}, badRequest),
+  refused('400 without a description', 'HDR', 400, {}, {}, badRequest),
 
   // 401
   unauthorized('401 Token expired', 'O-401', {
@@ -408,7 +408,7 @@ export const answerRows: readonly AnswerRow[] = [
     { ...droppedTrace, description: 'Channel URL incompatible with caller app', ...idTrace },
   ),
   forbidden(
-    '403 of a package that is not mapped, without a word',
+    '403 of an unmapped package, without a description',
     'O-MAP',
     { ...both('dropped'), ...wnsIds },
     { ...droppedTrace, ...idTrace },
@@ -423,8 +423,8 @@ export const answerRows: readonly AnswerRow[] = [
 
   // 404, 410: the only answers that remove a channel
   gone('404', 'HDR', 404, { ...both('dropped'), ...wnsIds }, { ...droppedTrace, ...idTrace }),
-  gone('404 with nothing but a message id', 'TRB', 404, { 'X-WNS-MSG-ID': 'A1' }, { msgId: 'A1' }),
-  fromTheWay('404 of a box on the way', 'caution', 404, { ...hsts, Server: 'nginx' }, '<html>not found</html>'),
+  gone('404 with only a message id', 'TRB', 404, { 'X-WNS-MSG-ID': 'A1' }, { msgId: 'A1' }),
+  fromIntermediary('404 of an intermediary', 'caution', 404, { ...hsts, Server: 'nginx' }, '<html>not found</html>'),
   gone('410, expired', 'HDR', 410, { ...both('dropped'), ...wnsIds }, { ...droppedTrace, ...idTrace }),
   gone(
     '410, revoked',
@@ -442,53 +442,59 @@ export const answerRows: readonly AnswerRow[] = [
     disposition: settle(code.rejectedBlocked),
   },
   {
-    name: '410, the sender is blocked, in other words',
+    name: '410, the sender is blocked, with another text',
     source: 'caution',
     status: 410,
     headers: description('This sender has been blocked for abuse'),
     outcome: { kind: 'blocked', status: 410, trace: { description: 'This sender has been blocked for abuse' } },
     disposition: settle(code.rejectedBlocked),
   },
-  fromTheWay('410 of a box on the way', 'caution', 410, { Via: '1.1 proxy' }),
+  fromIntermediary('410 of an intermediary', 'caution', 410, { Via: '1.1 proxy' }),
 
   // the rest of 4xx
   refused('405', 'HDR', 405, { Allow: 'POST' }, {}),
-  throttled(
-    '406 as it was captured',
-    'O-406',
-    406,
-    { ...both('appthrottled'), 'Retry-After': '900', ...hsts },
-    900_000,
-  ),
-  throttled('406 without a wait', 'HDR', 406, both('appthrottled')),
+  throttled('406 as captured', 'O-406', 406, { ...both('appthrottled'), 'Retry-After': '900', ...hsts }, 900_000),
+  throttled('406 without a waiting time', 'HDR', 406, both('appthrottled')),
   throttled('406 without any X-WNS header', 'HDR', 406, {}),
-  throttled('406 with a wait of nothing: never less than a second', 'caution', 406, { 'Retry-After': '0' }, 1000),
+  throttled('406 with a waiting time of 0: at least one second', 'caution', 406, { 'Retry-After': '0' }, 1000),
   throttled('406 with X-WNS-CONTINUE-AFTER', 'HDR-OLD', 406, { 'X-WNS-CONTINUE-AFTER': '30' }, 30_000),
   throttled(
-    '406 with an X-WNS-CONTINUE-AFTER that is longer than Retry-After',
+    '406 with an X-WNS-CONTINUE-AFTER longer than Retry-After',
     'HDR-OLD',
     406,
     { 'Retry-After': '5', 'X-WNS-CONTINUE-AFTER': '30' },
     30_000,
   ),
-  throttled('429 with a wait', 'O-429', 429, { ...both('appthrottled'), 'Retry-After': '30' }, 30_000),
-  throttled('429 without a wait', 'O-429', 429, {}),
+  throttled('429 with a waiting time', 'O-429', 429, { ...both('appthrottled'), 'Retry-After': '30' }, 30_000),
+  throttled('429 without a waiting time', 'O-429', 429, {}),
   throttled(
-    '429 with a wait of a month: never more than a quarter of an hour',
+    '429 with a waiting time of a month: at most 15 minutes',
     'O-429',
     429,
     { 'Retry-After': '2592000' },
     900_000,
   ),
-  throttled('429 with a date that is past', 'RFC9110', 429, { 'Retry-After': 'Sun, 06 Nov 1994 08:49:37 GMT' }, 1000),
-  throttled('429 with a date far ahead', 'RFC9110', 429, { 'Retry-After': 'Fri, 31 Dec 2100 23:59:59 GMT' }, 900_000),
-  throttled('429 with a date of RFC 850', 'RFC9110', 429, { 'Retry-After': 'Sunday, 06-Nov-94 08:49:37 GMT' }, 1000),
-  throttled('429 with a wait that means nothing', 'RFC9110', 429, { 'Retry-After': 'soon' }),
-  throttled('429 with a negative wait', 'RFC9110', 429, { 'Retry-After': '-5' }),
+  throttled('429 with a date in the past', 'RFC9110', 429, { 'Retry-After': 'Sun, 06 Nov 1994 08:49:37 GMT' }, 1000),
+  throttled(
+    '429 with a date far in the future',
+    'RFC9110',
+    429,
+    { 'Retry-After': 'Fri, 31 Dec 2100 23:59:59 GMT' },
+    900_000,
+  ),
+  throttled(
+    '429 with a date in RFC 850 format',
+    'RFC9110',
+    429,
+    { 'Retry-After': 'Sunday, 06-Nov-94 08:49:37 GMT' },
+    1000,
+  ),
+  throttled('429 with an invalid waiting time', 'RFC9110', 429, { 'Retry-After': 'soon' }),
+  throttled('429 with a negative waiting time', 'RFC9110', 429, { 'Retry-After': '-5' }),
   serverError('408 of WNS', 'caution', 408, both('dropped'), droppedTrace),
-  fromTheWay('408 of a box on the way', 'caution', 408, {}),
+  fromIntermediary('408 of an intermediary', 'caution', 408, {}),
   serverError('409 of WNS', 'caution', 409, both('dropped'), droppedTrace),
-  fromTheWay('409 of a box on the way', 'caution', 409, {}),
+  fromIntermediary('409 of an intermediary', 'caution', 409, {}),
   refused('412, known from the phone service', 'caution', 412, {}, {}),
   {
     name: '413',
@@ -500,34 +506,34 @@ export const answerRows: readonly AnswerRow[] = [
   },
   odd('402', 'caution', 402, {}, {}),
   odd('407 of a proxy', 'caution', 407, { 'Proxy-Authenticate': 'Basic' }, {}),
-  odd('411, should a length ever be lost', 'caution', 411, {}, {}),
+  odd('411 for a missing length', 'caution', 411, {}, {}),
   odd('418', 'caution', 418, both('dropped'), droppedTrace),
   odd('421', 'caution', 421, {}, {}),
   odd('451', 'caution', 451, {}, {}),
 
   // 5xx
   serverError(
-    '500 without a description, as they come in waves',
+    '500 without a description, as observed in bursts',
     'O-500',
     500,
     { ...both('dropped'), ...device('unknown'), ...wnsIds },
     { ...droppedTrace, ...idTrace },
   ),
-  fromTheWay('500 without any X-WNS header', 'O-500', 500, hsts),
+  fromIntermediary('500 without any X-WNS header', 'O-500', 500, hsts),
   serverError('502 of WNS', 'caution', 502, both('dropped'), droppedTrace),
-  fromTheWay('502 of a box on the way', 'caution', 502, {}, '<html>bad gateway</html>'),
-  serverError('503 with a wait', 'HDR', 503, { ...both('dropped'), 'Retry-After': '5' }, droppedTrace, 5000),
+  fromIntermediary('502 of an intermediary', 'caution', 502, {}, '<html>bad gateway</html>'),
+  serverError('503 with a waiting time', 'HDR', 503, { ...both('dropped'), 'Retry-After': '5' }, droppedTrace, 5000),
   serverError(
-    '503 with a wait shorter than the backoff',
+    '503 with a waiting time below the backoff',
     'HDR',
     503,
     { ...both('dropped'), 'Retry-After': '0' },
     droppedTrace,
     1000,
   ),
-  serverError('503 without a wait', 'HDR', 503, both('dropped'), droppedTrace),
-  fromTheWay('503 of a box on the way', 'caution', 503, { 'Retry-After': '60' }),
+  serverError('503 without a waiting time', 'HDR', 503, both('dropped'), droppedTrace),
+  fromIntermediary('503 of an intermediary', 'caution', 503, { 'Retry-After': '60' }),
   serverError('504 of WNS', 'caution', 504, { 'X-WNS-DEBUG-TRACE': 'DB3WNS4011534' }, { debugTrace: 'DB3WNS4011534' }),
-  fromTheWay('504 of a box on the way', 'caution', 504, {}),
+  fromIntermediary('504 of an intermediary', 'caution', 504, {}),
   serverError('599 of WNS', 'caution', 599, both('dropped'), droppedTrace),
 ]

@@ -24,11 +24,11 @@ beforeAll(async () => {
 })
 afterAll(() => simulated[Symbol.asyncDispose]())
 
-function post(notification: Notification, behaviour: string, ttlSeconds = 60, owner = 'any'): Promise<Outcome> {
+function post(notification: Notification, behavior: string, ttlSeconds = 60, owner = 'any'): Promise<Outcome> {
   const message = prepareMessage(notification)
   const headers = postHeaders(message, { token, ttlSeconds })
   posted += 1
-  return postBytes(simulated.pool, origin, `/?token=${behaviour}.${owner}.${posted}`, headers, bodyOf(message))
+  return postBytes(simulated.pool, origin, `/?token=${behavior}.${owner}.${posted}`, headers, bodyOf(message))
 }
 
 function classOf(outcome: Outcome, spent: number): RecipientClass | 'reauthorize' {
@@ -46,8 +46,8 @@ function classOf(outcome: Outcome, spent: number): RecipientClass | 'reauthorize
 }
 
 interface Row {
-  readonly behaviour: string
-  readonly inputErrors?: FaultsDocument
+  readonly behavior: string
+  readonly faults?: FaultsDocument
   readonly owner?: string
   readonly outcome: Partial<Outcome>
   /** Class after the first post, and after the last one. */
@@ -56,110 +56,110 @@ interface Row {
 }
 
 const rows: readonly Row[] = [
-  { behaviour: 'ok', outcome: { kind: 'accepted' }, first: 'accepted' },
-  { behaviour: 'slow-20', outcome: { kind: 'accepted' }, first: 'accepted' },
-  { behaviour: 'drip-48', outcome: { kind: 'accepted' }, first: 'accepted' },
-  { behaviour: 'flaky-0', outcome: { kind: 'accepted' }, first: 'accepted' },
-  { behaviour: 'flaky-100', outcome: { kind: 'server-error', status: 500 }, first: 'pending', last: 'failed' },
-  { behaviour: 'dropped', outcome: { kind: 'dropped' }, first: 'dropped' },
-  { behaviour: 'offline', outcome: { kind: 'dropped' }, first: 'dropped' },
-  { behaviour: 'sleeping', outcome: { kind: 'accepted' }, first: 'accepted' },
-  { behaviour: 'gone', outcome: { kind: 'gone', status: 410 }, first: 'dead' },
-  { behaviour: 'revoked', outcome: { kind: 'gone', status: 410 }, first: 'dead' },
-  { behaviour: 'blocked', outcome: { kind: 'blocked', status: 410 }, first: 'rejected' },
-  { behaviour: 'unknown', outcome: { kind: 'gone', status: 404 }, first: 'dead' },
-  { behaviour: 'throttled', outcome: { kind: 'channel-throttled', retryAfterMs: 2000 }, first: 'pending' },
-  { behaviour: 'forbidden', outcome: { kind: 'forbidden' }, first: 'rejected' },
-  { behaviour: 'ok', owner: 'S-1-15-2-9', outcome: { kind: 'forbidden' }, first: 'rejected' },
-  { behaviour: 'badheader', outcome: { kind: 'bad-request', status: 400 }, first: 'rejected' },
-  { behaviour: 'error', outcome: { kind: 'server-error', status: 500 }, first: 'pending', last: 'failed' },
+  { behavior: 'ok', outcome: { kind: 'accepted' }, first: 'accepted' },
+  { behavior: 'slow-20', outcome: { kind: 'accepted' }, first: 'accepted' },
+  { behavior: 'drip-48', outcome: { kind: 'accepted' }, first: 'accepted' },
+  { behavior: 'flaky-0', outcome: { kind: 'accepted' }, first: 'accepted' },
+  { behavior: 'flaky-100', outcome: { kind: 'server-error', status: 500 }, first: 'pending', last: 'failed' },
+  { behavior: 'dropped', outcome: { kind: 'dropped' }, first: 'dropped' },
+  { behavior: 'offline', outcome: { kind: 'dropped' }, first: 'dropped' },
+  { behavior: 'sleeping', outcome: { kind: 'accepted' }, first: 'accepted' },
+  { behavior: 'gone', outcome: { kind: 'gone', status: 410 }, first: 'dead' },
+  { behavior: 'revoked', outcome: { kind: 'gone', status: 410 }, first: 'dead' },
+  { behavior: 'blocked', outcome: { kind: 'blocked', status: 410 }, first: 'rejected' },
+  { behavior: 'unknown', outcome: { kind: 'gone', status: 404 }, first: 'dead' },
+  { behavior: 'throttled', outcome: { kind: 'channel-throttled', retryAfterMs: 2000 }, first: 'pending' },
+  { behavior: 'forbidden', outcome: { kind: 'forbidden' }, first: 'rejected' },
+  { behavior: 'ok', owner: 'S-1-15-2-9', outcome: { kind: 'forbidden' }, first: 'rejected' },
+  { behavior: 'badheader', outcome: { kind: 'bad-request', status: 400 }, first: 'rejected' },
+  { behavior: 'error', outcome: { kind: 'server-error', status: 500 }, first: 'pending', last: 'failed' },
   {
-    behaviour: 'unavailable',
+    behavior: 'unavailable',
     outcome: { kind: 'server-error', status: 503, retryAfterMs: 1000 },
     first: 'pending',
     last: 'failed',
   },
-  { behaviour: 'reset', outcome: { kind: 'ambiguous' }, first: 'in_doubt' },
-  { behaviour: 'hangup', outcome: { kind: 'ambiguous', code: 'closed' }, first: 'in_doubt' },
-  { behaviour: 'cut', outcome: { kind: 'ambiguous' }, first: 'in_doubt' },
-  { behaviour: 'stall', outcome: { kind: 'ambiguous', code: 'timeout' }, first: 'in_doubt' },
+  { behavior: 'reset', outcome: { kind: 'ambiguous' }, first: 'in_doubt' },
+  { behavior: 'hangup', outcome: { kind: 'ambiguous', code: 'closed' }, first: 'in_doubt' },
+  { behavior: 'cut', outcome: { kind: 'ambiguous' }, first: 'in_doubt' },
+  { behavior: 'stall', outcome: { kind: 'ambiguous', code: 'timeout' }, first: 'in_doubt' },
   {
-    behaviour: 'ok',
-    inputErrors: { bare: true },
+    behavior: 'ok',
+    faults: { bare: true },
     outcome: { kind: 'accepted', trace: { msCv: expect.any(String) as string } },
     first: 'accepted',
   },
   {
-    behaviour: 'gone',
-    inputErrors: { bare: true },
+    behavior: 'gone',
+    faults: { bare: true },
     outcome: { kind: 'ambiguous', code: 'not-from-wns' },
     first: 'in_doubt',
   },
   {
-    behaviour: 'error',
-    inputErrors: { bare: true },
+    behavior: 'error',
+    faults: { bare: true },
     outcome: { kind: 'ambiguous', code: 'not-from-wns' },
     first: 'in_doubt',
   },
-  { behaviour: 'forbidden', inputErrors: { bare: true }, outcome: { kind: 'forbidden' }, first: 'rejected' },
-  { behaviour: 'ok', inputErrors: { statusHeader: 'X-WNS-STATUS' }, outcome: { kind: 'accepted' }, first: 'accepted' },
+  { behavior: 'forbidden', faults: { bare: true }, outcome: { kind: 'forbidden' }, first: 'rejected' },
+  { behavior: 'ok', faults: { statusHeader: 'X-WNS-STATUS' }, outcome: { kind: 'accepted' }, first: 'accepted' },
   {
-    behaviour: 'dropped',
-    inputErrors: { statusHeader: 'X-WNS-NOTIFICATIONSTATUS' },
+    behavior: 'dropped',
+    faults: { statusHeader: 'X-WNS-NOTIFICATIONSTATUS' },
     outcome: { kind: 'dropped' },
     first: 'dropped',
   },
   {
-    behaviour: 'throttled',
-    inputErrors: { statusHeader: 'X-WNS-NOTIFICATIONSTATUS' },
+    behavior: 'throttled',
+    faults: { statusHeader: 'X-WNS-NOTIFICATIONSTATUS' },
     outcome: { kind: 'channel-throttled' },
     first: 'pending',
   },
   {
-    behaviour: 'throttled',
-    inputErrors: { continueAfter: 30 },
+    behavior: 'throttled',
+    faults: { continueAfter: 30 },
     outcome: { kind: 'channel-throttled', retryAfterMs: 30_000 },
     first: 'pending',
   },
   {
-    behaviour: 'ok',
-    inputErrors: { rateCap: { perSecond: 0, retryAfter: 900 } },
+    behavior: 'ok',
+    faults: { rateCap: { perSecond: 0, retryAfter: 900 } },
     outcome: { kind: 'app-throttled', status: 406, retryAfterMs: 900_000 },
     first: 'pending',
     last: 'pending',
   },
   {
-    behaviour: 'ok',
-    inputErrors: { rateCap: { perSecond: 0, status: 429, retryAfter: 'date' } },
+    behavior: 'ok',
+    faults: { rateCap: { perSecond: 0, status: 429, retryAfter: 'date' } },
     outcome: { kind: 'app-throttled', status: 429 },
     first: 'pending',
     last: 'pending',
   },
   {
-    behaviour: 'ok',
-    inputErrors: { rateCap: { perSecond: 0 }, continueAfter: 5 },
+    behavior: 'ok',
+    faults: { rateCap: { perSecond: 0 }, continueAfter: 5 },
     outcome: { kind: 'app-throttled', retryAfterMs: 5000 },
     first: 'pending',
   },
-  { behaviour: 'ok', inputErrors: { always: 401 }, outcome: { kind: 'unauthorized' }, first: 'reauthorize' },
+  { behavior: 'ok', faults: { always: 401 }, outcome: { kind: 'unauthorized' }, first: 'reauthorize' },
   {
-    behaviour: 'ok',
-    inputErrors: { always: 401, emptyChallenge: true },
+    behavior: 'ok',
+    faults: { always: 401, emptyChallenge: true },
     outcome: { kind: 'unauthorized' },
     first: 'reauthorize',
   },
-  { behaviour: 'ok', inputErrors: { always: 405 }, outcome: { kind: 'bad-request', status: 405 }, first: 'rejected' },
-  { behaviour: 'ok', inputErrors: { always: 302 }, outcome: { kind: 'bad-request', status: 302 }, first: 'rejected' },
-  { behaviour: 'ok', inputErrors: { maxPayloadBytes: 10 }, outcome: { kind: 'too-large' }, first: 'rejected' },
-  { behaviour: 'ok', inputErrors: { unmapped: true }, outcome: { kind: 'forbidden' }, first: 'rejected' },
+  { behavior: 'ok', faults: { always: 405 }, outcome: { kind: 'bad-request', status: 405 }, first: 'rejected' },
+  { behavior: 'ok', faults: { always: 302 }, outcome: { kind: 'bad-request', status: 302 }, first: 'rejected' },
+  { behavior: 'ok', faults: { maxPayloadBytes: 10 }, outcome: { kind: 'too-large' }, first: 'rejected' },
+  { behavior: 'ok', faults: { unmapped: true }, outcome: { kind: 'forbidden' }, first: 'rejected' },
 ]
 
 describe('the sender reads the simulator as it is meant', () => {
-  test.for(rows.map((row) => ({ ...row, named: JSON.stringify(row.inputErrors ?? {}), of: row.owner ?? 'any' })))(
-    '$behaviour of $of under $named',
-    async ({ behaviour, inputErrors: faults = {}, of, outcome, first, last }) => {
+  test.for(rows.map((row) => ({ ...row, named: JSON.stringify(row.faults ?? {}), of: row.owner ?? 'any' })))(
+    '$behavior of $of under $named',
+    async ({ behavior, faults: faults = {}, of, outcome, first, last }) => {
       await simulated.faults(faults)
-      const found = await post(toast, behaviour, 60, of)
+      const found = await post(toast, behavior, 60, of)
       await simulated.faults({})
       expect(found).toMatchObject(outcome)
       expect(classOf(found, 0)).toBe(first)

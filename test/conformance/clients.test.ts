@@ -9,8 +9,8 @@ import { startSimulator } from '@wns-fanout/wns-simulator'
 import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-// Two clients from npm that share no line with ours or with the simulator. They were written against the true WNS, so
-// what they take for success and failure is evidence of what the simulator has to say.
+// Two npm clients that share no code with ours or with the simulator. They were written against the real WNS, so their
+// idea of success and failure is evidence of how the simulator must answer.
 
 const SID = 'S-1-15-2-1111-2222-3333'
 function channel(token: string): string {
@@ -212,7 +212,7 @@ function script(name: string): string {
   return fileURLToPath(new URL(`support/${name}`, import.meta.url))
 }
 
-/** What the clients told for each job, in order. */
+/** The results that the clients returned for each job, in order. */
 async function run({ host, port, caFile, control }: Simulator, work: readonly Job[]): Promise<unknown[]> {
   const child = spawn(process.execPath, ['--require', script('route.cjs'), script('clients.cjs')], {
     env: {

@@ -31,7 +31,7 @@ interface Day {
 
 const keyring = Keyring.parse(`k1 ${randomBytes(32).toString('base64')}`)
 
-/** The pool of tokens of one worker. `lifeSeconds`: what the worker believes, if not what the service says. */
+/** The token pool of one worker. `lifeSeconds` overrides the lifetime that the service returns. */
 function tokenPool(simulated: Simulated, prefix: string, lifeSeconds?: number): TokenPool {
   const redis = connectRedis(inject('redisUrl'), { role: 'worker' })
   const keys = new Keys(prefix)
@@ -107,13 +107,13 @@ test('two tokens end under the load of two workers: one request each, and every 
   expect(day.unauthorized.size).toBeLessThanOrEqual(2 * 2 * SENDERS)
 })
 
-test('two tokens are replaced ahead of their end: one request each, nobody waits and WNS never refuses', async () => {
+test('two tokens are replaced ahead of their end: one request each, no recipient waits and WNS never rejects a post', async () => {
   const { simulated, workers } = await setup(3, 3)
   const day = await sendThroughTheDay(simulated, workers)
   const stats = await simulated.stats()
   expect(new Set(day.outcomes)).toEqual(new Set(['accepted']))
   expect(stats).toMatchObject({ tokenRequests: 3, acceptedPosts: day.outcomes.length, duplicates: 0 })
   expect(stats.byStatus).toEqual({ 200: day.outcomes.length })
-  // For the first token everybody waits.
+  // All recipients wait for the first token.
   expect(day.waits).toBe(SENDERS)
 })

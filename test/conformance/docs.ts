@@ -8,20 +8,20 @@ import { requestRows } from './requests.ts'
 import { sources } from './support/sources.ts'
 import { tokenRows } from './tokens.ts'
 
-// The tables of docs/wns.md are made from the tables that the sender reads and the suite runs, so neither can go stale.
+// The tables of docs/wns.md are generated from the tables that the sender and the suite use, so they stay up to date.
 
-/** `text` with everything between its `<!-- name -->` and `<!-- end -->` lines made anew. Throws for an unknown name. */
+/** Replaces everything between the `<!-- name -->` and `<!-- end -->` lines. Throws for an unknown name. */
 export function renderDocs(text: string): string {
   return text.replaceAll(/^<!-- (\w+): .*-->\n[^]*?^<!-- end -->$/gm, (block, name: string) => {
     const make = tables[name]
-    if (make === undefined) throw new Error(`docs/wns.md has a table ${name}, which nobody makes`)
+    if (make === undefined) throw new Error(`docs/wns.md has an unknown table: ${name}`)
     const [opening = ''] = block.split('\n', 1)
     return `${opening}\n${make()}<!-- end -->`
   })
 }
 
 const tables: Readonly<Record<string, () => string>> = {
-  headers: () => table(['header', 'as the suite sends it', 'evidence'], headerLines()),
+  headers: () => table(['header', 'values in the suite', 'evidence'], headerLines()),
   answers: () =>
     table(
       ['status', 'if', 'means', 'outcome', 'at-least-once', 'at-most-once', 'evidence'],
@@ -38,11 +38,11 @@ const tables: Readonly<Record<string, () => string>> = {
     ),
   tokens: () =>
     table(
-      ['exchange', 'status', 'what comes of it', 'evidence'],
+      ['exchange', 'status', 'result', 'evidence'],
       tokenRows.map(({ name, status, known, source }) => {
         const result = known.ok
           ? `token for ${known.expiresInSeconds} s`
-          : `\`${known.code}\`, ${known.permanent ? 'for good' : 'asked again later'}`
+          : `\`${known.code}\`, ${known.permanent ? 'permanent' : 'requested again later'}`
         return [name, String(status), result, `[${source}]`]
       }),
     ),
@@ -64,8 +64,8 @@ function escaped(text: string): string {
 function headerLines(): string[][] {
   const lines = new Map<string, string[]>([
     ['Host', ['`Host`', 'the host of the channel URI', '[RFC9112]']],
-    ['Authorization', ['`Authorization`', '`Bearer` and the token of the app', '[HDR]']],
-    ['Content-Length', ['`Content-Length`', 'bytes of the body, never a chunk', '[HDR]']],
+    ['Authorization', ['`Authorization`', '`Bearer` and the app token', '[HDR]']],
+    ['Content-Length', ['`Content-Length`', 'length of the body; never chunked', '[HDR]']],
   ])
   const values = new Map<string, Set<string>>()
   for (const { headers, source } of requestRows) {
@@ -95,21 +95,21 @@ function answerLine(row: TableRow): string[] {
   ]
 }
 
-/** An outcome of this kind, as far as `decide` looks at it. */
+/** An outcome of this kind, with the fields that `decide` reads. */
 function sampleOf({ kind, status: wanted }: TableRow): Outcome {
   const status = typeof wanted === 'number' ? wanted : 500
   return { kind, status, code: 'not-from-wns', trace: {} } as unknown as Outcome
 }
 
-/** What becomes of a recipient: at once, or in the end when the answer stays the same. */
+/** The state of a recipient after the first answer, and its class if every answer is the same. */
 function fate(outcome: Outcome, delivery: Delivery): string {
   const attempt = { posts: 1, spent: 0, reauthorized: false, delivery, maxAttempts: 5, random: 0.5 } as const
   const first = decide(outcome, attempt)
   if (first.kind !== 'retry') return classText(first)
   const last = decide(outcome, { ...attempt, posts: 8, spent: 4 })
   return last.kind === 'retry'
-    ? `${classText(first)}, without end`
-    : `${classText(first)}; in the end ${classText(last)}`
+    ? `${classText(first)}, without limit`
+    : `${classText(first)}; finally ${classText(last)}`
 }
 
 function classText(disposition: Disposition): string {
@@ -121,7 +121,7 @@ function classText(disposition: Disposition): string {
     case 'retry':
       return `again after ${seconds(disposition.delayMs)}${disposition.spent === 0 ? ', no attempt spent' : ''}`
     case 'reauthorize':
-      return 'once more with a good token; after a second 401 `rejected`'
+      return 'again with a valid token; after a second 401 `rejected`'
     default:
       return disposition satisfies never
   }

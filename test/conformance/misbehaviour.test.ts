@@ -46,7 +46,7 @@ function thenReset(bytes: string): Misbehave {
   return (peer) => peer.write(bytes, () => peer.reset())
 }
 
-/** Writes `first` and then `more` every so often, for ever. Without a pause it would starve the sender in this process. */
+/** Writes `first`, then `more` repeatedly without end. Without pauses it would starve the sender in this process. */
 function endless(first: string, more: string, everyMs = 2): Misbehave {
   return (peer) => {
     const again = (): void => {
@@ -94,7 +94,7 @@ const cases: readonly Case[] = [
     ...uncertain('too-large'),
   },
   {
-    name: 'sends a bomb of gzip, which nobody opens',
+    name: 'sends a gzip bomb, which is not decompressed',
     answer: text(answerBytes(200, { 'X-WNS-STATUS': 'received', 'Content-Encoding': 'gzip' }, bomb)),
     ...taken,
   },
@@ -138,15 +138,15 @@ const cases: readonly Case[] = [
   { name: 'resets in the body', answer: thenReset(`${head}Content-Length: 5\r\n\r\nab`), ...lost },
   { name: 'closes after the request', answer: (peer) => peer.socket.end(), ...uncertain('closed') },
   { name: 'closes in the headers', answer: (peer) => peer.socket.end(head), ...uncertain('closed') },
-  { name: 'says 410 without being WNS', answer: text(answerBytes(410)), ...uncertain('not-from-wns') },
-  { name: 'says 503 without being WNS', answer: text(answerBytes(503)), ...uncertain('not-from-wns') },
+  { name: 'answers 410 without being WNS', answer: text(answerBytes(410)), ...uncertain('not-from-wns') },
+  { name: 'answers 503 without being WNS', answer: text(answerBytes(503)), ...uncertain('not-from-wns') },
 ]
 
 const message = prepareMessage(toast)
 const headers = postHeaders(message, { token: TOKEN, ttlSeconds: 60 })
 const body = bodyOf(message)
 
-/** Posts so many to an origin, each as soon as there is a lane. */
+/** Posts a number of notifications to an origin, each as soon as a lane is free. */
 function postAll({ pool }: Exchange, origin: string, count: number): Promise<Outcome[]> {
   return new Promise((resolve) => {
     const outcomes: Outcome[] = []
@@ -180,14 +180,14 @@ async function start({ answer, arrange, isEndless }: Partial<Case>): Promise<Exc
     if (request.serverName.startsWith('good')) peer.write(received)
     else (answer ?? text(received))(peer, server)
   }
-  // The well-behaved host connects first: what is arranged for connections cannot tell the hosts apart.
+  // The working host connects first, because connection faults cannot distinguish the hosts.
   await postAll(exchange, GOOD, 1)
   arrange?.(server)
   return exchange
 }
 
 describe('a host that', () => {
-  test.for(cases)('$name: each post ends in time, in its class, and another host is not concerned', async (wrong) => {
+  test.for(cases)('$name: each post ends in time, in its class, and another host is not affected', async (wrong) => {
     await using exchange = await start(wrong)
     const startedAtMs = performance.now()
     const good = wrong.arrange === undefined ? postAll(exchange, GOOD, 40) : Promise.resolve([])
@@ -206,12 +206,12 @@ describe('a host that', () => {
     expect((await postAll(exchange, BAD, 3)).map(({ kind }) => kind)).toEqual(['accepted', 'accepted', 'accepted'])
   })
 
-  test("answers everything twice at once: the second answer is nobody's", async () => {
+  test('answers everything twice at once: the second answer is ignored', async () => {
     await using exchange = await start({ answer: text(Buffer.concat([received, gone])) })
     expect(new Set((await postAll(exchange, BAD, 100)).map(({ kind }) => kind))).toEqual(new Set(['accepted']))
   })
 
-  test('sends an answer too many just before the true one removes no channel', async () => {
+  test('sends a surplus answer just before the real one: no channel is removed', async () => {
     const met = new WeakSet<Peer>()
     await using exchange = await start({
       answer: (peer) => {

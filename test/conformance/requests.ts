@@ -285,7 +285,7 @@ export const requestRows: readonly RequestRow[] = [
     '/a/?token=BQYAAA%2b',
   ),
   pathRow(
-    'the port 443 said aloud',
+    'an explicit port 443',
     'OVW',
     'https://db5.notify.windows.com:443/?token=A',
     'db5.notify.windows.com',

@@ -65,7 +65,8 @@ function refusedStore(name: string, source: Source, error: string, text: string,
 function aadsts(number: number, error: string): object {
   return {
     error,
-    error_description: `AADSTS${number}: A text for people. Trace ID: 0 Correlation ID: 0 Timestamp: 2026-06-01 10:00:00Z`,
+    error_description:
+      `AADSTS${number}: A text for people. Trace ID: 0 Correlation ID: 0 ` + 'Timestamp: 2026-06-01 10:00:00Z',
     error_codes: [number],
     timestamp: '2026-06-01 10:00:00Z',
     trace_id: '00000000-0000-0000-0000-000000000000',
@@ -94,9 +95,9 @@ function refusedEntra(
 
 export const tokenRows: readonly TokenRow[] = [
   given('a legacy token', 'HDR', store, { ...token, expires_in: 86_400 }, 86_400),
-  given('a legacy token without a lifetime, as one example has it', 'OVW', store, token, 3600),
+  given('a legacy token without a lifetime, as in one example', 'OVW', store, token, 3600),
   given(
-    'an Entra token as the quickstart of WNS shows it, all strings',
+    'an Entra token as in the WNS quickstart, all strings',
     'QS',
     entra,
     {
@@ -110,7 +111,7 @@ export const tokenRows: readonly TokenRow[] = [
     86_399,
   ),
   given(
-    'an Entra token as the page of Entra shows it, a number',
+    'an Entra token as in the Entra documentation, with a number',
     'ENT',
     entra,
     { ...entraToken, expires_in: 3599, ext_expires_in: 3599 },
@@ -118,7 +119,7 @@ export const tokenRows: readonly TokenRow[] = [
   ),
   given('an Entra token of a random lifetime', 'ENT-LT', entra, { ...entraToken, expires_in: 4871 }, 4871),
   given(
-    'a token that holds longer than a day is asked for again after one',
+    'a token that is valid for more than a day is requested again after one day',
     'ENT-LT',
     entra,
     { ...entraToken, expires_in: 100_800 },
@@ -127,18 +128,19 @@ export const tokenRows: readonly TokenRow[] = [
 
   refusedStore('a package SID without its scheme', 'GMD', 'invalid_client', 'Invalid client id', 'unknown-app'),
   refusedStore(
-    'an identity that the legacy flow serves no more',
+    'an identity that the legacy flow no longer accepts',
     'GMD',
     'invalid_request',
-    'Client credential flows against login.live.com are no longer supported. New clients should use login.microsoftonline.com instead.',
+    'Client credential flows against login.live.com are no longer supported. ' +
+      'New clients should use login.microsoftonline.com instead.',
     'legacy-flow-refused',
   ),
   refusedStore('a wrong legacy secret', 'HDR', 'invalid_client', 'Invalid client secret', 'bad-secret'),
-  refusedStore('a legacy client that is refused without a reason', 'HDR', 'invalid_client', '', 'bad-client'),
-  refusedStore('a scope that is not granted', 'HDR', 'invalid_scope', 'The requested scope is invalid', 'bad-scope'),
-  refusedStore('a request that is not understood', 'HDR', 'invalid_request', 'The request is malformed', 'bad-request'),
-  refusedStore('a grant that is not known', 'HDR', 'unsupported_grant_type', '', 'bad-request'),
-  refusedStore('an error word that nobody knows', 'HDR', 'something_new', '', 'refused'),
+  refusedStore('a legacy client rejected without a reason', 'HDR', 'invalid_client', '', 'bad-client'),
+  refusedStore('a scope that is not allowed', 'HDR', 'invalid_scope', 'The requested scope is invalid', 'bad-scope'),
+  refusedStore('a malformed request', 'HDR', 'invalid_request', 'The request is malformed', 'bad-request'),
+  refusedStore('an unknown grant type', 'HDR', 'unsupported_grant_type', '', 'bad-request'),
+  refusedStore('an unknown error code', 'HDR', 'something_new', '', 'refused'),
 
   refusedEntra('AADSTS7000215, a wrong secret', 'ENT-ERR', 7000215, 401, 'invalid_client', 'bad-secret'),
   refusedEntra('AADSTS7000215 with status 400, as documented', 'ENT', 7000215, 400, 'invalid_client', 'bad-secret'),
@@ -154,13 +156,13 @@ export const tokenRows: readonly TokenRow[] = [
     'invalid_request',
     'wrong-tenant-kind',
   ),
-  refusedEntra('AADSTS9002332, the tenant of consumers', 'GMD', 9002332, 400, 'invalid_request', 'wrong-tenant-kind'),
-  refusedEntra('AADSTS7000218, no secret where one is wanted', 'ENT-ERR', 7000218, 401, 'invalid_client', 'bad-client'),
-  refusedEntra('AADSTS90024, which passes', 'ENT-ERR', 90024, 400, 'temporarily_unavailable', 'transient', false),
-  refusedEntra('an AADSTS number that nobody knows', 'ENT-ERR', 99_999, 400, 'invalid_client', 'bad-client'),
+  refusedEntra('AADSTS9002332, the consumer tenant', 'GMD', 9002332, 400, 'invalid_request', 'wrong-tenant-kind'),
+  refusedEntra('AADSTS7000218, a missing secret', 'ENT-ERR', 7000218, 401, 'invalid_client', 'bad-client'),
+  refusedEntra('AADSTS90024, a temporary error', 'ENT-ERR', 90024, 400, 'temporarily_unavailable', 'transient', false),
+  refusedEntra('an unknown AADSTS number', 'ENT-ERR', 99_999, 400, 'invalid_client', 'bad-client'),
 
   {
-    name: 'a token service that is unwell',
+    name: 'a failing token service',
     source: 'caution',
     credentials: store,
     status: 500,
@@ -168,7 +170,7 @@ export const tokenRows: readonly TokenRow[] = [
     known: { ok: false, permanent: false, code: 'unavailable' },
   },
   {
-    name: 'a token service that is away for a while',
+    name: 'a temporarily unavailable token service',
     source: 'ENT',
     credentials: entra,
     status: 503,
@@ -177,7 +179,7 @@ export const tokenRows: readonly TokenRow[] = [
     known: { ok: false, permanent: false, code: 'unavailable', retryAfterMs: 7000 },
   },
   {
-    name: 'a token service that wants us slower',
+    name: 'a token service that throttles us',
     source: 'ENT',
     credentials: entra,
     status: 429,
@@ -186,7 +188,7 @@ export const tokenRows: readonly TokenRow[] = [
     known: { ok: false, permanent: false, code: 'throttled', retryAfterMs: 30_000 },
   },
   {
-    name: 'a page of HTML where a token should be',
+    name: 'an HTML page instead of a token',
     source: 'caution',
     credentials: store,
     status: 200,
@@ -194,7 +196,7 @@ export const tokenRows: readonly TokenRow[] = [
     known: { ok: false, permanent: false, code: 'malformed-answer' },
   },
   {
-    name: 'a refusal that is not of OAuth',
+    name: 'a rejection that is not an OAuth error',
     source: 'caution',
     credentials: store,
     status: 403,
@@ -211,7 +213,7 @@ export const tokenRows: readonly TokenRow[] = [
     known: { ok: false, permanent: false, code: 'unexpected-answer' },
   },
   {
-    name: 'a token that would smuggle a header',
+    name: 'a token that contains a line break',
     source: 'RFC9112',
     credentials: store,
     status: 200,
@@ -219,7 +221,7 @@ export const tokenRows: readonly TokenRow[] = [
     known: { ok: false, permanent: false, code: 'malformed-answer' },
   },
   {
-    name: 'a token of another kind',
+    name: 'a token of another type',
     source: 'HDR',
     credentials: store,
     status: 200,

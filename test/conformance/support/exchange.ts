@@ -17,7 +17,7 @@ export interface PostOptions {
   readonly locale?: string
 }
 
-/** The sender as the worker wires it, without queue and ledger, before a server of ours. */
+/** The sender as the worker wires it, without queue and ledger, in front of a test server. */
 export interface Exchange extends AsyncDisposable {
   readonly server: WireServer
   readonly transport: Transport

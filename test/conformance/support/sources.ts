@@ -1,6 +1,6 @@
 /**
- * Where the facts of the tables come from: pages of Microsoft, and what others saw on the wire and published. `caution`
- * is neither: the reading that can neither lose a channel nor send twice, where no source speaks.
+ * The sources of the tables: Microsoft pages, and exchanges that others published. `caution` means that there is no
+ * source: the table then uses the interpretation that can neither lose a channel nor send twice.
  */
 export const sources = {
   HDR: 'Microsoft: Push notification service request and response headers',
@@ -36,6 +36,6 @@ export const sources = {
   GMD: 'deploymenttheory/go-microsoft-dm',
   FLT: 'fleetdm/fleet#43773',
   MOR: 'raisingthefloor/morphic-push-relay-server',
-  caution: 'no source; the reading that can neither lose a channel nor send twice',
+  caution: 'no source; the interpretation that can neither lose a channel nor send twice',
 } as const
 export type Source = keyof typeof sources

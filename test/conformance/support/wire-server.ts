@@ -41,7 +41,7 @@ export class WireServer {
   behave: Behave
   /** What is done about each connection before its handshake. */
   greet: (raw: Socket) => void = () => {}
-  /** What is done about the connections that are in their handshake, when one of them has said hello. */
+  /** Called for connections in their handshake, after one of them has sent its hello. */
   hello: (raws: readonly Socket[]) => void = () => {}
   /** What is done about each connection after its handshake, before its first request. */
   welcome: (peer: Peer) => void = () => {}
