@@ -157,7 +157,7 @@ const rows: readonly Row[] = [
 describe('the sender reads the simulator as it is meant', () => {
   test.for(rows.map((row) => ({ ...row, named: JSON.stringify(row.faults ?? {}), of: row.owner ?? 'any' })))(
     '$behavior of $of under $named',
-    async ({ behavior, faults: faults = {}, of, outcome, first, last }) => {
+    async ({ behavior, faults = {}, of, outcome, first, last }) => {
       await simulated.faults(faults)
       const found = await post(toast, behavior, 60, of)
       await simulated.faults({})

@@ -27,7 +27,7 @@ interface Job {
   readonly data?: unknown
   readonly options?: object
   readonly faults?: object
-  /** What the client tells its caller. */
+  /** The result that the client returns. */
   readonly told: object
   /** Posts that the simulator accepted on the channels of this job. */
   readonly accepted: number

@@ -65,8 +65,7 @@ function refusedStore(name: string, source: Source, error: string, text: string,
 function aadsts(number: number, error: string): object {
   return {
     error,
-    error_description:
-      `AADSTS${number}: A text for people. Trace ID: 0 Correlation ID: 0 ` + 'Timestamp: 2026-06-01 10:00:00Z',
+    error_description: `AADSTS${number}: A text. Trace ID: 0 Correlation ID: 0 Timestamp: 2026-06-01 10:00:00Z`,
     error_codes: [number],
     timestamp: '2026-06-01 10:00:00Z',
     trace_id: '00000000-0000-0000-0000-000000000000',
