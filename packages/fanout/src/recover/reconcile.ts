@@ -119,24 +119,32 @@ async function wakeOwners(deps: ReconcileDeps, app: AppId, id: CampaignId): Prom
 }
 
 /**
- * What the leader does from time to time, for all apps. Finished campaigns are told of and retired. A campaign that
- * cannot be looked after keeps no other one waiting; one whose ledger is damaged halts.
+ * The periodic work of the leader, for all apps. Finished campaigns are reported and retired. A campaign or an app that
+ * fails here does not block the others; a campaign whose ledger is damaged halts.
  */
 export async function reconcileAll(deps: ReconcileDeps, apps: readonly AppId[], signal: AbortSignal): Promise<void> {
   for (const app of apps) {
-    for (const id of await deps.campaigns.active(app)) {
-      if (signal.aborted) return
-      await alone(deps, app, id, () => reconcile(deps, app, id))
-    }
-    for (const id of await deps.campaigns.finished(app)) {
-      if (signal.aborted) return
-      await alone(deps, app, id, () => tellFinished(deps, app, id))
+    try {
+      await reconcileApp(deps, app, signal)
+    } catch (error) {
+      deps.emit({ type: 'operation.failed', operation: `reconciliation of ${app}`, error })
     }
   }
 }
 
-/** Dying before it is retired, the leader tells of it again. */
-async function tellFinished(deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> {
+async function reconcileApp(deps: ReconcileDeps, app: AppId, signal: AbortSignal): Promise<void> {
+  for (const id of await deps.campaigns.active(app)) {
+    if (signal.aborted) return
+    await isolated(deps, app, id, () => reconcile(deps, app, id))
+  }
+  for (const id of await deps.campaigns.finished(app)) {
+    if (signal.aborted) return
+    await isolated(deps, app, id, () => retireFinished(deps, app, id))
+  }
+}
+
+/** A leader that dies before it retires the campaign reports it again. */
+async function retireFinished(deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> {
   const record = await deps.campaigns.get(app, id)
   if (record === null) return
   deps.emit({ type: 'campaign.finished', app, campaign: id })
@@ -144,7 +152,7 @@ async function tellFinished(deps: ReconcileDeps, app: AppId, id: CampaignId): Pr
   await deps.campaigns.retire(app, record)
 }
 
-async function alone(deps: ReconcileDeps, app: AppId, id: CampaignId, work: () => Promise<void>): Promise<void> {
+async function isolated(deps: ReconcileDeps, app: AppId, id: CampaignId, work: () => Promise<void>): Promise<void> {
   try {
     try {
       await work()
