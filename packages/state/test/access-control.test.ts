@@ -21,12 +21,12 @@ import { Cluster } from 'ioredis'
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { ids, keyring, NEWS, registration, setup } from './support.ts'
 
-/** What docs tell operators to give our Redis user, and nothing else. */
+/** The rights of our Redis user as in the docs. */
 const RULES =
   '-@all +@read +@write +@scripting +@connection +@blocking +@transaction +info +time +wait -@dangerous +info ' +
   '-function -fcall -eval_ro -script|flush -script|kill -flushdb -flushall -keys -swapdb -sort -migrate -restore'
 
-test('a Redis user without dangerous rights, confined to our prefix, can do everything that we do', async () => {
+test('a Redis user without dangerous rights, limited to our prefix, can run everything', async () => {
   const { redis: admin, keys } = setup()
   if (admin instanceof Cluster) throw new Error('one server was expected')
   const [user, password] = [`u${randomBytes(4).toString('hex')}`, randomBytes(16).toString('hex')]

@@ -52,7 +52,7 @@ describe('freezing', () => {
     expect(await membersOf(bench, bench.target)).toEqual(expected)
   })
 
-  test('all are those who are registered and did not opt out', async () => {
+  test('`all` is the registered channels that did not opt out', async () => {
     const bench = await withWardrobe()
     await bench.registry.unregister(NEWS, channelId('c1'))
     await bench.registry.setOptOut(NEWS, channelId('c2'), true)
@@ -63,7 +63,7 @@ describe('freezing', () => {
     })
   })
 
-  test('the dead keep wearing their tags and are in no audience, nor in its opposite', async () => {
+  test('dead channels keep their tags, and are in neither an audience nor its complement', async () => {
     const bench = await withWardrobe()
     await bench.redis.setbit(bench.keys.occupied(NEWS), 0, 0)
     expect(await bench.audiences.count(NEWS, { tags: 'news' })).toEqual({ size: 2 })
@@ -78,7 +78,7 @@ describe('freezing', () => {
     expect(await membersOf(bench, bench.target)).toEqual([0, 3])
   })
 
-  test('a bitmap made elsewhere is an audience, less those who left', async () => {
+  test('a bitmap is an audience without the channels that left', async () => {
     const bench = await withWardrobe()
     const key = bench.keys.temporary(NEWS, 'failed')
     for (const ordinal of [1, 2, 4, 77]) await bench.redis.setbit(key, ordinal, 1)
@@ -102,7 +102,7 @@ describe('freezing', () => {
     })
   })
 
-  test('freezing leaves nothing behind but the frozen audience, which does not expire', async () => {
+  test('freezing leaves only the frozen audience, which does not expire', async () => {
     const bench = await withWardrobe()
     const before = await keysOf(bench)
     await bench.audiences.freeze(NEWS, { tags: '(news or sport) and not beta' }, bench.target)
@@ -114,23 +114,24 @@ describe('freezing', () => {
     expect(await bench.redis.ttl(bench.target)).toBe(-1)
   })
 
-  test('ten million ordinals are evaluated in a moment', async () => {
+  test('the tags of ten million ordinals are evaluated', async () => {
     const bench = start()
     const { redis, keys } = bench
     await redis.set(keys.next(NEWS), 10_000_000)
     await redis.set(keys.occupied(NEWS), Buffer.alloc(1_250_000, 0xff))
-    await redis.set(keys.tag(NEWS, 'news'), randomBytes(1_250_000))
-    await redis.set(keys.tag(NEWS, 'sport'), randomBytes(600_000))
-    const startedAt = performance.now()
+    const [news, sport] = [randomBytes(1_250_000), randomBytes(600_000)]
+    await redis.set(keys.tag(NEWS, 'news'), news)
+    await redis.set(keys.tag(NEWS, 'sport'), sport)
     const { size } = await bench.audiences.freeze(
       NEWS,
       { tags: '(news or sport) and not (news and sport)' },
       bench.target,
     )
-    const tookMs = performance.now() - startedAt
-    expect(size).toBeGreaterThan(4_900_000)
-    expect(size).toBeLessThan(5_100_000)
-    expect(tookMs).toBeLessThan(1000)
+    await redis.set(
+      keys.temporary(NEWS, 'expected'),
+      news.map((byte, at) => byte ^ (sport[at] ?? 0)),
+    )
+    expect(size).toBe(await redis.bitcount(keys.temporary(NEWS, 'expected')))
   })
 })
 
@@ -154,7 +155,7 @@ describe('sampling', () => {
     expect(await bench.audiences.count(NEWS, { all: true }, { sample })).toEqual({ size })
   })
 
-  test('another seed chooses others, a larger share includes the smaller one', async () => {
+  test('another seed selects other channels, and a larger share includes the smaller one', async () => {
     const bench = await many()
     const choose = async (share: number, seed: string | number) => {
       await bench.audiences.freeze(NEWS, { all: true }, bench.target, { sample: { share, seed } })
@@ -166,7 +167,7 @@ describe('sampling', () => {
     expect(Math.abs(both - 0.05)).toBeLessThan(0.01)
   })
 
-  test('the whole is the whole', async () => {
+  test('a share of 1 is the whole audience', async () => {
     const bench = await many()
     expect(await bench.audiences.count(NEWS, { all: true }, { sample: { share: 1, seed: 1 } })).toEqual({
       size: 800_000,
@@ -204,7 +205,7 @@ test.prop(
   {
     numRuns: 60,
   },
-)('any expression is evaluated as logic says, over those who are registered', async (text, tagSets, left) => {
+)('any expression has the value of its logic, over the registered channels', async (text, tagSets, left) => {
   const bench = start()
   await bench.registry.register(
     NEWS,
@@ -236,7 +237,7 @@ describe('lists', () => {
     await expect(audiences.freeze(NEWS, { list: 'vip' }, bench.target)).rejects.toMatchObject({ code: 'not-found' })
   })
 
-  test('until a new upload is complete the old list stays in force', async () => {
+  test('the old list applies until a new upload is complete', async () => {
     const bench = await withWardrobe()
     await bench.lists.put(NEWS, VIP, ids('c0'))
     const failing = async function* () {
@@ -249,7 +250,7 @@ describe('lists', () => {
     expect(await bench.lists.put(NEWS, VIP, ids('c1', 'c2'))).toEqual({ size: 2, unknown: 0 })
   })
 
-  test('an empty list is a list', async () => {
+  test('a list may be empty', async () => {
     const bench = await withWardrobe()
     expect(await bench.lists.put(NEWS, VIP, [])).toEqual({ size: 0, unknown: 0 })
     expect(await bench.lists.get(NEWS, VIP)).toEqual({ size: 0, unknown: 0 })

@@ -21,7 +21,7 @@ function sumOf(totals: Record<string, number>): number {
 }
 
 describe('the slot of a topic', () => {
-  test('is taken when a campaign is created, and a second one is refused until it is free', async () => {
+  test('is taken when a campaign is created, and a second campaign is refused until it is free', async () => {
     const stage = new Stage()
     const first = await stage.create(named('c1'))
     if (first.kind !== 'created') throw new Error(first.kind)
@@ -34,14 +34,14 @@ describe('the slot of a topic', () => {
     expect(await stage.campaigns.appOf(idOf('c2'))).toBeNull()
   })
 
-  test('is of one type and one topic', async () => {
+  test('belongs to one type and one topic', async () => {
     const stage = new Stage()
     await stage.create(named('c1'))
     expect(await stage.create({ ...named('c2'), topic: 'sport' })).toMatchObject({ kind: 'created' })
     expect(await stage.create({ ...named('c3'), terms: { ...tile, type: 'badge' } })).toMatchObject({ kind: 'created' })
   })
 
-  test('is not asked of a campaign that is exempt', async () => {
+  test('is not needed by an exempt campaign', async () => {
     const stage = new Stage()
     await stage.create(named('c1'))
     expect(await stage.create({ id: 'c2' })).toMatchObject({ kind: 'created' })
@@ -65,7 +65,7 @@ describe('the slot of a topic', () => {
     expect(await stage.bench.redis.pttl(slot)).toBeGreaterThan(HOUR_MS - 10_000)
   })
 
-  test('is given back by a campaign that posted nothing, and kept by one that did', async () => {
+  test('is released by a campaign that posted nothing, and kept by one that posted', async () => {
     const stage = new Stage()
     await stage.create(named('c1'))
     await stage.campaigns.steer(stage.app, idOf('c1'), 'cancel')
@@ -74,7 +74,7 @@ describe('the slot of a topic', () => {
     expect(await stage.create(named('c3'))).toMatchObject({ kind: 'refused' })
   })
 
-  test('another campaign that ends does not give it away', async () => {
+  test('is not released by another campaign that ends', async () => {
     const stage = new Stage()
     await stage.create(named('c1'))
     await stage.create(named('c2', 'defer'))
@@ -84,7 +84,7 @@ describe('the slot of a topic', () => {
 })
 
 describe('over the limit', () => {
-  test('drop stores the campaign as cancelled, finished and told of', async () => {
+  test('drop stores the campaign as cancelled and finished', async () => {
     const stage = new Stage()
     await stage.create(named('c1'))
     expect(await stage.create(named('c2', 'drop'))).toMatchObject({ kind: 'created', state: 'cancelled' })
@@ -95,7 +95,7 @@ describe('over the limit', () => {
     expect(await stage.campaigns.active(stage.app)).toEqual(['c1'])
   })
 
-  test('defer queues campaigns an interval apart, ten at the most', async () => {
+  test('defer queues campaigns an interval apart, ten at most', async () => {
     const stage = new Stage()
     const first = await stage.create(named('c0'))
     if (first.kind !== 'created') throw new Error(first.kind)
@@ -113,7 +113,7 @@ describe('over the limit', () => {
     expect(await stage.create(named('c13', 'defer'))).toMatchObject({ kind: 'created' })
   })
 
-  test('coalesce keeps the newest only, in the place of the one before', async () => {
+  test('coalesce keeps only the newest, at the time of the one before', async () => {
     const stage = new Stage()
     await stage.create(named('c0'))
     const older = await stage.create(named('c1', 'coalesce'))
@@ -136,7 +136,7 @@ describe('over the limit', () => {
     expect(second.startAtMs - first.startAtMs).toBe(HOUR_MS)
   })
 
-  test('one that waits is before one that comes, even when the slot is free', async () => {
+  test('a deferred campaign precedes a new one, even when the slot is free', async () => {
     const stage = new Stage()
     await stage.create(named('c0'))
     await stage.create(named('c1', 'defer'))
@@ -144,7 +144,7 @@ describe('over the limit', () => {
     expect(await stage.create(named('c2'))).toMatchObject({ kind: 'refused' })
   })
 
-  test('one that expired while it waited waits for nothing any more', async () => {
+  test('a campaign that expired while it was deferred no longer waits', async () => {
     const stage = new Stage()
     await stage.create(named('c0'))
     await stage.create({ ...named('c1', 'defer'), expiresAtMs: (await stage.campaigns.redisNowMs()) + 1 })
@@ -155,7 +155,7 @@ describe('over the limit', () => {
 })
 
 describe('launching', () => {
-  test('waits for its time, then goes, and after the freeze says so', async () => {
+  test('waits for the start time, then answers `go`, and after the freeze `frozen`', async () => {
     const stage = new Stage()
     const startAtMs = (await stage.campaigns.redisNowMs()) + 300
     await stage.create({ ...named('c1'), startAtMs })
@@ -166,7 +166,7 @@ describe('launching', () => {
     expect(await stage.record()).toMatchObject({ audienceSize: 5, unknownChannels: 2, state: 'sending' })
   })
 
-  test('twice at once freezes one audience: the second finds batches that fit the first', async () => {
+  test('twice at the same time stores one audience, which the batches match', async () => {
     const stage = new Stage()
     await stage.sending([0, 1])
     expect(await stage.freeze([0, 1, 2])).toBe('sending')
@@ -176,13 +176,13 @@ describe('launching', () => {
     expect((await keysOf(stage.bench)).filter((key) => key.includes('tmp'))).toEqual([])
   })
 
-  test('a campaign that is gone meanwhile leaves nothing behind', async () => {
+  test('leaves no keys of a campaign that was removed meanwhile', async () => {
     const stage = new Stage()
     expect(await stage.freeze([0, 1])).toBe('missing')
     expect(await keysOf(stage.bench)).toEqual([])
   })
 
-  test('takes the slot then, and makes way where it is held: rejected ones end, deferred ones wait', async () => {
+  test('takes the slot; if it is held, `reject` ends the campaign and `defer` waits', async () => {
     const stage = new Stage()
     const startAtMs = (await stage.campaigns.redisNowMs()) + 200
     for (const [id, policy] of [
@@ -226,7 +226,7 @@ async function inMidCampaign(options: { readonly expiresAtMs?: number } = {}) {
 }
 
 describe('stopping', () => {
-  test('before the freeze ends at once, with an audience of nobody', async () => {
+  test('before the freeze ends at once, with an empty audience', async () => {
     const stage = new Stage()
     await stage.create()
     expect(await stage.campaigns.steer(stage.app, idOf('c1'), 'cancel')).toEqual({ ok: true, state: 'cancelled' })
@@ -238,7 +238,7 @@ describe('stopping', () => {
     expect(await stage.campaigns.active(stage.app)).toEqual([])
   })
 
-  test('in mid-campaign: totals sum to the audience at every step, and it is finished when nobody is pending', async () => {
+  test('of a sending campaign: totals add up to the audience at every step until no recipient is pending', async () => {
     const { stage, open } = await inMidCampaign()
     const steps: [Record<string, number>, boolean][] = []
     const look = async (): Promise<void> => {
@@ -266,7 +266,7 @@ describe('stopping', () => {
     expect(await stage.ledger.sweep(stage.ref(), 9)).toMatchObject({ closed: 0, live: 0, campaignFinished: false })
   })
 
-  test('where the owner of an open batch is lost, whoever opens it next ends the campaign', async () => {
+  test('after the owner of an open batch is lost: the next open ends the campaign', async () => {
     const { stage } = await inMidCampaign()
     await stage.campaigns.steer(stage.app, idOf('c1'), 'cancel')
     await stage.ledger.sweep(stage.ref(), 9)
@@ -275,9 +275,9 @@ describe('stopping', () => {
     expect((await stage.record()).finishedAtMs).toBeTypeOf('number')
   })
 
-  test('when its time is up by the clock of Redis, whoever looks first moves it to expired', async () => {
+  test('at the end in Redis time: the first script moves the campaign to expired', async () => {
     const { stage, open } = await inMidCampaign()
-    // What Redis holds as the end is the past: nobody has to wait for it here.
+    // An end in the past, so that the test does not wait for it.
     await stage.bench.redis.hset(stage.bench.keys.campaign(stage.app, 'c1'), 'expiresAt', 1)
     expect(await stage.record()).toMatchObject({ state: 'expired' })
     expect(await open.outcome(code.accepted, 0).checkpoint()).toMatchObject({ state: 'expired' })
@@ -288,7 +288,7 @@ describe('stopping', () => {
     expect(await stage.record()).toMatchObject({ state: 'expired', reason: 'expired' })
   })
 
-  test('a campaign that may still send is not swept', async () => {
+  test('the sweep ignores a campaign that may still send', async () => {
     const { stage } = await inMidCampaign()
     expect(await stage.ledger.sweep(stage.ref(), 9)).toMatchObject({ state: 'sending', closed: 0, live: 3 })
     await stage.campaigns.steer(stage.app, idOf('c1'), 'pause')
@@ -321,7 +321,7 @@ describe('stopping', () => {
     expect(await stage.record()).toMatchObject({ state: after })
   })
 
-  test('steering a campaign that is not there is a conflict', async () => {
+  test('steering a campaign that does not exist is a conflict', async () => {
     const stage = new Stage()
     expect(await stage.campaigns.steer(stage.app, idOf('c9'), 'pause')).toEqual({ ok: false, state: 'missing' })
     expect(await keysOf(stage.bench)).toEqual([])
@@ -329,7 +329,7 @@ describe('stopping', () => {
 })
 
 describe('retiring', () => {
-  test('lets every key of a finished campaign expire, and none of its neighbour', async () => {
+  test('lets every key of a finished campaign expire, and none of another campaign', async () => {
     const stage = new Stage()
     await stage.sending(upTo(2))
     await stage.sending(upTo(2), { id: 'c2' })
@@ -347,18 +347,18 @@ describe('retiring', () => {
   })
 })
 
-test('retiring takes campaigns that have expired off the list', async () => {
+test('retiring removes expired campaigns from the index', async () => {
   const stage = new Stage()
   for (const id of ['c1', 'c2', 'c3']) await stage.sending(upTo(1), { id })
-  // As if the retention of these were over.
+  // As if the retention of these had ended.
   for (const id of ['c1', 'c2']) await stage.bench.redis.del(stage.bench.keys.campaign(stage.app, id))
   await (await stage.hold(tile, stage.ref('c3'))).outcome(code.accepted, 0).close()
   await stage.campaigns.retire(stage.app, await stage.record('c3'))
   expect(await stage.campaigns.ids(stage.app, undefined, 10)).toEqual(['c3'])
 })
 
-describe('the lead', () => {
-  test('is held by one, kept by holding it again, and given up for the next', async () => {
+describe('the leader', () => {
+  test('is one process, stays leader by holding again, and resigns for the next', async () => {
     const { bench } = new Stage()
     const [one, two] = [
       new Leader(bench.redis, bench.keys, 60_000),
@@ -371,7 +371,7 @@ describe('the lead', () => {
     expect([await two.hold(), await one.hold()]).toEqual([true, false])
   })
 
-  test('lapses with its lease', async () => {
+  test('ends with its lease', async () => {
     const { bench } = new Stage()
     const [one, two] = [new Leader(bench.redis, bench.keys, 50), new Leader(bench.redis, bench.keys, 60_000)]
     expect(await one.hold()).toBe(true)

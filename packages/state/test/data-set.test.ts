@@ -16,12 +16,12 @@ import { expect, inject, onTestFinished, test } from 'vitest'
 import type { Bench } from './support.ts'
 import { keyring, NEWS, registrations, setup } from './support.ts'
 
-/** As many processes, each with a memory of its own. */
+/** This number of processes, each with its own memory. */
 function processes({ redis, keys }: Bench, count: number): DataSet[] {
   return Array.from({ length: count }, () => new DataSet(redis, keys))
 }
 
-/** All keys are gone, as after FLUSHALL. */
+/** Removes all keys, as FLUSHALL does. */
 async function flush({ redis, keys }: Bench): Promise<void> {
   await redis.unlink(keys.dataSetId)
   await redis.unlink(keys.losses)
@@ -31,7 +31,7 @@ function lost(problem: string) {
   return { kind: 'lost', problem: expect.stringContaining(problem) }
 }
 
-test('processes that find an empty Redis at once work on the same data set', async () => {
+test('processes that find an empty Redis at the same time work on the same data set', async () => {
   const bench = setup()
   const standings = await Promise.all(processes(bench, 5).map((one) => one.look()))
   expect(standings.map(({ kind }) => kind)).toEqual(Array.from({ length: 5 }, () => 'well'))
@@ -39,7 +39,7 @@ test('processes that find an empty Redis at once work on the same data set', asy
   expect(await bench.redis.exists(bench.keys.losses)).toBe(0)
 })
 
-test('data that is lost stops who had begun on it and who starts later, until somebody accepts it', async () => {
+test('lost data stops its processes and those that start later, until an operator accepts the loss', async () => {
   const bench = setup()
   const [one, idle] = processes(bench, 2) as [DataSet, DataSet]
   const before = await one.look()
@@ -59,12 +59,12 @@ test('data that is lost stops who had begun on it and who starts later, until so
   const after = await one.look()
   expect(after).toEqual({ kind: 'well', dataSetId: expect.any(String) })
   expect(after).not.toEqual(before)
-  // One that had not even noticed, and one that waited.
+  // A process that had not noticed, and one that waited.
   expect(await Promise.all([idle.look(), late.look()])).toEqual([after, after])
   expect(await acceptLosses(bench.redis, bench.keys)).toEqual([])
 })
 
-test('a process that began in the very moment of the loss stops when another one misses its data', async () => {
+test('a process that started at the moment of the loss stops when another one misses its data', async () => {
   const bench = setup()
   const [old, fresh] = processes(bench, 2) as [DataSet, DataSet]
   await old.look()
@@ -80,7 +80,7 @@ test('a process that began in the very moment of the loss stops when another one
   ])
 })
 
-test('the same data is back: all go on, and nothing is missed', async () => {
+test('when the same data is back, all processes continue and nothing is missed', async () => {
   const bench = setup()
   const [one] = processes(bench, 1) as [DataSet]
   await one.look()
@@ -93,7 +93,7 @@ test('the same data is back: all go on, and nothing is missed', async () => {
   expect(await bench.redis.exists(bench.keys.losses)).toBe(0)
 })
 
-test('what was noted is noted again when it is lost too, and a second loss needs to be accepted again', async () => {
+test('a lost record is written again, and a second loss must be accepted again', async () => {
   const bench = setup()
   const [one] = processes(bench, 1) as [DataSet]
   await one.look()
@@ -107,7 +107,7 @@ test('what was noted is noted again when it is lost too, and a second loss needs
   }
 })
 
-test('a process that slept through an accepted loss begins anew, whatever happened to the data since', async () => {
+test('a process that was stopped during an accepted loss starts again, whatever happened to the data since', async () => {
   const bench = setup()
   const [asleep, other] = processes(bench, 2) as [DataSet, DataSet]
   await Promise.all([asleep.look(), other.look()])
@@ -115,7 +115,7 @@ test('a process that slept through an accepted loss begins anew, whatever happen
   await other.look()
   await acceptLosses(bench.redis, bench.keys)
   await bench.redis.unlink(bench.keys.dataSetId)
-  // It misses nothing that was not accepted, so it makes a data set as a process does that starts.
+  // It misses only accepted data, so it creates a data set as a starting process does.
   expect((await asleep.look()).kind).toBe('well')
 })
 
@@ -129,7 +129,7 @@ test.each<[string, string | undefined, Partial<Losses>, string]>([
     { current: 'a', missed: [{ dataSetId: 'a', sinceMs: 0 }] },
     'well',
   ],
-  ['none where there was some', 'a', {}, 'lost'],
+  ['no data instead of its data', 'a', {}, 'lost'],
   ['other data', 'a', { current: 'b' }, 'lost'],
   ['other data, and the loss is accepted', 'a', { current: 'b', accepted: new Set(['a']) }, 'well'],
   ['none, and the loss is accepted', 'a', { accepted: new Set(['a']) }, 'empty'],
@@ -145,7 +145,7 @@ test.each<[string, string | undefined, Partial<Losses>, string]>([
   expect(standingOf(dataSetId, { current: null, missed: [], accepted: new Set(), ...found }).kind).toBe(kind)
 })
 
-test('an operator sees how much is there', async () => {
+test('the inventory counts the data', async () => {
   const { redis, keys } = setup()
   expect(await takeInventory(redis, keys)).toEqual({ apps: 0, channels: 0, campaigns: 0, apiKeys: 0 })
   const apps = new AppStore(redis, keys, keyring())
@@ -158,7 +158,7 @@ test('an operator sees how much is there', async () => {
   expect(await takeInventory(redis, keys)).toEqual({ apps: 2, channels: 6, campaigns: 1, apiKeys: 0 })
 })
 
-test('in a cluster a loss is noted and accepted too', async () => {
+test('in a cluster a loss is recorded and accepted too', async () => {
   const redis = connectRedis(inject('redisClusterUrl'), { role: 'worker' })
   onTestFinished(() => closeRedis(redis))
   const bench = { redis, keys: new Keys('loss:') }

@@ -33,7 +33,7 @@ test('the same key with another request is a mismatch, before and after the firs
   expect(await make().begin(NEWS, 'key', 'other')).toEqual({ kind: 'mismatch' })
 })
 
-test('of twenty at the same time one works and the others get its answer', async () => {
+test('of twenty at the same time one runs and the others get its answer', async () => {
   const { make } = start()
   let worked = 0
   const answers = await Promise.all(
@@ -50,7 +50,7 @@ test('of twenty at the same time one works and the others get its answer', async
   expect(answers.filter((answer) => answer?.kind === 'replay' && answer.body === 'body')).toHaveLength(19)
 })
 
-test('a refusal is not stored: the next one is fresh', async () => {
+test('a rejection is not stored, and the next request is fresh', async () => {
   const bench = start()
   const first = await fresh(bench.make())
   await first.abandon()
@@ -58,7 +58,7 @@ test('a refusal is not stored: the next one is fresh', async () => {
   await fresh(bench.make())
 })
 
-test('after an abandoned one a waiting one works', async () => {
+test('a waiting request runs after one that was abandoned', async () => {
   const { make } = start()
   const first = await fresh(make())
   const waiting = fresh(make())
@@ -68,14 +68,14 @@ test('after an abandoned one a waiting one works', async () => {
   expect(await make().begin(NEWS, 'key', 'hash')).toEqual({ kind: 'replay', status: 200, body: 'second' })
 })
 
-test('a process that dies gives way, and waiting has a bound', async () => {
+test('a request runs after the process of another died, and a wait has a limit', async () => {
   const { make } = start()
   await fresh(make({ runMs: 300 }))
   await expect(make({ runMs: 100 }).begin(NEWS, 'key', 'hash')).rejects.toMatchObject({ code: 'unavailable' })
   await fresh(make({ runMs: 2000 }))
 })
 
-test('keys are kept a day, per app, by their hash', async () => {
+test('keys are stored for a day, per app, by their hash', async () => {
   const bench = start()
   const nasty = 'a{b}\r\n*'.repeat(20)
   const { finish } = await fresh(bench.make(), nasty)

@@ -11,7 +11,7 @@ async function sent(count: number, terms = tile) {
   return { stage, hand: await stage.hold(terms) }
 }
 
-test('the scripts know the same outcomes as the domain', () => {
+test('scripts and domain have the same table of outcomes', () => {
   const lua = readFileSync(new URL('../lua/lib/codes.lua', import.meta.url), 'utf8')
   const table = /local CLASS = \{([^}]*)\}/.exec(lua)?.[1] ?? ''
   expect([...table.matchAll(/'([a-z_]+)'/g)].map(([, name]) => name)).toEqual(codeTable.map((meaning) => meaning.class))
@@ -49,7 +49,7 @@ test('the scripts know the same outcomes as the domain', () => {
 })
 
 describe('a checkpoint', () => {
-  test('adds to the totals what has changed in the vector', async () => {
+  test('adds the change of the vector to the totals', async () => {
     const { stage, hand } = await sent(8)
     const answer = await hand
       .outcome(code.accepted, 0)
@@ -63,7 +63,7 @@ describe('a checkpoint', () => {
     expect(await stage.totals()).toEqual({ accepted: 3, rejected: 1, pending: 4 })
   })
 
-  test('after Redis went back in time puts the ledger right, and says so', async () => {
+  test('restores the ledger after a rollback of Redis, and reports it', async () => {
     const { stage, hand } = await sent(4)
     const forget = await stage.remember()
     expect(await hand.outcome(code.accepted, 0).checkpoint()).toMatchObject({ kind: 'ok', rolledBack: false })
@@ -74,7 +74,7 @@ describe('a checkpoint', () => {
     expect(await hand.outcome(code.accepted, 2).checkpoint()).toMatchObject({ kind: 'ok', rolledBack: false })
   })
 
-  test('of an owner whose takeover Redis has forgotten is refused, and says so', async () => {
+  test('of an owner whose takeover Redis has lost is fenced, and reports the rollback', async () => {
     const { stage } = await sent(4)
     const forget = await stage.remember()
     const second = await stage.hold()
@@ -103,7 +103,7 @@ describe('a checkpoint', () => {
     expect(await dumpOfCampaign(stage)).toEqual(before)
   })
 
-  test('with the same number again tells what the ledger decided otherwise', async () => {
+  test('with the same number again returns the same adjustments', async () => {
     const { stage, hand } = await sent(3)
     await stage.moveTo(1, uriOf('new'))
     const first = await hand.bury(code.deadExpired, 1)
@@ -112,7 +112,7 @@ describe('a checkpoint', () => {
     expect(again).toMatchObject({ adjusted: (first as { adjusted: unknown }).adjusted })
   })
 
-  test('that parked, sent again, is answered as parked', async () => {
+  test('that parked, sent again, gets the answer of a park', async () => {
     const { stage, hand } = await sent(3)
     expect(await hand.park()).toMatchObject({ kind: 'ok', batchClosed: false })
     expect(await hand.again()).toMatchObject({ kind: 'ok', batchClosed: false })
@@ -120,14 +120,14 @@ describe('a checkpoint', () => {
     expect(await hand.again()).toEqual({ kind: 'fenced', rolledBack: false })
   })
 
-  test('that closed, sent again, is answered as closed and counted once', async () => {
+  test('that closed, sent again, gets the answer of a close and counts once', async () => {
     const { stage, hand } = await sent(1)
     expect(await hand.outcome(code.accepted, 0).close()).toMatchObject({ batchClosed: true, campaignFinished: true })
     expect(await hand.again()).toMatchObject({ kind: 'ok', batchClosed: true, campaignFinished: false })
     expect(await stage.record()).toMatchObject({ closed: 1, state: 'completed', totals: { accepted: 1 } })
   })
 
-  test('after the close is not counted, whatever its number', async () => {
+  test('after the close does not count, whatever its number', async () => {
     const { stage, hand } = await sent(1)
     await hand.outcome(code.accepted, 0).close()
     expect(await hand.close()).toEqual({ kind: 'closed' })
@@ -141,7 +141,7 @@ describe('a checkpoint', () => {
     expect(await stage.totals()).toEqual({ pending: 2 })
   })
 
-  test('counts the last byte of a batch of any size, whatever stretch it is in', async () => {
+  test('counts the last byte of a batch of any size', async () => {
     for (const size of [1, 31, 32, 33, 64, 65]) {
       const terms = { ...tile, window: 100 }
       const stage = new Stage()
@@ -159,14 +159,14 @@ describe('a checkpoint', () => {
     expect(await stage.totals()).toEqual({ pending: 2 })
   })
 
-  test('that closes with somebody left parks for a second instead', async () => {
+  test('that closes with pending recipients parks for a second instead', async () => {
     const { stage, hand } = await sent(2)
     expect(await hand.outcome(code.accepted, 0).giveBack().close()).toMatchObject({ batchClosed: false })
     expect(await stage.batch('state')).toBe('parked')
     expect(await stage.open()).toMatchObject({ kind: 'not-due' })
   })
 
-  test('that parks with nobody left closes', async () => {
+  test('that parks without pending recipients closes the batch', async () => {
     const { stage, hand } = await sent(1)
     expect(await hand.outcome(code.accepted, 0).park()).toMatchObject({ batchClosed: true, campaignFinished: true })
     expect(await stage.totals()).toEqual({ accepted: 1 })
@@ -184,7 +184,7 @@ describe('a checkpoint', () => {
     expect(await stage.codes()).toEqual([7, 1, 1, 1, 0, 0, 0, 0])
   })
 
-  test('of a stopped campaign keeps what was answered, and the close settles the rest', async () => {
+  test('of a stopped campaign keeps its outcomes, and the close settles the rest', async () => {
     const { stage, hand } = await sent(8)
     await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancel', 'changed my mind')
     await hand.outcome(code.accepted, 0, 1).checkpoint()
@@ -195,7 +195,7 @@ describe('a checkpoint', () => {
     expect(await stage.record()).toMatchObject({ state: 'cancelled', reason: 'changed my mind' })
   })
 
-  test('closes gates and holds channels, and a hold never shrinks', async () => {
+  test('closes gates and holds channels, and never shortens a hold', async () => {
     const { stage, hand } = await sent(2)
     const until = (await stage.second()) + 100
     await hand.checkpoint({
@@ -220,7 +220,7 @@ async function dumpOfCampaign(stage: Stage): Promise<unknown> {
   ]
 }
 
-describe('what does not fit is refused and changes nothing', () => {
+describe('a call that contradicts the protocol is refused and changes nothing', () => {
   const checkpoint = loadScript('ledger-checkpoint')
   const fields = {
     vector: Buffer.from([7 + 32, 1, 1, 1, 0, 0]) as Buffer | string,
@@ -238,7 +238,7 @@ describe('what does not fit is refused and changes nothing', () => {
     ['an end with credit', { end: 'close' }, /must end without credit; found 3/],
     ['a park with credit', { end: 'park' }, /must end without credit; found 3/],
     ['half a position', { changed: Buffer.alloc(7) }, /must be pairs of 4 bytes/],
-    ['a position that is not there', { changed: Buffer.from([0, 0, 0, 7, 0, 0, 0, 0]) }, /has no position 7/],
+    ['a position that does not exist', { changed: Buffer.from([0, 0, 0, 7, 0, 0, 0, 0]) }, /has no position 7/],
     ['half a gate', { gates: Buffer.alloc(4) }, /must be pairs of 4 bytes/],
     ['a dead channel at no position', { dead: [1, 'x', 0, uriOf('u0')] }, /dead channel of batch 0/],
     ['a dead channel beyond the end', { dead: [1, 99, 0, uriOf('u0')] }, /dead channel of batch 0/],
@@ -274,7 +274,7 @@ describe('what does not fit is refused and changes nothing', () => {
     expect(await dumpOf(stage.bench)).toBe(before)
   })
 
-  test('a settled recipient who would become another', async () => {
+  test('another outcome for a settled recipient', async () => {
     const { stage, hand } = await sent(3)
     await hand.outcome(code.accepted, 0).checkpoint()
     const before = await dumpOf(stage.bench)
@@ -285,7 +285,7 @@ describe('what does not fit is refused and changes nothing', () => {
 })
 
 describe('a dead channel', () => {
-  test('is removed while its URI is still the one that was refused', async () => {
+  test('is removed if its URI is still the rejected one', async () => {
     const { stage, hand } = await sent(3)
     expect(await hand.bury(code.deadExpired, 1)).toMatchObject({ adjusted: [{ position: 1, byte: 32 + 10 }] })
     expect(await stage.uriAt(1)).toBe('')
@@ -293,7 +293,7 @@ describe('a dead channel', () => {
     expect(await stage.totals()).toEqual({ dead: 1, pending: 2 })
   })
 
-  test('with a new URI gets one more try with that', async () => {
+  test('with a new URI gets one more post to it', async () => {
     const { stage, hand } = await sent(1)
     await stage.moveTo(0, uriOf('new'))
     await hand.bury(code.deadExpired, 0)
@@ -310,7 +310,7 @@ describe('a dead channel', () => {
 
   test.each([
     ['again to a new URI fails', uriOf('newest'), 'failed', uriOf('newest')],
-    ['to one that is dead too is removed', uriOf('new'), 'dead', ''],
+    ['to a URI that is dead too is removed', uriOf('new'), 'dead', ''],
     ['and then deleted is dead', '', 'dead', ''],
   ])('that moved %s', async (_, now, expected, left) => {
     const { stage, hand } = await sent(1)
@@ -326,7 +326,7 @@ describe('a dead channel', () => {
     expect(await stage.uriAt(0)).toBe(left)
   })
 
-  test('of a campaign that was cancelled is removed all the same: it was asked and answered', async () => {
+  test('of a cancelled campaign is removed all the same, since WNS has answered', async () => {
     const { stage, hand } = await sent(2)
     await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancel')
     await hand.bury(code.deadExpired, 0)
@@ -335,7 +335,7 @@ describe('a dead channel', () => {
     expect(await stage.uriAt(0)).toBe('')
   })
 
-  test('is removed once, however often its checkpoint is sent', async () => {
+  test('is removed once, even if its checkpoint is repeated', async () => {
     const { stage, hand } = await sent(2)
     await hand.bury(code.deadExpired, 0)
     await stage.moveTo(0, uriOf('u0'))
@@ -354,7 +354,7 @@ describe('a dead channel', () => {
     await hand.bury(code.deadExpired, ...upTo(20, 500))
     const { state, reason, totals } = await stage.record()
     expect({ state, reason }).toEqual({ state: 'halted', reason: 'mass-removal' })
-    // At exactly a fifth one more is removed; from then on none.
+    // At exactly one fifth, one more is removed; above it, none.
     expect(totals).toMatchObject({ accepted: 400, dead: 101, cancelled: 19, pending: 80 })
     expect(await stage.uriAt(501)).toBe(uriOf('u501'))
     await hand.bury(code.deadExpired, ...upTo(5, 520))
@@ -400,7 +400,7 @@ describe('planning', () => {
     expect(await stage.campaigns.finished(stage.app)).toEqual(['c1'])
   })
 
-  test('a plan that is sealed after its last batch closed completes the campaign', async () => {
+  test('a plan that is completed after its last batch closed completes the campaign', async () => {
     const stage = new Stage()
     await stage.frozen([0])
     await stage.channels([0])
@@ -424,7 +424,7 @@ describe('planning', () => {
 })
 
 describe('at-most-once', () => {
-  test('a topic slot is kept where somebody may have been reached, though no answer was ever seen', async () => {
+  test('a topic slot is kept if a recipient may have been reached, even without an answer', async () => {
     const stage = new Stage()
     await stage.sending([0, 1], { terms: toast, topicIntervalMs: 60_000 })
     await stage.hold(toast)

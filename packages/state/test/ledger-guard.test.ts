@@ -37,7 +37,7 @@ describe('the guard of each channel', () => {
     for (const ordinal of [2, 300]) expect(await stage.stampAt(ordinal)).toBeGreaterThan(now - 5)
   })
 
-  test('a stamp from the future suppresses too: a clock that went back frees nobody', async () => {
+  test('a stamp from the future suppresses too, so that a clock that went back admits no recipient', async () => {
     const stage = await guarded(1)
     await stage.setStamp(0, (await stage.second()) + 500)
     await stage.hold(guardedTile)
@@ -47,7 +47,7 @@ describe('the guard of each channel', () => {
   test('our own stamp is renewed at later opens and takeovers', async () => {
     const stage = await guarded(2)
     await (await stage.hold(guardedTile)).park()
-    // As if that open had been ten minutes ago.
+    // As if that open was ten minutes ago.
     const past = (await stage.second()) - 600
     for (const ordinal of [0, 1]) await stage.setStamp(ordinal, past)
     await stage.bench.redis.hset(stage.bench.keys.batch(stage.app, 'c1', 0), 'stampedAt', past)
@@ -58,7 +58,7 @@ describe('the guard of each channel', () => {
     expect(await stage.totals()).toEqual({ pending: 2 })
   })
 
-  test('a stamp that another campaign set since is judged afresh', async () => {
+  test('a later stamp of another campaign suppresses', async () => {
     const stage = await guarded(2)
     await (await stage.hold(guardedTile)).park()
     await stage.setStamp(1, (await stage.second()) - 60)
@@ -66,7 +66,7 @@ describe('the guard of each channel', () => {
     expect(await stage.totals()).toEqual({ suppressed: 1, pending: 1 })
   })
 
-  test('accepted, in doubt and unanswered posts renew the stamp, refused ones clear it', async () => {
+  test('accepted, in doubt and unanswered posts renew the stamp, rejected ones clear it', async () => {
     const stage = await guarded(8)
     const hand = await stage.hold(guardedTile)
     const past = (await stage.second()) - 30
@@ -86,7 +86,7 @@ describe('the guard of each channel', () => {
     expect(stamps.slice(3)).toEqual([0, 0, 0, past, 0])
   })
 
-  test('a stamp of another campaign is not cleared with ours', async () => {
+  test('our clear keeps the stamp of another campaign', async () => {
     const stage = await guarded(1)
     const hand = await stage.hold(guardedTile)
     await stage.setStamp(0, 12_345)
@@ -94,7 +94,7 @@ describe('the guard of each channel', () => {
     expect(await stage.stampAt(0)).toBe(12_345)
   })
 
-  test('parking that clears stamps lets another campaign in, and then keeps out of its way', async () => {
+  test('a park that clears stamps admits another campaign, whose stamps then suppress ours', async () => {
     const stage = await guarded(3)
     const hand = await stage.hold(guardedTile)
     await hand.outcome(code.accepted, 0).park({ clearStamps: true })
@@ -102,13 +102,13 @@ describe('the guard of each channel', () => {
     const other = await stage.hold(guardedTile, stage.ref('c2'))
     expect(other.credited).toEqual([1, 2])
     await other.outcome(code.accepted, 1, 2).close()
-    // Both within one second of Redis as a rule, which must not make the other's stamps look like ours.
+    // Usually both are within one Redis second, and the other's stamps must not be taken for ours.
     await stage.hold(guardedTile)
     expect(await stage.totals()).toEqual({ accepted: 1, suppressed: 2 })
     expect(await stage.totals('c2')).toEqual({ suppressed: 1, accepted: 2 })
   })
 
-  test('parking that clears stamps keeps those of recipients who may have been reached', async () => {
+  test('a park that clears stamps keeps those of recipients that may have been reached', async () => {
     const stage = await guarded(2)
     const hand = await stage.hold(guardedTile)
     await hand.outcome(code.retry1, 0).park({ clearStamps: true })
@@ -116,35 +116,38 @@ describe('the guard of each channel', () => {
     expect(await stage.stampAt(1)).toBe(0)
     await stage.sending(upTo(2), { id: 'c2', terms: guardedTile })
     expect((await stage.hold(guardedTile, stage.ref('c2'))).credited).toEqual([1])
-    // The one kept is still ours, the one given up is not any more.
+    // The kept stamp is still ours; the cleared one is not.
     expect((await stage.hold(guardedTile)).credited).toEqual([0])
   })
 
-  test('parking for a retry keeps all stamps', async () => {
+  test('a park for a retry keeps all stamps', async () => {
     const stage = await guarded(2)
     await (await stage.hold(guardedTile)).park()
     expect(await stage.stampAt(1)).toBeGreaterThan(0)
   })
 
-  test.each(['a sweep', 'its owner'])('cancelling gives up the stamps of who was not posted to, by %s', async (who) => {
-    const stage = await guarded(4)
-    const hand = await stage.hold(guardedTile)
-    hand.outcome(code.accepted, 0).outcome(code.retry1, 1)
-    if (who === 'a sweep') {
-      await hand.park()
-      await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancel')
-      await stage.ledger.sweep(stage.ref(), 10)
-    } else {
-      await hand.checkpoint()
-      await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancel')
-      await hand.giveBack().close()
-    }
-    expect(await stage.totals()).toEqual({ accepted: 1, cancelled: 3 })
-    const stamps = await Promise.all(upTo(4).map((ordinal) => stage.stampAt(ordinal)))
-    expect(stamps.map((stamp) => stamp > 0)).toEqual([true, true, false, false])
-  })
+  test.each(['a sweep', 'its owner'])(
+    'a cancel clears the stamps of recipients without a post, by %s',
+    async (closer) => {
+      const stage = await guarded(4)
+      const hand = await stage.hold(guardedTile)
+      hand.outcome(code.accepted, 0).outcome(code.retry1, 1)
+      if (closer === 'a sweep') {
+        await hand.park()
+        await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancel')
+        await stage.ledger.sweep(stage.ref(), 10)
+      } else {
+        await hand.checkpoint()
+        await stage.campaigns.steer(stage.app, stage.ref().campaign, 'cancel')
+        await hand.giveBack().close()
+      }
+      expect(await stage.totals()).toEqual({ accepted: 1, cancelled: 3 })
+      const stamps = await Promise.all(upTo(4).map((ordinal) => stage.stampAt(ordinal)))
+      expect(stamps.map((stamp) => stamp > 0)).toEqual([true, true, false, false])
+    },
+  )
 
-  test('a personalised campaign is exempt and leaves no stamp', async () => {
+  test('a personalized campaign is exempt and leaves no stamp', async () => {
     const stage = new Stage()
     await stage.channels([0])
     await stage.setStamp(0, await stage.second())
@@ -163,7 +166,7 @@ describe('the guard of each channel', () => {
     expect((await stage.hold(badge, stage.ref('c2'))).credited).toEqual([0])
   })
 
-  test('two campaigns at once never both reach a channel', async () => {
+  test('two campaigns at the same time never both reach a channel', async () => {
     const stage = await guarded(6)
     await stage.sending(upTo(6, 3), { id: 'c2', terms: guardedTile })
     const narrow = { ...guardedTile, window: 2 }

@@ -18,7 +18,7 @@ describe('opening a batch', () => {
     expect(await stage.totals()).toEqual({ pending: 7 })
   })
 
-  test('a probe goes to whoever was posted to the least', async () => {
+  test('a probe goes to the recipient with the fewest posts', async () => {
     const stage = new Stage()
     await stage.sending(upTo(4))
     await (await stage.hold()).park()
@@ -31,7 +31,7 @@ describe('opening a batch', () => {
     expect([...opened.vector].map(postsOf)).toEqual([2, 2, 1, 2])
   })
 
-  test('a dense page and a thin one give the same', async () => {
+  test('a dense page and a sparse page give the same result', async () => {
     const stage = new Stage()
     const ordinals = [...upTo(100), ...upTo(3, PAGE + 500)]
     await stage.sending(ordinals)
@@ -40,7 +40,7 @@ describe('opening a batch', () => {
     expect(opened.uris).toEqual(ordinals.map((ordinal) => uriOf(`u${ordinal}`)))
   })
 
-  test('the same owner again gets the same answer and nothing changes', async () => {
+  test('a repeated call of the owner gets the same answer and changes nothing', async () => {
     const stage = new Stage()
     await stage.sending(upTo(6))
     const first = await stage.open(tile, 'me')
@@ -52,7 +52,7 @@ describe('opening a batch', () => {
     expect(await stage.record()).toMatchObject({ takeovers: 0 })
   })
 
-  test('the same owner again changes nothing even where something has become due or the campaign was stopped', async () => {
+  test('a repeated call of the owner changes nothing even if a hold has ended or the campaign was stopped', async () => {
     const stage = new Stage()
     await stage.sending(upTo(6), { terms: { ...tile, guardSeconds: 60 } })
     const terms = { ...tile, guardSeconds: 60 }
@@ -69,7 +69,7 @@ describe('opening a batch', () => {
     }
   })
 
-  test('credit for a channel that left before the open was answered is told as not granted', async () => {
+  test('credit for a channel that left before the answer is not reported as granted', async () => {
     const stage = new Stage()
     await stage.sending(upTo(3))
     await stage.open(tile, 'me')
@@ -92,7 +92,7 @@ describe('opening a batch', () => {
     expect((await stage.hold()).opened.settled).toEqual([{ class: 'unregistered', count: 1 }])
   })
 
-  test('an answer that is repeated names nobody before the last credit who had none', async () => {
+  test('a repeated answer has no URI before the last credit for recipients without credit', async () => {
     const stage = new Stage()
     await stage.sending(upTo(6))
     await stage.setGate(1, (await stage.second()) + 3600)
@@ -103,11 +103,11 @@ describe('opening a batch', () => {
     expect(first.uris.map((uri) => uri !== '')).toEqual([true, false, true, true, true, true])
     expect(again.uris).toEqual(first.uris)
     expect(again.vector).toEqual(first.vector)
-    // The owner takes credit from the front of those whom it may post to: they have to come first.
+    // The owner posts in order, so recipients with credit must be first.
     expect([...again.vector].map(codeOf)).toEqual([1, 0, 1, 1, 1, 0])
   })
 
-  test('a parked batch that is due is resumed: a new fence, no takeover, nobody uncertain', async () => {
+  test('a parked batch that is due is resumed with a new fence, no takeover and no uncertain recipient', async () => {
     const stage = new Stage()
     await stage.sending(upTo(6), { terms: toast })
     const first = await stage.hold(toast)
@@ -119,7 +119,7 @@ describe('opening a batch', () => {
     expect(await stage.record()).toMatchObject({ takeovers: 0 })
   })
 
-  test('a parked batch that is not due says when it will be, by the time of Redis', async () => {
+  test('a parked batch that is not due returns its due time in Redis time', async () => {
     const stage = new Stage()
     await stage.sending(upTo(2))
     const dueAtMs = (await stage.campaigns.redisNowMs()) + 60_000
@@ -127,7 +127,7 @@ describe('opening a batch', () => {
     expect(await stage.open()).toEqual({ kind: 'not-due', dueAtMs })
   })
 
-  test('an open of an owner that has parked since, arriving late, does not take the batch', async () => {
+  test('a late open of an owner that has parked since does not take the batch', async () => {
     const stage = new Stage()
     await stage.sending(upTo(2))
     const hand = await stage.hold()
@@ -144,7 +144,7 @@ describe('opening a batch', () => {
     expect(await stage.record()).toMatchObject({ closed: 1, state: 'completed' })
   })
 
-  test('a batch or campaign that is not there is missing', async () => {
+  test('a batch or campaign that does not exist is missing', async () => {
     const stage = new Stage()
     expect(await stage.open()).toEqual({ kind: 'missing' })
     await stage.sending(upTo(1))
@@ -161,7 +161,7 @@ describe('opening a batch', () => {
     expect(await stage.open()).toMatchObject({ kind: 'open', takeover: false })
   })
 
-  test('a lost owner of a paused campaign leaves its batch parked and what it held uncertain', async () => {
+  test('the batch of a lost owner in a paused campaign is parked, and its credited recipients are uncertain', async () => {
     const stage = new Stage()
     await stage.sending(upTo(6), { terms: toast })
     await stage.hold(toast)
@@ -173,14 +173,14 @@ describe('opening a batch', () => {
     expect(await stage.record()).toMatchObject({ takeovers: 1 })
   })
 
-  test('a batch whose vector does not fit its range is refused', async () => {
+  test('a batch whose vector does not match its range is damaged', async () => {
     const stage = new Stage()
     await stage.sending(upTo(2))
     await stage.bench.redis.set(stage.bench.keys.vector(stage.app, 'c1', 0), 'abc')
     await expect(stage.open()).rejects.toThrow(/its vector is missing|fence is missing|3 bytes for 2/)
   })
 
-  test('a batch whose pages hold another number of recipients is refused and nothing is written', async () => {
+  test('a batch whose pages hold another number of recipients is damaged, and nothing is written', async () => {
     const stage = new Stage()
     await stage.sending(upTo(3))
     await stage.bench.redis.setbit(stage.bench.keys.targets(stage.app, 'c1'), 9, 1)
@@ -192,7 +192,7 @@ describe('opening a batch', () => {
 })
 
 describe('a takeover', () => {
-  test('at-most-once puts whoever was credited in doubt, and nobody else', async () => {
+  test('at-most-once puts exactly the credited recipients in doubt', async () => {
     const stage = new Stage()
     await stage.sending(upTo(10), { terms: toast })
     const lost = await stage.hold(toast)
@@ -205,7 +205,7 @@ describe('a takeover', () => {
     expect(await lost.outcome(code.accepted, 2).checkpoint()).toEqual({ kind: 'fenced', rolledBack: false })
   })
 
-  test('at-least-once makes them eligible again with the uncertain post counted', async () => {
+  test('at-least-once makes them eligible again and counts the uncertain post', async () => {
     const stage = new Stage()
     await stage.sending(upTo(6))
     const lost = await stage.hold()
@@ -217,7 +217,7 @@ describe('a takeover', () => {
     expect(await lost.checkpoint()).toEqual({ kind: 'fenced', rolledBack: false })
   })
 
-  test('counts, and so does each further one', async () => {
+  test('counts, each time', async () => {
     const stage = new Stage()
     await stage.sending(upTo(6))
     for (let at = 0; at < 4; at += 1) await stage.hold()
@@ -225,7 +225,7 @@ describe('a takeover', () => {
     expect(await stage.batch('takeovers')).toBe('3')
   })
 
-  test('in a stopped campaign settles what is uncertain first and closes the batch', async () => {
+  test('in a stopped campaign settles uncertain recipients first and closes the batch', async () => {
     const stage = new Stage()
     await stage.sending(upTo(6), { terms: toast })
     const lost = await stage.hold(toast)
@@ -237,7 +237,7 @@ describe('a takeover', () => {
     expect(await lost.checkpoint()).toEqual({ kind: 'closed' })
   })
 
-  test('three without progress narrow the window to one', async () => {
+  test('three without progress start the window at one', async () => {
     const stage = new Stage()
     await stage.sending(upTo(6))
     const windows: number[] = []
@@ -247,7 +247,7 @@ describe('a takeover', () => {
     await expect(hand.want(1, 2).checkpoint()).rejects.toThrow(new LedgerRefused('3 credits exceed the window of 1'))
   })
 
-  test('with each that is settled a lone window has room for one more, up to that of the terms', async () => {
+  test('a slow start adds one credit for each settled recipient, up to the window of the terms', async () => {
     const stage = new Stage()
     await stage.sending(upTo(12))
     for (let at = 0; at < 3; at += 1) await stage.hold()
@@ -256,14 +256,14 @@ describe('a takeover', () => {
     expect(hand.credited).toEqual([1, 2])
     await expect(hand.want(3).checkpoint()).rejects.toThrow(new LedgerRefused('3 credits exceed the window of 2'))
     hand.vector[3] = code.pending
-    // What goes unanswered makes no room, and neither does a call that is sent again.
+    // Neither an unanswered post nor a repeated call adds credit.
     answers.push(await hand.checkpoint(), await hand.again())
     answers.push(await hand.outcome(code.accepted, 1, 2).want(3, 4, 5, 6).checkpoint())
     answers.push(await hand.outcome(code.accepted, 3, 4, 5, 6).want(7, 8, 9, 10).checkpoint())
     expect(answers.map((answer) => (answer as { readonly window: number }).window)).toEqual([2, 2, 2, 4, 4])
   })
 
-  test('half a window settled in one open clears a batch of suspicion, less does not', async () => {
+  test('an open that settles half a window clears the suspicion, less does not', async () => {
     const stage = new Stage()
     await stage.sending(upTo(12))
     for (let at = 0; at < 3; at += 1) await stage.hold()
@@ -275,7 +275,7 @@ describe('a takeover', () => {
     expect((await stage.hold()).opened.window).toBe(4)
   })
 
-  test('a lone window that Redis has forgotten again is the same after the next checkpoint', async () => {
+  test('a slow start that Redis has lost is the same after the next checkpoint', async () => {
     const stage = new Stage()
     await stage.sending(upTo(12))
     for (let at = 0; at < 3; at += 1) await stage.hold()
@@ -286,7 +286,7 @@ describe('a takeover', () => {
     expect(await hand.outcome(code.accepted, 1).want(3, 4).checkpoint()).toMatchObject({ rolledBack: true, window: 3 })
   })
 
-  test('the same lone recipient at two in a row is failed as poison, and its neighbours go on one by one', async () => {
+  test('a recipient alone under credit at two in a row is failed as poison, and the next get credit one by one', async () => {
     const stage = new Stage()
     await stage.sending(upTo(6))
     for (let at = 0; at < 5; at += 1) await stage.hold()
@@ -298,7 +298,7 @@ describe('a takeover', () => {
     expect(await stage.totals()).toEqual({ failed: 1, pending: 5 })
   })
 
-  test('a batch of one recipient is no poison because its owner was lost twice', async () => {
+  test('the recipient of a batch of one is not poison after two lost owners', async () => {
     const stage = new Stage()
     await stage.sending([9])
     for (let at = 0; at < 5; at += 1) await stage.hold()
@@ -308,8 +308,8 @@ describe('a takeover', () => {
   })
 })
 
-describe('who is not posted to', () => {
-  test('a channel that left after the freeze is unregistered', async () => {
+describe('a recipient that is not posted to', () => {
+  test('is unregistered if its channel left after the freeze', async () => {
     const stage = new Stage()
     await stage.sending(upTo(3))
     await stage.bench.redis.hset(stage.bench.keys.uri(stage.app, 0), '0', 'ch-0\0\u00000;;')
@@ -319,7 +319,7 @@ describe('who is not posted to', () => {
     expect(await stage.totals()).toEqual({ unregistered: 2, pending: 1 })
   })
 
-  test('one that opted out after the freeze is suppressed', async () => {
+  test('is suppressed if it opted out after the freeze', async () => {
     const stage = new Stage()
     await stage.sending([0, 1, 600])
     await stage.bench.redis.setbit(stage.bench.keys.optOut(stage.app), 600, 1)
@@ -328,7 +328,7 @@ describe('who is not posted to', () => {
     expect(await stage.totals()).toEqual({ suppressed: 1, pending: 2 })
   })
 
-  test('a closed raw gate stops raw notifications and no others', async () => {
+  test('is gated for raw notifications only, if its raw gate is closed', async () => {
     const stage = new Stage()
     const raw = { ...tile, type: 'raw' }
     await stage.sending(upTo(2), { terms: raw })
@@ -339,7 +339,7 @@ describe('who is not posted to', () => {
     expect((await stage.hold(tile, stage.ref('c2'))).credited).toEqual([0, 1])
   })
 
-  test('a held channel waits and tells until when', async () => {
+  test('waits while its channel is held, and the answer contains the end of the hold', async () => {
     const stage = new Stage()
     await stage.sending(upTo(3))
     const until = (await stage.second()) + 90
@@ -354,7 +354,7 @@ describe('who is not posted to', () => {
     expect((await stage.hold()).credited).toEqual([2])
   })
 
-  test('a batch in which nobody can be posted to closes with an answer for each', async () => {
+  test('can be every recipient of a batch, which then closes with an outcome for each', async () => {
     const stage = new Stage()
     await stage.frozen(upTo(2))
     await stage.ledger.plan(stage.ref(), {

@@ -8,23 +8,25 @@ const RECIPIENTS = 240
 const poisonTerms = { ...tile, window: 64, maxAttempts: 5 }
 
 /**
- * Owners that a batch loses to one recipient, at the most: three until it is suspected, one for each halving of those
- * who come before the recipient, two with it alone; and three more for each open that settled half a window and so
- * spoke for the batch.
+ * The maximum number of owners that a batch loses to one recipient: three until it is suspected, one for each halving
+ * of the recipients before the poisonous one, two with it alone, and three more for each open that settled half a
+ * window and so cleared the suspicion.
  */
 function mostLost(recipients: number, window: number): number {
   return 3 + Math.ceil(Math.log2(window)) + 2 + 3 * Math.floor(recipients / (window / 2))
 }
 
-/** How an owner works until it dies of the recipient. */
+/** How an owner works until the recipient crashes it. */
 interface Way {
-  /** Posts to others that still begin after the fatal one, and get their answers and checkpoints. */
+  /** Posts to other recipients that still start after the fatal one, and get their answers and checkpoints. */
   readonly after: number
-  /** Posts between two checkpoints at the most. */
+  /** Maximum number of posts between two checkpoints. */
   readonly every: number
 }
 
-/** One life: posts in order, tells what came of it, and ends a little after it posted to the killer. True: it lived. */
+/**
+ * One owner: posts in order, checkpoints, and dies a little after its post to the poisonous recipient. True: it lived.
+ */
 async function live(hand: Hand, killer: number, { after, every }: Way): Promise<boolean> {
   let { window } = hand.opened
   let left = Number.POSITIVE_INFINITY
@@ -50,7 +52,7 @@ async function live(hand: Hand, killer: number, { after, every }: Way): Promise<
       await hand.close()
       return true
     }
-    // Nobody is left but the killer, and its post has no answer.
+    // Only the poisonous recipient is left, and its post has no answer.
     if (told === 0 && uncertain === 1 && rest.length === 0) return false
     const answer = await hand.want(...rest.slice(0, Math.max(0, window - uncertain))).checkpoint()
     if (answer.kind !== 'ok') throw new Error(answer.kind)
@@ -58,17 +60,17 @@ async function live(hand: Hand, killer: number, { after, every }: Way): Promise<
   }
 }
 
-describe('a recipient that kills whoever posts to it', () => {
+describe('a recipient that crashes its owners', () => {
   test.each([
     ['the first, at once', 0, { after: 0, every: 64 }],
     ['in the middle, at once', 117, { after: 0, every: 64 }],
-    ['in the middle, at once, of owners that tell of each post', 117, { after: 0, every: 1 }],
-    ['in the middle, at once, of owners that tell of a few', 120, { after: 0, every: 5 }],
+    ['in the middle, at once, of owners that checkpoint each post', 117, { after: 0, every: 1 }],
+    ['in the middle, at once, of owners that checkpoint every few posts', 120, { after: 0, every: 5 }],
     ['the last, at once', RECIPIENTS - 1, { after: 0, every: 64 }],
     ['in the middle, after a while', 90, { after: 7, every: 3 }],
     ['near the end, after a while', 200, { after: 30, every: 16 }],
-    ['the first, after so long that everybody else is reached', 0, { after: 1000, every: 32 }],
-  ])('is found in few lives, and nobody else fails: %s', async (_, killer, way) => {
+    ['the first, after all others were posted to', 0, { after: 1000, every: 32 }],
+  ])('is found after few lost owners, and no other recipient fails: %s', async (_, killer, way) => {
     const stage = new Stage()
     await stage.sending(upTo(RECIPIENTS), { terms: poisonTerms })
     let lost = 0
@@ -82,13 +84,13 @@ describe('a recipient that kills whoever posts to it', () => {
     expect(lost).toBeGreaterThanOrEqual(5)
   })
 
-  test('a batch that was merely unlucky is through in a few checkpoints', async () => {
+  test('a batch without a poisonous recipient is complete after a few checkpoints', async () => {
     const stage = new Stage()
     await stage.sending(upTo(RECIPIENTS), { terms: poisonTerms })
     for (let at = 0; at < 3; at += 1) await stage.hold(poisonTerms)
     const hand = await stage.hold(poisonTerms)
     expect(await live(hand, -1, { after: 0, every: 64 })).toBe(true)
-    // 1, 2, 4 … 32, and then 32 at a time, which is all that a campaign with few answers gets.
+    // 1, 2, 4 … 32, and then 32 at a time, the maximum for a campaign with few answers.
     expect(hand.number).toBeLessThanOrEqual(14)
     expect(await stage.totals()).toEqual({ accepted: RECIPIENTS })
   })

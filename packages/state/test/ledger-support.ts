@@ -38,7 +38,7 @@ export interface CampaignOptions {
   readonly expiresAtMs?: number
 }
 
-/** Channels, campaigns and batches of one app, written the short way. */
+/** Shorthands for channels, campaigns and batches of one app. */
 export class Stage {
   readonly bench: Bench
   readonly ledger: Ledger
@@ -115,7 +115,7 @@ export class Stage {
       maxAttempts: terms.maxAttempts,
       retentionDays: 7,
     }
-    // The store takes the type from the request; only the word matters here.
+    // The store takes the type from the request; the content does not matter here.
     const request = { ...definition.request, notification: { ...definition.request.notification, type: terms.type } }
     return this.campaigns.create({
       definition: { ...definition, request: request as CampaignDefinition['request'] },
@@ -126,7 +126,7 @@ export class Stage {
     })
   }
 
-  /** Freezes these ordinals as the audience, or tries to. */
+  /** Stores these ordinals as the audience, unless one is stored. */
   async freeze(ordinals: readonly number[], id: string = 'c1', unknownChannels?: number): Promise<string> {
     const draft = this.bench.keys.temporary(this.app, randomUUID())
     const pipeline = this.bench.redis.pipeline()
@@ -145,7 +145,7 @@ export class Stage {
     return id
   }
 
-  /** A campaign of one sealed batch that holds all of its ordinals. */
+  /** A campaign whose plan is complete with one batch of all its ordinals. */
   async sending(ordinals: readonly number[], options: CampaignOptions = {}): Promise<CampaignId> {
     const id = await this.frozen(ordinals, options)
     await this.channels(ordinals)
@@ -171,7 +171,7 @@ export class Stage {
     return this.ledger.open(ref, owner, terms)
   }
 
-  /** Opens a batch that has to open. */
+  /** Opens a batch, or throws. */
   async hold(terms: BatchTerms = tile, ref = this.ref()): Promise<Hand> {
     const owner = randomUUID()
     return new Hand(this, ref, owner, terms, openedBatch(await this.open(terms, owner, ref)))
@@ -183,7 +183,7 @@ export class Stage {
     return record
   }
 
-  /** What Redis holds of the app; the function has it forget whatever came later, as a loss of power does. */
+  /** Remembers all keys of the app. The function restores them and removes later ones, as a loss of power does. */
   async remember(): Promise<() => Promise<void>> {
     const { redis, keys } = this.bench
     const ours = async (): Promise<string[]> =>
@@ -214,13 +214,13 @@ export class Stage {
   }
 }
 
-/** The batch of an answer that has to have opened one. */
+/** The open batch of an answer, or throws. */
 export function openedBatch(answer: OpenAnswer): OpenBatch {
   if (answer.kind !== 'open') throw new Error(`the batch did not open: ${answer.kind}`)
   return answer
 }
 
-/** An owner's hands on its batch: says what became of recipients, asks for credit, ends. */
+/** An owner with its batch: records outcomes, wants credit, checkpoints, ends. */
 export class Hand {
   readonly stage: Stage
   readonly ref: BatchRef
@@ -245,7 +245,7 @@ export class Hand {
     return [...this.vector.keys()].filter((position) => codeOf(this.vector[position] ?? 0) === code.credited)
   }
 
-  /** What came of a post to each of these; pending codes too. */
+  /** Record the outcome of a post to each of these; pending codes too. */
   outcome(value: number, ...positions: readonly number[]): this {
     for (const position of positions) {
       this.vector[position] = byteOf(value, postsOf(this.vector[position] ?? 0) + 1)
@@ -282,13 +282,13 @@ export class Hand {
     return answer
   }
 
-  /** The last checkpoint once more, as after a lost reply. */
+  /** Repeat the last checkpoint, as after a lost reply. */
   again(): Promise<CheckpointAnswer> {
     if (this.#last === undefined) throw new Error('there was no checkpoint')
     return this.stage.ledger.checkpoint(this.ref, this.owner, this.opened, this.terms, this.#last)
   }
 
-  /** Reports these positions as dead under the URI that they were opened with. */
+  /** Report these positions as dead under the URI of the open. */
   bury(value: number, ...positions: readonly number[]): Promise<CheckpointAnswer> {
     this.outcome(value, ...positions)
     return this.checkpoint({
@@ -304,7 +304,7 @@ export class Hand {
     return this.checkpoint({ end: 'close' })
   }
 
-  /** Parks with all credit given back; where stamps are cleared every pending position is told. */
+  /** Park with all credit returned; a park that clears stamps lists every pending position. */
   park(options: { readonly untilMs?: number; readonly clearStamps?: boolean } = {}): Promise<CheckpointAnswer> {
     const clearStamps = options.clearStamps ?? false
     this.giveBack()

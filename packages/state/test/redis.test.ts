@@ -20,7 +20,7 @@ import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { keyring, NEWS, registration, setup, until } from './support.ts'
 
 describe('a connection', () => {
-  test('does not hang what was sent on its errors', async () => {
+  test('does not attach commands to its errors', async () => {
     const { redis, keys } = setup()
     await redis.set(keys.dataSetId, 'text')
     if (redis instanceof Cluster) throw new Error('one server was expected')
@@ -44,7 +44,7 @@ describe('a connection', () => {
     }
   })
 
-  test('of a producer fails at once when Redis goes away, one of a worker waits', async () => {
+  test('of a producer fails at once while Redis is away, one of a worker waits', async () => {
     const proxy = await startProxy(inject('redisUrl'))
     const producer = connectRedis(proxy.url, { role: 'producer' })
     const worker = connectRedis(proxy.url, { role: 'worker' })
@@ -61,7 +61,7 @@ describe('a connection', () => {
     expect(await producer.ping()).toBe('PONG')
   })
 
-  test('can be waited for, with one clear line instead of a stack trace', async () => {
+  test('reports a wait in one clear line instead of a stack trace', async () => {
     const proxy = await startProxy(inject('redisUrl'))
     proxy.cut()
     const redis = connectRedis(proxy.url, { role: 'worker' })
@@ -75,7 +75,7 @@ describe('a connection', () => {
     expect(await redis.ping()).toBe('PONG')
   })
 
-  test('with a wrong password says so', async () => {
+  test('reports a wrong password', async () => {
     const { port } = new URL(inject('redisUrl'))
     const redis = connectRedis(`redis://:wrong-canary@127.0.0.1:${port}`, { role: 'worker' })
     onTestFinished(() => redis.disconnect())
@@ -91,7 +91,7 @@ describe('a connection', () => {
 })
 
 describe('checks', () => {
-  test('a Redis that forgets is refused with what to set, or accepted with a warning', async () => {
+  test('a Redis without persistence is refused with the settings to change, or accepted with a warning', async () => {
     const { redis } = setup()
     const problems = await checkRedis(redis)
     expect(problems).toMatchObject([
@@ -109,7 +109,7 @@ describe('checks', () => {
 })
 
 describe('scripts', () => {
-  test('run again after Redis forgot them', async () => {
+  test('run again after Redis lost them', async () => {
     const { redis, keys } = setup()
     const script = loadScript('app-set')
     expect(await script.run(redis, [keys.app(NEWS)], ['state', 'x'])).toBe(0)
@@ -148,7 +148,7 @@ test('apps, channels, audiences and permits work in a cluster', async () => {
   expect(await registry.count(NEWS)).toBe(0)
 })
 
-/** A port that passes everything on to Redis, until it is cut; `mend` opens the same port again. */
+/** A port that forwards to Redis until it is cut; `repair` opens the same port again. */
 async function startProxy(redisUrl: string) {
   const target = new URL(redisUrl)
   const sockets = new Set<{ destroy: () => void }>()

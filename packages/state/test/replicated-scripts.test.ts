@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vites
 import { openedBatch, Stage, toast } from './ledger-support.ts'
 import { NEWS, until } from './support.ts'
 
-// One Redis is the replica of the other, through a gate that can be closed.
+// One Redis is the replica of the other, through a proxy that can be stopped.
 let gate: Gate
 let primary: RedisConnection
 let replica: RedisConnection
@@ -21,7 +21,7 @@ beforeAll(async () => {
   const { password } = new URL(primaryUrl)
   await replica.config('SET', 'masterauth', password)
   await primary.config('SET', 'masterauth', password)
-  // Clients follow from one to the other, and know one password.
+  // Clients switch from one to the other with the same password.
   await replica.config('SET', 'requirepass', password)
   await replica.replicaof('127.0.0.1', gate.port)
   await isInStep()
@@ -33,7 +33,7 @@ afterAll(async () => {
   await gate.close()
 })
 
-/** Resolves when the replica has all that the primary wrote so far. */
+/** Resolves when the replica has all writes of the primary so far. */
 function isInStep(): Promise<void> {
   return until(async () => {
     await primary.incr('in-step')
@@ -43,10 +43,10 @@ function isInStep(): Promise<void> {
 
 interface Scene {
   readonly scripts: ReplicatedScripts
-  /** The ledger's way to Redis. */
+  /** The proxy between the ledger and Redis. */
   readonly way: Gate
   readonly problems: (string | undefined)[]
-  /** One batch of six is planned; what its ledger answers counts only once the replica has it. */
+  /** One batch of six is planned; an answer of its ledger counts only once the replica has acknowledged it. */
   readonly stage: Stage
 }
 
@@ -73,7 +73,7 @@ async function scene({ patienceMs = 60_000 } = {}): Promise<Scene> {
   return { scripts, way, problems, stage }
 }
 
-/** Note when a promise settles. */
+/** Records when a promise settles. */
 function watched<T>(promise: Promise<T>): { readonly promise: Promise<T>; isSettled: boolean } {
   const seen = { promise, isSettled: false }
   const note = (): void => {
@@ -83,7 +83,7 @@ function watched<T>(promise: Promise<T>): { readonly promise: Promise<T>; isSett
   return seen
 }
 
-/** So often has the primary been asked whether its replica has what was written. */
+/** The number of `WAIT` commands that the primary has got. */
 async function waits(redis = primary): Promise<number> {
   return Number(/cmdstat_wait:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0)
 }
@@ -97,7 +97,7 @@ function credited(vector: Buffer | null): number {
   return [...(vector ?? [])].filter((byte) => byte === code.credited).length
 }
 
-test('an open and a checkpoint are answered once the replica knows of them', async () => {
+test('an open and a checkpoint are answered once the replica has acknowledged them', async () => {
   const { stage, problems } = await scene()
   const hand = await stage.hold(toast)
   expect(hand.opened).toMatchObject({ replicated: true, window: 4 })
@@ -108,13 +108,13 @@ test('an open and a checkpoint are answered once the replica knows of them', asy
   expect(problems).toEqual([])
 })
 
-test('while the replica lags no credit is acknowledged, and when it has caught up it is', async () => {
+test('no credit is acknowledged while the replica lags, only after it has caught up', async () => {
   const { stage, scripts, problems } = await scene()
   gate.hold()
   const opening = watched(stage.open(toast))
   await until(() => scripts.problem !== undefined)
   expect(scripts.problem).toMatch(/^no replica acknowledges writes \(0 of 1 answered within 500 ms\)/)
-  // The primary has it; a failover would not.
+  // Only the primary has it; a failover would lose it.
   expect(credited(await vectorOn(primary, stage))).toBe(4)
   expect(await vectorOn(replica, stage)).toBeNull()
   expect(opening.isSettled).toBe(false)
@@ -124,7 +124,7 @@ test('while the replica lags no credit is acknowledged, and when it has caught u
   expect(problems).toEqual([expect.stringContaining('no replica'), undefined])
 })
 
-test('whoever waited long enough is told that it is not replicated', async () => {
+test('a call that has waited too long is answered as not replicated', async () => {
   const { stage } = await scene({ patienceMs: 10 })
   gate.hold()
   const hand = await stage.hold(toast)
@@ -141,7 +141,7 @@ test('a connection that breaks between the script and its WAIT proves nothing', 
   for (let n = 0; n < 2; n += 1) {
     const before = await waits()
     way.cut()
-    // Asked again on a new connection, where this owner's open writes nothing any more.
+    // Repeated on a new connection, where this owner's open writes nothing any more.
     await until(async () => (await waits()) > before + 1)
     expect(opening.isSettled).toBe(false)
   }
@@ -151,7 +151,7 @@ test('a connection that breaks between the script and its WAIT proves nothing', 
   expect(credited(await vectorOn(replica, stage))).toBe(4)
 })
 
-test('a checkpoint that was written before, by whoever, is not taken for replicated', async () => {
+test('a checkpoint that was written before, on any connection, does not count as replicated', async () => {
   const { stage } = await scene()
   const hand = await stage.hold(toast)
   gate.hold()
@@ -167,7 +167,7 @@ test('a checkpoint that was written before, by whoever, is not taken for replica
   expect(await again.promise).toMatchObject({ kind: 'ok', replicated: true })
 })
 
-test('what is asked for during a WAIT shares the next one', async () => {
+test('calls during a WAIT share the next one', async () => {
   const { stage, scripts } = await scene()
   const before = await waits()
   const script = loadScript('app-set')
@@ -179,7 +179,7 @@ test('what is asked for during a WAIT shares the next one', async () => {
   expect((await waits()) - before).toBeLessThan(5)
 })
 
-test('a script that Redis refuses fails alone, one that it has forgotten is sent as text', async () => {
+test('a script that Redis rejects fails alone; a script that Redis has lost is sent as text', async () => {
   const { stage, scripts } = await scene()
   await primary.script('FLUSH')
   const script = loadScript('app-set')
@@ -192,7 +192,7 @@ test('a script that Redis refuses fails alone, one that it has forgotten is sent
   expect(await good).toMatchObject({ replicated: true })
 })
 
-test('after a failover the credit is asked for again where it is not known', async () => {
+test('after a failover the open is repeated on a primary that lacks it', async () => {
   const { stage, scripts, way } = await scene()
   gate.hold()
   const opening = watched(stage.open(toast))
@@ -203,7 +203,7 @@ test('after a failover the credit is asked for again where it is not known', asy
     gate.leadTo(new URL(primaryUrl).port)
     await replica.replicaof('127.0.0.1', gate.port)
   })
-  // The replica that knows nothing of it is promoted, and the old primary becomes its replica.
+  // The replica, which lacks the open, is promoted, and the old primary becomes its replica.
   await replica.replicaof('NO', 'ONE')
   expect(await vectorOn(replica, stage)).toBeNull()
   way.leadTo(new URL(replicaUrl).port)
@@ -217,7 +217,7 @@ test('after a failover the credit is asked for again where it is not known', asy
   expect(credited(await vectorOn(primary, stage))).toBe(4)
 })
 
-test('a stop rejects what still waits', async () => {
+test('a stop rejects calls that still wait', async () => {
   const { stage, scripts } = await scene()
   gate.hold()
   const opening = stage.open(toast)
@@ -227,22 +227,22 @@ test('a stop rejects what still waits', async () => {
   await expect(stage.open(toast)).rejects.toThrow('closed')
 })
 
-test('a cluster is refused with what to do', () => {
-  expect(() => connectLedger(inject('redisClusterUrl'), {})).toThrow(/WNS_FANOUT_DURABILITY.*names a cluster; use/)
+test('a cluster is refused with a solution', () => {
+  expect(() => connectLedger(inject('redisClusterUrl'), {})).toThrow(/WNS_FANOUT_DURABILITY.*names a cluster\. Use/)
 })
 
 interface Gate {
   readonly port: number
-  /** Keep back what comes, in both directions, until it is opened. */
+  /** Hold back data in both directions until it is opened. */
   hold(): void
   open(): void
   cut(): void
-  /** Cut, and lead to another port from now on. */
+  /** Cut the connections, and connect to another port from now on. */
   leadTo(port: string): void
   close(): Promise<void>
 }
 
-/** A port that leads to another one. */
+/** A port that forwards to another one. */
 async function startGate(target: string): Promise<Gate> {
   const sockets = new Set<Socket>()
   let port = Number(target)

@@ -40,7 +40,7 @@ export async function keysOf({ redis, keys }: Bench): Promise<string[]> {
   return found.toSorted()
 }
 
-/** Everything that Redis holds of this test, as one text to look for secrets in. */
+/** All data of this test in Redis as one text, to search for secrets. */
 export async function dumpOf(bench: Bench): Promise<string> {
   const parts: string[] = []
   for (const key of await keysOf(bench)) {
@@ -82,7 +82,7 @@ export interface RegistrationInput {
   readonly vars?: Readonly<Record<string, string>>
 }
 
-/** A registration as the parser makes it; the URI is made up from the id unless it is given. */
+/** A registration from the parser; without a URI, one is derived from the id. */
 export function registration(channel: string, rest: RegistrationInput = {}): Registration {
   const parsed = parseImportLine({ channel, uri: uriOf(channel.replaceAll(/[^A-Za-z0-9]/g, '-')), ...rest })
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.inputErrors))
@@ -97,14 +97,14 @@ export function ids(...names: readonly string[]): ChannelId[] {
   return names.map((name) => channelId(name))
 }
 
-/** The item at an index where one has to be. */
+/** The item at an index, or throws. */
 export function nth<T>(items: ArrayLike<T>, index: number): T {
   const item = items[index]
   if (item === undefined) throw new Error(`there is nothing at ${index} of ${items.length}`)
   return item
 }
 
-/** Resolves once `condition` holds; looks every 10 ms. */
+/** Resolves once `condition` holds; checked every 10 ms. */
 export async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
   const deadline = performance.now() + timeoutMs
   while (!(await condition())) {
@@ -113,7 +113,7 @@ export async function until(condition: () => boolean | Promise<boolean>, timeout
   }
 }
 
-/** The ordinals whose bits are set, in Redis's order of bits. */
+/** The ordinals whose bits are set, in the bit order of Redis. */
 export function ordinalsIn(bitmap: Buffer): number[] {
   return [...bitmap].flatMap((byte, at) =>
     [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => (byte & (0x80 >> bit)) !== 0).map((bit) => at * 8 + bit),

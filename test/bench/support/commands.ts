@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { loadScript } from '@wns-fanout/state'
 import { Redis } from 'ioredis'
 
 /** The observer's own connection; what it sends is not counted. */
@@ -48,7 +49,7 @@ export async function countCommands(redisUrl: string, work: () => Promise<void>)
 
 function nameOf(args: readonly string[], names: ReadonlyMap<string, string>): string {
   const command = (args[0] ?? '').toLowerCase()
-  if (command === 'evalsha') return names.get(args[1] ?? '') ?? 'script of somebody else'
+  if (command === 'evalsha') return names.get(args[1] ?? '') ?? 'unknown script'
   if (command === 'eval') return 'eval'
   if (command === 'bzpopmin') return 'bullmq wait'
   const key = args[1] ?? ''
@@ -74,15 +75,11 @@ function sha1(text: string): string {
 async function scriptNames(): Promise<ReadonlyMap<string, string>> {
   const names = new Map<string, string>()
   const ours = fileURLToPath(new URL('../../../packages/state/lua/', import.meta.url))
-  const files = (await readdir(ours)).filter((file) => file.endsWith('.lua'))
-  const texts = await Promise.all(files.map((file) => readFile(join(ours, file), 'utf8')))
-  for (const [at, file] of files.entries()) {
-    const name = file.replace('.lua', '')
-    const text = texts[at] ?? ''
-    names.set(sha1(text), name)
-    for (const [lib, shared] of files.entries())
-      if (shared.endsWith('-lib.lua')) names.set(sha1((texts[lib] ?? '') + text), name)
-  }
+  for (const file of await readdir(ours))
+    if (file.endsWith('.lua')) {
+      const { name, sha } = loadScript(file.replace('.lua', ''))
+      names.set(sha, name)
+    }
   const entry = createRequire(import.meta.url).resolve('bullmq')
   const theirs = join(dirname(dirname(entry)), 'esm', 'scripts')
   for (const file of await readdir(theirs)) {

@@ -9,7 +9,7 @@ function mergeOutcomes(hand: Hand): Promise<MergeAnswer> {
   return hand.stage.ledger.mergeOutcomes(hand.ref, hand.owner, hand.opened.fence, hand.terms, hand.vector)
 }
 
-/** A batch that Redis has forgotten to be open, and the owner that opened it and posted to the first four. */
+/** A batch whose open Redis has lost, and the owner that opened it and posted to the first four recipients. */
 async function forgotten(terms: BatchTerms = toast, size = 8) {
   const stage = new Stage()
   await stage.sending(upTo(size), { terms })
@@ -22,20 +22,20 @@ async function forgotten(terms: BatchTerms = toast, size = 8) {
   return { stage, lost }
 }
 
-describe('an owner that Redis has forgotten', () => {
-  test('is told so though another owner has the same fence', async () => {
+describe('an owner whose open Redis has lost', () => {
+  test('gets `rolledBack` although another owner has the same fence', async () => {
     const { stage, lost } = await forgotten()
     const heir = await stage.hold(toast)
     expect(heir.opened.fence).toBe(lost.opened.fence)
     expect(await lost.checkpoint()).toEqual({ kind: 'fenced', rolledBack: true })
   })
 
-  test('bequeaths its outcomes to a batch that nobody owns, and nobody is posted to again', async () => {
+  test('merges its outcomes into a batch without an owner, so that no recipient is posted to again', async () => {
     const { stage, lost } = await forgotten()
     await lost.checkpoint()
     lost.vector[4] = code.pending
     lost.vector[5] = code.pending
-    // The post to 3 is under way still.
+    // The post to 3 is still under way.
     expect(await mergeOutcomes(lost)).toMatchObject({
       kind: 'ok',
       settled: expect.arrayContaining([
@@ -52,7 +52,7 @@ describe('an owner that Redis has forgotten', () => {
     expect(await stage.totals()).toEqual({ accepted: 7, in_doubt: 1 })
   })
 
-  test('leaves those alone whom the new owner may be posting to, and those who are settled', async () => {
+  test('does not change recipients with credit from the new owner, nor settled ones', async () => {
     const { stage, lost } = await forgotten({ ...toast, window: 6 })
     const heir = await stage.hold({ ...toast, window: 2 })
     expect(heir.credited).toEqual([0, 1])
@@ -63,14 +63,14 @@ describe('an owner that Redis has forgotten', () => {
     expect(await stage.totals()).toMatchObject({ accepted: 2, rejected: 1 })
   })
 
-  test('at-least-once leaves those alone of whom it knows nothing', async () => {
+  test('at-least-once does not change recipients without an outcome', async () => {
     const { stage, lost } = await forgotten(tile)
     await mergeOutcomes(lost)
     expect((await stage.codes()).slice(0, 4)).toEqual([code.accepted, code.accepted, code.accepted, code.pending])
     expect(await stage.totals()).toEqual({ accepted: 3, pending: 5 })
   })
 
-  test('bequeaths the same again without changing anything', async () => {
+  test('changes nothing when it merges the same outcomes again', async () => {
     const { stage, lost } = await forgotten()
     await mergeOutcomes(lost)
     const before = await dumpOf(stage.bench)
@@ -78,7 +78,7 @@ describe('an owner that Redis has forgotten', () => {
     expect(await dumpOf(stage.bench)).toBe(before)
   })
 
-  test('tells the last answers though others have opened the batch since', async () => {
+  test('merges late answers although others have opened the batch since', async () => {
     const { stage, lost } = await forgotten(tile)
     await mergeOutcomes(lost)
     await (await stage.hold({ ...tile, window: 1 })).park()
@@ -90,7 +90,7 @@ describe('an owner that Redis has forgotten', () => {
     expect(await stage.totals()).toEqual({ accepted: 4, pending: 4 })
   })
 
-  test('bequeaths to an owner that was opened before its own open and is forgotten to be dead', async () => {
+  test('merges into the batch of an earlier owner whose loss Redis has lost', async () => {
     const stage = new Stage()
     await stage.sending(upTo(8), { terms: toast })
     const dead = await stage.hold({ ...toast, window: 2 })
@@ -111,7 +111,7 @@ describe('an owner that Redis has forgotten', () => {
     expect(await stage.totals()).toEqual({ accepted: 4, in_doubt: 1, pending: 3 })
   })
 
-  test('leaves the address of a dead channel, and a channel that was rotated twice, to whoever posts next', async () => {
+  test('keeps the URI of a dead channel, and a channel that was rotated twice, for the next post', async () => {
     const { stage, lost } = await forgotten(tile)
     lost.vector[1] = byteOf(code.deadExpired, 1)
     lost.vector[2] = byteOf(code.failedRotated, 2)
@@ -121,7 +121,7 @@ describe('an owner that Redis has forgotten', () => {
     expect(await stage.totals()).toEqual({ accepted: 1, dead: 1, pending: 6 })
   })
 
-  test('keeps the guard: who was reached has a stamp, who was refused has none', async () => {
+  test('keeps the guard: a reached recipient has a stamp, a rejected one has none', async () => {
     const terms = { ...tile, guardSeconds: 1860 }
     const { stage, lost } = await forgotten(terms)
     await stage.hold({ ...terms, window: 1 })
@@ -140,7 +140,7 @@ describe('an owner that Redis has forgotten', () => {
     ])
   })
 
-  test('adds nothing to a batch that is closed, and waits for one that is not planned yet', async () => {
+  test('adds nothing to a closed batch, and gets `missing` for one that is not planned yet', async () => {
     const { stage, lost } = await forgotten(tile, 4)
     const heir = await stage.hold(tile)
     await heir.outcome(code.accepted, 0, 1, 2, 3).close()
@@ -152,8 +152,8 @@ describe('an owner that Redis has forgotten', () => {
   })
 })
 
-describe('a bequest is refused and changes nothing', () => {
-  test('from an owner whose batch was taken over in order', async () => {
+describe('a merge is refused and changes nothing', () => {
+  test('from an owner whose batch was taken over without a rollback', async () => {
     const stage = new Stage()
     await stage.sending(upTo(6), { terms: toast })
     const lost = await stage.hold(toast)
@@ -163,7 +163,7 @@ describe('a bequest is refused and changes nothing', () => {
     expect(await dumpOf(stage.bench)).toBe(before)
   })
 
-  test('from the owner itself, and from one that has parked', async () => {
+  test('from the current owner, and from one that has parked', async () => {
     const stage = new Stage()
     await stage.sending(upTo(6), { terms: toast })
     const hand = await stage.hold(toast)
@@ -173,7 +173,7 @@ describe('a bequest is refused and changes nothing', () => {
     expect(await stage.totals()).toEqual({ accepted: 1, pending: 5 })
   })
 
-  test('where the batch was planned anew with another size', async () => {
+  test('if the batch was planned again with another size', async () => {
     const { lost } = await forgotten()
     expect(await lost.stage.ledger.mergeOutcomes(lost.ref, lost.owner, 1, toast, lost.vector.slice(1))).toEqual({
       kind: 'refused',
@@ -185,13 +185,13 @@ async function inherited() {
   const { stage, lost } = await forgotten({ ...toast, window: 6 })
   const heir = await stage.hold({ ...toast, window: 1 })
   await mergeOutcomes(lost)
-  // 0 has credit, 1 and 2 were accepted before, 3 is in doubt like 4 and 5, whose credit was never given back.
+  // 0 has credit, 1 and 2 were accepted before, 3 is in doubt like 4 and 5, whose credit was never returned.
   expect(await stage.codes()).toEqual([1, 7, 7, 27, 27, 27, 0, 0])
   return { stage, heir }
 }
 
-describe('an owner that inherits', () => {
-  test('is told of whom it takes for pending or asks credit for, and goes on behind them', async () => {
+describe('an owner of a batch with merged outcomes', () => {
+  test('gets the outcomes of recipients that it takes for pending, and continues after them', async () => {
     const { stage, heir } = await inherited()
     const answer = await heir.outcome(code.accepted, 0).want(1).checkpoint()
     expect(answer).toMatchObject({
@@ -211,14 +211,14 @@ describe('an owner that inherits', () => {
     expect(await stage.totals()).toEqual({ accepted: 5, in_doubt: 3 })
   })
 
-  test('parks them as what they are', async () => {
+  test('parks the batch with the merged outcomes', async () => {
     const { stage, heir } = await inherited()
     await heir.outcome(code.accepted, 0).park({ clearStamps: true })
     expect(await stage.codes()).toEqual([7, 7, 7, 27, 27, 27, 0, 0])
     expect((await stage.hold(toast)).credited).toEqual([6, 7])
   })
 
-  test('cannot settle them as something else, dead or alive', async () => {
+  test('cannot change a merged outcome, not even to dead', async () => {
     const { stage, heir } = await inherited()
     expect(await heir.bury(code.deadExpired, 1)).toMatchObject({
       kind: 'ok',

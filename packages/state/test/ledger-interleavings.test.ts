@@ -22,15 +22,15 @@ function countAt(counts: number[], position: number): void {
   counts[position] = nth(counts, position) + 1
 }
 
-/** What really became of the posts of one batch, whoever wrote them. */
+/** The real result of all posts of one batch, by any owner. */
 class BatchRecord {
   readonly ref: BatchRef
   readonly ordinals: readonly number[]
   readonly posts: number[]
   readonly accepted: number[]
-  /** Accepted, or nobody can say that they were not. */
+  /** Posts that were accepted or may have been. */
   readonly possible: number[]
-  /** Outcomes that an owner knew to be ambiguous. */
+  /** Outcomes that were ambiguous to their owner. */
   ambiguous = 0
   seen: number[] = []
   fence = 0
@@ -54,14 +54,14 @@ interface LateCall {
   readonly change: Checkpoint | undefined
 }
 
-/** One process with a batch in hand; it knows only what Redis has answered it. */
+/** One process with a batch; all its information is in the answers of Redis. */
 class Owner {
   readonly record: BatchRecord
   readonly nonce: string
   readonly inFlight: number[] = []
   opened: OpenBatch | undefined
   vector: Uint8Array = new Uint8Array(0)
-  /** Credit at most, as Redis said last. */
+  /** Maximum credit by the last answer. */
   window = 0
   over = false
   #posted = new Set<number>()
@@ -190,7 +190,7 @@ class Owner {
   }
 }
 
-/** One campaign, or two that overlap, under one schedule of mishaps on the real scripts. */
+/** One campaign, or two that overlap, under one interleaving of faults on the real scripts. */
 class Schedule {
   readonly stage: Stage
   readonly terms: BatchTerms
@@ -271,7 +271,7 @@ class Schedule {
     const { ledger } = this.stage
     if (owner.opened === undefined) {
       let answer = await ledger.open(owner.record.ref, owner.nonce, this.terms)
-      // The reply may be lost; what happens until the call is repeated is up to the schedule.
+      // The reply may be lost, and other steps may happen before the call is repeated.
       if (mishaps && this.#random() < 0.25) return
       if (mishaps && this.#random() < 0.2) answer = await ledger.open(owner.record.ref, owner.nonce, this.terms)
       owner.hear(answer)
@@ -295,7 +295,7 @@ class Schedule {
         this.#crash(owner)
         return
       }
-      // Somebody else may come between a call whose reply was lost and its repetition.
+      // Another owner may act between a call whose reply was lost and its repetition.
       if (this.#random() < 0.3) {
         const other = this.#newOwner(owner.record)
         if (other !== undefined) await this.#stepOf(other, false)
@@ -377,14 +377,14 @@ class Schedule {
     else await this.stage.bench.redis.hset(this.stage.bench.keys.campaign(this.stage.app, id), 'expiresAt', 1)
   }
 
-  /** A channel gets a new URI or goes. */
+  /** A channel gets a new URI or is removed. */
   async #move(): Promise<void> {
     const ordinal = nth(this.#ordinals, this.#some(this.#ordinals.length))
     if ((await this.stage.uriAt(ordinal)) === '') return
     await this.stage.moveTo(ordinal, this.#random() < 0.8 ? uriOf(`u${ordinal}-${this.#some(1000)}`) : '')
   }
 
-  /** Everything goes on in order; those taken for dead use up their credit in between. */
+  /** The rest without faults; owners that were taken for dead use up their credit meanwhile. */
   async #heal(): Promise<void> {
     const { ledger, campaigns, app, bench } = this.stage
     for (const id of this.#campaigns) {
@@ -417,7 +417,7 @@ class Schedule {
     }
   }
 
-  /** What has to hold at every instant. */
+  /** The invariants that hold at every instant. */
   async #audit(): Promise<void> {
     for (const id of this.#campaigns) {
       const ref = this.stage.ref(id)
@@ -427,7 +427,7 @@ class Schedule {
       let planned = 0
       let closed = 0
       for (const batch of batches) {
-        if (batch === null) throw new Error('a planned batch is not there')
+        if (batch === null) throw new Error('a planned batch does not exist')
         planned += batch.recipients
         if (batch.closed) closed += 1
         const bytes =
@@ -483,7 +483,7 @@ class Schedule {
       expect(codes.filter((value) => value === code.inDoubt).length).toBeLessThanOrEqual(atMostOnce ? bound : 0)
       expect(hidden).toBeLessThanOrEqual(atMostOnce ? 0 : bound)
     }
-    // The guard: two campaigns at once never both reach a channel.
+    // The guard: two campaigns at the same time never both reach a channel.
     if (this.terms.guardSeconds > 0) expect([...reached].filter(([, campaigns]) => campaigns > 1)).toEqual([])
   }
 
@@ -521,7 +521,7 @@ describe('the scripts on a real Redis', () => {
     }
     await Promise.all(Array.from({ length: AT_ONCE }, lane))
     expect(broken).toEqual([])
-    // Schedules in which nothing goes wrong would prove nothing.
+    // Interleavings without faults would prove nothing.
     expect(seen.takeovers).toBeGreaterThan(SCHEDULES)
     expect(seen.duplicates).toBeGreaterThan(SCHEDULES / 20)
   })
