@@ -1,6 +1,6 @@
 import type { Rules } from './rules.ts'
 
-/** A vector byte: five bits say what became of the recipient, three count its posts. */
+/** A vector byte: five bits hold the outcome of the recipient, three count its posts. */
 export const codes = {
   pending: 0,
   credited: 1,
@@ -15,7 +15,7 @@ export const codes = {
 } as const
 export const CODES = 10
 
-/** Owners that a batch has to lose early before it is suspected of holding somebody who kills them. */
+/** The number of owners lost early after which a batch is suspected of holding a poisonous recipient. */
 const SUSPECTED = 3
 
 export function codeOf(byte: number): number {
@@ -32,7 +32,7 @@ export function isSettled(byte: number): boolean {
 }
 
 export interface Batch {
-  /** Which part of the audience it holds. */
+  /** The part of the audience that it holds. */
   readonly part: number
   state: 'new' | 'open' | 'parked' | 'closed'
   owner: number
@@ -40,15 +40,15 @@ export interface Batch {
   /** The last checkpoint of this fence that counted. */
   number: number
   takeovers: number
-  /** Recipients below it had their turn in this open. */
+  /** Recipients below it have had credit in this open, or were passed over. */
   mark: number
-  /** Owners lost one after the other, each with little settled in its open. */
+  /** Owners lost in a row, each after settling little in its open. */
   losses: number
   /** Settled in this open. */
   settled: number
   /** The recipient that was alone under credit at the last takeover, or -1. */
   suspect: number
-  /** Forgotten owners that have bequeathed what they know. */
+  /** Owners whose opens Redis has lost and whose outcomes were merged. */
   readonly recoveredOwners: Set<number>
   readonly vector: Uint8Array
 }
@@ -60,7 +60,7 @@ export interface Checkpoint {
   readonly number: number
   readonly vector: Uint8Array
   readonly end: 'none' | 'park' | 'close'
-  /** What the owner believes has changed since its last checkpoint; only the mutant that counts increments looks at it. */
+  /** The changes since the last checkpoint by the owner's view; only the mutant that counts increments uses it. */
   readonly change: Int32Array
 }
 
@@ -69,7 +69,7 @@ export type CheckpointReply =
   | { readonly kind: 'fenced'; readonly rolledBack: boolean }
   | { readonly kind: 'refused'; readonly why: string }
 
-/** What an owner knows of a batch that has forgotten it. */
+/** The outcomes of an owner whose open Redis has lost. */
 export interface Merge {
   readonly batch: number
   readonly owner: number
@@ -92,17 +92,17 @@ export interface LedgerOptions {
   readonly rules: Rules
 }
 
-/** What Redis holds of one campaign and what its scripts do; each method is one script: all of it happens, or nothing. */
+/** One campaign in Redis and its scripts. Each method is one script: it runs as a whole, or not at all. */
 export class Ledger {
   readonly batches: Batch[] = []
   readonly totals = new Int32Array(CODES)
   readonly options: LedgerOptions
   state: CampaignState = 'sending'
   cursor = 0
-  sealed = false
+  planComplete = false
   closed = 0
   completions = 0
-  /** Recipients whom the sweeper settled before they were in any batch. */
+  /** Recipients that the sweeper settled before they were in any batch. */
   unplannedSettled = 0
 
   constructor(options: LedgerOptions) {
@@ -110,15 +110,15 @@ export class Ledger {
     for (const size of options.sizes) this.totals[codes.pending]! += size
   }
 
-  /** Adds the batch at the cursor, or seals the plan where there is nothing left to plan. */
+  /** Adds the batch at the cursor, or completes the plan if nothing is left. */
   plan(cursor: number): void {
     const { sizes, rules } = this.options
-    if (this.sealed || this.state === 'cancelled' || this.state === 'expired') return
+    if (this.planComplete || this.state === 'cancelled' || this.state === 'expired') return
     if (rules.planCursor && cursor !== this.cursor) return
     const size = sizes[cursor]
     if (size === undefined) {
-      this.sealed = true
-      if (rules.sealTestsCompletion) this.#complete()
+      this.planComplete = true
+      if (rules.planEndTestsCompletion) this.#complete()
       return
     }
     this.batches.push({
@@ -176,17 +176,17 @@ export class Ledger {
       if (!again) return { kind: 'fenced', rolledBack: false }
     }
     let credited = 0
-    let told = 0
+    let newlySettled = 0
     for (let i = 0; i < batch.vector.length; i += 1) {
       const old = batch.vector[i]!
       const next = call.vector[i]!
-      if (isSettled(next) && !isSettled(old)) told += 1
+      if (isSettled(next) && !isSettled(old)) newlySettled += 1
       if (codeOf(next) === codes.credited) credited += 1
-      // Without the fence or the number an old vector may meet a newer one; this rule would hide what they are for.
+      // Without the fence or the number an old vector may meet a newer one; this rule would hide that fault.
       if (rules.fence && rules.numberGuard && isSettled(old) && old !== next && !this.#keeps(batch, next))
         return { kind: 'refused', why: 'a settled byte changes' }
     }
-    if (rules.window && credited > this.#window(batch, told))
+    if (rules.window && credited > this.#window(batch, newlySettled))
       return { kind: 'refused', why: 'more credit than the window' }
     if (call.end !== 'none' && credited > 0 && rules.parkWithoutCredit)
       return { kind: 'refused', why: 'an end with credit' }
@@ -197,7 +197,7 @@ export class Ledger {
       if (hasEnded) this.#settleRest(batch)
       this.#close(batch)
     } else if (call.end !== 'none') {
-      // An owner may still believe in an end of the campaign that Redis has forgotten.
+      // The owner may have seen an end of the campaign that Redis has lost.
       batch.state = 'parked'
     } else if (this.state === 'sending') {
       this.#credit(batch)
@@ -205,12 +205,12 @@ export class Ledger {
     return this.#answer(batch)
   }
 
-  /** What a forgotten owner knows settles whoever is pending and not in today's owner's hands. */
+  /** Outcomes of an owner whose open was lost settle pending recipients without credit from the current owner. */
   mergeOutcomes({ batch: at, owner, fence, vector }: Merge): void {
     const { atMostOnce, rules } = this.options
     const batch = this.batches[at]
-    if (!rules.bequeaths || batch === undefined || batch.state === 'closed' || batch.owner === owner) return
-    // Seen once, the proof holds: others may have opened the batch while posts under way had to be waited for.
+    if (!rules.mergesOutcomes || batch === undefined || batch.state === 'closed' || batch.owner === owner) return
+    // Once proved, the rollback stays proved: others may open the batch while the owner waits for posts under way.
     if (batch.fence > fence && !batch.recoveredOwners.has(owner)) return
     batch.recoveredOwners.add(owner)
     for (let i = 0; i < batch.vector.length; i += 1) {
@@ -222,7 +222,7 @@ export class Ledger {
     }
   }
 
-  /** Everything that it holds, to go back to. */
+  /** @returns a function that restores the present state */
   snapshot(): () => void {
     const batches = this.batches.map((batch) => ({
       ...batch,
@@ -230,11 +230,11 @@ export class Ledger {
       vector: batch.vector.slice(),
     }))
     const totals = this.totals.slice()
-    const { state, cursor, sealed, closed, completions, unplannedSettled } = this
+    const { state, cursor, planComplete, closed, completions, unplannedSettled } = this
     return () => {
       this.batches.splice(0, this.batches.length, ...batches)
       this.totals.set(totals)
-      Object.assign(this, { state, cursor, sealed, closed, completions, unplannedSettled })
+      Object.assign(this, { state, cursor, planComplete, closed, completions, unplannedSettled })
     }
   }
 
@@ -243,17 +243,17 @@ export class Ledger {
     this.state = to
   }
 
-  /** After the end: settles what is in no batch, and one batch that nobody holds. */
+  /** After the end: settles recipients in no batch, and one batch without an owner. */
   sweep(at: number): void {
     if (this.state !== 'cancelled' && this.state !== 'expired') return
     const { sizes, rules } = this.options
-    if (!this.sealed) {
+    if (!this.planComplete) {
       for (const size of sizes.slice(this.cursor)) {
         this.unplannedSettled += size
         this.#count(codes.pending, -size)
         this.#count(this.#endCode(), size)
       }
-      this.sealed = true
+      this.planComplete = true
       this.#complete()
     }
     const batch = this.batches[at]
@@ -267,18 +267,18 @@ export class Ledger {
     const { atMostOnce, rules } = this.options
     if (rules.takeoverCounted) batch.takeovers += 1
     batch.losses += 1
-    let lone = -1
+    let last = -1
     let credited = 0
     for (let i = 0; i < batch.vector.length; i += 1) {
       const byte = batch.vector[i]!
       if (codeOf(byte) !== codes.credited) continue
       credited += 1
-      lone = i
+      last = i
       if (atMostOnce && rules.takeoverDoubts) this.#settle(batch, i, codes.inDoubt)
-      // At-least-once a recipient whose credit is not taken back would stay as it is, and the window with it.
+      // At-least-once, a recipient that keeps its credit would use up the window.
       else if (rules.takeoverDoubts || atMostOnce) batch.vector[i] = byteOf(codes.pending, postsOf(byte))
     }
-    const suspect = credited === 1 && suspected ? lone : -1
+    const suspect = credited === 1 && suspected ? last : -1
     if (suspect >= 0 && (suspect === batch.suspect || !rules.aloneTwice) && !atMostOnce)
       this.#settle(batch, suspect, codes.poison)
     batch.suspect = suspect
@@ -298,20 +298,18 @@ export class Ledger {
     }
   }
 
-  /** A settled byte outlasts an owner that cannot know of it; without fence or number this rule would hide what they are for. */
-  #keeps(batch: Batch, told: number): boolean {
+  /** A settled byte stays if the owner has not seen it. Without fence or number this rule would hide their absence. */
+  #keeps(batch: Batch, sent: number): boolean {
     const { rules } = this.options
-    return (
-      rules.fence && rules.numberGuard && rules.inheritedStays && (!isSettled(told) || batch.recoveredOwners.size > 0)
-    )
+    return rules.fence && rules.numberGuard && rules.mergedStays && (!isSettled(sent) || batch.recoveredOwners.size > 0)
   }
 
-  /** Credit at most, with so many settled that the batch does not know of yet. */
-  #window(batch: Batch, told = 0): number {
+  /** Maximum credit. `newlySettled` recipients are settled by the current call. */
+  #window(batch: Batch, newlySettled = 0): number {
     const { window, rules } = this.options
-    if (batch.losses < SUSPECTED || !rules.loneNarrows) return rules.window ? window : window * 3
-    const lone = rules.loneByEvidence ? batch.settled + told + 1 : 2 ** batch.number
-    return rules.loneWithinTerms ? Math.min(window, lone) : lone
+    if (batch.losses < SUSPECTED || !rules.slowStart) return rules.window ? window : window * 3
+    const slowStart = rules.slowStartBySettled ? batch.settled + newlySettled + 1 : 2 ** batch.number
+    return rules.slowStartWithinTerms ? Math.min(window, slowStart) : slowStart
   }
 
   #write(batch: Batch, call: Checkpoint): void {
@@ -350,7 +348,7 @@ export class Ledger {
   }
 
   #complete(): void {
-    if (this.sealed && this.closed === this.batches.length) this.completions += 1
+    if (this.planComplete && this.closed === this.batches.length) this.completions += 1
   }
 
   #answer(batch: Batch): CheckpointReply {

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { mutants, protocol, type Rules } from './rules.ts'
-import { runSchedule } from './schedule.ts'
+import { runInterleaving } from './interleaving.ts'
 
 const { values } = parseArgs({
   options: {
@@ -14,7 +14,7 @@ const { values } = parseArgs({
 function whole(name: 'seeds' | 'mutant-seeds' | 'from'): number {
   const value = Number(values[name])
   if (!Number.isSafeInteger(value) || value < 1)
-    throw new Error(`--${name} wants a whole number above 0, found ${values[name]}`)
+    throw new Error(`--${name} must be a whole number above 0; found ${values[name]}`)
   return value
 }
 
@@ -22,7 +22,7 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-function say(line: string): void {
+function report(line: string): void {
   process.stderr.write(`${line}\n`)
 }
 
@@ -49,7 +49,7 @@ function runMany(from: number, seeds: number, rules: Rules, progress: boolean): 
     firstSeed: null,
   }
   for (let i = 0; i < seeds; i += 1) {
-    const result = runSchedule(from + i, rules)
+    const result = runInterleaving(from + i, rules)
     tally.steps += result.steps
     tally.duplicates += result.duplicates
     tally.takeovers += result.takeovers
@@ -59,17 +59,17 @@ function runMany(from: number, seeds: number, rules: Rules, progress: boolean): 
       tally.violations += 1
       tally.byInvariant[invariant] = (tally.byInvariant[invariant] ?? 0) + 1
       tally.firstSeed ??= from + i
-      if (progress && tally.violations <= 10) say(`seed ${from + i}: ${message}`)
+      if (progress && tally.violations <= 10) report(`seed ${from + i}: ${message}`)
     }
     if (progress && (i + 1) % 20_000 === 0)
-      say(`${i + 1} of ${seeds} seeds, ${tally.steps} steps, ${tally.violations} violations`)
+      report(`${i + 1} of ${seeds} seeds, ${tally.steps} steps, ${tally.violations} violations`)
   }
   return tally
 }
 
 const from = whole('from')
 const startedAtMs = performance.now()
-const sound = runMany(from, whole('seeds'), protocol, true)
+const protocolTally = runMany(from, whole('seeds'), protocol, true)
 const seconds = Number(((performance.now() - startedAtMs) / 1000).toFixed(1))
 const caught = Object.entries(mutants).map(([name, rules]) => ({
   name,
@@ -79,7 +79,7 @@ const caught = Object.entries(mutants).map(([name, rules]) => ({
 if (values.json) {
   process.stdout.write(
     `${JSON.stringify({
-      ...sound,
+      ...protocolTally,
       seconds,
       mutants: caught.map(({ name, seeds, violations, byInvariant, firstSeed }) => ({
         name,
@@ -92,13 +92,13 @@ if (values.json) {
   )
 } else {
   print(
-    `protocol: ${sound.seeds} seeds, ${sound.steps} steps, ${sound.takeovers} takeovers, ${sound.duplicates} duplicates, ` +
-      `${sound.ambiguous} ambiguous outcomes, ${seconds} s`,
+    `protocol: ${protocolTally.seeds} seeds, ${protocolTally.steps} steps, ${protocolTally.takeovers} takeovers, ${protocolTally.duplicates} duplicates, ` +
+      `${protocolTally.ambiguous} ambiguous outcomes, ${seconds} s`,
   )
-  print(`violations ${sound.violations}`)
+  print(`violations ${protocolTally.violations}`)
   for (const { name, seeds, violations, byInvariant } of caught) {
     const by = Object.entries(byInvariant).map(([invariant, count]) => `${invariant} ${count}`)
     print(`mutant: ${name}: caught in ${violations} of ${seeds} seeds (${by.join(', ')})`)
   }
 }
-if (sound.violations > 0 || caught.some(({ violations }) => violations === 0)) process.exitCode = 1
+if (protocolTally.violations > 0 || caught.some(({ violations }) => violations === 0)) process.exitCode = 1

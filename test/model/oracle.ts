@@ -1,7 +1,7 @@
 import type { Batch, Merge, CheckpointReply, OpenReply } from './ledger.ts'
 import { codes, codeOf, CODES, isSettled, Ledger } from './ledger.ts'
 
-/** Thrown where the model breaks what the protocol promises. */
+/** Thrown when the model breaks a promise of the protocol. */
 export class Violation extends Error {
   readonly invariant: string
 
@@ -12,24 +12,24 @@ export class Violation extends Error {
 }
 
 interface BatchRecord {
-  /** The vector when it was last looked at. */
+  /** The vector at the last check. */
   readonly seen: Uint8Array
   readonly posts: Uint16Array
   readonly accepted: Uint16Array
-  /** Posts that were accepted or of which nobody can say that they were not. */
+  /** Posts that were accepted or may have been. */
   readonly possible: Uint16Array
-  /** Whose outcome a forgotten owner has told, when nobody else had begun to find it out. */
-  readonly spokenFor: Uint8Array
+  /** Recipients whose outcome was merged while they had no credit from another owner. */
+  readonly merged: Uint8Array
   fence: number
   mark: number
   opens: number
-  /** Outcomes that an owner knew to be ambiguous. */
+  /** Outcomes that were ambiguous to their owner. */
   ambiguous: number
 }
 
 /**
- * Sees what really happens: every post, whoever writes it, and every state of Redis. It knows nothing of fences and
- * credit except what it checks about them.
+ * Sees every post of every owner and every state of Redis, and checks the invariants. It uses nothing of fences and
+ * credit but what it checks.
  */
 export class Oracle {
   readonly #ledger: Ledger
@@ -37,11 +37,11 @@ export class Oracle {
   readonly #atMostOnce: boolean
   readonly #audience: number
   readonly #batches: BatchRecord[] = []
-  /** Owner → recipients for whom Redis has acknowledged credit to it. */
+  /** Owner → recipients for which Redis has acknowledged credit to it. */
   readonly #granted = new Map<number, Uint8Array>()
   readonly #fenced = new Set<number>()
-  readonly #testators = new Set<number>()
-  #hasForgotten = false
+  readonly #recoveredOwners = new Set<number>()
+  #wasRolledBack = false
   duplicates = 0
   takeovers = 0
   ambiguous = 0
@@ -53,7 +53,7 @@ export class Oracle {
     this.#audience = ledger.options.sizes.reduce((sum, size) => sum + size, 0)
   }
 
-  /** An open is about to be carried out; sent again while its owner still holds the batch it may not count twice. */
+  /** An open is about to run. Repeated while its owner still holds the batch, it must not count twice. */
   opening(at: number, owner: number): void {
     const batch = this.#ledger.batches[at]
     if (batch === undefined) return
@@ -69,17 +69,17 @@ export class Oracle {
   }
 
   posting(owner: number, batch: number, recipient: number): void {
-    if (this.#fenced.has(owner)) throw new Violation('I7', 'a post after the owner was told that it is fenced')
+    if (this.#fenced.has(owner)) throw new Violation('I7', 'a post of an owner after it was fenced')
     if (this.#granted.get(owner)?.[recipient] !== 1) throw new Violation('I7', 'a post without acknowledged credit')
     this.#record(batch).posts[recipient]! += 1
   }
 
   /**
-   * Redis went back in time. Who was posted to since may be posted to again and bounds no longer hold; but nobody is
-   * lost, totals are the vectors, and what lives on to be bequeathed counts.
+   * Redis went back in time. Recipients posted to since may be posted to again, so the limits no longer hold. But no
+   * recipient is lost, totals match the vectors, and merged outcomes count.
    */
-  forgotten(): void {
-    this.#hasForgotten = true
+  rolledBack(): void {
+    this.#wasRolledBack = true
     this.#batches.forEach((record, at) => {
       const batch = this.#ledger.batches[at]
       record.seen.fill(0)
@@ -89,42 +89,42 @@ export class Oracle {
     })
   }
 
-  /** A forgotten owner is about to hand over what it knows. */
+  /** An owner whose open was lost is about to merge its outcomes. */
   merging({ batch: at, owner, fence, vector }: Merge): void {
     const batch = this.#ledger.batches[at]
     if (batch === undefined || batch.state === 'closed' || batch.owner === owner) return
-    if (batch.fence > fence && !this.#testators.has(owner)) return
-    this.#testators.add(owner)
+    if (batch.fence > fence && !this.#recoveredOwners.has(owner)) return
+    this.#recoveredOwners.add(owner)
     batch.vector.forEach((byte, i) => {
       const known = vector[i]!
       const mayBeReached = isSettled(known) || (this.#atMostOnce && codeOf(known) === codes.credited)
-      if (!isSettled(byte) && codeOf(byte) !== codes.credited && mayBeReached) this.#record(at).spokenFor[i] = 1
+      if (!isSettled(byte) && codeOf(byte) !== codes.credited && mayBeReached) this.#record(at).merged[i] = 1
     })
   }
 
-  /** What became of the post; `known` when its sender holds a definite answer. */
+  /** The result of a post; `known` if its sender has a definite answer. */
   posted(batch: number, recipient: number, fate: { readonly accepted: boolean; readonly known: boolean }): void {
     const record = this.#record(batch)
     if (fate.accepted) record.accepted[recipient]! += 1
     if (fate.accepted || !fate.known) record.possible[recipient]! += 1
-    if (this.#atMostOnce && !this.#hasForgotten && record.possible[recipient]! > 1)
+    if (this.#atMostOnce && !this.#wasRolledBack && record.possible[recipient]! > 1)
       throw new Violation('I3', 'a recipient with two posts that were accepted or may have been')
   }
 
-  /** An owner decides on an outcome of which it knows that it is ambiguous. */
+  /** An owner decides on an ambiguous outcome. */
   ambiguity(batch: number): void {
     this.#record(batch).ambiguous += 1
   }
 
-  /** Everything that has to hold at every instant. */
-  look(): void {
+  /** The invariants that hold at every instant. */
+  checkInvariants(): void {
     const ledger = this.#ledger
     const sums = new Int32Array(CODES)
     let planned = 0
     let closed = 0
     for (let at = 0; at < ledger.batches.length; at += 1) {
       const batch = ledger.batches[at]!
-      this.#lookAt(at, batch)
+      this.#checkBatch(at, batch)
       if (batch.part !== at) throw new Violation('I1', `part ${batch.part} of the audience is in batch ${at} too`)
       planned += batch.vector.length
       if (batch.state === 'closed') closed += 1
@@ -139,26 +139,26 @@ export class Oracle {
     for (let code = 0; code < CODES; code += 1) {
       total += ledger.totals[code]!
       if (ledger.totals[code] !== sums[code])
-        throw new Violation('I4', `total ${ledger.totals[code]} of code ${code}, vectors say ${sums[code]}`)
+        throw new Violation('I4', `total ${ledger.totals[code]} of code ${code}, ${sums[code]} in the vectors`)
     }
     if (total !== this.#audience) throw new Violation('I1', `totals sum to ${total} of ${this.#audience}`)
-    if (closed !== ledger.closed) throw new Violation('I5', `${ledger.closed} closed, ${closed} batches are`)
-    const complete = ledger.sealed && closed === ledger.batches.length ? 1 : 0
+    if (closed !== ledger.closed) throw new Violation('I5', `${ledger.closed} counted as closed, ${closed} batches are`)
+    const complete = ledger.planComplete && closed === ledger.batches.length ? 1 : 0
     if (complete === 1 && planned + ledger.unplannedSettled !== this.#audience)
       throw new Violation('I1', `complete with ${planned} of ${this.#audience} planned`)
     if (ledger.completions !== complete)
-      throw new Violation('I5', `${ledger.completions} completions where ${complete} is right`)
+      throw new Violation('I5', `${ledger.completions} completions instead of ${complete}`)
   }
 
-  /** Everything that has to hold when nothing runs any more. */
+  /** The invariants that hold when nothing runs any more. */
   end(): void {
     const ledger = this.#ledger
-    this.look()
+    this.checkInvariants()
     if (ledger.completions !== 1) throw new Violation('I8', 'the campaign did not complete')
-    for (let at = 0; at < ledger.batches.length; at += 1) this.#endOf(at, ledger.batches[at]!)
+    for (let at = 0; at < ledger.batches.length; at += 1) this.#checkEnd(at, ledger.batches[at]!)
   }
 
-  #lookAt(at: number, batch: Batch): void {
+  #checkBatch(at: number, batch: Batch): void {
     const record = this.#record(at)
     let credited = 0
     let pending = 0
@@ -172,7 +172,7 @@ export class Oracle {
       if (codeOf(byte) === codes.credited) credited += 1
       if (isSettled(byte)) continue
       pending += 1
-      if (record.spokenFor[i] === 1) throw new Violation('G8', 'somebody whose outcome was bequeathed is pending')
+      if (record.merged[i] === 1) throw new Violation('G8', 'a recipient whose outcome was merged is pending')
     }
     if (credited > this.#window) throw new Violation('I9', `${credited} credited, the window is ${this.#window}`)
     if (batch.state !== 'open' && credited > 0) throw new Violation('I9', `${batch.state} with ${credited} credited`)
@@ -184,7 +184,7 @@ export class Oracle {
     record.mark = batch.mark
   }
 
-  #endOf(at: number, batch: Batch): void {
+  #checkEnd(at: number, batch: Batch): void {
     const record = this.#record(at)
     const atTakeovers = this.#window * batch.takeovers
     let duplicates = 0
@@ -204,12 +204,12 @@ export class Oracle {
     this.takeovers += batch.takeovers
     this.ambiguous += record.ambiguous
     if (!this.#atMostOnce && doubts > 0) throw new Violation('I1', 'in doubt at-least-once')
-    if (this.#hasForgotten) return
+    if (this.#wasRolledBack) return
     const what = `window ${this.#window}, ${batch.takeovers} takeovers, ${record.ambiguous} ambiguous`
     if (duplicates > atTakeovers + record.ambiguous) throw new Violation('I2', `${duplicates} duplicates: ${what}`)
     if (doubts > atTakeovers + record.ambiguous) throw new Violation('I2', `${doubts} in doubt: ${what}`)
     if (hidden > (this.#atMostOnce ? 0 : atTakeovers + record.ambiguous))
-      throw new Violation('I1', `${hidden} reached whose class says otherwise: ${what}`)
+      throw new Violation('I1', `${hidden} reached with another class: ${what}`)
   }
 
   #record(at: number): BatchRecord {
@@ -221,7 +221,7 @@ export class Oracle {
       posts: new Uint16Array(size),
       accepted: new Uint16Array(size),
       possible: new Uint16Array(size),
-      spokenFor: new Uint8Array(size),
+      merged: new Uint8Array(size),
       fence: 0,
       mark: 0,
       opens: 0,

@@ -2,22 +2,22 @@ import type { Merge, Checkpoint, CheckpointReply, OpenReply } from './ledger.ts'
 import { byteOf, codes, codeOf, CODES, isSettled, postsOf } from './ledger.ts'
 import type { Rules } from './rules.ts'
 
-/** How one post ended as its sender sees it. */
+/** The result of one post as its sender sees it. */
 export type Answer = 'accepted' | 'refused' | 'try-again' | 'ambiguous'
 
 export const MAX_POSTS = 5
 
 /**
- * One process with one batch in hand. It has a call to Redis under way or not, posts what it may, and knows nothing of
- * other owners until a reply says `fenced`.
+ * One process with one batch. It has at most one call to Redis under way, posts on its credit, and cannot see other
+ * owners until a reply is `fenced`.
  */
 export class Owner {
   readonly id: number
   readonly batch: number
   readonly rules: Rules
   readonly atMostOnce: boolean
-  /** `opening` → `working` → `done`: ended, fenced or crashed; or `forgotten` first, where Redis went back in time. */
-  life: 'opening' | 'working' | 'forgotten' | 'done' = 'opening'
+  /** `opening` → `working` → `done`: ended, fenced or crashed; `rolled-back` before that if Redis lost its open. */
+  life: 'opening' | 'working' | 'rolled-back' | 'done' = 'opening'
   fence = 0
   number = 0
   vector: Uint8Array = new Uint8Array(0)
@@ -25,7 +25,7 @@ export class Owner {
   readonly inFlight: number[] = []
   /** Posted under the credit of this open. */
   #posted: Uint8Array = new Uint8Array(0)
-  #told: Int32Array = new Int32Array(CODES)
+  #reported: Int32Array = new Int32Array(CODES)
   #wrapUp = false
   call: Checkpoint | undefined
 
@@ -36,7 +36,7 @@ export class Owner {
     this.rules = rules
   }
 
-  hear(reply: OpenReply): void {
+  receiveOpen(reply: OpenReply): void {
     if (reply.kind !== 'opened') {
       this.life = 'done'
       return
@@ -45,7 +45,7 @@ export class Owner {
     this.fence = reply.fence
     this.vector = reply.vector
     this.#posted = new Uint8Array(reply.vector.length)
-    this.#told = tally(this.vector)
+    this.#reported = tally(this.vector)
   }
 
   /** The next recipient to post to, or -1. */
@@ -69,19 +69,19 @@ export class Owner {
     this.vector[recipient] = byteOf(this.#decide(answer, posts), posts)
   }
 
-  /** What to tell Redis now; undefined while a call is under way or there is nothing to tell. */
+  /** The next checkpoint; undefined while a call is under way or nothing has changed. */
   checkpoint(): Checkpoint | undefined {
     if (this.life !== 'working' || this.call !== undefined) return undefined
     const idle = this.inFlight.length === 0 || (this.#wrapUp && !this.rules.parkWithoutCredit)
     const over = this.#wrapUp || this.next() === -1
     let end: Checkpoint['end'] = 'none'
-    if (idle && over && (this.#wrapUp || this.#asked())) {
+    if (idle && over && (this.#wrapUp || this.#hasUsedAllCredit())) {
       this.#giveBack()
       end = this.vector.every(isSettled) || this.#ended ? 'close' : 'park'
     }
     const counts = tally(this.vector)
-    const change = counts.map((count, code) => count - this.#told[code]!)
-    this.#told = counts
+    const change = counts.map((count, code) => count - this.#reported[code]!)
+    this.#reported = counts
     this.number += 1
     this.call = {
       batch: this.batch,
@@ -96,11 +96,11 @@ export class Owner {
   }
 
   /** The reply to the call under way. */
-  hearCheckpoint(reply: CheckpointReply): void {
+  receiveCheckpoint(reply: CheckpointReply): void {
     const call = this.call!
     this.call = undefined
     if (reply.kind !== 'ok' || call.end !== 'none') {
-      this.life = reply.kind === 'fenced' && reply.rolledBack ? 'forgotten' : 'done'
+      this.life = reply.kind === 'fenced' && reply.rolledBack ? 'rolled-back' : 'done'
       return
     }
     let granted = 0
@@ -114,7 +114,7 @@ export class Owner {
     this.#ended = reply.state === 'cancelled' || reply.state === 'expired'
   }
 
-  /** What it knows; of a post without an answer it says nothing, unless it will not wait any longer. */
+  /** Its outcomes. Posts without an answer count as pending, unless it waits no longer for them (`late`). */
   merge(late: boolean): Merge {
     this.#giveBack()
     const vector = this.vector.slice()
@@ -122,7 +122,7 @@ export class Owner {
     return { batch: this.batch, owner: this.id, fence: this.fence, vector }
   }
 
-  /** Stop posting and park: a long throttle, a drain of the process, a minute in hand. */
+  /** Stop posting and park: a long throttle, a shutdown, or a minute of holding the batch. */
   wrapUp(): void {
     this.#wrapUp = true
   }
@@ -130,12 +130,12 @@ export class Owner {
   #nothingMore = false
   #ended = false
 
-  /** Has Redis said, with all credit used, that there is no more to grant? */
-  #asked(): boolean {
+  /** Is all credit used, and did the last reply grant none? */
+  #hasUsedAllCredit(): boolean {
     return this.#nothingMore && !this.vector.some((byte, i) => codeOf(byte) === codes.credited && this.#posted[i] === 0)
   }
 
-  /** Credit that no post has used goes back; what is posted and unanswered stays uncertain and forbids an end. */
+  /** Return unused credit. Posts without an answer stay uncertain and prevent an end. */
   #giveBack(): void {
     for (let i = 0; i < this.vector.length; i += 1)
       if (codeOf(this.vector[i]!) === codes.credited)

@@ -1,13 +1,13 @@
 /**
- * The rules of the protocol, each of which can be broken on its own. A model that finds nothing proves little unless it
- * finds something when a rule is missing: every mutant below has to be caught.
+ * The rules of the protocol. Each can be switched off on its own, which makes a mutant. A model without violations
+ * proves little unless it finds violations in every mutant below.
  */
 export interface Rules {
   /** A checkpoint counts only from the owner of the latest open. */
   readonly fence: boolean
   /** A post starts only for a recipient whose credit Redis has acknowledged. */
   readonly creditFirst: boolean
-  /** Totals follow from the change of the vector, not from what the owner says has changed. */
+  /** Totals follow from the change of the vector, not from the changes that the owner reports. */
   readonly totalsFromVector: boolean
   /** A checkpoint whose number was seen before changes nothing. */
   readonly numberGuard: boolean
@@ -15,36 +15,36 @@ export interface Rules {
   readonly takeoverDoubts: boolean
   /** Opening an `open` batch under another owner counts as a takeover. */
   readonly takeoverCounted: boolean
-  /** Parking and closing wait for every post under way and give all credit back. */
+  /** Park and close wait for every post under way and return all credit. */
   readonly parkWithoutCredit: boolean
   /** No more than the window is ever credited. */
   readonly window: boolean
-  /** An open that was sent again answers the same and changes nothing. */
+  /** A repeated open gets the same answer and changes nothing. */
   readonly ownerRemembered: boolean
-  /** A batch that is closed stays so and is counted once. */
+  /** A closed batch stays closed and counts once. */
   readonly closedOnce: boolean
-  /** Completion is tested when the plan is sealed too, not only at a close. */
-  readonly sealTestsCompletion: boolean
-  /** After a cancel the sweeper leaves batches with an owner alone. */
+  /** Completion is tested at the end of the plan too, not only at a close. */
+  readonly planEndTestsCompletion: boolean
+  /** After a cancel the sweeper ignores batches with an owner. */
   readonly sweepSparesOpen: boolean
   /** A plan step counts only from the cursor it was made for. */
   readonly planCursor: boolean
-  /** An uncertain outcome is not tried again at-most-once. */
+  /** At-most-once, an ambiguous outcome is not retried. */
   readonly ambiguousIsDoubt: boolean
-  /** A batch that keeps losing its owners gives credit to one recipient at first. */
-  readonly loneNarrows: boolean
-  /** A lone window grows by what is settled, not by the mere calls of its owner. */
-  readonly loneByEvidence: boolean
-  /** A lone window never grows beyond the window of the terms. */
-  readonly loneWithinTerms: boolean
-  /** Only an open that settled half a window clears a batch of suspicion. */
+  /** A batch that keeps losing its owners starts with one credit. */
+  readonly slowStart: boolean
+  /** A slow start grows with settled recipients, not with calls of the owner. */
+  readonly slowStartBySettled: boolean
+  /** A slow start never exceeds the window of the terms. */
+  readonly slowStartWithinTerms: boolean
+  /** Only an open that settled half a window clears the suspicion. */
   readonly suspicionLasts: boolean
-  /** Poison is who was alone under credit at two takeovers in a row. */
+  /** Poison is a recipient that was alone under credit at two takeovers in a row. */
   readonly aloneTwice: boolean
-  /** An owner that Redis has forgotten hands over what it knows. */
-  readonly bequeaths: boolean
-  /** What was inherited stays, whatever an owner says who does not know of it. */
-  readonly inheritedStays: boolean
+  /** An owner whose open Redis has lost merges its outcomes. */
+  readonly mergesOutcomes: boolean
+  /** A merged outcome stays, whatever an owner sends that has not seen it. */
+  readonly mergedStays: boolean
 }
 
 export const protocol: Rules = {
@@ -58,40 +58,40 @@ export const protocol: Rules = {
   window: true,
   ownerRemembered: true,
   closedOnce: true,
-  sealTestsCompletion: true,
+  planEndTestsCompletion: true,
   sweepSparesOpen: true,
   planCursor: true,
   ambiguousIsDoubt: true,
-  loneNarrows: true,
-  loneByEvidence: true,
-  loneWithinTerms: true,
+  slowStart: true,
+  slowStartBySettled: true,
+  slowStartWithinTerms: true,
   suspicionLasts: true,
   aloneTwice: true,
-  bequeaths: true,
-  inheritedStays: true,
+  mergesOutcomes: true,
+  mergedStays: true,
 }
 
-/** What each mutant forgets, by a name that says it. */
+/** The mutants by the rule that they lack. */
 export const mutants: Readonly<Record<string, Rules>> = {
   'no fence check': { ...protocol, fence: false },
   'send before credit is acknowledged': { ...protocol, creditFirst: false },
   'increments and no number guard': { ...protocol, totalsFromVector: false, numberGuard: false },
   'no number guard': { ...protocol, numberGuard: false },
-  'takeover leaves credited recipients alone': { ...protocol, takeoverDoubts: false },
+  'takeover ignores credited recipients': { ...protocol, takeoverDoubts: false },
   'takeover is not counted': { ...protocol, takeoverCounted: false },
   'park with credit left': { ...protocol, parkWithoutCredit: false },
   'no window': { ...protocol, window: false },
   'open forgets its owner': { ...protocol, ownerRemembered: false },
   'closed twice': { ...protocol, closedOnce: false },
-  'seal does not test completion': { ...protocol, sealTestsCompletion: false },
+  'the end of the plan does not test completion': { ...protocol, planEndTestsCompletion: false },
   'sweep closes batches of live owners': { ...protocol, sweepSparesOpen: false },
   'plan without cursor': { ...protocol, planCursor: false },
   'ambiguous outcome retried at-most-once': { ...protocol, ambiguousIsDoubt: false },
-  'lone window never narrows': { ...protocol, loneNarrows: false },
-  'lone window grows without evidence': { ...protocol, loneByEvidence: false },
-  'lone window exceeds the terms': { ...protocol, loneWithinTerms: false },
-  'suspicion ends with the first that is settled': { ...protocol, suspicionLasts: false },
+  'no slow start': { ...protocol, slowStart: false },
+  'slow start grows with calls': { ...protocol, slowStartBySettled: false },
+  'slow start exceeds the terms': { ...protocol, slowStartWithinTerms: false },
+  'suspicion ends with the first settled recipient': { ...protocol, suspicionLasts: false },
   'poison after being alone once': { ...protocol, aloneTwice: false },
-  'a forgotten owner keeps what it knows': { ...protocol, bequeaths: false },
-  'what was inherited is overwritten': { ...protocol, inheritedStays: false },
+  'outcomes are not merged': { ...protocol, mergesOutcomes: false },
+  'merged outcomes are overwritten': { ...protocol, mergedStays: false },
 }

@@ -127,10 +127,7 @@ describe('freezing', () => {
       { tags: '(news or sport) and not (news and sport)' },
       bench.target,
     )
-    await redis.set(
-      keys.temporary(NEWS, 'expected'),
-      news.map((byte, at) => byte ^ (sport[at] ?? 0)),
-    )
+    await redis.set(keys.temporary(NEWS, 'expected'), Buffer.from(news.map((byte, at) => byte ^ (sport[at] ?? 0))))
     expect(size).toBe(await redis.bitcount(keys.temporary(NEWS, 'expected')))
   })
 })

@@ -3,11 +3,11 @@ import { Ledger } from './ledger.ts'
 import { Oracle, Violation } from './oracle.ts'
 import type { Answer } from './owner.ts'
 import { Owner } from './owner.ts'
-import { Hunt } from './hunt.ts'
+import { PoisonHunt } from './poison-hunt.ts'
 import { mulberry32 } from './random.ts'
 import type { Rules } from './rules.ts'
 
-export interface ScheduleResult {
+export interface InterleavingResult {
   readonly steps: number
   readonly violation?: Violation
   readonly duplicates: number
@@ -16,13 +16,13 @@ export interface ScheduleResult {
 }
 
 const HUNT_EVERY = 10
-/** In as many schedules Redis once goes back in time, by a few steps. */
-const FORGETS_EVERY = 5
-const STEPS_FORGOTTEN = 40
+/** In one of this many interleavings Redis goes back in time once, by a few steps. */
+const ROLLBACK_EVERY = 5
+const STEPS_LOST = 40
 
-/** Runs one schedule: everything that chance decides comes from the seed. */
-export function runSchedule(seed: number, rules: Rules): ScheduleResult {
-  const world = seed % HUNT_EVERY === 0 ? new Hunt(seed, rules) : new World(seed, rules)
+/** Runs one interleaving: the seed determines every random choice. */
+export function runInterleaving(seed: number, rules: Rules): InterleavingResult {
+  const world = seed % HUNT_EVERY === 0 ? new PoisonHunt(seed, rules) : new World(seed, rules)
   let violation: Violation | undefined
   try {
     world.run()
@@ -34,7 +34,7 @@ export function runSchedule(seed: number, rules: Rules): ScheduleResult {
   return { steps: world.steps, duplicates, takeovers, ambiguous, ...(violation && { violation }) }
 }
 
-/** A call as it lies in some socket: Redis may still carry it out when its sender is long gone. */
+/** A call in a socket: Redis may run it after its sender has died. */
 type LateCall =
   | { readonly kind: 'open'; readonly batch: number; readonly owner: number }
   | { readonly kind: 'checkpoint'; readonly call: Checkpoint }
@@ -44,8 +44,8 @@ const LATE_CALLS = 6
 const OWNERS_AT_ONCE = 4
 
 /**
- * Owners, a planner and a sweeper on one campaign, with a network that loses replies, carries calls out twice or late,
- * and with processes that die or, taken for dead, go on.
+ * Owners, a planner and a sweeper on one campaign. The network loses replies and runs calls twice or late; processes
+ * die, or are taken for dead and continue.
  */
 class World {
   readonly ledger: Ledger
@@ -57,58 +57,58 @@ class World {
   readonly #replies = new Map<Owner, OpenReply | CheckpointReply>()
   readonly #late: LateCall[] = []
   #ownerIds = 0
-  #healing = false
-  /** The step after which Redis will not remember what comes, until it goes back to it. */
-  readonly #forgetsFrom: number
-  readonly #forgetsAt: number
+  #isFinishing = false
+  /** The step to which Redis goes back at `#rollbackAt`. */
+  readonly #snapshotAt: number
+  readonly #rollbackAt: number
   steps = 0
 
   constructor(seed: number, rules: Rules) {
     const random = mulberry32(seed)
     this.#random = random
     this.#rules = rules
-    const forgets = seed % FORGETS_EVERY === 1
+    const rollsBack = seed % ROLLBACK_EVERY === 1
     const parts = Array.from(
       { length: random() < 0.03 ? 0 : 1 + Math.floor(random() * 3) },
       () => 1 + Math.floor(random() * 12),
     )
-    const sizes = forgets ? [8 + Math.floor(random() * 16)] : parts
+    const sizes = rollsBack ? [8 + Math.floor(random() * 16)] : parts
     this.ledger = new Ledger({ sizes, window: 1 + Math.floor(random() * 5), atMostOnce: random() < 0.5, rules })
     this.oracle = new Oracle(this.ledger)
-    this.#forgetsFrom = forgets ? 10 + Math.floor(random() * 120) : Number.POSITIVE_INFINITY
-    this.#forgetsAt = this.#forgetsFrom + 1 + Math.floor(random() * STEPS_FORGOTTEN)
+    this.#snapshotAt = rollsBack ? 10 + Math.floor(random() * 120) : Number.POSITIVE_INFINITY
+    this.#rollbackAt = this.#snapshotAt + 1 + Math.floor(random() * STEPS_LOST)
   }
 
   run(): void {
     const wanted = 40 + Math.floor(this.#random() * 160)
-    let goBack: (() => void) | undefined
+    let rollBack: (() => void) | undefined
     while (this.steps < wanted) {
       this.#step()
-      if (this.steps === this.#forgetsFrom) goBack = this.ledger.snapshot()
-      if (this.steps !== this.#forgetsAt) continue
-      goBack?.()
-      // Another process answers from now on: what lay in a socket is gone, unless its sender still waits and sends it again.
+      if (this.steps === this.#snapshotAt) rollBack = this.ledger.snapshot()
+      if (this.steps !== this.#rollbackAt) continue
+      rollBack?.()
+      // Another Redis process answers from now on: calls in sockets are lost, unless a waiting sender repeats them.
       this.#late.splice(0)
-      this.oracle.forgotten()
-      // The queue has gone back too, and gives what it had given before to whoever asks first.
+      this.oracle.rolledBack()
+      // The queue has gone back too, and gives its job to another owner.
       this.#newOwner(0)
-      this.oracle.look()
+      this.oracle.checkInvariants()
     }
-    this.#heal()
+    this.#finishAll()
     this.oracle.end()
   }
 
   #step(): void {
     this.steps += 1
     const random = this.#random()
-    if (random < 0.05) this.#newOwner(this.#some(this.ledger.batches.length))
-    else if (random < 0.07) this.#crash(this.#owners[this.#some(this.#owners.length)])
+    if (random < 0.05) this.#newOwner(this.#index(this.ledger.batches.length))
+    else if (random < 0.07) this.#crash(this.#owners[this.#index(this.#owners.length)])
     else if (random < 0.1) this.#plan()
     else if (random < 0.13) this.#lateCall()
     else if (random < 0.14) this.#steer()
     else if (random < 0.15) this.#sweep()
-    else if (random < 0.16) this.#owners[this.#some(this.#owners.length)]?.wrapUp()
-    else this.#stepOf(this.#owners[this.#some(this.#owners.length)])
+    else if (random < 0.16) this.#owners[this.#index(this.#owners.length)]?.wrapUp()
+    else this.#stepOf(this.#owners[this.#index(this.#owners.length)])
   }
 
   #newOwner(batch: number): Owner | undefined {
@@ -125,7 +125,7 @@ class World {
       this.#abandon(owner)
       return
     }
-    if (owner.life === 'forgotten') {
+    if (owner.life === 'rolled-back') {
       this.#mergeOutcomes(owner)
       return
     }
@@ -137,7 +137,7 @@ class World {
     else this.#answer(owner)
   }
 
-  /** Carries a call out, loses its reply so that it is sent again, or delivers the reply. */
+  /** Runs a call, loses its reply so that it is repeated, or delivers the reply. */
   #talk(owner: Owner): void {
     const reply = this.#replies.get(owner)
     if (reply === undefined) {
@@ -147,19 +147,19 @@ class World {
         this.#replies.set(owner, this.ledger.open(owner.batch, owner.id))
       } else if (owner.call !== undefined) this.#replies.set(owner, this.ledger.checkpoint(owner.call))
       else return
-      this.oracle.look()
+      this.oracle.checkInvariants()
       return
     }
     this.#replies.delete(owner)
-    if (!this.#healing && this.#random() < 0.25) return
+    if (!this.#isFinishing && this.#random() < 0.25) return
     if (reply.kind === 'refused') throw new Violation('refused', reply.why)
     this.oracle.acknowledged(owner.id, reply)
-    if (owner.life === 'opening') owner.hear(reply as OpenReply)
-    else owner.hearCheckpoint(reply as CheckpointReply)
+    if (owner.life === 'opening') owner.receiveOpen(reply as OpenReply)
+    else owner.receiveCheckpoint(reply as CheckpointReply)
     if (owner.life === 'done') this.#abandon(owner)
   }
 
-  /** At once, and again when the posts under way have their answers or take too long for it. Replies may be lost. */
+  /** At once, and again when the posts under way have their answers or take too long. Replies may be lost. */
   #mergeOutcomes(owner: Owner): void {
     if (owner.inFlight.length > 0 && this.#random() < 0.6) {
       this.#answer(owner)
@@ -169,8 +169,8 @@ class World {
     const merge = owner.merge(late)
     this.oracle.merging(merge)
     this.ledger.mergeOutcomes(merge)
-    this.oracle.look()
-    if (late && (this.#healing || this.#random() < 0.75)) this.#abandon(owner)
+    this.oracle.checkInvariants()
+    if (late && (this.#isFinishing || this.#random() < 0.75)) this.#abandon(owner)
   }
 
   #post(owner: Owner): void {
@@ -182,10 +182,16 @@ class World {
 
   #answer(owner: Owner): void {
     if (owner.inFlight.length === 0) return
-    const [recipient] = owner.inFlight.splice(this.#some(owner.inFlight.length), 1)
+    const [recipient] = owner.inFlight.splice(this.#index(owner.inFlight.length), 1)
     const random = this.#random()
     const answer: Answer =
-      random < 0.7 ? 'accepted' : random < 0.76 ? 'refused' : random < 0.88 || this.#healing ? 'try-again' : 'ambiguous'
+      random < 0.7
+        ? 'accepted'
+        : random < 0.76
+          ? 'refused'
+          : random < 0.88 || this.#isFinishing
+            ? 'try-again'
+            : 'ambiguous'
     const accepted = answer === 'accepted' || (answer === 'ambiguous' && this.#random() < 0.6)
     this.oracle.posted(owner.batch, recipient!, { accepted, known: answer !== 'ambiguous' })
     if (answer === 'ambiguous') this.oracle.ambiguity(owner.batch)
@@ -196,7 +202,7 @@ class World {
     if (owner !== undefined) this.#abandon(owner)
   }
 
-  /** Nobody will ever see the answers to the posts under way, but they may have arrived. */
+  /** The answers to the posts under way are lost, but the posts may have arrived. */
   #abandon(owner: Owner): void {
     owner.life = 'done'
     this.#replies.delete(owner)
@@ -208,7 +214,7 @@ class World {
   #plan(): void {
     this.#remember({ kind: 'plan', cursor: this.ledger.cursor })
     this.ledger.plan(this.ledger.cursor)
-    this.oracle.look()
+    this.oracle.checkInvariants()
   }
 
   #steer(): void {
@@ -224,21 +230,21 @@ class World {
               ? 'cancelled'
               : 'expired'
     this.ledger.steer(to)
-    this.oracle.look()
+    this.oracle.checkInvariants()
   }
 
   #sweep(): void {
-    this.ledger.sweep(this.#some(this.ledger.batches.length))
-    this.oracle.look()
+    this.ledger.sweep(this.#index(this.ledger.batches.length))
+    this.oracle.checkInvariants()
   }
 
   #remember(call: LateCall): void {
     if (this.#late.length < LATE_CALLS) this.#late.push(call)
-    else this.#late[this.#some(LATE_CALLS)] = call
+    else this.#late[this.#index(LATE_CALLS)] = call
   }
 
   #lateCall(): void {
-    const late = this.#late[this.#some(this.#late.length)]
+    const late = this.#late[this.#index(this.#late.length)]
     if (late === undefined) return
     switch (late.kind) {
       case 'open':
@@ -254,21 +260,21 @@ class World {
       default:
         late satisfies never
     }
-    this.oracle.look()
+    this.oracle.checkInvariants()
   }
 
-  /** The plan goes on, each batch gets one sound owner, and those taken for dead use up what credit they have left. */
-  #heal(): void {
-    this.#healing = true
+  /** Completes the plan and gives each batch one good owner; owners taken for dead use up their credit meanwhile. */
+  #finishAll(): void {
+    this.#isFinishing = true
     const { ledger } = this
     if (ledger.state === 'paused') ledger.steer('sending')
-    while (!ledger.sealed && ledger.state === 'sending') this.#plan()
+    while (!ledger.planComplete && ledger.state === 'sending') this.#plan()
     for (let batch = 0; batch < Math.max(1, ledger.batches.length); batch += 1) {
       ledger.sweep(batch)
-      this.oracle.look()
+      this.oracle.checkInvariants()
     }
     for (let batch = 0; batch < ledger.batches.length; batch += 1) this.#finish(batch)
-    for (let i = 0; i < 200 && this.#owners.length > 0; i += 1) this.#twitch()
+    for (let i = 0; i < 200 && this.#owners.length > 0; i += 1) this.#stepAny()
     while (this.#owners.length > 0) this.#abandon(this.#owners[0]!)
   }
 
@@ -280,18 +286,18 @@ class World {
       for (let i = 0; owner.life !== 'done'; i += 1) {
         if (i > 2_000) throw new Violation('I8', `the owner of batch ${batch} does not end`)
         this.#stepOf(owner)
-        if (this.#random() < 0.2) this.#twitch(owner)
+        if (this.#random() < 0.2) this.#stepAny(owner)
         this.steps += 1
       }
     }
   }
 
-  #twitch(except?: Owner): void {
-    const owner = this.#owners[this.#some(this.#owners.length)]
+  #stepAny(except?: Owner): void {
+    const owner = this.#owners[this.#index(this.#owners.length)]
     if (owner !== except && owner?.life !== 'opening') this.#stepOf(owner)
   }
 
-  #some(count: number): number {
+  #index(count: number): number {
     return Math.floor(this.#random() * count)
   }
 }
