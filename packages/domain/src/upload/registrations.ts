@@ -1,0 +1,66 @@
+import type { Parsed, Registration } from '../channel.ts'
+import { parseImportLine } from '../channel.ts'
+import type { InputError } from '../problem.ts'
+import type { CsvRow } from './csv-reader.ts'
+import { csvReader } from './csv-reader.ts'
+import { readLines } from './lines.ts'
+import { ndjsonReader } from './ndjson-reader.ts'
+import type { LineIssue, LineRecord } from './record-reader.ts'
+
+/** One line of an import, counted from 1, already judged. */
+export interface ImportedLine {
+  readonly line: number
+  readonly parsed: Parsed<Registration>
+}
+
+const columns = { required: ['channel', 'uri'], optional: ['tags', 'locale'], allowsOthers: false }
+
+/**
+ * The registrations of an upload, as fast as they are taken. A broken line is reported, and the others are read.
+ * Throws a Problem for an upload that is too large or has another format.
+ */
+export async function* readRegistrations(
+  pieces: AsyncIterable<Buffer>,
+  format: 'ndjson' | 'csv',
+): AsyncGenerator<ImportedLine> {
+  const reader = format === 'csv' ? csvReader(columns) : ndjsonReader()
+  const inputOf = format === 'csv' ? (input: unknown) => registrationFields(input as CsvRow) : (input: unknown) => input
+  for await (const lines of readLines(pieces)) {
+    for (const record of reader.read(lines)) yield { line: record.line, parsed: judged(record, inputOf) }
+  }
+  reader.end()
+}
+
+function judged(record: LineRecord, inputOf: (input: unknown) => unknown): Parsed<Registration> {
+  if ('issue' in record) return { ok: false, inputErrors: [asFault(record.issue)] }
+  const parsed = parseImportLine(inputOf(record.input))
+  return parsed.ok ? parsed : { ok: false, inputErrors: [oneOf(parsed.inputErrors)] }
+}
+
+// An empty cell is an absent field, which keeps its value; only JSON can clear one.
+function registrationFields({ channel, uri, tags = '', locale = '' }: CsvRow): object {
+  return {
+    channel,
+    uri,
+    ...(tags === '' ? {} : { tags: tags.split(/[;,|\s]+/).filter((tag) => tag !== '') }),
+    ...(locale === '' ? {} : { locale }),
+  }
+}
+
+function asFault(issue: LineIssue): InputError {
+  return { path: [], ...issue }
+}
+
+const fields = new Set<unknown>(['channel', 'uri', 'tags', 'locale', 'vars', 'optedOut'])
+
+/**
+ * A line is one entry of the answer, however many errors it has. The reader of the answer may not be allowed to see what was
+ * imported, so the entry repeats none of it: no name of an unknown field, no name of a variable.
+ */
+function oneOf(errors: readonly InputError[]): InputError {
+  const details = errors.slice(0, 5).map(({ path: [field], code, detail }) => {
+    if (code === 'unknown-field') return 'a field is unknown here; remove it'
+    return fields.has(field) ? `${String(field)}: ${detail}` : detail
+  })
+  return { path: [], code: errors[0]?.code ?? 'invalid', detail: [...new Set(details)].join('; ') }
+}
