@@ -99,7 +99,7 @@ async function prepareApps(stack: TestStack, rounds: number, channels: number): 
     const result = await stack.api.importChannels(app, Readable.from(lines(), { objectMode: false }), {
       type: 'ndjson',
     })
-    if (result.accepted !== channels) throw new Error(`only ${result.accepted} of ${channels} channels were imported`)
+    if (result.created !== channels) throw new Error(`only ${result.created} of ${channels} channels were imported`)
   }
 }
 

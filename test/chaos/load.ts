@@ -97,8 +97,8 @@ export async function registerChannels(
   await insist(`registering app ${app}`, () => api.putApp(app, { ...appSettings, ...settings }))
   await insist(`importing the channels of ${app}`, async () => {
     const lines = Readable.from(importLines(app, behaviours, tags))
-    const { accepted } = await api.importChannels(app, lines, { type: 'ndjson' })
-    if (accepted !== behaviours.length) throw new Error(`${accepted} of ${behaviours.length} were accepted`)
+    const { rejected, moved } = await api.importChannels(app, lines, { type: 'ndjson' })
+    if (rejected + moved > 0) throw new Error(`${rejected} channels were rejected, ${moved} lost their URI`)
   })
 }
 

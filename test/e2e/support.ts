@@ -197,8 +197,8 @@ export async function givenApp(
     (behaviour, n) =>
       `${JSON.stringify({ channel: `c-${n}`, uri: `https://db5p.notify.windows.com/?token=${behaviour}.${client}.${app}-${n}` })}\n`,
   )
-  const { accepted } = await api.importChannels(app, lines, { type: 'ndjson' })
-  if (accepted !== behaviours.length) throw new Error(`${accepted} of ${behaviours.length} channels were imported`)
+  const { created } = await api.importChannels(app, lines, { type: 'ndjson' })
+  if (created !== behaviours.length) throw new Error(`${created} of ${behaviours.length} channels were imported`)
   return { client }
 }
 

@@ -42,7 +42,7 @@ export async function registerApp(
   })
   const lines = behaviours.map((behaviour, n) => `${JSON.stringify(importLine(app, n, behaviour))}\n`)
   const result = await api.importChannels(app, Readable.from(lines, { objectMode: false }), { type: 'ndjson' })
-  if (result.accepted !== behaviours.length) throw new Error(`not all were imported: ${JSON.stringify(result)}`)
+  if (result.created !== behaviours.length) throw new Error(`not all were imported: ${JSON.stringify(result)}`)
 }
 
 export function importLine(app: string, n: number, behaviour: string): Record<string, unknown> {

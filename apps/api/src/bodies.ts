@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest, FastifySchemaCompiler } from 'fastify'
-import { inputErrorsOf, Problem } from '@wns-fanout/domain'
+import { inputErrorsOf, Problem, readJson } from '@wns-fanout/domain'
 import type { InputError } from '@wns-fanout/domain'
 import { $ZodType, safeParse } from 'zod/v4/core'
-import { parseJson } from './json.ts'
+import { refuseOtherTypes } from './media-types.ts'
 import { invalid } from './problem.ts'
 
 /** How the routes of `app` read JSON bodies and judge them: by zod schemas, with all faults at once. */
@@ -17,9 +17,12 @@ export function installBodies(app: FastifyInstance): void {
       // Many clients send the type with every POST, also with those that have nothing to say.
       if (bytes.length === 0) return undefined
       if (!isUtf8(bytes)) throw new Problem('malformed-json', 'the body is not UTF-8')
-      return parseJson(bytes.toString('utf8'))
+      const read = readJson(bytes.toString('utf8'))
+      if (!read.ok) throw new Problem('malformed-json', `the body is not valid JSON: ${read.detail}`)
+      return read.value
     },
   )
+  refuseOtherTypes(app, ['application/json'])
   installSchemas(app)
   app.addHook('preValidation', async ({ body, routeOptions }) => {
     const schema = routeOptions.schema?.body

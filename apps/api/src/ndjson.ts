@@ -1,45 +1,42 @@
 import { Readable } from 'node:stream'
+import { csvLines } from '@wns-fanout/domain'
 
-// Pieces of about this many characters: a write per line would cost more than making it.
-const PIECE_LENGTH = 16 * 1024
+// One write for each line would cost more than the line.
+const LINES_PER_PIECE = 200
 
 /** A stream of JSON lines, read only as fast as its reader takes it. */
 export function ndjson(items: AsyncIterable<object>): Readable {
   return Readable.from(
-    pieces(items, (item) => `${JSON.stringify(item)}\n`, ''),
+    pieces(items, (some) => some.map((item) => `${JSON.stringify(item)}\n`).join('')),
     { objectMode: false },
   )
 }
 
-/** A CSV with this header, a row for each item. */
+/** A CSV with this header, a row for each item, read only as fast as its reader takes it. */
 export function csv<T>(
   items: AsyncIterable<T>,
   header: readonly string[],
   rowOf: (item: T) => readonly string[],
 ): Readable {
-  return Readable.from(
-    pieces(items, (item) => csvLine(rowOf(item)), csvLine(header)),
-    { objectMode: false },
-  )
+  return Readable.from(csvPieces(items, header, rowOf), { objectMode: false })
 }
 
-async function* pieces<T>(items: AsyncIterable<T>, lineOf: (item: T) => string, head: string): AsyncGenerator<string> {
-  let piece = head
+async function* csvPieces<T>(
+  items: AsyncIterable<T>,
+  header: readonly string[],
+  rowOf: (item: T) => readonly string[],
+): AsyncGenerator<string> {
+  yield csvLines([header])
+  yield* pieces(items, (some) => csvLines(some.map((item) => rowOf(item))))
+}
+
+async function* pieces<T>(items: AsyncIterable<T>, textOf: (items: readonly T[]) => string): AsyncGenerator<string> {
+  let some: T[] = []
   for await (const item of items) {
-    piece += lineOf(item)
-    if (piece.length < PIECE_LENGTH) continue
-    yield piece
-    piece = ''
+    some.push(item)
+    if (some.length < LINES_PER_PIECE) continue
+    yield textOf(some)
+    some = []
   }
-  if (piece !== '') yield piece
-}
-
-function csvLine(cells: readonly string[]): string {
-  return `${cells.map(csvCell).join(',')}\r\n`
-}
-
-// A cell that begins like a formula would be one in a spreadsheet; channel ids are chosen by others.
-function csvCell(cell: string): string {
-  const safe = /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+  if (some.length > 0) yield textOf(some)
 }

@@ -7,6 +7,7 @@ import { fastify } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { installAuth } from './auth.ts'
+import { limitBodyTime } from './body-time.ts'
 import { installBodies } from './bodies.ts'
 import { installOpenApi } from './openapi.ts'
 import type { ProblemAnswer } from './problem.ts'
@@ -38,14 +39,20 @@ export type Api = FastifyInstance<
  *
  * @param options.stopGraceMs how long `close` lets requests finish before it ends their connections
  * @param options.keepAliveMs how long an idle connection is kept
+ * @param options.bodyMs the longest time that a body may take to arrive, unless it is an upload
+ * @param options.uploadIdleMs the longest time without bytes of an upload
  */
-export async function buildServer(deps: ApiDeps, { stopGraceMs = 10_000, keepAliveMs = 90_000 } = {}): Promise<Api> {
+export async function buildServer(
+  deps: ApiDeps,
+  { stopGraceMs = 10_000, keepAliveMs = 90_000, bodyMs = 60_000, uploadIdleMs = 60_000 } = {},
+): Promise<Api> {
   const { logger } = deps
   const app: Api = fastify({
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
-    // An upload of millions of channels may take minutes; a socket on which nothing moves may not stay.
-    requestTimeout: 15 * 60_000,
+    // An upload of millions of channels may take an hour. `limitBodyTime` and the readers of uploads end slow bodies;
+    // a socket on which nothing moves is closed.
+    requestTimeout: 0,
     connectionTimeout: 120_000,
     // Longer than the idle timeout of usual load balancers (60 to 75 s), which reuse a connection until then. Idle time
     // does not count for the limits above and below.
@@ -74,6 +81,7 @@ export async function buildServer(deps: ApiDeps, { stopGraceMs = 10_000, keepAli
     if (raw.httpVersion !== '1.0' && raw.headersDistinct['host']?.length !== 1)
       throw new Problem('bad-request', 'a request of HTTP/1.1 has exactly one Host header')
   })
+  limitBodyTime(app, bodyMs)
   app.addHook('onResponse', async (request, reply) => logRequest(logger, request, reply))
   app.setErrorHandler((error, request, reply) => {
     const problem = problemFrom(error)
@@ -121,7 +129,7 @@ export async function buildServer(deps: ApiDeps, { stopGraceMs = 10_000, keepAli
         scheduleRoutes(json, deps)
         keyRoutes(json, deps)
       })
-      await v1.register(async (uploads) => uploadRoutes(uploads, deps))
+      await v1.register(async (uploads) => uploadRoutes(uploads, deps, uploadIdleMs))
     },
     { prefix: '/v1' },
   )

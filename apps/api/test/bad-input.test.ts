@@ -105,11 +105,11 @@ const rows: readonly Row[] = [
     code: 'media-type',
   },
   {
-    what: 'CSV as a list',
+    what: 'JSON as a list',
     method: 'PUT',
     path: `${app}/lists/l`,
-    headers: csv,
-    body: 'channel\nc',
+    headers: { 'content-type': 'application/json' },
+    body: '["c"]',
     status: 415,
     code: 'media-type',
   },
@@ -395,7 +395,7 @@ const rows: readonly Row[] = [
     headers: csv,
     body: 'id,uri\nc,x\n',
     ...invalid,
-    pointers: ['', ''],
+    pointers: ['/1', '/1'],
   },
   {
     what: 'a CSV without any header',
@@ -404,7 +404,7 @@ const rows: readonly Row[] = [
     headers: csv,
     body: '',
     ...invalid,
-    pointers: ['', ''],
+    pointers: ['/1'],
   },
   {
     what: 'gzip that is none',

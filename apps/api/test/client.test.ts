@@ -42,11 +42,9 @@ test('the client and the API understand each other in every call', async () => {
   await api.deleteChannel('news', odd)
   const lines = Array.from({ length: 1200 }, (_, n) => ({ channel: `c${n}`, uri: uriOf(n) }))
   const text = lines.map((one) => `${JSON.stringify(one)}\n`).join('')
-  const imported = { accepted: 1200, rejected: 0, errors: [], sharedUris: 0 }
-  expect(await api.importChannels('news', [text], { type: 'ndjson' })).toEqual(imported)
-  expect(await api.importChannels('news', Readable.from([gzipSync(text)]), { type: 'ndjson', gzip: true })).toEqual(
-    imported,
-  )
+  expect(await api.importChannels('news', [text], { type: 'ndjson' })).toMatchObject({ created: 1200, rejected: 0 })
+  const again = await api.importChannels('news', Readable.from([gzipSync(text)]), { type: 'ndjson', gzip: true })
+  expect(again).toMatchObject({ unchanged: 1200, rejected: 0 })
   expect(await collect(api.exportChannels('news'))).toEqual(lines)
   expect(await api.countChannels('news', { all: true })).toEqual({ count: 1200 })
   expect(await api.putList('news', 'vip', ['c1', 'c2', 'stranger'])).toEqual({ list: 'vip', size: 2, unknown: 1 })

@@ -93,7 +93,7 @@ export async function setup({
       )
       if (channels === 0) return
       const imported = await call('POST', `/v1/apps/${app}/channels:import`, { headers: ndjson, body: lines.join('') })
-      if (imported.json?.accepted !== channels) throw new Error(imported.text)
+      if (imported.json?.created !== channels) throw new Error(imported.text)
     },
     /** Every key of this test with what it holds. */
     dump: async (): Promise<Record<string, string>> => {

@@ -10,11 +10,13 @@ import type {
   CampaignRequest,
   CampaignState,
   Channel,
+  ImportResult,
   RecipientClass,
   Schedule,
   ScheduleRequest,
   UnreadableApp,
   UnreadableSchedule,
+  UploadFormat,
 } from '@wns-fanout/domain'
 import { isFinished } from '@wns-fanout/domain'
 import { ApiError, ApiUnreachableError } from './api-error.ts'
@@ -28,9 +30,9 @@ import type {
   ChannelRequest,
   Estimate,
   ImportLine,
-  ImportResult,
   List,
   NewApiKey,
+  RegisteredChannel,
   Result,
   Sample,
   Verification,
@@ -53,6 +55,19 @@ export interface ImportOptions extends CallOptions {
   readonly gzip?: boolean
   /** Told how many bytes of the source were sent so far. */
   readonly onProgress?: (bytes: number) => void
+}
+
+export interface UploadOptions extends CallOptions {
+  /** Lines of JSON, a CSV with a header, or one id a line; `ids` lets the API decide by the first line. */
+  readonly type: UploadFormat
+  /** The source is gzip already. */
+  readonly gzip?: boolean
+}
+
+const mediaTypes: Readonly<Record<UploadFormat, string>> = {
+  ndjson: 'application/x-ndjson',
+  csv: 'text/csv',
+  ids: 'text/plain',
 }
 
 /** What an import reads: a file by its path, a stream, or pieces of text or bytes. */
@@ -157,7 +172,7 @@ export function createClient(settings: ClientOptions) {
     resumeApp: (app: string, options?: CallOptions) => call<App>('POST', pathOf`/apps/${app}/resume`, options),
 
     putChannel: (app: string, channel: string, request: ChannelRequest, options?: CallOptions) =>
-      call<Channel>('PUT', pathOf`/apps/${app}/channels/${channel}`, options, request),
+      call<RegisteredChannel>('PUT', pathOf`/apps/${app}/channels/${channel}`, options, request),
     channel: (app: string, channel: string, options?: CallOptions) =>
       call<Channel>('GET', pathOf`/apps/${app}/channels/${channel}`, options),
     deleteChannel: (app: string, channel: string, options?: CallOptions) =>
@@ -175,7 +190,7 @@ export function createClient(settings: ClientOptions) {
         method: 'POST',
         path: `${pathOf`/apps/${app}/channels`}:import`,
         headers: gzip ? { 'content-encoding': 'gzip' } : {},
-        body: { type: type === 'csv' ? 'text/csv' : LINES_TYPE, content: counted(source, onProgress) },
+        body: { type: mediaTypes[type], content: counted(source, onProgress) },
         signal,
       }),
     /** Every channel with its URI, as an import takes it. */
@@ -184,6 +199,15 @@ export function createClient(settings: ClientOptions) {
     countChannels: (app: string, audience: Audience, options?: CallOptions) =>
       call<{ count: number }>('POST', `${pathOf`/apps/${app}/channels`}:count`, options, { audience }),
 
+    /** Upload a list as lines of JSON, a CSV with a column `channel`, or bare ids; it is read by the API alone. */
+    uploadList: (app: string, list: string, source: ImportSource, { type, gzip = false, signal }: UploadOptions) =>
+      http.json<List>({
+        method: 'PUT',
+        path: pathOf`/apps/${app}/lists/${list}`,
+        headers: gzip ? { 'content-encoding': 'gzip' } : {},
+        body: { type: mediaTypes[type], content: counted(source, undefined) },
+        signal,
+      }),
     /** Upload a list of channel ids; kept for 30 days. */
     putList: (
       app: string,

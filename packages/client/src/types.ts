@@ -1,27 +1,26 @@
-import type { RecipientClass, Warning } from '@wns-fanout/domain'
+import type { Channel, RecipientClass, Warning } from '@wns-fanout/domain'
 
 // What the API says and the domain has no word for.
 
+/** An absent field keeps its value, null clears it. */
 export interface ChannelRequest {
   /** As Windows gave it, byte for byte. */
   readonly uri: string
-  readonly tags?: readonly string[]
+  readonly tags?: readonly string[] | null
   /** BCP 47, for example `pt-BR`. */
-  readonly locale?: string
-  readonly vars?: Readonly<Record<string, string>>
+  readonly locale?: string | null
+  readonly vars?: Readonly<Record<string, string>> | null
+  /** True excludes the channel from every audience. */
+  readonly optedOut?: boolean | null
+}
+
+export interface RegisteredChannel extends Channel {
+  /** The channel that had this URI before and lost it. */
+  readonly movedFrom?: string
 }
 
 export interface ImportLine extends ChannelRequest {
   readonly channel: string
-}
-
-export interface ImportResult {
-  readonly accepted: number
-  readonly rejected: number
-  /** The first 100. */
-  readonly errors: readonly { readonly line: number; readonly code: string; readonly detail: string }[]
-  /** Lines whose URI another channel of the same import had: one device under two names. */
-  readonly sharedUris: number
 }
 
 export interface List {

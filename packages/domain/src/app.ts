@@ -1,8 +1,19 @@
 import * as z from 'zod'
 import type { AppId } from './ids.ts'
 import { appIdSchema } from './ids.ts'
+import { parseSecret } from './secret-text.ts'
 
-const secretText = z.string().min(1).max(1024)
+// The trimmed text of `parseSecret`, or its reason.
+const secretText = z
+  .string()
+  .overwrite((text) => {
+    const parsed = parseSecret(text)
+    return parsed.ok ? parsed.secret : text
+  })
+  .superRefine((text, context) => {
+    const parsed = parseSecret(text)
+    if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.detail })
+  })
 const secretSchema = z.union([
   secretText,
   z.strictObject({
@@ -17,17 +28,26 @@ export type SecretSource = string | { readonly ref: string }
 
 const storeCredentials = z.strictObject({
   kind: z.literal('store'),
-  packageSid: z.string().regex(/^(ms-app:\/\/)?S-1-15-2(-\d{1,10}){1,12}$/i, {
-    error: 'a package SID looks like S-1-15-2-… (with or without ms-app://)',
-  }),
+  packageSid: z
+    .string()
+    .trim()
+    .regex(/^(ms-app:\/\/)?S-1-15-2(-\d{1,10}){1,12}$/i, {
+      error: 'a package SID looks like S-1-15-2-… (with or without ms-app://)',
+    }),
   clientSecret: secretSchema,
   previousClientSecret: secretSchema.optional(),
 })
 
 const entraCredentials = z.strictObject({
   kind: z.literal('entra'),
-  tenantId: z.string().regex(/^[A-Za-z0-9.-]{1,128}$/, { error: 'a tenant id is a GUID or a domain name' }),
-  clientId: z.string().regex(/^[A-Za-z0-9-]{1,128}$/, { error: 'an Entra client id is a GUID' }),
+  tenantId: z
+    .string()
+    .trim()
+    .regex(/^[A-Za-z0-9.-]{1,128}$/, { error: 'a tenant id is a GUID or a domain name' }),
+  clientId: z
+    .string()
+    .trim()
+    .regex(/^[A-Za-z0-9-]{1,128}$/, { error: 'an Entra client id is a GUID' }),
   clientSecret: secretSchema,
   previousClientSecret: secretSchema.optional(),
 })
@@ -39,6 +59,15 @@ export type CredentialsKind = Credentials['kind']
 /** The guideline of WNS: a generic update reaches a user at most once in 30 minutes. */
 export const GUIDELINE_SECONDS = 1800
 
+/**
+ * What happens when a registration brings a URI that another channel has: with `move` that channel loses it, since one
+ * device would get everything twice; with `allow` both keep it.
+ */
+export const sharedUriSchema = z.enum(['move', 'allow']).meta({
+  description: 'A registration takes the URI from the channel that has it (move), or shares it (allow).',
+})
+export type SharedUriPolicy = z.infer<typeof sharedUriSchema>
+
 export const appRequestSchema = z
   .strictObject({
     displayName: z.string().min(1).max(200).optional(),
@@ -49,6 +78,7 @@ export const appRequestSchema = z
     allowFasterThanGuideline: z.strictObject({ reason: z.string().min(1).max(500) }).optional(),
     maxAttempts: z.number().int().min(1).max(6).optional(),
     retentionDays: z.number().int().min(1).max(365).optional(),
+    sharedUri: sharedUriSchema.optional(),
   })
   .refine(
     (app) =>
@@ -73,6 +103,7 @@ export interface AppSettings {
   readonly allowFasterThanGuideline?: { readonly reason: string } | undefined
   readonly maxAttempts: number
   readonly retentionDays: number
+  readonly sharedUri: SharedUriPolicy
   readonly credentialsKind: CredentialsKind
 }
 
@@ -89,6 +120,7 @@ export function appSettings(app: AppId, request: AppRequest): AppSettings {
       : { allowFasterThanGuideline: request.allowFasterThanGuideline }),
     maxAttempts: request.maxAttempts ?? 5,
     retentionDays: request.retentionDays ?? 7,
+    sharedUri: request.sharedUri ?? 'move',
     credentialsKind: request.credentials.kind,
   }
 }
@@ -121,6 +153,7 @@ export const appSchema = z
     allowFasterThanGuideline: z.strictObject({ reason: z.string() }).optional(),
     maxAttempts: z.number(),
     retentionDays: z.number(),
+    sharedUri: sharedUriSchema,
     state: z.enum(['active', 'paused']),
     channels: z.number().int(),
     effectiveRatePerSecond: z.number(),

@@ -19,6 +19,7 @@ export const problems = {
   unauthenticated: { status: 401, title: 'No valid API key' },
   forbidden: { status: 403, title: 'The API key does not allow this' },
   'not-found': { status: 404, title: 'There is no such thing' },
+  timeout: { status: 408, title: 'The request did not arrive in time' },
   conflict: { status: 409, title: 'The state does not allow this' },
   'guard-interval': { status: 409, title: 'A generic update was sent within the guard interval' },
   'app-has-campaigns': { status: 409, title: 'The app still has campaigns' },

@@ -1,10 +1,11 @@
 -- Read or change one channel that is registered.
+-- needs: uri-index
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key     ARGV[1] what to do   ARGV[2] channel id   ARGV[3] device key suffix
--- 'read'        → the stored value `<id>\0<uri>\0<meta>`
--- 'unregister'  → 1; the URI, tags, locale and variables go, id and ordinal stay so that results can name the channel
+-- 'read'        → {the stored value `<id>\0<uri>\0<meta>`, 1 if it opted out else 0}
+-- 'unregister'  → 1; URI, tags, locale and variables are removed; id and ordinal stay, so that results can name it
 -- 'active'      → 1; the raw gate opens (the highest bit of the slot's four bytes)
 -- 'opt-out'     → 1, and 'opt-in' → 1
--- Returns false for a channel that is unknown or not registered any more.
+-- Returns false for a channel that is unknown or no longer registered.
 local PAGE = 512
 local base, action, id = KEYS[1], ARGV[1], ARGV[2]
 local ordinal = tonumber(redis.call('HGET', base .. ARGV[3], id))
@@ -14,10 +15,11 @@ end
 local page, slot = math.floor(ordinal / PAGE), ordinal % PAGE
 
 if action == 'read' then
-  return redis.call('HGET', base .. 'uri:' .. page, slot)
+  return {redis.call('HGET', base .. 'uri:' .. page, slot), redis.call('GETBIT', base .. 'optout', ordinal)}
 elseif action == 'unregister' then
   local value = redis.call('HGET', base .. 'uri:' .. page, slot)
-  local since, tags = string.match(value or '', '^[^%z]*%z[^%z]*%z([^;]*);[^;]*;(.*)$')
+  local uri, since, tags = string.match(value or '', '^[^%z]*%z([^%z]*)%z([^;]*);[^;]*;(.*)$')
+  forget_uri(base, uri, ordinal)
   for tag in string.gmatch(tags or '', '[^,]+') do
     redis.call('SETBIT', base .. 'tag:' .. tag, ordinal, 0)
   end

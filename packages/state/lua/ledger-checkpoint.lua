@@ -1,5 +1,5 @@
 -- Record the outcomes that an owner reports for its batch, and grant the next credit.
--- needs: read codes pages window checks stamps closing
+-- needs: read codes pages window checks stamps closing uri-index
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 seq, 2 owner nonce, 3 fence, 4 checkpoint number (from 1, one more each time), 5 window of the terms,
 --       6 type,
@@ -167,6 +167,7 @@ if dead_count > 0 then
         if uri == posted then
           redis.call('HSET', base .. 'uri:' .. page, slot, sub(value, 1, a) .. sub(value, z))
           redis.call('SETBIT', base .. 'occupied', ordinal, 0)
+          forget_uri(base, uri, ordinal)
           dead = dead + 1
           if code_of(new[position]) == FAILED_ROTATED then new[position] = byte_of(DEAD_LAST, posts_of(new[position])) end
         elseif uri ~= '' then

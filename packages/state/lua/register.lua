@@ -1,13 +1,20 @@
--- Register channels of one app: new ones get the next ordinals, known ones keep theirs; the same input again changes nothing.
--- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key
--- ARGV[1] most tag names an app may have
--- ARGV[2…] six for each channel: id, device key suffix, URI, locale, variables as JSON (both '' if none), tags joined by ','
--- Returns one character for each channel: '1' new or alive again, '0' known, 't' refused because of too many tag names;
--- or 'gone' when the app was removed meanwhile.
-local PAGE = 512
-local base = KEYS[1]
-local maxTags = tonumber(ARGV[1])
+-- Register channels of one app: new ones get the next ordinals, known ones keep theirs. The same input again changes nothing.
+-- needs: uri-index
+-- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key   KEYS[3] of an import: bitmap of the channels that it counted
+-- ARGV[1] maximum number of tag names   ARGV[2] 'move' or 'allow': what happens when another channel has the URI
+-- ARGV[3] seconds that KEYS[3] lives from now
+-- ARGV[4…] seven for each channel: id, device key suffix, URI, locale, variables as JSON, tags joined by ',', opted out.
+--   '' clears a field and '*' keeps it; opted out is '1', '0' or '*'
+-- Returns {answers, position, id, …}: one letter for each channel, then the channels that lost their URI, each with the
+-- position of the channel that took it; or 'gone' when the app was removed. Letters:
+--   'c' created or alive again   'u' updated   'n' unchanged   't' refused, too many tag names
+--   'd' counted before by this import   'D' the same, counted as unchanged until now
+local PAGE, KEEP = 512, '*'
+local FIRST, FIELDS = 4, 7
+local base, counted = KEYS[1], KEYS[3]
+local max_tags, policy = tonumber(ARGV[1]), ARGV[2]
 local call = redis.call
+local floor = math.floor
 
 if call('EXISTS', base .. 'gone') == 1 then
   return 'gone'
@@ -25,129 +32,221 @@ local function base36(number)
 end
 local now = base36(tonumber(call('TIME')[1]))
 
--- Tag names seen in this call, so that a chunk with the same tags asks once.
-local tagNames = call('SCARD', base .. 'tags')
-local knownTags = {}
-local function tagsFit(list)
+-- Tag names that this call has seen, so that a chunk with the same tags asks once.
+local tag_names = call('SCARD', base .. 'tags')
+local known_tags = {}
+local function tags_fit(list)
   local fresh = {}
   for tag in string.gmatch(list, '[^,]+') do
-    if not knownTags[tag] then
+    if not known_tags[tag] then
       if call('SISMEMBER', base .. 'tags', tag) == 1 then
-        knownTags[tag] = true
+        known_tags[tag] = true
       else
         fresh[#fresh + 1] = tag
       end
     end
   end
-  if tagNames + #fresh > maxTags then
+  if tag_names + #fresh > max_tags then
     return false
   end
   for _, tag in ipairs(fresh) do
     call('SADD', base .. 'tags', tag)
-    knownTags[tag] = true
-    tagNames = tagNames + 1
+    known_tags[tag] = true
+    tag_names = tag_names + 1
   end
   return true
 end
 
--- New channels get consecutive ordinals, so their values are written page by page and their bits in one go.
-local nextBefore = tonumber(call('GET', base .. 'next') or '0')
-local nextOrdinal = nextBefore
--- Reserved before anything else is written: should this script break off, some ordinals belong to nobody, and none to
--- two. It also makes Redis refuse the whole call when memory is short.
-call('SET', base .. 'next', nextBefore + (#ARGV - 1) / 6)
-local waiting, waitingPage, waitingOrdinals = {}, nil, {}
-local function writeWaiting()
+-- New channels get consecutive ordinals, so their values are written page by page and their bits together.
+local first_new = tonumber(call('GET', base .. 'next') or '0')
+local next_ordinal = first_new
+-- Reserved before anything else is written: if this script fails, some ordinals are unused and none is used twice.
+-- It also makes Redis refuse the whole call when memory is short.
+call('SET', base .. 'next', first_new + (#ARGV - FIRST + 1) / FIELDS)
+local waiting, waiting_page, waiting_ordinals = {}, nil, {}
+local function write_waiting()
   if #waiting > 0 then
-    call('HSET', base .. 'uri:' .. waitingPage, unpack(waiting))
-    waiting = {}
-    waitingOrdinals = {}
+    call('HSET', base .. 'uri:' .. waiting_page, unpack(waiting))
+    waiting, waiting_ordinals = {}, {}
   end
+end
+
+local function write_value(ordinal, value)
+  local page, slot = floor(ordinal / PAGE), ordinal % PAGE
+  if ordinal < first_new then
+    call('HSET', base .. 'uri:' .. page, slot, value)
+    return
+  end
+  if waiting_page ~= page then
+    write_waiting()
+    waiting_page = page
+  end
+  waiting[#waiting + 1] = slot
+  waiting[#waiting + 1] = value
+  waiting_ordinals[ordinal] = true
+end
+
+-- The id, URI, time, locale and tags of a known channel; all nil for one that a failed call left without a value.
+local function stored(ordinal)
+  if waiting_ordinals[ordinal] then
+    write_waiting()
+  end
+  local value = call('HGET', base .. 'uri:' .. floor(ordinal / PAGE), ordinal % PAGE)
+  return string.match(value or '', '^([^%z]*)%z([^%z]*)%z([^;]*);([^;]*);(.*)$')
+end
+
+local function value_of(id, uri, since, locale, tags)
+  return id .. '\0' .. uri .. '\0' .. since .. ';' .. locale .. ';' .. tags
 end
 
 -- Set the bits from `first` up to but not including `last`: whole bytes at once.
-local function occupy(first, last)
-  local occupied = base .. 'occupied'
+local function set_bits(key, first, last)
   while first < last and first % 8 ~= 0 do
-    call('SETBIT', occupied, first, 1)
+    call('SETBIT', key, first, 1)
     first = first + 1
   end
-  local bytes = math.floor((last - first) / 8)
+  local bytes = floor((last - first) / 8)
   if bytes > 0 then
-    call('SETRANGE', occupied, first / 8, string.rep('\255', bytes))
+    call('SETRANGE', key, first / 8, string.rep('\255', bytes))
   end
-  for ordinal = first + bytes * 8, last - 1 do
-    call('SETBIT', occupied, ordinal, 1)
+  for bit = first + bytes * 8, last - 1 do
+    call('SETBIT', key, bit, 1)
   end
 end
 
-local answers = {}
-for at = 2, #ARGV, 6 do
+local answers, moves = {}, {}
+-- New channels that lost their URI again within this call.
+local vacated = {}
+
+-- The channel with this ordinal gets the URI. Another channel that has it keeps everything else, like a dead one.
+local function take_uri(uri, ordinal)
+  local bucket, field = uri_entry(base, uri)
+  if call('HSETNX', bucket, field, ordinal) == 1 then
+    return
+  end
+  local holder = tonumber(call('HGET', bucket, field))
+  if holder == ordinal then
+    return
+  end
+  call('HSET', bucket, field, ordinal)
+  if policy ~= 'move' then
+    return
+  end
+  local id, held, since, locale, tags = stored(holder)
+  if held == uri then
+    write_value(holder, value_of(id, '', since, locale, tags))
+    if holder < first_new then
+      call('SETBIT', base .. 'occupied', holder, 0)
+    else
+      vacated[holder] = true
+    end
+    moves[#moves + 1] = #answers
+    moves[#moves + 1] = id
+  end
+end
+
+-- Tag bits are set again even when they are unchanged: a bit lost with a tag key that was deleted by hand comes back.
+local function write_tags(ordinal, old_tags, tags)
+  if old_tags ~= tags then
+    local kept = ',' .. tags .. ','
+    for tag in string.gmatch(old_tags, '[^,]+') do
+      if not string.find(kept, ',' .. tag .. ',', 1, true) then
+        call('SETBIT', base .. 'tag:' .. tag, ordinal, 0)
+      end
+    end
+  end
+  for tag in string.gmatch(tags, '[^,]+') do
+    call('SETBIT', base .. 'tag:' .. tag, ordinal, 1)
+  end
+end
+
+-- Both return true when that changed something.
+local function write_vars(ordinal, is_known, vars)
+  local key, slot = base .. 'vars:' .. floor(ordinal / PAGE), ordinal % PAGE
+  if vars == KEEP then
+    return false
+  elseif vars == '' then
+    return is_known and call('HDEL', key, slot) == 1
+  elseif is_known and call('HGET', key, slot) == vars then
+    return false
+  end
+  call('HSET', key, slot, vars)
+  return true
+end
+local function write_opt_out(ordinal, opted_out)
+  if opted_out == KEEP or call('GETBIT', base .. 'optout', ordinal) == tonumber(opted_out) then
+    return false
+  end
+  call('SETBIT', base .. 'optout', ordinal, opted_out)
+  return true
+end
+
+-- The answer for a known channel, with what this import has counted of it: two bits for each ordinal, "counted" and
+-- "counted as created or updated".
+local function count_known(ordinal, answer)
+  if not counted then
+    return answer
+  end
+  if ordinal >= first_new then
+    return 'd'
+  end
+  local is_changed = answer ~= 'n'
+  local was_counted = call('SETBIT', counted, ordinal * 2, 1) == 1
+  local was_changed = is_changed and call('SETBIT', counted, ordinal * 2 + 1, 1) == 1
+  if not was_counted then
+    return answer
+  end
+  return is_changed and not was_changed and 'D' or 'd'
+end
+
+for at = FIRST, #ARGV, FIELDS do
   local id, device, uri = ARGV[at], base .. ARGV[at + 1], ARGV[at + 2]
-  local locale, vars, tags = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
-  if tags ~= '' and not tagsFit(tags) then
+  local locale, vars, tags, opted_out = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
+  if tags ~= KEEP and not tags_fit(tags) then
     answers[#answers + 1] = 't'
   else
     -- Most are new: then this is the only look at the bucket.
-    local known = call('HSETNX', device, id, nextOrdinal) == 0
-    local ordinal = nextOrdinal
-    local registeredAt, oldUri, oldTags = now, '', ''
-    if known then
+    local is_known = call('HSETNX', device, id, next_ordinal) == 0
+    local ordinal = next_ordinal
+    local old_uri, since, old_locale, old_tags, _
+    if is_known then
       ordinal = tonumber(call('HGET', device, id))
-      if waitingOrdinals[ordinal] then
-        writeWaiting()
-      end
-      local old = call('HGET', base .. 'uri:' .. math.floor(ordinal / PAGE), ordinal % PAGE)
-      if old then
-        local since
-        oldUri, since, oldTags = string.match(old, '^[^%z]*%z([^%z]*)%z([^;]*);[^;]*;(.*)$')
-        oldUri, oldTags = oldUri or '', oldTags or ''
-        if oldUri == uri then
-          registeredAt = since
-        end
-      end
+      _, old_uri, since, old_locale, old_tags = stored(ordinal)
     else
-      nextOrdinal = nextOrdinal + 1
+      next_ordinal = next_ordinal + 1
     end
+    old_uri, old_locale, old_tags = old_uri or '', old_locale or '', old_tags or ''
+    if locale == KEEP then locale = old_locale end
+    if tags == KEEP then tags = old_tags end
 
-    local page, slot = math.floor(ordinal / PAGE), ordinal % PAGE
-    local value = id .. '\0' .. uri .. '\0' .. registeredAt .. ';' .. locale .. ';' .. tags
-    if ordinal >= nextBefore then
-      if waitingPage ~= page then
-        writeWaiting()
-        waitingPage = page
-      end
-      waiting[#waiting + 1] = slot
-      waiting[#waiting + 1] = value
-      waitingOrdinals[ordinal] = true
-    else
-      call('HSET', base .. 'uri:' .. page, slot, value)
+    local is_changed = old_uri ~= uri or old_locale ~= locale or old_tags ~= tags
+    if is_changed then
+      write_value(ordinal, value_of(id, uri, old_uri == uri and since or now, locale, tags))
     end
-
-    if known and oldUri == '' then
+    if old_uri ~= uri then
+      forget_uri(base, old_uri, ordinal)
+      take_uri(uri, ordinal)
+    end
+    if is_known and old_uri == '' then
       call('SETBIT', base .. 'occupied', ordinal, 1)
+      vacated[ordinal] = nil
     end
-    if oldTags ~= tags then
-      local worn = ',' .. tags .. ','
-      for tag in string.gmatch(oldTags, '[^,]+') do
-        if not string.find(worn, ',' .. tag .. ',', 1, true) then
-          call('SETBIT', base .. 'tag:' .. tag, ordinal, 0)
-        end
-      end
-    end
-    -- Set again even when unchanged: a bit lost with a tag that was deleted by hand comes back.
-    for tag in string.gmatch(tags, '[^,]+') do
-      call('SETBIT', base .. 'tag:' .. tag, ordinal, 1)
-    end
-    if vars ~= '' then
-      call('HSET', base .. 'vars:' .. page, slot, vars)
-    elseif known then
-      call('HDEL', base .. 'vars:' .. page, slot)
-    end
-    answers[#answers + 1] = oldUri == '' and '1' or '0'
+    write_tags(ordinal, old_tags, tags)
+    is_changed = write_vars(ordinal, is_known, vars) or is_changed
+    is_changed = write_opt_out(ordinal, opted_out) or is_changed
+
+    local answer = old_uri == '' and 'c' or is_changed and 'u' or 'n'
+    answers[#answers + 1] = is_known and count_known(ordinal, answer) or answer
   end
 end
-writeWaiting()
-call('SET', base .. 'next', nextOrdinal)
-occupy(nextBefore, nextOrdinal)
-return table.concat(answers)
+write_waiting()
+call('SET', base .. 'next', next_ordinal)
+set_bits(base .. 'occupied', first_new, next_ordinal)
+for ordinal in pairs(vacated) do
+  call('SETBIT', base .. 'occupied', ordinal, 0)
+end
+if counted then
+  set_bits(counted, first_new * 2, next_ordinal * 2)
+  call('EXPIRE', counted, ARGV[3])
+end
+return {table.concat(answers), unpack(moves)}

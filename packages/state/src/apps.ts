@@ -1,13 +1,14 @@
-import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
-import type { App, AppId, AppRequest, AppSettings, Credentials, SecretSource } from '@wns-fanout/domain'
-import { appSettings, Problem, Secret } from '@wns-fanout/domain'
-import type { Keyring } from './keyring.ts'
+import type { App, AppId, AppRequest, AppSettings } from '@wns-fanout/domain'
+import { appSettings, Problem } from '@wns-fanout/domain'
+import type { RevealedCredentials, StoredCredentials } from './app-credentials.ts'
+import { AppCredentials, identityOf, viewOf } from './app-credentials.ts'
 import { deleteByPrefix } from './delete-by-prefix.ts'
+import type { Keyring } from './keyring.ts'
 import type { Keys } from './keys.ts'
 import type { RedisConnection } from './redis.ts'
 import { loadScript } from './scripts.ts'
 
+const putScript = loadScript('app-put')
 const setFields = loadScript('app-set')
 const changeBreaker = loadScript('app-breaker')
 
@@ -38,28 +39,6 @@ export interface AppRevision {
   readonly revision: number
 }
 
-interface RevealedSecrets {
-  readonly clientSecret: Secret
-  readonly previousClientSecret?: Secret
-}
-/** Credentials with their secrets read: for one token request, never to be kept. */
-export type RevealedCredentials =
-  | ({ readonly kind: 'store'; readonly packageSid: string } & RevealedSecrets)
-  | ({ readonly kind: 'entra'; readonly tenantId: string; readonly clientId: string } & RevealedSecrets)
-
-/** A secret that cannot be read here: a missing variable or file, or a key that left the keyring. Names it, never shows it. */
-export class SecretUnavailableError extends Error {
-  override readonly name = 'SecretUnavailableError'
-  readonly code = 'secret-unavailable'
-}
-
-type SecretField = 'clientSecret' | 'previousClientSecret'
-type StoredSecret = { readonly sealed: string } | { readonly ref: string }
-type Stored<T> = T extends unknown
-  ? Omit<T, SecretField> & { readonly clientSecret: StoredSecret; readonly previousClientSecret?: StoredSecret }
-  : never
-type StoredCredentials = Stored<Credentials>
-
 export interface AppStoreOptions {
   /** Where `env:NAME` references are read; default none. */
   readonly env?: Readonly<Record<string, string | undefined>>
@@ -75,8 +54,7 @@ export interface AppStoreOptions {
 export class AppStore {
   readonly #redis: RedisConnection
   readonly #keys: Keys
-  readonly #keyring: Keyring
-  readonly #env: Readonly<Record<string, string | undefined>>
+  readonly #credentials: AppCredentials
 
   readonly #onUnreadable: (app: AppId) => void
   readonly #unreadable = new Set<AppId>()
@@ -84,34 +62,24 @@ export class AppStore {
   constructor(redis: RedisConnection, keys: Keys, keyring: Keyring, options: AppStoreOptions = {}) {
     this.#redis = redis
     this.#keys = keys
-    this.#keyring = keyring
-    this.#env = options.env ?? {}
+    this.#credentials = new AppCredentials(keyring, options.env ?? {})
     this.#onUnreadable = options.onUnreadable ?? (() => {})
   }
 
   /** Create or replace an app. Its state stays; a breaker that the old credentials opened closes. */
   async put(app: AppId, request: AppRequest): Promise<{ readonly created: boolean; readonly settings: AppSettings }> {
     const settings = appSettings(app, request)
-    const stored = this.#store(app, request.credentials)
-    const credentials = JSON.stringify(stored)
-    const before = await this.#redis.hget(this.#keys.app(app), 'credentials')
-    const replies = await this.#redis
-      .multi()
-      .hsetnx(this.#keys.app(app), 'state', 'active')
-      .hset(this.#keys.app(app), { settings: JSON.stringify(settings), credentials })
-      .hincrby(this.#keys.app(app), 'revision', 1)
-      .del(this.#keys.gone(app))
-      .exec()
-    const created =
-      (replies ?? []).map(([error, reply]) => {
-        if (error) throw error
-        return reply
-      })[0] === 1
-    // The new credentials are tried at once, whatever became of the old ones.
-    await changeBreaker.run(this.#redis, [this.#keys.app(app)], ['close', 'credentials', ''])
-    await this.#redis.unlink(this.#keys.tokenRefusal(app), this.#keys.tokenRenewed(app))
-    if (before !== null && identityOf(JSON.parse(before) as StoredCredentials) !== identityOf(stored))
-      await this.#redis.unlink(this.#keys.token(app), this.#keys.tokenLease(app))
+    const stored = this.#credentials.seal(app, request.credentials)
+    const keys = [
+      this.#keys.app(app),
+      this.#keys.gone(app),
+      this.#keys.token(app),
+      this.#keys.tokenLease(app),
+      this.#keys.tokenRefusal(app),
+      this.#keys.tokenRenewed(app),
+    ]
+    const args = [JSON.stringify(settings), JSON.stringify(stored), identityOf(stored)]
+    const created = (await putScript.run(this.#redis, keys, args)) === 1
     await this.#publish(app)
     return { created, settings }
   }
@@ -167,22 +135,12 @@ export class AppStore {
   }
 
   /**
-   * The credentials with their secrets; references are read anew each time, so a rotated file counts at once.
-   * Null when there is no such app; throws {@link SecretUnavailableError}.
+   * The credentials with their secrets; references are read again each time, so a rotated file counts at once.
+   * Null when there is no such app; throws `SecretUnavailableError`.
    */
   async credentials(app: AppId): Promise<RevealedCredentials | null> {
     const text = await this.#redis.hget(this.#keys.app(app), 'credentials')
-    if (text === null) return null
-    const stored = JSON.parse(text) as StoredCredentials
-    const secrets = {
-      clientSecret: await this.#reveal(app, 'clientSecret', stored.clientSecret),
-      ...(stored.previousClientSecret === undefined
-        ? {}
-        : { previousClientSecret: await this.#reveal(app, 'previousClientSecret', stored.previousClientSecret) }),
-    }
-    return stored.kind === 'store'
-      ? { kind: 'store', packageSid: stored.packageSid, ...secrets }
-      : { kind: 'entra', tenantId: stored.tenantId, clientId: stored.clientId, ...secrets }
+    return text === null ? null : await this.#credentials.reveal(app, JSON.parse(text) as StoredCredentials)
   }
 
   /** Stop or start sending for an app. False when there is no such app. */
@@ -281,91 +239,10 @@ export class AppStore {
       if ((await this.#redis.hget(this.#keys.app(app), 'revision')) === revision) return
     }
   }
-
-  #store(app: AppId, credentials: Credentials): StoredCredentials {
-    const { clientSecret, previousClientSecret, ...rest } = credentials
-    const identity = rest.kind === 'store' ? { ...rest, packageSid: normaliseSid(rest.packageSid) } : rest
-    return {
-      ...identity,
-      clientSecret: this.#seal(app, 'clientSecret', clientSecret),
-      ...(previousClientSecret === undefined
-        ? {}
-        : { previousClientSecret: this.#seal(app, 'previousClientSecret', previousClientSecret) }),
-    }
-  }
-
-  #seal(app: AppId, field: SecretField, secret: SecretSource): StoredSecret {
-    return typeof secret === 'string' ? { sealed: this.#keyring.seal(sealedFor(app, field), secret) } : secret
-  }
-
-  async #reveal(app: AppId, field: SecretField, stored: StoredSecret): Promise<Secret> {
-    if ('ref' in stored) return new Secret(await this.#read(app, field, stored.ref))
-    try {
-      return new Secret(this.#keyring.open(sealedFor(app, field), stored.sealed))
-    } catch (cause) {
-      throw new SecretUnavailableError(
-        `the ${field} of app ${app} cannot be unsealed: ${cause instanceof Error ? cause.message : String(cause)}`,
-        { cause },
-      )
-    }
-  }
-
-  async #read(app: AppId, field: SecretField, ref: string): Promise<string> {
-    const what = `the ${field} of app ${app} refers to ${ref}`
-    const text = ref.startsWith('env:') ? this.#env[ref.slice(4)] : await readSecretFile(what, ref.slice(5))
-    if (text === undefined) throw new SecretUnavailableError(`${what}, which is not set in this process`)
-    const secret = text.trim()
-    if (secret === '') throw new SecretUnavailableError(`${what}, which is empty`)
-    return secret
-  }
 }
 
 /** Longer than an upload may take. */
 const GONE_SECONDS = 3600
-
-/** Far more than a secret: larger is a mistake. */
-const MAX_SECRET_FILE_BYTES = 16_384
-
-// The path comes from a caller of the API: a device without an end would fill the memory, a pipe would never answer.
-async function readSecretFile(what: string, path: string): Promise<string> {
-  try {
-    // Without waiting for the other end of a pipe.
-    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(MAX_SECRET_FILE_BYTES + 1))
-    if (!(await file.stat()).isFile() || bytesRead > MAX_SECRET_FILE_BYTES)
-      throw new SecretUnavailableError(`${what}, which is no file of at most ${MAX_SECRET_FILE_BYTES} bytes`)
-    return buffer.toString('utf8', 0, bytesRead)
-  } catch (cause) {
-    if (cause instanceof SecretUnavailableError) throw cause
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unreadable'
-    throw new SecretUnavailableError(`${what}, which this process cannot read (${code})`)
-  }
-}
-
-/** A sealed secret opens for its app and field only. */
-function sealedFor(app: AppId, field: SecretField): string {
-  return `wns-credentials|${app}|${field}`
-}
-
-/** Always `ms-app://S-1-15-2-…`, the client id that the token service wants. */
-function normaliseSid(sid: string): string {
-  return `ms-app://${sid.replace(/^ms-app:\/\//i, '').toUpperCase()}`
-}
-
-/** Whose tokens these credentials get. */
-function identityOf(credentials: StoredCredentials): string {
-  return credentials.kind === 'store' ? credentials.packageSid : `${credentials.tenantId}/${credentials.clientId}`
-}
-
-function viewOf(stored: StoredCredentials): App['credentials'] {
-  const secrets = {
-    clientSecret: { set: true } as const,
-    ...(stored.previousClientSecret === undefined ? {} : { previousClientSecret: { set: true } as const }),
-  }
-  return stored.kind === 'store'
-    ? { kind: 'store', packageSid: stored.packageSid, ...secrets }
-    : { kind: 'entra', tenantId: stored.tenantId, clientId: stored.clientId, ...secrets }
-}
 
 /** Undefined for a text that `#publish` cannot have written. */
 function parseRevision(app: AppId, text: string): AppRevision | undefined {

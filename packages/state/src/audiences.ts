@@ -9,6 +9,7 @@ import { thinOut } from './sample.ts'
 import { loadScript } from './scripts.ts'
 
 const audienceScript = loadScript('audience')
+const storeScript = loadScript('audience-store')
 
 /** A finished bitmap over the ordinals of the app, for example of a campaign's failed recipients. */
 export interface BitmapAudience {
@@ -60,7 +61,7 @@ export class Audiences {
     const { unknownChannels } = await this.#evaluate(app, audience, draft, String(TEMPORARY_SECONDS), options)
     const size = await this.#thinOut(draft, sample)
     if (size === 0) await this.#redis.unlink(draft, destination)
-    else await this.#redis.multi().rename(draft, destination).persist(destination).exec()
+    else await storeScript.run(this.#redis, [draft, destination], [])
     return { size, ...(unknownChannels === undefined ? {} : { unknownChannels }) }
   }
 

@@ -1,32 +1,32 @@
-import type { AppId, InputError, Parsed, Registration } from '@wns-fanout/domain'
+import { randomUUID } from 'node:crypto'
+import type {
+  AppId,
+  ImportedLine,
+  ImportError,
+  ImportResult,
+  InputError,
+  Registration,
+  SharedUriPolicy,
+  UriMove,
+} from '@wns-fanout/domain'
 import { pointerOf } from '@wns-fanout/domain'
-import type { Registry } from './registry.ts'
+import type { Registered, Registry } from './registry.ts'
 import { MAX_TAG_NAMES, REGISTRATION_CHUNK } from './registry.ts'
-import { SharedUris } from './shared-uris.ts'
 
-/** One line of an upload, counted from 1, already parsed. */
-export interface ImportLine {
-  readonly line: number
-  readonly parsed: Parsed<Registration>
-}
+/** The lines ended before the upload did. What was read until then is registered. */
+export class ImportEndedEarlyError extends Error {
+  override readonly name = 'ImportEndedEarlyError'
+  readonly result: ImportResult
 
-/** What is wrong with a line; it never repeats what the line held. */
-export interface ImportError {
-  readonly line: number
-  readonly code: string
-  readonly detail: string
-}
-
-export interface ImportResult {
-  readonly accepted: number
-  readonly rejected: number
-  /** The first 100, by line. */
-  readonly errors: readonly ImportError[]
-  /** Accepted lines with a URI that another channel of the same import had before: both would be sent to one device. */
-  readonly sharedUris: number
+  constructor(result: ImportResult, cause: unknown) {
+    super('the import ended early', { cause })
+    this.result = result
+  }
 }
 
 export interface ImportOptions {
+  /** What happens when a line brings a URI that another channel has; default `move`. */
+  readonly sharedUri?: SharedUriPolicy | undefined
   /** Script calls under way at once; more only fill the memory of both sides. Default 3. */
   readonly chunksInFlight?: number
 }
@@ -34,23 +34,31 @@ export interface ImportOptions {
 const MAX_ERRORS = 100
 
 /**
- * Register what `lines` brings, chunk by chunk, and count what was refused. Reads no further than Redis keeps up.
- * Throws when Redis fails; what was registered until then stays, and importing again is harmless.
+ * Register the channels of `lines`, chunk by chunk, and count the result. Reads no further than Redis keeps up. Throws
+ * {@link ImportEndedEarlyError} when Redis or the lines fail; importing again is harmless. A connection to Redis that
+ * breaks can make a chunk be sent twice, whose channels are then counted as duplicates.
  */
 export async function importRegistrations(
   registry: Registry,
   app: AppId,
-  lines: AsyncIterable<ImportLine> | Iterable<ImportLine>,
-  { chunksInFlight = 3 }: ImportOptions = {},
+  lines: AsyncIterable<ImportedLine> | Iterable<ImportedLine>,
+  { sharedUri, chunksInFlight = 3 }: ImportOptions = {},
 ): Promise<ImportResult> {
   const tally = new Tally()
+  const options = { sharedUri, importId: randomUUID() }
   const inFlight = new Set<Promise<void>>()
   let failure: { readonly error: unknown } | undefined
-  let chunk: Accepted[] = []
+  let chunk: AcceptedLine[] = []
   const flush = async (): Promise<void> => {
     const full = chunk
     chunk = []
-    const work = registerChunk(registry, app, full, tally)
+    const work = registry
+      .register(
+        app,
+        full.map(({ registration }) => registration),
+        options,
+      )
+      .then((registered) => tally.addChunk(full, registered))
       .catch((error: unknown) => {
         failure ??= { error }
       })
@@ -59,32 +67,27 @@ export async function importRegistrations(
     if (inFlight.size >= chunksInFlight) await Promise.race(inFlight)
   }
 
-  for await (const { line, parsed } of lines) {
-    if (failure !== undefined) break
-    if (parsed.ok) chunk.push({ line, registration: parsed.value })
-    else tally.refuse(line, parsed.inputErrors)
-    if (chunk.length === REGISTRATION_CHUNK) await flush()
+  try {
+    for await (const { line, parsed } of lines) {
+      if (failure !== undefined) break
+      if (parsed.ok) chunk.push({ line, registration: parsed.value })
+      else tally.refuse(line, parsed.inputErrors)
+      if (chunk.length === REGISTRATION_CHUNK) await flush()
+    }
+  } catch (error) {
+    failure ??= { error }
   }
   if (chunk.length > 0) await flush()
   await Promise.all(inFlight)
-  if (failure !== undefined) throw failure.error
+  // Left alone it expires.
+  await registry.endImport(app, options.importId).catch(() => {})
+  if (failure !== undefined) throw new ImportEndedEarlyError(tally.result(), failure.error)
   return tally.result()
 }
 
-interface Accepted {
+interface AcceptedLine {
   readonly line: number
   readonly registration: Registration
-}
-
-async function registerChunk(registry: Registry, app: AppId, chunk: readonly Accepted[], tally: Tally) {
-  const results = await registry.register(
-    app,
-    chunk.map(({ registration }) => registration),
-  )
-  for (const [at, { line, registration }] of chunk.entries()) {
-    if (results[at] === 'too-many-tags') tally.refuse(line, [tooManyTags])
-    else tally.accept(registration)
-  }
 }
 
 const tooManyTags: InputError = {
@@ -94,35 +97,74 @@ const tooManyTags: InputError = {
 }
 
 class Tally {
-  readonly #shared = new SharedUris()
-  #accepted = 0
-  #rejected = 0
-  #errors: ImportError[] = []
-  #sharedUris = 0
+  readonly #counts = { created: 0, updated: 0, unchanged: 0, duplicates: 0, rejected: 0, moved: 0 }
+  /** By code and detail, in the order of the first lines as far as they are known. */
+  #errors = new Map<string, ImportError>()
+  #moves: UriMove[] = []
 
-  accept({ channel, uri }: Registration): void {
-    this.#accepted += 1
-    if (this.#shared.isShared(uri.raw, channel)) this.#sharedUris += 1
+  addChunk(lines: readonly AcceptedLine[], registered: readonly Registered[]): void {
+    for (const [at, { line, registration }] of lines.entries()) {
+      const one = registered[at]
+      if (one === undefined) continue
+      this.#count(line, one)
+      if (one.movedFrom === undefined) continue
+      this.#counts.moved += 1
+      if (this.#moves.length < MAX_ERRORS)
+        this.#moves.push({ line, channel: registration.channel, from: one.movedFrom })
+    }
   }
 
-  refuse(line: number, inputErrors: readonly InputError[]): void {
-    this.#rejected += 1
-    for (const { path, code, detail } of inputErrors.slice(0, MAX_ERRORS))
-      this.#errors.push({ line, code, detail: path.length === 0 ? detail : `${pointerOf(path)}: ${detail}` })
+  refuse(line: number, errors: readonly InputError[]): void {
+    this.#counts.rejected += 1
+    for (const { path, code, detail } of errors.slice(0, MAX_ERRORS))
+      this.#addError(line, code, path.length === 0 ? detail : `${pointerOf(path)}: ${detail}`)
     // Refusals by Redis come later than those of the parser; keep the first ones by line.
-    if (this.#errors.length >= 4 * MAX_ERRORS) this.#errors = firstByLine(this.#errors)
+    if (this.#errors.size >= 4 * MAX_ERRORS) this.#errors = new Map(firstByLine(this.#errors))
   }
 
   result(): ImportResult {
     return {
-      accepted: this.#accepted,
-      rejected: this.#rejected,
-      errors: firstByLine(this.#errors),
-      sharedUris: this.#sharedUris,
+      ...this.#counts,
+      errors: firstByLine(this.#errors).map(([, error]) => error),
+      moves: this.#moves.toSorted((left, right) => left.line - right.line),
     }
+  }
+
+  #count(line: number, { outcome }: Registered): void {
+    switch (outcome) {
+      case 'created':
+      case 'updated':
+      case 'unchanged':
+        this.#counts[outcome] += 1
+        return
+      case 'duplicate':
+        this.#counts.duplicates += 1
+        return
+      case 'duplicate-updated':
+        this.#counts.duplicates += 1
+        this.#counts.unchanged -= 1
+        this.#counts.updated += 1
+        return
+      case 'too-many-tags':
+        this.refuse(line, [tooManyTags])
+        return
+      default:
+        outcome satisfies never
+    }
+  }
+
+  #addError(line: number, code: string, detail: string): void {
+    const key = `${code} ${detail}`
+    const known = this.#errors.get(key)
+    this.#errors.set(
+      key,
+      known === undefined
+        ? { line, code, detail, count: 1 }
+        : { ...known, line: Math.min(known.line, line), count: known.count + 1 },
+    )
   }
 }
 
-function firstByLine(inputErrors: readonly ImportError[]): ImportError[] {
-  return inputErrors.toSorted((left, right) => left.line - right.line).slice(0, MAX_ERRORS)
+function firstByLine(errors: ReadonlyMap<string, ImportError>): [string, ImportError][] {
+  return [...errors].toSorted(([, left], [, right]) => left.line - right.line).slice(0, MAX_ERRORS)
 }

@@ -42,6 +42,10 @@ export class Keys {
   get replicated(): string {
     return `${this.prefix}replicated`
   }
+  /** string: a key of one check of the Redis user's rights; removed within the check. */
+  get probeOfRights(): string {
+    return `${this.prefix}rights`
+  }
   /** string: the app of a campaign. Lives as long as the campaign's ledger. */
   campaignApp(campaign: string): string {
     return `${this.prefix}cid:${campaign}`
@@ -95,6 +99,10 @@ export class Keys {
   /** hash of about 512 fields at most: channel id → ordinal. */
   device(app: AppId | string, channel: string): string {
     return `${this.base(app)}dev:${bucketOf(channel)}`
+  }
+  /** hash of about 512 fields at the most: fingerprint of a URI → ordinal of the newest channel that has it. */
+  uris(app: AppId | string, bucket: number): string {
+    return `${this.base(app)}uris:${bucket}`
   }
   /** hash: slot → JSON of the channel's variables; only where used. */
   vars(app: AppId | string, page: number): string {

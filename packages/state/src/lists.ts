@@ -3,6 +3,9 @@ import type { AppId, ChannelId, ListName } from '@wns-fanout/domain'
 import type { Keys } from './keys.ts'
 import { markChannels, MARKING_CHUNK, TEMPORARY_SECONDS } from './marking.ts'
 import type { RedisConnection } from './redis.ts'
+import { loadScript } from './scripts.ts'
+
+const putScript = loadScript('list-put')
 
 export const LIST_DAYS = 30
 const LIST_SECONDS = LIST_DAYS * 86_400
@@ -39,16 +42,8 @@ export class Lists {
     }
     unknown += await markChannels(this.#redis, this.#keys, app, draft, chunk)
     const [key, info] = [this.#keys.list(app, list), this.#keys.listInfo(app, list)]
-    const replies = await this.#redis
-      .multi()
-      .rename(draft, key)
-      .expire(key, LIST_SECONDS)
-      .hset(info, { unknown, updatedAtMs: Date.now() })
-      .expire(info, LIST_SECONDS)
-      .bitcount(key)
-      .exec()
-    for (const [error] of replies ?? []) if (error) throw error
-    return { size: Number(replies?.at(-1)?.[1] ?? 0), unknown }
+    const size = await putScript.run(this.#redis, [draft, key, info], [LIST_SECONDS, unknown, Date.now()])
+    return { size: Number(size), unknown }
   }
 
   /** Null when there is no such list, or no longer. */

@@ -1,10 +1,13 @@
-import type { AppId, Channel, ChannelId, Ordinal, Registration } from '@wns-fanout/domain'
+import type { AppId, Channel, ChannelId, Ordinal, Registration, SharedUriPolicy } from '@wns-fanout/domain'
 import { pagesFor, Problem } from '@wns-fanout/domain'
-import type { Keys } from './keys.ts'
+import type { ExportLine } from './channel-export.ts'
+import { exportPages } from './channel-export.ts'
 import { inChunks } from './chunks.ts'
+import type { Keys } from './keys.ts'
 import { packId, unpackId } from './packed-id.ts'
 import type { RedisConnection } from './redis.ts'
 import { loadScript } from './scripts.ts'
+import { parseStoredChannel } from './stored-channel.ts'
 
 const registerScript = loadScript('register')
 const channelScript = loadScript('channel')
@@ -15,23 +18,36 @@ const pageIdsScript = loadScript('page-ids')
 export const MAX_TAG_NAMES = 1000
 /** Channels that one script call registers: about 3 ms of Redis, so that others wait no longer than that. */
 export const REGISTRATION_CHUNK = 500
-const PAGES_READ_AHEAD = 4
+/** How long the marks of an import outlive its last chunk. */
+const IMPORT_SECONDS = 3600
 
-/** What became of one registration: `too-many-tags` was refused and changed nothing, the others are stored. */
-export type Registered = 'created' | 'updated' | 'too-many-tags'
+export type RegistrationOutcome =
+  /** New, or alive again. */
+  | 'created'
+  | 'updated'
+  | 'unchanged'
+  /** Of an import that had counted this channel before. */
+  | 'duplicate'
+  /** The same, and the import had counted the channel as unchanged. */
+  | 'duplicate-updated'
+  /** Refused; nothing changed. */
+  | 'too-many-tags'
 
-/** A line of an export, the same as a line of an import. */
-export interface ExportLine {
-  readonly channel: string
-  readonly uri: string
-  readonly tags?: readonly string[]
-  readonly locale?: string
-  readonly vars?: Readonly<Record<string, string>>
+export interface Registered {
+  readonly outcome: RegistrationOutcome
+  /** The channel that had the URI before and lost it. */
+  readonly movedFrom?: ChannelId
+}
+
+export interface RegisterOptions {
+  readonly sharedUri?: SharedUriPolicy | undefined
+  /** Registrations with the same id are one import, in which each channel counts once. */
+  readonly importId?: string
 }
 
 /**
- * The channels of the apps. A channel has an ordinal for ever: a death or DELETE empties its URI and clears its bit in
- * `occupied`, a new registration of the same id revives the ordinal with its guard stamp and opt-out.
+ * The channels of the apps. A channel keeps its ordinal forever: a death or DELETE empties its URI and clears its bit in
+ * `occupied`; a new registration of the same id revives the ordinal with its guard stamp and opt-out.
  */
 export class Registry {
   readonly #redis: RedisConnection
@@ -43,35 +59,45 @@ export class Registry {
   }
 
   /**
-   * Register channels, in order; a known id gets the new URI, tags, locale and variables. The app must exist; throws the
-   * Problem `not-found` once it is removed.
+   * Register channels, in order. A known id keeps the fields that are absent; null clears one. The app must exist; throws
+   * the Problem `not-found` once it is removed.
    */
-  async register(app: AppId, registrations: readonly Registration[]): Promise<Registered[]> {
+  async register(
+    app: AppId,
+    registrations: readonly Registration[],
+    { sharedUri = 'move', importId }: RegisterOptions = {},
+  ): Promise<Registered[]> {
+    const keys = [...this.#base(app), ...(importId === undefined ? [] : [this.#keys.temporary(app, importId)])]
     const results: Registered[] = []
     for (const chunk of inChunks(registrations, REGISTRATION_CHUNK)) {
-      const args = [MAX_TAG_NAMES, ...chunk.flatMap((registration) => this.#argumentsOf(app, registration))]
-      const answer = String(await registerScript.run(this.#redis, this.#base(app), args))
-      if (answer === 'gone') throw new Problem('not-found', `there is no app ${app} any more`)
-      for (const letter of answer)
-        results.push(letter === '1' ? 'created' : letter === '0' ? 'updated' : 'too-many-tags')
+      const args = chunk.flatMap((registration) => this.#argumentsOf(app, registration))
+      const reply = await registerScript.run(this.#redis, keys, [MAX_TAG_NAMES, sharedUri, IMPORT_SECONDS, ...args])
+      if (reply === 'gone') throw new Problem('not-found', `app ${app} was removed`)
+      results.push(...registeredIn(reply as readonly (string | number)[]))
     }
     return results
   }
 
+  /** Forget what was marked for an import. */
+  async endImport(app: AppId, importId: string): Promise<void> {
+    await this.#redis.unlink(this.#keys.temporary(app, importId))
+  }
+
   /** A registered channel as the API shows it: never its URI. Null when it is unknown or gone. */
   async get(app: AppId, channel: ChannelId): Promise<Channel | null> {
-    const value = await this.#run(app, 'read', channel)
-    if (typeof value !== 'string') return null
-    const { tags, locale, registeredAtSeconds } = parseValue(value)
+    const reply = (await this.#run(app, 'read', channel)) as readonly [string, number] | null
+    if (reply === null) return null
+    const { tags, locale, registeredAtSeconds } = parseStoredChannel(reply[0])
     return {
       channel,
       tags: [...tags],
       ...(locale === '' ? {} : { locale }),
+      ...(reply[1] === 1 ? { optedOut: true } : {}),
       registeredAt: new Date(registeredAtSeconds * 1000).toISOString(),
     }
   }
 
-  /** Forget the URI of a channel. False when it is unknown or already gone. */
+  /** Remove the URI of a channel, with its tags, locale and variables. False when it is unknown or already gone. */
   async unregister(app: AppId, channel: ChannelId): Promise<boolean> {
     return (await this.#run(app, 'unregister', channel)) === 1
   }
@@ -91,14 +117,10 @@ export class Registry {
     return this.#redis.bitcount(this.#keys.occupied(app))
   }
 
-  /** Every registered channel with its URI, in the order of the ordinals; reads a few pages at a time. */
+  /** Every registered channel with its URI and opt-out, in the order of the ordinals; reads a few pages at a time. */
   async *exportChannels(app: AppId): AsyncGenerator<ExportLine> {
     const pages = pagesFor(Number((await this.#redis.get(this.#keys.next(app))) ?? 0))
-    for (let page = 0; page < pages; page += PAGES_READ_AHEAD) {
-      const count = Math.min(PAGES_READ_AHEAD, pages - page)
-      const read = await Promise.all(Array.from({ length: count }, (_, offset) => this.#exportPage(app, page + offset)))
-      for (const lines of read) yield* lines
-    }
+    yield* exportPages(this.#redis, this.#keys, app, pages)
   }
 
   /** The ordinals of the registered ones among `ids`; the others are absent. */
@@ -115,7 +137,7 @@ export class Registry {
     return ordinals
   }
 
-  /** Who has the slots of a page, or had them last: results name the dead too. */
+  /** The channels that have the slots of a page, or had them last: results name dead channels too. */
   async channelIds(app: AppId, page: number): Promise<Map<number, ChannelId>> {
     const fields = (await pageIdsScript.run(this.#redis, [this.#keys.uri(app, page)], [])) as string[]
     const ids = new Map<number, ChannelId>()
@@ -123,30 +145,7 @@ export class Registry {
     return ids
   }
 
-  async #exportPage(app: AppId, page: number): Promise<ExportLine[]> {
-    const [values, variables] = await Promise.all([
-      this.#redis.hgetall(this.#keys.uri(app, page)),
-      this.#redis.hgetall(this.#keys.vars(app, page)),
-    ])
-    return Object.entries(values)
-      .toSorted(([left], [right]) => Number(left) - Number(right))
-      .flatMap(([slot, value]) => {
-        const { id, uri, tags, locale } = parseValue(value)
-        const vars = variables[slot]
-        if (uri === '') return []
-        return [
-          {
-            channel: id,
-            uri,
-            ...(tags.length === 0 ? {} : { tags }),
-            ...(locale === '' ? {} : { locale }),
-            ...(vars === undefined ? {} : { vars: JSON.parse(vars) as Record<string, string> }),
-          },
-        ]
-      })
-  }
-
-  /** The base alone would let a script run on half of the app's keys while its slot moves. */
+  // With the base alone, a script could run on half of the app's keys while its slot moves.
   #base(app: AppId): readonly string[] {
     return [this.#keys.base(app), this.#keys.app(app)]
   }
@@ -156,9 +155,16 @@ export class Registry {
     return channelScript.run(this.#redis, this.#base(app), args)
   }
 
-  #argumentsOf(app: AppId, { channel, uri, tags, locale, vars }: Registration): string[] {
-    const variables = vars === undefined || Object.keys(vars).length === 0 ? '' : JSON.stringify(vars)
-    return [packId(channel), this.#deviceSuffix(app, channel), uri.raw, locale ?? '', variables, tags.join(',')]
+  #argumentsOf(app: AppId, { channel, uri, tags, locale, vars, optedOut }: Registration): string[] {
+    return [
+      packId(channel),
+      this.#deviceSuffix(app, channel),
+      uri.raw,
+      fieldFor(locale, (text) => text),
+      fieldFor(vars, (values) => (Object.keys(values).length === 0 ? '' : JSON.stringify(values))),
+      fieldFor(tags, (names) => names.join(',')),
+      optedOut === undefined ? KEEP : optedOut === true ? '1' : '0',
+    ]
   }
 
   #deviceSuffix(app: AppId, channel: ChannelId): string {
@@ -166,24 +172,32 @@ export class Registry {
   }
 }
 
-interface StoredChannel {
-  readonly id: ChannelId
-  /** Empty once the channel is dead or deleted. */
-  readonly uri: string
-  readonly registeredAtSeconds: number
-  readonly locale: string
-  readonly tags: readonly string[]
+/** No locale, no JSON object and no list of tags is written like this. */
+const KEEP = '*'
+
+/** A field as the script takes it: absent keeps, null clears. */
+function fieldFor<T>(value: T | null | undefined, textOf: (value: T) => string): string {
+  if (value === undefined) return KEEP
+  return value === null ? '' : textOf(value)
 }
 
-/** `<packed id>\0<uri>\0<registeredAt in seconds, base 36>;<locale>;<tag,tag>` */
-function parseValue(value: string): StoredChannel {
-  const [id = '', uri = '', meta = ''] = value.split('\0')
-  const [since = '0', locale = '', tags = ''] = meta.split(';')
-  return {
-    id: unpackId(id),
-    uri,
-    registeredAtSeconds: Number.parseInt(since, 36),
-    locale,
-    tags: tags === '' ? [] : tags.split(','),
+const outcomes: Readonly<Record<string, RegistrationOutcome>> = {
+  c: 'created',
+  u: 'updated',
+  n: 'unchanged',
+  d: 'duplicate',
+  D: 'duplicate-updated',
+  t: 'too-many-tags',
+}
+
+function registeredIn([letters = '', ...moves]: readonly (string | number)[]): Registered[] {
+  const results: Registered[] = Array.from(String(letters), (letter) => ({
+    outcome: outcomes[letter] ?? 'unchanged',
+  }))
+  for (let at = 0; at < moves.length; at += 2) {
+    const position = Number(moves[at])
+    const result = results[position]
+    if (result !== undefined) results[position] = { ...result, movedFrom: unpackId(String(moves[at + 1])) }
   }
+  return results
 }

@@ -51,7 +51,7 @@ test('a Redis user without dangerous rights, limited to our prefix, can run ever
     line: at + 1,
     parsed: { ok: true, value: registration(id, { tags: ['x'], vars: { v: '1' } }) } as const,
   }))
-  expect(await importRegistrations(registry, NEWS, lines)).toMatchObject({ accepted: 2 })
+  expect(await importRegistrations(registry, NEWS, lines)).toMatchObject({ created: 2 })
   expect(await registry.get(NEWS, channelId('a'))).toMatchObject({ tags: ['x'] })
   expect(await registry.markActive(NEWS, channelId('a'))).toBe(true)
   expect(await new Lists(redis, keys).put(NEWS, 'vip' as ListName, ids('a'))).toEqual({ size: 1, unknown: 0 })

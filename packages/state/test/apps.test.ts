@@ -2,9 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { AppId, AppRequest } from '@wns-fanout/domain'
+import type { AppId, AppRequest, ImportedLine } from '@wns-fanout/domain'
 import { Problem } from '@wns-fanout/domain'
-import type { ImportLine } from '@wns-fanout/state'
 import { AppStore, importRegistrations, Registry, SecretUnavailableError } from '@wns-fanout/state'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { dumpOf, keyring, keysOf, NEWS, registrations, setup } from './support.ts'
@@ -104,7 +103,7 @@ describe('an app', () => {
     await writeFile(path, 'second')
     expect((await apps.credentials(NEWS))?.clientSecret.reveal()).toBe('second')
     await writeFile(path, '\n')
-    await expect(apps.credentials(NEWS)).rejects.toThrow(/which is empty/)
+    await expect(apps.credentials(NEWS)).rejects.toThrow(/found nothing/)
     await apps.put(NEWS, store({ ref: 'env:MISSING' }))
     await expect(apps.credentials(NEWS)).rejects.toMatchObject({ code: 'secret-unavailable' })
   })
@@ -211,17 +210,17 @@ describe('deleting', () => {
     const { apps, redis, keys } = start()
     const registry = new Registry(redis, keys)
     await apps.put(NEWS, store('s'))
-    const lines = async function* (): AsyncGenerator<ImportLine> {
+    const lines = async function* (): AsyncGenerator<ImportedLine> {
       for (const [at, registration] of registrations(2000).entries()) {
         if (at === 1000) await apps.delete(NEWS)
         yield { line: at + 1, parsed: { ok: true, value: registration } }
       }
     }
-    await expect(importRegistrations(registry, NEWS, lines())).rejects.toMatchObject({ code: 'not-found' })
+    await expect(importRegistrations(registry, NEWS, lines())).rejects.toMatchObject({ cause: { code: 'not-found' } })
     expect(await registry.count(NEWS)).toBe(0)
     await apps.put(NEWS, store('s'))
     expect(await registry.count(NEWS)).toBe(0)
-    expect(await registry.register(NEWS, registrations(1))).toEqual(['created'])
+    expect(await registry.register(NEWS, registrations(1))).toEqual([{ outcome: 'created' }])
   })
 
   test('is refused while a campaign is not over', async () => {

@@ -77,9 +77,10 @@ export function uriOf(name: string): string {
 
 export interface RegistrationInput {
   readonly uri?: string
-  readonly tags?: readonly string[]
-  readonly locale?: string
-  readonly vars?: Readonly<Record<string, string>>
+  readonly tags?: readonly string[] | null | undefined
+  readonly locale?: string | null | undefined
+  readonly vars?: Readonly<Record<string, string>> | null | undefined
+  readonly optedOut?: boolean | null | undefined
 }
 
 /** A registration from the parser; without a URI, one is derived from the id. */

@@ -46,7 +46,7 @@ export async function prepareApp(
       yield `${JSON.stringify({ channel: `device-${n}`, uri: `https://db5p.notify.windows.com/?token=ok.any.${app}-${n}` })}\n`
   }
   const result = await api.importChannels(app, Readable.from(lines(), { objectMode: false }), { type: 'ndjson' })
-  if (result.accepted !== channels) throw new Error(`only ${result.accepted} of ${channels} channels were imported`)
+  if (result.created !== channels) throw new Error(`only ${result.created} of ${channels} channels were imported`)
 }
 
 /** Look at the campaign every `everyMs` until `look` answers true; throws when that takes longer than `timeoutMs`. */

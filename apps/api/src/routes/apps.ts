@@ -158,6 +158,7 @@ async function showApp(deps: ApiDeps, record: AppRecord): Promise<App> {
       : { allowFasterThanGuideline: settings.allowFasterThanGuideline }),
     maxAttempts: settings.maxAttempts,
     retentionDays: settings.retentionDays,
+    sharedUri: settings.sharedUri,
     state,
     channels,
     effectiveRatePerSecond: rate.effectiveRatePerSecond,

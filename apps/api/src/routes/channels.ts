@@ -1,4 +1,4 @@
-import type { AppId, Channel, ChannelId, Registration } from '@wns-fanout/domain'
+import type { AppId, Channel, ChannelId, InputError, Registration } from '@wns-fanout/domain'
 import {
   audienceSchema,
   channelRequestSchema,
@@ -17,8 +17,13 @@ import { invalid } from '../problem.ts'
 import { answers, appPath, bodyJudgedLater, channelPath, nothing } from './shapes.ts'
 
 const tags = ['channels']
+const registeredChannelSchema = channelSchema
+  .extend({
+    movedFrom: z.string().meta({ description: 'The channel that had this URI before and lost it.' }).optional(),
+  })
+  .meta({ id: 'RegisteredChannel' })
 
-export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns }: ApiDeps): void {
+export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns, logger }: ApiDeps): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   const mustExist = async (id: AppId): Promise<void> => {
@@ -34,27 +39,28 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns 
     {
       schema: {
         tags,
-        summary: 'Register a channel, or its new URI',
+        summary: 'Register a channel, or change it',
+        description: 'An absent field keeps its value, `null` clears it.',
         params: channelPath,
         body: channelRequestSchema,
-        response: answers({ 200: channelSchema, 201: channelSchema }),
+        response: answers({ 200: registeredChannelSchema, 201: registeredChannelSchema }),
       },
       validatorCompiler: bodyJudgedLater(),
     },
     async ({ params, body }, reply) => {
       const registration = registrationOf(params.channel, body)
-      await mustExist(params.app)
-      const [registered] = await registry.register(params.app, [registration])
-      if (registered === 'too-many-tags')
-        throw invalid('The body', [
-          {
-            path: ['tags'],
-            code: 'too-many-tags',
-            detail: `an app has at most ${MAX_TAG_NAMES} tags; use some that exist`,
-          },
-        ])
-      reply.code(registered === 'created' ? 201 : 200)
-      return await view(params.app, params.channel)
+      const settings = await apps.settings(params.app)
+      if (settings === null) throw notFound('app')
+      const [registered] = await registry.register(params.app, [registration], { sharedUri: settings.sharedUri })
+      const { outcome, movedFrom } = registered ?? { outcome: 'too-many-tags' }
+      if (outcome === 'too-many-tags') throw invalid('The body', [tooManyTags])
+      if (movedFrom !== undefined)
+        logger.info(
+          { app: params.app, channel: params.channel, from: movedFrom },
+          'a channel URI moved to another channel',
+        )
+      reply.code(outcome === 'created' ? 201 : 200)
+      return { ...(await view(params.app, params.channel)), ...(movedFrom === undefined ? {} : { movedFrom }) }
     },
   )
 
@@ -95,7 +101,7 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns 
       url: '/apps/:app/channels/:channel/opt-out',
       schema: {
         tags,
-        summary: isOut ? 'Send this channel nothing any more' : 'Send this channel notifications again',
+        summary: isOut ? 'Exclude a channel from every audience' : 'Include a channel in audiences again',
         params: channelPath,
         response: answers({ 204: nothing }),
       },
@@ -110,7 +116,7 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns 
     {
       schema: {
         tags,
-        summary: 'Every channel with its URI, as lines that an import takes',
+        summary: 'Every channel with its URI and opt-out, as lines that an import accepts',
         params: appPath,
         response: answers({ 200: { content: { 'application/x-ndjson': { schema: importLineSchema } } } }),
       },
@@ -126,7 +132,7 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns 
     {
       schema: {
         tags,
-        summary: 'How many channels an audience has now',
+        summary: 'Count the channels of an audience',
         params: appPath,
         body: z.strictObject({ audience: audienceSchema }),
         response: answers({ 200: z.object({ count: z.number().int() }) }),
@@ -139,11 +145,17 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns 
   )
 }
 
+const tooManyTags: InputError = {
+  path: ['tags'],
+  code: 'too-many-tags',
+  detail: `an app may have at most ${MAX_TAG_NAMES} tag names; use one that exists`,
+}
+
 function mustHave(found: boolean): void {
   if (!found) throw notFound('channel')
 }
 
-/** The registration in a body; throws all its faults, those of the URI too. */
+/** The registration in a body. Throws `invalid` with all errors, those of the URI too. */
 function registrationOf(channel: ChannelId, body: unknown): Registration {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw invalid('The body', [{ path: [], code: 'wrong-type', detail: 'the body must be a JSON object' }])
@@ -152,7 +164,7 @@ function registrationOf(channel: ChannelId, body: unknown): Registration {
   throw invalid('The body', [
     ...(parsed.ok ? [] : parsed.inputErrors),
     ...('channel' in body
-      ? [{ path: ['channel'], code: 'unknown-field', detail: 'the path says which channel it is; remove the field' }]
+      ? [{ path: ['channel'], code: 'unknown-field', detail: 'the path names the channel; remove the field' }]
       : []),
   ])
 }

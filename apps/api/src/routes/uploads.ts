@@ -1,78 +1,171 @@
-import { importRegistrations } from '@wns-fanout/state'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { AppId, ChannelId, ImportResult, UploadFormat } from '@wns-fanout/domain'
+import {
+  acceptedLines,
+  formatOf,
+  importResultSchema,
+  mediaTypesFor,
+  Problem,
+  readChannelIds,
+  readRegistrations,
+} from '@wns-fanout/domain'
+import { ImportEndedEarlyError, importRegistrations } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
 import { notFound } from '../auth.ts'
 import { installSchemas } from '../bodies.ts'
 import type { ApiDeps } from '../deps.ts'
-import { readChannels, readRegistrations } from '../import.ts'
+import { refuseOtherTypes } from '../media-types.ts'
+import { invalid, problemFrom } from '../problem.ts'
+import { uploadBytes } from '../upload-body.ts'
 import { answers, appPath, listPath } from './shapes.ts'
-
-const importResultSchema = z
-  .object({
-    accepted: z.number().int(),
-    rejected: z.number().int(),
-    errors: z
-      .array(z.object({ line: z.number().int(), code: z.string(), detail: z.string() }))
-      .meta({ description: 'The first 100; lines are counted from 1.' }),
-    sharedUris: z
-      .number()
-      .int()
-      .meta({ description: 'Lines whose URI another channel of the upload had: one device, two channels.' }),
-  })
-  .meta({ id: 'ImportResult' })
 
 export const listSchema = z
   .object({ list: z.string(), size: z.number().int(), unknown: z.number().int() })
   .meta({ id: 'List' })
 
-/**
- * Routes whose body is a stream of lines. They have no body limit but those of lines.ts: a line, the whole, and the ratio
- * of a gzip.
- */
-export function uploadRoutes(app: FastifyInstance, { apps, registry, lists }: ApiDeps): void {
-  const api = app.withTypeProvider<ZodTypeProvider>()
-  installSchemas(app)
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser(['application/x-ndjson'], (_request, payload, done) => done(null, payload))
+const importFormats = ['ndjson', 'csv'] as const
+const listFormats = ['ndjson', 'csv', 'ids'] as const
 
-  api.put(
+/**
+ * Routes whose body is a stream of lines. They have no body limit but those of the parser (a line, the whole) and of
+ * upload-body.ts (the ratio of a gzip, the time without bytes).
+ *
+ * @param idleMs the longest time without bytes
+ */
+export function uploadRoutes(app: FastifyInstance, deps: ApiDeps, idleMs: number): void {
+  installSchemas(app)
+  void app.register(async (imports) => {
+    acceptStreams(imports, importFormats)
+    importRoute(imports, deps, idleMs)
+  })
+  void app.register(async (lists) => {
+    acceptStreams(lists, listFormats)
+    listRoute(lists, deps, idleMs)
+  })
+}
+
+function acceptStreams(app: FastifyInstance, formats: readonly UploadFormat[]): void {
+  const types = mediaTypesFor(formats)
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(types, (_request, payload, done) => done(null, payload))
+  refuseOtherTypes(app, types)
+}
+
+function importRoute(app: FastifyInstance, { apps, registry, logger }: ApiDeps, idleMs: number): void {
+  app.withTypeProvider<ZodTypeProvider>().post(
+    '/apps/:app/channels::import',
+    {
+      config: { isUpload: true },
+      schema: {
+        tags: ['channels'],
+        summary: 'Register many channels',
+        description:
+          'Body: `application/x-ndjson` with lines like those of the export, or `text/csv` with the header ' +
+          '`channel,uri,tags,locale` and tags joined by `;`. Gzip allowed. A known channel keeps the fields that a line ' +
+          'does not name. Broken lines are reported and the others are registered; 422 when no line was accepted.',
+        params: appPath,
+        response: answers({ 200: importResultSchema }),
+      },
+    },
+    async ({ params, raw, headers }) => {
+      const settings = await apps.settings(params.app)
+      if (settings === null) throw notFound('app')
+      const lines = readRegistrations(uploadBytes(raw, idleMs), formatFor(headers, importFormats))
+      try {
+        const result = await importRegistrations(registry, params.app, lines, { sharedUri: settings.sharedUri })
+        logMoves(params.app, result)
+        if (acceptedLines(result) === 0) throw nothingAccepted(result)
+        return result
+      } catch (error) {
+        if (!(error instanceof ImportEndedEarlyError)) throw error
+        logMoves(params.app, error.result)
+        logger.warn({ app: params.app, ...countsOf(error.result) }, 'an upload ended early')
+        throw withCounts(problemFrom(error.cause), error.result)
+      }
+    },
+  )
+
+  function logMoves(id: AppId, { moved, moves }: ImportResult): void {
+    if (moved > 0) logger.info({ app: id, moved, moves }, 'channel URIs moved to other channels')
+  }
+}
+
+function formatFor<Format extends UploadFormat>(headers: IncomingHttpHeaders, formats: readonly Format[]): Format {
+  const format = formatOf(headers['content-type'] ?? '')
+  return formats.find((one) => one === format) ?? (formats[0] as Format)
+}
+
+function countsOf({ errors: _, moves: __, ...counts }: ImportResult): Omit<ImportResult, 'errors' | 'moves'> {
+  return counts
+}
+
+/** A refusal that carries the counts of the lines before it, which are registered. */
+function withCounts(problem: Problem, result: ImportResult): Problem {
+  const accepted = acceptedLines(result)
+  if (accepted + result.rejected === 0) return problem
+  return new Problem(
+    problem.code,
+    `${problem.message}; before that ${accepted} lines were accepted and ${result.rejected} were rejected`,
+    {
+      inputErrors: problem.inputErrors,
+      extra: { ...problem.extra, ...countsOf(result) },
+      ...(problem.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: problem.retryAfterSeconds }),
+      cause: problem.cause,
+    },
+  )
+}
+
+function nothingAccepted(result: ImportResult): Problem {
+  const { errors, rejected } = result
+  if (rejected === 0) return new Problem('invalid', 'The upload holds no line; wanted one channel on each line')
+  const problem = invalid(
+    'The upload, of which no line was accepted,',
+    errors.map(({ line, code, detail, count }) => ({
+      path: [line],
+      code,
+      detail: count === 1 ? detail : `${detail} (${count} lines)`,
+    })),
+  )
+  return new Problem(problem.code, problem.message, { inputErrors: problem.inputErrors, extra: countsOf(result) })
+}
+
+function listRoute(app: FastifyInstance, { apps, lists }: ApiDeps, idleMs: number): void {
+  app.withTypeProvider<ZodTypeProvider>().put(
     '/apps/:app/lists/:list',
     {
+      config: { isUpload: true },
       schema: {
         tags: ['lists'],
         summary: 'Upload a list of channels, kept for 30 days',
-        description: 'Body: `application/x-ndjson`, lines `{"channel": "…"}`, gzip allowed.',
+        description:
+          'Body: `application/x-ndjson` with lines `{"channel": "…"}`, `text/csv` with a column `channel`, or ' +
+          '`text/plain` with one id a line. Other fields and columns are ignored, so results can be uploaded as they ' +
+          'are. Gzip allowed.',
         params: listPath,
         response: answers({ 200: listSchema }),
       },
     },
-    async ({ params, raw }) => {
+    async ({ params, raw, headers }) => {
       if ((await apps.settings(params.app)) === null) throw notFound('app')
-      return { list: params.list, ...(await lists.put(params.app, params.list, readChannels(raw))) }
+      const channels = channelsIn(uploadBytes(raw, idleMs), formatFor(headers, listFormats))
+      return { list: params.list, ...(await lists.put(params.app, params.list, channels)) }
     },
   )
+}
 
-  void app.register(async (imports) => {
-    imports.addContentTypeParser('text/csv', (_request, payload, done) => done(null, payload))
-    imports.withTypeProvider<ZodTypeProvider>().post(
-      '/apps/:app/channels::import',
-      {
-        schema: {
-          tags: ['channels'],
-          summary: 'Register many channels',
-          description:
-            'Body: `application/x-ndjson` with lines like those of the export, or `text/csv` with the header ' +
-            '`channel,uri,tags,locale` and tags joined by `;`. Gzip allowed. Broken lines are reported and the rest goes in.',
-          params: appPath,
-          response: answers({ 200: importResultSchema }),
-        },
-      },
-      async ({ params, raw, headers }) => {
-        if ((await apps.settings(params.app)) === null) throw notFound('app')
-        const format = headers['content-type']?.toLowerCase().startsWith('text/csv') === true ? 'csv' : 'ndjson'
-        return await importRegistrations(registry, params.app, readRegistrations(raw, format))
-      },
-    )
-  })
+const MAX_LIST_FAULTS = 100
+
+/**
+ * Throws `invalid` with the first hundred errors, by line, after the last line: a list without some of its channels is
+ * not the list that was meant.
+ */
+async function* channelsIn(bytes: AsyncIterable<Buffer>, format: UploadFormat): AsyncGenerator<ChannelId> {
+  const errors: { path: number[]; code: string; detail: string }[] = []
+  for await (const line of readChannelIds(bytes, format)) {
+    if ('channel' in line) yield line.channel
+    else if (errors.length < MAX_LIST_FAULTS) errors.push({ path: [line.line], ...line.issue })
+  }
+  if (errors.length > 0) throw invalid('The list (pointers begin with the line)', errors)
 }

@@ -1,4 +1,5 @@
-import type { Audience } from '@wns-fanout/domain'
+import type { Audience, ImportResult } from '@wns-fanout/domain'
+import { acceptedLines, formatOfFile } from '@wns-fanout/domain'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { withApi } from '../connection.ts'
@@ -37,7 +38,8 @@ export function addChannels(program: Command): void {
       `
 NDJSON lines look like {"channel": "device-1", "uri": "https://….notify.windows.com/?token=…", "tags": ["news"]}, with
 "locale" and "vars" where you have them. CSV has the header channel,uri,tags,locale with tags joined by ";".
-Invalid lines are skipped and reported by line number; the others are registered.
+Invalid lines are reported by line number, the others are registered. A known channel keeps the fields that a line does
+not name. When two channels have the same URI, the newest one gets it (--json shows which one lost it).
 
 Examples:
   $ wns-fanout channels import devices.ndjson --app news
@@ -93,27 +95,35 @@ async function importFile(command: Command, file: string, { app, format, gzip }:
         sent = bytes
         progress.update(step())
       },
-      type: format ?? (/\.csv(\.gz)?$/i.test(file) ? 'csv' : 'ndjson'),
+      type: format ?? (formatOfFile(file) === 'csv' ? 'csv' : 'ndjson'),
       gzip: gzip === true || file.endsWith('.gz'),
     })
     progress.end(step())
     const seconds = (performance.now() - startedMs) / 1000
-    screen.show(result, [
-      `${formatCount(result.accepted)} registered (${formatRate(result.accepted / seconds)}), ${formatCount(result.rejected)} refused.`,
-      ...(result.sharedUris > 0
-        ? [`${formatCount(result.sharedUris)} share their URI with another channel: that device gets everything twice.`]
-        : []),
-      ...result.errors.map(({ line, code, detail }) => `  line ${line}: ${detail} (${code})`),
-      ...(result.rejected > result.errors.length
-        ? [`  … and ${formatCount(result.rejected - result.errors.length)} more`]
-        : []),
-    ])
+    screen.show(result, importLines(result, seconds))
     if (result.rejected > 0)
       throw new Failure(
         'lines-refused',
         `${formatCount(result.rejected)} lines were not imported; correct them and import them again`,
       )
   })
+}
+
+function importLines(result: ImportResult, seconds: number): readonly string[] {
+  const { created, updated, unchanged, duplicates, rejected, errors, moved } = result
+  const shown = errors.reduce((sum, { count: lines }) => sum + lines, 0)
+  return [
+    `${formatCount(created)} created, ${formatCount(updated)} updated, ${formatCount(unchanged)} unchanged ` +
+      `(${formatRate(acceptedLines(result) / seconds)}); ${formatCount(duplicates)} duplicates, ${formatCount(rejected)} rejected.`,
+    ...(moved === 0
+      ? []
+      : [`${formatCount(moved)} channels lost their URI to a channel of this file with the same one.`]),
+    ...errors.map(
+      ({ line, code, detail, count: lines }) =>
+        `  line ${line}${lines === 1 ? '' : ` and ${formatCount(lines - 1)} more`}: ${detail} (${code})`,
+    ),
+    ...(rejected > shown ? [`  … and ${formatCount(rejected - shown)} more lines`] : []),
+  ]
 }
 
 function audienceOf({ tags, list }: { tags?: string; list?: string }): Audience {
@@ -146,6 +156,7 @@ async function show(command: Command, app: string, channel: string): Promise<voi
         ['channel', found.channel],
         ['tags', found.tags.join(', ')],
         ['locale', found.locale],
+        ['opted out', found.optedOut === true ? 'yes' : undefined],
         ['registered', found.registeredAt],
       ]),
     )

@@ -220,8 +220,8 @@ async function importChannels(
       },
     },
   )
-  progress.end({ done: size, total: size, note: `${formatCount(result.accepted)} channels` })
-  if (result.accepted !== channels)
+  progress.end({ done: size, total: size, note: `${formatCount(result.created)} channels` })
+  if (result.created !== channels)
     throw new Failure(
       'import',
       `${formatCount(result.rejected)} of ${formatCount(channels)} channels were rejected: ${JSON.stringify(result.errors.slice(0, 3))}`,

@@ -1,0 +1,22 @@
+-- Create an app or replace its settings and credentials, in one step. Its state stays.
+-- KEYS[1] app: hash   KEYS[2] mark of a removed app   KEYS[3] token   KEYS[4] lease of the token
+-- KEYS[5] refusal by the token service   KEYS[6] mark of a token renewed after a refusal
+-- ARGV[1] settings   ARGV[2] credentials, both JSON   ARGV[3] identity: the client whose tokens these credentials get
+-- Returns 1 if the app is new, else 0.
+local app, identity = KEYS[1], ARGV[3]
+local is_new = redis.call('HSETNX', app, 'state', 'active')
+local before = redis.call('HGET', app, 'identity')
+redis.call('HSET', app, 'settings', ARGV[1], 'credentials', ARGV[2], 'identity', identity)
+redis.call('HINCRBY', app, 'revision', 1)
+redis.call('UNLINK', KEYS[2])
+
+-- The new credentials are tried at once, whatever the token service answered to the old ones.
+local breaker = redis.call('HGET', app, 'breaker')
+if breaker and string.find(breaker, '"kind":"credentials"', 1, true) then
+  redis.call('HDEL', app, 'breaker')
+end
+redis.call('UNLINK', KEYS[5], KEYS[6])
+if before and before ~= identity then
+  redis.call('UNLINK', KEYS[3], KEYS[4])
+end
+return is_new

@@ -1,0 +1,65 @@
+import type { AppId } from '@wns-fanout/domain'
+import { PAGE_SIZE } from '@wns-fanout/domain'
+import type { Keys } from './keys.ts'
+import type { RedisConnection } from './redis.ts'
+import { parseStoredChannel } from './stored-channel.ts'
+
+/** A line of an export, the same as a line of an import. */
+export interface ExportLine {
+  readonly channel: string
+  readonly uri: string
+  readonly tags?: readonly string[]
+  readonly locale?: string
+  readonly vars?: Readonly<Record<string, string>>
+  /** Only where the channel opted out. */
+  readonly optedOut?: true
+}
+
+const PAGES_READ_AHEAD = 4
+
+/** The registered channels of the first `pages` pages; reads a few pages at a time. */
+export async function* exportPages(
+  redis: RedisConnection,
+  keys: Keys,
+  app: AppId,
+  pages: number,
+): AsyncGenerator<ExportLine> {
+  for (let page = 0; page < pages; page += PAGES_READ_AHEAD) {
+    const count = Math.min(PAGES_READ_AHEAD, pages - page)
+    const read = await Promise.all(
+      Array.from({ length: count }, (_, offset) => exportPage(redis, keys, app, page + offset)),
+    )
+    for (const lines of read) yield* lines
+  }
+}
+
+async function exportPage(redis: RedisConnection, keys: Keys, app: AppId, page: number): Promise<ExportLine[]> {
+  const [values, variables, optOuts] = await Promise.all([
+    redis.hgetall(keys.uri(app, page)),
+    redis.hgetall(keys.vars(app, page)),
+    redis.getrangeBuffer(keys.optOut(app), page * PAGE_BYTES, (page + 1) * PAGE_BYTES - 1),
+  ])
+  return Object.entries(values)
+    .toSorted(([left], [right]) => Number(left) - Number(right))
+    .flatMap(([slot, value]) => {
+      const { id, uri, tags, locale } = parseStoredChannel(value)
+      const vars = variables[slot]
+      if (uri === '') return []
+      return [
+        {
+          channel: id,
+          uri,
+          ...(tags.length === 0 ? {} : { tags }),
+          ...(locale === '' ? {} : { locale }),
+          ...(vars === undefined ? {} : { vars: JSON.parse(vars) as Record<string, string> }),
+          ...(hasBit(optOuts, Number(slot)) ? { optedOut: true as const } : {}),
+        },
+      ]
+    })
+}
+
+const PAGE_BYTES = PAGE_SIZE / 8
+
+function hasBit(bitmap: Buffer, slot: number): boolean {
+  return ((bitmap[slot >> 3] ?? 0) & (0x80 >> (slot & 7))) !== 0
+}
