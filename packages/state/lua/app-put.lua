@@ -1,6 +1,6 @@
 -- Create an app or replace its settings and credentials, in one step. Its state stays.
 -- KEYS[1] app: hash   KEYS[2] mark of a removed app   KEYS[3] token   KEYS[4] lease of the token
--- KEYS[5] refusal by the token service   KEYS[6] mark of a token renewed after a refusal
+-- KEYS[5] refusal by the token service   KEYS[6] mark of a renewed token
 -- ARGV[1] settings   ARGV[2] credentials, both JSON   ARGV[3] identity: the client whose tokens these credentials get
 -- Returns 1 if the app is new, else 0.
 local app, identity = KEYS[1], ARGV[3]
