@@ -1,4 +1,4 @@
-/** One party to the division of lanes: an origin, a group, or a sender of a group. */
+/** A party that shares lanes with others like it: an origin, or a sender of a group. */
 export class Claimant {
   /** Lanes that carry a post of this claimant. */
   busy = 0
@@ -7,12 +7,12 @@ export class Claimant {
 }
 
 /** The senders of one owner: the batches of an app. */
-class Group extends Claimant {
+class Group {
   readonly name: string
   readonly senders = new Set<SenderClaim>()
+  busy = 0
 
   constructor(name: string) {
-    super()
     this.name = name
   }
 }
@@ -32,9 +32,10 @@ export class SenderClaim extends Claimant {
 /**
  * Decides which posts may have a lane, so that no app, batch or host keeps the others from theirs.
  *
- * The lanes are divided three ways at once: equally among groups, among the senders of a group, and among origins. A
- * claimant may use every lane that no other one waits for. It yields once it has its share and another one, which has
- * less than a share, waits: that one gets the next lanes that become free.
+ * The groups that have senders get equal shares of the lanes, and never more: the rest is free for the others at once,
+ * whichever hosts they post to. The senders of a group divide its lanes, and origins divide all lanes: each may use
+ * every lane that no other one waits for. It yields once it has its share and another one, which has less than a share,
+ * waits: that one gets the next lanes that become free.
  */
 export class LaneClaims {
   readonly #limit: number
@@ -79,15 +80,17 @@ export class LaneClaims {
     this.#removeIfUnused(sender.group)
   }
 
+  /** Does the group of this sender have its share of the lanes already? */
+  isGroupFull({ group }: SenderClaim): boolean {
+    return group.busy >= this.#shareOfGroups()
+  }
+
   /** Should this post leave the free lanes to the senders that wait? */
   mustYield(origin: Claimant, sender: SenderClaim): boolean {
     if (this.#waiting === 0 || this.#limit - this.#busy > this.#waiting) return false
-    const { group } = sender
-    const ofGroup = equalShare(group, this.#groups.values(), this.#limit)
+    const { senders } = sender.group
     return (
-      isAboveShare(group, this.#groups.values(), ofGroup) ||
-      // A group may have more than its share while the others want less. Its senders divide all that it has.
-      isAboveShare(sender, group.senders, equalShare(sender, group.senders, Math.max(group.busy, ofGroup))) ||
+      isAboveShare(sender, senders, equalShare(sender, senders, this.#shareOfGroups())) ||
       isAboveShare(origin, this.#origins, equalShare(origin, this.#origins, this.#limit))
     )
   }
@@ -115,7 +118,8 @@ export class LaneClaims {
     this.stopWaiting(sender)
     this.#waiting += 1
     sender.waitsFor = origin
-    for (const claimant of [origin, sender, sender.group]) claimant.waiting += 1
+    origin.waiting += 1
+    sender.waiting += 1
   }
 
   stopWaiting(sender: SenderClaim): void {
@@ -123,12 +127,19 @@ export class LaneClaims {
     if (origin === undefined) return
     this.#waiting -= 1
     sender.waitsFor = undefined
-    for (const claimant of [origin, sender, sender.group]) claimant.waiting -= 1
+    origin.waiting -= 1
+    sender.waiting -= 1
   }
 
   /** Does a sender wait for a lane of another origin? */
   isOtherWanted(origin: Claimant): boolean {
     return this.#waiting > origin.waiting
+  }
+
+  #shareOfGroups(): number {
+    let sending = 0
+    for (const { senders } of this.#groups.values()) if (senders.size > 0) sending += 1
+    return sending <= 1 ? this.#limit : Math.max(1, Math.floor(this.#limit / sending))
   }
 
   #removeIfUnused(group: Group): void {

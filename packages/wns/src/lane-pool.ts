@@ -5,7 +5,7 @@ import type { LanePoolOptions } from './lane-pool-options.ts'
 import { withDefaults } from './lane-pool-options.ts'
 import type { LaneListener } from './lane-sender.ts'
 import { Sender } from './lane-sender.ts'
-import type { GrowthLimits } from './origin-lanes.ts'
+import type { EndedPost, GrowthLimits } from './origin-lanes.ts'
 import { laneToTakeOver, OriginLanes, Slot } from './origin-lanes.ts'
 import type { Transport } from './transport.ts'
 
@@ -33,7 +33,7 @@ export interface LaneSender {
 /** A budget of lanes that all origins share. */
 export interface LanePool {
   /**
-   * Add a sender. The lanes are divided equally among the groups that want some, and within a group among its senders.
+   * Add a sender. The lanes are divided equally among the groups that have senders, and in a group among its senders.
    *
    * @param group the owner of the posts: an app
    */
@@ -55,14 +55,6 @@ export function createLanePool(transport: Transport, options: LanePoolOptions = 
 }
 
 const FORGET_ORIGIN_AFTER_MS = 60_000
-
-interface EndedPost {
-  readonly slot: Slot
-  readonly sender: Sender
-  readonly context: number
-  readonly outcome: Outcome
-  readonly durationMs: number
-}
 
 class SharedLanes implements LanePool {
   readonly limit: number
@@ -165,6 +157,7 @@ class SharedLanes implements LanePool {
 
   /** A free lane of the origin or a new one; undefined when there is none for this sender now. */
   #slotFor(origin: OriginLanes, sender: Sender, nowMs: number): Slot | undefined {
+    if (this.#claims.isGroupFull(sender.claim)) return undefined
     if (this.#claims.mustYield(origin, sender.claim)) {
       this.#claims.wait(origin, sender.claim)
       return undefined
@@ -260,6 +253,7 @@ class SharedLanes implements LanePool {
   #serve(): void {
     for (const sender of Array.from(this.#queue).toSorted((one, other) => fewestLanes(one.claim, other.claim))) {
       if (this.busy >= this.limit) return
+      if (this.#claims.isGroupFull(sender.claim)) continue
       // It may have left meanwhile.
       if (!this.#queue.delete(sender)) continue
       this.#claims.stopWaiting(sender.claim)

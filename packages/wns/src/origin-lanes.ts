@@ -1,3 +1,4 @@
+import type { Outcome } from '@wns-fanout/domain'
 import { Claimant } from './lane-claims.ts'
 import type { Lane } from './lane.ts'
 import type { Sender } from './lane-sender.ts'
@@ -17,6 +18,15 @@ export class Slot {
     this.origin = origin
     this.lane = openLane(this)
   }
+}
+
+/** A post that ended in this turn of the event loop and is not reported yet. */
+export interface EndedPost {
+  readonly slot: Slot
+  readonly sender: Sender
+  readonly context: number
+  readonly outcome: Outcome
+  readonly durationMs: number
 }
 
 export interface GrowthLimits {

@@ -88,8 +88,9 @@ describe('groups and senders', () => {
   test('a group that comes later gets the next lanes that become free', async () => {
     const { held, behave, release } = holding()
     await using wns = await setup(behave, { lanes: 4, maxPerOriginShare: 1, connectingAtFirst: 4 })
-    const [news, mail] = [wns.sender('news', { isEager: true }), wns.sender('mail', { isEager: true })]
+    const news = wns.sender('news', { isEager: true })
     expect(news.fill()).toBe(4)
+    const mail = wns.sender('mail', { isEager: true })
     expect(mail.fill()).toBe(0)
     await until(() => held.length === 4, 'all lanes are busy')
     release(2)
@@ -99,6 +100,19 @@ describe('groups and senders', () => {
     release(4)
     await until(() => held.length === 4, 'the lanes are busy again')
     expect([news.started, mail.started]).toEqual([6, 4])
+  })
+
+  test('a group leaves the lanes beyond its share free for another one, and takes them once that one has left', async () => {
+    const { held, behave, release } = holding()
+    await using wns = await setup(behave, { lanes: 4, maxPerOriginShare: 1, connectingAtFirst: 4 })
+    const [news, mail] = [wns.sender('news', { isEager: true }), wns.sender('mail', { origin: SLOW })]
+    expect(news.fill()).toBe(2)
+    expect([mail.tryPost(), news.fill()]).toEqual([true, 0])
+    await until(() => held.length === 3, 'three requests are there')
+    mail.leave()
+    await until(() => news.started === 3, 'the free lane carries a post of news')
+    release()
+    await until(() => held.length === 4, 'news has all lanes')
   })
 
   test('more senders than lanes take turns', async () => {
@@ -133,7 +147,7 @@ describe('groups and senders', () => {
   test('a refused sender that does not try again keeps no lane free', async () => {
     const { held, behave, release } = holding()
     await using wns = await setup(behave, { lanes: 2, maxPerOriginShare: 1 })
-    const [busy, idle] = [wns.sender('news', { isEager: true }), wns.sender('mail')]
+    const [busy, idle] = [wns.sender('news', { isEager: true }), wns.sender('news')]
     expect(busy.fill()).toBe(2)
     expect(idle.fill()).toBe(0)
     await until(() => held.length === 2, 'both lanes are busy')
