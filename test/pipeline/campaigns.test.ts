@@ -76,16 +76,16 @@ test('every answer of WNS ends in its class, with the posts it took', async () =
   expect(metric(metrics, 'wns_fanout_http_responses_total', 'app="every"')).toBe(13)
 })
 
-test('a campaign to nobody is completed', async () => {
-  await registerApp(stack, 'nobody', times(3))
-  const created = await stack.api.createCampaign('nobody', { ...tile, audience: { tags: 'unheard-of' } })
+test('a campaign without recipients is completed', async () => {
+  await registerApp(stack, 'no-recipients', times(3))
+  const created = await stack.api.createCampaign('no-recipients', { ...tile, audience: { tags: 'unheard-of' } })
   const campaign = await finished(stack, created.id)
   expect(campaign).toMatchObject({ state: 'completed', audienceSize: 0 })
   // Nothing was posted, so the topic is free again.
-  await finished(stack, (await stack.api.createCampaign('nobody', tile)).id)
+  await finished(stack, (await stack.api.createCampaign('no-recipients', tile)).id)
 })
 
-test('tags, lists and listed channels choose the audience; what is unknown is told', async () => {
+test('tags, lists and listed channels choose the audience; unknown ids are counted', async () => {
   await registerApp(stack, 'chosen', [])
   for (const [n, tags] of [['news'], ['news', 'beta'], ['sport'], []].entries())
     await stack.api.putChannel('chosen', `d${n}`, { uri: String(importLine('chosen', n, 'ok')['uri']), tags })
@@ -142,7 +142,7 @@ test('a generic update waits for its topic, and is admitted at the time that the
   expect(second.totals.accepted).toBe(50)
 })
 
-test('paused means silence, resumed means that nobody is missed and nobody gets it twice', async () => {
+test('a paused campaign posts nothing; resumed, it reaches every recipient once', async () => {
   await stack.control('POST', '/v1/reset')
   await registerApp(stack, 'calm', times(6000), { ratePerSecond: 3000, burst: 300 })
   const { id } = await stack.api.createCampaign('calm', tile)
@@ -213,7 +213,7 @@ test('those that failed are sent to again, and only those', async () => {
   expect(some(second.totals)).toEqual({ accepted: 2 })
 })
 
-test('raw notifications that a device does not take close its gate until its app says that it runs', async () => {
+test('a raw notification that a device does not take closes its gate until its app is active', async () => {
   await stack.control('POST', '/v1/reset')
   await registerApp(stack, 'raw', ['ok', 'dropped', 'offline', 'ok'])
   const send = async () => {
@@ -287,7 +287,7 @@ test('a campaign that starts later starts then', async () => {
   expect(Date.parse(campaign.finishedAt ?? '')).toBeGreaterThanOrEqual(Date.parse(startAt))
 })
 
-test('a worker that is told to stop hands its batches back: nobody twice, nobody uncertain', async () => {
+test('a worker that stops hands its batches back: no recipient twice, none uncertain', async () => {
   await stack.control('POST', '/v1/reset')
   const leaving = await stack.startWorker({ WNS_FANOUT_LOCK_MS: '20000' })
   await registerApp(stack, 'handed', times(8000), { ratePerSecond: 4000, burst: 400 })

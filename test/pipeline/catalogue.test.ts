@@ -63,7 +63,7 @@ test('a token that belongs to another app gets 403 and opens the breaker of its 
   await finished(stack, id)
 })
 
-test('whoever is gone is not posted to again', async () => {
+test('a dead channel is not posted to again', async () => {
   await registerApp(stack, 'leavers', ['ok', 'gone', 'unknown', 'ok'], clients.as(4))
   await finished(stack, (await stack.api.createCampaign('leavers', tile)).id)
   const second = await stack.api.createCampaign('leavers', { ...tile, notification: { type: 'badge', value: 2 } })
@@ -72,7 +72,7 @@ test('whoever is gone is not posted to again', async () => {
   expect(posts.filter(({ token }) => /^(gone|unknown)/.test(token)).map((one) => one.posts)).toEqual([1, 1])
 })
 
-test('a 410 without a header of WNS removes nobody', async () => {
+test('a 410 without a header of WNS removes no channel', async () => {
   await registerApp(stack, 'boxed', ['gone', 'gone', 'ok'], { ...clients.as(5), maxAttempts: 1 })
   await clients.faults({ 5: { bare: true } })
   const campaign = await finished(stack, (await stack.api.createCampaign('boxed', tile)).id)
@@ -111,7 +111,7 @@ test.each([
   120_000,
 )
 
-test('one answer of 500 in twenty costs one post in ten at most, and nobody is lost', async () => {
+test('one answer of 500 in twenty costs at most one post in ten, and no recipient is lost', async () => {
   await registerApp(stack, 'sporadic', times(2000, 'flaky-5'), { ...clients.as(8), maxAttempts: 6 })
   expect(some((await finished(stack, (await stack.api.createCampaign('sporadic', tile)).id)).totals)).toEqual({
     accepted: 2000,
@@ -134,7 +134,7 @@ test('a host that answers 503 rests, and the others do not wait for it', async (
   await finished(stack, id)
 })
 
-test('when WNS becomes slow, lanes are all that is under way, and nobody is lost', async () => {
+test('when WNS becomes slow, posts under way stay within the lanes, and no recipient is lost', async () => {
   await registerApp(stack, 'slower', times(3000), { ...clients.as(10), ratePerSecond: 3000 })
   await clients.faults({ 10: { latencyMs: 20 } })
   const { id } = await stack.api.createCampaign('slower', tile)

@@ -83,7 +83,7 @@ const damages: Record<string, Damage> = {
   'no range': unsetInBatch(1, 'range'),
   'a range of text': setInBatch(1, 'range', '__proto__'),
   'a range backwards': setInBatch(1, 'range', '4097,4096,3'),
-  'a range of nobody': setInBatch(1, 'range', '4096,4096,0'),
+  'a range without recipients': setInBatch(1, 'range', '4096,4096,0'),
   'a range of too many': setInBatch(1, 'range', '4096,4096,4'),
   'a range without end': setInBatch(1, 'range', '0,4294967295,3'),
   'no fence': unsetInBatch(1, 'fence'),
@@ -99,8 +99,8 @@ const damages: Record<string, Damage> = {
     (at) => at.batch(0),
     (at) => at.vector(0),
   ),
-  'a batch that is said to be closed': setInBatch(1, 'closed', '1'),
-  'a closed batch that is said to be live': ({ redis, live }) => redis.sadd(live, '0'),
+  'a batch that is marked as closed': setInBatch(1, 'closed', '1'),
+  'a closed batch that is listed as live': ({ redis, live }) => redis.sadd(live, '0'),
   'no frozen audience': gone((at) => at.targets),
   'an audience of another type': otherType((at) => at.targets),
   'an audience cut short': ({ redis, targets }) => redis.set(targets, Buffer.from([255])),
@@ -155,7 +155,7 @@ const damages: Record<string, Damage> = {
 /** Nothing depends on these: the campaign completes. */
 const harmless: Record<string, Damage> = {
   nothing: async () => undefined,
-  'another owner': setInBatch(1, 'owner', 'somebody'),
+  'another owner': setInBatch(1, 'owner', 'another'),
   'no number of the last checkpoint': unsetInBatch(1, 'checkpoint'),
   'no takeovers': unsetInBatch(1, 'takeovers', 'losses', 'suspect'),
   'no due time': unsetInBatch(1, 'dueAt'),
@@ -172,7 +172,7 @@ const nameless = new Set([
   'little left but the vectors',
 ])
 
-/** A newer worker carries these on, or nobody knows who does: until then they are left as they are. */
+/** A newer worker may send these; until then they are left as they are. */
 const leftAlone: Record<string, Damage> = {
   'a newer version': set('version', '2'),
   'no version': unset('version'),
@@ -341,7 +341,7 @@ const terms: BatchTerms = {
   wantsLocales: false,
 }
 
-/** As a worker does: open a batch and tell what came of it, or die with it in hand. */
+/** Open a batch as a worker does, and checkpoint it, or die with it in hand. */
 async function takeInHand(
   ledger: Ledger,
   campaign: CampaignId,
@@ -353,8 +353,8 @@ async function takeInHand(
   const opened = await ledger.open(ref, owner, terms)
   if (opened.kind !== 'open') throw new Error(`batch ${seq} of ${campaign} is ${opened.kind}`)
   if (change === undefined) return
-  const told = { number: 1, dead: [], gates: [], samples: [], ...change }
-  const answer = await ledger.checkpoint(ref, owner, opened, terms, told)
+  const checkpoint = { number: 1, dead: [], gates: [], samples: [], ...change }
+  const answer = await ledger.checkpoint(ref, owner, opened, terms, checkpoint)
   if (answer.kind !== 'ok') throw new Error(`the checkpoint of batch ${seq} was ${answer.kind}`)
 }
 
@@ -374,7 +374,7 @@ async function postsByToken(): Promise<Map<string, PostsOfToken>> {
   return new Map(lines.map((line) => JSON.parse(line) as PostsOfToken).map((posts) => [posts.token, posts]))
 }
 
-/** While its campaign is gone the API knows of none, and of one that is something else it cannot tell. */
+/** The API answers 404 while the campaign is gone, and 503 while its key holds something else. */
 function ended(id: CampaignId): Promise<Campaign> {
   return until(`campaign ${id} to end`, async () => {
     const campaign = await stack.api.campaign(id).catch(() => undefined)
@@ -410,7 +410,7 @@ function contentOf({ campaign, batch, vector, targets, live }: Place): Promise<(
   )
 }
 
-test('whatever is damaged, a campaign ends with totals that sum up, and nobody is posted to again', async () => {
+test('a damaged campaign ends with totals that add up, and no recipient is posted to again', async () => {
   const ids = await startAll()
   for (const [nth, id] of ids.entries()) await cases[nth]?.[1](placeOf(id))
   const nameOf = (nth: number): string => cases[nth]?.[0] ?? ''
@@ -430,12 +430,12 @@ test('whatever is damaged, a campaign ends with totals that sum up, and nobody i
   expect(metric(metrics, 'wns_fanout_ledger_damaged_total', `app="${app}"`)).toBeGreaterThanOrEqual(
     Object.keys(damages).length,
   )
-  // A campaign of another version is as it was, and told of once.
+  // A campaign of another version is unchanged, and reported once.
   expect(await Promise.all(others.map((id) => contentOf(placeOf(id))))).toEqual(before)
   const log = (await readFile(worker.logFile, 'utf8')).split('\n')
   for (const id of others)
     expect(log.filter((line) => line.includes(id)).map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
-      'a campaign is of another version and is left alone',
+      'campaign left alone: it belongs to another ledger version',
     ])
   await worker.stop()
 }, 120_000)

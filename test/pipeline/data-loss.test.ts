@@ -68,7 +68,7 @@ test('after FLUSHALL nothing is sent or written, by restarted processes neither,
   await redis.flushall()
   for (const ops of [apiOps, worker.ops, leaving.ops])
     expect(await notReady(ops)).toEqual([expect.stringMatching(/lost its data.*doctor --accept-loss/)])
-  await until('the gauge to tell of it', async () => ((await isLostBy(apiOps)) ? true : undefined))
+  await until('the gauge to show it', async () => ((await isLostBy(apiOps)) ? true : undefined))
   expect(await isLostBy(worker.ops)).toBe(true)
   await leaving.stop()
   const restarted = await stack.startWorker()
@@ -96,13 +96,13 @@ test('after FLUSHALL nothing is sent or written, by restarted processes neither,
   const again = await api.createCampaign('lost', other, order)
   expect(again.id).toBe(id)
   expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 200, dead: 100 })
-  // What the campaign of that id said before the loss was said to nobody again.
+  // No recipient got the notification of the lost campaign of that id again.
   expect((await simulatorStats(stack)).duplicates).toBe(0)
   expect(await posts()).toBe(sent + 300)
 
   for (const file of [worker.logFile, restarted.logFile]) {
-    expect(await linesWith(file, 'nothing is sent: the data in Redis is not the one from before')).toBe(1)
-    expect(await linesWith(file, 'sending goes on: ')).toBe(1)
+    expect(await linesWith(file, 'sending stopped: Redis does not hold the previous data')).toBe(1)
+    expect(await linesWith(file, 'sending resumed: ')).toBe(1)
   }
   expect(await linesWith(stack.apiLogFile, 'nothing is written: the data in Redis is not the one from before')).toBe(1)
   expect(await linesWith(stack.apiLogFile, 'a request cannot be served now')).toBe(0)
@@ -134,10 +134,10 @@ test('a lost data set id with all the rest in place costs no campaign anything o
   await next.stop()
 })
 
-test('what a worker knows of campaigns that were lost is not told of those that have their names', async () => {
+test('a worker does not mix up lost campaigns with new ones of the same id', async () => {
   const worker = await stack.startWorker()
   const toast = { ...tile, notification: { type: 'toast', content: { title: 'Once' } } } as const
-  const order = { idempotencyKey: 'told-twice' }
+  const order = { idempotencyKey: 'same-key' }
   await registerApp(stack, 'renamed', times(40))
   const { id } = await stack.api.createCampaign('renamed', toast, order)
   await finished(stack, id)
@@ -163,7 +163,7 @@ test('what a worker knows of campaigns that were lost is not told of those that 
   await worker.stop()
 })
 
-test('a worker that slept through an accepted loss tells nobody what it knew of the campaign of that name', async () => {
+test('a worker that was frozen during an accepted loss merges nothing into the new campaign of the same id', async () => {
   const sleeping = await stack.startWorker()
   const toast = { ...tile, notification: { type: 'toast', content: { title: 'Once' } } } as const
   const order = { idempotencyKey: 'slept-through' }

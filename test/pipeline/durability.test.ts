@@ -29,7 +29,7 @@ test('a worker that is to wait for replicas posts only while one answers, and gi
   await until('the worker to be ready', async () => ((await problemsOf(worker)).length === 0 ? true : undefined))
   await until('posts', async () => ((await simulatorStats(stack)).posts > 100 ? true : undefined))
 
-  // One that falls silent in the middle of it costs nobody their certainty.
+  // A replica that stops answering halfway makes no recipient uncertain.
   replica.freeze()
   await until('the worker to notice', async () => ((await problemsOf(worker)).length > 0 ? true : undefined))
   await letGo(stack, 'durable', id)
@@ -44,7 +44,7 @@ test('a worker that is to wait for replicas posts only while one answers, and gi
   const keys = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
   expect(await redis.hget(keys.campaign('durable', id), 'takeovers')).toBeNull()
   const log = await readFile(worker.logFile, 'utf8')
-  expect(log.split('nothing is sent: no replica acknowledges writes').length - 1).toBe(2)
+  expect(log.split('sending stopped: no replica acknowledges writes').length - 1).toBe(2)
 })
 
 async function problemsOf({ ops }: StackWorker): Promise<readonly string[]> {

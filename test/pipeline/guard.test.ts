@@ -112,7 +112,7 @@ test('two generic campaigns that share devices reach none twice: across a crash,
 
   const taken = await takenByDevice()
   expect([...taken].filter(([, count]) => count > 1)).toEqual([])
-  // Nobody was left out either: whoever has none was uncertain, or passed over for one who failed or was uncertain.
+  // No recipient was left out either: one without a post was uncertain, or suppressed after an uncertain or failed one.
   const retriedNews = await classesOf(again[0].id)
   const retriedSport = await classesOf(again[1].id)
   const all = [ofNews, ofSport, retriedNews, retriedSport]

@@ -144,7 +144,7 @@ test('of five campaigns posted in one interval, the first and the newest go', as
   expect(dropped).toMatchObject({ state: 'cancelled', reason: 'guard', audienceSize: 0 })
 })
 
-test('throttled by 406: the rate gives way, nothing is lost, and the metric tells why', async () => {
+test('throttled by 406: the rate decreases, nothing is lost, and the metric shows why', async () => {
   await registerApp(stack, 'capped', times(1500), { ...clients.as(12), ratePerSecond: 400, burst: 20 })
   await clients.faults({ 12: { rateCap: { perSecond: 200, status: 406, retryAfter: 1 } } })
   const { id } = await stack.api.createCampaign('capped', tile)

@@ -95,7 +95,7 @@ export async function letGo(stack: TestStack, app: string, id: string): Promise<
   }
 }
 
-/** The classes that somebody is in. */
+/** The classes that have recipients. */
 export function some(totals: Totals): Partial<Totals> {
   return Object.fromEntries(Object.entries(totals).filter(([, count]) => count > 0))
 }

@@ -64,7 +64,7 @@ test('a worker sends nothing while Redis holds other data than before, and goes 
     expect(some((await finished(stack, second.id)).totals)).toEqual({ suppressed: 600 })
     expect((await simulatorStats(stack)).duplicates).toBe(0)
     const log = await readFile(worker.logFile, 'utf8')
-    expect(log.split('nothing is sent: the data in Redis is not the one from before').length - 1).toBe(1)
+    expect(log.split('sending stopped: Redis does not hold the previous data').length - 1).toBe(1)
   } finally {
     await closeRedis(redis)
     await worker.stop()
@@ -78,7 +78,7 @@ async function openedBy({ logFile }: StackWorker): Promise<number[]> {
   )
 }
 
-test('what a worker left in the middle when it was told to stop comes before what nobody has begun', async () => {
+test('a batch that a stop interrupted is sent before batches that are not begun', async () => {
   const few = { WNS_FANOUT_LANES: '1', LOG_LEVEL: 'debug' }
   const leaving = await stack.startWorker(few)
   await registerApp(stack, 'handed', times(3000), { ratePerSecond: 100, burst: 10 })
@@ -118,12 +118,12 @@ async function forget(
   }
 }
 
-test('a worker whose open Redis has forgotten hands over what it knows, and nobody gets a toast twice', async () => {
+test('a worker whose open Redis has forgotten merges its outcomes, and no recipient gets a toast twice', async () => {
   const worker = await stack.startWorker()
   const redis = connectRedis(stack.redisUrl, { role: 'worker' })
   const keys = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
   try {
-    // The first answers come with the first checkpoint, the others while the batch belongs to nobody.
+    // The first answers come with the first checkpoint, the others while the batch has no owner.
     await registerApp(stack, 'rolled', [...times(10, 'slow-1500'), ...times(22, 'slow-3500'), ...times(8)])
     await stack.control('POST', '/v1/reset')
     const { id } = await stack.api.createCampaign('rolled', {
@@ -138,7 +138,7 @@ test('a worker whose open Redis has forgotten hands over what it knows, and nobo
     expect(await simulatorStats(stack)).toMatchObject({ posts: 40, duplicates: 0 })
     const { body } = await request(`${worker.ops}/metrics`)
     expect(await body.text()).toMatch(/wns_fanout_redis_rollbacks_total [1-9]/)
-    expect(await readFile(worker.logFile, 'utf8')).toContain('handed over what Redis had forgotten of a batch')
+    expect(await readFile(worker.logFile, 'utf8')).toContain('merged outcomes that Redis had forgotten')
   } finally {
     await closeRedis(redis)
     await worker.stop()
@@ -158,7 +158,7 @@ test('a batch that was finished and forgotten is settled again by the worker tha
     await until('its posts', async () => ((await simulatorStats(stack)).posts >= 10 ? true : undefined))
     const { id } = await stack.api.createCampaign('finished', toast)
     expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 600 })
-    // Both are forgotten: of the one that is finished nobody has anything in hand.
+    // Both are forgotten: no worker has the finished one in hand.
     await forget(redis, keys, 'finished', id, [0, 1])
     await forget(redis, keys, 'slow', slow.id, [0])
     await redis.hdel(keys.campaign('finished', id), 'finishedAt', 'total:accepted', 'answers', 'posts')
@@ -185,7 +185,7 @@ test('a worker does not wait for a Redis that is away before it stops', async ()
   expect(await readFile(worker.logFile, 'utf8')).toContain('Redis does not answer; others take over')
 })
 
-test('what kills a worker is looked for in one batch at a time, so that nobody else is taken for it', async () => {
+test('a recipient that kills workers is looked for in one batch at a time, so that no other one is suspected', async () => {
   const redis = connectRedis(stack.redisUrl, { role: 'worker' })
   const keys = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
   const dying = await stack.startWorker({ LOG_LEVEL: 'debug', WNS_FANOUT_LOCK_MS: '2000' })

@@ -9,7 +9,7 @@ const schema = z.object({
   WNS_CRASH_AT: crashAtVariable(crashPoints),
 })
 
-/** What a worker is told by its environment; throws one error with every problem. */
+/** The configuration of a worker from its environment; throws one error with every problem. */
 export function workerConfig(env: NodeJS.ProcessEnv) {
   return readConfig(schema, env)
 }

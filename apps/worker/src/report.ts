@@ -1,11 +1,11 @@
 import type { FanoutEvent, Listener } from '@wns-fanout/domain'
 import type { Logger, Metrics } from '@wns-fanout/runtime'
 
-/** Turns what happens into metrics and log lines, both decided here and nowhere else. */
+/** Turns events into metrics and log lines; both are decided only here. */
 export function reporter(logger: Logger, metrics: Metrics): Listener {
   return (event) => {
     measure(metrics, event)
-    tell(logger, event)
+    log(logger, event)
   }
 }
 
@@ -85,7 +85,7 @@ function measure(metrics: Metrics, event: FanoutEvent): void {
   }
 }
 
-function tell(logger: Logger, event: FanoutEvent): void {
+function log(logger: Logger, event: FanoutEvent): void {
   const { type, ...fields } = event
   switch (event.type) {
     case 'batch.checkpointed':
@@ -95,14 +95,14 @@ function tell(logger: Logger, event: FanoutEvent): void {
       logger.debug(fields, type)
       return
     case 'batch.opened':
-      if (event.takeover) logger.warn(fields, 'batch taken over from an owner that fell silent')
+      if (event.takeover) logger.warn(fields, 'batch taken over from an owner that stopped checkpointing')
       else logger.debug(fields, type)
       return
     case 'batch.fenced':
       logger.warn(fields, 'batch given up: another worker owns it')
       return
     case 'batch.outcomes-merged':
-      logger.warn(fields, 'handed over what Redis had forgotten of a batch')
+      logger.warn(fields, 'merged outcomes that Redis had forgotten')
       return
     case 'campaign.launched':
     case 'campaign.finished':
@@ -111,31 +111,31 @@ function tell(logger: Logger, event: FanoutEvent): void {
       logger.info(fields, type)
       return
     case 'post.refused':
-      logger.warn(fields, 'WNS refused a notification for good')
+      logger.warn(fields, 'WNS rejected a notification permanently')
       return
     case 'rate.decreased':
-      logger.warn(fields, 'WNS tells the app to slow down')
+      logger.warn(fields, 'WNS throttles the app')
       return
     case 'guideline.exceeded':
-      logger.warn(fields, 'campaign goes faster than the guideline of WNS')
+      logger.warn(fields, 'campaign exceeds the WNS guideline')
       return
     case 'ledger.rolled-back':
-      logger.error(fields, 'Redis has forgotten writes that it acknowledged')
+      logger.error(fields, 'Redis lost writes that it had acknowledged')
       return
     case 'ledger.damaged':
-      logger.error(fields, 'the ledger of a campaign is damaged: the campaign is halted')
+      logger.error(fields, 'campaign halted: its ledger is damaged')
       return
     case 'ledger.other-version':
-      logger.warn(fields, 'a campaign is of another version and is left alone')
+      logger.warn(fields, 'campaign left alone: it belongs to another ledger version')
       return
     case 'data-set.changed':
       if (event.problem === undefined)
-        logger.warn('sending goes on: Redis holds the data from before, or its loss was accepted')
-      else logger.error(fields, 'nothing is sent: the data in Redis is not the one from before')
+        logger.warn('sending resumed: Redis holds the previous data again, or its loss was accepted')
+      else logger.error(fields, 'sending stopped: Redis does not hold the previous data')
       return
     case 'replication.changed':
-      if (event.problem === undefined) logger.info('replicas acknowledge writes again: sending goes on')
-      else logger.warn(fields, 'nothing is sent: no replica acknowledges writes')
+      if (event.problem === undefined) logger.info('sending resumed: replicas acknowledge writes again')
+      else logger.warn(fields, 'sending stopped: no replica acknowledges writes')
       return
     case 'app.throttled':
       logger.debug(fields, type)

@@ -17,7 +17,10 @@ import { redisSilent } from './redis-silence.ts'
 import { reporter } from './report.ts'
 import { wire } from './wire.ts'
 
-/** Start a worker; resolves when it serves every app, or waits for somebody to accept a loss of data. Exits with 1 and a readable line when it cannot start. */
+/**
+ * Start a worker; resolves when it serves every app, or waits until a loss of data is accepted. Exits with 1 and a
+ * readable line when it cannot start.
+ */
 export async function startWorker(env: NodeJS.ProcessEnv): Promise<void> {
   try {
     await start(workerConfig(env), env)
@@ -119,12 +122,12 @@ async function diskProblemNow(redis: RedisConnection): Promise<string | undefine
   return (await Promise.race([found, late])) ?? undefined
 }
 
-/** Lets the worker hand back what it has in hand. Without Redis it cannot, so nobody waits for it then. */
+/** Let the worker hand its batches back. Without Redis it cannot, so the stop does not wait for it then. */
 async function stopWorker(worker: FanoutWorker, redis: RedisConnection, deadline: AbortSignal): Promise<void> {
   const stopped = new AbortController()
   const handedBack = worker.stop().finally(() => stopped.abort())
   await Promise.race([handedBack, redisSilent(redis, AbortSignal.any([stopped.signal, deadline]))])
   if (stopped.signal.aborted) return handedBack
   handedBack.catch(() => {})
-  throw new Error('Redis does not answer; others take over what this worker had in hand once its locks lapse')
+  throw new Error('Redis does not answer; other workers take over the batches of this worker when its locks lapse')
 }

@@ -85,7 +85,12 @@ export async function sweep(deps: ReconcileDeps, app: AppId, id: CampaignId): Pr
   const record = await deps.campaigns.get(app, id)
   if (record === null || record.finishedAtMs !== undefined) return
   if (record.damaged === undefined)
-    return haltDamaged(deps, app, id, new LedgerDamaged('the campaign: batches that nobody can close are left'))
+    return haltDamaged(
+      deps,
+      app,
+      id,
+      new LedgerDamaged('the campaign: batches without an owner are left that cannot be closed'),
+    )
   await repair(deps, app, id)
 }
 
@@ -93,7 +98,7 @@ function isStopped(state: SweepAnswer['state']): boolean {
   return state !== 'missing' && isTerminal(state)
 }
 
-/** Close what is whole and held by nobody; `damaged` when not even that can be done in a campaign known as damaged. */
+/** Close the intact batches without an owner; `damaged` when a campaign known as damaged does not even allow that. */
 async function sweepWhole(deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<SweepAnswer | 'damaged'> {
   for (;;) {
     try {
@@ -108,7 +113,7 @@ async function sweepWhole(deps: ReconcileDeps, app: AppId, id: CampaignId): Prom
   }
 }
 
-/** The batches left are open: an owner that lives is closing its batch, for a dead one somebody has to come. */
+/** The batches left are open. A live owner is closing its batch; the batch of a dead owner needs a job to be taken over. */
 async function wakeOwners(deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> {
   const live = await deps.ledger.liveBatches({ app, campaign: id })
   await deps.queues.restoreBatches(

@@ -1,7 +1,7 @@
 import type { Outcome, RetryReason } from '@wns-fanout/domain'
 import type { DeadChannel, GateChange } from '@wns-fanout/state'
 
-/** What a checkpoint tells: to the ledger, and to whoever watches. */
+/** The outcomes that a checkpoint carries to the ledger, and to metrics. */
 export interface OutcomeReport {
   readonly changed: readonly number[]
   readonly dead: readonly DeadChannel[]
@@ -13,13 +13,13 @@ export interface OutcomeReport {
   readonly durationsMs: readonly number[]
 }
 
-/** A histogram of every post would cost a tenth of its CPU; one in sixteen tells as much. */
+/** A histogram of every post would cost a tenth of its CPU; one post in sixteen shows the same distribution. */
 const DURATION_SAMPLE = 16
 const SAMPLES_AT_ONCE = 20
 
-/** What a run found out since its last checkpoint. */
+/** The outcomes of a run since its last checkpoint. */
 export class OutcomeBuffer {
-  /** Recipients that are settled or wait for a retry: what makes a checkpoint worth sending. */
+  /** Recipients that are settled or wait for a retry. A checkpoint is worth sending when there are any. */
   count = 0
   #posts = 0
   #changed: number[] = []
@@ -58,7 +58,7 @@ export class OutcomeBuffer {
     this.#gates.push(change)
   }
 
-  /** Details of an answer that was no plain acceptance. False when there are enough of them. */
+  /** Keep the details of an answer. False when the buffer has enough samples. */
   sample(ordinal: number, outcome: Outcome, atMs: number): boolean {
     if (this.#samples.length >= SAMPLES_AT_ONCE) return false
     this.#samples.push(

@@ -23,10 +23,10 @@ export function sendQueueName(app: AppId): string {
 }
 export const CAMPAIGNS_QUEUE = 'campaigns'
 
-/** A delayed job that is due waits for a worker that is free; after so long it waits for a clock that is wrong. */
+/** A delayed job that is due waits for a free worker. After this time, a wrong clock is holding it back. */
 const OVERDUE_MS = 5000
 
-/** A batch has one job for ever, so adding it again is harmless while it exists. */
+/** A batch always has the same job id, so adding its job again is harmless while it exists. */
 export function batchJobId(campaign: CampaignId, seq: number): string {
   return `c${campaign}-b${seq}`
 }
@@ -35,7 +35,7 @@ export function batchJobId(campaign: CampaignId, seq: number): string {
 export const jobPriority = { urgent: 1, normal: 10 } as const
 
 /**
- * The priority of a batch that its worker had to leave in the middle: before those that nobody has begun, or it would
+ * The priority of a batch that its worker had to leave in the middle: before batches that are not begun, or it would
  * wait for all that is planned ahead.
  */
 export function begunPriority(priority: number): number {
@@ -46,7 +46,7 @@ const everyJob = {
   // A record that stayed behind would make BullMQ ignore the job when it is added again. Failures live in the ledger and the log.
   removeOnComplete: true,
   removeOnFail: true,
-  // A batch is repeated until the ledger says that it is closed; the ledger counts the attempts that matter.
+  // A batch is repeated until it is closed in the ledger, which also counts the attempts that matter.
   attempts: 1_000_000,
   // Not exponential: after a long outage of Redis every batch would wait as long again, for no reason.
   backoff: { type: 'fixed', delay: 2000, jitter: 0.5 },
@@ -85,7 +85,7 @@ export function workerOptions(connection: RedisConnection, lockMs: number): Work
     stalledInterval: Math.max(1000, Math.round(lockMs / 4)),
     // A batch whose owners die is never given up by the queue: the ledger finds out who kills them.
     maxStalledCount: 1_000_000_000,
-    // Started by whoever listens for its errors and is ready to send.
+    // Started by `runWorker`, once its errors have a listener.
     autorun: false,
     // Redis is checked before anything starts, in words that say what to set.
     skipVersionCheck: true,
@@ -157,7 +157,7 @@ export class Queues {
     return { lost: lost.length, overdue: overdue.length }
   }
 
-  /** The launch of a campaign is due by Redis time: the clock of whoever delayed its job may be wrong. */
+  /** The launch of a campaign is due by Redis time; the clock of the process that delayed its job may be wrong. */
   async launchNow(job: CampaignJob): Promise<void> {
     await this.enqueue('launch', job)
     await wake(this.#campaigns, `launch-${job.campaign}`)
@@ -187,8 +187,8 @@ export class Queues {
 }
 
 /**
- * The states of the jobs of batches. Most have a job that waits or runs, which one command tells of all of them; only
- * those are looked at alone that have none, or that are due since.
+ * The states of the jobs of batches. One command lists the jobs that wait or run, which are most; only batches without
+ * such a job, or with an overdue one, cost a command each.
  */
 async function statesOf(
   queue: Queue<SendJob>,

@@ -73,7 +73,7 @@ test('a campaign whose ledger is damaged halts and keeps no other one waiting', 
   await queue.close()
 })
 
-test('a finished campaign is told of until it is retired', async () => {
+test('a finished campaign is reported until it is retired', async () => {
   const id = 'done' as CampaignId
   await create(id)
   await campaigns.steer(app, id, 'cancel')

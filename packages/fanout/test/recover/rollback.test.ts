@@ -47,7 +47,7 @@ function lastOf(seq: number): LastCheckpoint {
 
 const ok = { kind: 'ok', settled: [], rolledBack: false } as unknown as CheckpointAnswer
 
-/** A recovery of the data set `one`, in front of a ledger that answers as told. */
+/** A recovery of the data set `one`, in front of a ledger that answers as given. */
 async function setup(answers: { checkpoint?: CheckpointAnswer; merges?: MergeAnswer[] } = {}) {
   const keys = new Keys(`rb${randomBytes(6).toString('hex')}:`)
   await redis.set(keys.dataSetId, 'one', 'EX', 60)

@@ -49,13 +49,13 @@ const rows: readonly [string, Outcome, Partial<Attempt>, Disposition][] = [
     { kind: 'retry', delayMs: 1000, spent: 0, reason: 'app-throttled' },
   ],
   [
-    'a throttled channel rests as long as WNS says',
+    'a throttled channel rests for its Retry-After',
     { kind: 'channel-throttled', status: 200, retryAfterMs: 2000, trace },
     { posts: 3 },
     { kind: 'retry', delayMs: 2000, spent: 0, reason: 'channel-throttled' },
   ],
   [
-    'a throttled channel rests ten minutes if WNS says nothing',
+    'a throttled channel without a Retry-After rests ten minutes',
     { kind: 'channel-throttled', status: 200, trace },
     {},
     { kind: 'retry', delayMs: 600_000, spent: 0, reason: 'channel-throttled' },
@@ -79,7 +79,7 @@ const rows: readonly [string, Outcome, Partial<Attempt>, Disposition][] = [
     { kind: 'retry', delayMs: 500, spent: 1, reason: 'server-error' },
   ],
   [
-    '503 waits as long as it says',
+    '503 waits for its Retry-After',
     { kind: 'server-error', status: 503, retryAfterMs: 9000, trace },
     {},
     { kind: 'retry', delayMs: 9000, spent: 1, reason: 'server-error' },

@@ -44,7 +44,7 @@ test('the token of the source is the one to post with', () => {
   expect(token.current()).toBeUndefined()
 })
 
-test('one request at a time is under way, and the batch is told when it ends', async () => {
+test('one request at a time is under way, and its end is reported', async () => {
   const { token, state, settle } = setup(undefined)
   token.fetch()
   token.fetch()

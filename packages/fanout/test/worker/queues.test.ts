@@ -56,7 +56,7 @@ test('a batch whose job failed for good gets a new one; one that has a job keeps
   expect(await queues.sendQueue(app).getJobCountByTypes('prioritized', 'failed')).toBe(2)
 })
 
-test('whoever waits, is delayed or is being sent keeps its job; who has none gets one, and who is overdue is woken', async () => {
+test('a batch whose job waits, is delayed or runs keeps it; one without a job gets one, and an overdue one is woken', async () => {
   const batches = [0, 1, 2, 3].map((seq) => ({ campaign, seq, delayMs: 0 }))
   await queues.addBatches(app, batches.slice(0, 2), 'normal')
   await queues.addBatches(app, [{ campaign, seq: 2, delayMs: 60_000 }], 'normal')
