@@ -1,7 +1,7 @@
 import type { AppId } from '@wns-fanout/domain'
 import type { AppStore, RevealedCredentials } from '@wns-fanout/state'
 import { SecretUnavailableError } from '@wns-fanout/state'
-import type { TokenAnswer } from '@wns-fanout/wns'
+import type { TokenAnswer } from '@wns-fanout/domain'
 import { notFound } from './auth.ts'
 import type { Verification } from './routes/apps.ts'
 

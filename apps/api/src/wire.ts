@@ -14,7 +14,7 @@ import {
   Registry,
   Schedules,
 } from '@wns-fanout/state'
-import type { TokenAnswer } from '@wns-fanout/wns'
+import type { TokenAnswer } from '@wns-fanout/domain'
 import type { ApiDeps, RateView } from './deps.ts'
 import { verifyCredentials } from './verify.ts'
 

@@ -1,114 +1,62 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { AppId, Secret } from '@wns-fanout/domain'
+import type { AppId, TokenAnswer } from '@wns-fanout/domain'
 import type { AppStore } from './apps.ts'
+import type { HeldToken, TokenHandle } from './held-token.ts'
+import { isAlive, sealToken, unsealToken } from './held-token.ts'
 import type { Keyring } from './keyring.ts'
 import { UnsealError } from './keyring.ts'
 import type { Keys } from './keys.ts'
 import type { RedisConnection } from './redis.ts'
 import { loadScript } from './scripts.ts'
+import { TokenLease } from './token-lease.ts'
+import type { Refusal } from './token-refusal.ts'
+import { TokenRefused, requestFailed, requestTimedOut } from './token-refusal.ts'
 
 const takeLease = loadScript('token-take-lease')
-const renewLease = loadScript('token-renew-lease')
 const endLease = loadScript('token-end-lease')
 const renewScript = loadScript('token-renew')
 
-/** What the token service said. `permanent`: asking again with the same credentials will not help. */
-export type TokenAnswer =
-  | { readonly ok: true; readonly token: Secret; readonly expiresInSeconds: number }
-  | {
-      readonly ok: false
-      readonly permanent: boolean
-      readonly code: string
-      readonly explanation: string
-      readonly retryAfterMs?: number | undefined
-    }
-
-/** Asks the token service; ends when `signal` is aborted: it took too long, or the lease was lost. */
+/** A request to the token service. `signal` aborts when it takes too long or the lease is lost. */
 export type TokenRequest = (app: AppId, signal: AbortSignal) => Promise<TokenAnswer>
 
-export interface TokenHandle {
-  /** What goes behind `Bearer`. */
-  readonly token: string
-  /** Tells tokens apart in logs. */
-  readonly id: string
-}
-
-/** No token is to be had now. `permanent`: the credentials are refused and the app needs an operator. */
-export class TokenRefused extends Error {
-  override readonly name = 'TokenRefused'
-  readonly app: AppId
-  readonly permanent: boolean
-  readonly code: string
-  readonly explanation: string
-  /** When asking again may help, in milliseconds. */
-  readonly retryAfterMs: number
-
-  constructor(app: AppId, refusal: Refusal, retryAfterMs: number) {
-    super(`there is no token for app ${app}: ${refusal.explanation}`)
-    this.app = app
-    this.permanent = refusal.permanent
-    this.code = refusal.code
-    this.explanation = refusal.explanation
-    this.retryAfterMs = retryAfterMs
-  }
-}
-
 export interface TokenPoolOptions {
-  /** Where a permanent refusal opens the app's breaker, and the next token closes it. */
+  /** A permanent refusal opens the app's breaker here, and the next token closes it. */
   readonly breaker?: Pick<AppStore, 'setBreaker' | 'clearBreaker'>
   /** Called after each request to the token service, for metrics. */
   readonly onRequest?: (app: AppId, result: 'ok' | 'refused' | 'failed') => void
-  /** Gets failures of refreshes that nobody waits for. */
+  /** Called with failures of refreshes in the background. */
   readonly onError?: (error: unknown) => void
-  /** How long nobody else asks after a process that fetches has died; renewed while it lives. Default 4 s. */
+  /** How long the lease of a dead process delays the others; renewed while the process lives. Default 4 s. */
   readonly leaseMs?: number
   /** How long one request to the token service may take. Default 13.5 s. */
   readonly requestMs?: number
-  /** How long `get` waits for a token at the most. Default 30 s. */
+  /** Maximum wait of `get`. Default 30 s. */
   readonly waitMs?: number
   /** Between two requests while the token service refuses or rejects. Default a minute. */
   readonly refusedMs?: number
   readonly signal?: AbortSignal
 }
 
-interface Refusal {
-  readonly permanent: boolean
-  readonly code: string
-  readonly explanation: string
-}
-
-/** A token in memory; instants are monotonic (`performance.now`). */
-interface Held extends TokenHandle {
-  readonly sealed: string
-  readonly expiresAt: number
-  readonly refreshAt: number
-}
-
 interface Entry {
-  current?: Held | undefined
-  refreshing?: Promise<Held> | undefined
-  /** The sealed token that was rejected last: not to be taken from Redis again before that learns of it. */
+  current?: HeldToken | undefined
+  refreshing?: Promise<HeldToken> | undefined
+  /** The sealed token that was rejected last, which is not taken from Redis again. */
   rejected?: string
-  /** No refresh ahead of time before this. */
+  /** No early refresh before this instant. */
   notBefore: number
   /** A refused token may be replaced from this instant on. */
   renewableAt: number
 }
 
-const AHEAD_AT_MOST_MS = 300_000
-const AHEAD_SHARE = 0.2
 const FIRST_RETRY_MS = 1000
 const POLL_MS = 100
-/** A lease is renewed so often before it would be over. */
-const RENEWALS = 4
-
 /**
- * One token per app, shared by all processes through Redis, where it lies sealed.
+ * One token per app, shared by all processes through Redis, where it is sealed.
  *
- * Whoever finds none, or one that ends soon, takes a lease and fetches; the others use the old one or wait. In memory a
- * token is: held (used as it is) → ending (still used, while one process refreshes it) → expired or rejected (gone;
- * `get` waits for the next). A refusal is shared too, so that ten workers do not ask ten times.
+ * A process that finds no token, or one that ends soon, takes a lease and requests a new one; the others use the old
+ * token or wait. A token in memory is: held (used) → ending (used, while one process refreshes it) → expired or rejected
+ * (removed; `get` waits for the next). A refusal is shared too, so that ten workers do not send ten requests.
  */
 export class TokenPool {
   readonly #redis: RedisConnection
@@ -140,19 +88,19 @@ export class TokenPool {
     this.#refusedMs = options.refusedMs ?? 60_000
   }
 
-  /** The token in memory, if there is one: synchronous, for the hot path. Starts a refresh when it ends soon. */
+  /** The token in memory, if there is one: synchronous, for the hot path. Starts a refresh if it ends soon. */
   peek(app: AppId): string | undefined {
     return this.#held(app)?.token
   }
 
-  /** The app's token; waits for it if needed. Throws {@link TokenRefused} when none is to be had. */
+  /** The app's token; waits for it if needed. Throws {@link TokenRefused} if there is none. */
   async get(app: AppId): Promise<TokenHandle> {
     return this.#held(app) ?? (await this.#refresh(app))
   }
 
   /**
-   * Replace a token that WNS refused with 401, at most once a minute for the app, whichever process asks. A burst of
-   * 401s costs one request. Afterwards {@link peek} answers another token, or the same one where the minute is not over.
+   * Replace a token that WNS rejected with 401, at most once a minute for the app over all processes. A burst of 401s
+   * costs one request. Afterwards {@link peek} returns another token, or the same one if the minute has not passed.
    *
    * @returns milliseconds until the app's token may be replaced again
    */
@@ -173,12 +121,12 @@ export class TokenPool {
     return Math.max(0, entry.renewableAt - performance.now())
   }
 
-  /** Forget what is in memory: after the app's credentials became another client's, or the app was deleted. */
+  /** Forget the token in memory: the app got the credentials of another client, or was deleted. */
   forget(app: AppId): void {
     this.#entries.delete(app)
   }
 
-  #held(app: AppId): Held | undefined {
+  #held(app: AppId): HeldToken | undefined {
     const entry = this.#entries.get(app)
     const held = entry?.current
     if (entry === undefined || held === undefined) return undefined
@@ -192,8 +140,8 @@ export class TokenPool {
     return held
   }
 
-  /** One refresh at a time in this process; who comes meanwhile waits for the same. */
-  #refresh(app: AppId): Promise<Held> {
+  /** One refresh at a time in this process; other callers wait for the same one. */
+  #refresh(app: AppId): Promise<HeldToken> {
     const entry = this.#entryOf(app)
     entry.refreshing ??= this.#obtain(app, entry).finally(() => {
       entry.refreshing = undefined
@@ -201,18 +149,18 @@ export class TokenPool {
     return entry.refreshing
   }
 
-  async #obtain(app: AppId, entry: Entry): Promise<Held> {
+  async #obtain(app: AppId, entry: Entry): Promise<HeldToken> {
     const deadline = performance.now() + this.#waitMs
-    let useless = entry.current?.sealed ?? entry.rejected ?? ''
+    let unusable = entry.current?.sealed ?? entry.rejected ?? ''
     while (performance.now() < deadline) {
       const nonce = randomUUID()
-      const reply = (await takeLease.run(this.#redis, this.#keysOf(app), [nonce, this.#leaseMs, useless])) as unknown[]
+      const reply = (await takeLease.run(this.#redis, this.#keysOf(app), [nonce, this.#leaseMs, unusable])) as unknown[]
       const [kind, text, ms] = [String(reply[0]), String(reply[1]), Number(reply[2])]
       if (kind === 'have') {
         const held = this.#unseal(app, text, ms)
         if (isAlive(held)) return this.#adopt(entry, held)
-        // At its end, or sealed by a key that is gone: fetch a new one in its place.
-        useless = text
+        // It is at its end, or its key was removed from the keyring: request a new one.
+        unusable = text
       } else if (kind === 'refused') {
         throw this.#refused(app, entry, JSON.parse(text) as Refusal, ms)
       } else if (kind === 'leased') {
@@ -224,11 +172,11 @@ export class TokenPool {
         await sleep(POLL_MS, undefined, this.#options.signal === undefined ? {} : { signal: this.#options.signal })
       }
     }
-    throw this.#refused(app, entry, tookTooLong, FIRST_RETRY_MS)
+    throw this.#refused(app, entry, requestTimedOut, FIRST_RETRY_MS)
   }
 
-  /** Ask the token service under our lease. Undefined when the lease was lost meanwhile: look again. */
-  async #fetch(app: AppId, entry: Entry, nonce: string): Promise<Held | undefined> {
+  /** Request a token under our lease. Undefined if the lease was lost meanwhile. */
+  async #fetch(app: AppId, entry: Entry, nonce: string): Promise<HeldToken | undefined> {
     const askedAt = performance.now()
     const answer = await this.#ask(app, nonce)
     if (answer === undefined) return undefined
@@ -247,18 +195,19 @@ export class TokenPool {
       throw this.#refused(app, entry, refusal, againMs)
     }
     const lifeMs = Math.max(1000, Math.floor(answer.expiresInSeconds * 1000))
-    const content: SealedToken = { token: answer.token.reveal(), lifeMs }
-    const sealed = this.#keyring.seal(sealedFor(app), JSON.stringify(content))
-    const stored = await endLease.run(this.#redis, this.#keysOf(app), [nonce, 'token', sealed, lifeMs])
+    const held = sealToken(this.#keyring, app, { token: answer.token.reveal(), lifeMs }, askedAt + lifeMs)
+    const stored = await endLease.run(this.#redis, this.#keysOf(app), [nonce, 'token', held.sealed, lifeMs])
     if (stored !== 1) return undefined
     await this.#options.breaker?.clearBreaker(app, 'credentials')
-    return holdToken(content, sealed, askedAt + lifeMs)
+    return held
   }
 
-  /** Undefined when the lease was lost, so that somebody else may be asking too. */
+  /** Undefined if the lease was lost, since another process may send the request too. */
   async #ask(app: AppId, nonce: string): Promise<TokenAnswer | undefined> {
     const tooLong = AbortSignal.timeout(this.#requestMs)
-    const lease = this.#holdLease(app, nonce)
+    const lease = new TokenLease(this.#redis, this.#keys.tokenLease(app), nonce, this.#leaseMs, (error) =>
+      this.#options.onError?.(error),
+    )
     const signal = AbortSignal.any([tooLong, lease.lost])
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
@@ -268,45 +217,15 @@ export class TokenPool {
     } catch (error) {
       if (lease.lost.aborted) return undefined
       this.#options.onError?.(error)
-      return { ok: false, ...(signal.aborted ? tookTooLong : failed) }
+      return { ok: false, ...(signal.aborted ? requestTimedOut : requestFailed) }
     } finally {
       lease.stop()
     }
   }
 
-  /**
-   * Renews the lease until it is stopped. It is lost when Redis says that it is another's, after this process was frozen,
-   * and when Redis has not been reached for as long as it lasts.
-   */
-  #holdLease(app: AppId, nonce: string): { readonly lost: AbortSignal; stop(): void } {
-    const lost = new AbortController()
-    let renewedAt = performance.now()
-    let renewing = false
-    const renew = async (): Promise<void> => {
-      const sentAt = performance.now()
-      try {
-        const isOurs = await renewLease.run(this.#redis, [this.#keys.tokenLease(app)], [nonce, this.#leaseMs])
-        if (isOurs === 1) renewedAt = sentAt
-        else lost.abort()
-      } catch (error) {
-        this.#options.onError?.(error)
-      }
-    }
-    const timer = setInterval(() => {
-      if (performance.now() - renewedAt > this.#leaseMs) lost.abort()
-      if (renewing || lost.signal.aborted) return
-      renewing = true
-      void renew().finally(() => {
-        renewing = false
-      })
-    }, this.#leaseMs / RENEWALS)
-    return { lost: lost.signal, stop: () => clearInterval(timer) }
-  }
-
-  #unseal(app: AppId, sealed: string, livesMs: number): Held | undefined {
+  #unseal(app: AppId, sealed: string, leftMs: number): HeldToken | undefined {
     try {
-      const content = JSON.parse(this.#keyring.open(sealedFor(app), sealed)) as SealedToken
-      return holdToken(content, sealed, performance.now() + livesMs)
+      return unsealToken(this.#keyring, app, sealed, leftMs)
     } catch (error) {
       if (!(error instanceof UnsealError)) throw error
       this.#options.onError?.(error)
@@ -314,7 +233,7 @@ export class TokenPool {
     }
   }
 
-  #adopt(entry: Entry, held: Held): Held {
+  #adopt(entry: Entry, held: HeldToken): HeldToken {
     entry.current = held
     entry.notBefore = 0
     return held
@@ -336,42 +255,4 @@ export class TokenPool {
   #keysOf(app: AppId): readonly string[] {
     return [this.#keys.token(app), this.#keys.tokenLease(app), this.#keys.tokenRefusal(app)]
   }
-}
-
-interface SealedToken {
-  readonly token: string
-  /** Its whole life from when it was fetched, in milliseconds. */
-  readonly lifeMs: number
-}
-
-function holdToken({ token, lifeMs }: SealedToken, sealed: string, endsAt: number): Held {
-  const aheadMs = Math.min(AHEAD_AT_MOST_MS, lifeMs * AHEAD_SHARE)
-  return {
-    token,
-    id: sealed.slice(-12),
-    sealed,
-    // A little before its end, so that no post is under way with a token that ends meanwhile.
-    expiresAt: endsAt - Math.min(5000, lifeMs * 0.05),
-    // Not all processes at the same moment.
-    refreshAt: endsAt - aheadMs * (1 + Math.random() * 0.25),
-  }
-}
-
-function isAlive(held: Held | undefined): held is Held {
-  return held !== undefined && performance.now() < held.expiresAt
-}
-
-function sealedFor(app: AppId): string {
-  return `wns-token|${app}`
-}
-
-const tookTooLong: Refusal = {
-  permanent: false,
-  code: 'token-timeout',
-  explanation: 'the token service did not answer in time',
-}
-const failed: Refusal = {
-  permanent: false,
-  code: 'token-request-failed',
-  explanation: 'the request to the token service failed; see the log for its reason',
 }

@@ -1,10 +1,11 @@
 import { Secret } from '@wns-fanout/domain'
-import type { TokenAnswer, TokenPoolOptions, TokenRequest } from '@wns-fanout/state'
+import type { TokenAnswer } from '@wns-fanout/domain'
+import type { TokenPoolOptions, TokenRequest } from '@wns-fanout/state'
 import { AppStore, TokenPool, TokenRefused } from '@wns-fanout/state'
 import { describe, expect, test } from 'vitest'
 import { anotherConnection, dumpOf, keyring, NEWS, setup, until } from './support.ts'
 
-/** A token service that counts; `next` says what it answers. */
+/** A token service that counts requests; `next` is its answer. */
 class TokenService {
   requests = 0
   lifeSeconds = 3600
@@ -45,7 +46,7 @@ async function failureOf(work: Promise<unknown>) {
 }
 
 describe('a token', () => {
-  test('is fetched once for all who ask, in one process and in ten', async () => {
+  test('is requested once for all callers, in one process and in ten', async () => {
     const { service, pool } = start()
     const pools = Array.from({ length: 10 }, () => pool())
     const handles = await Promise.all(pools.flatMap((one) => Array.from({ length: 10 }, () => one.get(NEWS))))
@@ -54,7 +55,7 @@ describe('a token', () => {
     expect(service.requests).toBe(1)
   })
 
-  test('is fetched once for fifty workers, however slow the token service is', async () => {
+  test('is requested once for fifty workers, even from a slow token service', async () => {
     const { service, pool } = start()
     service.next = async () => {
       await new Promise((resolve) => setTimeout(resolve, 700))
@@ -65,7 +66,7 @@ describe('a token', () => {
     expect(new Set(handles.map(({ token }) => token))).toEqual(new Set(['slow-token']))
   })
 
-  test('is there synchronously once it was fetched', async () => {
+  test('is available synchronously once it was requested', async () => {
     const { pool } = start()
     const one = pool()
     expect(one.peek(NEWS)).toBeUndefined()
@@ -75,7 +76,7 @@ describe('a token', () => {
     expect(one.peek(NEWS)).toBeUndefined()
   })
 
-  test('lies in Redis sealed, for its app alone', async () => {
+  test('is sealed in Redis, for its app alone', async () => {
     const bench = start()
     bench.service.next = { ok: true, token: new Secret('canary-token'), expiresInSeconds: 3600 }
     await bench.pool().get(NEWS)
@@ -86,7 +87,7 @@ describe('a token', () => {
     expect((await bench.pool().get(other)).token).toBe('own')
   })
 
-  test('that ends soon is still used while one process fetches the next', async () => {
+  test('that ends soon is still used while one process requests the next', async () => {
     const { service, pool } = start()
     service.lifeSeconds = 1.5
     const pools = [pool(), pool(), pool()]
@@ -121,7 +122,7 @@ describe('a token', () => {
   })
 })
 
-describe('a token that WNS refuses', () => {
+describe('a token that WNS rejects', () => {
   test('costs one request, however many posts got 401', async () => {
     const { service, pool } = start()
     const pools = [pool(), pool(), pool()]
@@ -133,7 +134,7 @@ describe('a token that WNS refuses', () => {
     expect(new Set(pools.map((one) => one.peek(NEWS)))).toEqual(new Set(['token-2']))
   })
 
-  test('is not replaced a second time because of a late answer', async () => {
+  test('is not replaced a second time after a late answer', async () => {
     const { service, pool } = start()
     const one = pool()
     const { token } = await one.get(NEWS)
@@ -143,7 +144,7 @@ describe('a token that WNS refuses', () => {
     expect(service.requests).toBe(2)
   })
 
-  test('is replaced at most once a minute, whichever process gets the 401', async () => {
+  test('is replaced at most once a minute over all processes', async () => {
     const { service, pool } = start({ refusedMs: 700 })
     const [one, other] = [pool(), pool()]
     const waitMs = await one.renew(NEWS, (await one.get(NEWS)).token)
@@ -198,7 +199,7 @@ describe('a token that WNS refuses', () => {
 })
 
 describe('a refusal', () => {
-  test('of the credentials opens the breaker, is shared, and is asked about once a minute', async () => {
+  test('of the credentials opens the breaker, is shared, and is retried once a minute', async () => {
     const bench = start({ refusedMs: 700 })
     const apps = new AppStore(bench.redis, bench.keys, bench.ring)
     await apps.put(NEWS, { credentials: { kind: 'entra', tenantId: 't', clientId: 'c', clientSecret: 's' } })
@@ -232,7 +233,7 @@ describe('a refusal', () => {
     expect((await one.get(NEWS)).token).toBe('token-2')
   })
 
-  test('a token of another client is gone when the app becomes that client', async () => {
+  test('the token of the old client is removed when the app gets another client', async () => {
     const bench = start()
     const apps = new AppStore(bench.redis, bench.keys, bench.ring)
     const credentials = { kind: 'entra', tenantId: 't', clientId: 'c', clientSecret: 's' } as const
@@ -244,7 +245,7 @@ describe('a refusal', () => {
     expect((await bench.pool().get(NEWS)).token).toBe('token-2')
   })
 
-  test('a request that throws or stalls is a failure without its reason, and the lease ends', async () => {
+  test('a request that throws or stalls is a failure without details, and ends the lease', async () => {
     const errors: unknown[] = []
     const { service, pool } = start({ requestMs: 300, refusedMs: 50, onError: (error) => errors.push(error) })
     service.next = () => Promise.reject(new Error('canary in a cause'))
@@ -259,7 +260,7 @@ describe('a refusal', () => {
   })
 })
 
-test('a process that dies while it fetches holds the others up no longer than its lease', async () => {
+test('a process that dies during a request delays the others for its lease only', async () => {
   const { service, pool, redis, keys } = start({ leaseMs: 500 })
   await redis.set(keys.tokenLease(NEWS), 'of-the-dead', 'PX', 500)
   const startedAt = performance.now()
@@ -268,7 +269,7 @@ test('a process that dies while it fetches holds the others up no longer than it
   expect(service.requests).toBe(1)
 })
 
-test('a process that takes longer than its lease keeps it, and nobody else asks', async () => {
+test('a process that takes longer than its lease keeps it, and no other process sends a request', async () => {
   const { service, pool } = start({ leaseMs: 800 })
   const { promise, resolve: answer } = Promise.withResolvers<TokenAnswer>()
   service.next = () => promise
@@ -284,7 +285,7 @@ test('a process that takes longer than its lease keeps it, and nobody else asks'
   expect(service.requests).toBe(1)
 })
 
-test('a process whose lease was lost gives its request up and takes what another one gets', async () => {
+test('a process whose lease was lost aborts its request and takes the token of another process', async () => {
   const { service, pool, redis, keys } = start({ leaseMs: 400 })
   service.next = () => new Promise(() => {})
   const frozen = pool().get(NEWS)
@@ -303,7 +304,7 @@ test('a late answer does not replace a newer token', async () => {
   service.next = () => promise
   const late = pool().get(NEWS)
   await until(() => service.requests === 1)
-  // The lease runs out while the process is stopped, and another one fetches.
+  // The lease lapses while the process is stopped, and another one requests a token.
   await redis.del(keys.tokenLease(NEWS))
   service.next = undefined
   expect((await pool().get(NEWS)).token).toBe('token-2')
@@ -311,7 +312,7 @@ test('a late answer does not replace a newer token', async () => {
   expect((await late).token).toBe('token-2')
 })
 
-test('a token sealed by a key that is gone is replaced', async () => {
+test('a token sealed by a removed key is replaced', async () => {
   const { service, pool, redis, keys } = start()
   const stranger = new TokenPool(redis, keys, keyring(), service.request)
   await stranger.get(NEWS)

@@ -1,3 +1,4 @@
+import type { TokenAnswer } from '@wns-fanout/domain'
 import { Secret } from '@wns-fanout/domain'
 import { Client } from 'undici'
 import { ConnectError } from './connect-error.ts'
@@ -14,18 +15,6 @@ export type TokenCredentials =
       readonly tenantId: string
       readonly clientId: string
       readonly clientSecret: string | Secret
-    }
-
-export type TokenAnswer =
-  | { readonly ok: true; readonly token: Secret; readonly expiresInSeconds: number }
-  | {
-      readonly ok: false
-      /** A repeat with the same credentials would fail again. */
-      readonly permanent: boolean
-      readonly code: string
-      /** What happened and what to do. Never contains a secret or a text of the service. */
-      readonly explanation: string
-      readonly retryAfterMs?: number
     }
 
 export interface TokenRequestOptions {

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import type { TokenAnswer, TokenCredentials } from '../src/index.ts'
+import type { TokenAnswer } from '@wns-fanout/domain'
+import type { TokenCredentials } from '../src/index.ts'
 import { createTransport, normalizePackageSid, requestToken } from '../src/index.ts'
 import { setup, wnsCertificates } from './support/harness.ts'
 import type { Behavior } from './support/raw-server.ts'
