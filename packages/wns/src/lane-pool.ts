@@ -157,7 +157,10 @@ class SharedLanes implements LanePool {
 
   /** A free lane of the origin or a new one; undefined when there is none for this sender now. */
   #slotFor(origin: OriginLanes, sender: Sender, nowMs: number): Slot | undefined {
-    if (this.#claims.isGroupFull(sender.claim)) return undefined
+    if (this.#claims.isGroupFull(sender.claim)) {
+      this.#claims.stopWaiting(sender.claim)
+      return undefined
+    }
     if (this.#claims.mustYield(origin, sender.claim)) {
       this.#claims.wait(origin, sender.claim)
       return undefined
@@ -253,10 +256,11 @@ class SharedLanes implements LanePool {
   #serve(): void {
     for (const sender of Array.from(this.#queue).toSorted((one, other) => fewestLanes(one.claim, other.claim))) {
       if (this.busy >= this.limit) return
+      // The senders of a full group stay in the queue, but no other one yields to them.
+      this.#claims.stopWaiting(sender.claim)
       if (this.#claims.isGroupFull(sender.claim)) continue
       // It may have left meanwhile.
       if (!this.#queue.delete(sender)) continue
-      this.#claims.stopWaiting(sender.claim)
       sender.onFree()
     }
   }

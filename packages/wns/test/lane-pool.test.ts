@@ -102,6 +102,21 @@ describe('groups and senders', () => {
     expect([news.started, mail.started]).toEqual([6, 4])
   })
 
+  test('a sender of a group that has its share keeps no lane of any host from other groups', async () => {
+    const { held, behave, release } = holding()
+    await using wns = await setup(behave, { lanes: 4, maxPerOriginShare: 1, connectingAtFirst: 4 })
+    const busy = wns.sender('news', { isEager: true })
+    const waiting = Array.from({ length: 3 }, () => wns.sender('news', { origin: SLOW }))
+    expect(busy.fill()).toBe(4)
+    await until(() => held.length === 4, 'all lanes are busy')
+    for (const sender of waiting) expect(sender.fill()).toBe(0)
+    const mail = wns.sender('mail', { isEager: true })
+    expect(mail.fill()).toBe(0)
+    release(2)
+    await until(() => held.length === 4, 'the free lanes are busy again')
+    expect([busy.started, mail.started]).toEqual([4, 2])
+  })
+
   test('a group leaves the lanes beyond its share free for another one, and takes them once that one has left', async () => {
     const { held, behave, release } = holding()
     await using wns = await setup(behave, { lanes: 4, maxPerOriginShare: 1, connectingAtFirst: 4 })
