@@ -1,6 +1,6 @@
 import type { Reporter, TestModule } from 'vitest/node'
 
-/** Prints `N passed, N failed, N skipped` as the last line of a run; a module that could not be loaded counts as failed. */
+/** Prints `N passed, N failed, N skipped` as the last line of a run. A module that fails to load counts as failed. */
 export default class Tally implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const count = { passed: 0, failed: 0, skipped: 0, pending: 0 }

@@ -23,9 +23,9 @@ interface Run {
 }
 
 /**
- * What it costs that posts wait for a replica: throughput, and CPU of worker and primary, of `replicas:1` over `async`,
- * in campaigns that are sent as fast as one worker can, taken in turn. Primary and replica are on one machine, so it
- * tells what the waiting itself costs; each 128 posts (32 at-most-once) of a batch wait one round trip more elsewhere.
+ * The cost of waiting for a replica: throughput, and CPU of worker and primary, of `replicas:1` over `async`, in
+ * alternating campaigns at the full speed of one worker. Primary and replica share one machine, so this is the cost of
+ * the waiting itself. Elsewhere, every 128 posts (32 at-most-once) of a batch wait for one more round trip.
  */
 export async function benchDurability(options: DurabilityBenchOptions): Promise<Record<string, unknown>> {
   const { posts, rounds, say } = options

@@ -42,7 +42,7 @@ export async function benchFairness({ recipients, say }: FairnessBenchOptions): 
   say(`another app: ${JSON.stringify(otherApp)}`)
   const urgent = await interlude(() =>
     stack.api.createCampaign('huge', {
-      // Another type, so that the guard on tiles has no say in it.
+      // Another type, to which the guard on tiles does not apply.
       notification: { type: 'badge', value: 7 },
       audience: { channels: Array.from({ length: SMALL }, (_, n) => `device-${recipients - 1 - n}`) },
       priority: 'urgent',

@@ -15,31 +15,31 @@ import { benchThrottle } from './throttle.ts'
 const help = `usage: pnpm bench <name> [options]
 
   send         CPU per notification: the whole pipeline against hand-written loops
-  limiter      one app's rate shared by four workers that come and go: its use, and what goes over it
-  throttle     the rate that four workers settle at when WNS takes less than is configured
-  storm        an app whose every post is answered by 401, on eight workers, beside another app
-  fairness     what a huge campaign leaves for another app's and for an urgent one of the same app
-  recovery     how soon a campaign goes on after a worker was killed or stopped, and after Redis was away
-  checkpoints  commands to Redis and CPU per 1,000 posts, against the same without checkpoints in mid-batch
-  durability   throughput and CPU while posts wait for a replica of Redis, against the same while they do not
+  limiter      one app's rate shared by four workers that start and stop: its use, and any excess
+  throttle     the rate of four workers when WNS accepts less than the configured rate
+  storm        an app that gets only 401, on eight workers, next to another app
+  fairness     the share of another app and of an urgent campaign next to a huge campaign
+  recovery     how soon a campaign resumes after a worker is killed or stopped, and after a Redis outage
+  checkpoints  Redis commands and CPU per 1,000 posts, with and without checkpoints within a batch
+  durability   throughput and CPU with and without waiting for a Redis replica
 
 options
-  --posts N         send, checkpoints, durability: posts of each contender in each round (30000, 40000, 40000)
-  --rounds N        send, checkpoints, durability: rounds, taken in turn (3)
+  --posts N         send, checkpoints, durability: posts per contender and round (30000, 40000, 40000)
+  --rounds N        send, checkpoints, durability: alternating rounds (3)
   --connections N   send: connections to the simulator (64)
-  --seconds N       limiter, throttle, storm: how long it takes about (40, 75, 90)
+  --seconds N       limiter, throttle, storm: approximate duration (40, 75, 90)
   --recipients N    storm, fairness: recipients of the large campaign (20000, 1000000)
-  --rate N          limiter, checkpoints: posts a second of what is limited (500, 1000)
-  --burst N         limiter: permits after a quiet time (50)
-  --lock-ms N       recovery: lock of a batch (60000, as shipped); the kills are repeated with 3000
+  --rate N          limiter, checkpoints: limit in posts per second (500, 1000)
+  --burst N         limiter: permits after an idle time (50)
+  --lock-ms N       recovery: lock of a batch (60000, the default); the kills are repeated with 3000
   --kills N         recovery: workers killed with each lock (6)
-  --stops N         recovery: workers told to stop (6)
+  --stops N         recovery: workers stopped (6)
   --outage N        recovery: seconds without Redis (60)
   --json            progress to stderr; the last line is one JSON object
 `
 
 function wrong(what: string): never {
-  process.stderr.write(`${what}; --help shows what there is\n`)
+  process.stderr.write(`${what}; --help lists the benchmarks\n`)
   process.exit(2)
 }
 const options = {

@@ -32,8 +32,8 @@ const TAIL_SECONDS = 10
 const RESTART_SECONDS = 2
 
 /**
- * What a fault costs in time, with real processes and a rate limited app: a worker that is killed, one that is told to
- * stop, and a Redis that is gone for a while. Beside the times everything is judged by the simulator's record of posts.
+ * The recovery time after a fault, with real processes and a rate limited app: a worker that is killed, one that is
+ * stopped, and a Redis outage. The simulator's record of posts shows whether recipients were lost or notified twice.
  */
 export async function benchRecovery(options: RecoveryBenchOptions): Promise<Record<string, unknown>> {
   const { lockMs, kills, stops, outageSeconds, say } = options
@@ -87,7 +87,7 @@ async function inSystem<T>(lockMs: number, work: (system: ChaosSystem) => Promis
   }
 }
 
-/** A campaign that keeps all workers busy for so long at its rate. */
+/** A campaign that keeps all workers busy for this time at its rate. */
 async function underLoad(
   system: ChaosSystem,
   app: string,
@@ -146,7 +146,7 @@ async function killWorkers(system: ChaosSystem, kills: number, say: (line: strin
   }
 }
 
-// A worker is told to stop
+// A worker is stopped
 
 const STOP_EVERY_MS = 4000
 
@@ -161,7 +161,7 @@ async function stopWorkers(system: ChaosSystem, stops: number, say: (line: strin
     const ending = { pid: worker.pid ?? 0, atMs: Date.now() }
     endings.push(ending)
     const code = await worker.terminate()
-    if (code !== 0) throw new Error(`a worker that was told to stop ended with ${code}`)
+    if (code !== 0) throw new Error(`a stopped worker exited with ${code}`)
     exitSeconds.push((Date.now() - ending.atMs) / 1000)
     await worker.start()
   }

@@ -62,7 +62,7 @@ async function quietCampaign(stack: TestStack, app: string, client: string): Pro
   const startedAt = performance.now()
   const { id } = await stack.api.createCampaign(app, tileToAll)
   const { totals } = await follow(stack, id, isFinished, { everyMs: 50 })
-  if (totals.accepted !== channels) throw new Error(`app ${app} lost somebody: ${JSON.stringify(totals)}`)
+  if (totals.accepted !== channels) throw new Error(`app ${app} lost a recipient: ${JSON.stringify(totals)}`)
   return Math.round((channels * 1000) / (performance.now() - startedAt))
 }
 

@@ -20,9 +20,9 @@ const answers = [
 ] as const
 
 /**
- * WNS takes 300 posts a second of an app that is configured for 1,000, and says so by 406 with Retry-After or by 429
- * without: the share of those 300 that four workers reach once they have settled, the share of posts that are refused
- * then, and whether anybody is lost.
+ * WNS accepts 300 posts per second of an app that is configured for 1,000, and answers the others with 406 and
+ * Retry-After, or with 429 without it. Measures the share of the 300 that four workers reach in a steady state, the
+ * share of rejected posts, and lost recipients.
  */
 export async function benchThrottle({ seconds, say }: ThrottleBenchOptions): Promise<Record<string, unknown>> {
   await using stack = await startTestStack()

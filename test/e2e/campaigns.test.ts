@@ -107,14 +107,14 @@ describe('the HTTP API as curl sees it', () => {
     expect(sends).toBe(6)
   })
 
-  test('without a valid key nothing is told', async () => {
+  test('without a valid key, the API returns no data', async () => {
     const stranger = createClient({ url: stack.url, apiKey: 'wf_not-a-key' })
     await expect(stranger.campaign('whatever')).rejects.toMatchObject({ status: 401, code: 'unauthenticated' })
     await stranger.close()
   })
 })
 
-test('a second generic campaign within 30 minutes is refused with the moment when it may go; a personalised one goes', async () => {
+test('a second generic campaign within 30 minutes is rejected with its earliest time; a personalized one is accepted', async () => {
   await givenApp(stack, 'guarded', repeat(5, 'ok'))
   await stack.api.importChannels(
     'guarded',
@@ -162,7 +162,7 @@ test('a token that is revoked in mid-campaign costs one refresh and no recipient
   expect(clientOf(await stack.stats(), client).tokenRequests).toBe(2)
 })
 
-test('a worker killed in mid-campaign loses nobody, and another takes its place', async () => {
+test('a worker killed during a campaign loses no recipient, and another replaces it', async () => {
   const size = 6000
   await givenApp(stack, 'killed', repeat(size, 'slow-30'), { ratePerSecond: 1500 })
   const before = await stack.stats()

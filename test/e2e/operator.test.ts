@@ -152,7 +152,7 @@ test('Ctrl-C ends the watching and not the campaign; pause, resume and cancel st
   expect(watched.stderr).toContain('ended as cancelled')
 })
 
-test('keys give no more than they say, and are gone when revoked', async () => {
+test('keys have only their rights, and revoked keys are rejected', async () => {
   const made = await cli(['keys', 'create', 'reader', '--verbs', 'read', '--json'])
   const { id, key } = parse<{ id: string; key: string }>(made.stdout)
   const asReader = { cwd: stack.folder.path, env: { WNS_FANOUT_API_KEY: key } }
@@ -261,7 +261,7 @@ test('doctor accepts a data loss after a confirmation, and the key of the stack 
   for (const args of wrong) expect((await cli(['doctor', ...args])).code).toBe(2)
 })
 
-test('doctor says what hinders an app from sending, and ends with 1', async () => {
+test('doctor reports why an app cannot send, and exits with 1', async () => {
   await stack.api.putApp('sick', {
     credentials: { kind: 'store', packageSid: 'S-1-15-2-13', clientSecret: 'bad-secret' },
   })

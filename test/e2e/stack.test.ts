@@ -7,7 +7,7 @@ import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import { givenApp, parse, pidsOf, runCli, startCli, startTestStack, startTestStackIn, until } from './support.ts'
 
-/** FLUSHALL; resolves once somebody misses the data. */
+/** FLUSHALL; resolves when a process misses the data. */
 async function loseData({ redis }: StackFile): Promise<void> {
   const connection = new Redis(redis)
   try {
@@ -79,7 +79,7 @@ describe('a stack', () => {
     third.cli.child.kill('SIGKILL')
     await until('no process is left', () => pids.every((pid) => !isAlive(pid)) || undefined)
 
-    // What it left behind stops nobody.
+    // Its leftovers stop no process.
     const stale = await runCli(['app', 'list'], { cwd: folder.path })
     expect(stale.code).toBe(1)
     expect(stale.stderr).toContain('pnpm start')
@@ -107,8 +107,8 @@ test('a Redis that dies ends the stack, with what to look at', async () => {
   expect(stack.cli.output()).toMatch(/redis ended \(signal SIGKILL\), so the stack stops; see .*redis\.log/)
 })
 
-describe('what is wrong is told in a line', () => {
-  test('a port that somebody has', async () => {
+describe('a problem is reported in one line', () => {
+  test('a port in use', async () => {
     await using folder = await temporaryFolder('wns-fanout-e2e-')
     const server = createServer()
     await new Promise<void>((resolve) => {
@@ -120,7 +120,8 @@ describe('what is wrong is told in a line', () => {
     server.close()
     expect(code).toBe(1)
     expect(stderr).toBe(
-      `wns-fanout: port ${port} of 127.0.0.1 is in use by another process; use --port to choose another, or --port 0 for a free one\n`,
+      `wns-fanout: port ${port} of 127.0.0.1 is in use by another process; ` +
+        'use --port to choose another, or --port 0 for a free one\n',
     )
   })
 

@@ -210,7 +210,7 @@ export function sumOf({ totals }: Campaign): number {
   return Object.values(totals).reduce((sum, count) => sum + count, 0)
 }
 
-/** The campaign once it is over. */
+/** The campaign after it has ended. */
 export async function finished(api: Client, id: string, timeoutMs = 45_000): Promise<Campaign> {
   return await until(
     `campaign ${id} is over`,

@@ -14,7 +14,7 @@ export interface TestReplica {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** A Redis that becomes the replica of the stack's when it is told to follow. */
+/** A Redis that becomes a replica of the stack's Redis on `follow()`. */
 export async function startReplica(stack: TestStack): Promise<TestReplica> {
   const folder = await temporaryFolder('wns-fanout-replica-')
   const { password, port } = new URL(stack.redisUrl)

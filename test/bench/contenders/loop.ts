@@ -1,6 +1,6 @@
 /**
  * A loop that people write by hand, in a process of its own: `pool` asks an undici Pool, one promise a post; `lanes`
- * dispatches on one undici Client a connection with a reused handler. It posts what it is told and prints its CPU.
+ * dispatches on one undici Client a connection with a reused handler. It posts the given number and prints its CPU.
  *
  * arguments: kind, host:port, CA file, token, posts, connections
  */
@@ -16,7 +16,8 @@ const [host = '', port = ''] = address.split(':')
 const ca = readFileSync(caFile)
 const origin = 'https://db5p.notify.windows.com'
 const body = Buffer.from(
-  '<tile><visual><binding template="TileMedium"><text>Hello from the benchmark, a payload of usual size</text></binding></visual></tile>',
+  '<tile><visual><binding template="TileMedium">' +
+    '<text>Hello from the benchmark, a payload of usual size</text></binding></visual></tile>',
 )
 const headers = [
   'Authorization',

@@ -18,7 +18,7 @@ export const toastToAll: CampaignRequest = {
   audience: { all: true },
 }
 
-/** A client of its own for the nth app, so that the simulator can tell apps apart. */
+/** A separate client for the nth app, so that the simulator can distinguish apps. */
 export function sidOf(n: number): string {
   return `S-1-15-2-${n}-2-3-4-5-6-7`
 }

@@ -9,12 +9,12 @@ import { Redis } from 'ioredis'
 /** The observer's own connection; what it sends is not counted. */
 export const OBSERVER = 'bench-observer'
 
-/** Commands by what they are for: names of our scripts, `bullmq …` for those of the queue, else the command. */
+/** Commands by purpose: the name of our script, `bullmq …` for the queue, otherwise the command. */
 export type CommandCount = Readonly<Record<string, number>>
 
 /**
- * The commands that clients send to Redis while `work` goes on, by MONITOR: those that a script runs inside of Redis
- * (marked `lua` there) are part of one command and are not counted.
+ * Counts the commands that clients send to Redis during `work`, with MONITOR. Commands inside a script (marked `lua`)
+ * are part of one command and are not counted.
  */
 export async function countCommands(redisUrl: string, work: () => Promise<void>): Promise<CommandCount> {
   const names = await scriptNames()

@@ -1,14 +1,14 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 
-/** So many permits came from the bucket of an app at this moment of Redis's clock. */
+/** The number of permits from the bucket of an app, and the Redis time of the grant. */
 export interface Granted {
   readonly app: string
   readonly atMs: number
   readonly count: number
 }
 
-/** The grants that workers told of in their logs (at level trace), in the order in which Redis made them. */
+/** The grants in the logs of the workers (at level trace), in the order in which Redis made them. */
 export async function readGrantLog(files: readonly string[], app: string): Promise<Granted[]> {
   const grants: Granted[] = []
   for (const file of files) {
@@ -21,7 +21,7 @@ export async function readGrantLog(files: readonly string[], app: string): Promi
   return grants.toSorted((left, right) => left.atMs - right.atMs)
 }
 
-/** Redis tells its time in microseconds, and a grant is told in thousandths of a millisecond: two may differ by two. */
+/** Redis time has microseconds and the logged time thousandths of a millisecond, so they may differ by two. */
 const CLOCK_STEP_SECONDS = 0.000_002
 
 /**

@@ -8,11 +8,11 @@ export interface Opened {
   readonly pid: number
   /** Milliseconds since 1970. */
   readonly atMs: number
-  /** Somebody had it in hand, and fell silent. */
+  /** Its owner stopped checkpointing. */
   readonly takeover: boolean
 }
 
-/** All openings that workers told of, in the order of time. */
+/** All openings in the logs of the workers, by time. */
 export async function readOpened(files: readonly string[], campaign: string): Promise<Opened[]> {
   const opened: Opened[] = []
   for (const file of files) {
@@ -25,7 +25,7 @@ export async function readOpened(files: readonly string[], campaign: string): Pr
   return opened.toSorted((left, right) => left.atMs - right.atMs)
 }
 
-/** A worker process ended, or was told to. */
+/** A worker process exited, or got SIGTERM. */
 export interface Ending {
   readonly pid: number
   readonly atMs: number

@@ -2,7 +2,7 @@ import { request } from 'undici'
 import { eventually } from '../../chaos/load.ts'
 import type { StackWorker } from '../../support/stack.ts'
 
-/** Resolves when the worker says that it is ready to send. */
+/** Resolves when the worker reports that it is ready to send. */
 export async function waitForReady({ ops }: StackWorker): Promise<void> {
   await eventually(
     'the worker to be ready',

@@ -1,7 +1,7 @@
 /**
- * Preloaded into a worker (`node --import`): checkpoints in mid-batch are answered here instead of by Redis, so that
- * their cost can be told. Only the open and the last checkpoint of a batch, which then tells everything, reach the
- * ledger. Such a worker forgets what it did when it dies: it is for the benchmark alone.
+ * Preloaded into a worker (`node --import`). It answers checkpoints within a batch instead of Redis, to measure their
+ * cost. Only the open and the last checkpoint, which then contains all outcomes, reach the ledger. Such a worker loses
+ * its outcomes when it dies, so it is only for the benchmark.
  */
 import type { Checkpoint, CheckpointAnswer, OpenBatch } from '@wns-fanout/state'
 import { Ledger } from '@wns-fanout/state'
