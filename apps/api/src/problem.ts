@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http'
 import type { InputError, ProblemCode } from '@wns-fanout/domain'
 import { pointerOf, Problem, problems } from '@wns-fanout/domain'
 import * as z from 'zod'
@@ -70,10 +69,10 @@ export function methodNotAllowed(method: string, allowed: readonly string[]): Pr
     headers: { allow: allowed.join(', ') },
     document: {
       type: 'urn:wns-fanout:problem:method-not-allowed',
-      title: STATUS_CODES[405] ?? 'Method Not Allowed',
+      title: 'Method not allowed',
       status: 405,
       code: 'method-not-allowed',
-      detail: `${method} does nothing here; this path knows ${allowed.join(', ')}`,
+      detail: `Method ${method} is not allowed; allowed: ${allowed.join(', ')}`,
     },
   }
 }
@@ -101,7 +100,7 @@ export function problemFrom(error: unknown): Problem {
 }
 
 function internal(cause: unknown): Problem {
-  return new Problem('internal', 'something broke on our side; the log has it under this X-Request-Id', { cause })
+  return new Problem('internal', 'an internal error; find it in the log by this X-Request-Id', { cause })
 }
 
 const httpLayer: Readonly<Record<string, readonly [ProblemCode, string]>> = {

@@ -14,11 +14,11 @@ export function pointerOf(path: readonly (string | number)[]): string {
 
 /** Status and title of every problem code of the API, decided here once. */
 export const problems = {
-  'malformed-json': { status: 400, title: 'The body is not JSON' },
+  'malformed-json': { status: 400, title: 'The body is not valid JSON' },
   'bad-request': { status: 400, title: 'The request cannot be read' },
   unauthenticated: { status: 401, title: 'No valid API key' },
   forbidden: { status: 403, title: 'The API key does not allow this' },
-  'not-found': { status: 404, title: 'There is no such thing' },
+  'not-found': { status: 404, title: 'Not found' },
   timeout: { status: 408, title: 'The request did not arrive in time' },
   conflict: { status: 409, title: 'The state does not allow this' },
   'guard-interval': { status: 409, title: 'A generic update was sent within the guard interval' },
@@ -27,7 +27,7 @@ export const problems = {
   'media-type': { status: 415, title: 'The media type is not supported' },
   invalid: { status: 422, title: 'The input is not valid' },
   'rate-limited': { status: 429, title: 'Too many requests' },
-  internal: { status: 500, title: 'Something broke on our side' },
+  internal: { status: 500, title: 'Internal error' },
   unavailable: { status: 503, title: 'The service cannot answer now' },
   'redis-memory': { status: 503, title: 'Redis is nearly full' },
 } as const satisfies Record<string, { status: number; title: string }>
