@@ -1,4 +1,4 @@
-import type { ApiVerb } from '@wns-fanout/state'
+import type { ApiVerb } from '@wns-fanout/domain'
 
 /**
  * What a caller needs for each route, the only place where it is decided: a route that is missing here does not start.

@@ -1,6 +1,5 @@
-import type { AppId } from '@wns-fanout/domain'
+import type { ApiKey, AppId } from '@wns-fanout/domain'
 import { isName, Problem } from '@wns-fanout/domain'
-import type { ApiKey } from '@wns-fanout/state'
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import type { Rule } from './access.ts'
 import { rules } from './access.ts'

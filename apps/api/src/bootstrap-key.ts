@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { ApiKey, ApiKeys } from '@wns-fanout/state'
+import type { ApiKey } from '@wns-fanout/domain'
+import type { ApiKeys } from '@wns-fanout/state'
 
 type Keys = Pick<ApiKeys, 'count' | 'create' | 'list' | 'restore' | 'verify'>
 

@@ -1,4 +1,4 @@
-import type { AppId } from '@wns-fanout/domain'
+import type { AppId, Verification } from '@wns-fanout/domain'
 import type { Campaigns, CrashPoints } from '@wns-fanout/fanout'
 import type { Logger } from '@wns-fanout/runtime'
 import type {
@@ -11,7 +11,6 @@ import type {
   Registry,
   Schedules,
 } from '@wns-fanout/state'
-import type { Verification } from './routes/apps.ts'
 import type { WatchOptions } from './sse.ts'
 
 /** How fast an app may send now. */

@@ -1,9 +1,8 @@
-import type { AppId } from '@wns-fanout/domain'
+import type { AppId, Verification } from '@wns-fanout/domain'
 import type { AppStore, RevealedCredentials } from '@wns-fanout/state'
 import { SecretUnavailableError } from '@wns-fanout/state'
 import type { TokenAnswer } from '@wns-fanout/domain'
 import { notFound } from './auth.ts'
-import type { Verification } from './routes/apps.ts'
 
 /**
  * Asks the token service for a token with an app's credentials, and forgets it. A secret by reference is read here, in

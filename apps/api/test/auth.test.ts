@@ -1,4 +1,4 @@
-import type { ApiVerb } from '@wns-fanout/state'
+import type { ApiVerb } from '@wns-fanout/domain'
 import { expect, test } from 'vitest'
 import { rules } from '../src/access.ts'
 import { FailureLimit } from '../src/failure-limit.ts'

@@ -3,6 +3,8 @@ import { createReadStream } from 'node:fs'
 import { Readable, Transform } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type {
+  ApiKey,
+  ApiKeyRequest,
   App,
   AppRequest,
   Audience,
@@ -10,13 +12,18 @@ import type {
   CampaignRequest,
   CampaignState,
   Channel,
+  Estimate,
   ImportResult,
+  NewApiKey,
   RecipientClass,
+  Result,
+  Sample,
   Schedule,
   ScheduleRequest,
   UnreadableApp,
   UnreadableSchedule,
   UploadFormat,
+  Verification,
 } from '@wns-fanout/domain'
 import { isFinished } from '@wns-fanout/domain'
 import { ApiError, ApiUnreachableError } from './api-error.ts'
@@ -24,19 +31,7 @@ import type { HttpOptions, HttpRequest } from './http.ts'
 import { Http } from './http.ts'
 import type { Reconnection } from './streams.ts'
 import { jsonLines, serverEvents } from './streams.ts'
-import type {
-  ApiKey,
-  ApiKeyRequest,
-  ChannelRequest,
-  Estimate,
-  ImportLine,
-  List,
-  NewApiKey,
-  RegisteredChannel,
-  Result,
-  Sample,
-  Verification,
-} from './types.ts'
+import type { ChannelRequest, ImportLine, List, RegisteredChannel } from './types.ts'
 
 export interface ClientOptions extends HttpOptions {
   /** How long `watch` waits before it connects again, in milliseconds, unless the API sends `retry`; default 1000. */

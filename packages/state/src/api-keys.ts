@@ -1,26 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { ApiKey, ApiKeyRequest } from '@wns-fanout/domain'
 import type { Keys } from './keys.ts'
 import type { RedisConnection } from './redis.ts'
-
-export const apiVerbs = ['read', 'register', 'send', 'admin'] as const
-export type ApiVerb = (typeof apiVerbs)[number]
-
-export interface ApiKeyRequest {
-  readonly name: string
-  /** App ids, or `*` for all. */
-  readonly apps: readonly string[]
-  readonly verbs: readonly ApiVerb[]
-  /** ISO 8601; absent = never. */
-  readonly expiresAt?: string | undefined
-}
-
-/** An API key without its secret. */
-export interface ApiKey extends ApiKeyRequest {
-  readonly id: string
-  readonly createdAt: string
-  /** Why it cannot be used; absent if it can. */
-  readonly problem?: string
-}
 
 interface StoredKey extends Omit<ApiKey, 'id'> {
   /** Hex of SHA-256 over the whole key text; it has 256 random bits, so a slow hash would protect nothing. */

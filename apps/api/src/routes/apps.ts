@@ -1,5 +1,5 @@
 import type { App, AppId, UnreadableApp } from '@wns-fanout/domain'
-import { appRequestSchema, appSchema, unreadableAppSchema } from '@wns-fanout/domain'
+import { appRequestSchema, appSchema, unreadableAppSchema, verificationSchema } from '@wns-fanout/domain'
 import type { AppRecord } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
@@ -8,17 +8,6 @@ import { maySee, notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
 import { problemFrom } from '../problem.ts'
 import { answers, appPath, nothing, pageOf, pageQuery } from './shapes.ts'
-
-export const verificationSchema = z
-  .object({
-    ok: z.boolean(),
-    code: z.string(),
-    explanation: z.string(),
-    expiresInSeconds: z.number().optional(),
-  })
-  .meta({ id: 'Verification' })
-/** What the token service said about an app's credentials. */
-export type Verification = z.infer<typeof verificationSchema>
 
 const tags = ['apps']
 

@@ -1,16 +1,17 @@
-import type { AppSettings, Campaign, CampaignId, CampaignRequest, InputError } from '@wns-fanout/domain'
+import type { AppSettings, Campaign, CampaignId, CampaignRequest, InputError, Result } from '@wns-fanout/domain'
 import {
   campaignRequestSchema,
   campaignSchema,
   campaignStates,
   classes,
+  estimateSchema,
   inputErrorsOf,
   lintNotification,
   notificationSchema,
   Problem,
-  warningSchema,
+  resultSchema,
+  sampleSchema,
 } from '@wns-fanout/domain'
-import type { Result } from '@wns-fanout/fanout'
 import { timeErrors } from '@wns-fanout/fanout'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
@@ -24,37 +25,6 @@ import type { ProgressStreams } from '../sse.ts'
 import { answers, appPath, bodyJudgedLater, campaignPath, pageOf, pageQuery } from './shapes.ts'
 
 const tags = ['campaigns']
-
-const estimateSchema = z
-  .object({
-    audienceSize: z.number().int(),
-    estimate: z.object({ seconds: z.number(), ratePerSecond: z.number() }),
-    warnings: z.array(warningSchema).optional(),
-  })
-  .meta({ id: 'Estimate' })
-
-const resultSchema = z
-  .object({
-    channel: z.string(),
-    class: z.enum(classes),
-    status: z.number().int().optional(),
-    reason: z.string().optional(),
-    posts: z.number().int().meta({ description: 'Posts written; 7 means 7 or more.' }),
-  })
-  .meta({ id: 'Result' })
-
-const sampleSchema = z
-  .object({
-    channel: z.string(),
-    status: z.number().int().nullable().meta({ description: 'Null when no HTTP answer came.' }),
-    wnsStatus: z.string().optional(),
-    description: z.string().optional(),
-    msgId: z.string().optional(),
-    debugTrace: z.string().optional(),
-    msCv: z.string().optional(),
-    at: z.string(),
-  })
-  .meta({ id: 'Sample' })
 
 const resultColumns = ['channel', 'class', 'status', 'reason', 'posts']
 

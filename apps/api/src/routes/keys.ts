@@ -1,5 +1,4 @@
-import { appIdSchema } from '@wns-fanout/domain'
-import { apiVerbs } from '@wns-fanout/state'
+import { apiKeyRequestSchema, apiKeySchema, newApiKeySchema } from '@wns-fanout/domain'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
@@ -9,26 +8,6 @@ import { invalid } from '../problem.ts'
 import { answers, nothing, pageOf, pageQuery } from './shapes.ts'
 
 const tags = ['keys']
-const key = {
-  name: z.string().min(1).max(200),
-  apps: z
-    .array(z.union([z.literal('*'), appIdSchema]))
-    .min(1)
-    .max(1000)
-    .meta({ description: 'The apps it may see; "*" means all, those of the future too.' }),
-  verbs: z.array(z.enum(apiVerbs)).min(1).max(4),
-  expiresAt: z.iso
-    .datetime({ offset: true, error: 'a time must be ISO 8601 with a zone, e.g. 2026-01-31T09:30:00.000Z' })
-    .refine((text) => Date.parse(text) > Date.now(), { error: 'the time is over; a key must expire in the future' })
-    .optional(),
-}
-const keyRequestSchema = z.strictObject(key).meta({ id: 'ApiKeyRequest' })
-const keySchema = z
-  .object({ id: z.string(), ...key, expiresAt: z.string().optional(), createdAt: z.string() })
-  .meta({ id: 'ApiKey' })
-const newKeySchema = keySchema
-  .extend({ key: z.string().meta({ description: 'Shown this once.' }) })
-  .meta({ id: 'NewApiKey' })
 
 export function keyRoutes(app: FastifyInstance, { apiKeys }: ApiDeps): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
@@ -38,9 +17,9 @@ export function keyRoutes(app: FastifyInstance, { apiKeys }: ApiDeps): void {
     {
       schema: {
         tags,
-        summary: 'Make an API key',
-        body: keyRequestSchema,
-        response: answers({ 201: newKeySchema }),
+        summary: 'Create an API key',
+        body: apiKeyRequestSchema,
+        response: answers({ 201: newApiKeySchema }),
       },
     },
     async ({ body }, reply) => {
@@ -57,7 +36,7 @@ export function keyRoutes(app: FastifyInstance, { apiKeys }: ApiDeps): void {
         tags,
         summary: 'The API keys, without the keys themselves',
         querystring: pageQuery,
-        response: answers({ 200: pageOf(keySchema) }),
+        response: answers({ 200: pageOf(apiKeySchema) }),
       },
     },
     async ({ query: { after, limit } }) => {
@@ -79,7 +58,7 @@ export function keyRoutes(app: FastifyInstance, { apiKeys }: ApiDeps): void {
     {
       schema: {
         tags,
-        summary: 'Revoke an API key, everywhere within five seconds',
+        summary: 'Revoke an API key, everywhere within two seconds',
         params: z.strictObject({ key: z.string().max(128) }),
         response: answers({ 204: nothing }),
       },

@@ -1,4 +1,5 @@
-import type { Verb } from '@wns-fanout/client'
+import type { ApiVerb } from '@wns-fanout/domain'
+import { apiVerbs } from '@wns-fanout/domain'
 import type { Command } from 'commander'
 import { allOf } from '../all-of.ts'
 import { findRedis, withApi } from '../connection.ts'
@@ -8,7 +9,7 @@ import { instant, names } from '../input/arguments.ts'
 import { besideRedis } from '../stack/beside-redis.ts'
 import { fieldLines, tableLines } from '../terminal/table.ts'
 
-const verbs: readonly Verb[] = ['read', 'register', 'send', 'admin']
+const verbs: readonly ApiVerb[] = apiVerbs
 
 interface CreateOptions {
   readonly apps?: readonly string[]
@@ -86,7 +87,7 @@ function keyIn(line: unknown): string | undefined {
 async function create(command: Command, name: string, options: CreateOptions): Promise<void> {
   const context = contextOf(command)
   const wanted = options.verbs ?? ['read']
-  const known = wanted.filter((verb): verb is Verb => verbs.some((one) => one === verb))
+  const known = wanted.filter((verb): verb is ApiVerb => verbs.some((one) => one === verb))
   const unknown = wanted.filter((word) => !verbs.some((verb) => verb === word))
   if (unknown.length > 0) throw new UsageError(`--verbs must be of ${verbs.join(', ')}; found ${unknown.join(', ')}`)
   await withApi(context, async (api) => {

@@ -1,5 +1,5 @@
-import type { Client, Result } from '@wns-fanout/client'
-import type { Campaign } from '@wns-fanout/domain'
+import type { Client } from '@wns-fanout/client'
+import type { Campaign, Result } from '@wns-fanout/domain'
 import { explain } from '../explain.ts'
 import type { Check } from './checks.ts'
 

@@ -8,9 +8,11 @@ import type {
   CampaignId,
   CampaignRequest,
   CampaignState,
+  Estimate,
   InputError,
   RecipientClass,
-  Warning,
+  Result,
+  Sample,
 } from '@wns-fanout/domain'
 import { DAY_MS, isTerminal, Problem } from '@wns-fanout/domain'
 import type {
@@ -32,9 +34,7 @@ import { evaluable } from './failed-of.ts'
 import { guardProblem } from './guideline.ts'
 import { nullIfUnavailable, translateLedgerErrors } from './ledger-problems.ts'
 import { instantMs, rejectErrors, requestErrors } from './request-errors.ts'
-import type { Result } from './results.ts'
 import { results } from './results.ts'
-import type { Sample } from './samples.ts'
 import { samplesOf } from './samples.ts'
 import type { AppCondition } from './view.ts'
 import { viewOf } from './view.ts'
@@ -51,12 +51,6 @@ export interface CampaignsDeps extends CrashPoints {
   readonly queues: Pick<Queues, 'enqueue'>
   /** What slows or stops an app now. */
   readonly condition: (app: AppId) => Promise<AppCondition>
-}
-
-export interface Estimate {
-  readonly audienceSize: number
-  readonly estimate: { readonly seconds: number; readonly ratePerSecond: number }
-  readonly warnings?: readonly Warning[]
 }
 
 /** The share of Redis memory above which no new campaign is admitted. */

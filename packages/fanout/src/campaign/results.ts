@@ -1,4 +1,4 @@
-import type { AppId, ChannelId, Ordinal, RecipientClass } from '@wns-fanout/domain'
+import type { AppId, Ordinal, RecipientClass, Result } from '@wns-fanout/domain'
 import { codeOf, meaningOf, ordinalsIn, PAGE_BYTES, PAGE_SIZE, pageOf, postsOf, slotOf } from '@wns-fanout/domain'
 import type { CampaignRecord, Ledger, Registry, StoredBatch } from '@wns-fanout/state'
 
@@ -10,11 +10,6 @@ export interface Recipient {
   readonly reason?: string
   /** Posts written; 7 means seven or more. */
   readonly posts: number
-}
-
-/** A line of the results of a campaign. */
-export interface Result extends Omit<Recipient, 'ordinal'> {
-  readonly channel: ChannelId
 }
 
 interface RecipientPage {

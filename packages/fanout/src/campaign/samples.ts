@@ -1,14 +1,6 @@
-import type { AppId, CampaignId } from '@wns-fanout/domain'
+import type { AppId, CampaignId, Sample } from '@wns-fanout/domain'
 import { pageOf, slotOf } from '@wns-fanout/domain'
 import type { CampaignStore, Registry } from '@wns-fanout/state'
-
-/** Details of one answer that was not plain acceptance. */
-export interface Sample {
-  readonly channel: string
-  readonly status: number | null
-  readonly at: string
-  readonly [detail: string]: unknown
-}
 
 /** Most samples that are read. */
 const MAX_SAMPLES = 10_000
