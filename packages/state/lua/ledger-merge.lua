@@ -30,7 +30,7 @@ if b.closed then return { 'closed' } end
 local recovered = b.recoveredOwners or ''
 local is_proved = string.find(recovered, owner, 1, true) ~= nil
 if b.owner == owner or (tonumber(b.fence or '0') > fence and not is_proved) then return { 'refused' } end
-local from, to, n = range_of(b.range)
+local from, to, n, others_before, others_after = range_of(b.range)
 if not from then return wrong_field(where, 'range', b.range) end
 local old_text = redis.call('GET', key .. ':v') or string.rep('\0', n)
 if #old_text ~= n or #known_text ~= n then return { 'refused' } end
@@ -65,7 +65,7 @@ if guard > 0 then
   local stamps, ours, i = stamps_of(base, type), tonumber(b.stampedAt or '-1'), 0
   local stamp_now = pack4(floor(now_ms() / 1000))
   for page = from, to do
-    for _, slot in ipairs(slots_of(campaign, page)) do
+    for _, slot in ipairs(slots_in_batch(campaign, page, from, to, others_before, others_after)) do
       i = i + 1
       if merged[i] then stamp_settled(stamps, page * PAGE + slot, merged[i], ours, stamp_now) end
     end

@@ -33,7 +33,7 @@ if b.closed then return { 'closed' } end
 
 local at = now_ms()
 local second = floor(at / 1000)
-local from, to, n = range_of(b.range)
+local from, to, n, others_before, others_after = range_of(b.range)
 if not from then return wrong_field(where, 'range', b.range) end
 local state = state_now(campaign, c, at)
 local mine = b.state == 'open' and b.owner == owner
@@ -57,7 +57,7 @@ local final = stop_code(state)
 local slots_by_page, found = {}, 0
 if not final then
   for page = from, to do
-    slots_by_page[page] = slots_of(campaign, page)
+    slots_by_page[page] = slots_in_batch(campaign, page, from, to, others_before, others_after)
     found = found + #slots_by_page[page]
   end
   if found ~= n then return damaged(where .. ' names ' .. n .. ' recipients, its pages hold ' .. found) end
@@ -135,7 +135,7 @@ if mine then
   for p = 1, n do if code_of(vector[p]) == CREDITED then last_credited = p end end
 end
 for page = from, to do
-  local slots = slots_by_page[page] or slots_of(campaign, page)
+  local slots = slots_by_page[page] or slots_in_batch(campaign, page, from, to, others_before, others_after)
   if #slots > 0 then
     local values = redis.call('HMGET', base .. 'uri:' .. page, unpack(slots))
     -- All ordinals of a page share their upper 23 bits.

@@ -1,11 +1,12 @@
 -- Write the next batches of a campaign, in order.
 -- needs: read codes pages checks stamps closing
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
--- ARGV: 1 cursor that the planner read, 2 cursor afterwards, 3 '1' if this completes the plan, then `from,to,n,due` of
+-- ARGV: 1 `cursor` or `cursor,planned` that the planner read, 2 cursor afterwards, 3 '1' if this completes the plan, then `range|due` of
 --       each batch, where due is the Redis time in ms before which it must not be opened, or empty
 -- Returns {'ok', first sequence number, live batches, campaign finished 0|1},
 --      or {'moved', cursor, live batches} if another planner was faster,
---      or {'stopped', state} if there is nothing left to plan. Idempotent by the cursor.
+--      or {'stopped', state} if there is nothing left to plan. Idempotent by what the planner read: a step can leave the
+-- cursor on a page that it planned in part.
 local base, campaign = KEYS[1], KEYS[2]
 local c = fields(campaign, 'state', 'cursor', 'planComplete', 'planned', 'version', 'expiresAt', 'closed', 'audienceSize',
   'plannedRecipients')
@@ -16,11 +17,12 @@ if c.planComplete == '1' or (c.state ~= 'sending' and c.state ~= 'paused') then 
 wrong = wrong_plan(c)
 if wrong then return wrong end
 local live = campaign .. ':live'
-if c.cursor ~= ARGV[1] then return { 'moved', c.cursor, redis.call('SCARD', live) } end
+local read = string.find(ARGV[1], ',', 1, true) and c.cursor .. ',' .. (c.planned or '0') or c.cursor
+if read ~= ARGV[1] then return { 'moved', c.cursor, redis.call('SCARD', live) } end
 local first = tonumber(c.planned or '0')
 local recipients = 0
 for a = 4, #ARGV do
-  recipients = recipients + tonumber(string.match(ARGV[a], '^%d+,%d+,(%d+),'))
+  recipients = recipients + tonumber(string.match(ARGV[a], '^%d+,%d+,(%d+)'))
 end
 -- Checked before the first write: totals of a plan that differs from the frozen audience would never add up to its
 -- size.
@@ -30,7 +32,7 @@ if total > size or (ARGV[3] == '1' and total < size) then
 end
 for a = 4, #ARGV do
   local seq = first + a - 4
-  local range, due = string.match(ARGV[a], '^(%d+,%d+,%d+),(%d*)$')
+  local range, due = string.match(ARGV[a], '^([%d,]+)|(%d*)$')
   redis.call('HSET', campaign .. ':b:' .. seq, 'range', range)
   if due ~= '' then redis.call('HSET', campaign .. ':b:' .. seq, 'state', 'parked', 'dueAt', due) end
   redis.call('SADD', live, seq)

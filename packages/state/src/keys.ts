@@ -263,7 +263,7 @@ export type CampaignField = keyof typeof campaignFields | `total:${Exclude<Recip
 
 /** The fields of a batch's hash. From `state` on they are removed when the batch closes. */
 export const batchFields = {
-  range: ['from page,to page,recipients', 'plan, repair', 'every script, results'],
+  range: ['from page,to page,recipients[,before,after]', 'plan, repair', 'every script, results'],
   owner: ['nonce', 'open', 'open, checkpoint, merge, sweep'],
   fence: ['count of opens', 'open', 'open, checkpoint, merge, sweep'],
   checkpoint: ['number of the last one', 'open, checkpoint', 'checkpoint'],

@@ -1,5 +1,15 @@
 import type { AppId, Ordinal, RecipientClass, Result } from '@wns-fanout/domain'
-import { codeOf, meaningOf, ordinalsIn, PAGE_BYTES, PAGE_SIZE, pageOf, postsOf, slotOf } from '@wns-fanout/domain'
+import {
+  codeOf,
+  meaningOf,
+  ordinalsIn,
+  PAGE_BYTES,
+  PAGE_SIZE,
+  pageOf,
+  popcount,
+  postsOf,
+  slotOf,
+} from '@wns-fanout/domain'
 import type { CampaignRecord, Ledger, Registry, StoredBatch } from '@wns-fanout/state'
 
 /** A recipient and its outcome so far. */
@@ -26,16 +36,34 @@ export const recipients = async function* (
   app: AppId,
   record: CampaignRecord,
 ): AsyncGenerator<RecipientPage> {
+  let open: RecipientPage | undefined
+  // Two batches can hold parts of the same page.
+  for await (const part of parts(ledger, app, record)) {
+    if (open?.page === part.page) open = { page: part.page, recipients: [...open.recipients, ...part.recipients] }
+    else {
+      if (open !== undefined) yield open
+      open = part
+    }
+  }
+  if (open !== undefined) yield open
+}
+
+const parts = async function* (ledger: Ledger, app: AppId, record: CampaignRecord): AsyncGenerator<RecipientPage> {
   const { id } = record.definition
   const of = { app, campaign: id }
   let page = 0
+  // Recipients of that page that are not planned; 0 if none of the page is planned.
+  let unplanned = 0
   for (let seq = 0; seq < record.planned; seq += BATCHES_AT_ONCE) {
     const seqs = Array.from({ length: Math.min(BATCHES_AT_ONCE, record.planned - seq) }, (_, at) => seq + at)
     for (const batch of await ledger.batches(of, seqs)) {
       if (batch === null) throw new Error(`campaign ${id} has planned a batch that the ledger does not hold`)
       const bits = await ledger.targets(of, batch.fromPage * PAGE_BYTES, (batch.toPage + 1) * PAGE_BYTES - 1)
-      yield* byPage(ordinalsIn(bits, batch.fromPage * PAGE_SIZE), byteIn(batch))
-      page = batch.toPage + 1
+      const { before = 0, after = 0 } = batch
+      const ordinals = [...ordinalsIn(bits, batch.fromPage * PAGE_SIZE)]
+      yield* byPage(ordinals.slice(before, ordinals.length - after), byteIn(batch))
+      page = after > 0 ? batch.toPage : batch.toPage + 1
+      unplanned = after
     }
   }
   // Recipients after the end of the plan: nothing was sent to them yet, or the campaign stopped before.
@@ -43,7 +71,9 @@ export const recipients = async function* (
   for (let from = page * PAGE_BYTES; ; from += STRETCH_BYTES) {
     const bits = await ledger.targets(of, from, from + STRETCH_BYTES - 1)
     if (bits.length === 0) return
-    yield* byPage(ordinalsIn(bits, from * 8), () => code)
+    const planned = unplanned === 0 ? 0 : popcount(bits, 0, Math.min(bits.length, PAGE_BYTES)) - unplanned
+    unplanned = 0
+    yield* byPage([...ordinalsIn(bits, from * 8)].slice(planned), () => code)
   }
 }
 

@@ -1,5 +1,5 @@
 import type { AppId, CampaignId } from '@wns-fanout/domain'
-import { PAGE_BYTES, pagesFor } from '@wns-fanout/domain'
+import { PAGE_BYTES, pagesFor, popcount } from '@wns-fanout/domain'
 import type { CampaignRecord, CampaignStore, Ledger, PlannedBatch } from '@wns-fanout/state'
 import { assertIntact } from '@wns-fanout/state'
 import type { CrashPoints } from '../crash-points.ts'
@@ -39,12 +39,15 @@ export async function plan(deps: PlanDeps, app: AppId, campaign: CampaignId, loo
     const from = record.cursor * PAGE_BYTES
     const bits = await deps.ledger.targets({ app, campaign }, from, from + STRETCH_PAGES * PAGE_BYTES - 1)
     const last = bits.length < STRETCH_PAGES * PAGE_BYTES
-    const { batches, nextPage } = cutBatches(bits, record.cursor, Math.min(room, STEP_BATCHES), last)
+    const { batches, nextPage } = cutBatches(bits, record.cursor, Math.min(room, STEP_BATCHES), last, {
+      before: await plannedOnPage(deps, app, record),
+      ...(canary === 'unplanned' ? { limit: canarySize(record) - record.plannedRecipients } : {}),
+    })
     const ends = last && nextPage >= record.cursor + pagesFor(bits.length * 8)
     const timed = spreadOut(batches, record)
     const step = await deps.ledger.plan(
       { app, campaign },
-      { cursor: record.cursor, nextCursor: nextPage, ends, batches: timed },
+      { cursor: record.cursor, planned: record.planned, nextCursor: nextPage, ends, batches: timed },
     )
     if (step.kind === 'stopped') return
     // Another planner was faster, and also adds the jobs of its batches.
@@ -61,6 +64,21 @@ export async function plan(deps: PlanDeps, app: AppId, campaign: CampaignId, loo
     deps.reached?.('jobs-added')
     if (ends) return
   }
+}
+
+function canarySize(record: CampaignRecord): number {
+  return record.definition.request.canary?.size ?? 0
+}
+
+/** Recipients of the page at the cursor that are planned already: a canary of any size can end within a page. */
+async function plannedOnPage(deps: PlanDeps, app: AppId, record: CampaignRecord): Promise<number> {
+  if (record.plannedRecipients === 0 || record.plannedRecipients !== canarySize(record)) return 0
+  const of = { app, campaign: record.definition.id }
+  const end = record.cursor * PAGE_BYTES
+  let before = 0
+  for (let from = 0; from < end; from += STRETCH_PAGES * PAGE_BYTES)
+    before += popcount(await deps.ledger.targets(of, from, Math.min(end, from + STRETCH_PAGES * PAGE_BYTES) - 1))
+  return record.plannedRecipients - before
 }
 
 /** The batches of a campaign with a pace are due evenly over its time. */

@@ -64,10 +64,12 @@ function placeInGaps(
 ): PlacedBatch[] {
   const pages = Math.ceil(bits.length / PAGE_BYTES)
   return neighbors(lost).flatMap(([first, ...others]) => {
-    const fromPage = (known.findLast(({ seq }) => seq < first.seq)?.range.toPage ?? -1) + 1
-    const nextPage = known.find(({ seq }) => seq > first.seq)?.range.fromPage ?? (cursor > fromPage ? cursor : pages)
-    const toPage = Math.max(fromPage, nextPage) - 1
-    const range = { fromPage, toPage, recipients: recipientsOn(bits, { fromPage, toPage }) }
+    const previous = known.findLast(({ seq }) => seq < first.seq)?.range
+    const next = known.find(({ seq }) => seq > first.seq)?.range
+    const { fromPage, before } = startAfter(previous, bits)
+    const { toPage, after } = endBefore(next, Math.max(fromPage, cursor > fromPage ? cursor : pages), fromPage, bits)
+    const pagesOf = { fromPage, toPage, ...(before + after > 0 ? { before, after } : {}) }
+    const range = { ...pagesOf, recipients: recipientsOn(bits, pagesOf) }
     const nothing = { fromPage: toPage + 1, toPage, recipients: 0 }
     const wasOpened = others.every((batch) => batch.wasOpened === false) ? first.wasOpened : undefined
     const unreadable = { vector: null, closed: false, closedAs: undefined, wasOpened }
@@ -76,6 +78,27 @@ function placeInGaps(
       ...others.map((batch) => ({ ...batch, vector: null, range: nothing })),
     ]
   })
+}
+
+/** Where a batch begins that follows a known one, which may hold a part of its last page only. */
+function startAfter(previous: BatchRange | undefined, bits: Uint8Array): { fromPage: number; before: number } {
+  if (previous === undefined) return { fromPage: 0, before: 0 }
+  const { toPage, after = 0 } = previous
+  if (after === 0) return { fromPage: toPage + 1, before: 0 }
+  return { fromPage: toPage, before: recipientsOn(bits, { fromPage: toPage, toPage }) - after }
+}
+
+/** Where a batch ends that a known one follows, or the end of the plan. */
+function endBefore(
+  next: BatchRange | undefined,
+  planEnd: number,
+  fromPage: number,
+  bits: Uint8Array,
+): { toPage: number; after: number } {
+  if (next === undefined) return { toPage: planEnd - 1, after: 0 }
+  const page = next.fromPage
+  if ((next.before ?? 0) === 0) return { toPage: Math.max(fromPage, page) - 1, after: 0 }
+  return { toPage: page, after: recipientsOn(bits, { fromPage: page, toPage: page }) - (next.before ?? 0) }
 }
 
 /** Without the audience its recipients cannot be listed, but they count. */
@@ -128,8 +151,14 @@ function matchesAudience(range: BatchRange, bits: Uint8Array): boolean {
   return recipients === 0 || recipients === range.recipients
 }
 
-function recipientsOn(bits: Uint8Array, { fromPage, toPage }: Pick<BatchRange, 'fromPage' | 'toPage'>): number {
-  return popcount(bits, Math.min(bits.length, fromPage * PAGE_BYTES), Math.min(bits.length, (toPage + 1) * PAGE_BYTES))
+function recipientsOn(bits: Uint8Array, range: Omit<BatchRange, 'recipients'>): number {
+  const { fromPage, toPage, before = 0, after = 0 } = range
+  const onPages = popcount(
+    bits,
+    Math.min(bits.length, fromPage * PAGE_BYTES),
+    Math.min(bits.length, (toPage + 1) * PAGE_BYTES),
+  )
+  return Math.max(0, onPages - before - after)
 }
 
 function hasKnownCode(byte: number): boolean {

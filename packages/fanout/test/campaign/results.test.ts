@@ -52,6 +52,27 @@ test('recipients of batches that were not opened, and those not planned yet, are
   expect(new Set(results.map(({ channel }) => channel)).size).toBe(1025)
 })
 
+test('a canary that ends within a page leaves each recipient one result, during and after it', async () => {
+  const stage = new Stage()
+  const request = { ...helloToAll, canary: { size: 300, maxFailureShare: 0.5 } }
+  const { id } = await stage.campaigns.create(await stage.app(1025), request)
+  await launch(stage.deps, NEWS, id as CampaignId)
+  await stage.settle(id as CampaignId, 0, () => code.accepted)
+  const classes = async (): Promise<string[]> => {
+    const results = await Array.fromAsync(stage.campaigns.results(id as CampaignId))
+    expect(new Set(results.map(({ channel }) => channel)).size).toBe(1025)
+    return results.map((result) => result.class)
+  }
+  const expected = [...(Array(300).fill('accepted') as string[]), ...(Array(725).fill('pending') as string[])]
+  expect(await classes()).toEqual(expected)
+  await plan(stage.deps, NEWS, id as CampaignId)
+  expect(await classes()).toEqual(expected)
+  await stage.settle(id as CampaignId, 1, () => code.failedServerError)
+  expect((await classes()).slice(300, 512)).toEqual(Array(212).fill('failed'))
+  await stage.campaigns.cancel(id as CampaignId)
+  expect(await stage.campaigns.audienceSize(NEWS, { failedOf: id })).toBe(212)
+})
+
 test('recipients that a cancelled campaign never reached are cancelled, without posts', async () => {
   const stage = new Stage()
   const id = await launched(stage, 3)

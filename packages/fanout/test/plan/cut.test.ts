@@ -37,6 +37,30 @@ test('a batch that is not full waits for the next stretch of the audience', () =
   expect(first).toEqual({ batches: [{ fromPage: 0, toPage: 0, recipients: 512 }], nextPage: 1 })
 })
 
+test('a limit divides a page, and the next batch takes the rest of it', () => {
+  const bits = pages(200, 512, 100)
+  expect(cutBatches(bits, 4, 1, true, { limit: 300 })).toEqual({
+    batches: [{ fromPage: 4, toPage: 4, recipients: 200 }],
+    nextPage: 5,
+  })
+  const rest = bits.subarray(PAGE_BYTES)
+  expect(cutBatches(rest, 5, 1, true, { limit: 100 })).toEqual({
+    batches: [{ fromPage: 5, toPage: 5, recipients: 100, before: 0, after: 412 }],
+    nextPage: 5,
+  })
+  expect(cutBatches(rest, 5, 10, true, { before: 100 })).toEqual({
+    batches: [{ fromPage: 5, toPage: 6, recipients: 512, before: 100, after: 0 }],
+    nextPage: 7,
+  })
+})
+
+test('a limit at the end of a page divides none', () => {
+  expect(cutBatches(pages(512, 512), 0, 1, true, { limit: 512 })).toEqual({
+    batches: [{ fromPage: 0, toPage: 0, recipients: 512 }],
+    nextPage: 1,
+  })
+})
+
 test('no more batches are made than asked for', () => {
   expect(cutBatches(pages(512, 512, 512), 0, 2, true)).toMatchObject({ nextPage: 2, batches: { length: 2 } })
 })

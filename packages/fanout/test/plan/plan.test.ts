@@ -98,13 +98,16 @@ describe('a canary', () => {
     expect(seqs()).toEqual([0])
     await stage.settle(campaign, 0, () => code.accepted)
     await planOn()
-    expect(seqs()).toEqual([0, 1, 2])
+    expect(seqs()).toEqual([0, 1, 2, 3])
     expect(await stage.record(campaign)).toMatchObject({ canaryPassed: true, planComplete: true })
+    const batches = await stage.ledger.batches({ app: NEWS, campaign }, seqs())
+    // Exactly the first 300, then the rest of their page.
+    expect(batches.map((batch) => batch?.recipients)).toEqual([300, 212, 512, 76])
   })
 
   test.each([
-    ['as many failures as it may have passes', 51, 'sending'],
-    ['more failures than it may have halts the campaign', 52, 'halted'],
+    ['as many failures as it may have passes', 30, 'sending'],
+    ['more failures than it may have halts the campaign', 31, 'halted'],
   ])('with %s', async (_, failures, state) => {
     const { stage, campaign, planOn, seqs } = await frozen({ canary })
     await planOn()

@@ -74,14 +74,22 @@ local function wrong_plan(c)
   return nil
 end
 
--- First page, last page and number of recipients of a batch; nil if the text is not a range.
+-- First page, last page and number of recipients of a batch; nil if the text is not a range. The batches at the end of a
+-- canary divide a page: then follow the recipients of the first page that the batch before holds, and those of the last
+-- page that the batch after holds.
 local function range_of(text)
-  local from, to, n = string.match(text or '', '^(%d+),(%d+),(%d+)$')
+  local from, to, n, others = string.match(text or '', '^(%d+),(%d+),(%d+)(.*)$')
+  local before, after = 0, 0
+  if others and others ~= '' then
+    before, after = string.match(others, '^,(%d+),(%d+)$')
+    before, after = whole(before, 0, PAGE - 1), whole(after, 0, PAGE - 1)
+    if not before or not after then return nil end
+  end
   from, to = whole(from, 0, MAX_PAGE), whole(to, 0, MAX_PAGE)
   if not from or not to or to < from or to - from >= MAX_SPAN then return nil end
   n = whole(n, 1, math.min((to - from + 1) * PAGE, MAX_RECIPIENTS))
   if not n then return nil end
-  return from, to, n
+  return from, to, n, before, after
 end
 
 -- The error for a batch without a range, or nil if the batch was never planned.

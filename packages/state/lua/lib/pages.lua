@@ -23,3 +23,15 @@ local function slots_of(campaign, page)
   end
   return slots
 end
+
+-- The slots of a page whose recipients are in a batch. `before` recipients of its first page are in the batch before it,
+-- `after` recipients of its last page in the batch after it.
+local function slots_in_batch(campaign, page, from, to, before, after)
+  local slots = slots_of(campaign, page)
+  local first = page == from and before + 1 or 1
+  local last = page == to and #slots - after or #slots
+  if first == 1 and last == #slots then return slots end
+  local own = {}
+  for s = first, last do own[#own + 1] = slots[s] end
+  return own
+end

@@ -1,4 +1,4 @@
--- needs: read codes pages
+-- needs: read codes pages checks
 -- The 30-minute guard: a stamp for each channel (second of its last generic update) and a slot for each topic.
 
 -- Stamps of pages. Each page is loaded once and written back once; changes lie over the stored text until `save`.
@@ -74,10 +74,10 @@ end
 local function clear_stamps(base, campaign, key, positions)
   local b, type = fields(key, 'range', 'stampedAt'), redis.call('HGET', campaign, 'type')
   if not b.stampedAt then return end
-  local from, to = string.match(b.range, '^(%d+),(%d+),')
+  local from, to, _, before, after = range_of(b.range)
   local stamps, ours, i = stamps_of(base, type), tonumber(b.stampedAt), 0
-  for page = tonumber(from), tonumber(to) do
-    for _, slot in ipairs(slots_of(campaign, page)) do
+  for page = from, to do
+    for _, slot in ipairs(slots_in_batch(campaign, page, from, to, before, after)) do
       i = i + 1
       local ordinal = page * PAGE + slot
       if positions[i] and stamps:get(ordinal) == ours then stamps:set(ordinal, '\0\0\0\0') end

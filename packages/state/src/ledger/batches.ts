@@ -5,7 +5,18 @@ import type { ReplicatedReply, ReplicatedScripts } from '../replicated-scripts.t
 import type { Script, ScriptArgument } from '../scripts.ts'
 import { loadScript } from '../scripts.ts'
 import type { Reply } from './codec.ts'
-import { adjustments, bufferOf, bytesOf, named, packPairs, replies, settledCounts, textOf, uint32sOf } from './codec.ts'
+import {
+  adjustments,
+  bufferOf,
+  bytesOf,
+  named,
+  packPairs,
+  rangeText,
+  replies,
+  settledCounts,
+  textOf,
+  uint32sOf,
+} from './codec.ts'
 import { askLedger } from './errors.ts'
 import { LedgerRepair } from './repair.ts'
 import type {
@@ -179,10 +190,10 @@ export class Ledger {
   /** Write the next batches; `cutBatches` (fanout) cuts them. */
   async plan(campaign: CampaignRef, step: PlanStep): Promise<PlanAnswer> {
     const reply = await this.#ask(planScript, campaign, [
-      step.cursor,
+      step.planned === undefined ? step.cursor : `${step.cursor},${step.planned}`,
       step.nextCursor,
       step.ends ? '1' : '0',
-      ...step.batches.map((batch) => `${batch.fromPage},${batch.toPage},${batch.recipients},${batch.dueAtMs ?? ''}`),
+      ...step.batches.map((batch) => `${rangeText(batch)}|${batch.dueAtMs ?? ''}`),
     ])
     const kind = textOf(reply[0])
     if (kind === 'ok') {
@@ -256,12 +267,16 @@ export class Ledger {
 function storedBatch(seq: number, items: readonly (Buffer | null)[]): StoredBatch | null {
   const batch = named(items, replies.batch)
   if (batch.range == null) return null
-  const [fromPage = 0, toPage = 0, recipients = 0] = batch.range.toString().split(',').map(Number)
+  const [fromPage = 0, toPage = 0, recipients = 0, before = 0, after = 0] = batch.range
+    .toString()
+    .split(',')
+    .map(Number)
   return {
     seq,
     fromPage,
     toPage,
     recipients,
+    ...(before + after > 0 ? { before, after } : {}),
     dueAtMs: Number(batch.dueAt?.toString() ?? 0),
     closed: batch.closed != null,
     state: batch.state?.toString() ?? 'new',

@@ -1,5 +1,5 @@
 import type { RecipientClass } from '@wns-fanout/domain'
-import type { SettledCount } from './types.ts'
+import type { BatchRange, SettledCount } from './types.ts'
 
 /** The reply of a script: a list whose first item names its kind. */
 export type Reply = readonly unknown[]
@@ -106,4 +106,9 @@ export function adjustments(value: unknown): { readonly position: number; readon
     position: (list[at * 2] ?? 0) - 1,
     byte: list[at * 2 + 1] ?? 0,
   }))
+}
+
+/** The field `range` of a batch. */
+export function rangeText({ fromPage, toPage, recipients, before = 0, after = 0 }: BatchRange): string {
+  return [fromPage, toPage, recipients, ...(before + after > 0 ? [before, after] : [])].join(',')
 }

@@ -3,7 +3,7 @@ import type { BatchField, Keys } from '../keys.ts'
 import type { RedisConnection } from '../redis.ts'
 import type { Script, ScriptArgument } from '../scripts.ts'
 import { loadScript } from '../scripts.ts'
-import { bufferOf, named, textOf } from './codec.ts'
+import { bufferOf, named, rangeText, textOf } from './codec.ts'
 import type { Reply } from './codec.ts'
 import { askLedger } from './errors.ts'
 import type { BatchRange, BatchSalvage, CampaignRef, Recount, RepairedBatch } from './types.ts'
@@ -78,9 +78,9 @@ export class LedgerRepair {
 
   /** Close batches of a damaged campaign as given. Idempotent. */
   async repair(of: CampaignRef, batches: readonly RepairedBatch[]): Promise<void> {
-    const args = batches.flatMap(({ seq, fromPage, toPage, recipients, bytes }) => [
+    const args = batches.flatMap(({ seq, bytes, ...range }) => [
       seq,
-      `${fromPage},${toPage},${recipients}`,
+      rangeText(range),
       typeof bytes === 'number' ? bytes : '',
       typeof bytes === 'number' ? '' : bufferOf(bytes),
     ])
@@ -121,10 +121,11 @@ function salvageOf(seq: number, values: readonly (string | null)[], vector: Buff
 
 /** The range that a text holds, if it can be one. */
 function rangeOf(text: string): BatchRange | undefined {
-  const [, from, to, size] = /^(\d{1,8}),(\d{1,8}),(\d{1,5})$/.exec(text) ?? []
+  const [, from, to, size, ...others] = /^(\d{1,8}),(\d{1,8}),(\d{1,5})(?:,(\d{1,3}),(\d{1,3}))?$/.exec(text) ?? []
   const [fromPage, toPage, recipients] = [Number(from), Number(to), Number(size)]
   const isRange = recipients > 0 && fromPage <= toPage && recipients <= (toPage - fromPage + 1) * PAGE_SIZE
-  return isRange ? { fromPage, toPage, recipients } : undefined
+  const [before, after] = others.map((count) => Number(count ?? 0))
+  return isRange ? { fromPage, toPage, recipients, ...(before || after ? { before, after } : {}) } : undefined
 }
 
 type PipelineReply = [Error | null, unknown] | undefined

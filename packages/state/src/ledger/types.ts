@@ -129,6 +129,10 @@ export interface BatchRange {
   readonly fromPage: number
   readonly toPage: number
   readonly recipients: number
+  /** Recipients of the first page that the batch before holds; only a canary divides a page. Default 0. */
+  readonly before?: number
+  /** Recipients of the last page that the batch after holds. Default 0. */
+  readonly after?: number
 }
 
 export interface PlannedBatch extends BatchRange {
@@ -138,6 +142,8 @@ export interface PlannedBatch extends BatchRange {
 
 export interface PlanStep {
   readonly cursor: number
+  /** Batches that were planned when the planner read the cursor; needed where a step can leave the cursor in place. */
+  readonly planned?: number
   readonly nextCursor: number
   readonly ends: boolean
   readonly batches: readonly PlannedBatch[]
