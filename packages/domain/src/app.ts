@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { normalizePackageSid } from './package-sid.ts'
 import type { AppId } from './ids.ts'
 import { appIdSchema } from './ids.ts'
 import { parseSecret } from './secret-text.ts'
@@ -31,7 +32,7 @@ const storeCredentials = z.strictObject({
   packageSid: z
     .string()
     .trim()
-    .regex(/^(ms-app:\/\/)?S-1-15-2(-\d{1,10}){1,12}$/i, {
+    .refine((text) => normalizePackageSid(text) !== undefined, {
       error: 'a package SID looks like S-1-15-2-… (with or without ms-app://)',
     }),
   clientSecret: secretSchema,

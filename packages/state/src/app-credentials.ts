@@ -1,5 +1,5 @@
 import type { App, AppId, Credentials, SecretSource } from '@wns-fanout/domain'
-import { parseSecret, Secret } from '@wns-fanout/domain'
+import { normalizePackageSid, parseSecret, Secret } from '@wns-fanout/domain'
 import type { Keyring } from './keyring.ts'
 import { readSecretFile } from './secret-file.ts'
 
@@ -41,7 +41,8 @@ export class AppCredentials {
 
   seal(app: AppId, credentials: Credentials): StoredCredentials {
     const { clientSecret, previousClientSecret, ...rest } = credentials
-    const identity = rest.kind === 'store' ? { ...rest, packageSid: normalizeSid(rest.packageSid) } : rest
+    const identity =
+      rest.kind === 'store' ? { ...rest, packageSid: normalizePackageSid(rest.packageSid) ?? rest.packageSid } : rest
     return {
       ...identity,
       clientSecret: this.#seal(app, 'clientSecret', clientSecret),
@@ -100,11 +101,6 @@ export class AppCredentials {
 /** A sealed secret opens for its app and field only. */
 function sealedFor(app: AppId, field: SecretField): string {
   return `wns-credentials|${app}|${field}`
-}
-
-/** Always `ms-app://S-1-15-2-…`, the client id that the token service expects. */
-function normalizeSid(sid: string): string {
-  return `ms-app://${sid.replace(/^ms-app:\/\//i, '').toUpperCase()}`
 }
 
 /** The client whose tokens these credentials get. */

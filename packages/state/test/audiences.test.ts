@@ -73,7 +73,7 @@ describe('freezing', () => {
   test('listed channels are found and the unknown ones counted, each once', async () => {
     const bench = await withWardrobe()
     await bench.registry.unregister(NEWS, channelId('c1'))
-    const channels = ids('c0', 'c3', 'c0', 'c1', 'nobody', 'nobody')
+    const channels = ids('c0', 'c3', 'c0', 'c1', 'absent', 'absent')
     expect(await bench.audiences.freeze(NEWS, { channels }, bench.target)).toEqual({ size: 2, unknownChannels: 2 })
     expect(await membersOf(bench, bench.target)).toEqual([0, 3])
   })
@@ -190,7 +190,7 @@ function evaluate(expression: TagExpression, tags: readonly string[]): boolean {
 const { expressionText } = fc.letrec<{ expressionText: string }>((tie) => ({
   expressionText: fc.oneof(
     { maxDepth: 4, depthSize: 'small' },
-    fc.constantFrom('a', 'b', 'c', 'nobody'),
+    fc.constantFrom('a', 'b', 'c', 'absent'),
     tie('expressionText').map((inner) => `not (${inner})`),
     fc.tuple(tie('expressionText'), tie('expressionText')).map(([left, right]) => `(${left}) and (${right})`),
     fc.tuple(tie('expressionText'), tie('expressionText')).map(([left, right]) => `(${left}) or (${right})`),
@@ -222,7 +222,7 @@ describe('lists', () => {
   test('a list is stored, found, used as an audience and removed', async () => {
     const bench = await withWardrobe()
     const { lists, audiences } = bench
-    expect(await lists.put(NEWS, VIP, ids('c1', 'c4', 'c1', 'nobody'))).toEqual({ size: 2, unknown: 1 })
+    expect(await lists.put(NEWS, VIP, ids('c1', 'c4', 'c1', 'absent'))).toEqual({ size: 2, unknown: 1 })
     expect(await lists.get(NEWS, VIP)).toEqual({ size: 2, unknown: 1 })
     expect(await audiences.freeze(NEWS, { list: 'vip' }, bench.target)).toEqual({ size: 2 })
     expect(await membersOf(bench, bench.target)).toEqual([1, 4])

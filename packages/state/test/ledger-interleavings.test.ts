@@ -129,7 +129,7 @@ class Owner {
   }
 
   checkpoint(): Checkpoint {
-    const ending = this.inFlight.length === 0 && this.next() === undefined && (this.#stops || this.#nobodyLeft)
+    const ending = this.inFlight.length === 0 && this.next() === undefined && (this.#stops || this.#allPosted)
     if (ending) {
       for (let position = 0; position < this.vector.length; position += 1)
         if (codeOf(nth(this.vector, position)) === code.credited) this.#release(position)
@@ -179,7 +179,7 @@ class Owner {
     return this.#wrapUp !== undefined || this.#stopped
   }
 
-  get #nobodyLeft(): boolean {
+  get #allPosted(): boolean {
     return this.#todo.every((position) => this.#posted.has(position))
   }
 

@@ -31,16 +31,16 @@ async function live(hand: Hand, killer: number, { after, every }: Way): Promise<
   let { window } = hand.opened
   let left = Number.POSITIVE_INFINITY
   for (;;) {
-    let told = 0
+    let recorded = 0
     for (const position of hand.credited) {
-      if (told === every || left === 0) break
+      if (recorded === every || left === 0) break
       if (left < Number.POSITIVE_INFINITY) left -= 1
       if (position === killer) {
         if (left === Number.POSITIVE_INFINITY) left = after
         continue
       }
       hand.outcome(code.accepted, position)
-      told += 1
+      recorded += 1
     }
     if (left === 0) return false
     const uncertain = hand.credited.length
@@ -53,7 +53,7 @@ async function live(hand: Hand, killer: number, { after, every }: Way): Promise<
       return true
     }
     // Only the poisonous recipient is left, and its post has no answer.
-    if (told === 0 && uncertain === 1 && rest.length === 0) return false
+    if (recorded === 0 && uncertain === 1 && rest.length === 0) return false
     const answer = await hand.want(...rest.slice(0, Math.max(0, window - uncertain))).checkpoint()
     if (answer.kind !== 'ok') throw new Error(answer.kind)
     ;({ window } = answer)

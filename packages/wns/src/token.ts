@@ -1,5 +1,5 @@
 import type { TokenAnswer } from '@wns-fanout/domain'
-import { Secret } from '@wns-fanout/domain'
+import { Secret, normalizePackageSid } from '@wns-fanout/domain'
 import { Client } from 'undici'
 import { ConnectError } from './connect-error.ts'
 import { parseRetryAfter } from './retry-after.ts'
@@ -83,12 +83,6 @@ function tokenRequest(credentials: TokenCredentials): TokenRequest | Refused {
     path: `/${credentials.tenantId}/oauth2/v2.0/token`,
     form: form(credentials.clientId, 'https://wns.windows.com/.default'),
   }
-}
-
-/** `ms-app://S-1-15-2-…`, the form that the token service expects, from either form; undefined for other texts. */
-export function normalizePackageSid(text: string): string | undefined {
-  const sid = /^(?:ms-app:\/\/)?(S-1-15-2(?:-\d{1,10}){1,12})\/?$/i.exec(text.trim())?.[1]
-  return sid === undefined ? undefined : `ms-app://${sid.toUpperCase()}`
 }
 
 interface TokenHttpAnswer {
