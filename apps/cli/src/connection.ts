@@ -1,5 +1,6 @@
 import type { Client, ClientOptions } from '@wns-fanout/client'
 import { createClient } from '@wns-fanout/client'
+import { parseSecret } from '@wns-fanout/domain'
 import type { Context } from './context.ts'
 import { Failure } from './failure.ts'
 import { readRunningStack } from './stack/stack-file.ts'
@@ -17,7 +18,7 @@ export interface Connection {
  */
 export async function findApi({ folder }: Context, env: NodeJS.ProcessEnv = process.env): Promise<Connection> {
   const url = env['WNS_FANOUT_URL'] ?? ''
-  const apiKey = env['WNS_FANOUT_API_KEY'] ?? ''
+  const apiKey = apiKeyIn(env)
   if (url !== '') {
     if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
       throw new Failure('bad-url', `WNS_FANOUT_URL must be a URL such as http://127.0.0.1:8080; found "${url}"`)
@@ -40,6 +41,15 @@ export async function findApi({ folder }: Context, env: NodeJS.ProcessEnv = proc
       { cause: error },
     )
   }
+}
+
+/** The key in the environment, or '' when there is none. A file with a final line end is often its source. */
+function apiKeyIn(env: NodeJS.ProcessEnv): string {
+  const text = env['WNS_FANOUT_API_KEY'] ?? ''
+  if (text.trim() === '') return ''
+  const parsed = parseSecret(text)
+  if (!parsed.ok) throw new Failure('bad-api-key', `WNS_FANOUT_API_KEY is no API key: ${parsed.detail}`)
+  return parsed.secret
 }
 
 export interface RedisPlace {

@@ -12,12 +12,22 @@ test('a secret is read from a file without its line end', async () => {
   expect(await credentialsOf({ kind: 'store', packageSid: 'S-1-15-2-1', clientSecretFile })).toEqual({
     kind: 'store',
     packageSid: 'S-1-15-2-1',
-    clientSecret: 's3cret with spaces ',
+    clientSecret: 's3cret with spaces',
   })
   await writeFile(clientSecretFile, 'two\nlines\n')
   await expect(credentialsOf({ kind: 'store', clientSecretFile })).rejects.toThrow(/several lines/)
   await writeFile(clientSecretFile, '\n')
-  await expect(credentialsOf({ kind: 'store', clientSecretFile })).rejects.toThrow(/is empty/)
+  await expect(credentialsOf({ kind: 'store', clientSecretFile })).rejects.toThrow(/found nothing/)
+})
+
+test.each([
+  ['a byte order mark', '\uFEFFs3cret\r\n'],
+  ['blanks', ' \t s3cret \n\n'],
+])('%s around a secret is dropped', async (_, text) => {
+  await using folder = await temporaryFolder()
+  const clientSecretFile = join(folder.path, 'secret')
+  await writeFile(clientSecretFile, text)
+  expect(await credentialsOf({ kind: 'store', clientSecretFile })).toMatchObject({ clientSecret: 's3cret' })
 })
 
 test('an error about a file that is not JSON repeats nothing of it', async () => {

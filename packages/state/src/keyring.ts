@@ -30,8 +30,10 @@ export class Keyring {
   static parse(text: string): Keyring {
     const inputErrors: string[] = []
     const keys = new Map<string, Buffer>()
+    const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/)
+    if (text.includes('\0')) throw new TypeError('the keyring cannot be used: it is UTF-16; save it as UTF-8')
     let newest: Key | undefined
-    for (const [index, line] of text.split(/\r?\n/).entries()) {
+    for (const [index, line] of lines.entries()) {
       if (/^\s*(#.*)?$/.test(line)) continue
       const parsed = parseLine(line)
       if ('inputError' in parsed) {

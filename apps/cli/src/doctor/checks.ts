@@ -90,7 +90,9 @@ async function checkReady(what: string, ops: string): Promise<Check> {
       todo:
         problems.includes('data-set') || problems.includes('data set')
           ? 'restore Redis from a backup; if there is none, accept the loss: wns-fanout doctor --accept-loss'
-          : 'check that Redis is reachable, persistent and never evicts keys; see the log of this process',
+          : problems.includes('NOPERM')
+            ? 'give the Redis user the rights of docs/security.md (ACL SETUSER); no restart is needed'
+            : 'check that Redis is reachable, persistent and never evicts keys; see the log of this process',
     }
   } catch (error) {
     return {

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { createReadStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import { readJson as readJsonText } from '@wns-fanout/domain'
+import { parseSecret, readJson as readJsonText } from '@wns-fanout/domain'
 import { UsageError } from '../failure.ts'
 
 /** The whole text of a file, or of stdin for `-`; at most 16 MB. Throws `UsageError` when it cannot be read. */
@@ -59,15 +59,13 @@ export async function openSource(path: string): Promise<Source> {
 }
 
 /**
- * A secret from a file, or from stdin for `-`, without its final line end. It is never an argument, because every user
+ * A secret from a file, or from stdin for `-`, by the rule of `parseSecret`. Never an argument, because every user
  * of the machine can see the arguments of a process.
  */
 export async function readSecret(path: string): Promise<string> {
-  const secret = (await readText(path)).replace(/\r?\n$/, '')
-  if (secret === '') throw new UsageError(`${nameOf(path)} is empty; it must contain the client secret`)
-  if (secret.includes('\n'))
-    throw new UsageError(`${nameOf(path)} has several lines; it must contain only the client secret`)
-  return secret
+  const parsed = parseSecret(await readText(path))
+  if (!parsed.ok) throw new UsageError(`${nameOf(path)}: ${parsed.detail}`)
+  return parsed.secret
 }
 
 function nameOf(path: string): string {

@@ -1,12 +1,13 @@
 import { cellWithoutGuard } from '../csv-line.ts'
 import type { ChannelId } from '../ids.ts'
 import { channelIdSchema } from '../ids.ts'
+import { readJson } from '../json.ts'
 import type { CsvRow } from './csv-reader.ts'
 import { csvReader } from './csv-reader.ts'
 import type { Line } from './lines.ts'
 import { readLines } from './lines.ts'
 import { ndjsonReader } from './ndjson-reader.ts'
-import type { LineIssue, RecordReader } from './record-reader.ts'
+import type { LineIssue, LineRecord, RecordReader } from './record-reader.ts'
 import { unreadable } from './record-reader.ts'
 import type { UploadFormat } from './upload-format.ts'
 
@@ -77,12 +78,18 @@ function readerByLine(text: string): RecordReader {
 }
 
 const bareIds: RecordReader = {
-  read: (lines) => lines.map((line) => unreadable(line) ?? { line: line.number, input: bareId(line) }),
+  read: (lines) => lines.map((line) => unreadable(line) ?? bareId(line)),
   end: () => {},
 }
 
-function bareId({ text }: Line): { readonly channel: string } {
-  return { channel: text.trim() }
+/** A line of JSON may stand among bare ids. */
+function bareId({ number, text }: Line): LineRecord {
+  const id = text.trim()
+  if (!id.startsWith('{')) return { line: number, input: { channel: id } }
+  const read = readJson(id)
+  return read.ok
+    ? { line: number, input: read.value }
+    : { line: number, issue: { code: 'malformed-json', detail: 'wanted a channel id or {"channel": "…"}' } }
 }
 
 function channelIn(line: number, input: unknown): ChannelIdLine {
