@@ -41,10 +41,12 @@ function root(path: string): string {
 export interface TestStackOptions {
   /** Redis is a cluster of one node, which refuses what a cluster refuses. */
   readonly cluster?: boolean
+  /** Rules of `ACL SETUSER` for the user of API and workers; the default user is then off. */
+  readonly rights?: readonly string[]
 }
 
 /** Redis (AOF as in production), simulator and API in a temporary folder; everything is gone when it is disposed of. */
-export async function startTestStack({ cluster = false }: TestStackOptions = {}): Promise<TestStack> {
+export async function startTestStack({ cluster = false, rights }: TestStackOptions = {}): Promise<TestStack> {
   const folder = await temporaryFolder('wns-fanout-stack-')
   const redis = await startRedis({
     redis: await findRedis({ cacheDir: root('.cache') }),
@@ -53,7 +55,8 @@ export async function startTestStack({ cluster = false }: TestStackOptions = {})
     ...(cluster ? { extraArgs: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] } : {}),
   })
   if (cluster) await giveAllSlots(redis.url)
-  const redisUrl = cluster ? redis.url.replace('redis://', 'redis+cluster://') : redis.url
+  const urls = rights === undefined ? undefined : await limitRights(redis.url, rights)
+  const redisUrl = urls?.operator ?? (cluster ? redis.url.replace('redis://', 'redis+cluster://') : redis.url)
   const children: Child[] = []
   const start = async (
     name: string,
@@ -84,7 +87,7 @@ export async function startTestStack({ cluster = false }: TestStackOptions = {})
   await ensureKeyringFile(keyring)
   const keyFile = join(folder.path, 'api-key')
   const env = {
-    REDIS_URL: redisUrl,
+    REDIS_URL: urls?.user ?? redisUrl,
     WNS_FANOUT_PREFIX: 'st:',
     WNS_FANOUT_KEYRING_FILE: keyring,
     WNS_ROUTE_TO: `${simulator.host}:${simulator.port}`,
@@ -137,6 +140,17 @@ export async function startTestStack({ cluster = false }: TestStackOptions = {})
 }
 
 /** A new node of a cluster serves nothing before it has the slots. */
+/** A user of these rights and an operator who may do everything; nobody else can log in. */
+async function limitRights(url: string, rights: readonly string[]): Promise<{ user: string; operator: string }> {
+  const { host } = new URL(url)
+  const connection = new Redis(url)
+  await connection.acl('SETUSER', 'operator', 'on', '>operator', '~*', '&*', '+@all')
+  await connection.acl('SETUSER', 'wns-fanout', ...rights)
+  await connection.acl('SETUSER', 'default', 'off')
+  await connection.quit()
+  return { user: `redis://wns-fanout:PASSWORD@${host}`, operator: `redis://operator:operator@${host}` }
+}
+
 async function giveAllSlots(url: string): Promise<void> {
   const connection = new Redis(url)
   await connection.cluster('ADDSLOTSRANGE', 0, 16_383)

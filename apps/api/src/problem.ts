@@ -1,5 +1,6 @@
 import type { InputError, ProblemCode } from '@wns-fanout/domain'
 import { pointerOf, Problem, problems } from '@wns-fanout/domain'
+import { isNoPermission } from '@wns-fanout/state'
 import * as z from 'zod'
 
 /** RFC 9457, with every fault of the input in `errors`. */
@@ -133,6 +134,12 @@ function refusedInTransaction(error: Error): readonly Error[] {
 }
 
 function fromRedis(error: Error): Problem | undefined {
+  if (isNoPermission(error))
+    return new Problem(
+      'unavailable',
+      'the Redis user lacks a right that this needs (NOPERM); /readyz and doctor name the commands',
+      { cause: error },
+    )
   const text = `${error.message} ${'code' in error ? String(error.code) : ''}`
   if (isOutOfMemory(error) || refusedInTransaction(error).some(isOutOfMemory))
     return new Problem('redis-memory', 'Redis has no memory left; raise maxmemory or delete finished campaigns', {

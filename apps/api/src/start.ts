@@ -7,6 +7,7 @@ import {
   DataSet,
   diskProblem,
   Keys,
+  missingRights,
   readKeyringFile,
   waitForFitRedis,
 } from '@wns-fanout/state'
@@ -33,6 +34,7 @@ export async function openRedis({ config, logger, life }: StartOptions): Promise
   })
   life.onStop('redis', () => closeRedis(redis))
   await waitForFitRedis(redis, {
+    keys: new Keys(config.WNS_FANOUT_PREFIX),
     allowVolatile: config.WNS_FANOUT_ALLOW_VOLATILE_REDIS,
     signal: life.signal,
     onWarning: (line) => logger.warn(line),
@@ -99,7 +101,7 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
     metrics,
     logger,
     ready: async () => {
-      const problem = await data.look()
+      const problem = (await missingRights(redis, keys)) ?? (await data.look())
       return { ready: problem === undefined, problems: problem === undefined ? [] : [problem] }
     },
   })

@@ -10,7 +10,15 @@ import {
   startOpsServer,
 } from '@wns-fanout/runtime'
 import type { RedisConnection } from '@wns-fanout/state'
-import { closeRedis, connectRedis, diskProblem, readKeyringFile, waitForFitRedis } from '@wns-fanout/state'
+import {
+  closeRedis,
+  connectRedis,
+  diskProblem,
+  Keys,
+  missingRights,
+  readKeyringFile,
+  waitForFitRedis,
+} from '@wns-fanout/state'
 import type { WorkerConfig } from './config.ts'
 import { workerConfig } from './config.ts'
 import { redisSilent } from './redis-silence.ts'
@@ -63,8 +71,10 @@ async function serve(parts: Process, env: NodeJS.ProcessEnv): Promise<void> {
 
   const redis = openRedis(parts)
   const serving: { worker?: FanoutWorker } = {}
-  const ops = await openOps(parts, () => problemsOf(redis, serving.worker))
+  const keys = new Keys(config.WNS_FANOUT_PREFIX)
+  const ops = await openOps(parts, () => problemsOf(redis, keys, serving.worker))
   await waitForFitRedis(redis, {
+    keys,
     allowVolatile: config.WNS_FANOUT_ALLOW_VOLATILE_REDIS,
     signal: life.signal,
     onWarning: (line) => logger.warn(line),
@@ -105,18 +115,23 @@ async function openOps(
 }
 
 /** Why the worker is not ready, for people. */
-async function problemsOf(redis: RedisConnection, worker: FanoutWorker | undefined): Promise<readonly string[]> {
-  const disk = redis.status === 'ready' ? await diskProblemNow(redis) : 'Redis is away'
+async function problemsOf(
+  redis: RedisConnection,
+  keys: Keys,
+  worker: FanoutWorker | undefined,
+): Promise<readonly string[]> {
+  const disk = redis.status === 'ready' ? await redisProblemNow(redis, keys) : 'Redis is away'
   return [worker === undefined ? 'starting' : undefined, disk, worker?.problem].filter((each) => each !== undefined)
 }
 
-const ASK_DISK_MS = 1000
+const ASK_REDIS_MS = 1000
 
-/** A Redis that does not answer is no matter of its disk. */
-async function diskProblemNow(redis: RedisConnection): Promise<string | undefined> {
+/** Why this Redis cannot be written, by its disk or by the rights of its user. One that does not answer is no such case. */
+async function redisProblemNow(redis: RedisConnection, keys: Keys): Promise<string | undefined> {
   const answered = new AbortController()
-  const late = sleep(ASK_DISK_MS, answered.signal).catch(() => undefined)
-  const found = diskProblem(redis)
+  const late = sleep(ASK_REDIS_MS, answered.signal).catch(() => undefined)
+  const found = missingRights(redis, keys)
+    .then((rights) => rights ?? diskProblem(redis))
     .catch(() => undefined)
     .finally(() => answered.abort())
   return (await Promise.race([found, late])) ?? undefined

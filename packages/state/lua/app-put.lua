@@ -4,9 +4,10 @@
 -- ARGV[1] settings   ARGV[2] credentials, both JSON   ARGV[3] identity: the client whose tokens these credentials get
 -- Returns 1 if the app is new, else 0.
 local app, identity = KEYS[1], ARGV[3]
-local is_new = redis.call('HSETNX', app, 'state', 'active')
+local state = redis.call('HGET', app, 'state')
 local before = redis.call('HGET', app, 'identity')
-redis.call('HSET', app, 'settings', ARGV[1], 'credentials', ARGV[2], 'identity', identity)
+-- A script is not rolled back when Redis refuses a command in it, so the whole app is one command, the first that writes.
+redis.call('HSET', app, 'state', state or 'active', 'settings', ARGV[1], 'credentials', ARGV[2], 'identity', identity)
 redis.call('HINCRBY', app, 'revision', 1)
 redis.call('UNLINK', KEYS[2])
 
@@ -19,4 +20,4 @@ redis.call('UNLINK', KEYS[5], KEYS[6])
 if before and before ~= identity then
   redis.call('UNLINK', KEYS[3], KEYS[4])
 end
-return is_new
+return state and 0 or 1

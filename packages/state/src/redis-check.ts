@@ -1,10 +1,12 @@
 import { Cluster } from 'ioredis'
 import type { RedisConnection, WaitForRedisOptions } from './redis.ts'
+import type { Keys } from './keys.ts'
 import { waitForRedis } from './redis.ts'
+import { missingRights } from './rights.ts'
 
 /** A property of this Redis that endangers campaigns. */
 export interface RedisProblem {
-  readonly code: 'version' | 'volatile' | 'evicting'
+  readonly code: 'version' | 'volatile' | 'evicting' | 'rights'
   /** False if the operator accepted it (`allowVolatile`): a warning instead of an error. */
   readonly fatal: boolean
   /** For people: what was found and what to set. */
@@ -16,8 +18,10 @@ const MIN_MAJOR_VERSION = 7
 /** The problems of this Redis. Uses INFO alone, since CONFIG may be forbidden. */
 export async function checkRedis(
   connection: RedisConnection,
-  { allowVolatile = false }: { readonly allowVolatile?: boolean } = {},
+  { allowVolatile = false, keys }: { readonly allowVolatile?: boolean; readonly keys?: Keys } = {},
 ): Promise<RedisProblem[]> {
+  const rights = keys === undefined ? undefined : await missingRights(connection, keys)
+  if (rights !== undefined) return [{ code: 'rights', fatal: true, detail: rights }]
   const problems = new Map<string, RedisProblem>()
   for (const info of await infoOfEach(connection)) {
     for (const problem of problemsOf(info, allowVolatile)) problems.set(problem.detail, problem)
@@ -32,16 +36,18 @@ export async function checkRedis(
 export async function waitForFitRedis(
   connection: RedisConnection,
   {
+    keys,
     allowVolatile,
     signal,
     onWarning,
   }: Required<Pick<WaitForRedisOptions, 'signal'>> & {
+    readonly keys: Keys
     readonly allowVolatile: boolean
     readonly onWarning: (line: string) => void
   },
 ): Promise<void> {
   await waitForRedis(connection, { signal, onWaiting: onWarning })
-  const problems = await checkRedis(connection, { allowVolatile })
+  const problems = await checkRedis(connection, { allowVolatile, keys })
   for (const { fatal, detail } of problems) if (!fatal) onWarning(detail)
   const fatal = problems.filter((problem) => problem.fatal)
   if (fatal.length > 0) throw new Error(fatal.map(({ detail }) => detail).join(' '))

@@ -63,7 +63,6 @@ export const probedCommands: readonly string[] = [
   'ZREMRANGEBYRANK KEY 5 6',
   'ZREMRANGEBYSCORE KEY 5 6',
   'ZPOPMIN KEY',
-  'BZPOPMIN KEY 0.01',
   'ZREM KEY a',
   'DEL KEY',
   'LPUSH KEY a',
@@ -88,11 +87,13 @@ export const probedCommands: readonly string[] = [
   'TIME',
 ]
 
-/** Commands that are not probed on a key: each is tried on its own. */
-const direct: Readonly<Record<string, (redis: RedisConnection) => Promise<unknown>>> = {
+/** Commands that are tried on their own, outside the script. */
+const direct: Readonly<Record<string, (redis: RedisConnection, probe: string) => Promise<unknown>>> = {
   PING: (redis) => redis.ping(),
   INFO: (redis) => redis.info('server'),
   WAIT: (redis) => redis.wait(0, 1),
+  // Scripts may not run it. It waits a millisecond.
+  BZPOPMIN: (redis, probe) => redis.bzpopmin(probe, 0.001),
 }
 
 /**
@@ -100,12 +101,13 @@ const direct: Readonly<Record<string, (redis: RedisConnection) => Promise<unknow
  * nothing behind and takes a fraction of a millisecond of Redis.
  */
 export async function missingRights(redis: RedisConnection, keys: Keys): Promise<string | undefined> {
-  const refused = new Set<string>()
-  for (const [name, call] of Object.entries(direct)) {
-    if (await isRefused(call(redis))) refused.add(name)
-  }
-  for (const name of await refusedOnKeys(redis, keys.probeOfRights)) refused.add(name)
+  const probe = `${keys.probeOfRights}:${randomUUID()}`
+  const refused = new Set(await refusedOnKeys(redis, probe))
   const isKeyRefused = refused.delete('KEY')
+  for (const [name, call] of Object.entries(direct)) {
+    // Without the right to the key, any command on it is refused.
+    if ((await isRefused(call(redis, probe))) && !(isKeyRefused && name === 'BZPOPMIN')) refused.add(name)
+  }
   const found = [
     ...(refused.size === 0 ? [] : [`may not run ${[...refused].toSorted().join(', ')}`]),
     ...(isKeyRefused ? [`may not use keys that begin with "${keys.prefix}"`] : []),
@@ -117,7 +119,7 @@ export async function missingRights(redis: RedisConnection, keys: Keys): Promise
 
 async function refusedOnKeys(redis: RedisConnection, probe: string): Promise<readonly string[]> {
   try {
-    return (await rightsScript.run(redis, [`${probe}:${randomUUID()}`], probedCommands)) as string[]
+    return (await rightsScript.run(redis, [probe], probedCommands)) as string[]
   } catch (error) {
     if (!isNoPermission(error)) throw error
     const message = error instanceof Error ? error.message : ''

@@ -23,7 +23,7 @@ import { ids, keyring, NEWS, registration, setup } from './support.ts'
 
 /** The rights of our Redis user as in the docs. */
 const RULES =
-  '-@all +@read +@write +@scripting +@connection +@blocking +@transaction +info +time +wait -@dangerous +info ' +
+  '-@all +@read +@write +@scripting +@connection +@blocking +info +time +wait -@dangerous +info ' +
   '-function -fcall -eval_ro -script|flush -script|kill -flushdb -flushall -keys -swapdb -sort -migrate -restore'
 
 test('a Redis user without dangerous rights, limited to our prefix, can run everything', async () => {
