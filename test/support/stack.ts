@@ -140,7 +140,7 @@ export async function startTestStack({ cluster = false, rights }: TestStackOptio
 }
 
 /** A new node of a cluster serves nothing before it has the slots. */
-/** A user of these rights and an operator who may do everything; nobody else can log in. */
+/** A user of these rights and an operator who may do everything; no other user can log in. */
 async function limitRights(url: string, rights: readonly string[]): Promise<{ user: string; operator: string }> {
   const { host } = new URL(url)
   const connection = new Redis(url)
