@@ -59,7 +59,7 @@ function overshoot(log: readonly Granted[], { ratePerSecond, burst }: typeof app
   return worst
 }
 
-/** Redis tells time in microseconds, and grants carry it in thousandths of a millisecond: two may differ by two. */
+/** Redis reports time in microseconds, and grants carry it in thousandths of a millisecond: two may differ by two. */
 function clockError(ratePerSecond: number): number {
   return ratePerSecond * 0.000_002
 }
