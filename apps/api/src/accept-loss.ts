@@ -1,7 +1,7 @@
 import type { Inventory, Keys, RedisConnection } from '@wns-fanout/state'
 import { acceptLosses, readLosses, takeInventory, waitForRedis } from '@wns-fanout/state'
 
-/** What an operator decides by: what is missed since when, and what there is to go on with. */
+/** The facts for the operator's decision: the missing data set, since when, and the data to continue with. */
 export interface LossReport {
   readonly missed: readonly { readonly dataSetId: string; readonly since: string }[]
   readonly now: Inventory

@@ -1,9 +1,9 @@
 import type { ApiVerb } from '@wns-fanout/domain'
 
 /**
- * What a caller needs for each route, the only place where it is decided: a route that is missing here does not start.
- * `scope` says how the app is found: named in the path, through the campaign in the path, whatever apps the key may
- * see, or the whole installation (keys that stand for every app).
+ * The right that each route needs, decided only here: the API does not start with a route that is missing here. `scope`
+ * is how the app is found: by its name in the path, by the campaign in the path, all apps of the key, or the whole
+ * installation (only keys for all apps).
  */
 export interface Rule {
   readonly verb: ApiVerb

@@ -7,7 +7,7 @@ import { FailureLimit } from './failure-limit.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks; set before the body is read. */
+    /** The key of the request; set before the body is read. */
     caller: ApiKey | null
   }
 }
@@ -20,12 +20,12 @@ export interface AuthDeps {
   readonly dataProblem: () => string | undefined
 }
 
-// Wrong keys from one source: enough for a fleet with an outdated key, hopeless for guessing.
+// Wrong keys from one source: enough for a fleet with an outdated key, too few for guessing.
 const wrongKeys = { burst: 200, perSecond: 2 }
 
 /**
- * Who may do what, decided before a byte of the body is read. An object of an app that the key may not see does not
- * exist for it (404), whatever it was going to do there; a lacking verb is told as such (403).
+ * Authorize each request before a byte of its body is read. Objects of an app without access are not found (404); a
+ * missing verb is reported (403).
  */
 export function installAuth(app: FastifyInstance, deps: AuthDeps): void {
   const failures = new FailureLimit(wrongKeys)
@@ -34,14 +34,15 @@ export function installAuth(app: FastifyInstance, deps: AuthDeps): void {
   app.addHook('onRoute', (route) => {
     for (const name of ruleNames(route)) {
       const rule = rules[name]
-      if (rule === undefined) throw new Error(`the route ${name} has no rule in access.ts, which says who may use it`)
+      if (rule === undefined)
+        throw new Error(`the route ${name} has no rule in access.ts, which lists the rights of all routes`)
       const needs = `Needs the verb \`${rule.verb}\`${rule.scope === 'installation' ? ' of a key for all apps' : ''}.`
       route.schema = { ...route.schema, description: [route.schema?.description, needs].filter(Boolean).join(' ') }
     }
   })
   app.addHook('onRequest', async (request) => {
     const rule = rules[`${request.method} ${request.routeOptions.url}`]
-    if (rule === undefined) throw new Problem('forbidden', 'nobody may do this')
+    if (rule === undefined) throw new Problem('forbidden', 'no API key may do this')
     refuseToWrite(request, deps)
     const caller = await authenticate(request, deps, failures)
     request.caller = caller
@@ -60,7 +61,7 @@ async function authenticate(request: FastifyRequest, deps: AuthDeps, failures: F
   const key = /^Bearer +(\S{1,512}) *$/i.exec(header)?.[1]
   const caller = key === undefined ? null : await deps.verifyKey(key)
   if (caller !== null) return caller
-  // A good key may be among what was lost, and its owner must not throw it away.
+  // A valid key can be among the lost data, and its owner must keep it.
   if (key !== undefined) refuseWhileLost(deps, 'this API key cannot be checked')
   const waitSeconds = failures.fail(request.ip)
   if (waitSeconds > 0)
@@ -70,7 +71,7 @@ async function authenticate(request: FastifyRequest, deps: AuthDeps, failures: F
   throw new Problem('unauthenticated', 'the API key is unknown, revoked or expired; ask an administrator for another')
 }
 
-/** What is written while data is lost would be gone when it is restored, or be mixed with it. */
+/** Data written while data is lost would disappear with a restore, or mix with the restored data. */
 function refuseToWrite(request: FastifyRequest, deps: AuthDeps): void {
   if (request.method !== 'GET') refuseWhileLost(deps, 'nothing is written')
 }
@@ -79,7 +80,7 @@ function refuseWhileLost({ dataProblem }: AuthDeps, what: string): void {
   const problem = dataProblem()
   if (problem !== undefined)
     throw new Problem('unavailable', `${what} while data is lost: ${problem}`, {
-      // It takes somebody to act; a caller that waits for it would hang.
+      // An operator must act, so a caller that waited would hang.
       retryAfterSeconds: 60,
     })
 }
@@ -103,7 +104,10 @@ async function authorise(request: FastifyRequest, caller: ApiKey, rule: Rule, de
     }
     case 'installation':
       if (!caller.apps.includes('*'))
-        throw new Problem('forbidden', 'this API key stands for certain apps; only one for all apps ("*") may do this')
+        throw new Problem(
+          'forbidden',
+          'this API key gives access to certain apps; only one for all apps ("*") may do this',
+        )
       break
     case 'visible':
       break
@@ -117,7 +121,7 @@ async function authorise(request: FastifyRequest, caller: ApiKey, rule: Rule, de
     )
 }
 
-/** There is no such thing, or none that the caller may see; nobody can tell which. */
+/** The object does not exist, or the caller may not see it; both look the same. */
 export function notFound(what: string): Problem {
   return new Problem('not-found', `there is no such ${what}`)
 }

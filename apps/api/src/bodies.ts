@@ -6,7 +6,7 @@ import { $ZodType, safeParse } from 'zod/v4/core'
 import { refuseOtherTypes } from './media-types.ts'
 import { invalid } from './problem.ts'
 
-/** How the routes of `app` read JSON bodies and judge them: by zod schemas, with all faults at once. */
+/** Make the routes of `app` read JSON bodies and check them with zod schemas, with all errors at once. */
 export function installBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(
@@ -14,7 +14,7 @@ export function installBodies(app: FastifyInstance): void {
     { parseAs: 'buffer' },
     async (request: FastifyRequest, bytes: Buffer) => {
       refuseCodings(request.headers['content-encoding'], request.headers['content-type'])
-      // Many clients send the type with every POST, also with those that have nothing to say.
+      // Many clients send the type with every POST, even without a body.
       if (bytes.length === 0) return undefined
       if (!isUtf8(bytes)) throw new Problem('malformed-json', 'the body is not UTF-8')
       const read = readJson(bytes.toString('utf8'))
@@ -36,7 +36,7 @@ function isOptional(schema: unknown): boolean {
   return schema instanceof $ZodType && safeParse(schema, undefined).success
 }
 
-// What nobody reads is a mistake of the caller too.
+// A body that no handler reads is a mistake of the caller.
 function refuseBody(body: unknown): void {
   if (body === undefined) return
   if (typeof body !== 'object' || body === null || Array.isArray(body))
@@ -61,7 +61,7 @@ function refuseCodings(encoding: string | undefined, type: string | undefined): 
     throw new Problem('media-type', 'JSON is UTF-8; leave the charset out')
 }
 
-/** Schemas are zod; an input that one refuses is a `Problem` with every fault. */
+/** Check inputs with zod schemas. A rejected input is a `Problem` with every error. */
 export function installSchemas(app: FastifyInstance): void {
   app.setValidatorCompiler(judge)
   app.setSerializerCompiler(() => JSON.stringify)
@@ -70,11 +70,11 @@ export function installSchemas(app: FastifyInstance): void {
 export const judge: FastifySchemaCompiler<$ZodType> =
   ({ schema, httpPart, method }) =>
   (input: unknown) => {
-    // fastify shows a body that is not there as null.
+    // fastify passes an absent body as null.
     const parsed = safeParse(schema, httpPart === 'body' && input === null && isOptional(schema) ? undefined : input)
     if (parsed.success) return { value: parsed.data }
-    // Only PUT makes a thing out of a name; what else has a bad name does not exist.
-    if (httpPart === 'params' && method !== 'PUT') return { error: new Problem('not-found', 'there is no such thing') }
+    // Only PUT creates things by name. For other methods, an invalid name is a name that does not exist.
+    if (httpPart === 'params' && method !== 'PUT') return { error: new Problem('not-found', 'nothing has this name') }
     return { error: invalid(partNames[httpPart ?? 'body'] ?? 'The input', inputErrorsOf(parsed.error.issues)) }
   }
 

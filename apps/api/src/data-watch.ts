@@ -2,7 +2,7 @@ import { sleep } from '@wns-fanout/runtime'
 import type { DataSet, Standing } from '@wns-fanout/state'
 
 export interface DataWatchOptions {
-  /** What has to be in a data set before the API works on it; told of each one that it begins on. */
+  /** Prepares a data set before the API works on it; called for each one. */
   readonly begin: () => Promise<void>
   /** Told when data was lost, with the reason for people, and without one when that is over. */
   readonly onChange: (problem: string | undefined) => void
@@ -12,7 +12,7 @@ const EVERY_MS = 500
 
 /**
  * Looks at the data set as workers do, so that a loss is noticed and noted where no worker runs. While data is lost,
- * `problem` says so; the API answers what it can read and writes nothing.
+ * `problem` is set, and the API answers reads and writes nothing.
  */
 export class DataWatch {
   readonly #dataSet: Pick<DataSet, 'look'>
@@ -39,7 +39,7 @@ export class DataWatch {
     return this.#looking
   }
 
-  /** Look twice a second until `signal` is aborted. Never rejects: that Redis is away is seen by whoever asks for readiness. */
+  /** Look twice a second until `signal` is aborted. Never rejects: readiness reports that Redis is unavailable. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.look().catch(() => {})

@@ -11,7 +11,7 @@ export interface FailureLimitOptions {
   readonly nowMs?: () => number
 }
 
-/** Counts failed attempts by source; a client that guesses keys is told to wait. Memory is bounded. */
+/** Counts failed attempts by source; a client that guesses keys must wait. Memory is bounded. */
 export class FailureLimit {
   readonly #burst: number
   readonly #perSecond: number

@@ -10,7 +10,7 @@ export interface StoredAnswer {
 }
 
 /**
- * Acts once for an app and an `Idempotency-Key`: a repeat gets the first answer, one that comes meanwhile waits for it.
+ * Acts once for an app and an `Idempotency-Key`. A repeat gets the first response; a concurrent one waits for it.
  * What fails is not stored. Throws `invalid` when the key was used for another request.
  */
 export async function answerOnce(

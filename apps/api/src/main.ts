@@ -45,7 +45,7 @@ async function main(): Promise<void> {
   }
 }
 
-// Tells what data is missed, and with --yes accepts its loss. Needs to know nothing but where Redis is.
+// Reports the missing data, and with --yes accepts its loss. Only needs the place of Redis.
 async function acceptLoss(yes: boolean): Promise<void> {
   const { REDIS_URL, WNS_FANOUT_PREFIX, LOG_LEVEL } = apiConfigSchema.shape
   const config = readConfig(z.object({ REDIS_URL, WNS_FANOUT_PREFIX, LOG_LEVEL }), process.env)

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import * as z from 'zod'
 
-/** `/openapi.json`, made of the very schemas that judge the requests, and a page to read it at `/docs`. */
+/** `/openapi.json`, made from the schemas that check the requests, and a page to read it at `/docs`. */
 export async function installOpenApi(app: FastifyInstance): Promise<void> {
   const withSchemas = createJsonSchemaTransformObject({})
   await app.register(fastifySwagger, {
@@ -12,9 +12,9 @@ export async function installOpenApi(app: FastifyInstance): Promise<void> {
       openapi: '3.1.0',
       info: {
         title: 'wns-fanout',
-        version: '1.0.0',
+        version: '0.1.0',
         description:
-          'Broadcast campaigns to Windows devices through WNS. Errors are `application/problem+json` with every fault at once.',
+          'Broadcast campaigns to Windows devices through WNS. Errors are `application/problem+json` with every error at once.',
       },
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
       security: [{ key: [] }],
@@ -45,7 +45,7 @@ const documentSchema = z.looseObject({
 })
 type Document = z.infer<typeof documentSchema>
 
-/** What the generator cannot know: bodies that are streams, answers without a body, and which schemas are really used. */
+/** Add what the generator lacks: bodies that are streams, responses without a body, and the schemas in use. */
 function tidy(document: Document): Document {
   for (const operations of Object.values(document.paths))
     for (const { responses = {} } of Object.values(operations)) delete responses['204']?.content
@@ -84,7 +84,7 @@ const uploads = [
 ] as const
 
 /**
- * The generator makes each schema twice, for what comes in and what goes out. Where both are the same, or only one is
+ * The generator makes each schema twice, for requests and for responses. Where both are the same, or only one is
  * used, it gets the plain name; unused ones are left out.
  */
 function withOneName(document: Document): Document {

@@ -29,10 +29,10 @@ export interface ProblemAnswer {
   readonly document: ProblemDocument
 }
 
-/** A body of 1 MB can hold a hundred thousand faults, and an answer about all of them would be eleven times as large. */
+/** A body of 1 MB can hold 100,000 errors, and a response with all of them would be eleven times as large. */
 const MAX_FAULTS = 1000
 
-/** What a refusal looks like on the wire. */
+/** The response for a problem. */
 export function answerOf(problem: Problem): ProblemAnswer {
   return {
     status: problem.status,
@@ -63,7 +63,7 @@ export function answerOf(problem: Problem): ProblemAnswer {
   }
 }
 
-/** The only refusal that is no `Problem`: the path is known, the method is not. */
+/** The only error that is not a `Problem`: the path exists, the method does not. */
 export function methodNotAllowed(method: string, allowed: readonly string[]): ProblemAnswer {
   return {
     status: 405,
@@ -78,7 +78,7 @@ export function methodNotAllowed(method: string, allowed: readonly string[]): Pr
   }
 }
 
-/** The refusal of an input with these faults, never none. */
+/** The problem of an input with these errors, of which there is at least one. */
 export function invalid(what: string, inputErrors: readonly InputError[], cause?: unknown): Problem {
   return new Problem(
     'invalid',
@@ -107,7 +107,7 @@ function internal(cause: unknown): Problem {
 const httpLayer: Readonly<Record<string, readonly [ProblemCode, string]>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: ['too-large', 'a body may have at most 1 MB (1,048,576 bytes) here'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['media-type', 'send the body with the Content-Type that this path takes'],
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['bad-request', 'the body is not as long as Content-Length says'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['bad-request', 'the length of the body differs from Content-Length'],
   FST_ERR_BAD_URL: ['bad-request', 'the path is not valid percent-encoding'],
   FST_ERR_MAX_PARAM_LENGTH: ['not-found', 'a name in the path is too long to be one'],
   ECONNRESET: ['bad-request', 'the connection ended before the body did'],
@@ -126,7 +126,7 @@ function isOutOfMemory({ message }: Error): boolean {
   return /^(?:ERR .*)?OOM\b|\bOOM command not allowed/.test(message)
 }
 
-// EXECABORT says only that a command of the transaction was refused; the refusals hang on it.
+// EXECABORT only reports that a command of the transaction was refused; `previousErrors` has the reasons.
 function refusedInTransaction(error: Error): readonly Error[] {
   return 'previousErrors' in error && Array.isArray(error.previousErrors)
     ? error.previousErrors.filter((item) => item instanceof Error)

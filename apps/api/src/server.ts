@@ -68,9 +68,9 @@ export async function buildServer(
     clientErrorHandler: answerGarbage,
   }).withTypeProvider<ZodTypeProvider>()
   app.server.maxConnections = 10_000
-  // An expectation that nobody knows may be ignored; Node would answer 417 by itself, without an X-Request-Id.
+  // An unknown expectation may be ignored. Node would answer 417 by itself, without an X-Request-Id.
   app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response))
-  // Where there is no such path or method a body is of no interest: it is not even looked at.
+  // Without a matching path and method, the body is not read.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
 
@@ -87,7 +87,7 @@ export async function buildServer(
     const problem = problemFrom(error)
     if (problem.code === 'internal')
       logger.error({ requestId: request.id, route: routeOf(request), err: error }, 'a request failed')
-    // That data is lost was said once; every caller that asks meanwhile would say it again.
+    // The loss of data was logged once; each request meanwhile would log it again.
     else if (problem.status >= 500 && deps.dataProblem() === undefined)
       logger.warn({ requestId: request.id, route: routeOf(request), err: error }, 'a request cannot be served now')
     sendProblem(request, reply, answerOf(problem))
@@ -100,14 +100,14 @@ export async function buildServer(
       reply,
       methods.length > 0
         ? methodNotAllowed(request.method, methods)
-        : answerOf(new Problem('not-found', 'there is nothing at this path; /docs lists what there is')),
+        : answerOf(new Problem('not-found', 'no route has this path; /docs lists all routes')),
     )
   })
 
   const progress = new ProgressStreams({ read: (id) => deps.campaigns.get(id as CampaignId), logger, ...deps.progress })
   app.addHook('preClose', async () => {
     progress.stop()
-    // One reader that stands still, or an upload that never ends, would hold up every stop until it is cut short.
+    // A stalled reader, or an upload without end, would delay the shutdown until its connection is closed.
     const timer = setTimeout(() => app.server.closeAllConnections(), stopGraceMs)
     app.server.once('close', () => clearTimeout(timer))
   })
@@ -136,7 +136,7 @@ export async function buildServer(
   return app
 }
 
-// A caller's own id is kept when it cannot do harm in a log.
+// A caller's own id is kept if it is harmless in a log.
 function requestIdOf({ headers }: { readonly headers: NodeJS.Dict<string | string[]> }): string {
   const given = headers['x-request-id']
   return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID()
@@ -154,7 +154,7 @@ function answerHeaders(requestId: string): Record<string, string> {
   }
 }
 
-// How long a refused upload may go on, so that its sender reads the answer instead of a broken connection.
+// How long a rejected upload may continue, so that its sender reads the response instead of a broken connection.
 const LINGER_MS = 5000
 
 function sendProblem(request: FastifyRequest, reply: FastifyReply, { status, headers, document }: ProblemAnswer): void {
@@ -173,7 +173,7 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, { status, hea
     .send(document)
 }
 
-/** What is not HTTP at all has no request yet; the socket gets the answer. */
+/** Input that is not HTTP has no request, so the response is written to the socket. */
 function answerGarbage(error: NodeJS.ErrnoException, socket: import('node:net').Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
@@ -195,7 +195,7 @@ function answerGarbage(error: NodeJS.ErrnoException, socket: import('node:net').
   )
 }
 
-/** Who did what: changes at info, looks at debug. Of the path only the names in it; no body, no header. */
+/** Changes are logged at info, reads at debug: the names in the path, but no body and no header. */
 function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply): void {
   const event = {
     requestId: request.id,
@@ -213,7 +213,7 @@ function routeOf(request: FastifyRequest): string {
   return `${request.method} ${request.routeOptions.url ?? '(none)'}`
 }
 
-/** Which methods a path has, to tell "no such path" from "not that method". */
+/** The methods of each path, to distinguish an unknown path from a method that is not allowed. */
 class KnownPaths {
   readonly #methods = new Map<string, { readonly pattern: RegExp; readonly methods: Set<string> }>()
 

@@ -6,11 +6,11 @@ import type { Logger } from '@wns-fanout/runtime'
 export interface WatchOptions {
   readonly read: (campaign: string) => Promise<Campaign | null>
   readonly logger: Logger
-  /** How often a watched campaign is read, in milliseconds; each change of state within is told at once. */
+  /** How often a watched campaign is read, in milliseconds. A change of state is sent with the next read. */
   readonly pollMs?: number
-  /** Progress without a change of state is told at most this often. */
+  /** Progress without a change of state is sent at most this often, in milliseconds. */
   readonly progressMs?: number
-  /** How often a silent connection gets a comment, so that proxies keep it. */
+  /** How often a silent connection gets a comment, in milliseconds, so that proxies keep it. */
   readonly heartbeatMs?: number
   /** How long a finished campaign may still drain before its streams end. */
   readonly drainMs?: number
@@ -20,16 +20,16 @@ interface Watch {
   readonly clients: Set<ServerResponse>
   last: Campaign
   lastText: string
-  toldAtMs: number
+  sentAtMs: number
   terminalSinceMs: number | null
   timer: NodeJS.Timeout | null
 }
 
-// A reader this far behind gets the next snapshot instead of every one; the last always goes out.
+// A reader this far behind skips snapshots. The last one is always sent.
 const MAX_UNREAD_BYTES = 256 * 1024
 
 /**
- * Streams of progress. However many clients look at a campaign, it is read once per poll. A stream ends after the
+ * Streams of progress. A campaign is read once per poll, for all its clients. A stream ends after the
  * campaign has ended and nothing of it is pending any more, at the latest `drainMs` after the end.
  */
 export class ProgressStreams {
@@ -90,7 +90,7 @@ export class ProgressStreams {
       clients: new Set(),
       last: now,
       lastText: JSON.stringify(now),
-      toldAtMs: performance.now(),
+      sentAtMs: performance.now(),
       terminalSinceMs: null,
       timer: null,
     }
@@ -111,7 +111,7 @@ export class ProgressStreams {
       const now = await this.#read(campaign)
       if (this.#watches.get(campaign) !== watch) return
       if (now === null) return this.#endAll(campaign, watch)
-      this.#tell(watch, now)
+      this.#send(watch, now)
       if (isTerminal(now.state)) watch.terminalSinceMs ??= performance.now()
       const drainedMs = watch.terminalSinceMs === null ? 0 : performance.now() - watch.terminalSinceMs
       if (isFinished(now) || drainedMs > this.#drainMs) return this.#endAll(campaign, watch, now)
@@ -121,14 +121,14 @@ export class ProgressStreams {
     if (this.#watches.get(campaign) === watch) this.#schedule(campaign, watch)
   }
 
-  #tell(watch: Watch, now: Campaign): void {
+  #send(watch: Watch, now: Campaign): void {
     const text = JSON.stringify(now)
     const changedState = watch.last.state !== now.state
-    const isDue = performance.now() - watch.toldAtMs >= this.#progressMs
+    const isDue = performance.now() - watch.sentAtMs >= this.#progressMs
     if (text === watch.lastText || (!changedState && !isDue && !isFinished(now))) return
     watch.last = now
     watch.lastText = text
-    watch.toldAtMs = performance.now()
+    watch.sentAtMs = performance.now()
     for (const client of watch.clients)
       if (client.writableLength < MAX_UNREAD_BYTES || isTerminal(now.state)) client.write(eventOf(text))
   }

@@ -6,7 +6,7 @@ import { notFound } from './auth.ts'
 
 /**
  * Asks the token service for a token with an app's credentials, and forgets it. A secret by reference is read here, in
- * the API; where only the workers have it, the answer says so.
+ * the API; the response reports a secret that only the workers have.
  */
 export function verifyCredentials(
   apps: Pick<AppStore, 'credentials'>,

@@ -39,7 +39,7 @@ test('every route asks for a key, for the right app and for the right verb', asy
   expect(seen.length).toBeGreaterThan(30)
 })
 
-test('what a key may not see it cannot tell from what is not there', async () => {
+test('an object without access looks like one that does not exist', async () => {
   const { call, keyFor, withApp } = await setup()
   await withApp('news')
   const { id } = (await call('POST', '/v1/apps/news/campaigns', { body: rawCampaign })).json
@@ -101,7 +101,7 @@ test('keys are listed in pages', async () => {
   expect(ids).toHaveLength(5)
 })
 
-test('whoever tries too many wrong keys is told to wait, and a right key still works', async () => {
+test('too many wrong keys get 429, and a valid key still works', async () => {
   const { call } = await setup()
   const wrong = () => call('GET', '/v1/apps', { key: 'wnsf_wrong' })
   let answer = await wrong()

@@ -439,14 +439,14 @@ describe('bad input gets its answer, and nothing is written', () => {
   })
 })
 
-test('a method that a path does not know is answered with those that it knows, and never with CORS headers', async () => {
+test('a method that is not allowed gets the allowed ones, and never CORS headers', async () => {
   const { call } = await setup()
   const { headers } = await call('OPTIONS', '/v1/apps', { key: null, headers: { origin: 'https://evil.example' } })
   expect(headers['allow']).toBe('GET')
   expect(Object.keys(headers).filter((name) => name.startsWith('access-control-'))).toEqual([])
 })
 
-test('of more faults than anybody reads the first thousand are told, and all are counted', async () => {
+test('of many errors the first thousand are reported, and all are counted', async () => {
   const { call } = await setup()
   const body = Object.fromEntries(Array.from({ length: 5000 }, (_, n) => [`typo${n}`, 1]))
   const { json: problem, text } = await call('PUT', '/v1/apps/news', { body: { ...storeApp, ...body } })

@@ -70,7 +70,7 @@ test('a second generic update within the guard interval is refused with the time
   expect(Number(headers['retry-after'])).toBeGreaterThan(1)
 })
 
-test('a dry run tells the size of the audience and stores nothing', async () => {
+test('a dry run returns the size of the audience and stores nothing', async () => {
   const { call, withApp, dump } = await setup()
   await withApp('news', 3)
   const before = await dump()
@@ -172,7 +172,7 @@ test('an app is created, replaced, paused, listed and removed', async () => {
   expect((await call('DELETE', '/v1/apps/news')).status).toBe(404)
 })
 
-test('credentials are verified with the token service, and a secret that is not here is told so', async () => {
+test('credentials are verified with the token service, and a missing secret is reported', async () => {
   const { call } = await setup({
     askToken: async ({ clientSecret }) =>
       clientSecret.reveal().startsWith('bad-')

@@ -96,7 +96,7 @@ test('no JSON, however odd, breaks a route: each answer is a success or a refusa
   )
 })
 
-test('a thousand connections that say nothing do not keep others from being served', async () => {
+test('a thousand silent connections do not block others', async () => {
   const { call, url } = await setup()
   const { port } = new URL(url)
   const idle = Array.from({ length: 1000 }, () => connect({ port: Number(port), host: '127.0.0.1' }))
@@ -119,7 +119,7 @@ test('an upload that never ends does not keep the API from stopping', async () =
     `POST /v1/apps/news/channels:import HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${admin}\r\n` +
       'content-type: application/x-ndjson\r\ncontent-length: 100\r\nexpect: 100-continue\r\n\r\n',
   )
-  // The answer to the expectation tells that the request has begun.
+  // The response to the expectation shows that the request has started.
   await new Promise((resolve) => socket.once('data', resolve))
   await server.close()
   await closed

@@ -73,7 +73,7 @@ function fetchText(url: string, key = ''): Promise<{ status: number; text: strin
   })
 }
 
-test('it says on stdout when it is ready, serves, leaves a key, shows gauges and stops on SIGTERM', async () => {
+test('it reports on stdout when it is ready, serves, leaves a key, shows gauges and stops on SIGTERM', async () => {
   const { child, ready, exited, keyFile, seen } = await start()
   const { ready: isReady, api, ops } = await ready()
   expect(isReady).toBe(true)
@@ -150,7 +150,7 @@ test('a key that was revoked does not come back with a restart; one whose Redis 
   await redis.unlink(`${prefix}keys`)
 })
 
-test('a port that is taken is told with its number and variable, in one line', async () => {
+test('a port in use is reported with its number and variable, in one line', async () => {
   const other = createServer()
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => void other.close())
@@ -169,7 +169,7 @@ test('a Redis that forgets is refused unless that is accepted', async () => {
   expect(fatal()[0]?.msg).toContain('appendonly yes')
 })
 
-test('without a keyring it does not start, and says how to make one', async () => {
+test('without a keyring it does not start, and reports how to make one', async () => {
   const missing = await start({ WNS_FANOUT_KEYRING_FILE: '/nowhere/keyring' })
   expect(await missing.exited).toBe(1)
   expect(missing.fatal()[0]?.msg).toContain('/nowhere/keyring cannot be read (ENOENT)')
@@ -178,7 +178,7 @@ test('without a keyring it does not start, and says how to make one', async () =
   expect(unset.fatal()[0]?.msg).toMatch(/2 problems[^]*WNS_FANOUT_KEYRING_FILE[^]*PORT/)
 })
 
-test('while Redis is away it waits and says so, without a stack, and stops when it is told', async () => {
+test('while Redis is unavailable it waits and logs that, without a stack trace, and stops on a signal', async () => {
   const closed = createServer()
   await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve))
   const { port } = closed.address() as AddressInfo

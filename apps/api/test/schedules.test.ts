@@ -12,7 +12,7 @@ function namesOf(json: { items: { schedule: string }[] }): string[] {
   return json.items.map(({ schedule }) => schedule)
 }
 
-test('a schedule comes back as it was put, with its next five times', async () => {
+test('a schedule is returned as it was put, with its next five times', async () => {
   const { call, withApp } = await setup()
   await withApp()
   const put = await call('PUT', path, { body })
@@ -39,7 +39,7 @@ test('a schedule comes back as it was put, with its next five times', async () =
   expect((await call('GET', path)).status).toBe(404)
 })
 
-test('the schedules of an app come by name, in pages', async () => {
+test('the schedules of an app are listed by name, in pages', async () => {
   const { call, withApp } = await setup()
   await withApp()
   expect((await call('GET', '/v1/apps/news/schedules')).json).toEqual({ items: [] })
@@ -72,7 +72,7 @@ function withCampaign(more: object): object {
 
 test.each([
   ['a cron of six fields', { ...body, cron: '0 30 8 * * 1' }, ['/cron']],
-  ['a day that never comes', { ...body, cron: '0 8 30 2 *' }, ['/cron']],
+  ['a date that does not exist', { ...body, cron: '0 8 30 2 *' }, ['/cron']],
   ['an unknown time zone', { ...body, timeZone: 'Mars/Olympus' }, ['/timeZone']],
   [
     'both at once, with a notification that is wrong',
@@ -144,7 +144,7 @@ test('a stored schedule that cannot be read is listed with its problem, beside t
   expect(namesOf((await call('GET', '/v1/apps/news/schedules')).json)).toEqual(['a-torn', 'morning'])
 })
 
-test('a name that is none is refused', async () => {
+test('an invalid name is rejected', async () => {
   const { call, withApp } = await setup()
   await withApp()
   expect((await call('PUT', '/v1/apps/news/schedules/Morning', { body })).status).toBe(422)

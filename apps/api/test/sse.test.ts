@@ -80,7 +80,7 @@ function eventsOf({ text }: Stream): Campaign[] {
     .map((block) => JSON.parse(block.slice('event: progress\ndata: '.length)) as Campaign)
 }
 
-test('a stream begins with the campaign as it is, tells each change, and ends when nothing is pending any more', async () => {
+test('a stream starts with the campaign, sends each change, and ends when no recipient is pending', async () => {
   const { now, open } = await watched()
   const stream = await open()
   expect(stream.text).toMatch(/^retry: \d+\n\nevent: progress\ndata: \{.*\}\n\n$/)
@@ -100,7 +100,7 @@ test('a stream begins with the campaign as it is, tells each change, and ends wh
   expect(eventsOf(stream).at(-1)).toEqual(now.campaign)
 })
 
-test('progress without a change of state is told at most once in the interval, a change of state at once', async () => {
+test('progress without a change of state is sent at most once per interval, a change of state at once', async () => {
   const { now, open } = await watched({ progressMs: 60_000 })
   const stream = await open()
   const reads = now.reads
@@ -127,7 +127,7 @@ test('many clients of a campaign share one poll, and it stops with the last of t
   expect(all.every((stream) => eventsOf(stream).at(-1)?.state === 'completed')).toBe(true)
 })
 
-test('a quiet stream gets a comment, so that nobody between takes it for dead', async () => {
+test('a quiet stream gets a comment, so that proxies keep it', async () => {
   const { open } = await watched({ heartbeatMs: 10 })
   const stream = await open()
   await until(() => stream.text.includes('\n\n: still here\n\n'))

@@ -16,7 +16,7 @@ export interface Answer {
   readonly headers: IncomingHttpHeaders
   readonly text: string
   /** The text as JSON; null when it is none. */
-  // oxlint-disable-next-line typescript/no-explicit-any -- a test says what it expects
+  // oxlint-disable-next-line typescript/no-explicit-any -- a test asserts the shape
   readonly json: any
 }
 

@@ -16,7 +16,7 @@ export interface ApiErrorFields {
   readonly extra?: Readonly<Record<string, unknown>>
 }
 
-/** The API refused, and says why: `message` has the detail and every fault, a line each. */
+/** The API rejected a request. `message` has the detail and every error, one a line. */
 export class ApiError extends Error {
   override readonly name = 'ApiError'
   readonly status: number
@@ -45,7 +45,7 @@ function errorLine({ pointer, code, detail }: ApiInputError): string {
   return `  ${pointer === '' ? '' : `${pointer}: `}${detail} (${code})`
 }
 
-/** No answer came: nobody listens, the connection broke or the time was over. */
+/** No response arrived: no process listens, the connection broke or the time ran out. */
 export class ApiUnreachableError extends Error {
   override readonly name = 'ApiUnreachableError'
   readonly code = 'unreachable'

@@ -39,7 +39,7 @@ export interface ClientOptions extends HttpOptions {
 }
 
 export interface CallOptions {
-  /** Gives the call up. */
+  /** Aborts the call. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -48,7 +48,7 @@ export interface ImportOptions extends CallOptions {
   readonly type: 'ndjson' | 'csv'
   /** The source is gzip already. */
   readonly gzip?: boolean
-  /** Told how many bytes of the source were sent so far. */
+  /** Called with the bytes of the source that were sent so far. */
   readonly onProgress?: (bytes: number) => void
 }
 
@@ -83,7 +83,7 @@ const EVENT_SILENCE_MS = 45_000
 
 /**
  * The HTTP API, typed. Calls throw {@link ApiError} when the API refuses and {@link ApiUnreachableError} when no answer
- * comes; 429 and 503 are repeated as `Retry-After` says. Lists and results are async iterables.
+ * comes; 429 and 503 are retried after `Retry-After`. Lists and results are async iterables.
  */
 export function createClient(settings: ClientOptions) {
   const http = new Http(settings)
@@ -238,7 +238,7 @@ export function createClient(settings: ClientOptions) {
         path: pathOf`/apps/${app}/campaigns`,
         headers: { 'idempotency-key': idempotencyKey ?? randomUUID() },
         body: json(request),
-        // The key makes it so.
+        // The key makes a repeat harmless.
         repeatable: true,
         signal,
       }),
@@ -288,7 +288,7 @@ export function createClient(settings: ClientOptions) {
           await sleep(reconnection.delayMs, undefined, signal === undefined ? {} : { signal })
       }
     },
-    /** What became of each recipient. */
+    /** The outcome for each recipient. */
     results: (id: string, { class: name, ...options }: CallOptions & { readonly class?: RecipientClass } = {}) =>
       lines<Result>(pathOf`/campaigns/${id}/results`, { class: name }, options),
     samples: (id: string, options?: CallOptions) =>

@@ -1,6 +1,6 @@
 import type { Channel } from '@wns-fanout/domain'
 
-// What the API says and the domain has no word for.
+// Shapes of the API that the domain does not define.
 
 /** An absent field keeps its value, null clears it. */
 export interface ChannelRequest {

@@ -70,7 +70,7 @@ test('an answer that is no problem document is an error all the same', async () 
   expect(await failureOf(client.app('news'))).toMatchObject({ status: 502, code: 'http-502' })
 })
 
-test('429 and 503 are asked again when Retry-After says', async () => {
+test('429 and 503 are retried after Retry-After', async () => {
   const { client, seen } = await serve([
     json(429, problem(429, 'rate-limited'), { 'retry-after': '0' }),
     json(503, problem(503, 'unavailable'), { 'retry-after': '0' }),
@@ -109,7 +109,7 @@ test('a campaign is created once however often it is asked for: every try has th
   expect(keys[3]).toBe('mine')
 })
 
-test('nobody listening is said in words', async () => {
+test('a refused connection has a readable message', async () => {
   const { client, server, url } = await serve([], { retries: 0 })
   await new Promise((resolve) => server.close(resolve))
   const error = await failureOf(client.app('news'))
@@ -160,20 +160,20 @@ test('results arrive one by one, however the lines are cut, and a stream that br
   expect(await failureOf(collect(broken.client.results('c')))).toBeInstanceOf(ApiUnreachableError)
 })
 
-test('an import streams a file, a stream or pieces, and tells how far it is', async () => {
+test('an import streams a file, a stream or pieces, and reports its progress', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'wns-fanout-client-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   const file = join(folder, 'channels.ndjson')
   await writeFile(file, '{"channel":"a"}\n'.repeat(10_000))
   const { client, seen } = await serve([json(200, { accepted: 1, rejected: 0, errors: [], sharedUris: 0 })])
-  const told: number[] = []
-  await client.importChannels('news', { file }, { type: 'ndjson', onProgress: (bytes) => told.push(bytes) })
+  const progress: number[] = []
+  await client.importChannels('news', { file }, { type: 'ndjson', onProgress: (bytes) => progress.push(bytes) })
   await client.importChannels('news', Readable.from([Buffer.from('x'), Buffer.from('y')]), { type: 'csv', gzip: true })
   await client.importChannels('news', ['p', 'q'], { type: 'ndjson' })
 
   expect(seen[0]?.body).toHaveLength(160_000)
-  expect(told.at(-1)).toBe(160_000)
-  expect(told.length).toBeGreaterThan(1)
+  expect(progress.at(-1)).toBe(160_000)
+  expect(progress.length).toBeGreaterThan(1)
   expect(seen[1]).toMatchObject({ body: 'xy', headers: { 'content-type': 'text/csv', 'content-encoding': 'gzip' } })
   expect(seen[2]).toMatchObject({ body: 'pq', path: '/v1/apps/news/channels:import' })
 })

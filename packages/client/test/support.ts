@@ -53,7 +53,7 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return all
 }
 
-// oxlint-disable-next-line typescript/no-explicit-any -- a test says what it expects
+// oxlint-disable-next-line typescript/no-explicit-any -- a test asserts the shape
 export async function failureOf(work: Promise<unknown>): Promise<any> {
   return await work.then(
     () => {

@@ -5,7 +5,7 @@ import type { NotificationType } from './notification.ts'
 import type { RecipientClass } from './vector.ts'
 
 /**
- * What happens in a worker, told once; metrics and logs only read it. Each event says what it means to operators in
+ * What happens in a worker, emitted once; metrics and logs only read it. Each event is explained to operators in
  * the table of docs/operations.md. No event holds a channel, a URI, a payload or a token.
  */
 export type FanoutEvent =
@@ -44,7 +44,7 @@ export type FanoutEvent =
     }
   | { readonly type: 'batch.closed'; readonly app: AppId; readonly campaign: CampaignId; readonly seq: number }
   | {
-      /** Redis had forgotten the owner of a batch; what that knew was handed over to whoever owns it now. */
+      /** Redis had lost the owner of a batch, and the owner's outcomes were merged into the batch. */
       readonly type: 'batch.outcomes-merged'
       readonly app: AppId
       readonly campaign: CampaignId
@@ -60,7 +60,7 @@ export type FanoutEvent =
       readonly audienceSize: number
     }
   | {
-      /** Nothing of the campaign is pending any more. The leader tells it at least once: count by the campaign's id. */
+      /** No recipient of the campaign is pending. The leader emits it at least once: count by the campaign's id. */
       readonly type: 'campaign.finished'
       readonly app: AppId
       readonly campaign: CampaignId
@@ -82,14 +82,14 @@ export type FanoutEvent =
     }
   | { readonly type: 'permits.waited'; readonly app: AppId; readonly waitMs: number }
   | {
-      /** WNS told the app to slow down, and this worker was the first to pass it on. */
+      /** WNS throttled the app, and this worker was the first to lower its rate. */
       readonly type: 'rate.decreased'
       readonly app: AppId
       readonly ratePerSecond: number
       readonly throttledUntil?: string
     }
   | {
-      /** A campaign starts that the guideline would not admit, or not so soon; the app's settings say why it may. */
+      /** A campaign starts faster than the guideline allows; the app's settings give the reason. */
       readonly type: 'guideline.exceeded'
       readonly app: AppId
       readonly campaign: CampaignId
@@ -114,7 +114,7 @@ export type FanoutEvent =
       readonly found: string
     }
   | {
-      /** A campaign is of another version of the ledger: left alone for a process that knows it. Once for each campaign. */
+      /** A campaign has another version of the ledger, so this process leaves it alone. Once for each campaign. */
       readonly type: 'ledger.other-version'
       readonly app: AppId
       readonly campaign: CampaignId
@@ -123,7 +123,7 @@ export type FanoutEvent =
   | {
       /**
        * Redis lost its data or holds other data than before, so nothing is sent; without a problem: it is the same
-       * data again or its loss was accepted, and sending goes on.
+       * data again or its loss was accepted, and sending resumes.
        */
       readonly type: 'data-set.changed'
       readonly problem?: string
@@ -137,7 +137,7 @@ export type FanoutEvent =
       readonly problem?: string
     }
   | {
-      /** An occurrence of a schedule became a campaign, or had become one before somebody died. */
+      /** An occurrence of a schedule became a campaign, or became one before a leader died. */
       readonly type: 'schedule.ran'
       readonly app: AppId
       readonly schedule: ScheduleName

@@ -118,7 +118,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
     {
       schema: {
         tags,
-        summary: 'Send again to those who failed or whose time ran out',
+        summary: 'Send again to the recipients that failed or lapsed',
         params: campaignPath,
         body: z.strictObject({ includeInDoubt: z.boolean().optional() }).nullish(),
         response: answers({ 201: campaignSchema }),
@@ -147,7 +147,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
     async ({ params }, reply) => {
       const campaign = await mustGet(params.campaign)
       if (progress.clients >= MAX_STREAMS)
-        throw new Problem('unavailable', 'too many streams of progress are open here; ask again later', {
+        throw new Problem('unavailable', 'too many progress streams are open; retry later', {
           retryAfterSeconds: 10,
         })
       reply.hijack()
@@ -160,7 +160,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
     {
       schema: {
         tags,
-        summary: 'What became of each recipient',
+        summary: 'The outcome for each recipient',
         description: 'Lines of JSON, or a CSV with `Accept: text/csv`.',
         params: campaignPath,
         querystring: z.strictObject({ class: z.enum(classes).optional() }),
@@ -183,7 +183,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
     {
       schema: {
         tags,
-        summary: 'What WNS answered, in detail, failures first',
+        summary: 'Details of the responses of WNS, failures first',
         params: campaignPath,
         response: answers({ 200: z.object({ items: z.array(sampleSchema) }) }),
       },
@@ -201,7 +201,7 @@ function asIs(text: unknown): string {
   return String(text)
 }
 
-// Each is a socket and an entry; the rest of the API must go on beside them.
+// Each stream holds a socket; the limit leaves room for other requests.
 const MAX_STREAMS = 2000
 
 /**

@@ -42,10 +42,10 @@ export function keyRoutes(app: FastifyInstance, { apiKeys }: ApiDeps): void {
     async ({ query: { after, limit } }) => {
       const all = await apiKeys.list()
       const from = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1
-      // Beginning anew would send a client that revokes keys between pages in circles.
+      // Starting again would loop for a client that revokes keys between pages.
       if (after !== undefined && from === 0)
         throw invalid('The query string', [
-          { path: ['after'], code: 'unknown-key', detail: 'no key has this id any more; begin again without "after"' },
+          { path: ['after'], code: 'unknown-key', detail: 'no key has this id any more; start again without "after"' },
         ])
       const items = all.slice(from, from + limit)
       const last = items.at(-1)

@@ -5,7 +5,7 @@ import * as z from 'zod'
 import { judge } from '../bodies.ts'
 import { problemSchema } from '../problem.ts'
 
-// Paths: the brand is given where the name was judged.
+// Paths: a name gets its brand after it was checked.
 const appName = appIdSchema.transform((name) => name as AppId)
 export const appPath = z.strictObject({ app: appName })
 export const channelPath = z.strictObject({ app: appName, channel: channelIdSchema.transform((id) => id as ChannelId) })
@@ -16,7 +16,7 @@ export const schedulePath = z.strictObject({
 })
 export const campaignPath = z.strictObject({ campaign: campaignIdSchema.transform((id) => id as CampaignId) })
 
-/** What the answer to a page of a list begins after, and how many items it has. */
+/** Where a page of a list starts, and its size. */
 export const pageQuery = z.strictObject({
   after: z.string().min(1).max(200).meta({ description: 'The `next` of the page before.' }).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
@@ -29,7 +29,7 @@ export function pageOf<T extends z.ZodType>(item: T) {
   })
 }
 
-/** What a route answers, for the documentation; every route may also answer with a problem. */
+/** The responses of a route, for the documentation. Every route can also respond with a problem. */
 export function answers(own: Readonly<Record<number, unknown>>): unknown {
   return {
     ...own,
@@ -47,7 +47,7 @@ function problem(description: string) {
 
 export const nothing = z.null().meta({ description: 'No content' })
 
-/** For routes whose body is judged in the handler, together with what the schema cannot know. */
+/** For routes whose handler checks the body, together with rules that are not in the schema. */
 export function bodyJudgedLater<Schema>(): FastifySchemaCompiler<Schema> {
   return (route) =>
     route.httpPart === 'body'
