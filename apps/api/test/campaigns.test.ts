@@ -152,6 +152,7 @@ test('an app is created, replaced, paused, listed and removed', async () => {
     genericIntervalSeconds: 1800,
     maxAttempts: 5,
     retentionDays: 7,
+    sharedUri: 'move',
     state: 'active',
     channels: 2,
     effectiveRatePerSecond: 300,
@@ -199,7 +200,8 @@ test('a channel keeps its id when its address changes, and opts out and in', asy
   expect((await call('PUT', path, { body: { uri, tags: ['x'] } })).status).toBe(201)
   const again = await call('PUT', path, { body: { uri: `${uri}2`, locale: 'de' } })
   expect(again.status).toBe(200)
-  expect(again.json).toEqual({ channel: 'a/b:c?d=%41', tags: [], locale: 'de', registeredAt: expect.any(String) })
+  // Fields that a registration does not name keep their values.
+  expect(again.json).toEqual({ channel: 'a/b:c?d=%41', tags: ['x'], locale: 'de', registeredAt: expect.any(String) })
   expect((await call('GET', path)).text).not.toContain('notify.windows.com')
 
   const count = async () =>
