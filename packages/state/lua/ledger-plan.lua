@@ -1,8 +1,9 @@
 -- Write the next batches of a campaign, in order.
 -- needs: read codes pages checks stamps closing
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
--- ARGV: 1 `cursor` or `cursor,planned` that the planner read, 2 cursor afterwards, 3 '1' if this completes the plan, then `range|due` of
---       each batch, where due is the Redis time in ms before which it must not be opened, or empty
+-- ARGV: 1 `cursor` or `cursor,planned` that the planner read, 2 cursor afterwards, 3 '1' if this completes the plan, then
+--       `from,to,n,due` of each batch, where due is the Redis time in ms before which it must not be opened, or empty; a
+--       batch that divides a page ends with `,before,after` (see range_of)
 -- Returns {'ok', first sequence number, live batches, campaign finished 0|1},
 --      or {'moved', cursor, live batches} if another planner was faster,
 --      or {'stopped', state} if there is nothing left to plan. Idempotent by what the planner read: a step can leave the
@@ -22,7 +23,7 @@ if read ~= ARGV[1] then return { 'moved', c.cursor, redis.call('SCARD', live) } 
 local first = tonumber(c.planned or '0')
 local recipients = 0
 for a = 4, #ARGV do
-  recipients = recipients + tonumber(string.match(ARGV[a], '^%d+,%d+,(%d+)'))
+  recipients = recipients + tonumber(string.match(ARGV[a], '^%d+,%d+,(%d+),'))
 end
 -- Checked before the first write: totals of a plan that differs from the frozen audience would never add up to its
 -- size.
@@ -32,8 +33,8 @@ if total > size or (ARGV[3] == '1' and total < size) then
 end
 for a = 4, #ARGV do
   local seq = first + a - 4
-  local range, due = string.match(ARGV[a], '^([%d,]+)|(%d*)$')
-  redis.call('HSET', campaign .. ':b:' .. seq, 'range', range)
+  local range, due, others = string.match(ARGV[a], '^(%d+,%d+,%d+),(%d*)([%d,]*)$')
+  redis.call('HSET', campaign .. ':b:' .. seq, 'range', range .. others)
   if due ~= '' then redis.call('HSET', campaign .. ':b:' .. seq, 'state', 'parked', 'dueAt', due) end
   redis.call('SADD', live, seq)
 end

@@ -5,18 +5,7 @@ import type { ReplicatedReply, ReplicatedScripts } from '../replicated-scripts.t
 import type { Script, ScriptArgument } from '../scripts.ts'
 import { loadScript } from '../scripts.ts'
 import type { Reply } from './codec.ts'
-import {
-  adjustments,
-  bufferOf,
-  bytesOf,
-  named,
-  packPairs,
-  rangeText,
-  replies,
-  settledCounts,
-  textOf,
-  uint32sOf,
-} from './codec.ts'
+import { adjustments, bufferOf, bytesOf, named, packPairs, replies, settledCounts, textOf, uint32sOf } from './codec.ts'
 import { askLedger } from './errors.ts'
 import { LedgerRepair } from './repair.ts'
 import type {
@@ -30,6 +19,7 @@ import type {
   OpenBatch,
   PlanAnswer,
   PlanStep,
+  PlannedBatch,
   StoredBatch,
   SweepAnswer,
 } from './types.ts'
@@ -193,7 +183,7 @@ export class Ledger {
       step.planned === undefined ? step.cursor : `${step.cursor},${step.planned}`,
       step.nextCursor,
       step.ends ? '1' : '0',
-      ...step.batches.map((batch) => `${rangeText(batch)}|${batch.dueAtMs ?? ''}`),
+      ...step.batches.map((batch) => plannedText(batch)),
     ])
     const kind = textOf(reply[0])
     if (kind === 'ok') {
@@ -262,6 +252,10 @@ export class Ledger {
   #campaignKeys({ app, campaign }: CampaignRef): string[] {
     return [this.#keys.base(app), this.#keys.campaign(app, campaign)]
   }
+}
+
+function plannedText({ fromPage, toPage, recipients, dueAtMs, before = 0, after = 0 }: PlannedBatch): string {
+  return [fromPage, toPage, recipients, dueAtMs ?? '', ...(before + after > 0 ? [before, after] : [])].join(',')
 }
 
 function storedBatch(seq: number, items: readonly (Buffer | null)[]): StoredBatch | null {
