@@ -1,9 +1,10 @@
+import { request } from 'node:http'
 import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import { fc } from '@fast-check/vitest'
 import { expect, test } from 'vitest'
 import { MAX_LINE_BYTES } from '@wns-fanout/domain'
-import { csv, ndjson, setup, storeApp, uriOf } from './support.ts'
+import { csv, ndjson, setup, storeApp, until, uriOf } from './support.ts'
 
 function line(channel: string, rest: object = {}): string {
   return JSON.stringify({ channel, uri: uriOf(channel), ...rest })
@@ -345,6 +346,58 @@ test('a list is replaced as a whole, or not at all', async () => {
   expect(count.json).toEqual({ count: 2 })
   expect((await call('DELETE', '/v1/apps/news/lists/vip')).status).toBe(204)
   expect((await call('GET', '/v1/apps/news/lists/vip')).status).toBe(404)
+})
+
+/** A body that is sent as it is pushed. */
+function openBody(): Readable {
+  return new Readable({ read() {} })
+}
+
+test('an upload may take longer than other bodies while its bytes arrive', async () => {
+  const { call, withApp } = await setup({ server: { bodyMs: 200 } })
+  await withApp()
+  const upload = openBody()
+  const answer = call('POST', path, { headers: ndjson, body: upload })
+  upload.push(`${line('a')}\n`)
+  const slow = openBody()
+  slow.push('{"uri":')
+  const refused = await call('PUT', '/v1/apps/news/channels/b', {
+    headers: { 'content-type': 'application/json' },
+    body: slow,
+  })
+  expect(refused.json).toMatchObject({ status: 408, code: 'timeout' })
+  upload.push(`${line('c')}\n`)
+  upload.push(null)
+  expect((await answer).json).toMatchObject({ created: 2, rejected: 0 })
+})
+
+test.each(['identity', 'gzip'])('an upload (%s) without bytes ends with the counts of its lines', async (encoding) => {
+  const { call, withApp, logged } = await setup({ server: { uploadIdleMs: 200 } })
+  await withApp()
+  const upload = openBody()
+  const lines = Buffer.from(`${line('a')}\nx\n${line('b')}\n`)
+  upload.push(encoding === 'gzip' ? gzipSync(lines) : lines)
+  const headers = { ...ndjson, 'content-encoding': encoding }
+  const { json } = await call('POST', path, { headers, body: upload })
+  expect(json).toMatchObject({ status: 408, code: 'timeout', created: 2, rejected: 1 })
+  expect(json.detail).toMatch(/no bytes.*2 lines were accepted and 1 were rejected/)
+  expect((await exported(call)).map(({ channel }: { channel: string }) => channel)).toEqual(['a', 'b'])
+  expect(logged.filter((text) => text.includes('an upload ended early'))).toHaveLength(1)
+})
+
+test('an upload whose caller leaves is logged with its counts', async () => {
+  const { call, withApp, logged, url, admin } = await setup()
+  await withApp()
+  const upload = request(`${url}${path}`, {
+    method: 'POST',
+    headers: { ...ndjson, authorization: `Bearer ${admin}` },
+  })
+  upload.on('error', () => {})
+  // One chunk of the registry and a line behind it.
+  upload.write(Array.from({ length: 501 }, (_, n) => `${line(`c${n}`)}\n`).join(''))
+  await until(async () => (await call('GET', '/v1/apps/news')).json.channels === 500)
+  upload.destroy()
+  await until(() => logged.some((text) => text.includes('an upload ended early') && text.includes('"created":501')))
 })
 
 test('an upload of anything at all is counted line by line or refused, never an error of ours', async () => {

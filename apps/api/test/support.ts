@@ -35,9 +35,12 @@ const allVerbs: readonly ApiVerb[] = ['read', 'register', 'send', 'admin']
 export async function setup({
   askToken = async (): Promise<TokenAnswer> => ({ ok: false, permanent: true, code: 'unused', explanation: '' }),
   progress,
+  server: limits,
 }: {
   readonly askToken?: Parameters<typeof wire>[0]['askToken']
   readonly progress?: ApiDeps['progress']
+  /** Limits of the server in milliseconds, instead of minutes. */
+  readonly server?: Parameters<typeof buildServer>[1]
 } = {}) {
   const keys = new Keys(`t-${randomBytes(6).toString('hex')}:`)
   const redis = connectRedis(inject('redisUrl'), { role: 'producer' })
@@ -49,7 +52,7 @@ export async function setup({
     destination: { write: (line: string) => void logged.push(line) },
   })
   const { deps, close } = wire({ redis, keys, keyring, logger, env: {}, askToken })
-  const server = await buildServer({ ...deps, ...(progress === undefined ? {} : { progress }) })
+  const server = await buildServer({ ...deps, ...(progress === undefined ? {} : { progress }) }, limits)
   const url = await server.listen({ host: '127.0.0.1', port: 0 })
   const agent = new Agent({ keepAlive: false })
 

@@ -1,9 +1,9 @@
 import { classOf, code, codeOf, codeTable } from '@wns-fanout/domain'
-import { loadScript } from '@wns-fanout/state'
+import { loadScript, Registry } from '@wns-fanout/state'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { PAGE, Stage, tile, toast, upTo } from './ledger-support.ts'
-import { dumpOf, uriOf } from './support.ts'
+import { dumpOf, keysOf, registration, uriOf } from './support.ts'
 
 async function sent(count: number, terms = tile) {
   const stage = new Stage()
@@ -291,6 +291,21 @@ describe('a dead channel', () => {
     expect(await stage.uriAt(1)).toBe('')
     expect(await stage.bench.redis.getbit(stage.bench.keys.occupied(stage.app), 1)).toBe(0)
     expect(await stage.totals()).toEqual({ dead: 1, pending: 2 })
+  })
+
+  test('gives up its URI in the index of URIs', async () => {
+    const stage = new Stage()
+    const { redis, keys } = stage.bench
+    await new Registry(redis, keys).register(
+      stage.app,
+      upTo(3).map((ordinal) => registration(`ch-${ordinal}`, { uri: uriOf(`u${ordinal}`) })),
+    )
+    await stage.sending(upTo(3), { terms: tile })
+    const hand = await stage.hold(tile)
+    await hand.bury(code.deadExpired, 1)
+    const buckets = (await keysOf(stage.bench)).filter((key) => key.includes(':uris:'))
+    const indexed = await Promise.all(buckets.map((key) => redis.hvals(key)))
+    expect(indexed.flat().toSorted()).toEqual(['0', '2'])
   })
 
   test('with a new URI gets one more post to it', async () => {
