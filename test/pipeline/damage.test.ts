@@ -417,8 +417,8 @@ test('a damaged campaign ends with totals that add up, and no recipient is poste
   const others = ids.filter((_, nth) => nameOf(nth) in leftAlone)
   const before = await Promise.all(others.map((id) => contentOf(placeOf(id))))
   const worker = await stack.startWorker({ WNS_FANOUT_LOCK_MS: '2000' })
-  const inputErrors = ids.flatMap((id, nth) => (nameOf(nth) in leftAlone ? [] : [faultOf(nameOf(nth), id)]))
-  expect((await Promise.all(inputErrors)).filter((inputError) => inputError !== undefined)).toEqual([])
+  const misses = ids.flatMap((id, nth) => (nameOf(nth) in leftAlone ? [] : [faultOf(nameOf(nth), id)]))
+  expect((await Promise.all(misses)).filter((miss) => miss !== undefined)).toEqual([])
   const posts = await postsByToken()
   expect([...posts.values()].filter((one) => one.posts > 1)).toEqual([])
   // The five who were settled when the damage was done; random bytes may say that they were not.

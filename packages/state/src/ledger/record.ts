@@ -143,11 +143,21 @@ function isState(state: string | undefined): state is CampaignState {
 
 function definitionOf(json: string | undefined, id: CampaignId): CampaignDefinition | null {
   try {
-    const definition = JSON.parse(json ?? 'null') as CampaignDefinition | null
-    return definition?.id === id ? definition : null
+    const definition = JSON.parse(json ?? 'null') as Partial<CampaignDefinition> | null
+    return definition?.id === id && isWhole(definition) ? definition : null
   } catch {
     return null
   }
+}
+
+/** Has it every field that readers rely on? A listing must not fail because of one campaign that lacks some. */
+function isWhole(definition: Partial<CampaignDefinition>): definition is CampaignDefinition {
+  const { app, request, update, topic, delivery, priority, guardSeconds, maxAttempts, retentionDays } = definition
+  return (
+    [app, update, topic, delivery, priority, request?.notification?.type].every((text) => typeof text === 'string') &&
+    [guardSeconds, maxAttempts, retentionDays].every((count) => typeof count === 'number') &&
+    typeof request?.audience === 'object'
+  )
 }
 
 /** A stand-in for a lost definition. Its campaign is halted, so nothing is sent by it. */
