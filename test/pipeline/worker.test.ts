@@ -182,7 +182,7 @@ test('a worker does not wait for a Redis that is away before it stops', async ()
   } finally {
     process.kill(stack.redisPid, 'SIGCONT')
   }
-  expect(await readFile(worker.logFile, 'utf8')).toContain('Redis does not answer; others take over')
+  expect(await readFile(worker.logFile, 'utf8')).toContain('Redis does not answer; other workers take over')
 })
 
 test('a recipient that kills workers is looked for in one batch at a time, so that no other one is suspected', async () => {
