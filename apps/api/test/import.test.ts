@@ -217,7 +217,7 @@ test('a gzip of lines that resemble each other is no bomb', async () => {
   expect(json).toMatchObject({ created: 20_000, rejected: 0 })
 })
 
-test('a gzip that ends too soon is told so', async () => {
+test('a gzip that ends too soon is refused', async () => {
   const { call, withApp } = await setup()
   await withApp()
   const whole = gzipSync(`${line('a')}\n`)
@@ -400,7 +400,7 @@ test('an upload whose caller leaves is logged with its counts', async () => {
   await until(() => logged.some((text) => text.includes('an upload ended early') && text.includes('"created":501')))
 })
 
-test('an upload of anything at all is counted line by line or refused, never an error of ours', async () => {
+test('an upload of anything at all is counted line by line or refused, never an internal error', async () => {
   const { call, withApp } = await setup()
   await withApp()
   const upload = fc.record({

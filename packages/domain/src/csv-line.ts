@@ -1,8 +1,8 @@
 import { stringify } from 'csv-stringify/sync'
 
 /**
- * Rows of a CSV, each with CRLF at its end. Spreadsheets take a cell that begins like a formula for one, and channel ids
- * are chosen by others: such a cell gets an apostrophe in front, which {@link cellWithoutGuard} takes off again.
+ * Rows of a CSV, each with CRLF at its end. Spreadsheets take a cell that begins like a formula for one, and others
+ * choose the channel ids: such a cell gets an apostrophe in front, which {@link cellWithoutGuard} removes again.
  */
 export function csvLines(rows: readonly (readonly string[])[]): string {
   return stringify(

@@ -8,8 +8,8 @@ export type ParsedSecret =
 export const MAX_SECRET_LENGTH = 1024
 
 /**
- * A secret as a request, a variable or a file holds it: the one rule for all of them. A byte order mark, blanks and line
- * ends around it are dropped. The rest must be what RFC 6749 appendix A allows: ASCII from space to `~`.
+ * A secret as a request, a variable or a file holds it: the one rule for all of them. A byte order mark, blanks and
+ * line ends around it are dropped. The rest must be what RFC 6749 appendix A allows: ASCII from space to `~`.
  * The detail never repeats the text.
  */
 export function parseSecret(text: string): ParsedSecret {

@@ -271,7 +271,7 @@ test.prop([
   expect(shown(await linesOf(pieces.filter(({ length }) => length > 0)))).toEqual(shown(await linesOf([whole])))
 })
 
-test('a line may have as many bytes as the limit says', async () => {
+test('a line may have as many bytes as the limit', async () => {
   const lines = await linesOf([Buffer.from(`${'x'.repeat(MAX_LINE_BYTES)}\r\n${'x'.repeat(MAX_LINE_BYTES + 1)}\n`)])
   expect(lines.map(({ number, defect }) => [number, defect])).toEqual([
     [1, undefined],

@@ -1,4 +1,4 @@
--- Open or close the breaker of an app. The first reason stays until it is cleared, so that `since` tells the truth.
+-- Open or close the breaker of an app. The first reason stays until it is cleared, so that `since` stays right.
 -- KEYS[1] app: hash
 -- ARGV[1] 'open' or 'close'   ARGV[2] kind, '' closes any   ARGV[3] JSON to store when opening
 -- Returns 1 if that changed something, else 0.

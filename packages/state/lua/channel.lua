@@ -1,6 +1,7 @@
 -- Read or change one channel that is registered.
 -- needs: uri-index
--- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key     ARGV[1] what to do   ARGV[2] channel id   ARGV[3] device key suffix
+-- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key
+-- ARGV[1] action   ARGV[2] channel id   ARGV[3] device key suffix
 -- 'read'        → {the stored value `<id>\0<uri>\0<meta>`, 1 if it opted out else 0}
 -- 'unregister'  → 1; URI, tags, locale and variables are removed; id and ordinal stay, so that results can name it
 -- 'active'      → 1; the raw gate opens (the highest bit of the slot's four bytes)

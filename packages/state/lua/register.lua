@@ -1,10 +1,11 @@
--- Register channels of one app: new ones get the next ordinals, known ones keep theirs. The same input again changes nothing.
+-- Register channels of one app: new ones get the next ordinals, known ones keep theirs.
+-- The same input again changes nothing.
 -- needs: uri-index
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key   KEYS[3] of an import: bitmap of the channels that it counted
 -- ARGV[1] maximum number of tag names   ARGV[2] 'move' or 'allow': what happens when another channel has the URI
 -- ARGV[3] seconds that KEYS[3] lives from now
--- ARGV[4…] seven for each channel: id, device key suffix, URI, locale, variables as JSON, tags joined by ',', opted out.
---   '' clears a field and '*' keeps it; opted out is '1', '0' or '*'
+-- ARGV[4…] seven for each channel: id, device key suffix, URI, locale, variables as JSON, tags joined by ',', opted
+--   out. '' clears a field and '*' keeps it; opted out is '1', '0' or '*'
 -- Returns {answers, position, id, …}: one letter for each channel, then the channels that lost their URI, each with the
 -- position of the channel that took it; or 'gone' when the app was removed. Letters:
 --   'c' created or alive again   'u' updated   'n' unchanged   't' refused, too many tag names

@@ -1,5 +1,5 @@
--- Which commands the Redis user of this connection may not run on keys of ours.
--- KEYS[1] a key of this call alone: it holds a string meanwhile, so that no command below finds the type that it changes
+-- Find the commands that the Redis user of this connection may not run on our keys.
+-- KEYS[1] a key of this call alone, removed at the end
 -- ARGV one text for each command: the command, then its arguments, all separated by blanks; KEY stands for KEYS[1]
 -- Returns the commands that were refused, and "KEY" first when the key was refused.
 local probe = KEYS[1]

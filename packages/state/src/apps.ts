@@ -14,7 +14,7 @@ const changeBreaker = loadScript('app-breaker')
 
 export type AppState = 'active' | 'paused'
 
-/** Why nothing is sent for an app: `credentials` (the token service refuses) or `answers` (too many refusals by WNS). */
+/** Why an app does not send: the token service refuses (`credentials`, `token`) or WNS does too often (`answers`). */
 export interface Breaker {
   readonly kind: 'credentials' | 'token' | 'answers'
   readonly reason: string
@@ -30,7 +30,10 @@ export interface AppRecord {
   readonly breaker?: Breaker
 }
 
-/** What workers watch. `revision` changes with every change of the app, `identity` when its tokens become another client's. */
+/**
+ * The part of an app that workers watch. `revision` changes with every change of the app, `identity` when its tokens are
+ * those of another client.
+ */
 export interface AppRevision {
   readonly settings: AppSettings
   readonly state: AppState
@@ -47,9 +50,9 @@ export interface AppStoreOptions {
 }
 
 /**
- * The apps. `{a}:app` holds the truth; the hash `apps`, which lies in another slot, holds a copy without secrets for
- * those who watch all apps. The copy is written after the truth and carries its revision, so that a writer who was
- * overtaken notices and writes again.
+ * The apps. `{a}:app` is the original; the hash `apps`, in another slot, has a copy without secrets for workers, which
+ * watch all apps. The copy is written after the original and has its revision, so that a writer notices when another one
+ * was faster, and writes again.
  */
 export class AppStore {
   readonly #redis: RedisConnection
@@ -113,7 +116,7 @@ export class AppStore {
     return ids.toSorted() as AppId[]
   }
 
-  /** Every app with its revision, in one cheap call, for workers that look twice a second. Unreadable apps are left out. */
+  /** Every app with its revision, in one call, for workers that look twice a second. Unreadable apps are left out. */
   async revisions(): Promise<Map<AppId, AppRevision>> {
     const found = new Map<AppId, AppRevision>()
     for (const [app, text] of Object.entries(await this.#redis.hgetall(this.#keys.apps))) {
@@ -162,7 +165,7 @@ export class AppStore {
   /** Open the breaker; the first reason stays until it is cleared. True if this call opened it. */
   async setBreaker(app: AppId, breaker: Breaker): Promise<boolean> {
     const { kind, reason, since } = breaker
-    // `kind` comes first in the JSON: the script recognises it there.
+    // `kind` comes first in the JSON: the script looks for it there.
     const json = JSON.stringify({ kind, reason: reason.slice(0, 500), since })
     return this.#changeBreaker(app, ['open', kind, json])
   }
@@ -172,7 +175,7 @@ export class AppStore {
     return this.#changeBreaker(app, ['close', kind ?? '', ''])
   }
 
-  /** While the breaker is open: true for one caller in `everyMs` milliseconds, who may find out whether it may close. */
+  /** While the breaker is open: true for one caller in `everyMs` milliseconds, which may probe whether it can close. */
   async mayProbe(app: AppId, everyMs: number): Promise<boolean> {
     return (await this.#redis.set(this.#keys.probe(app), '1', 'PX', everyMs, 'NX')) === 'OK'
   }
@@ -202,7 +205,8 @@ export class AppStore {
       if (typeof state === 'string' && typeof finished !== 'string')
         throw new Problem(
           'app-has-campaigns',
-          `the campaign ${campaign} of app ${app} is ${state} and not finished; cancel it or wait for its end, then delete the app`,
+          `the campaign ${campaign} of app ${app} is ${state} and not finished; cancel it or wait for its end, then ` +
+            'delete the app',
         )
     }
   }

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 
 const VERSION = 1
 const IV_BYTES = 12
-// Node accepts a tag of four bytes when no length is said, which an attacker could guess.
+// Without a length Node accepts a tag of four bytes, which an attacker could guess.
 const TAG_BYTES = 16
 const KEY_BYTES = 32
 const HOW_TO_MAKE_A_LINE = `node -e "console.log('k1', require('crypto').randomBytes(32).toString('base64'))"`
@@ -26,7 +26,7 @@ export class Keyring {
     this.#keys = keys
   }
 
-  /** Lines `kid base64-of-32-bytes`, newest first; empty lines and `#` comments are skipped. Throws with every fault at once. */
+  /** Lines `kid base64-of-32-bytes`, newest first; empty lines and `#` comments are skipped. Throws with all errors. */
   static parse(text: string): Keyring {
     const inputErrors: string[] = []
     const keys = new Map<string, Buffer>()
@@ -63,7 +63,7 @@ export class Keyring {
     return Buffer.concat([head, iv, cipher.getAuthTag(), sealed]).toString('base64')
   }
 
-  /** The plaintext of an envelope. Throws an {@link UnsealError} if it was made for something else, altered, or its key is gone. */
+  /** The plaintext of an envelope. Throws {@link UnsealError} for another purpose, an altered text or a missing key. */
   open(aad: string, envelope: string): string {
     const bytes = Buffer.from(envelope, 'base64')
     const kidLength = bytes[1] ?? 0

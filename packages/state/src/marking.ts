@@ -7,7 +7,7 @@ import { loadScript } from './scripts.ts'
 
 const markScript = loadScript('mark-channels')
 
-/** How long a bitmap under construction outlives whoever builds it. */
+/** How long a bitmap under construction outlives the process that builds it. */
 export const TEMPORARY_SECONDS = 3600
 export const MARKING_CHUNK = 500
 

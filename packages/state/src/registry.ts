@@ -46,7 +46,7 @@ export interface RegisterOptions {
 }
 
 /**
- * The channels of the apps. A channel keeps its ordinal forever: a death or DELETE empties its URI and clears its bit in
+ * The channels of the apps. A channel keeps its ordinal forever: death or DELETE empties its URI and clears its bit in
  * `occupied`; a new registration of the same id revives the ordinal with its guard stamp and opt-out.
  */
 export class Registry {
@@ -59,8 +59,8 @@ export class Registry {
   }
 
   /**
-   * Register channels, in order. A known id keeps the fields that are absent; null clears one. The app must exist; throws
-   * the Problem `not-found` once it is removed.
+   * Register channels, in order. A known id keeps the fields that are absent; null clears one. The app must exist;
+   * throws the Problem `not-found` once it is removed.
    */
   async register(
     app: AppId,

@@ -25,7 +25,7 @@ test('a key is shown once, verifies to what it may do, and is not in Redis', asy
   expect(await bench.apiKeys.count()).toBe(1)
 })
 
-test('anything else verifies to nobody', async () => {
+test('any other text is no key', async () => {
   const { apiKeys } = start()
   const { key, apiKey } = await apiKeys.create({ name: 'a', apps: ['*'], verbs: ['admin'] })
   const other = await apiKeys.create({ name: 'b', apps: ['*'], verbs: ['read'] })

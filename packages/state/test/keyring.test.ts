@@ -67,7 +67,7 @@ describe('a keyring', () => {
     expect(Keyring.parse(own).open('aad', ring.seal('aad', 'x'))).toBe('x')
   })
 
-  test('tells every fault at once, and no key', () => {
+  test('reports all errors at once, and no key', () => {
     const secret = randomBytes(16).toString('base64')
     const text = ['k1', `k2 ${secret}`, `bad!id ${randomBytes(32).toString('base64')}`, line('k3'), line('k3')].join(
       '\n',
@@ -77,11 +77,11 @@ describe('a keyring', () => {
     expect(parse).not.toThrow(secret)
   })
 
-  test('without a key says how to make one', () => {
+  test('without a key explains how to make one', () => {
     expect(() => Keyring.parse('\n# nothing\n')).toThrow(/randomBytes\(32\)/)
   })
 
-  test('is read from its file; a missing one says what to do', async () => {
+  test('is read from its file; the error about a missing one explains what to do', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'keyring-'))
     onTestFinished(() => rm(folder, { recursive: true }))
     const path = join(folder, 'keyring')

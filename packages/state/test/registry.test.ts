@@ -57,7 +57,7 @@ describe('registering', () => {
     expect(await registry.count(NEWS)).toBe(2)
   })
 
-  test('a tag that is no longer worn is taken off', async () => {
+  test('a tag that is no longer given is removed', async () => {
     const { registry, redis, keys } = start()
     await registry.register(NEWS, [registration('phone', { tags: ['a', 'b'] })])
     await registry.register(NEWS, [registration('phone', { tags: ['b', 'c'] })])
@@ -253,7 +253,7 @@ describe('leaving', () => {
     expect(await registry.setOptOut(NEWS, channelId('unknown'), true)).toBe(false)
   })
 
-  test('activity opens the raw gate of its channel and leaves holds and neighbours alone', async () => {
+  test('activity opens the raw gate of its channel and leaves holds and neighbors alone', async () => {
     const { registry, redis, keys } = start()
     await registry.register(NEWS, [registration('phone'), registration('tablet')])
     expect(await registry.markActive(NEWS, channelId('phone'))).toBe(true)
@@ -409,7 +409,7 @@ test.prop([anyChannels], { numRuns: 40 })('an export that is imported into an em
 test('a call that breaks off gives no ordinal twice, and the next one heals what it left', async () => {
   const { registry, redis, keys } = start()
   await registry.register(NEWS, registrations(3))
-  // Somebody wrote another type where a tag belongs.
+  // Another program wrote another type to the key of a tag.
   await redis.hset(keys.tag(NEWS, 'x'), 'not', 'a bitmap')
   await expect(registry.register(NEWS, [registration('a'), registration('b', { tags: ['x'] })])).rejects.toThrow(
     'WRONGTYPE',

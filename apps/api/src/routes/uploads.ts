@@ -63,8 +63,8 @@ function importRoute(app: FastifyInstance, { apps, registry, logger }: ApiDeps, 
         summary: 'Register many channels',
         description:
           'Body: `application/x-ndjson` with lines like those of the export, or `text/csv` with the header ' +
-          '`channel,uri,tags,locale` and tags joined by `;`. Gzip allowed. A known channel keeps the fields that a line ' +
-          'does not name. Broken lines are reported and the others are registered; 422 when no line was accepted.',
+          '`channel,uri,tags,locale` and tags joined by `;`. Gzip allowed. A known channel keeps the fields that a ' +
+          'line does not name. Broken lines are reported and the others are registered; 422 when no line was accepted.',
         params: appPath,
         response: answers({ 200: importResultSchema }),
       },

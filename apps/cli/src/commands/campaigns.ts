@@ -1,6 +1,6 @@
 import type { Client } from '@wns-fanout/client'
 import type { Campaign, CampaignState, RecipientClass } from '@wns-fanout/domain'
-import { campaignStates, classes } from '@wns-fanout/domain'
+import { campaignStates, classes, csvLines } from '@wns-fanout/domain'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { withApi } from '../connection.ts'
@@ -136,22 +136,16 @@ async function results(command: Command, id: string, { class: wanted, csv }: Res
   const context = contextOf(command)
   const { screen } = context
   await withApi(context, async (api) => {
-    if (csv === true) await screen.write('channel,class,status,reason,posts\n')
+    if (csv === true) await screen.write(csvLines([['channel', 'class', 'status', 'reason', 'posts']]))
     for await (const result of api.results(id, wanted === undefined ? {} : { class: wanted })) {
       const { channel, class: name, status, reason, posts } = result
       await screen.write(
         csv === true
-          ? `${[csvCell(channel), name, status ?? '', reason ?? '', posts].join(',')}\n`
+          ? csvLines([[channel, name, String(status ?? ''), reason ?? '', String(posts)]])
           : `${JSON.stringify(result)}\n`,
       )
     }
   })
-}
-
-/** Channel ids may hold commas and quotes, and a spreadsheet takes a cell that starts with = + - @ for a formula. */
-export function csvCell(text: string): string {
-  const safe = /^[=+\-@]/.test(text) ? `'${text}` : text
-  return /[",]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
 
 async function samples(command: Command, id: string, limit: number): Promise<void> {

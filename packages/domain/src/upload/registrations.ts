@@ -54,8 +54,8 @@ function asFault(issue: LineIssue): InputError {
 const fields = new Set<unknown>(['channel', 'uri', 'tags', 'locale', 'vars', 'optedOut'])
 
 /**
- * A line is one entry of the answer, however many errors it has. The reader of the answer may not be allowed to see what was
- * imported, so the entry repeats none of it: no name of an unknown field, no name of a variable.
+ * A line is one entry of the answer, however many errors it has. The reader of the answer may not be allowed to see the
+ * upload, so the entry repeats nothing of it: no name of an unknown field, no name of a variable.
  */
 function oneOf(errors: readonly InputError[]): InputError {
   const details = errors.slice(0, 5).map(({ path: [field], code, detail }) => {
