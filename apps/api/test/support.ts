@@ -72,7 +72,8 @@ export async function setup({
     await server.close()
     await close()
     agent.destroy()
-    for (const name of await namesOf(redis, keys)) await redis.unlink(name)
+    const names = await namesOf(redis, keys)
+    for (let at = 0; at < names.length; at += 1000) await redis.unlink(...names.slice(at, at + 1000))
     await closeRedis(redis)
   })
 
