@@ -40,6 +40,8 @@ export async function registerApp(
     ratePerSecond: 50_000,
     ...settings,
   })
+  // An upload without a line is refused.
+  if (behaviours.length === 0) return
   const lines = behaviours.map((behaviour, n) => `${JSON.stringify(importLine(app, n, behaviour))}\n`)
   const result = await api.importChannels(app, Readable.from(lines, { objectMode: false }), { type: 'ndjson' })
   if (result.created !== behaviours.length) throw new Error(`not all were imported: ${JSON.stringify(result)}`)
