@@ -75,7 +75,7 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
       metrics.dataLost.set(problem === undefined ? 0 : 1)
       if (problem !== undefined) metrics.redisRollbacks.inc()
       if (problem === undefined)
-        logger.warn('writing goes on: Redis holds the data from before, or its loss was accepted')
+        logger.warn('writes are accepted again: Redis has its earlier data, or the loss was accepted')
       else logger.error({ problem }, 'nothing is written: the data in Redis is not the one from before')
     },
   })

@@ -89,7 +89,7 @@ export function wire(options: WireOptions): FanoutWorker {
     onApp: ({ settings, identity }) => {
       metrics.startApp(settings.app)
       limits.set(settings.app, { ratePerSecond: settings.ratePerSecond, burst: settings.burst })
-      // A token of the client that the app was before would be answered by 403, and refuse recipients for good.
+      // WNS would answer 403 to a token of the previous client, and recipients would be rejected permanently.
       if (identities.get(settings.app) !== identity) tokens.forget(settings.app)
       identities.set(settings.app, identity)
     },
@@ -98,7 +98,7 @@ export function wire(options: WireOptions): FanoutWorker {
       identities.delete(app)
       tokens.forget(app)
       tokenOf.forget(app)
-      // Its rest and its grants were those of the app that is gone.
+      // Pause and permits belong to the removed app.
       permitsOf.forget(app)?.stop()
     },
     runSchedules: async (served, signal) => scheduleRunner.run(served, await schedules.redisNowMs(), signal),
@@ -202,7 +202,7 @@ class PerApp<V> {
     return value
   }
 
-  /** The next one asked for is new; answers the one that was. */
+  /** Removes the value and returns it. */
   forget(app: AppId): V | undefined {
     const known = this.#made.get(app)
     this.#made.delete(app)

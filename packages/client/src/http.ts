@@ -193,7 +193,7 @@ function codeOf(error: unknown): string | undefined {
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nobody listens there; is it running?',
+  ECONNREFUSED: 'no process listens there; is it running?',
   ENOTFOUND: 'there is no such host',
   ECONNRESET: 'the connection was reset',
   UND_ERR_SOCKET: 'the connection was closed',

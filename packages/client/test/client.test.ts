@@ -114,7 +114,7 @@ test('a refused connection has a readable message', async () => {
   await new Promise((resolve) => server.close(resolve))
   const error = await failureOf(client.app('news'))
   expect(error).toBeInstanceOf(ApiUnreachableError)
-  expect(error.message).toBe(`the API at ${url} gives no answer: nobody listens there; is it running?`)
+  expect(error.message).toBe(`the API at ${url} gives no answer: no process listens there; is it running?`)
 })
 
 test('a call takes no longer than it may, and can be given up', async () => {

@@ -17,7 +17,7 @@ export type DeviceState = 'connected' | 'disconnected' | 'unknown'
 export type Outcome =
   | { readonly kind: 'accepted'; readonly status: 200; readonly device?: DeviceState; readonly trace: AnswerTrace }
   | { readonly kind: 'dropped'; readonly status: 200; readonly device?: DeviceState; readonly trace: AnswerTrace }
-  /** 200 that means no: this one was discarded and the channel wants a rest. */
+  /** 200, but WNS discarded the notification because it throttles the channel. */
   | {
       readonly kind: 'channel-throttled'
       readonly status: 200
@@ -51,8 +51,8 @@ export type Outcome =
   /** No byte of the request left: connecting, TLS or name resolution failed. */
   | { readonly kind: 'not-sent'; readonly code: string }
   /**
-   * The request may have been taken, and nobody can tell: reset, timeout or garbage after it was written, or an error
-   * status without any X-WNS header, which some box on the way may have made.
+   * After the request was written, it is unknown whether WNS accepted the request: the connection was reset, timed out
+   * or returned garbage, or the answer is an error without any X-WNS header, which a proxy may have made.
    */
   | { readonly kind: 'ambiguous'; readonly code: string; readonly status?: number; readonly trace?: AnswerTrace }
 

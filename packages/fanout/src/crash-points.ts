@@ -1,63 +1,63 @@
 /**
- * Places where dying is hardest: between two acts that belong together. Whoever drives the code may pass a function
- * that is told of each place as it is reached, and end the process there; without one they cost nothing.
+ * Points at which a crash is hardest to recover from: between two steps that belong together. A test passes `reached`
+ * and ends the process at one of them. Without `reached` they cost nothing.
  */
 export const crashPoints = [
-  /** A campaign was asked for, and nothing of it is stored. */
+  /** A campaign is admitted, and nothing of it is stored. */
   'campaign-admitted',
-  /** The campaign is stored, its launch is not in the queue. */
+  /** The campaign is stored, and its launch is not in the queue. */
   'campaign-stored',
-  /** The launch is in the queue, the answer is not kept for a repeat of the request. */
+  /** The launch is in the queue, and the answer is not stored for a repeated request. */
   'launch-asked',
-  /** The answer is kept, whoever asked did not get it. */
+  /** The answer is stored, and the caller has not received it. */
   'answer-kept',
-  /** The audience is frozen, nothing is planned. */
+  /** The audience is frozen, and nothing is planned. */
   'audience-frozen',
-  /** Batches are written down, none has a job. */
+  /** Batches are stored, and none has a job. */
   'batches-planned',
-  /** The jobs are on their way to the queue. */
+  /** The jobs are being added to the queue. */
   'jobs-adding',
-  /** The jobs are in the queue, the planner has not gone on. */
+  /** The jobs are in the queue, and the planner has not continued. */
   'jobs-added',
-  /** A worker has the job, the batch is not open. */
+  /** A worker has the job, and the batch is not open. */
   'job-taken',
-  /** The batch is open, its owner has not read the answer. */
+  /** The batch is open, and its owner has not read the reply. */
   'batch-opened',
-  /** There is credit, nothing is posted. */
+  /** Credit is granted, and nothing is posted. */
   'credit-granted',
-  /** A post is written, there is no answer. */
+  /** A post is written, and its answer has not arrived. */
   'post-written',
-  /** An answer was read and is not recorded. */
+  /** An answer is read, and not recorded. */
   'answer-read',
-  /** An answer is recorded, no checkpoint tells of it. */
+  /** An answer is recorded, and no checkpoint contains it. */
   'answer-recorded',
-  /** A checkpoint was executed, its answer is not looked at. */
+  /** A checkpoint was executed, and its reply is not processed. */
   'checkpoint-executed',
   /** All credit is used, and more is wanted. */
   'window-full',
-  /** The token service is asked, under the lease that keeps others from asking. */
+  /** A token is requested, under the lease that prevents requests of other processes. */
   'token-asked',
-  /** The app rests because WNS told it to. */
+  /** The app pauses because WNS throttles it. */
   'resting',
-  /** The batch is closed, its job is not finished. */
+  /** The batch is closed, and its job is not finished. */
   'batch-closed',
-  /** The job is finished, nobody was told. */
+  /** The job is finished, and a batch that needs another one has none. */
   'job-finished',
-  /** The batch is parked, its job is not delayed. */
+  /** The batch is parked, and its job is not delayed. */
   'batch-parked',
-  /** The process was told to stop and hands back what it holds. */
+  /** The process has received a signal to stop, and hands its batches back. */
   'stopping',
-  /** A batch without a job was found and has none yet. */
+  /** A batch without a job was found, and has no new job yet. */
   'job-missed',
-  /** The end of a campaign was told, and is not noted as told. */
+  /** The end of a campaign is logged, and that is not stored. */
   'finish-told',
-  /** Dead channels were removed, the sender does not know. */
+  /** Dead channels are removed, and the sender has not processed the reply. */
   'dead-removed',
 ] as const
 
 export type CrashPoint = (typeof crashPoints)[number]
 
-/** Told of each crash point that is reached. */
+/** `reached` is called at each crash point. */
 export interface CrashPoints {
   readonly reached?: ((point: CrashPoint) => void) | undefined
 }

@@ -94,7 +94,7 @@ export const baseConfig = {
   WNS_FANOUT_LOCK_MS: variable(integer(500, 3_600_000, 60_000), {
     wanted: 'an integer from 500 to 3600000 (milliseconds)',
     example: '60000',
-    meaning: 'How long a batch stays with a worker that says nothing, in milliseconds; then another takes over.',
+    meaning: 'How long a worker may fail to renew its lock on a batch, in milliseconds; then another takes over.',
     default: '60000',
     usedBy: ['worker'],
   }),

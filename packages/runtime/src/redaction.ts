@@ -84,7 +84,7 @@ function redact(value: unknown, depth: number): unknown {
   )
 }
 
-// `{token: null}`, `{key: true}` and `{body: 12}` tell a reader something and nobody a secret.
+// `{token: null}`, `{key: true}` and `{body: 12}` are informative and contain no secret.
 function isSecret(name: string, value: unknown): boolean {
   return secretFields.has(plain(name)) && (typeof value === 'string' || (typeof value === 'object' && value !== null))
 }

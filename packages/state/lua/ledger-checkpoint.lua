@@ -1,9 +1,8 @@
 -- Record the outcomes that an owner reports for its batch, and grant the next credit.
 -- needs: read codes pages window checks stamps closing uri-index
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
--- ARGV: 1 seq, 2 owner nonce, 3 fence, 4 checkpoint number (from 1, one more each time), 5 window of the terms,
---       6 type,
---       7 guard window in seconds (0 = no guard),
+-- ARGV: 1 seq, 2 owner nonce, 3 fence, 4 checkpoint number (from 1, one more each time), 5 window of the terms, 6 type,
+--       7 guard interval in seconds (0 = no guard),
 --       8 vector: outcomes, retries, and the credit wanted,
 --       9 end: '' | 'close' | 'park', 10 dueAtMs for a park, 11 '1' if a park clears our stamps,
 --       12 changed: 4-byte position and 4-byte ordinal of each recipient settled since the last checkpoint,
@@ -17,8 +16,8 @@
 --   an error LEDGER before any write if the call contradicts the protocol,
 --   {'fenced', rolled back 0|1} if another owner has the batch, {'closed'} if the batch is closed already, else
 --   {'ok', state, nowMs, adjusted: {position, byte, …}, live batches, plan cursor (-1 = plan complete),
---    campaign finished 0|1, batch closed 0|1, settled: {class, n, …} by this call, window from now on, rolled back
---    0|1}.
+--    campaign finished 0|1, batch closed 0|1, settled: {class, n, …} by this call, window from now on,
+--    rolled back 0|1}.
 -- Rolled back: Redis has lost an open or a checkpoint of this owner that it had acknowledged. Each call carries the
 -- whole vector, so this checkpoint restores the lost one.
 -- Idempotent: a checkpoint number that was seen before changes nothing, even after it has parked or closed the batch.

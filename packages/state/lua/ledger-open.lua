@@ -1,16 +1,15 @@
 -- Open a batch, or answer its owner again, and grant the first credit.
 -- needs: read codes pages window checks stamps closing
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
--- ARGV: 1 seq, 2 owner nonce, 3 window (maximum credit), 4 delivery, 5 type, 6 guard window in seconds (0 = no guard),
+-- ARGV: 1 seq, 2 owner nonce, 3 window (maximum credit), 4 delivery, 5 type, 6 guard interval in seconds (0 = no guard),
 --       7 max attempts, 8 '1' if variables are wanted, 9 '1' if locales are wanted,
 --       10 '1' if the credit is for one probe
 -- Returns an error DAMAGED or VERSION before any write if the ledger is not what a script could have left,
 --      or {'closed' | 'missing' | 'paused'},
 --      or {'not-due', dueAtMs},
---      or {'open', fence, takeover 0|1, nowMs, expiresAtMs, vector before the credit, vector, ordinals (4 bytes each,
---      big
---          endian), uris, variables, locales, heldUntilSecond or 0, uncertain, window, settled (class, n, …) by this
---          call, window until the first checkpoint}.
+--      or {'open', fence, takeover 0|1, nowMs, expiresAtMs, vector before the credit, vector,
+--          ordinals (4 bytes each, big endian), uris, variables, locales, heldUntilSecond or 0, uncertain, window,
+--          settled (class, n, …) by this call, window until the first checkpoint}.
 -- `uris` has a text for each recipient in the vector; it is empty if nothing is to be posted now.
 -- Idempotent for the same owner: the script answers again and changes nothing, whatever state the campaign has by then.
 -- A late copy of the call may run while its owner works, and the owner would not learn of a change made here.
@@ -63,7 +62,7 @@ if not final then
   if found ~= n then return damaged(where .. ' names ' .. n .. ' recipients, its pages hold ' .. found) end
 end
 
--- Count owners that were lost in a row, each after settling little: three make the batch suspected of holding a
+-- Count owners that were lost in a row, each after settling little: three make the batch suspect of holding a
 -- recipient that crashes its owner. An open that settles half a window clears the suspicion.
 local losses, settled = tonumber(b.losses or '0'), tonumber(b.settled or '0')
 local was_suspected = is_suspected(losses)
@@ -90,7 +89,7 @@ if takeover then
   end
   uncertain = count
   if count > 0 then redis.call('HINCRBY', campaign, 'posts', count) end
-  -- Poison: a recipient that alone had credit in a suspected batch when its owner was lost, twice in a row.
+  -- Poison: a recipient that alone had credit in a suspect batch when its owner was lost, twice in a row.
   local suspect = was_suspected and count == 1 and first or 0
   if suspect > 0 and delivery ~= 'at-most-once' and b.suspect == tostring(suspect) then
     vector[first] = byte_of(POISON, posts_of(vector[first]))

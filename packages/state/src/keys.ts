@@ -275,7 +275,7 @@ export const batchFields = {
   dueAt: ['ms: not to be opened before', 'plan, checkpoint', 'open, reconciler'],
   stampedAt: ['second of the stamps that are ours', 'open, checkpoint', 'open, checkpoint, merge, closing'],
   losses: ['owners lost in a row', 'open', 'open, checkpoint'],
-  suspect: ['position, from 1', 'open', 'open'],
+  suspect: ['position of the only credited recipient, from 1', 'open', 'open'],
   settled: ['count, in this open', 'open, checkpoint', 'open, checkpoint'],
   recoveredOwners: ['nonces whose outcomes were merged', 'merge', 'open, checkpoint, merge, sweep'],
 } as const satisfies Readonly<Record<string, FieldInfo>>

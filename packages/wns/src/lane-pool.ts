@@ -81,8 +81,8 @@ class SharedLanes implements LanePool {
     this.#idleMs = idleMs
     this.#growth = { firstShare: Math.max(1, Math.floor(lanes * maxPerOriginShare)), connectingAtFirst }
     this.#claims = new LaneClaims(lanes)
-    // One timer for all posts. After a long block of the event loop it must not judge before the answers that arrived
-    // meanwhile were read, hence the detour over the check phase.
+    // One timer for all posts. `setImmediate` lets answers that arrived during a long block be read before posts are
+    // timed out.
     const sweepMs = Math.min(Math.max(deadlineMs / 20, 10), 250)
     this.#sweepTimer = setInterval(() => setImmediate(() => this.#sweep()), sweepMs).unref()
   }

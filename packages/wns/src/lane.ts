@@ -15,7 +15,7 @@ export interface LaneOwner {
   closed(): void
 }
 
-// How long a lane waits for a second answer, see `#doubt`. Two small answers in a row arrive 40 ms apart if Nagle's
+// How long a lane waits for a second answer, see `#awaitSecondAnswer`. Two small answers in a row arrive 40 ms apart if Nagle's
 // algorithm meets a delayed acknowledgement.
 const MIN_DOUBT_MS = 60
 const MAX_DOUBT_MS = 1_000
@@ -84,7 +84,7 @@ export class Lane {
       case 'waiting':
         return this.#fail({ kind: 'ambiguous', code })
       case 'doubting':
-        return this.#believe()
+        return this.#acceptDoubted()
       case 'free':
         return this.close()
       case 'closed':
@@ -157,7 +157,7 @@ export class Lane {
 
   #broken(code: 'reset' | 'timeout' | 'closed'): void {
     if (this.#state === 'waiting') this.#fail({ kind: 'ambiguous', code })
-    else if (this.#state === 'doubting') this.#believe()
+    else if (this.#state === 'doubting') this.#acceptDoubted()
     else this.close()
   }
 
@@ -165,7 +165,7 @@ export class Lane {
     const durationMs = performance.now() - this.#startedAtMs
     const outcome = classify(this.#reader.status, this.#reader.headers, Date.now())
     this.#keepAliveMs = keepAliveMsOf(this.#reader.headers['keep-alive'])
-    if (outcome.kind === 'gone' && this.#postsOnConnection > 1) return this.#doubt(outcome, durationMs)
+    if (outcome.kind === 'gone' && this.#postsOnConnection > 1) return this.#awaitSecondAnswer(outcome, durationMs)
     this.#typicalMs += (durationMs - this.#typicalMs) / Math.min(this.#postsOnConnection, 8)
     this.#finish(outcome, durationMs)
   }
@@ -175,7 +175,7 @@ export class Lane {
    * the only difference is that the true answer follows. To remove a live channel is the one mistake that cannot be
    * repaired, so before a channel is reported as gone the lane waits briefly for a second answer.
    */
-  #doubt(outcome: Outcome, durationMs: number): void {
+  #awaitSecondAnswer(outcome: Outcome, durationMs: number): void {
     if (this.#reader.hasSurplus) return this.#fail({ kind: 'ambiguous', code: 'desync' })
     if (!this.#reader.isReusable) return this.#finish(outcome, durationMs)
     const doubtMs = Math.min(Math.max(2 * this.#typicalMs, MIN_DOUBT_MS), MAX_DOUBT_MS)
@@ -187,11 +187,11 @@ export class Lane {
   /** A busy process may have read nothing for a while: bytes that arrived meanwhile are read before the wait ends. */
   #listenOn(turns: number, timer: NodeJS.Timeout): void {
     if (this.#doubted?.timer !== timer) return
-    if (turns === 0) this.#believe()
+    if (turns === 0) this.#acceptDoubted()
     else setImmediate(() => this.#listenOn(turns - 1, timer))
   }
 
-  #believe(): void {
+  #acceptDoubted(): void {
     const doubted = this.#doubted
     if (doubted === undefined || this.#state !== 'doubting') return
     this.#doubted = undefined

@@ -18,8 +18,8 @@ export interface OutcomeMergeOptions {
 }
 
 /**
- * Merges the outcomes of a run into a batch that Redis forgot it had opened, so that the present owner need not find
- * them out: once at once, and once more when every post has its answer or has taken too long for it.
+ * Merges the outcomes of a run into its batch after Redis lost the open: once immediately, and again when all posts
+ * under way have an answer or have timed out. The current owner then need not post again.
  */
 export class OutcomeMerge {
   readonly #options: OutcomeMergeOptions

@@ -1,9 +1,10 @@
 import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
 import { isTerminal } from '@wns-fanout/domain'
-import type { CampaignRecord, CampaignStore, Ledger, SweepAnswer } from '@wns-fanout/state'
+import type { CampaignRecord, CampaignStore, Ledger } from '@wns-fanout/state'
 import { LedgerDamaged, LedgerVersion, assertIntact } from '@wns-fanout/state'
 import type { CrashPoints } from '../crash-points.ts'
-import { haltDamaged, repair } from './repair.ts'
+import { haltDamaged } from './repair.ts'
+import { sweep } from './sweep.ts'
 import type { Queues } from '../worker/queues.ts'
 
 export interface ReconcileDeps extends CrashPoints {
@@ -13,16 +14,14 @@ export interface ReconcileDeps extends CrashPoints {
   readonly emit: (event: FanoutEvent) => void
   /** Is the app's breaker open, so that its jobs wait for a probe and not for a clock? */
   readonly isBarred: (app: AppId) => boolean
-  /** Told of a campaign that is of another version, each time that it is met. */
+  /** Called with each campaign of another ledger version, every time that one is found. */
   readonly leaveAlone: (app: AppId, campaign: CampaignId, why: LedgerVersion) => void
 }
 
-const SWEEP_AT_ONCE = 256
-
 /**
- * Make the queue agree with the ledger for one campaign. The queue only wakes workers up, the ledger is the truth:
- * every batch that is planned and not closed gets its job back, a plan that stopped short goes on, a launch that was
- * forgotten happens, and what a stopped campaign left behind is closed. Adding a job that exists changes nothing.
+ * Make the queue agree with the ledger for one campaign. The queue only wakes workers; the ledger is the source of
+ * truth: every batch that is planned and not closed gets its job back, an interrupted plan continues, a missed launch
+ * runs, and the batches of a stopped campaign are closed. Adding a job that exists changes nothing.
  */
 export async function reconcile(deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> {
   const record = await deps.campaigns.get(app, id)
@@ -42,7 +41,7 @@ export async function reconcile(deps: ReconcileDeps, app: AppId, id: CampaignId)
   await mustAddUp(deps, app, record, live)
   const batches = await deps.ledger.batches({ app, campaign: id }, live)
   const stuck = batches.find((batch) => batch?.closed === true)
-  // Closing a batch takes it off the live ones in the same step.
+  // Closing a batch removes it from the live ones in the same step.
   if (stuck != null && (await deps.ledger.liveBatches({ app, campaign: id })).includes(stuck.seq))
     throw new LedgerDamaged(`batch ${stuck.seq}: it is closed and live at once`)
   const isBarred = deps.isBarred(app)
@@ -57,7 +56,9 @@ export async function reconcile(deps: ReconcileDeps, app: AppId, id: CampaignId)
   if (overdue > 0) deps.emit({ type: 'reconciled', app, reason: 'overdue', count: overdue })
 }
 
-/** A campaign whose batches do not add up would be sending for ever. What changed between two looks is no damage. */
+/**
+ * A campaign whose batches do not add up would never finish. A difference that changes between two reads is not damage.
+ */
 async function mustAddUp(
   deps: ReconcileDeps,
   app: AppId,
@@ -73,54 +74,6 @@ async function mustAddUp(
     ? `every batch is closed, ${now.totals.pending} recipients are pending, and not all outcomes are there`
     : `${live.length} batches are live, ${now.planned} planned and ${now.closed} closed`
   throw new LedgerDamaged(`the campaign: ${found}`)
-}
-
-/** Close what a stopped campaign left behind, mended where it is damaged. What an owner still holds, the owner closes. */
-export async function sweep(deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> {
-  const swept = await sweepWhole(deps, app, id)
-  if (swept !== 'damaged') {
-    if (swept.campaignFinished || !isStopped(swept.state)) return
-    if (swept.live > swept.damaged) return wakeOwners(deps, app, id)
-  }
-  const record = await deps.campaigns.get(app, id)
-  if (record === null || record.finishedAtMs !== undefined) return
-  if (record.damaged === undefined)
-    return haltDamaged(
-      deps,
-      app,
-      id,
-      new LedgerDamaged('the campaign: batches without an owner are left that cannot be closed'),
-    )
-  await repair(deps, app, id)
-}
-
-function isStopped(state: SweepAnswer['state']): boolean {
-  return state !== 'missing' && isTerminal(state)
-}
-
-/** Close the intact batches without an owner; `damaged` when a campaign known as damaged does not even allow that. */
-async function sweepWhole(deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<SweepAnswer | 'damaged'> {
-  for (;;) {
-    try {
-      const swept = await deps.ledger.sweep({ app, campaign: id }, SWEEP_AT_ONCE)
-      if (swept.closed < SWEEP_AT_ONCE) return swept
-    } catch (error) {
-      if (!(error instanceof LedgerDamaged)) throw error
-      const record = await deps.campaigns.get(app, id)
-      if (record?.damaged === undefined) throw error
-      return 'damaged'
-    }
-  }
-}
-
-/** The batches left are open. A live owner is closing its batch; the batch of a dead owner needs a job to be taken over. */
-async function wakeOwners(deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> {
-  const live = await deps.ledger.liveBatches({ app, campaign: id })
-  await deps.queues.restoreBatches(
-    app,
-    live.map((seq) => ({ campaign: id, seq, delayMs: 0 })),
-    'urgent',
-  )
 }
 
 /**

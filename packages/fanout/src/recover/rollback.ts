@@ -49,7 +49,7 @@ const REPLAYS_AT_ONCE = 16
 /**
  * Recovery from a Redis that went back in time: it lost power, or a replica that lagged took its place. Such a Redis
  * has likely forgotten more than the one write that shows it, so the other batches in hand are checked, and the last
- * checkpoints of batches that were let go lately are replayed.
+ * checkpoints of batches that were released recently are replayed.
  */
 export class RollbackRecovery {
   readonly #deps: RollbackDeps

@@ -61,7 +61,7 @@ export class Answers {
     const { recipients, aside, random } = this.#deps
     const { delivery, maxAttempts } = this.#spec.terms
     // A probe carries the newest token, so it is no first try for a recipient that was posted to before.
-    const reauthorized = aside.has(position) || (this.#spec.isProbe === true && posts > 1)
+    const reauthorized = aside.wasRefused(position) || (this.#spec.isProbe === true && posts > 1)
     const spent = recipients.spent(position)
     return decide(outcome, { posts, spent, reauthorized, delivery, maxAttempts, random: random() })
   }

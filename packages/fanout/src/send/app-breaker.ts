@@ -1,6 +1,6 @@
 import type { AppId, Outcome } from '@wns-fanout/domain'
 import type { AppStore, Breaker } from '@wns-fanout/state'
-import { RecentAnswers } from './host-breakers.ts'
+import { RecentAnswers } from './recent-answers.ts'
 import { TokenTrust } from './token-trust.ts'
 
 export const PROBE_EVERY_MS = 60_000

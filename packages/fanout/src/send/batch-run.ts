@@ -21,7 +21,7 @@ const IN_HAND_MS = 60_000
 /** While the app has to rest for longer than this, its batches are parked. */
 const LONG_REST_MS = 3000
 const NO_TOKEN_MS = 5000
-/** Time until a suspected batch asks again whether another one is still in hand. */
+/** Time until a suspect batch asks again whether another one is still in hand. */
 const SUSPECTED_MS = 2000
 /** Time until the changed URI of a dead channel is tried. */
 const ROTATED_MS = 1000
@@ -86,7 +86,7 @@ export class BatchRun {
     try {
       if (signal.aborted) this.#halt('stopping')
       else if (!this.#opened.replicated) this.#rest('no-replica', NO_REPLICA_MS)
-      else if (this.#spec.isTooMany === true) this.#rest('suspected', SUSPECTED_MS)
+      else if (this.#spec.anotherSuspectOpen === true) this.#rest('suspected', SUSPECTED_MS)
       else if (this.#spec.isProbe === true && this.#deps.breaker.openFor === 'token') this.#token.refresh()
       this.#pump()
       return await this.#end.promise
@@ -116,7 +116,7 @@ export class BatchRun {
       if (token === undefined) return this.#token.fetch()
       if (!this.#startPost(recipients.next, token)) return
     }
-    if (this.#poster.inFlight > 0 && recipients.lackCredit) this.#deps.reached?.('window-full')
+    if (this.#poster.inFlight > 0 && recipients.isOutOfCredit) this.#deps.reached?.('window-full')
     this.#endIfDone()
   }
 
@@ -177,7 +177,7 @@ export class BatchRun {
         if (isLast) this.#token.fetch()
         return
       }
-      const step = this.#aside.next(token, performance.now(), isLast && !recipients.areLeft)
+      const step = this.#aside.next(token, performance.now(), isLast && !recipients.hasNext)
       if (step === undefined) break
       if (step.kind === 'renew') return this.#token.renew(step.token)
       if (step.kind === 'post') recipients.lineUpAgain(step.position)
@@ -214,9 +214,9 @@ export class BatchRun {
     if (this.#merge.isStarted) return this.#merge.advance()
     if (this.#poster.inFlight > 0 || this.#checkpointer.isUnderWay || this.#isDone) return
     if (this.#stop === undefined) {
-      const { areLeft, next } = this.#recipients
-      if (areLeft && next < 0) this.#checkpoint()
-      if (areLeft) return
+      const { hasNext, next } = this.#recipients
+      if (hasNext && next < 0) this.#checkpoint()
+      if (hasNext) return
       if (this.#aside.size > 0) return this.#releaseAside(true)
     }
     this.#checkpoint((changed) => this.#ending(changed))
@@ -247,7 +247,7 @@ export class BatchRun {
         if (answer.kind === 'ok') this.#acknowledged(proposal, answer)
         else this.#fenced(answer.kind === 'fenced' && answer.rolledBack)
       })
-      // Whatever goes wrong here, a listener that throws included, costs this batch its owner and nothing else.
+      // Any error here, also from a listener, ends only this run.
       .catch((error: unknown) => this.#fail(error))
   }
 

@@ -119,7 +119,7 @@ export class BatchSender {
         message: campaign.message,
         paceRatePerSecond: campaign.paceRatePerSecond,
         isProbe: terms.isProbe,
-        isTooMany: suspect?.isTaken,
+        anotherSuspectOpen: suspect?.isTaken,
       },
       opened,
     )

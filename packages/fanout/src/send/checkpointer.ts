@@ -69,7 +69,7 @@ export class Checkpointer {
 
   /** Is half a window of outcomes worth more credit? When all recipients have credit, the next tick is soon enough. */
   get isHalfWindowDone(): boolean {
-    return this.#options.buffer.count >= this.#window / 2 && this.#options.recipients.awaitCredit
+    return this.#options.buffer.count >= this.#window / 2 && this.#options.recipients.hasUncredited
   }
 
   /**

@@ -1,35 +1,8 @@
-/** Of this many answers at least … */
-const ENOUGH = 50
-/** … so many must be bad, … */
-const BAD_SHARE = 0.5
-/** … counted over about the last so many: older ones fade. */
-const REMEMBERED = 200
-
-/** Whether most of what was answered lately is bad. Pure counting; what follows from it is decided elsewhere. */
-export class RecentAnswers {
-  #answers = 0
-  #bad = 0
-
-  /** Count an answer; true when the bad ones have become too many. */
-  record(isBad: boolean): boolean {
-    this.#answers += 1
-    if (isBad) this.#bad += 1
-    if (this.#answers >= REMEMBERED) {
-      this.#answers /= 2
-      this.#bad /= 2
-    }
-    return isBad && this.#answers >= ENOUGH && this.#bad >= this.#answers * BAD_SHARE
-  }
-
-  reset(): void {
-    this.#answers = 0
-    this.#bad = 0
-  }
-}
+import { RecentAnswers } from './recent-answers.ts'
 
 interface Host {
   readonly recent: RecentAnswers
-  /** Monotonic milliseconds until which the host rests; 0 while it is well. */
+  /** Monotonic milliseconds until which the host rests; 0 while it works. */
   openUntilMs: number
   probing: boolean
 }
@@ -37,23 +10,25 @@ interface Host {
 const HOST_REST_MS = 5000
 
 /**
- * A host that mostly fails to connect or answers 503 rests for five seconds, then one post finds out whether it is well
- * again. Its recipients wait, those of other hosts do not.
+ * A host that mostly fails to connect or answers 503 rests for five seconds. One post then tests whether it works again.
+ * The recipients of the host wait; those of other hosts do not.
  */
 export class HostBreakers {
   readonly #hosts = new Map<string, Host>()
   readonly #nowMs: () => number
 
-  /** @param nowMs a clock that only goes forward */
+  /** @param nowMs a monotonic clock */
   constructor(nowMs: () => number = () => performance.now()) {
     this.#nowMs = nowMs
   }
 
   /**
-   * Milliseconds that nothing may be posted to the host; 0 when it may, which for a resting host means one probe. A
-   * probe may come to nothing (no permit, no lane, a batch that was lost), so the rest begins anew with it.
+   * Allow a post to the host, or return how long the host still rests. After its rest, it gets one post as a probe. The
+   * rest starts again with the probe, because the probe may never be posted (no permit, no lane, a lost batch).
+   *
+   * @returns milliseconds until the host may be tried; 0 when the post may start now
    */
-  restMs(origin: string): number {
+  admit(origin: string): number {
     const host = this.#hosts.get(origin)
     if (host === undefined || host.openUntilMs === 0) return 0
     const nowMs = this.#nowMs()
@@ -63,7 +38,7 @@ export class HostBreakers {
     return 0
   }
 
-  /** What `restMs` allowed was not posted after all: if it was a probe, the next one may be it. */
+  /** The post that `admit` allowed was not started. If it was a probe, the next post may be the probe. */
   notPosted(origin: string): void {
     const host = this.#hosts.get(origin)
     if (host === undefined || !host.probing) return
@@ -71,7 +46,7 @@ export class HostBreakers {
     host.openUntilMs = this.#nowMs()
   }
 
-  /** Tell how a post to the host ended. */
+  /** Record the result of a post to the host. */
   record(origin: string, isBad: boolean): void {
     let host = this.#hosts.get(origin)
     if (host === undefined) {

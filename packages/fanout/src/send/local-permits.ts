@@ -76,7 +76,7 @@ export class LocalPermits implements PermitSource {
   readonly #listeners = new Set<() => void>()
   #inHand: GrantInHand = { grantedAtMs: 0, lapsesAtMs: 0, isProbe: false, size: 0, left: 0 }
   /** Most permits to ask for: fewer after some lapsed here, which other workers could have used. */
-  #appetite = Infinity
+  #maxRequest = Infinity
   #isAsking = false
   #nextAskAtMs = 0
   #timer: NodeJS.Timeout | undefined
@@ -106,7 +106,7 @@ export class LocalPermits implements PermitSource {
       return grant
     }
     this.#missingSinceMs ??= nowMs
-    this.#adjustAppetite()
+    this.#adjustMaxRequest()
     this.#ask()
     return undefined
   }
@@ -168,7 +168,7 @@ export class LocalPermits implements PermitSource {
     this.#isAsking = true
     const limit = this.#options.limit()
     const rate = this.#effectiveRate ?? limit.ratePerSecond
-    const wanted = Math.max(1, Math.min(Math.round((rate * GRANT_MS) / 1000), this.#appetite))
+    const wanted = Math.max(1, Math.min(Math.round((rate * GRANT_MS) / 1000), this.#maxRequest))
     const refillMs = Math.min(GRANT_MS, (wanted * 1000) / rate, (limit.burst * 1000) / limit.ratePerSecond)
     this.#nextAskAtMs = askedAtMs + refillMs * REFILLED_SHARE
     this.#permits.take(this.#app, wanted, limit).then(
@@ -199,11 +199,11 @@ export class LocalPermits implements PermitSource {
   }
 
   /** The grant in hand is used up or has lapsed: learn from it how many permits this process can use. */
-  #adjustAppetite(): void {
+  #adjustMaxRequest(): void {
     const grant = this.#inHand
     if (grant.size === 0) return
     const used = grant.size - grant.left
-    this.#appetite = grant.left > 0 ? used + 1 : Math.max(this.#appetite, used * 2)
+    this.#maxRequest = grant.left > 0 ? used + 1 : Math.max(this.#maxRequest, used * 2)
     grant.size = 0
     grant.left = 0
   }

@@ -11,7 +11,7 @@ export interface Wait {
   readonly delayMs: number
   /** The reason of a recipient; none where the app or the ledger asked. */
   readonly reason?: RetryReason | undefined
-  /** WNS throttles the app: the recipients that are left were not refused, so the guard lets go of them. */
+  /** WNS throttles the app. The remaining recipients got no post, so their guard stamps are cleared. */
   readonly isThrottled?: boolean | undefined
 }
 
@@ -65,7 +65,7 @@ export function endingOf(
   { stop, wait, parkUntilMs }: { stop: Stop | undefined; wait: Wait; parkUntilMs: number },
 ): Ending {
   if (pending.length === 0 || stop === 'final') return { end: 'close', changed }
-  // A pause or a throttled app is no answer to the recipients that are left: the guard must not hold them back later.
+  // A pause or a throttled app is no answer to the remaining recipients: the guard must not suppress them later.
   const clearStamps = stop === 'paused' || wait.isThrottled === true
   return { end: { parkUntilMs, clearStamps }, changed: clearStamps ? [...changed, ...pending] : changed }
 }

@@ -4,8 +4,8 @@ import { postHeaders } from '@wns-fanout/wns'
 import type { OpenBatch } from '@wns-fanout/state'
 
 /**
- * The headers of the posts of one opened batch. They are made once; only the correlation vector counts on, written
- * into the same list: a lane has turned the list into bytes when the call that took it returns.
+ * The headers of the posts of one opened batch. They are made once for each token. Only the correlation vector changes;
+ * it is replaced in the same list. That is safe because a lane copies the list before `tryPost` returns.
  */
 export class PostHeaders {
   readonly #message: PreparedMessage

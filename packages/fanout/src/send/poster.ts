@@ -87,7 +87,7 @@ export class Poster {
     if (target === null) return 'bad-uri'
     const body = this.#body(position)
     if (typeof body === 'string') return body
-    this.#restMs = hosts.restMs(target.origin)
+    this.#restMs = hosts.admit(target.origin)
     if (this.#restMs > 0) return 'host-rests'
     const permit = this.#takePermit()
     if (permit === undefined) return this.#notPosted(target.origin)

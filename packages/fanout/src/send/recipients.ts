@@ -56,17 +56,17 @@ export class Recipients {
   }
 
   /** Is any recipient left that has not had its turn? */
-  get areLeft(): boolean {
+  get hasNext(): boolean {
     return this.#started < this.#line.length
   }
 
   /** Is all credit used up, and more wanted? */
-  get lackCredit(): boolean {
+  get isOutOfCredit(): boolean {
     return this.#started === this.#credited && this.#credited < this.#line.length
   }
 
   /** Is there any recipient without credit yet? */
-  get awaitCredit(): boolean {
+  get hasUncredited(): boolean {
     return this.#credited < this.#line.length
   }
 

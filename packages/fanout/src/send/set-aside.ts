@@ -37,7 +37,7 @@ export class SetAside {
   }
 
   /** Has WNS answered 401 to the recipient since the batch was opened? */
-  has(position: number): boolean {
+  wasRefused(position: number): boolean {
     return this.#ever.has(position)
   }
 

@@ -1,16 +1,16 @@
-/** A recipient that kills its owner does so within this time; a suspected batch that takes longer blocks no other one. */
+/** A recipient that kills its owner does so within this time; a suspect batch that takes longer blocks no other one. */
 const ALONE_MS = 10_000
 
 export interface Suspect {
-  /** Another suspected batch is in hand. */
+  /** Another suspect batch is in hand. */
   readonly isTaken: boolean
   /** The batch is no longer in hand. */
   release(): void
 }
 
 /**
- * At most one suspected batch is in hand at a time. All batches of a process lose their owner together, so with two
- * suspected ones it would not show which of them killed it.
+ * At most one suspect batch is in hand at a time. All batches of a process lose their owner together, so with two
+ * suspect ones it would not show which of them killed it.
  */
 export class SuspectSlot {
   readonly #nowMs: () => number

@@ -58,6 +58,6 @@ export interface BatchSpec {
   readonly paceRatePerSecond?: number | undefined
   /** Post one notification to find out whether the app's breaker may close. */
   readonly isProbe?: boolean | undefined
-  /** Give the batch back at once: it is suspected, and so is another one in hand. */
-  readonly isTooMany?: boolean | undefined
+  /** Give the batch back at once: it is suspect, and another suspect batch is in hand. */
+  readonly anotherSuspectOpen?: boolean | undefined
 }

@@ -2,10 +2,13 @@ import type { AppId, FanoutEvent } from '@wns-fanout/domain'
 import type { AppRevision, AppStore, Keys, RedisConnection } from '@wns-fanout/state'
 import type { Job } from 'bullmq'
 import { Worker } from 'bullmq'
+import type { LimitFunction } from 'p-limit'
+import pLimit from 'p-limit'
 import { AppBreaker } from '../send/app-breaker.ts'
 import type { SendJob } from './queues.ts'
 import { sendQueueName, workerOptions } from './queues.ts'
 import { runWorker } from './run-worker.ts'
+import type { SendJobs } from './send-jobs.ts'
 
 export interface AppWatchDeps {
   readonly redis: RedisConnection
@@ -20,10 +23,9 @@ export interface AppWatchDeps {
   /** Called with each app, whenever it is looked at, before any of its batches is sent. */
   readonly onApp: (app: AppRevision) => void
   readonly onAppGone: (app: AppId) => void
-  /** Send the batch of a job. */
-  readonly send: (app: AppId, runner: AppRunner, job: Job<SendJob>, token: string | undefined) => Promise<void>
-  /** A job has ended and is removed. */
-  readonly onCompleted: (app: AppId, job: Job<SendJob>) => Promise<void>
+  readonly sendJobs: SendJobs
+  /** Aborted when the process stops. */
+  readonly stopping: AbortSignal
 }
 
 /** The queue of one app as this process serves it. */
@@ -34,14 +36,20 @@ export interface AppRunner {
   readonly halt: AbortController
 }
 
+/** The process has this many times as many batches in hand as one app, so that one app does not take all. */
+const MAX_FULL_QUEUES = 4
+
 /** Serves a queue for each app that exists, and follows the state of the app: paused, active, removed. */
 export class AppWatch {
   readonly #deps: AppWatchDeps
   readonly #runners = new Map<AppId, AppRunner>()
   readonly #leaving = new Set<Promise<void>>()
+  /** Limits the batches in hand of the process. */
+  readonly #limit: LimitFunction
 
   constructor(deps: AppWatchDeps) {
     this.#deps = deps
+    this.#limit = pLimit(MAX_FULL_QUEUES * deps.concurrency)
   }
 
   runner(app: AppId): AppRunner | undefined {
@@ -55,20 +63,20 @@ export class AppWatch {
       if (this.#deps.only !== undefined && !this.#deps.only.has(app)) continue
       await this.#isolated(app, () => this.#follow(app, revision))
     }
-    for (const [app, runner] of this.#runners) if (!revisions.has(app)) this.#letGo(app, runner)
+    for (const [app, runner] of this.#runners) if (!revisions.has(app)) this.#stopServing(app, runner)
   }
 
   /** Stop sending for every app, until the next `look`. */
-  async restAll(): Promise<void> {
+  async pauseAll(): Promise<void> {
     for (const [app, runner] of this.#runners)
       await this.#isolated(app, async () => {
-        if (!runner.worker.isPaused()) await rest(runner)
+        if (!runner.worker.isPaused()) await pauseRunner(runner)
       })
   }
 
   /** Stop serving every app; the next `look` begins again. */
-  letGoAll(): void {
-    for (const [app, runner] of this.#runners) this.#letGo(app, runner)
+  stopServingAll(): void {
+    for (const [app, runner] of this.#runners) this.#stopServing(app, runner)
   }
 
   /** Resolves when no job is under way any more. */
@@ -81,7 +89,7 @@ export class AppWatch {
     this.#deps.onApp(revision)
     const runner = this.#runners.get(app) ?? this.#serve(app)
     runner.breaker.follow(revision.breaker)
-    if (revision.state === 'paused' && !runner.worker.isPaused()) await rest(runner)
+    if (revision.state === 'paused' && !runner.worker.isPaused()) await pauseRunner(runner)
     else if (revision.state === 'active' && runner.worker.isPaused()) {
       this.#runners.set(app, { ...runner, halt: new AbortController() })
       await runner.worker.resume()
@@ -90,7 +98,7 @@ export class AppWatch {
 
   #serve(app: AppId): AppRunner {
     const queue = sendQueueName(app)
-    const { redis, keys, apps, lockMs, concurrency, emit, onCompleted } = this.#deps
+    const { redis, keys, apps, lockMs, concurrency, emit, sendJobs } = this.#deps
     const report = (error: unknown): void => emit({ type: 'operation.failed', operation: queue, error })
     const worker = new Worker<SendJob>(queue, (job, token) => this.#send(app, job, token), {
       ...workerOptions(redis, lockMs),
@@ -102,19 +110,22 @@ export class AppWatch {
     )
     const runner = { worker, breaker, halt: new AbortController() }
     this.#runners.set(app, runner)
-    worker.on('completed', (job) => void onCompleted(app, job).catch(report))
+    worker.on('completed', (job) => void sendJobs.completed(app, job).catch(report))
     runWorker(worker, report)
     return runner
   }
 
   async #send(app: AppId, job: Job<SendJob>, token: string | undefined): Promise<void> {
     const runner = this.#runners.get(app)
-    // Otherwise the app was removed while the job was on its way.
-    if (runner !== undefined) await this.#deps.send(app, runner, job, token)
+    // The app was removed while BullMQ fetched the job.
+    if (runner === undefined) return
+    const { sendJobs, stopping } = this.#deps
+    const signal = AbortSignal.any([runner.halt.signal, stopping])
+    await this.#limit(() => sendJobs.run(app, runner.breaker, job, token, signal))
   }
 
-  /** Serve an app no more. Posts for it may still be under way, and only this waits for their answers. */
-  #letGo(app: AppId, { worker, halt }: AppRunner): void {
+  /** Stop serving an app, and wait for the answers of its posts under way. */
+  #stopServing(app: AppId, { worker, halt }: AppRunner): void {
     this.#runners.delete(app)
     this.#deps.onAppGone(app)
     halt.abort()
@@ -134,7 +145,7 @@ export class AppWatch {
   }
 }
 
-async function rest({ worker, halt }: AppRunner): Promise<void> {
+async function pauseRunner({ worker, halt }: AppRunner): Promise<void> {
   halt.abort()
   await worker.pause(true)
 }

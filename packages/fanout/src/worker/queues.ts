@@ -34,23 +34,20 @@ export function batchJobId(campaign: CampaignId, seq: number): string {
 /** BullMQ runs jobs without a priority first, so every job has one; a small number goes first. */
 export const jobPriority = { urgent: 1, normal: 10 } as const
 
-/**
- * The priority of a batch that its worker had to leave in the middle: before batches that are not begun, or it would
- * wait for all that is planned ahead.
- */
+/** The priority of a batch that was parked in the middle: before new batches, or it would wait for all planned ones. */
 export function begunPriority(priority: number): number {
   return Math.max(1, priority - 1)
 }
 
 const everyJob = {
-  // A record that stayed behind would make BullMQ ignore the job when it is added again. Failures live in the ledger and the log.
+  // BullMQ ignores a job when a record of an ended one has its id. Failures are in the ledger and the log.
   removeOnComplete: true,
   removeOnFail: true,
   // A batch is repeated until it is closed in the ledger, which also counts the attempts that matter.
   attempts: 1_000_000,
-  // Not exponential: after a long outage of Redis every batch would wait as long again, for no reason.
+  // Not exponential: after a long outage of Redis, every batch would wait as long again.
   backoff: { type: 'fixed', delay: 2000, jitter: 0.5 },
-  // A job is a reference of a hundred bytes; a large one would be a mistake that fills Redis. Bytes.
+  // A job is a reference of a hundred bytes; a large one would be a mistake that fills Redis. In bytes.
   sizeLimit: 8192,
 } satisfies JobsOptions
 
@@ -76,23 +73,23 @@ export function batchJob(
 export function workerOptions(connection: RedisConnection, lockMs: number): WorkerOptions & QueueOptions {
   return {
     connection,
-    // How long a worker may be silent before others take its jobs: longer than a Redis that sleeps or fails over, and
-    // about as long as a dead worker's batches wait.
+    // How long a worker may fail to renew the lock of a job before others take it: longer than a pause or a failover of
+    // Redis, and about as long as the batches of a dead worker wait.
     lockDuration: lockMs,
-    // Two renewals may fail before the lock is gone.
+    // Two renewals may fail before the lock expires.
     lockRenewTime: Math.round(lockMs / 3),
-    // A silent worker's job is marked at one look and taken at the next, so two of these come on top of the lock.
+    // A stalled job is marked by one check and moved by the next, so two intervals are added to the lock time.
     stalledInterval: Math.max(1000, Math.round(lockMs / 4)),
-    // A batch whose owners die is never given up by the queue: the ledger finds out who kills them.
+    // The queue never gives up a batch whose owners die; the ledger finds the recipient that crashes them.
     maxStalledCount: 1_000_000_000,
     // Started by `runWorker`, once its errors have a listener.
     autorun: false,
-    // Redis is checked before anything starts, in words that say what to set.
+    // `waitForFitRedis` checks the version at start, with an error that names the setting.
     skipVersionCheck: true,
   }
 }
 
-/** The queues that work is put into. Connections are shared; each app has its own queue, so that apps do not wait for each other. */
+/** The queues of jobs. They share a connection; each app has its own queue, so that apps do not wait for each other. */
 export class Queues {
   readonly #connection: RedisConnection
   readonly #keys: Keys
@@ -122,7 +119,7 @@ export class Queues {
     return queue
   }
 
-  /** Put batches into the app's queue; those that have a job already are left alone. */
+  /** Add the jobs of batches to the app's queue; a batch that already has a job keeps it. */
   async addBatches(
     app: AppId,
     batches: readonly { campaign: CampaignId; seq: number; delayMs?: number }[],
@@ -133,10 +130,10 @@ export class Queues {
   }
 
   /**
-   * Give batches that lost their job a new one. A record that failed would stand in its way and is removed first. A job
-   * that is delayed though its batch has long been due waits for a clock that is wrong, and is woken.
+   * Give batches that lost their job a new one. The record of a failed job has the same id and is removed first. A job
+   * that is still delayed although its batch is long overdue waits for a wrong clock, and is run now.
    *
-   * @param batches `delayMs` is below 0 for those that are due since
+   * @param batches `delayMs` is negative for batches that are already due
    * @returns how many had no job, and how many were overdue
    */
   async restoreBatches(
@@ -163,10 +160,13 @@ export class Queues {
     await wake(this.#campaigns, `launch-${job.campaign}`)
   }
 
-  /** Ask for something to be done for a campaign. `once` names the occasion: while its job exists, asking again is ignored. */
+  /**
+   * Add a job for a campaign as a whole. `dedupeId` names the occasion: while a job with the same id exists, the call has
+   * no effect.
+   */
   async enqueue(name: CampaignJobName, job: CampaignJob, dedupeId: string | number = '', delayMs = 0): Promise<void> {
     const jobId = dedupeId === '' ? `${name}-${job.campaign}` : `${name}-${job.campaign}-${dedupeId}`
-    // A record that somehow stayed behind would make every later request for the same thing be ignored.
+    // BullMQ would ignore the new job while the record of an ended one has its id.
     if (isOver(await this.#campaigns.getJobState(jobId))) await this.#campaigns.remove(jobId)
     await this.#campaigns.add(name, job, {
       ...everyJob,
@@ -215,7 +215,7 @@ async function wake(queue: Queue, jobId: string): Promise<void> {
   try {
     await job.promote()
   } catch (error) {
-    // It began in that very moment.
+    // The job was started in the meantime.
     if (await job.isDelayed()) throw error
   }
 }

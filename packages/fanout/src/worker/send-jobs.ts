@@ -1,6 +1,7 @@
 import type { AppId, FanoutEvent } from '@wns-fanout/domain'
 import type { CampaignStore } from '@wns-fanout/state'
 import type { Job } from 'bullmq'
+import type { CrashPoints } from '../crash-points.ts'
 import type { AppBreaker } from '../send/app-breaker.ts'
 import type { BatchSender } from '../send/batch-sender.ts'
 import type { BatchEnd } from '../send/types.ts'
@@ -9,7 +10,7 @@ import type { Queues, SendJob } from './queues.ts'
 import type { UnusableLedgers } from './unusable-ledgers.ts'
 import { OTHER_VERSION_MS } from './unusable-ledgers.ts'
 
-export interface SendJobsDeps {
+export interface SendJobsDeps extends CrashPoints {
   readonly sender: Pick<BatchSender, 'send'>
   readonly ledgers: UnusableLedgers
   readonly campaigns: Pick<CampaignStore, 'get'>
@@ -59,10 +60,11 @@ export class SendJobs {
   }
 
   /**
-   * The job is removed. A batch that found its campaign paused has no job now; it needs one if the campaign was resumed
-   * meanwhile. So does a batch that Redis forgot, unless Redis remembers an earlier job of it.
+   * The job is removed. A batch that was parked because of a pause has no job now, and needs one if the campaign has been
+   * resumed. The same holds for a batch that Redis lost.
    */
   async completed(app: AppId, { id = '', data: { campaign } }: Job<SendJob>): Promise<void> {
+    this.#deps.reached?.('job-finished')
     if (!this.#unfinished.delete(id)) return
     const record = await this.#deps.campaigns.get(app, campaign)
     if (record?.state === 'sending') await this.#deps.queues.enqueue('reconcile', { app, campaign })

@@ -2,7 +2,6 @@ import type { AppId } from '@wns-fanout/domain'
 import type { AppRevision, AppStore, Audiences, DataSet } from '@wns-fanout/state'
 import { Leader } from '@wns-fanout/state'
 import { Worker } from 'bullmq'
-import pLimit from 'p-limit'
 import type { ReconcileDeps } from '../recover/reconcile.ts'
 import { reconcileAll } from '../recover/reconcile.ts'
 import { RollbackRecovery } from '../recover/rollback.ts'
@@ -62,25 +61,16 @@ export class FanoutWorker {
     const rollback = new RollbackRecovery(deps, this.#stopping.signal)
     const sender = new BatchSender(deps, rollback)
     const ledgers = new UnusableLedgers(deps)
-    const sendJobs = new SendJobs({ ...deps, sender, ledgers })
-    const concurrency = Math.ceil((2 * deps.laneCount) / SMALL_WINDOW) + 1
-    const limit = pLimit(4 * concurrency)
     this.#apps = new AppWatch({
       ...deps,
-      concurrency,
-      send: (app, { breaker, halt }, job, token) => {
-        const signal = AbortSignal.any([halt.signal, this.#stopping.signal])
-        return limit(() => sendJobs.run(app, breaker, job, token, signal))
-      },
-      onCompleted: (app, job) => {
-        deps.reached?.('job-finished')
-        return sendJobs.completed(app, job)
-      },
+      concurrency: Math.ceil((2 * deps.laneCount) / SMALL_WINDOW) + 1,
+      sendJobs: new SendJobs({ ...deps, sender, ledgers }),
+      stopping: this.#stopping.signal,
     })
     this.#data = new DataWatch({
       ...deps,
       onChange: (dataSetId) => {
-        this.#apps.letGoAll()
+        this.#apps.stopServingAll()
         sender.forget()
         rollback.beginOn(dataSetId)
       },
@@ -141,7 +131,7 @@ export class FanoutWorker {
     }
     // The apps of other data are not ours to serve, and the apps that it lacks are not removed.
     if (this.#campaignWorker?.isPaused() === false) await this.#campaignWorker.pause(true)
-    await this.#apps.restAll()
+    await this.#apps.pauseAll()
   }
 
   async #lead(): Promise<void> {

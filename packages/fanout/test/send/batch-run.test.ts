@@ -162,7 +162,7 @@ describe('the lease', () => {
 describe('a batch parks', () => {
   test.each([
     { reason: 'no-replica', delayMs: 2000, options: { opened: { replicated: false } } },
-    { reason: 'suspected', delayMs: 2000, options: { isTooMany: true } },
+    { reason: 'suspected', delayMs: 2000, options: { anotherSuspectOpen: true } },
     { reason: 'server-error', delayMs: 750, options: { answer: () => serverError } },
     { reason: 'app-throttled', delayMs: 1000, options: { answer: () => throttled } },
     {

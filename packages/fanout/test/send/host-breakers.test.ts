@@ -13,56 +13,56 @@ function resting() {
 
 test('a host that mostly fails rests for five seconds, others do not', () => {
   const { clock, hosts } = resting()
-  expect(hosts.restMs(HOST)).toBe(5000)
+  expect(hosts.admit(HOST)).toBe(5000)
   clock.nowMs += 3000
-  expect(hosts.restMs(HOST)).toBe(2000)
-  expect(hosts.restMs('https://am3p.notify.windows.com')).toBe(0)
+  expect(hosts.admit(HOST)).toBe(2000)
+  expect(hosts.admit('https://am3p.notify.windows.com')).toBe(0)
 })
 
 test('a host that mostly answers goes on', () => {
   const hosts = new HostBreakers(() => 1000)
   for (let answer = 0; answer < 500; answer += 1) hosts.record(HOST, answer % 5 < 2)
-  expect(hosts.restMs(HOST)).toBe(0)
+  expect(hosts.admit(HOST)).toBe(0)
 })
 
 test('after the rest one post finds out; taken, it ends the rest', () => {
   const { clock, hosts } = resting()
   clock.nowMs += 5000
-  expect(hosts.restMs(HOST)).toBe(0)
-  expect(hosts.restMs(HOST)).toBe(5000)
+  expect(hosts.admit(HOST)).toBe(0)
+  expect(hosts.admit(HOST)).toBe(5000)
   hosts.record(HOST, false)
-  expect(hosts.restMs(HOST)).toBe(0)
+  expect(hosts.admit(HOST)).toBe(0)
 })
 
 test('a probe that fails begins the rest anew', () => {
   const { clock, hosts } = resting()
   clock.nowMs += 5000
-  expect(hosts.restMs(HOST)).toBe(0)
+  expect(hosts.admit(HOST)).toBe(0)
   clock.nowMs += 1000
   hosts.record(HOST, true)
-  expect(hosts.restMs(HOST)).toBe(5000)
+  expect(hosts.admit(HOST)).toBe(5000)
 })
 
 test('a probe that was never posted does not keep the host resting for ever', () => {
   const { clock, hosts } = resting()
   clock.nowMs += 5000
-  expect(hosts.restMs(HOST)).toBe(0)
+  expect(hosts.admit(HOST)).toBe(0)
   clock.nowMs += 5000
-  expect(hosts.restMs(HOST)).toBe(0)
+  expect(hosts.admit(HOST)).toBe(0)
 })
 
 test('a late answer to a post from before does not end the rest', () => {
   const { clock, hosts } = resting()
   hosts.record(HOST, false)
   clock.nowMs += 1
-  expect(hosts.restMs(HOST)).toBe(4999)
+  expect(hosts.admit(HOST)).toBe(4999)
 })
 
 test('a probe that found no lane leaves its turn to the next', () => {
   const { clock, hosts } = resting()
   clock.nowMs += 5000
-  expect(hosts.restMs(HOST)).toBe(0)
+  expect(hosts.admit(HOST)).toBe(0)
   hosts.notPosted(HOST)
-  expect(hosts.restMs(HOST)).toBe(0)
-  expect(hosts.restMs(HOST)).toBe(5000)
+  expect(hosts.admit(HOST)).toBe(0)
+  expect(hosts.admit(HOST)).toBe(5000)
 })

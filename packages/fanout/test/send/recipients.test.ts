@@ -50,7 +50,7 @@ test('turns are taken in order, as far as credit reaches', () => {
   const turns: number[] = []
   for (; recipients.next >= 0; recipients.pass()) turns.push(recipients.next)
   expect(turns).toEqual([0, 1])
-  expect(recipients).toMatchObject({ started: 2, lackCredit: true, areLeft: true })
+  expect(recipients).toMatchObject({ started: 2, isOutOfCredit: true, hasNext: true })
   recipients.grant(4, [])
   expect(recipients.next).toBe(2)
 })
@@ -59,7 +59,7 @@ test('a probe has its credit anywhere in the batch', () => {
   const recipients = recipientsOf(fresh(4), 1, 2)
   expect(recipients.next).toBe(2)
   recipients.pass()
-  expect(recipients).toMatchObject({ next: -1, lackCredit: true })
+  expect(recipients).toMatchObject({ next: -1, isOutOfCredit: true })
 })
 
 test('a recipient that lines up again gets its turn before those without credit', () => {
@@ -68,7 +68,7 @@ test('a recipient that lines up again gets its turn before those without credit'
   recipients.lineUpAgain(0)
   expect(recipients.next).toBe(1)
   recipients.pass()
-  expect(recipients).toMatchObject({ next: -1, lackCredit: true })
+  expect(recipients).toMatchObject({ next: -1, isOutOfCredit: true })
   recipients.grant(recipients.creditWanted(2, 0), [])
   const turns: number[] = []
   for (; recipients.next >= 0; recipients.pass()) turns.push(recipients.next)
@@ -166,7 +166,7 @@ test('no recipient is left when another owner settled the last one in line', () 
   const recipients = recipientsOf(fresh(2), 1)
   recipients.pass()
   recipients.grant(1, [{ position: 1, byte: byteOf(code.accepted, 1) }])
-  expect(recipients).toMatchObject({ areLeft: false, lackCredit: false, next: -1 })
+  expect(recipients).toMatchObject({ hasNext: false, isOutOfCredit: false, next: -1 })
 })
 
 test('credit of a recipient that another owner settled passes to no other recipient', () => {
@@ -179,7 +179,7 @@ test('credit of a recipient that another owner settled passes to no other recipi
   const turns: number[] = []
   for (; recipients.next >= 0; recipients.pass()) turns.push(recipients.next)
   expect(turns).toEqual([2])
-  expect(recipients).toMatchObject({ lackCredit: true, areLeft: true })
+  expect(recipients).toMatchObject({ isOutOfCredit: true, hasNext: true })
   recipients.grant(recipients.creditWanted(3, 1), [])
   expect(recipients.next).toBe(3)
 })
@@ -190,7 +190,7 @@ test('a recipient that another owner settles while it lines up again has no furt
   recipients.pass()
   recipients.retryLater(0, 'unauthorized', 0, 1)
   recipients.lineUpAgain(0)
-  expect(recipients.areLeft).toBe(true)
+  expect(recipients.hasNext).toBe(true)
   recipients.grant(recipients.credited, [{ position: 0, byte: byteOf(code.accepted, 1) }])
-  expect(recipients.areLeft).toBe(false)
+  expect(recipients.hasNext).toBe(false)
 })

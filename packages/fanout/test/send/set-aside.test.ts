@@ -26,7 +26,7 @@ test('once WNS takes the same token for another recipient, each is posted to onc
     undefined,
   ])
   expect(aside.size).toBe(0)
-  expect(aside.has(0)).toBe(true)
+  expect(aside.wasRefused(0)).toBe(true)
 })
 
 test('a recipient that had two posts is rejected as soon as its token is proven', () => {
@@ -68,6 +68,6 @@ test('a recipient with two posts does not try the newest token a third time', ()
 
 test('a recipient that was never refused is not known', () => {
   const { aside } = setAside()
-  expect(aside.has(0)).toBe(false)
+  expect(aside.wasRefused(0)).toBe(false)
   expect(aside.next('a', 20, true)).toBeUndefined()
 })

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { SuspectSlot } from '../../src/send/suspect-slot.ts'
 
-test('one suspected batch is in hand at a time', () => {
+test('one suspect batch is in hand at a time', () => {
   const slot = new SuspectSlot()
   const first = slot.take()
   expect([first.isTaken, slot.take().isTaken]).toEqual([false, true])
@@ -16,7 +16,7 @@ test('a batch that was sent away does not free the slot of the one in hand', () 
   expect(slot.take().isTaken).toBe(true)
 })
 
-test('a suspected batch blocks another one for ten seconds', () => {
+test('a suspect batch blocks another one for ten seconds', () => {
   let nowMs = 0
   const slot = new SuspectSlot(() => nowMs)
   const first = slot.take()

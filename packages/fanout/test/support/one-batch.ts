@@ -31,7 +31,7 @@ export interface OneBatchOptions {
   readonly opened?: Partial<OpenBatch>
   readonly paceRatePerSecond?: number
   readonly isProbe?: boolean
-  readonly isTooMany?: boolean
+  readonly anotherSuspectOpen?: boolean
   /** Answer of WNS to the nth post (from 1) of a recipient; undefined leaves the post under way. Default: accepted. */
   readonly answer?: (position: number, nth: number, token: string) => Outcome | undefined
   readonly leaseMs?: number
@@ -133,7 +133,7 @@ export class OneBatch {
         message: options.message ?? prepareMessage({ type: 'badge', value: 1 }),
         paceRatePerSecond: options.paceRatePerSecond,
         isProbe: options.isProbe,
-        isTooMany: options.isTooMany,
+        anotherSuspectOpen: options.anotherSuspectOpen,
       },
       this.#opened(terms),
     )

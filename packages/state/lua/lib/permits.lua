@@ -6,7 +6,8 @@
 --   probeAtMs                    when the one post after a pause was granted; 0 = it may be granted; absent after its
 --                                answer
 --   climbingSinceMs              when that post was answered without 406 or 429; absent while pausing or probing
--- A round of pause, climb and growth takes about twelve seconds. Each second of the climb costs a quarter of the rate.
+-- One cycle of pause, climb and growth takes about twelve seconds. A slower climb costs a quarter of the rate for each
+-- second.
 local CLIMB_SECONDS = 1.5
 local CLIMB_TO = 0.9
 local GROWTH_PER_SECOND = 0.01
