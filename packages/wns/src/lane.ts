@@ -15,8 +15,8 @@ export interface LaneOwner {
   closed(): void
 }
 
-// How long a lane waits for a second answer, see `#awaitSecondAnswer`. Two small answers in a row arrive 40 ms apart if Nagle's
-// algorithm meets a delayed acknowledgement.
+// How long a lane waits for a second answer, see `#awaitSecondAnswer`. Two small answers in a row arrive 40 ms apart if
+// Nagle's algorithm meets a delayed acknowledgement.
 const MIN_DOUBT_MS = 60
 const MAX_DOUBT_MS = 1_000
 /** Turns of the event loop; sockets are read in each of them. */
