@@ -3,12 +3,12 @@ import { crc32 } from 'node:zlib'
 const PAGE_BITS = 12
 const PAGE_ROWS = 1 << PAGE_BITS
 
-/** 32 bits: two bodies of one channel are taken for the same by chance once in four thousand millions. */
+/** 32 bits: two bodies of one channel collide with a probability of one in four billion. */
 export function fingerprintOf(body: Buffer): number {
   return (crc32(body) ^ Math.imul(body.length, 0x9e3779b1)) >>> 0
 }
 
-/** The fingerprints of the bodies each channel accepted, as chains in one growing pool: 8 bytes a body. */
+/** The fingerprints of the bodies each channel accepted, as chains in one growing pool: 8 bytes per body. */
 export class BodyChains {
   readonly #pages: Uint32Array[] = []
   #count = 0

@@ -12,7 +12,7 @@ export interface Certificates {
 const hostNames = ['*.notify.windows.com', 'notify.windows.com', 'login.live.com', 'login.microsoftonline.com']
 const DAY_MS = 86_400_000
 
-/** Makes a new authority and a server certificate; about 40 ms. The library's default digest, SHA-1, is refused by Node. */
+/** Creates an authority and a server certificate in about 40 ms. Node rejects the library's default digest, SHA-1. */
 export async function makeCertificates(): Promise<Certificates> {
   const options = {
     algorithm: 'sha256',
@@ -40,7 +40,7 @@ export async function makeCertificates(): Promise<Certificates> {
   return { ca: ca.cert, cert: leaf.cert, key: leaf.private }
 }
 
-/** Writes a file whole or not at all, readable by this user only. */
+/** Writes a file atomically, readable only by this user. */
 export async function publishWhole(path: string, text: string): Promise<void> {
   const draft = `${path}.${randomUUID()}.tmp`
   try {
@@ -52,7 +52,7 @@ export async function publishWhole(path: string, text: string): Promise<void> {
   }
 }
 
-/** Takes the file away again, unless another simulator has put its own there since. */
+/** Removes the file, unless another simulator has replaced it. */
 export async function withdrawCa(path: string, pem: string): Promise<void> {
   const found = await readFile(path, 'utf8').catch(() => undefined)
   if (found === pem) await rm(path, { force: true })

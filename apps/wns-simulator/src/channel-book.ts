@@ -11,7 +11,7 @@ const ARENA_UNIT = 4
 const ARENA_UNITS = ARENA_BYTES / ARENA_UNIT
 const LENGTH_BYTES = 2
 
-/** 4,096 channels, one column per fact, 52 bytes a channel. All times are milliseconds since the start of the simulator. */
+/** 4,096 channels, one column per fact, 52 bytes per channel. Times are milliseconds since the start. */
 class Page {
   readonly hash = new Uint32Array(PAGE_ROWS)
   readonly tokenAt = new Uint32Array(PAGE_ROWS)
@@ -27,24 +27,24 @@ class Page {
   readonly body = new Uint32Array(PAGE_ROWS)
   readonly status = new Uint16Array(PAGE_ROWS)
   readonly outcome = new Uint16Array(PAGE_ROWS)
-  /** Client index + 1, 0 for nobody known. */
+  /** Client index + 1; 0 for an unknown client. */
   readonly client = new Uint16Array(PAGE_ROWS)
   readonly wnsStatus = new Uint8Array(PAGE_ROWS)
 }
 
-/** What one post did to its channel. `wnsStatus`, `outcome` and `client` are the caller's small numbers. */
+/** The effect of a post on its channel. `wnsStatus`, `outcome` and `client` are small numbers of the caller. */
 export interface Entry {
   readonly status: number
   readonly wnsStatus: number
   readonly outcome: number
-  /** -1 when the bearer token said nothing. */
+  /** -1 for an unknown bearer token. */
   readonly client: number
   readonly accepted: boolean
-  /** The sender was left without a complete answer. */
+  /** Whether the sender got no complete answer. */
   readonly unanswered: boolean
 }
 
-/** What the book knows of a channel; instants in milliseconds since the start. */
+/** The record of a channel; instants are milliseconds since the start. */
 export interface ChannelRow extends Omit<Entry, 'unanswered'> {
   readonly token: string
   readonly posts: number
@@ -79,7 +79,7 @@ export class ChannelBook {
     return this.#size
   }
 
-  /** The row of a token, made on first sight (then `size` has grown). Tokens are at most 65,535 Latin-1 characters. */
+  /** The row of a token, created on first use (`size` then grows). Tokens have at most 65,535 Latin-1 characters. */
   row(token: string): number {
     const hash = hashOf(token)
     const segment = hash >>> 24
@@ -99,7 +99,7 @@ export class ChannelBook {
     }
   }
 
-  /** Counts a post that came as far as the device; returns its number, from 1. */
+  /** Counts a post that reached the device; returns its number, from 1. */
   reach(row: number): number {
     const page = this.#page(row)
     const at = row & (PAGE_ROWS - 1)
@@ -117,7 +117,7 @@ export class ChannelBook {
     return this.#page(row).accepted[row & (PAGE_ROWS - 1)]!
   }
 
-  /** Notes a post; returns whether the same body had been accepted on this channel before. */
+  /** Records a post; returns whether the channel had accepted the same body before. */
   note(row: number, entry: Entry, body: Buffer, nowMs: number): boolean {
     const page = this.#page(row)
     const at = row & (PAGE_ROWS - 1)

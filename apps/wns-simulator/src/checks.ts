@@ -1,16 +1,16 @@
 import { type Reply, reply } from './reply.ts'
 import type { Request } from './request.ts'
 
-/** What WNS refuses in the headers of a post. Most of the texts are ours: native ones are known only where `seen` is set. */
+/** A header that WNS rejects. Most texts are ours; texts of WNS have `seen`. */
 export interface HeaderCheck {
   readonly description: string
-  /** Where the text was seen on the wire: a source of the README. */
+  /** The source (in the README) that has seen the text on the wire. */
   readonly seen?: string
   readonly fails: (request: Request, maxTagLength: number) => boolean
 }
 
 const wnsTypes = ['wns/toast', 'wns/tile', 'wns/badge', 'wns/raw']
-/** Documented; the API of the device takes 64. */
+/** As documented; the API of the device accepts 64. */
 export const MAX_TAG_LENGTH = 16
 const MAX_CV_LENGTH = 127
 const MAX_TTL_SECONDS = 2_147_483_647
@@ -22,7 +22,7 @@ function isLabel(value: string, maxLength: number): boolean {
   return absentOr(value, /^[A-Za-z0-9]+$/) && value.length <= maxLength
 }
 
-/** In the order in which they are tried; the first that fails names the 400. */
+/** In order; the first check that fails determines the 400. */
 export const headerChecks: readonly HeaderCheck[] = [
   { description: 'A header was sent twice', fails: (request) => request.repeated !== '' },
   { description: 'X-WNS-Type is missing or invalid', fails: (request) => !wnsTypes.includes(request.wnsType) },
@@ -32,7 +32,7 @@ export const headerChecks: readonly HeaderCheck[] = [
     fails: (request) => request.wnsType === 'wns/raw' && !/^application\/octet-stream$/i.test(request.contentType),
   },
   {
-    // One widely used library adds a charset; it is not known to be refused.
+    // A widely used library adds a charset; no rejection is known.
     description: 'Content-Type should be text/xml',
     fails: (request) =>
       request.wnsType !== 'wns/raw' && !/^text\/xml(?:\s*;\s*charset="?utf-8"?)?$/i.test(request.contentType),

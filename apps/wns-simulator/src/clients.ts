@@ -1,17 +1,17 @@
 import { clientIdOf, type FaultsDocument, faultsFor, type FaultSet } from './faults.ts'
 import { SlidingSecond } from './sliding-second.ts'
 
-/** One application as the services know it: its counters, its rate and the faults that hold for it. */
+/** One application with its counters, its rate and its faults. */
 export class Client {
   readonly id: string
-  /** Its place in the list of all clients. */
+  /** Its index in the list of all clients. */
   readonly index: number
   faults: FaultSet
   posts = 0
   tokenRequests = 0
   /** All posts, for the peak. */
   arrived = new SlidingSecond()
-  /** Posts that the rate cap let pass. */
+  /** Posts that the rate cap admitted. */
   admitted = new SlidingSecond()
 
   constructor(id: string, index: number, faults: FaultSet) {
@@ -28,7 +28,7 @@ export class Client {
   }
 }
 
-/** Every client that ever asked for a token, and the faults document. */
+/** All clients that have requested a token, and the faults document. */
 export class Clients {
   readonly #byId = new Map<string, Client>()
   readonly #byIndex: Client[] = []

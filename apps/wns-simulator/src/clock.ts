@@ -10,7 +10,7 @@ export class Clock {
     return performance.now() - this.#startedAtMs
   }
 
-  /** `Date: …` with its line end, made once a second. */
+  /** `Date: …` with its line end, computed once per second. */
   dateLine(nowMs: number): string {
     const second = Math.floor((this.epochMs + nowMs) / 1000)
     if (second !== this.#second) {

@@ -14,16 +14,16 @@ const CR = 13
 const LF = 10
 const methodStart = /^(?:POST|GET|PUT|HEAD|DELETE|OPTIONS|PATCH|TRACE|CONNECT) /
 
-/** What answers the requests of a connection. */
+/** Answers the requests of a connection. */
 export type Handler = (request: Request, connection: Connection) => Action
 
 /**
- * One TLS connection. It is `reading` (waiting for the rest of a request), `busy` (a request is read and not yet
- * answered; what arrives meanwhile was pipelined) or `done` (the last answer is written; what arrives is dropped).
+ * One TLS connection. It is `reading` (a request is incomplete), `busy` (a request is read and not yet answered; data
+ * that arrives meanwhile was pipelined) or `done` (the last answer is written; data that arrives is dropped).
  */
 export class Connection {
   readonly host: string
-  /** Whose connection it is, once an authenticated request came over it. */
+  /** The client of the connection, known after its first authenticated request. */
   client: Client | undefined
   /** Requests answered or being answered. */
   requests = 0
@@ -51,13 +51,13 @@ export class Connection {
     this.host = typeof socket.servername === 'string' ? socket.servername.toLowerCase() : ''
     socket.setNoDelay(true)
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
-    // A peer that went away is no concern of a server that forgets it.
+    // An error of a peer that has left is not relevant.
     socket.on('error', () => socket.destroy())
     socket.on('end', () => socket.end())
     socket.on('close', () => clearTimeout(this.#timer))
   }
 
-  /** Cuts the connection with RST, without TLS farewell; safe to call twice. */
+  /** Resets the connection without a TLS close. Idempotent. */
   reset(): void {
     this.#state = 'done'
     this.#raw.resetAndDestroy()
@@ -68,7 +68,7 @@ export class Connection {
     this.#socket.destroy()
   }
 
-  /** Closes a connection that is idle too long, or sends half a request and then nothing. */
+  /** Closes a connection that is idle for too long, or stops in the middle of a request. */
   sweep(nowMs: number, idleMs: number, partialMs: number): void {
     if (this.#state === 'busy') return
     const sinceMs = nowMs - this.#sinceMs
@@ -105,7 +105,7 @@ export class Connection {
     }
   }
 
-  /** Takes one whole request off what was received; undefined when more is needed or the connection is lost. */
+  /** Takes one whole request from the received data; undefined when it is incomplete or the connection is lost. */
   #nextRequest(received: Buffer): Request | undefined {
     let rest = received
     if (this.#request === undefined) {
@@ -115,7 +115,7 @@ export class Connection {
       if (end < 0) {
         if (rest.length > MAX_HEAD_BYTES) return this.#refuse(431)
         if (start === rest.length) {
-          // Some clients put an empty line after a body; that is no beginning of a request.
+          // Some clients send an empty line after a body; it does not start a request.
           this.#received = undefined
           this.#early = false
         }
@@ -152,7 +152,7 @@ export class Connection {
     return !request.chunked && (request.contentLength >= 0 || request.method !== 'POST')
   }
 
-  /** Answers what cannot be read, says goodbye and reads no further. */
+  /** Answers an unreadable request with `Connection: close` and reads no further. */
   #refuse(status: number): undefined {
     this.#tally.badRequest += 1
     this.#received = undefined
@@ -213,7 +213,7 @@ export class Connection {
   #resume(): void {
     if (this.#state !== 'busy') return
     this.#state = 'reading'
-    // Inside #read the loop goes on by itself; after a timer there is none.
+    // Inside #read its loop continues; after a timer there is no loop.
     if (this.#received !== undefined) queueMicrotask(() => this.#read())
   }
 }

@@ -11,12 +11,12 @@ const SWEEP_MS = 100
 /** A request that has begun must be complete within this time. */
 const PARTIAL_MS = 30_000
 
-/** All open connections: how many a host and a client may have, how long they may rest. */
+/** All open connections, with their limits per host and client and their idle time. */
 export class Connections {
   readonly #clients: Clients
   readonly #tally: Tally
   readonly #clock: Clock
-  /** Sockets below TLS by the peer's port: only they can be reset. */
+  /** TCP sockets by the port of the peer; only they can be reset. */
   readonly #raw = new Map<number, Socket>()
   readonly #open = new Set<Connection>()
   readonly #perHost = new Map<string, number>()
@@ -57,8 +57,8 @@ export class Connections {
   }
 
   /**
-   * Notes whose connection it is, at its first request with a known token. False when that client has too many to this
-   * host: the request is then dropped unread.
+   * Records the client of a connection at its first request with a known token. False when the client has too many
+   * connections to the host; the request is then dropped unread.
    */
   admit(connection: Connection, client: Client | undefined): boolean {
     if (connection.client !== undefined || client === undefined) return true
@@ -72,7 +72,7 @@ export class Connections {
     return true
   }
 
-  /** Says goodbye with the answer when the client asked for that, or the connection has served its number of requests. */
+  /** Closes with this answer if the client asked for it, or the connection has served its number of requests. */
   limit(connection: Connection, request: Request, action: Action): Action {
     const most = (connection.client?.faults ?? this.#clients.faults).requestsPerConnection ?? Infinity
     if (action.act !== 'answer' || (connection.requests < most && !request.wantsClose)) return action

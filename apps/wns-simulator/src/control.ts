@@ -20,7 +20,7 @@ interface Answer {
 
 type Endpoint = (request: IncomingMessage, response: ServerResponse) => Promise<Answer | undefined> | Answer
 
-/** The control port: plain HTTP, JSON in and out, for whoever drives the simulator. Does not listen yet. */
+/** The control port for tests: plain HTTP with JSON. The returned server does not listen yet. */
 export function createControl(
   clients: Clients,
   tokens: Tokens,
@@ -70,7 +70,7 @@ export function createControl(
         return { status: 200, body: { delivered: offline.deliver(token, clock.nowMs()) } }
       },
     },
-    '/v1/behaviours': { GET: () => ({ status: 200, body: evidence }) },
+    '/v1/behaviors': { GET: () => ({ status: 200, body: evidence }) },
     '/v1/stats': { GET: () => ({ status: 200, body: tally.stats() }) },
     '/v1/posts': { GET: (_request, response) => streamPosts(tally, response) },
   }
@@ -111,15 +111,15 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   let length = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length
-    if (length > MAX_BODY_BYTES) throw new BadBody(413, `the body is larger than ${MAX_BODY_BYTES} bytes`)
+    if (length > MAX_BODY_BYTES) throw new BadBody(413, `the body must have at most ${MAX_BODY_BYTES} bytes`)
     chunks.push(chunk)
   }
   const text = Buffer.concat(chunks).toString('utf8').trim()
   if (text === '') return undefined
   try {
     return JSON.parse(text)
-  } catch (error) {
-    throw new BadBody(400, `the body is not JSON: ${error instanceof Error ? error.message : 'unreadable'}`)
+  } catch {
+    throw new BadBody(400, 'the body must be JSON')
   }
 }
 
@@ -135,7 +135,7 @@ function tokenIn(body: unknown): string | undefined {
   return typeof body.token === 'string' ? body.token : undefined
 }
 
-/** One line a channel, as fast as the reader takes them. */
+/** One line per channel, with back-pressure. */
 async function streamPosts(tally: Tally, response: ServerResponse): Promise<undefined> {
   response.writeHead(200, { 'Content-Type': 'application/x-ndjson' })
   await pipeline(Readable.from(lines(tally)), response)
@@ -148,7 +148,7 @@ async function* lines(tally: Tally): AsyncGenerator<string> {
     let text = ''
     for (; row < end; row += 1) text += `${tally.line(row)}\n`
     yield text
-    // Millions of channels take seconds: senders are answered in between.
+    // Millions of channels take seconds; senders get answers in between.
     await setImmediate()
   }
 }

@@ -1,27 +1,29 @@
-import type { BehaviourName } from './behaviours.ts'
+import type { BehaviorName } from './behaviors.ts'
 
-/** What a behaviour answers and how we know, as the README and `GET /v1/behaviours` show it. */
+/** The answer of a behavior and its source, as the README and `GET /v1/behaviors` show it. */
 export interface Evidence {
-  /** Status and status word of the first post, `-` where the connection gives no whole answer. */
+  /** Status and status word of the first post; `-` without a complete answer. */
   readonly answer: string
   readonly note: string
   /** `documented` or `observed` with source keys of the README, or `ours`. */
   readonly source: string
 }
 
-export const evidence: Readonly<Record<BehaviourName, Evidence>> = {
+export const evidence: Readonly<Record<BehaviorName, Evidence>> = {
   ok: { answer: '200 received', note: 'at once', source: 'documented [HDR]' },
-  dropped: { answer: '200 dropped', note: 'not passed on', source: 'documented [HDR][RAW]' },
+  dropped: { answer: '200 dropped', note: 'not delivered', source: 'documented [HDR][RAW]' },
   offline: { answer: '200 dropped', note: 'device `disconnected`', source: 'observed [O-OFF]' },
   sleeping: {
     answer: '200 received',
-    note: 'device `disconnected`, kept for it (raw only with `cache`, the rest unless `no-cache`), else `dropped` with the reason',
+    note:
+      'device `disconnected`; kept for it (raw only with `cache`, others unless `no-cache`), ' +
+      'else `dropped` with the reason',
     source: 'documented [HDR][OVW], text observed [O-OFF]',
   },
   gone: { answer: '410 dropped', note: '`Channel URL expired`', source: 'documented [HDR], text ours' },
   revoked: { answer: '410 revoked', note: '`Revoked channel URL`', source: 'observed [O-410]' },
   blocked: { answer: '410 dropped', note: '`Domain Blocked`', source: 'documented [HDR]' },
-  unknown: { answer: '404 dropped', note: 'and so does any other word', source: 'documented [HDR][TRB]' },
+  unknown: { answer: '404 dropped', note: 'also for any unknown word', source: 'documented [HDR][TRB]' },
   unauthorized: {
     answer: '401 dropped',
     note: 'every time, to a token that other channels accept',
@@ -40,11 +42,11 @@ export const evidence: Readonly<Record<BehaviourName, Evidence>> = {
   cut: { answer: '-', note: 'accepted: half the answer, then RST', source: 'ours' },
   hangup: { answer: '-', note: 'FIN after the request was read; not accepted', source: 'ours' },
   stall: { answer: '-', note: 'nothing, ever; not accepted', source: 'ours' },
-  slow: { answer: '200 received', note: '`slow-<ms>`: so much later', source: 'ours' },
-  drip: { answer: '200 received', note: '`drip-<ms>`: in 16 pieces over so long', source: 'ours' },
+  slow: { answer: '200 received', note: '`slow-<ms>`: after this delay', source: 'ours' },
+  drip: { answer: '200 received', note: '`drip-<ms>`: in 16 pieces over this time', source: 'ours' },
   flaky: {
     answer: '500 dropped',
-    note: '`flaky-<percent>`: that share of posts, else `received`; a hash of id and post number decides',
+    note: '`flaky-<percent>`: this share of posts, by a hash of id and post number; else `received`',
     source: 'ours',
   },
 }

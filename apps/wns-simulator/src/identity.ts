@@ -5,8 +5,8 @@ import { type Certificates, makeCertificates, publishWhole } from './certificate
 const DAY_MS = 86_400_000
 
 /**
- * The certificates kept in this file (JSON with three PEM texts, mode 0600), made and written when the file is missing
- * or they end within a day. Throws when the file holds anything else: it may be somebody's.
+ * The certificates in the file (JSON with three PEM texts, mode 0600); created when the file is missing or they expire
+ * within a day. Throws when the file contains anything else, because it may belong to the user.
  */
 export async function loadIdentity(path: string): Promise<Certificates> {
   const kept = await read(path)

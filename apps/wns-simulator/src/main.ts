@@ -1,17 +1,19 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
 import { startSimulator } from './index.ts'
+import { version } from './version.ts'
 
 const HELP = `wns-simulator: a fake WNS and token service with faults
 
-  --ca-file PATH      where to put the certificate of the authority (required)
-  --identity-file PATH  keeps authority and key, so that a restart does not change them; made when missing
-  --host HOST         where both ports listen                 (127.0.0.1)
-  --port N            TLS port for senders, 0 for a free one  (0)
-  --control-port N    control port, plain HTTP, 0 for a free one  (0)
-  --parent-pid N      exit when this process is gone
-  --exit-with-stdin   exit when standard input is closed
-  --help              this text
+  --ca-file PATH        file for the certificate of the authority (required)
+  --identity-file PATH  file that keeps authority and key across restarts; created if missing
+  --host HOST           address of both ports                      (127.0.0.1)
+  --port N              TLS port for senders, 0 for a free one     (0)
+  --control-port N      HTTP control port, 0 for a free one        (0)
+  --parent-pid N        exit when this process ends
+  --exit-with-stdin     exit when standard input closes
+  --version             show the version
+  --help                show this text
 
 Prints one JSON line {host, port, caFile, control} when it is ready; SIGTERM or SIGINT ends it.
 `
@@ -27,12 +29,14 @@ async function main(): Promise<void> {
       'control-port': { type: 'string', default: '0' },
       'parent-pid': { type: 'string' },
       'exit-with-stdin': { type: 'boolean', default: false },
+      version: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
   if (values.help) return void process.stdout.write(HELP)
+  if (values.version) return void process.stdout.write(`${version}\n`)
   const caFile = values['ca-file']
-  if (caFile === undefined) throw new Error('--ca-file is required: the path where the CA certificate is to be put')
+  if (caFile === undefined) throw new Error('--ca-file is required; give the path for the certificate of the authority')
   const parentPid =
     values['parent-pid'] === undefined ? undefined : wholeNumber('--parent-pid', values['parent-pid'], 4_194_304)
 
@@ -64,7 +68,7 @@ async function main(): Promise<void> {
 
 function wholeNumber(flag: string, text: string, most: number): number {
   if (/^\d+$/.test(text) && Number(text) <= most) return Number(text)
-  throw new Error(`${flag} takes a whole number from 0 to ${most}, found ${JSON.stringify(text)}`)
+  throw new Error(`${flag} must be a whole number from 0 to ${most}; found ${JSON.stringify(text)}`)
 }
 
 function isAlive(pid: number): boolean {
@@ -72,7 +76,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    // EPERM: it is there and not ours.
+    // EPERM: the process exists and belongs to another user.
     return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
 }

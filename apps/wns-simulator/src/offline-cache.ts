@@ -1,6 +1,6 @@
 import type { Request } from './request.ts'
 
-/** What waits for a device that is offline. */
+/** A notification that waits for an offline device. */
 export interface KeptItem {
   readonly type: 'toast' | 'tile' | 'badge' | 'raw'
   readonly bytes: number
@@ -17,8 +17,8 @@ interface Kept {
 const MAX_CHANNELS = 100_000
 
 /**
- * One item of each type for each channel whose device is offline: the newer replaces the older, and what has outlived
- * its X-WNS-TTL, counted from its arrival, is gone. Beyond 100,000 channels the oldest are forgotten.
+ * One item per type for each channel whose device is offline. A newer item replaces an older one, and an item is
+ * removed when its X-WNS-TTL, counted from its arrival, has passed. Beyond 100,000 channels the oldest are removed.
  */
 export class OfflineCache {
   readonly #byToken = new Map<string, Map<KeptItem['type'], Kept>>()
@@ -36,11 +36,11 @@ export class OfflineCache {
         }
     }
     const expiresAtMs = request.ttl === '' ? Infinity : nowMs + Number(request.ttl) * 1000
-    // A copy: the body is a window into the bytes that came over the connection.
+    // A copy, because the body is a view of the connection's buffer.
     items.set(type, { type, body: Buffer.from(request.body), expiresAtMs })
   }
 
-  /** What waits for this channel's device now. */
+  /** The items that wait for the device of this channel now. */
   look(token: string, nowMs: number): KeptItem[] {
     const items = [...(this.#byToken.get(token)?.values() ?? [])]
     return items
@@ -52,7 +52,7 @@ export class OfflineCache {
       }))
   }
 
-  /** The device comes online for a moment: what waits is delivered, and nothing waits any more. */
+  /** The device comes online briefly: all waiting items are delivered and removed. */
   deliver(token: string, nowMs: number): (KeptItem & { readonly body: string })[] {
     const bodies = this.#byToken.get(token)
     const delivered = this.look(token, nowMs).map((item) => ({

@@ -1,19 +1,19 @@
 export type WnsStatus = 'received' | 'dropped' | 'channelthrottled' | 'appthrottled' | 'revoked'
 
-/** What to do with the connection: answer, or fail in one of five ways. */
+/** The action on the connection: answer, or fail in one of five ways. */
 export type Act = 'answer' | 'drip' | 'reset' | 'cut' | 'hangup' | 'stall'
 
-/** One answer with everything precomputed that does not differ from post to post. */
+/** One answer, precomputed as far as it is the same for all posts. */
 export interface Reply {
   readonly act: Act
-  /** 0 when no status line is ever sent whole. */
+  /** 0 when no complete status line is sent. */
   readonly status: number
   readonly wnsStatus: WnsStatus | null
   readonly accepted: boolean
-  /** Under which name `/v1/stats` counts the channels that answered this last. */
+  /** The name under which `/v1/stats` counts channels with this last answer. */
   readonly outcome: string
   readonly connected: boolean
-  /** Status line and the headers that stay under the `bare` fault. */
+  /** Status line and the headers that the `bare` fault keeps. */
   readonly head: string
   /** The X-WNS headers. */
   readonly wnsHead: string

@@ -1,4 +1,4 @@
-/** What the simulator reads of an HTTP/1.1 request; a header that was not sent is ''. */
+/** The relevant parts of an HTTP/1.1 request; an absent header is ''. */
 export class Request {
   method = ''
   target = ''
@@ -6,7 +6,7 @@ export class Request {
   host = ''
   authorization = ''
   contentType = ''
-  /** -1 when there was none. */
+  /** -1 when absent. */
   contentLength = -1
   chunked = false
   expectsContinue = false
@@ -20,7 +20,7 @@ export class Request {
   priority = ''
   suppressPopup = ''
   msCv = ''
-  /** The first header that came twice and must not, or ''. */
+  /** The first header that is repeated and must not be, or ''. */
   repeated = ''
   body: Buffer = emptyBuffer
 }
@@ -30,7 +30,7 @@ const LONGEST_LENGTH_DIGITS = 10
 
 /**
  * Reads a request head: everything before the empty line, as a Latin-1 string.
- * Returns what is wrong with it as a string when it is not HTTP/1.1.
+ * Returns the problem as a string when it is not HTTP/1.1.
  */
 export function parseHead(head: string): Request | string {
   const lineEnd = endOfLine(head, 0)
@@ -120,7 +120,7 @@ function setHeader(request: Request, name: string, value: string): string {
 
 function once(request: Request, before: string, name: string, value: string): string {
   if (before !== '' && request.repeated === '') request.repeated = name
-  // An empty header is not the same as none: it must fail its check.
+  // An empty header differs from an absent one: it must fail its check.
   return value === '' ? ' ' : value
 }
 

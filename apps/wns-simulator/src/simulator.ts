@@ -16,15 +16,15 @@ import { Tokens } from './tokens.ts'
 import { WnsService } from './wns.ts'
 
 export interface SimulatorOptions {
-  /** Where both ports listen; default 127.0.0.1. */
+  /** Address of both ports; default 127.0.0.1. */
   readonly host?: string
   /** TLS port; default 0, any free one. */
   readonly port?: number
   /** Control port; default 0, any free one. */
   readonly controlPort?: number
-  /** Where the certificate of the authority is put (PEM, mode 0600); `stop` takes it away again. */
+  /** File for the certificate of the authority (PEM, mode 0600); `stop` removes it. */
   readonly caFile: string
-  /** Where authority and key are kept, so that senders go on trusting a simulator that was restarted. Made when missing. */
+  /** File that keeps authority and key, so that senders trust a restarted simulator. Created when missing. */
   readonly identityFile?: string | undefined
 }
 
@@ -35,11 +35,14 @@ export interface Simulator {
   readonly caFile: string
   /** Base URL of the control port, without a slash at the end. */
   readonly control: string
-  /** Ends every connection and frees the ports; may be called twice. */
+  /** Closes all connections and ports. Idempotent. */
   stop(): Promise<void>
 }
 
-/** Starts both ports; resolves when they listen and the CA file is in place. Rejects when a port is taken or the file cannot be written. */
+/**
+ * Starts both ports; resolves when they listen and the CA file is written. Rejects when a port is in use or the file
+ * cannot be written.
+ */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
   const host = options.host ?? '127.0.0.1'
   const certificates =
@@ -67,7 +70,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   })
   server.on('connection', (raw: Socket) => connections.arrive(raw))
   server.on('secureConnection', (socket: TLSSocket) => connections.open(socket, handle))
-  // A handshake that fails is the sender's business.
+  // A failed handshake is a problem of the sender.
   server.on('tlsClientError', (_error, socket: TLSSocket) => socket.destroy())
   const control = createControl(clients, tokens, tally, offline, clock)
 
@@ -87,7 +90,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   }
 }
 
-/** Which service answers, by the Host header; SNI must say the same. */
+/** The service of a request by its Host header, which must equal the SNI name. */
 function route(wns: WnsService, tokenService: TokenService, connections: Connections, clock: Clock): Handler {
   return (request, connection) => {
     const service = serviceOf(request.host, connection)

@@ -1,11 +1,11 @@
 const BUCKETS = 1000
 
-/** How many events fell into the last second, in steps of one millisecond, and the most there ever were. */
+/** The number of events within the last second, in steps of one millisecond, and its maximum. */
 export class SlidingSecond {
   readonly #buckets = new Uint32Array(BUCKETS)
   #count = 0
   #newestMs = 0
-  /** The most events within any window of 1,000 ms so far. */
+  /** The maximum number of events within any 1,000 ms so far. */
   peak = 0
 
   /** Events within the 1,000 ms that end with this millisecond. */

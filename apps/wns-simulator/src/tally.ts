@@ -1,4 +1,4 @@
-import { behaviourNames, type BehaviourName } from './behaviours.ts'
+import { behaviorNames, type BehaviorName } from './behaviors.ts'
 import type { Client, Clients } from './clients.ts'
 import { ChannelBook } from './channel-book.ts'
 import type { Clock } from './clock.ts'
@@ -15,12 +15,12 @@ const wnsStatuses: readonly (WnsStatus | null)[] = [
   'revoked',
 ]
 
-interface BehaviourCount {
+interface BehaviorCount {
   posts: number
   channels: number
 }
 
-/** Everything the simulator counts: what `/v1/stats` and `/v1/posts` show, and what `/v1/reset` forgets. */
+/** All counts of the simulator, which `/v1/stats` and `/v1/posts` show and `/v1/reset` clears. */
 export class Tally {
   readonly book = new ChannelBook()
   readonly #clients: Clients
@@ -43,7 +43,7 @@ export class Tally {
   #acceptedPosts = 0
   #byStatus = new Map<number, number>()
   #byWnsStatus = new Map<string, number>()
-  #byBehaviour = noBehaviours()
+  #byBehavior = noBehaviors()
   #channels: number[] = []
   #arrived = new SlidingSecond()
   #cpuSinceReset = process.cpuUsage()
@@ -53,7 +53,7 @@ export class Tally {
     this.#clock = clock
   }
 
-  /** A post has arrived, whatever becomes of it. */
+  /** Counts an arrived post, whatever its answer. */
   arrive(client: Client | undefined, nowMs: number): void {
     this.posts += 1
     this.#arrived.add(nowMs)
@@ -62,17 +62,17 @@ export class Tally {
     client.arrived.add(nowMs)
   }
 
-  /** The row of a channel in the book, counted under its behaviour when it is new. */
-  row(token: string, behaviour: BehaviourName | 'none'): number {
+  /** The row of a channel in the book; a new channel is counted under its behavior. */
+  row(token: string, behavior: BehaviorName | 'none'): number {
     const before = this.book.size
     const row = this.book.row(token)
-    const count = this.#byBehaviour.get(behaviour)!
+    const count = this.#byBehavior.get(behavior)!
     count.posts += 1
     if (this.book.size > before) count.channels += 1
     return row
   }
 
-  /** The decision about a post. Counted when it is taken: a client that goes away before it reads the answer changes nothing. */
+  /** Counts the decision about a post when it is made, even if the client disconnects before the answer. */
   settle(
     row: number | undefined,
     client: Client | undefined,
@@ -131,7 +131,7 @@ export class Tally {
       distinctChannels: this.book.size,
       acceptedChannels: this.#acceptedChannels,
       channels: this.#lastAnswers(),
-      byBehaviour: Object.fromEntries([...this.#byBehaviour].filter(([, count]) => count.posts > 0)),
+      byBehavior: Object.fromEntries([...this.#byBehavior].filter(([, count]) => count.posts > 0)),
       wrongLength: this.wrongLength,
       badRequest: this.badRequest,
       connections: this.connections,
@@ -176,7 +176,7 @@ export class Tally {
     this.#acceptedPosts = 0
     this.#byStatus.clear()
     this.#byWnsStatus.clear()
-    this.#byBehaviour = noBehaviours()
+    this.#byBehavior = noBehaviors()
     this.#channels = []
     this.#arrived = new SlidingSecond()
     this.#cpuSinceReset = process.cpuUsage()
@@ -196,6 +196,6 @@ export class Tally {
   }
 }
 
-function noBehaviours(): Map<BehaviourName | 'none', BehaviourCount> {
-  return new Map([...behaviourNames, 'none' as const].map((name) => [name, { posts: 0, channels: 0 }]))
+function noBehaviors(): Map<BehaviorName | 'none', BehaviorCount> {
+  return new Map([...behaviorNames, 'none' as const].map((name) => [name, { posts: 0, channels: 0 }]))
 }

@@ -124,13 +124,13 @@ function refuseEntra(request: Request, form: URLSearchParams, tenant: string): R
   return undefined
 }
 
-/** Any secret is good but an absent one and those that say themselves that they are bad. */
+/** All secrets are valid, except an absent one and those that start with `bad-`. */
 function isBad(form: URLSearchParams): boolean {
   const secret = form.get('client_secret') ?? ''
   return secret === '' || secret.startsWith('bad-')
 }
 
-/** What the mode `refuse` says: by default what new clients hear since 2026. */
+/** The answer of mode `refuse`; by default the one that new clients get since 2026. */
 function refuseAll(identity: Identity, name: string, why: TokenRefusal | undefined): Refusal {
   return identity === 'store' ? storeRefusal(why ?? 'unsupported') : entraRefusalOf(why ?? 'client', name)
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Client } from './clients.ts'
 
-/** Store identities get the legacy kind of token, Entra applications theirs; WNS treats them differently. */
+/** Store identities get legacy tokens, Entra applications their own; WNS treats them differently. */
 export type Identity = 'store' | 'entra'
 
 export interface Token {
@@ -11,7 +11,7 @@ export interface Token {
   revoked: boolean
 }
 
-/** A bearer token that was looked at: whose it is, where known, and why it is refused, if it is. */
+/** A checked bearer token: its owner if known, and the problem if it is rejected. */
 export interface TokenCheck {
   readonly token: Token | undefined
   readonly problem: 'Invalid token' | 'Token expired' | undefined
@@ -20,7 +20,7 @@ export interface TokenCheck {
 const MAX_TOKENS = 100_000
 const bearerScheme = /^bearer /i
 
-/** The tokens that were given out; the oldest are forgotten beyond 100,000. */
+/** The issued tokens; beyond 100,000 the oldest are removed. */
 export class Tokens {
   readonly #byText = new Map<string, Token>()
 
@@ -37,14 +37,14 @@ export class Tokens {
     return text
   }
 
-  /** Judges an Authorization header. */
+  /** Checks an Authorization header. */
   check(authorization: string, nowMs: number): TokenCheck {
     const token = bearerScheme.test(authorization) ? this.#byText.get(authorization.slice('bearer '.length)) : undefined
     if (token === undefined) return { token, problem: 'Invalid token' }
     return { token, problem: token.revoked || nowMs >= token.expiresAtMs ? 'Token expired' : undefined }
   }
 
-  /** Makes the tokens of one client, or all, worthless; returns how many still were worth something. */
+  /** Revokes the tokens of one client, or of all; returns how many were still valid. */
   revoke(client: Client | undefined, nowMs: number): number {
     let revoked = 0
     for (const token of this.#byText.values()) {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Action, plainAction } from './action.ts'
-import { type Behaviour, parseBehaviour, replyOf } from './behaviours.ts'
+import { type Behavior, parseBehavior, replyOf } from './behaviors.ts'
 import { MAX_TAG_LENGTH, refuseHeaders } from './checks.ts'
 import type { Client, Clients } from './clients.ts'
 import { type Clock, httpDate } from './clock.ts'
@@ -16,12 +16,12 @@ const DATE_AFTER_MS = 2000
 const unknownChannel = reply(404, 'dropped', { description: 'Channel URL unknown' })
 const wrongApp = reply(403, 'dropped', { description: 'Channel URL incompatible with caller app' })
 const wrongType = reply(403, 'dropped', { description: 'Tile and badge are not supported for this kind of app' })
-// Seen without a word of explanation.
+// Observed without a description.
 const unmapped = reply(403, 'dropped')
 const invalidToken = unauthorized('Invalid token')
 const expiredToken = unauthorized('Token expired')
 
-/** The order of checks, in one place because the true one is unknown; the first that speaks answers the post. */
+/** The order of checks; the order of WNS is unknown. The first check with an answer wins. */
 export const checkNames = [
   'token',
   'app and channel',
@@ -34,15 +34,15 @@ export const checkNames = [
 ] as const
 type CheckName = (typeof checkNames)[number]
 
-/** A channel address: `<behaviour>.<owner>.<id>` with everything it says. */
+/** A parsed channel address: `<behavior>.<owner>.<id>`. */
 interface Address {
   readonly token: string
-  readonly behaviour: Behaviour | undefined
+  readonly behavior: Behavior | undefined
   readonly owner: string
   readonly id: string
 }
 
-/** A post on its way through the checks. */
+/** A post while it is checked. */
 interface Post {
   readonly request: Request
   readonly address: Address | undefined
@@ -66,12 +66,12 @@ export class WnsService {
   readonly #vectorBase = randomBytes(16).toString('base64').slice(0, 22)
   #answered = 0
 
-  /** Method and length come before these, when the request is read. */
+  /** Method and length are checked before, when the request is read. */
   readonly #checks: Readonly<Record<CheckName, (post: Post) => Reply | undefined>> = {
     token: ({ auth }) =>
       auth.problem === undefined ? undefined : auth.token === undefined ? invalidToken : expiredToken,
     'app and channel': (post) =>
-      (post.address?.behaviour === undefined ? unknownChannel : this.#refuseApp(post)) ?? this.#spoken(post, 'app'),
+      (post.address?.behavior === undefined ? unknownChannel : this.#refuseApp(post)) ?? this.#spoken(post, 'app'),
     'channel state': (post) =>
       post.faults.always === undefined ? this.#spoken(post, 'channel') : this.#alwaysReply(post.faults.always),
     headers: (post) => this.#refuseHeaders(post),
@@ -90,7 +90,7 @@ export class WnsService {
     this.#clock = clock
   }
 
-  /** Whose request this is, as far as its bearer token tells. */
+  /** The client of a request, if its bearer token is known. */
   clientOf(request: Request): Client | undefined {
     return this.#tokens.check(request.authorization, this.#clock.nowMs()).token?.client
   }
@@ -103,7 +103,7 @@ export class WnsService {
     const client = auth.token?.client
     const address = readAddress(request.target)
     this.#tally.arrive(client, nowMs)
-    const row = address && this.#tally.row(address.token, address.behaviour?.name ?? 'none')
+    const row = address && this.#tally.row(address.token, address.behavior?.name ?? 'none')
     const faults = client?.faults ?? this.#clients.faults
     const post = { request, address, row, client, identity: auth.token?.identity, auth, faults, nowMs }
 
@@ -111,8 +111,8 @@ export class WnsService {
     const bare = faults.bare === true
     this.#tally.settle(row, client, given, bare, request, nowMs)
     if (given.accepted && !given.connected && address !== undefined) this.#offline.keep(address.token, request, nowMs)
-    const parameter = address?.behaviour?.parameter ?? 0
-    const slowMs = given.accepted && address?.behaviour?.name === 'slow' ? parameter : 0
+    const parameter = address?.behavior?.parameter ?? 0
+    const slowMs = given.accepted && address?.behavior?.name === 'slow' ? parameter : 0
     return {
       act: given.act,
       text: given.status === 0 ? '' : this.#write(given, faults, request, nowMs),
@@ -130,10 +130,10 @@ export class WnsService {
     return unknownChannel
   }
 
-  #spoken(post: Post, stage: Behaviour['stage']): Reply | undefined {
+  #spoken(post: Post, stage: Behavior['stage']): Reply | undefined {
     const { address, request } = post
-    if (address?.behaviour?.stage !== stage || post.row === undefined) return undefined
-    return replyOf(address.behaviour, {
+    if (address?.behavior?.stage !== stage || post.row === undefined) return undefined
+    return replyOf(address.behavior, {
       id: address.id,
       ordinal: stage === 'device' ? this.#tally.book.reach(post.row) : 0,
       raw: request.wnsType === 'wns/raw',
@@ -167,7 +167,7 @@ export class WnsService {
   #throttled(cap: RateCap, nowMs: number): Reply {
     const status = cap.status ?? 406
     if (cap.retryAfter === undefined || cap.retryAfter === null) return reply(status, 'appthrottled')
-    // Rounded up: a date has whole seconds, and one already past would ask for no pause at all.
+    // Rounded up: a date has whole seconds, and a past one would request no pause.
     const dateMs = Math.ceil((this.#clock.epochMs + nowMs + DATE_AFTER_MS) / 1000) * 1000
     return reply(status, 'appthrottled', {
       retryAfter: cap.retryAfter === 'date' ? httpDate(dateMs) : String(cap.retryAfter),
@@ -199,7 +199,7 @@ export class WnsService {
   }
 }
 
-/** Reads `/?token=…` or `/w/?token=…` byte for byte; an address that was re-encoded is another one. */
+/** Reads `/?token=…` or `/w/?token=…` byte for byte; a re-encoded address is another address. */
 function readAddress(target: string): Address | undefined {
   const start = target.startsWith('/?token=') ? 8 : target.startsWith('/w/?token=') ? 10 : -1
   if (start < 0 || start === target.length) return undefined
@@ -207,11 +207,11 @@ function readAddress(target: string): Address | undefined {
   const first = token.indexOf('.')
   const second = token.indexOf('.', first + 1)
   if (first <= 0 || second <= first + 1 || second === token.length - 1) {
-    return { token, behaviour: undefined, owner: '', id: '' }
+    return { token, behavior: undefined, owner: '', id: '' }
   }
   return {
     token,
-    behaviour: parseBehaviour(token.slice(0, first)),
+    behavior: parseBehavior(token.slice(0, first)),
     owner: token.slice(first + 1, second),
     id: token.slice(second + 1),
   }
@@ -239,7 +239,7 @@ function withoutChallenge(head: string): string {
   return head.replace(/^WWW-Authenticate:.*$/m, 'WWW-Authenticate:')
 }
 
-/** The X-WNS headers of a reply, changed as the faults want it. */
+/** The X-WNS headers of a reply, changed by the faults. */
 function wnsHeadUnder(faults: FaultSet, given: Reply): string {
   let text = given.wnsHead
   if (faults.statusHeader === 'X-WNS-STATUS') text = text.replace(/^X-WNS-NOTIFICATIONSTATUS:.*\r\n/m, '')

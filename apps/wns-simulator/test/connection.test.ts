@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { eventually, postText, type Sender, setup, type Wire } from './sender.ts'
+import { untilRight, postText, type Sender, setup, type Wire } from './sender.ts'
 
 async function open(): Promise<{ sender: Sender; bearer: string; wire: Wire }> {
   const sender = await setup()
@@ -48,7 +48,7 @@ describe('requests as they arrive', () => {
     const { bearer, wire, sender } = await open()
 
     wire.send(postText('slow-50.any.1', bearer))
-    await eventually(
+    await untilRight(
       () => sender.stats(),
       (stats) => stats['posts'] === 1,
     )
@@ -126,7 +126,7 @@ describe('requests as they arrive', () => {
     expect(wire.received).toContain('Connection: close\r\n')
   })
 
-  test('a client that waits for 100 Continue is told to go on', async () => {
+  test('a client that waits for 100 Continue gets it', async () => {
     const { bearer, wire } = await open()
     const text = postText('ok.any.1', bearer, { Expect: '100-continue' })
 
@@ -207,7 +207,7 @@ describe('connections that fail', () => {
     const { bearer, wire, sender } = await open()
 
     wire.send(postText('stall.any.1', bearer))
-    await eventually(
+    await untilRight(
       () => sender.stats(),
       (stats) => stats['posts'] === 1,
     )
@@ -253,7 +253,7 @@ describe('connections that fail', () => {
     const { bearer, wire, sender } = await open()
 
     wire.send(postText('slow-600000.any.1', bearer))
-    await eventually(
+    await untilRight(
       () => sender.stats(),
       (stats) => stats['acceptedPosts'] === 1,
     )
@@ -266,7 +266,7 @@ describe('connections that fail', () => {
 test('stop ends every connection, also those that are held, and may be called twice', async () => {
   const { bearer, wire, sender } = await open()
   wire.send(postText('stall.any.1', bearer))
-  await eventually(
+  await untilRight(
     () => sender.stats(),
     (stats) => stats['posts'] === 1,
   )

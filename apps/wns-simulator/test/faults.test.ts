@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { eventually, OTHER_SID, postText, setup, SID } from './sender.ts'
+import { untilRight, OTHER_SID, postText, setup, SID } from './sender.ts'
 
-test('a faults document with mistakes is refused with all of them named', async () => {
+test('a faults document with mistakes is rejected with all of them named', async () => {
   const sender = await setup()
 
   const answer = await sender.control('PUT', '/v1/faults', {
@@ -57,7 +57,7 @@ test.each([
   expect(JSON.parse(answer.text).problems).toEqual([{ pointer, detail }])
 })
 
-test.each(['[]', '3', 'null', '{"a"', ''])('%s is no faults document', async (body) => {
+test.each(['[]', '3', 'null', '{"a"', ''])('%s is not a faults document', async (body) => {
   const sender = await setup()
 
   expect((await sender.control('PUT', '/v1/faults', body)).status).toBe(400)
@@ -123,12 +123,12 @@ describe('the rate cap', () => {
     else expect(found).toBe(retryAfter)
   })
 
-  test('posts are let through again when the second is over', async () => {
+  test('posts are admitted again in the next second', async () => {
     const sender = await setup()
     await sender.faults({ rateCap: { perSecond: 1 } })
     await sender.post('ok.any.1')
 
-    await eventually(
+    await untilRight(
       () => sender.post('ok.any.1'),
       (answer) => answer.status === 200,
     )
@@ -198,7 +198,7 @@ describe('connection limits', () => {
 
     expect(await sender.stats()).toMatchObject({ refusedConnections: 1, posts: 2 })
     first.socket.destroy()
-    await eventually(
+    await untilRight(
       () =>
         sender.post('ok.any.3').then(
           () => true,
@@ -223,7 +223,7 @@ describe('connection limits', () => {
     expect(await sender.stats()).toMatchObject({ refusedConnections: 1, posts: 1 })
   })
 
-  test('a connection says goodbye after its number of requests', async () => {
+  test('a connection closes after its number of requests', async () => {
     const sender = await setup()
     const bearer = await sender.bearer()
     await sender.faults({ requestsPerConnection: 2 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ENTRA_ID, eventually, OTHER_SID, SID, setup } from './sender.ts'
+import { ENTRA_ID, untilRight, OTHER_SID, SID, setup } from './sender.ts'
 
 test.for(['X-WNS-STATUS', 'X-WNS-NOTIFICATIONSTATUS'])('only %s, where that is asked for', async (statusHeader) => {
   const sender = await setup()
@@ -109,7 +109,7 @@ test('what outlives its X-WNS-TTL is not delivered', async () => {
   await sender.post('sleeping.any.1', { headers: { 'X-WNS-TTL': '1' } })
   await sender.post('sleeping.any.1', { headers: { 'X-WNS-TTL': '600', 'X-WNS-Type': 'wns/tile' } })
   expect((await kept(sender)).map(({ type }) => type)).toEqual(['toast', 'tile'])
-  const left = await eventually(
+  const left = await untilRight(
     () => kept(sender),
     (items) => items.length === 1,
   )

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { behaviourNames, type BehaviourName } from '../src/behaviours.ts'
+import { behaviorNames, type BehaviorName } from '../src/behaviors.ts'
 import { headerChecks } from '../src/checks.ts'
 import { evidence } from '../src/evidence.ts'
 import { faultNames } from '../src/faults.ts'
@@ -21,17 +21,17 @@ function cellsOf(line: string): string[] {
   return line.split(' | ').map((cell) => cell.replace(/^\| | \|$/g, '').trim())
 }
 
-test('the table of behaviours is the one in the code', () => {
-  const fromCode = behaviourNames.map((name) => {
+test('the table of behaviors is the one in the code', () => {
+  const fromCode = behaviorNames.map((name) => {
     const { answer, note, source } = evidence[name]
     return [`\`${name}\``, answer, note, source]
   })
-  expect(tableUnder('behaviour')).toEqual(fromCode)
+  expect(tableUnder('behavior')).toEqual(fromCode)
 })
 
-// That `stall` never answers takes for ever to show; its own test looks at the connection.
+// `stall` never answers; its own test checks the connection.
 test.for(Object.entries(evidence).filter(([name]) => name !== 'stall'))(
-  '%s answers what the table says',
+  '%s answers as in the table',
   async ([name, { answer }]) => {
     const sender = await setup()
     const parameter = { slow: '-1', drip: '-16', flaky: '-100' }[name] ?? ''
@@ -39,7 +39,7 @@ test.for(Object.entries(evidence).filter(([name]) => name !== 'stall'))(
       await expect(sender.post(`${name}.any.1`)).rejects.toThrow(/socket hang up|ECONNRESET|aborted/)
       return
     }
-    const { status, headers } = await sender.post(`${name as BehaviourName}${parameter}.any.1`)
+    const { status, headers } = await sender.post(`${name as BehaviorName}${parameter}.any.1`)
     expect(`${status} ${String(headers['x-wns-status'])}`).toBe(answer)
     expect(headers['x-wns-notificationstatus']).toBe(headers['x-wns-status'])
   },
@@ -47,7 +47,7 @@ test.for(Object.entries(evidence).filter(([name]) => name !== 'stall'))(
 
 test('the control port shows the same table', async () => {
   const sender = await setup()
-  expect(JSON.parse((await sender.control('GET', '/v1/behaviours')).text)).toEqual(evidence)
+  expect(JSON.parse((await sender.control('GET', '/v1/behaviors')).text)).toEqual(evidence)
 })
 
 test('the table of checks has the order of the code', () => {

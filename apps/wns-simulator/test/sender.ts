@@ -4,6 +4,7 @@ import { Agent, request as httpsRequest } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type TLSSocket } from 'node:tls'
+import { until } from '@wns-fanout/testing'
 import { onTestFinished } from 'vitest'
 import { type Simulator, startSimulator } from '../src/index.ts'
 
@@ -251,12 +252,13 @@ export function postText(
   return `POST /?token=${channel} HTTP/1.1\r\n${lines.join('')}\r\n${body}`
 }
 
-/** Asks until the answer is right; the test's own time limit bounds it. */
-export async function eventually<T>(ask: () => Promise<T>, isRight: (found: T) => boolean): Promise<T> {
-  for (;;) {
+/** Asks until the answer is right, and returns it. */
+export async function untilRight<T>(ask: () => Promise<T>, isRight: (found: T) => boolean): Promise<T> {
+  const right = await until(`an answer for which ${isRight.toString()}`, async () => {
     const found = await ask()
-    if (isRight(found)) return found
-  }
+    return isRight(found) ? { found } : undefined
+  })
+  return right.found
 }
 
 async function collect(response: IncomingMessage): Promise<Answer> {

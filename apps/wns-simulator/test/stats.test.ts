@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { eventually, OTHER_SID, postText, setup, SID } from './sender.ts'
+import { untilRight, OTHER_SID, postText, setup, SID } from './sender.ts'
 
 test('a fresh simulator has every counter at nothing', async () => {
   const sender = await setup()
@@ -18,7 +18,7 @@ test('a fresh simulator has every counter at nothing', async () => {
     badHeader: 0,
     http2Attempts: 0,
     channels: {},
-    byBehaviour: {},
+    byBehavior: {},
     cpuMsPerThousandPosts: null,
   })
 })
@@ -106,7 +106,7 @@ test('channels are counted by their last answer', async () => {
     acceptedChannels: 3,
     acceptedPosts: 3,
     channels: { received: 2, dropped: 1, '410': 1, '410-blocked': 1, '500': 1 },
-    byBehaviour: { ok: { posts: 3, channels: 2 }, throttled: { posts: 2, channels: 1 } },
+    byBehavior: { ok: { posts: 3, channels: 2 }, throttled: { posts: 2, channels: 1 } },
   })
 })
 
@@ -175,7 +175,7 @@ test('ten thousand posts on one connection are all counted, and cost little', as
     await wire.until(() => wire.received.length > before && wire.received.endsWith('\r\n\r\n'))
     wire.received = ''
   }
-  const stats = await eventually(
+  const stats = await untilRight(
     () => sender.stats(),
     (found) => found['posts'] === posts,
   )

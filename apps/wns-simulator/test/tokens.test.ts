@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Answer, ENTRA_ID, eventually, OTHER_SID, setup, SID } from './sender.ts'
+import { type Answer, ENTRA_ID, untilRight, OTHER_SID, setup, SID } from './sender.ts'
 
 test('the legacy service gives an opaque token with its lifetime as a number', async () => {
   const sender = await setup()
@@ -132,7 +132,7 @@ test('expires_in is left out when asked for', async () => {
   expect(Object.keys(JSON.parse((await sender.entraToken()).text))).toEqual(['token_type', 'access_token'])
 })
 
-test('the refuse mode answers like a service that takes no new clients', async () => {
+test('the refuse mode answers like a service that accepts no new clients', async () => {
   const sender = await setup()
   await sender.faults({ token: { mode: 'refuse' } })
 
@@ -158,7 +158,7 @@ test('the stall mode counts the request and never answers it', async () => {
   const wire = await sender.wire('login.live.com')
 
   wire.send('POST /accesstoken.srf HTTP/1.1\r\nHost: login.live.com\r\nContent-Length: 0\r\n\r\n')
-  await eventually(
+  await untilRight(
     () => sender.stats(),
     (stats) => stats['tokenRequests'] === 1,
   )
@@ -199,7 +199,7 @@ test('a token dies at the end of its lifetime', async () => {
   await sender.faults({ token: { lifetimeSeconds: 1 } })
   expect((await sender.post('ok.any.1')).status).toBe(200)
 
-  const answer = await eventually(
+  const answer = await untilRight(
     () => sender.post('ok.any.1'),
     (found) => found.status !== 200,
   )

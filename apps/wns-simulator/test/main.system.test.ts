@@ -34,7 +34,7 @@ async function ready(started: Started): Promise<void> {
   while (!started.output().includes('\n')) await once(started.child.stdout ?? started.child, 'data')
 }
 
-test('it says in one line where it is, and SIGTERM ends it and takes its file away', async () => {
+test('it prints its address in one line, and SIGTERM ends it and removes its file', async () => {
   const started = await start(['--ca-file', 'FOLDER/ca.pem'])
   await ready(started)
 
@@ -53,7 +53,7 @@ test('it says in one line where it is, and SIGTERM ends it and takes its file aw
   expect(await readdir(started.folder)).toEqual([])
 })
 
-test('it ends when its standard input is closed, if asked to', async () => {
+test('with --exit-with-stdin it ends when its standard input closes', async () => {
   const started = await start(['--ca-file', 'FOLDER/ca.pem', '--exit-with-stdin'])
   await ready(started)
 
@@ -62,7 +62,7 @@ test('it ends when its standard input is closed, if asked to', async () => {
   expect(await started.exit).toEqual([0, null])
 })
 
-test('it ends when its parent is gone', async () => {
+test('it ends when its parent has ended', async () => {
   const parent = spawn(process.execPath, ['-e', 'process.stdin.resume()'])
   const started = await start(['--ca-file', 'FOLDER/ca.pem', '--parent-pid', String(parent.pid)])
   await ready(started)
@@ -73,18 +73,26 @@ test('it ends when its parent is gone', async () => {
 })
 
 test.each([
-  { flags: [], says: /--ca-file is required/ },
+  { flags: [], reason: /--ca-file is required/ },
   {
     flags: ['--ca-file', 'FOLDER/ca.pem', '--port', '70000'],
-    says: /--port takes a whole number from 0 to 65535, found "70000"/,
+    reason: /--port must be a whole number from 0 to 65535; found "70000"/,
   },
-  { flags: ['--ca-file', 'FOLDER/missing/ca.pem'], says: /ENOENT/ },
-  { flags: ['--surprise'], says: /--surprise/ },
-])('wrong flags $flags end it with code 2 and a reason', async ({ flags, says }) => {
+  { flags: ['--ca-file', 'FOLDER/missing/ca.pem'], reason: /ENOENT/ },
+  { flags: ['--surprise'], reason: /--surprise/ },
+])('wrong flags $flags end it with code 2 and a reason', async ({ flags, reason }) => {
   const started = await start(flags)
 
   expect(await started.exit).toEqual([2, null])
-  expect(started.output()).toMatch(says)
+  expect(started.output()).toMatch(reason)
+})
+
+test('--version shows the version of the manifest', async () => {
+  const started = await start(['--version'])
+
+  expect(await started.exit).toEqual([0, null])
+  const manifest = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'))
+  expect(started.output()).toBe(`${manifest.version}\n`)
 })
 
 test('--help explains every flag', async () => {

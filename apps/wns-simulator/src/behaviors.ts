@@ -1,25 +1,25 @@
 import { hashOf } from './hash.ts'
 import { type Reply, reply } from './reply.ts'
 
-/** Where in the order of checks a behaviour speaks: before headers and rate are looked at, or after. */
+/** The place of a behavior in the order of checks: before the checks of headers and rate, or after them. */
 type Stage = 'app' | 'channel' | 'device'
 
-/** What a channel address asks for; `parameter` is the number of `slow-<ms>`, `flaky-<percent>`, `drip-<ms>`. */
-export interface Behaviour {
-  readonly name: BehaviourName
+/** The behavior in a channel address. `parameter` is the number of `slow-<ms>`, `flaky-<percent>`, `drip-<ms>`. */
+export interface Behavior {
+  readonly name: BehaviorName
   readonly stage: Stage
   readonly parameter: number
 }
 
 interface Rule {
-  readonly name: BehaviourName
+  readonly name: BehaviorName
   readonly stage: Stage
   readonly largest: number | undefined
 }
 
 const MINUTE_MS = 60_000
 
-export const behaviourNames = [
+export const behaviorNames = [
   'ok',
   'dropped',
   'offline',
@@ -42,17 +42,17 @@ export const behaviourNames = [
   'drip',
   'flaky',
 ] as const
-export type BehaviourName = (typeof behaviourNames)[number]
+export type BehaviorName = (typeof behaviorNames)[number]
 
-const appStage: readonly BehaviourName[] = ['forbidden']
-const channelStage: readonly BehaviourName[] = ['unauthorized', 'gone', 'revoked', 'blocked', 'unknown']
-/** The largest number after the dash, for those that take one. */
-const largestArguments = new Map<BehaviourName, number>([
+const appStage: readonly BehaviorName[] = ['forbidden']
+const channelStage: readonly BehaviorName[] = ['unauthorized', 'gone', 'revoked', 'blocked', 'unknown']
+/** The largest number after the dash, for behaviors with a number. */
+const largestArguments = new Map<BehaviorName, number>([
   ['slow', 10 * MINUTE_MS],
   ['drip', 10 * MINUTE_MS],
   ['flaky', 100],
 ])
-const known = new Map(behaviourNames.map((name) => [name as string, ruleOf(name)]))
+const known = new Map(behaviorNames.map((name) => [name as string, ruleOf(name)]))
 
 const replies = {
   received: reply(200, 'received'),
@@ -82,8 +82,8 @@ const replies = {
   drip: reply(200, 'received', { act: 'drip' }),
 } as const
 
-/** Reads the word before the first dot of a channel token; undefined when no such behaviour exists. */
-export function parseBehaviour(word: string): Behaviour | undefined {
+/** Parses the word before the first dot of a channel token; undefined for an unknown behavior. */
+export function parseBehavior(word: string): Behavior | undefined {
   const dash = word.indexOf('-')
   const name = dash < 0 ? word : word.slice(0, dash)
   const rule = known.get(name)
@@ -94,22 +94,22 @@ export function parseBehaviour(word: string): Behaviour | undefined {
   return parameter > (rule.largest ?? 0) ? undefined : { name: rule.name, stage: rule.stage, parameter }
 }
 
-function ruleOf(name: BehaviourName): Rule {
+function ruleOf(name: BehaviorName): Rule {
   const stage = appStage.includes(name) ? 'app' : channelStage.includes(name) ? 'channel' : 'device'
   return { name, stage, largest: largestArguments.get(name) }
 }
 
-/** What decides between two answers of the same channel. */
+/** The facts that decide between two answers of the same channel. */
 export interface Occasion {
   readonly id: string
-  /** How many posts have come as far as the device, this one included. */
+  /** Number of posts that have reached the device, including this one. */
   readonly ordinal: number
   readonly raw: boolean
   readonly cache: string
 }
 
-export function replyOf(behaviour: Behaviour, occasion: Occasion): Reply {
-  switch (behaviour.name) {
+export function replyOf(behavior: Behavior, occasion: Occasion): Reply {
+  switch (behavior.name) {
     case 'ok':
     case 'slow':
       return replies.received
@@ -150,13 +150,13 @@ export function replyOf(behaviour: Behaviour, occasion: Occasion): Reply {
     case 'drip':
       return replies.drip
     case 'flaky':
-      return fails(behaviour.parameter, occasion) ? replies.error : replies.received
+      return fails(behavior.parameter, occasion) ? replies.error : replies.received
     default:
-      return behaviour.name satisfies never
+      return behavior.name satisfies never
   }
 }
 
-/** WNS keeps one tile, badge and toast for an offline device by default, and raw only when asked to. */
+/** WNS keeps one tile, badge and toast for an offline device by default, and raw only on request. */
 function isKept(occasion: Occasion): boolean {
   return occasion.raw ? occasion.cache === 'cache' : occasion.cache !== 'no-cache'
 }

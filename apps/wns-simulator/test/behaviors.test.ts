@@ -114,7 +114,7 @@ describe('answers that depend on the post', () => {
     expect(failed).toBeLessThan(80)
   })
 
-  test('the device status is told on request only', async () => {
+  test('the device status is reported only on request', async () => {
     const sender = await setup()
 
     expect((await sender.post('ok.any.1')).headers).not.toHaveProperty('x-wns-deviceconnectionstatus')
@@ -147,7 +147,7 @@ describe('answers that depend on the post', () => {
     expect(answer.headers).toMatchObject({ 'x-wns-status': wnsStatus, 'x-wns-deviceconnectionstatus': 'disconnected' })
   })
 
-  test('a slow channel answers after its time and holds up nobody else', async () => {
+  test('a slow channel answers after its delay and does not delay others', async () => {
     const sender = await setup()
     await sender.bearer()
     const startedAtMs = performance.now()
