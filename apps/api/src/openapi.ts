@@ -3,6 +3,7 @@ import { fastifySwaggerUi } from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import * as z from 'zod'
+import { version } from './version.ts'
 
 /** `/openapi.json`, made from the schemas that check the requests, and a page to read it at `/docs`. */
 export async function installOpenApi(app: FastifyInstance): Promise<void> {
@@ -12,7 +13,7 @@ export async function installOpenApi(app: FastifyInstance): Promise<void> {
       openapi: '3.1.0',
       info: {
         title: 'wns-fanout',
-        version: '0.1.0',
+        version,
         description:
           'Broadcast campaigns to Windows devices through WNS. Errors are `application/problem+json` with every error at once.',
       },

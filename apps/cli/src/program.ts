@@ -10,12 +10,14 @@ import { addSchedules } from './commands/schedules.ts'
 import { addSend } from './commands/send.ts'
 import { addStartWorker } from './commands/start-worker.ts'
 import { addUp } from './commands/up.ts'
+import { version } from './version.ts'
 
 /** All commands of `wns-fanout`. Parsing throws a `CommanderError` instead of ending the process. */
 export function createProgram(): Command {
   const program = new Command('wns-fanout')
   program
     .description('Send notifications to millions of Windows devices through WNS, with one counted outcome per device.')
+    .version(version, '--version', 'show the version')
     .option('--json', 'write one JSON document or NDJSON to stdout and nothing else')
     .option('--dir <folder>', 'folder of the local stack (default: WNS_FANOUT_DIR, else .wns-fanout)')
     .addHelpText(

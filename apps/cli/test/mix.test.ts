@@ -9,16 +9,16 @@ test('the shares of the mix sum to the whole', () => {
 test('100,000 devices have the shares of the mix, within a tenth of a percent of all', () => {
   const counts = new Map<string, number>()
   for (let n = 0; n < 100_000; n += 1) {
-    const { behaviour } = kindOf(n)
-    counts.set(behaviour, (counts.get(behaviour) ?? 0) + 1)
+    const { behavior } = kindOf(n)
+    counts.set(behavior, (counts.get(behavior) ?? 0) + 1)
   }
-  for (const { behaviour, perMille } of mix)
-    expect(Math.abs((counts.get(behaviour) ?? 0) - perMille * 100)).toBeLessThan(300)
+  for (const { behavior, perMille } of mix)
+    expect(Math.abs((counts.get(behavior) ?? 0) - perMille * 100)).toBeLessThan(300)
 })
 
 test('every kind is there among 3,000 devices', () => {
-  const seen = new Set(Array.from({ length: 3000 }, (_, n) => kindOf(n).behaviour))
-  expect([...seen].toSorted()).toEqual(mix.map(({ behaviour }) => behaviour).toSorted())
+  const seen = new Set(Array.from({ length: 3000 }, (_, n) => kindOf(n).behavior))
+  expect([...seen].toSorted()).toEqual(mix.map(({ behavior }) => behavior).toSorted())
 })
 
 test('a line of the import is the same in every run and its number can be read back', () => {

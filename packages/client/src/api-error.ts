@@ -1,4 +1,4 @@
-/** One thing that is wrong with the input; `pointer` is an RFC 6901 pointer into it. */
+/** An error of the input; `pointer` is an RFC 6901 pointer to its place. */
 export interface ApiInputError {
   readonly pointer: string
   readonly code: string
@@ -16,15 +16,15 @@ export interface ApiErrorFields {
   readonly extra?: Readonly<Record<string, unknown>>
 }
 
-/** The API rejected a request. `message` has the detail and every error, one a line. */
+/** The API rejected the request. `message` has the detail and each input error on its own line. */
 export class ApiError extends Error {
   override readonly name = 'ApiError'
   readonly status: number
-  /** A stable word, for example `not-found` or `guard-interval`. */
+  /** A stable code, for example `not-found` or `guard-interval`. */
   readonly code: string
   readonly detail: string
   readonly errors: readonly ApiInputError[]
-  /** Under this id the log of the API has more. */
+  /** The id of the request in the log of the API. */
   readonly requestId: string | undefined
   readonly retryAfterSeconds: number | undefined
   readonly extra: Readonly<Record<string, unknown>>
@@ -45,17 +45,17 @@ function errorLine({ pointer, code, detail }: ApiInputError): string {
   return `  ${pointer === '' ? '' : `${pointer}: `}${detail} (${code})`
 }
 
-/** No response arrived: no process listens, the connection broke or the time ran out. */
+/** No answer: the connection was refused or broke off, or the request timed out. */
 export class ApiUnreachableError extends Error {
   override readonly name = 'ApiUnreachableError'
   readonly code = 'unreachable'
 
   constructor(url: string, reason: string, cause: unknown) {
-    super(`the API at ${url} gives no answer: ${reason}`, { cause })
+    super(`no answer from the API at ${url}: ${reason}`, { cause })
   }
 }
 
-/** The error that a refusal with this body is; a body that is no problem document, from a proxy perhaps, is one too. */
+/** The error for an answer with this body. A body that is no problem document gets the code `http-<status>`. */
 export function errorOf(
   status: number,
   headers: Readonly<Record<string, string | string[] | undefined>>,
@@ -69,7 +69,7 @@ export function errorOf(
   }
   const document = parse(text)
   if (document === undefined)
-    return new ApiError({ ...about, code: `http-${status}`, detail: `the API answered ${status} without saying why` })
+    return new ApiError({ ...about, code: `http-${status}`, detail: `the API answered ${status} without a reason` })
   const { type: _type, title, status: _status, code, detail, errors, ...extra } = document
   return new ApiError({
     ...about,

@@ -46,16 +46,16 @@ export interface CallOptions {
 export interface ImportOptions extends CallOptions {
   /** Lines of JSON, or a CSV with the header `channel,uri,tags,locale`. */
   readonly type: 'ndjson' | 'csv'
-  /** The source is gzip already. */
+  /** Whether the source is gzip already. */
   readonly gzip?: boolean
-  /** Called with the bytes of the source that were sent so far. */
+  /** Called with the number of bytes of the source sent so far. */
   readonly onProgress?: (bytes: number) => void
 }
 
 export interface UploadOptions extends CallOptions {
   /** Lines of JSON, a CSV with a header, or one id a line; `ids` lets the API decide by the first line. */
   readonly type: UploadFormat
-  /** The source is gzip already. */
+  /** Whether the source is gzip already. */
   readonly gzip?: boolean
 }
 
@@ -65,11 +65,11 @@ const mediaTypes: Readonly<Record<UploadFormat, string>> = {
   ids: 'text/plain',
 }
 
-/** What an import reads: a file by its path, a stream, or pieces of text or bytes. */
+/** The source of an import: the path of a file, a stream, or pieces of text or bytes. */
 export type ImportSource = { readonly file: string } | Readable | AsyncIterable<string | Uint8Array> | Iterable<string>
 
 export interface CreateOptions extends CallOptions {
-  /** A repeat with the same key within 24 hours gets the first answer. Without one, each call makes its own. */
+  /** A repeat with the same key within 24 hours returns the first answer. By default each call gets a new key. */
   readonly idempotencyKey?: string
 }
 
@@ -82,8 +82,9 @@ const STREAM_SILENCE_MS = 60_000
 const EVENT_SILENCE_MS = 45_000
 
 /**
- * The HTTP API, typed. Calls throw {@link ApiError} when the API refuses and {@link ApiUnreachableError} when no answer
- * comes; 429 and 503 are retried after `Retry-After`. Lists and results are async iterables.
+ * A typed client of the HTTP API. Calls throw {@link ApiError} when the API rejects a request, and
+ * {@link ApiUnreachableError} without an answer. 429 and 503 are retried after `Retry-After`. Lists and results are
+ * async iterables.
  */
 export function createClient(settings: ClientOptions) {
   const http = new Http(settings)
@@ -155,13 +156,13 @@ export function createClient(settings: ClientOptions) {
   }
 
   return {
-    /** Every app that the key may see. */
+    /** All apps that the key may read. */
     apps: (options: CallOptions = {}) => pages<App | UnreadableApp>('/apps', {}, options),
     app: (app: string, options?: CallOptions) => call<App>('GET', pathOf`/apps/${app}`, options),
     putApp: (app: string, request: AppRequest, options?: CallOptions) =>
       call<App>('PUT', pathOf`/apps/${app}`, options, request),
     deleteApp: (app: string, options?: CallOptions) => call<void>('DELETE', pathOf`/apps/${app}`, options),
-    /** Asks the token service with the app's credentials now. */
+    /** Requests a token with the credentials of the app now. */
     verifyApp: (app: string, options?: CallOptions) => call<Verification>('POST', pathOf`/apps/${app}/verify`, options),
     pauseApp: (app: string, options?: CallOptions) => call<App>('POST', pathOf`/apps/${app}/pause`, options),
     resumeApp: (app: string, options?: CallOptions) => call<App>('POST', pathOf`/apps/${app}/resume`, options),
@@ -172,14 +173,14 @@ export function createClient(settings: ClientOptions) {
       call<Channel>('GET', pathOf`/apps/${app}/channels/${channel}`, options),
     deleteChannel: (app: string, channel: string, options?: CallOptions) =>
       call<void>('DELETE', pathOf`/apps/${app}/channels/${channel}`, options),
-    /** The app runs on the device: its raw gate opens. */
+    /** Reports that the app runs on the device, which opens its raw gate. */
     channelActive: (app: string, channel: string, options?: CallOptions) =>
       call<void>('POST', pathOf`/apps/${app}/channels/${channel}/active`, options),
     optOut: (app: string, channel: string, options?: CallOptions) =>
       call<void>('PUT', pathOf`/apps/${app}/channels/${channel}/opt-out`, options),
     optIn: (app: string, channel: string, options?: CallOptions) =>
       call<void>('DELETE', pathOf`/apps/${app}/channels/${channel}/opt-out`, options),
-    /** Register many channels; the source is read as fast as the API takes it, and not read again. */
+    /** Registers many channels. The source is read once, as fast as the API accepts it. */
     importChannels: (app: string, source: ImportSource, { type, gzip = false, onProgress, signal }: ImportOptions) =>
       http.json<ImportResult>({
         method: 'POST',
@@ -188,7 +189,7 @@ export function createClient(settings: ClientOptions) {
         body: { type: mediaTypes[type], content: counted(source, onProgress) },
         signal,
       }),
-    /** Every channel with its URI, as an import takes it. */
+    /** All channels with their URIs, in the format of an import. */
     exportChannels: (app: string, options: CallOptions = {}) =>
       lines<ImportLine>(`${pathOf`/apps/${app}/channels`}:export`, {}, options),
     countChannels: (app: string, audience: Audience, options?: CallOptions) =>
@@ -203,7 +204,7 @@ export function createClient(settings: ClientOptions) {
         body: { type: mediaTypes[type], content: counted(source, undefined) },
         signal,
       }),
-    /** Upload a list of channel ids; kept for 30 days. */
+    /** Uploads a list of channel ids, which is kept for 30 days. */
     putList: (
       app: string,
       list: string,
@@ -221,7 +222,7 @@ export function createClient(settings: ClientOptions) {
     deleteList: (app: string, list: string, options?: CallOptions) =>
       call<void>('DELETE', pathOf`/apps/${app}/lists/${list}`, options),
 
-    /** Create or replace a campaign that repeats. */
+    /** Creates or replaces a campaign that repeats. */
     putSchedule: (app: string, schedule: string, request: ScheduleRequest, options?: CallOptions) =>
       call<Schedule>('PUT', pathOf`/apps/${app}/schedules/${schedule}`, options, request),
     schedule: (app: string, schedule: string, options?: CallOptions) =>
@@ -238,11 +239,11 @@ export function createClient(settings: ClientOptions) {
         path: pathOf`/apps/${app}/campaigns`,
         headers: { 'idempotency-key': idempotencyKey ?? randomUUID() },
         body: json(request),
-        // The key makes a repeat harmless.
+        // The idempotency key makes repeats safe.
         repeatable: true,
         signal,
       }),
-    /** How large the audience is and how long it would take; nothing is stored. */
+    /** The size of the audience and the estimated duration; stores nothing. */
     dryRun: (app: string, request: CampaignRequest, options?: CallOptions) =>
       call<Estimate>('POST', pathOf`/apps/${app}/campaigns`, options, { ...request, dryRun: true }),
     /** Campaigns of an app, newest first. */
@@ -265,10 +266,9 @@ export function createClient(settings: ClientOptions) {
         options,
         includeInDoubt === undefined ? {} : { includeInDoubt },
       ),
-    /** One stream of progress; it ends with the campaign, or when the API stops. */
-    /** The progress of a campaign over one connection. */
+    /** The progress of a campaign over one connection; ends with the campaign, or when the API stops. */
     events: (id: string, options: CallOptions = {}) => eventsOf(id, options, { lastEventId: '', delayMs: reconnectMs }),
-    /** The progress of a campaign to its end, over as many connections as it takes; gives up after a minute without any. */
+    /** The progress of a campaign to its end. Reconnects when needed; throws after a minute without progress. */
     watch: async function* (id: string, { signal }: CallOptions = {}): AsyncGenerator<Campaign> {
       let latest: Campaign | undefined
       let heardAtMs = performance.now()
@@ -288,18 +288,18 @@ export function createClient(settings: ClientOptions) {
           await sleep(reconnection.delayMs, undefined, signal === undefined ? {} : { signal })
       }
     },
-    /** The outcome for each recipient. */
+    /** The outcome of each recipient. */
     results: (id: string, { class: name, ...options }: CallOptions & { readonly class?: RecipientClass } = {}) =>
       lines<Result>(pathOf`/campaigns/${id}/results`, { class: name }, options),
     samples: (id: string, options?: CallOptions) =>
       call<{ items: Sample[] }>('GET', pathOf`/campaigns/${id}/samples`, options),
 
-    /** Make an API key; `key` is shown this once. */
+    /** Creates an API key; only this answer contains `key`. */
     createKey: (request: ApiKeyRequest, options?: CallOptions) => call<NewApiKey>('POST', '/keys', options, request),
     keys: (options: CallOptions = {}) => pages<ApiKey>('/keys', {}, options),
     deleteKey: (id: string, options?: CallOptions) => call<void>('DELETE', pathOf`/keys/${id}`, options),
 
-    /** Closes every connection; calls under way fail. */
+    /** Closes all connections; calls in progress fail. */
     close: () => http.close(),
   }
 }
@@ -310,7 +310,7 @@ function json(body: unknown) {
   return { type: 'application/json', content: JSON.stringify(body) }
 }
 
-/** A path whose parts are encoded: a channel id may hold a slash. */
+/** A path with encoded parts: a channel id may contain a slash. */
 function pathOf(fixed: TemplateStringsArray, ...names: string[]): string {
   return String.raw({ raw: fixed }, ...names.map((name) => encodeURIComponent(name)))
 }

@@ -6,18 +6,18 @@ import { Agent, ProxyAgent } from 'undici'
 import { ApiUnreachableError, errorOf } from './api-error.ts'
 
 export interface HttpOptions {
-  /** Where the API is, for example `http://127.0.0.1:8080`; a path before `/v1` is kept. */
+  /** Address of the API, for example `http://127.0.0.1:8080`. A path before `/v1` is kept. */
   readonly url: string
   readonly apiKey: string
-  /** For one request without a stream, in milliseconds; default 30000. */
+  /** Time limit of a request without a stream, in milliseconds; default 30000. */
   readonly timeoutMs?: number
-  /** How often a request is repeated that was not carried out (429, 503, no connection); default 3. */
+  /** Maximum retries of a request that was not carried out (429, 503, no connection); default 3. */
   readonly retries?: number
-  /** Longest wait that a `Retry-After` may ask for, in milliseconds; a longer one is thrown. Default 30000. */
+  /** Longest accepted `Retry-After`, in milliseconds; a longer one is thrown. Default 30000. */
   readonly maxRetryWaitMs?: number
   /** For `https:`: PEM of a certificate authority to trust instead of the system's. */
   readonly ca?: string
-  /** For `https:`: a proxy to connect through, such as `http://proxy.example:3128`. A plain `http:` API is reached directly. */
+  /** For `https:`: proxy to connect through, for example `http://proxy.example:3128`; `http:` is always direct. */
   readonly httpsProxy?: string | undefined
   /** Hosts that are reached without the proxy, in the grammar of `NO_PROXY`. */
   readonly noProxy?: string | undefined
@@ -29,22 +29,22 @@ export interface HttpRequest {
   readonly path: string
   readonly query?: Readonly<Record<string, string | number | undefined>>
   readonly headers?: Readonly<Record<string, string>>
-  /** A text can be sent again, a stream cannot. */
+  /** A text can be retried, a stream cannot. */
   readonly body?: { readonly type: string; readonly content: string | Readable }
   readonly signal?: AbortSignal | undefined
-  /** The answer may be repeated without harm even if the first one was carried out; default for all but POST. */
+  /** Whether the request is safe to retry after it was carried out; default true for all methods but POST. */
   readonly repeatable?: boolean
-  /** Longest silence of an answer that is a stream, in milliseconds; such answers have no other limit. */
+  /** Longest time without data of a streamed answer, in milliseconds; such answers have no other limit. */
   readonly silenceMs?: number
 }
 
 export type HttpAnswer = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers' | 'body'>
 
-// Of a refusal; longer ones are not ours.
+// Limit of an error body; a longer one is not from the API.
 const MAX_PROBLEM_BYTES = 4 * 1024 * 1024
 const UPLOAD_SILENCE_MS = 120_000
 
-/** Requests to one API: authorised, bounded in time, repeated where that is safe. */
+/** Requests to one API: authorized, with time limits, retried where that is safe. */
 export class Http {
   readonly url: string
   readonly #origin: string
@@ -60,7 +60,7 @@ export class Http {
     const { url, apiKey, timeoutMs = 30_000, retries = 3, maxRetryWaitMs = 30_000 } = options
     const parsed = URL.parse(url)
     if (parsed === null || !/^https?:$/.test(parsed.protocol))
-      throw new TypeError(`the URL of the API must be like http://127.0.0.1:8080, found ${JSON.stringify(url)}`)
+      throw new TypeError(`the URL of the API must be like http://127.0.0.1:8080; found ${JSON.stringify(url)}`)
     this.url = `${parsed.origin}${parsed.pathname.replace(/\/+$/, '')}`
     this.#origin = parsed.origin
     this.#basePath = parsed.pathname.replace(/\/+$/, '')
@@ -71,7 +71,9 @@ export class Http {
     this.#agent = agentOf(parsed, options)
   }
 
-  /** The answer, which is a success; its body must be read or destroyed. Throws {@link ApiError} or {@link ApiUnreachableError}. */
+  /**
+   * A successful answer, whose body must be read or destroyed. Throws {@link ApiError} or {@link ApiUnreachableError}.
+   */
   async send(request: HttpRequest): Promise<HttpAnswer> {
     for (let attempt = 0; ; attempt += 1) {
       const mayRepeat = attempt < this.#retries && typeof (request.body?.content ?? '') === 'string'
@@ -83,7 +85,7 @@ export class Http {
     }
   }
 
-  /** The JSON of the answer; undefined when it has no content. */
+  /** The JSON of the answer; undefined without content. */
   async json<T>(request: HttpRequest): Promise<T> {
     const { statusCode, body } = await this.send(request)
     const text = await this.#reading(body.text())
@@ -135,7 +137,7 @@ export class Http {
       const late = timeout?.aborted === true
       return {
         ok: false,
-        error: new ApiUnreachableError(this.url, late ? `none within ${this.#timeoutMs} ms` : reasonOf(error), error),
+        error: new ApiUnreachableError(this.url, late ? `timeout after ${this.#timeoutMs} ms` : reasonOf(error), error),
         repeatAfterMs: (attempt) => (!late && (refused || repeatable) ? backoffMs(attempt) : null),
       }
     }
@@ -198,8 +200,8 @@ const reasons: Readonly<Record<string, string>> = {
   ECONNRESET: 'the connection was reset',
   UND_ERR_SOCKET: 'the connection was closed',
   UND_ERR_CONNECT_TIMEOUT: 'no connection within 5 s',
-  UND_ERR_HEADERS_TIMEOUT: 'it took too long',
-  UND_ERR_BODY_TIMEOUT: 'it fell silent',
+  UND_ERR_HEADERS_TIMEOUT: 'the answer timed out',
+  UND_ERR_BODY_TIMEOUT: 'the answer stopped before its end',
 }
 
 function reasonOf(error: unknown): string {

@@ -1,4 +1,4 @@
-/** The HTTP API of wns-fanout, typed. */
+/** A typed client of the HTTP API of wns-fanout. */
 export * from './api-error.ts'
 export * from './client.ts'
 export * from './types.ts'

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { createParser } from 'eventsource-parser'
 
-/** The objects of a stream of JSON lines; throws when the stream breaks off. Leaving the loop ends the stream. */
+/** The objects of a stream of JSON lines. Throws when the stream breaks off; leaving the loop ends the stream. */
 export async function* jsonLines<T>(body: Readable): AsyncGenerator<T> {
   let rest = ''
   body.setEncoding('utf8')
@@ -18,9 +18,9 @@ export interface ServerEvent {
   readonly data: string
 }
 
-/** What a stream of events asks of the client that connects again after it. */
+/** State that a client needs to connect again after a stream of events. */
 export interface Reconnection {
-  /** Sent as `Last-Event-ID`; empty until an event had an id. */
+  /** Sent as `Last-Event-ID`; empty before the first event with an id. */
   lastEventId: string
   /** The wait before the next connection, in milliseconds; set by the field `retry`. */
   delayMs: number

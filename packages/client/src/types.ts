@@ -1,10 +1,10 @@
 import type { Channel } from '@wns-fanout/domain'
 
-// Shapes of the API that the domain does not define.
+// Answers of the API that have no type in the domain.
 
 /** An absent field keeps its value, null clears it. */
 export interface ChannelRequest {
-  /** As Windows gave it, byte for byte. */
+  /** The URI as Windows returned it, byte for byte. */
   readonly uri: string
   readonly tags?: readonly string[] | null
   /** BCP 47, for example `pt-BR`. */

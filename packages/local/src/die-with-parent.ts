@@ -6,13 +6,13 @@ import { isMainThread } from 'node:worker_threads'
 export interface Guarded {
   readonly command: string
   readonly args: readonly string[]
-  /** To be called with the process that was spawned from `command` and `args`. */
+  /** Call it with the process spawned from `command` and `args`. */
   watch(child: ChildProcess): void
 }
 
 /**
- * How to start a program that knows nothing of us so that it gets SIGTERM when this process ends, even by SIGKILL: on
- * Linux the kernel does it, elsewhere a watchdog process.
+ * How to start any program so that it gets SIGTERM when this process ends, even by SIGKILL. On Linux the kernel sends
+ * the signal, elsewhere a watchdog process does.
  */
 export function dieWithParent(
   command: string,
@@ -25,10 +25,10 @@ export function dieWithParent(
   return { command: setpriv, args: [...guard, command, ...args], watch: () => {} }
 }
 
-// The kernel tells of a death that comes after the request; one that came before shows in the parent's id.
+// The kernel signals only an end of the parent after this request; an earlier one shows in the parent's id.
 const START_IF_PARENT_LIVES = '[ "$PPID" -eq "$1" ] || exit 1; shift; exec "$@"'
 
-// The kernel watches the thread that spawned, hence the main thread only; busybox has a setpriv without this option.
+// The kernel watches the spawning thread, so only the main thread may spawn. The setpriv of busybox lacks the option.
 function findSetpriv(path: string): string | undefined {
   const found = path
     .split(delimiter)
@@ -49,7 +49,7 @@ function isExecutable(file: string): boolean {
   }
 }
 
-// Its stdin is a pipe from us, which the system closes when we end. It is ended when the program has ended before.
+// Its stdin is a pipe that the system closes when this process ends. It is stopped if the program ends first.
 const WATCHDOG_SOURCE = `
 const pid = Number(process.argv[1])
 const send = (signal) => { try { process.kill(pid, signal) } catch { process.exit(0) } }

@@ -5,18 +5,18 @@ import { type Probe, firstLine, thisMachine } from './probe.ts'
 import { type RedisCommand, unpackRedis } from './unpack-redis.ts'
 
 export interface FindRedisOptions {
-  /** Where an unpacked server is kept for the next time. */
+  /** Folder for an unpacked server, reused later. */
   readonly cacheDir: string
   readonly log?: (message: string) => void
   readonly probe?: Probe
 }
 
-// The names of the hash settings that the registry relies on came with 7.0.
+// The registry relies on the names of hash settings that Redis 7.0 introduced.
 const OLDEST_MAJOR = 7
 
 /**
- * A Redis (or Valkey) server of version 7 or later: one on PATH, else Debian's packages unpacked into `cacheDir` without
- * installing anything. Throws an error that says what to install when neither is to be had.
+ * A Redis (or Valkey) server of version 7 or later: one on PATH, or else Debian's packages unpacked into `cacheDir`
+ * without an installation. Throws an error that lists what to install when there is neither.
  */
 export async function findRedis({ cacheDir, log, probe = thisMachine() }: FindRedisOptions): Promise<RedisCommand> {
   const refused: string[] = []
@@ -37,7 +37,7 @@ export async function findRedis({ cacheDir, log, probe = thisMachine() }: FindRe
   throw new Error(notFound([...refused, unpacked.problem]))
 }
 
-/** Why this server cannot be used, or undefined when it can. */
+/** The reason why the server cannot be used; undefined when it can. */
 async function unusable({ command, args, env }: RedisCommand, probe: Probe): Promise<string | undefined> {
   const { code, stdout, stderr } = await probe.run(command, [...args, '--version'], { env, timeoutMs: 10_000 })
   const version = /\bv=(\d+)\.[\w.-]+/.exec(stdout)

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 
-/** A TCP port of 127.0.0.1 that nobody listens on now; somebody else may still take it before you do. */
+/** A free TCP port of 127.0.0.1. Another process may still take it before the caller does. */
 export async function freePort(): Promise<number> {
   const server = createServer()
   return await new Promise<number>((resolve, reject) => {
@@ -9,7 +9,7 @@ export async function freePort(): Promise<number> {
       const address = server.address()
       server.close(() => {
         if (typeof address === 'object' && address !== null) resolve(address.port)
-        else reject(new Error('The system gave no port'))
+        else reject(new Error('the system assigned no port'))
       })
     })
   })

@@ -7,13 +7,13 @@ export function makeKeyring(): string {
   return `k${randomBytes(4).toString('hex')} ${randomBytes(32).toString('base64')}\n`
 }
 
-/** Makes a keyring file (mode 0600) if there is none; an existing one is never changed. Safe when two processes race. */
+/** Creates a keyring file (mode 0600) unless it exists; never changes one. Two processes may race. */
 export async function ensureKeyringFile(path: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
   await writeFile(draft, makeKeyring(), { mode: 0o600, flag: 'wx' })
   try {
-    // Unlike a rename, a link never replaces: whoever comes second uses the first one's keys.
+    // Unlike a rename, a link never replaces a file: the second process uses the keys of the first.
     await link(draft, path)
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error

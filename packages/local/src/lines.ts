@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 
 const MAX_LINE_LENGTH = 1_000_000
 
-/** Calls `onLine` for each line of a text stream; the last one counts without line end, a huge one is cut. */
+/** Calls `onLine` for each line of a text stream, also for a last line without line end. Huge lines are cut. */
 export function eachLine(stream: Readable, onLine: (line: string) => void): void {
   let rest = ''
   stream.setEncoding('utf8')
@@ -14,11 +14,11 @@ export function eachLine(stream: Readable, onLine: (line: string) => void): void
   stream.on('end', () => {
     if (rest !== '') onLine(rest)
   })
-  // A broken pipe means the process is gone, which its exit tells.
+  // A broken pipe means that the process has ended, which its exit shows.
   stream.on('error', () => {})
 }
 
-/** Remembers the last `limit` lines. */
+/** Keeps the last `limit` lines. */
 export function lastLines(limit: number): { add(line: string): void; text(): string } {
   const kept: string[] = []
   return {

@@ -2,7 +2,10 @@ import { connect } from 'node:net'
 
 export type PingAnswer = 'ready' | 'loading' | 'refused' | 'unreachable'
 
-/** Asks a Redis on 127.0.0.1 once whether it serves; `refused` is an answer that is not ours (other password, other server). */
+/**
+ * Asks a Redis on 127.0.0.1 once whether it serves. `refused` is the answer of another server, or of one with another
+ * password.
+ */
 export async function pingRedis(port: number, password: string, timeoutMs = 1000): Promise<PingAnswer> {
   return await new Promise<PingAnswer>((resolve) => {
     let answer = ''

@@ -6,12 +6,12 @@ export interface RunResult {
   readonly stderr: string
 }
 
-/** How the machine is looked at; replaced to see what is said on a machine that has nothing. */
+/** Access to the machine; tests replace it to simulate a machine without Redis. */
 export interface Probe {
   /** The value of PATH. */
   readonly path: string
   readonly isRoot: boolean
-  /** Runs a command to its end; code 127 when it cannot be started, 124 when it took too long. */
+  /** Runs a command to its end. The code is 127 when it cannot start, and 124 when it takes too long. */
   run(command: string, args: readonly string[], options?: RunOptions): Promise<RunResult>
 }
 
@@ -26,7 +26,7 @@ export function firstLine(text: string): string {
   return text.trim().split('\n', 1)[0] ?? ''
 }
 
-/** The machine that this process runs on. */
+/** The machine of this process. */
 export function thisMachine(): Probe {
   return { path: process.env['PATH'] ?? '', isRoot: process.getuid?.() === 0, run }
 }

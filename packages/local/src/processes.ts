@@ -2,18 +2,18 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 
-/** How a process ended: one of the two is null. Both are null when it could not even be started. */
+/** How a process ended: one of the two is null. Both are null when it failed to start. */
 export interface Exit {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
 }
 
-/** Whether a process with this id runs; one that has ended but was not yet collected by its parent does not. */
+/** Whether a process with this id runs. A zombie (ended, not yet reaped by its parent) does not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
   } catch (error) {
-    // Not allowed to signal it means that it is there.
+    // EPERM: the process exists and belongs to another user.
     return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
   return !isZombie(pid)
@@ -23,7 +23,7 @@ function isZombie(pid: number): boolean {
   if (process.platform !== 'linux') return false
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // The name before the state is in parentheses and may itself contain any character.
+    // The name before the state is in parentheses and can contain any character.
     return /^\) [ZX]/.test(stat.slice(stat.lastIndexOf(')')))
   } catch {
     return true
@@ -52,10 +52,10 @@ export async function endChild(child: ChildProcess, exited: Promise<Exit>, grace
   }
 }
 
-/** Waits for a freshly spawned child to have a pid; throws what hindered the system from starting it. */
+/** Waits until a spawned child has a pid; throws the reason when the system cannot start it. */
 export async function spawned(child: ChildProcess): Promise<number> {
   if (child.pid === undefined) await once(child, 'spawn')
-  if (child.pid === undefined) throw new Error('The process has no id')
+  if (child.pid === undefined) throw new Error('the process has no id')
   return child.pid
 }
 

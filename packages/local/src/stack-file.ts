@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isAlive } from './processes.ts'
 
-/** What `.wns-fanout/stack.json` says about a running stack; parts that are absent are null. */
+/** The content of `.wns-fanout/stack.json`, which describes a running stack. Absent parts are null. */
 export interface StackFile {
   /** Base URL of the API. */
   readonly api: string
@@ -37,7 +37,7 @@ export class StackFileError extends Error {
   }
 }
 
-/** Writes the file (mode 0600, it holds a key) by rename, so that a reader sees the old or the new one whole. */
+/** Writes the file (mode 0600, since it contains a key) by rename, so that a reader never sees half of it. */
 export async function writeStackFile(path: string, stack: StackFile): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
@@ -49,17 +49,17 @@ export async function writeStackFile(path: string, stack: StackFile): Promise<vo
   }
 }
 
-/** The running stack of that file. Throws `StackFileError` when there is none, it is damaged, or its main process is gone. */
+/** The running stack of the file. Throws `StackFileError` when the file is missing, damaged or of an ended stack. */
 export async function readStackFile(path: string): Promise<StackFile> {
   const stack = parseStackFile(await readText(path), path)
   if (isAlive(stack.pids.main)) return stack
   throw new StackFileError(
     'stack-stale',
-    `${path} is of a stack that has ended (process ${stack.pids.main} is gone); start one with "pnpm start"`,
+    `${path} belongs to a stack that has ended (process ${stack.pids.main}); start one with "pnpm start"`,
   )
 }
 
-/** Removes the file; it may be gone already. */
+/** Removes the file if it exists. */
 export async function removeStackFile(path: string): Promise<void> {
   await rm(path, { force: true })
 }
@@ -80,20 +80,17 @@ async function readText(path: string): Promise<string> {
 
 function parseStackFile(text: string, path: string): StackFile {
   const wrong = (what: string): never => {
-    throw new StackFileError(
-      'stack-invalid',
-      `${path} is damaged: ${what}; remove it and start again with "pnpm start"`,
-    )
+    throw new StackFileError('stack-invalid', `${path} is damaged: ${what}; remove it and run "pnpm start"`)
   }
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    return wrong('wanted JSON, found something else')
+    return wrong('it is not JSON')
   }
   const problem = firstProblem(value)
   if (problem !== undefined) return wrong(problem)
-  // firstProblem has looked at every field.
+  // firstProblem has checked every field.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return value as StackFile
 }
@@ -131,11 +128,11 @@ const wantedOfSimulator: typeof wanted = [
   ['simulator.control', 'a URL', isUrl],
 ]
 
-// Values are not shown: one of them is a key.
+// Values are not shown, because one of them is a key.
 function firstProblem(value: unknown): string | undefined {
   const checks = at(value, 'simulator') === null ? wanted : [...wanted, ...wantedOfSimulator]
   const failed = checks.find(([path, , check]) => !check(at(value, path)))
-  return failed && `wanted ${failed[1]} in ${failed[0]}, found ${kindOf(at(value, failed[0]))}`
+  return failed && `${failed[0]} must be ${failed[1]}; found ${kindOf(at(value, failed[0]))}`
 }
 
 function at(value: unknown, path: string): unknown {

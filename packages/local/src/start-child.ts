@@ -2,63 +2,78 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { type WriteStream, createWriteStream } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { type Guarded, dieWithParent } from './die-with-parent.ts'
 import { eachLine, lastLines } from './lines.ts'
 import { type Exit, describeExit, endChild, exitOf, spawned } from './processes.ts'
 
 export interface StartChildOptions {
   /** For messages. */
   readonly name: string
-  /** Path of a `.ts` (run from source) or `.js` file. */
+  /** Path of a `.ts` file (runs from source) or a `.js` file. */
   readonly script: string
   readonly args?: readonly string[]
-  /** Added to our own environment; undefined removes a variable. */
+  /** Arguments of Node itself, for example `--inspect=9229`. */
+  readonly nodeArgs?: readonly string[]
+  /** Restarts the program when one of its source files changes (`node --watch`). Only its first ready line counts. */
+  readonly watch?: boolean
+  /** Added to the environment of this process; undefined removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly cwd?: string
   /**
-   * Which JSON line on stdout means ready: true (the default) for one with `"ready": true`, false not to wait for any, or
-   * a question about the parsed line.
+   * Which JSON line on stdout means ready: true (the default) for one with `"ready": true`, false for none, or a
+   * predicate of the parsed line.
    */
   readonly readyLine?: boolean | ((line: unknown) => boolean)
-  /** How long it may take to be ready, in milliseconds; then it is killed. Default 60000. */
+  /** Time limit to become ready, in milliseconds; then the child is killed. Default 60000. */
   readonly readyTimeoutMs?: number
-  /** Where its output is appended, beside `onLine`. */
+  /** File to which the output is appended. */
   readonly logFile?: string
-  /** Gets each line of its output, the ready line too. */
+  /** Receives each line of output, including the ready line. */
   readonly onLine?: (line: string, from: 'stdout' | 'stderr') => void
 }
 
 export interface Child {
   readonly name: string
   readonly pid: number
-  /** The parsed ready line (undefined when none is awaited); rejects with its last output if it ends before. */
+  /** The parsed ready line (undefined without one); rejects with the last output if the child ends before. */
   readonly ready: Promise<unknown>
   readonly exited: Promise<Exit>
-  /** SIGTERM, then SIGKILL after `graceMs` (default 30000); complete when it is gone. May be called twice. */
+  /** Sends SIGTERM, and SIGKILL after `graceMs` (default 30000); resolves when the child has ended. Idempotent. */
   stop(options?: { graceMs?: number }): Promise<Exit>
 }
 
+const watchArgs = ['--watch', '--watch-preserve-output']
+
 /**
- * Starts one of our processes. Its stdin is a pipe that the system closes when we end, and WNS_FANOUT_PARENT_PIPE=1 tells
- * it to end then too. Throws only if it cannot be spawned.
+ * Starts one of our processes. Its stdin is a pipe that the system closes when this process ends; with
+ * WNS_FANOUT_PARENT_PIPE=1 the child then ends too. Throws only if the child cannot be spawned.
  */
 export async function startChild(options: StartChildOptions): Promise<Child> {
   const { name, script, args = [], cwd, logFile } = options
   if (logFile !== undefined) await mkdir(dirname(logFile), { recursive: true })
   const conditions = script.endsWith('.ts') ? ['--conditions=@wns-fanout/source'] : []
-  const child = spawn(process.execPath, [...conditions, script, ...args], {
+  const nodeArgs = [...(options.watch === true ? watchArgs : []), ...(options.nodeArgs ?? []), ...conditions]
+  const nodeLine = [...nodeArgs, script, ...args]
+  // The program ends with its stdin, but the watching Node above it would not.
+  const guarded: Guarded =
+    options.watch === true
+      ? dieWithParent(process.execPath, nodeLine)
+      : { command: process.execPath, args: nodeLine, watch: () => {} }
+  const child = spawn(guarded.command, guarded.args, {
     ...(cwd === undefined ? {} : { cwd }),
     env: { ...process.env, ...options.env, WNS_FANOUT_PARENT_PIPE: '1' },
     stdio: ['pipe', 'pipe', 'pipe'],
-    // Ctrl-C in a terminal goes to the whole group; who stops first is our decision.
+    // Ctrl-C in a terminal goes to the whole group; a group of its own lets us decide the order of stopping.
     detached: true,
   })
   const exited = exitOf(child)
   child.stdin.on('error', () => {})
   const log = logFile === undefined ? undefined : openLog(logFile)
   const ready = whenReady(child, exited, options, log)
-  // Whoever does not ask is told by `exited`.
+  // Callers that ignore `ready` use `exited`.
   ready.catch(() => {})
   const pid = await spawned(child)
+  guarded.watch(child)
 
   let stopped: Promise<Exit> | undefined
   return {
@@ -72,7 +87,7 @@ export async function startChild(options: StartChildOptions): Promise<Child> {
 
 function openLog(file: string): WriteStream {
   const log = createWriteStream(file, { flags: 'a', mode: 0o600 })
-  // A full disk costs log lines, not the system.
+  // A full disk must lose log lines only.
   log.on('error', () => {})
   return log
 }

@@ -12,13 +12,13 @@ import { tailOf } from './tail.ts'
 import type { RedisCommand } from './unpack-redis.ts'
 
 export interface StartRedisOptions {
-  /** What `findRedis` answered. */
+  /** The result of `findRedis`. */
   readonly redis: RedisCommand
-  /** Where data, and unless `logFile` says otherwise the log, live; made (mode 0700) if needed. */
+  /** Folder of the data, and of the log unless `logFile` is set; created (mode 0700) if missing. */
   readonly dir: string
-  /** 0, the default, takes a free port. */
+  /** Default 0: any free port. */
   readonly port?: number
-  /** `aof` survives a restart and loses at most a second in a crash of the machine; `none` forgets. */
+  /** `aof` survives a restart and loses at most a second when the machine crashes; `none` keeps nothing. */
   readonly persistence: 'aof' | 'none'
   /** Default: half of the memory of this machine or container. */
   readonly maxmemoryBytes?: number
@@ -26,17 +26,17 @@ export interface StartRedisOptions {
   readonly logFile?: string
   /** More options of redis-server, for example `['--loglevel', 'debug']`. */
   readonly extraArgs?: readonly string[]
-  /** How long it may take to load its data, in milliseconds; default 60000. */
+  /** Time limit to load the data, in milliseconds; default 60000. */
   readonly readyTimeoutMs?: number
 }
 
 export interface LocalRedis {
-  /** With the password that only this run knows. */
+  /** Contains the random password of this run. */
   readonly url: string
   readonly port: number
   readonly pid: number
   readonly logFile: string
-  /** Ends it in order (its data is on disk then); may be called twice. */
+  /** Stops the server in order, with its data on disk. Idempotent. */
   stop(options?: { graceMs?: number }): Promise<Exit>
   readonly exited: Promise<Exit>
 }
@@ -44,13 +44,13 @@ export interface LocalRedis {
 const PORT_ATTEMPTS = 5
 
 /**
- * A Redis server of our own on 127.0.0.1, behind a random password, that ends with this process whatever ends it.
- * Resolves when it serves; throws an error with the last lines of its log when it does not.
+ * A Redis server on 127.0.0.1 with a random password that ends with this process, even by SIGKILL. Resolves when it
+ * serves; throws an error with the last lines of its log when it does not.
  */
 export async function startRedis(options: StartRedisOptions): Promise<LocalRedis> {
   const { port = 0 } = options
   if (port !== 0) return await startOn(port, options)
-  // Between finding a free port and Redis listening on it, another process may take it.
+  // Another process may take the free port before Redis listens on it.
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await startOn(await freePort(), options)
@@ -67,11 +67,11 @@ async function startOn(port: number, options: StartRedisOptions): Promise<LocalR
   const dir = resolve(options.dir)
   const logFile = resolve(options.logFile ?? join(dir, 'redis.log'))
   const password = randomBytes(24).toString('base64url')
-  // The data holds channel addresses; Redis makes its files readable for all.
+  // The data contains channel addresses, but Redis creates files that everyone can read.
   await mkdir(dir, { recursive: true, mode: 0o700 })
   await mkdir(dirname(logFile), { recursive: true })
 
-  // The log goes straight into a file: a pipe through this process would block Redis whenever we are busy.
+  // Redis logs to a file: a pipe through this process would block Redis while this process is busy.
   const log = await open(logFile, 'a', 0o600)
   const logStart = (await log.stat()).size
   const guard = dieWithParent(redis.command, [...redis.args, '-', ...extraArgs])
@@ -79,7 +79,7 @@ async function startOn(port: number, options: StartRedisOptions): Promise<LocalR
     cwd: dir,
     env: { ...process.env, ...redis.env },
     stdio: ['pipe', log.fd, log.fd],
-    // Ctrl-C in a terminal goes to the whole group; Redis must outlive those who still write to it.
+    // Ctrl-C in a terminal goes to the whole group; Redis must outlive the processes that still write to it.
     detached: true,
   })
   const exited = exitOf(child)
@@ -104,9 +104,9 @@ async function startOn(port: number, options: StartRedisOptions): Promise<LocalR
   }
 }
 
-// Through stdin, so that the password is in no argument list and no file.
+// The options go through stdin, so that the password is in no argument list and no file.
 function giveConfig(child: ChildProcess, config: string): void {
-  // It may have ended already; its exit tells more than the broken pipe.
+  // It may have ended already; its exit explains more than the broken pipe.
   child.stdin?.on('error', () => {})
   child.stdin?.end(config)
 }
@@ -123,9 +123,9 @@ function configOf(port: number, password: string, dir: string, options: StartRed
     `appendonly ${persistence === 'aof' ? 'yes' : 'no'}`,
     'appendfsync everysec',
     `maxmemory ${maxmemoryBytes}`,
-    // Evicting a ledger would lose campaigns silently; a write error is seen.
+    // Eviction would lose campaigns silently, while a write error is visible.
     'maxmemory-policy noeviction',
-    // Registry hashes hold up to 512 channels; small hashes cost about half the memory.
+    // Registry hashes have up to 512 channels; compact hashes take about half the memory.
     'hash-max-listpack-entries 512',
     'hash-max-listpack-value 160',
     'daemonize no',
@@ -152,7 +152,7 @@ async function waitUntilReady(
     return 'ended'
   })()
   while (performance.now() < deadlineMs) {
-    // A stranger on our port would refuse the password, or not answer while our Redis gives up.
+    // Another server on the port would reject the password, or not answer while our Redis exits.
     const answer = await Promise.race([ended, pingRedis(port, password)])
     if (answer === 'ready' || answer === 'ended') return answer
     await Promise.race([ended, wait(10)])
@@ -163,7 +163,8 @@ async function waitUntilReady(
 function startError(command: string, port: number, what: string, log: string): Error {
   if (/Address already in use/i.test(log)) {
     return new PortTakenError(
-      `Redis cannot listen on port ${port} of 127.0.0.1: another process has it; choose another port, or 0 for a free one`,
+      `Redis cannot listen on port ${port} of 127.0.0.1, which another process uses; ` +
+        'choose another port, or 0 for a free one',
     )
   }
   return new Error(`Redis did not start (${command}, port ${port}): ${what}. Its log ends with:\n${log || '(nothing)'}`)

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Exit } from './processes.ts'
 
-/** What a supervisor can look after: a Redis, a child process, anything that is stopped once. */
+/** A Redis, a child process, or anything else that is stopped once. */
 export interface Part {
   readonly exited?: Promise<Exit>
   stop(): Promise<unknown>
@@ -9,7 +9,7 @@ export interface Part {
 
 export interface RestartPolicy<P> {
   readonly afterMs: number
-  /** Told about each new part, once it was started. */
+  /** Called with each restarted part. */
   readonly onRestart?: (part: P, exit: Exit) => void | Promise<void>
 }
 
@@ -20,18 +20,18 @@ export interface PartEnded {
 
 export interface Supervisor {
   /**
-   * Starts a part now and stops it with the others. With `restart` it is started again whenever it ends on its own, and
-   * again after the same time when that fails. Rejects when the first start fails; nothing is left of it then.
+   * Starts a part now and stops it with the others. With `restart` it restarts whenever it ends on its own; a failed
+   * restart is repeated after the same time. Rejects, without any leftovers, when the first start fails.
    */
   add<P extends Part>(name: string, start: () => Promise<P>, options?: { restart?: RestartPolicy<P> }): Promise<P>
-  /** Resolves when a part without restart has ended on its own: time to stop. */
+  /** Resolves when a part without restart has ended on its own, so that the caller can stop the others. */
   readonly failed: Promise<PartEnded>
-  /** Stops all parts, the last added first, one after another. May be called twice; never rejects. */
+  /** Stops all parts one by one, the last added first. Idempotent; never rejects. */
   stop(): Promise<void>
 }
 
 export interface SupervisorOptions {
-  /** Told what goes wrong or is started again. */
+  /** Receives failures and restarts as text. */
   readonly log?: (message: string) => void
 }
 
@@ -56,12 +56,12 @@ export function createSupervisor({ log = () => {} }: SupervisorOptions = {}): Su
         fail({ name, exit })
         return
       }
-      log(`${name} ended (${exit.signal ?? `code ${exit.code}`}); starting it again in ${restart.afterMs} ms`)
+      log(`${name} ended (${exit.signal ?? `code ${exit.code}`}); restarting in ${restart.afterMs} ms`)
       const next = await startAgain(name, start, restart.afterMs)
       if (next === undefined) return
       part = next
       onStarted(part)
-      // Stopped while it started: whoever stops us waits for this function and then ends the new part.
+      // Stopped during the restart: `stop` waits for this function and then stops the new part.
       if (stopping.signal.aborted) return
       await tell(name, restart, part, exit)
     }
@@ -76,7 +76,7 @@ export function createSupervisor({ log = () => {} }: SupervisorOptions = {}): Su
       try {
         return await start()
       } catch (error) {
-        log(`${name} could not be started again: ${messageOf(error)}`)
+        log(`restarting ${name} failed: ${messageOf(error)}`)
       }
     }
     return undefined
@@ -91,7 +91,7 @@ export function createSupervisor({ log = () => {} }: SupervisorOptions = {}): Su
     try {
       await restart.onRestart?.(part, exit)
     } catch (error) {
-      log(`${name} was started again, but: ${messageOf(error)}`)
+      log(`${name} restarted, but: ${messageOf(error)}`)
     }
   }
 
@@ -101,7 +101,7 @@ export function createSupervisor({ log = () => {} }: SupervisorOptions = {}): Su
       try {
         await member.end()
       } catch (error) {
-        log(`${member.name} did not stop: ${messageOf(error)}`)
+        log(`stopping ${member.name} failed: ${messageOf(error)}`)
       }
     }
   }
@@ -109,13 +109,13 @@ export function createSupervisor({ log = () => {} }: SupervisorOptions = {}): Su
   return {
     failed,
     async add(name, start, { restart } = {}) {
-      if (stopping.signal.aborted) throw new Error(`${name} is not started: everything is being stopped`)
+      if (stopping.signal.aborted) throw new Error(`${name} was not started, because everything stops`)
       let current = await start()
       const first = current
-      // Stopped while it started: the round of stopping has missed it.
+      // Stopped during the start: `stop` has missed this part.
       if (stopping.signal.aborted) {
         await first.stop()
-        throw new Error(`${name} is not kept: everything is being stopped`)
+        throw new Error(`${name} was stopped again, because everything stops`)
       }
       const watching = keepRunning(name, first, start, restart, (part) => {
         current = part
@@ -126,7 +126,7 @@ export function createSupervisor({ log = () => {} }: SupervisorOptions = {}): Su
           const known = current
           await known.stop()
           await watching
-          // A restart that was under way is over now, and its part is the current one.
+          // A restart in progress has ended, and its part is the current one.
           if (current !== known) await current.stop()
         },
       })

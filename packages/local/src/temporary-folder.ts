@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 export type TemporaryFolder = AsyncDisposable & { readonly path: string; remove(): Promise<void> }
 
-/** A new folder (mode 0700) that goes away with `remove()`, at the end of an `await using`, or when the process exits. */
+/** A new folder (mode 0700) that is removed by `remove()`, by `await using`, or when the process exits. */
 export async function temporaryFolder(prefix = 'wns-fanout-'): Promise<TemporaryFolder> {
   const path = await mkdtemp(join(tmpdir(), prefix))
   const onExit = (): void => rmSync(path, { recursive: true, force: true })

@@ -12,7 +12,7 @@ export interface RedisCommand {
   readonly origin: 'path' | 'debian'
 }
 
-// In Debian the server is a link into redis-tools; the libraries are those that a small image does not have.
+// In Debian the server is a link into redis-tools; small images lack the libraries.
 const packages = ['redis-server', 'redis-tools', 'libjemalloc2', 'liblzf1', 'libatomic1']
 
 interface Options {
@@ -23,8 +23,8 @@ interface Options {
 }
 
 /**
- * Debian's Redis, downloaded and unpacked into `cacheDir` but not installed: no service starts, nothing on the machine
- * changes. Complete folders only ever appear by rename, so processes that race end with the same one.
+ * Debian's Redis, downloaded and unpacked into `cacheDir` but not installed: no service starts, and the machine stays
+ * unchanged. A rename publishes the complete folder, so that racing processes use the same one.
  */
 export async function unpackRedis(options: Options): Promise<RedisCommand | { readonly problem: string }> {
   const { cacheDir, probe, log, unusable } = options
@@ -32,7 +32,7 @@ export async function unpackRedis(options: Options): Promise<RedisCommand | { re
   const cached = await serverIn(folder)
   if ((await unusable(cached)) === undefined) return cached
   if ((await probe.run('dpkg-deb', ['--version'])).code !== 0) {
-    return { problem: 'no redis-server or valkey-server is on PATH, and this is not a Debian or Ubuntu to unpack one' }
+    return { problem: 'PATH has no redis-server or valkey-server, and this is no Debian or Ubuntu that provides one' }
   }
 
   await mkdir(cacheDir, { recursive: true })
@@ -42,13 +42,13 @@ export async function unpackRedis(options: Options): Promise<RedisCommand | { re
     const downloaded = await download(draft, probe, log)
     if (downloaded.code !== 0) {
       return {
-        problem: `no redis-server or valkey-server is on PATH, and apt-get could not download one: ${explain(downloaded)}`,
+        problem: `PATH has no redis-server or valkey-server, and apt-get download failed: ${explain(downloaded)}`,
       }
     }
     const root = join(draft, 'root')
     for (const file of (await readdir(draft)).filter((name) => name.endsWith('.deb'))) {
       const unpacked = await probe.run('dpkg-deb', ['-x', file, root], { cwd: draft })
-      if (unpacked.code !== 0) return { problem: `dpkg-deb could not unpack ${file}: ${explain(unpacked)}` }
+      if (unpacked.code !== 0) return { problem: `dpkg-deb failed to unpack ${file}: ${explain(unpacked)}` }
     }
     const problem = await unusable(await serverIn(root))
     if (problem !== undefined) return { problem: `the unpacked Redis cannot be used: ${problem}` }
@@ -69,7 +69,7 @@ async function download(folder: string, probe: Probe, log: (message: string) => 
   return await attempt()
 }
 
-// Somebody may have been faster: then theirs is used. A folder that does not work is put aside first.
+// If another process was faster, its folder is used. A folder that does not work is moved aside first.
 async function install(root: string, folder: string, works: () => Promise<boolean>): Promise<void> {
   try {
     await rename(root, folder)

@@ -58,12 +58,12 @@ export const baseConfig = {
   REDIS_URL: variable(z.string().default('redis://127.0.0.1:6379').refine(isRedisUrl), {
     wanted: REDIS_URL_FORMS,
     example: 'redis://127.0.0.1:6379',
-    meaning: 'Where Redis is: one server, a Sentinel group or a cluster.',
+    meaning: 'Address of Redis: one server, a Sentinel group or a cluster.',
     default: 'redis://127.0.0.1:6379',
     usedBy: both,
     secret: true,
   }),
-  // Braces would move the hash tag that keeps an app in one cluster slot.
+  // Braces would move the hash tag that keeps the keys of an app in one cluster slot.
   WNS_FANOUT_PREFIX: variable(
     z
       .string()
@@ -72,7 +72,7 @@ export const baseConfig = {
     {
       wanted: '1 to 32 letters, digits or . _ : -',
       example: 'wf:',
-      meaning: 'What every Redis key starts with; two installations on one Redis need different ones.',
+      meaning: 'Prefix of every Redis key. Installations that share a Redis need different ones.',
       default: 'wf:',
       usedBy: both,
     },
@@ -80,14 +80,14 @@ export const baseConfig = {
   WNS_FANOUT_KEYRING_FILE: variable(z.string(), {
     wanted: 'the path of a keyring file (lines "kid base64-of-32-bytes", newest first)',
     example: '/etc/wns-fanout/keyring',
-    meaning: 'The keys that seal credentials and tokens in Redis; without it neither process starts.',
+    meaning: 'File with the keys that encrypt credentials and tokens in Redis. Required.',
     usedBy: both,
     secret: false,
   }),
   WNS_FANOUT_LANES: variable(integer(1, 16_384, 256), {
     wanted: 'an integer from 1 to 16384',
     example: '256',
-    meaning: 'How many connections to WNS a worker may hold, shared by all its apps.',
+    meaning: 'Maximum number of connections to WNS per worker, shared by all of its apps.',
     default: '256',
     usedBy: ['worker'],
   }),
@@ -101,7 +101,7 @@ export const baseConfig = {
   WNS_FANOUT_APPS: variable(appNames.optional(), {
     wanted: 'app names of a-z, 0-9 and "-" (1 to 40 characters), separated by commas',
     example: 'news,weather',
-    meaning: 'The only apps this worker serves; unset means all.',
+    meaning: 'The only apps that this worker serves. Unset means all apps.',
     usedBy: ['worker'],
   }),
   WNS_FANOUT_ALLOW_VOLATILE_REDIS: variable(
@@ -127,7 +127,7 @@ export const baseConfig = {
       wanted: 'async or replicas:<n>, n from 1 to 5',
       example: 'replicas:1',
       meaning:
-        'Before a post, so many replicas of Redis must know of it; async asks none, and a failover may forget it.',
+        'Number of Redis replicas that must acknowledge a credit before its posts. With async, a failover may lose it.',
       default: 'async',
       usedBy: ['worker'],
     },
@@ -140,36 +140,36 @@ export const baseConfig = {
     {
       wanted: 'an IP address or host name to listen on',
       example: '0.0.0.0',
-      meaning: 'The address that PORT and OPS_PORT listen on; containers set 0.0.0.0.',
+      meaning: 'The address that PORT and OPS_PORT listen on. Containers set 0.0.0.0.',
       default: '127.0.0.1',
       usedBy: both,
     },
   ),
-  PORT: portNumber(['api'], 8080, 'The port of the HTTP API.'),
-  OPS_PORT: portNumber(both, 8081, 'The port of /metrics, /healthz and /readyz.'),
+  PORT: portNumber(['api'], 8080, 'Port of the HTTP API.'),
+  OPS_PORT: portNumber(both, 8081, 'Port of /metrics, /healthz and /readyz.'),
   LOG_LEVEL: variable(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'), {
     wanted: 'fatal, error, warn, info, debug, trace or silent',
     example: 'info',
-    meaning: 'The least important log events that are written.',
+    meaning: 'Lowest level of log events that are written.',
     default: 'info',
     usedBy: both,
   }),
   WNS_ROUTE_TO: variable(z.string().refine(isHostAndPort).optional(), {
     wanted: 'host:port',
     example: '127.0.0.1:8443',
-    meaning: 'Connections to WNS and its token service go there instead (the simulator); needs WNS_CA_FILE.',
+    meaning: 'Redirects all connections to WNS and its token service (to the simulator). Needs WNS_CA_FILE.',
     usedBy: both,
   }),
   WNS_CA_FILE: variable(z.string().optional(), {
     wanted: 'the path of a PEM file',
     example: './ca.pem',
-    meaning: 'The certificate authority that is trusted instead of the public ones for WNS; needs WNS_ROUTE_TO.',
+    meaning: 'Certificate authority that replaces the public ones for WNS. Needs WNS_ROUTE_TO.',
     usedBy: both,
   }),
   HTTPS_PROXY: variable(z.string().refine(isProxyUrl).optional(), {
     wanted: 'a URL with http:// or https://, and user:password@ before the host if the proxy needs it',
     example: 'http://proxy.example:3128',
-    meaning: 'The proxy for connections to WNS and its token service (CONNECT); https_proxy is read too.',
+    meaning: 'Proxy for connections to WNS and its token service (CONNECT). https_proxy works too.',
     usedBy: both,
     alias: 'https_proxy',
     secret: true,

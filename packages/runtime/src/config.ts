@@ -1,6 +1,6 @@
 import * as z from 'zod'
 
-/** What the documentation and an error message say about one environment variable. */
+/** The documentation of an environment variable, which error messages use too. */
 export interface VariableNotes {
   /** Completes "wanted …", for example "an integer from 0 to 65535". */
   readonly wanted: string
@@ -13,7 +13,7 @@ export interface VariableNotes {
   readonly usedBy: readonly string[]
   /** Another name that is read too; setting both to different values is an error. */
   readonly alias?: string
-  /** True when a value may hold a credential: it is then never shown. */
+  /** True when a value may contain a credential; it is then never shown. */
   readonly secret?: boolean
 }
 
@@ -22,7 +22,7 @@ export interface ConfigProblem {
   readonly problem: string
 }
 
-/** Thrown by `readConfig`; the message lists every problem, one a line. */
+/** Thrown by `readConfig`; the message lists every problem on its own line. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly code = 'config-invalid'
@@ -37,7 +37,7 @@ export class ConfigError extends Error {
 
 const notesRegistry = z.registry<VariableNotes>()
 
-/** Attaches notes to a schema; call it last, since `.default()` and `.optional()` make a new schema without them. */
+/** Attaches notes to a schema. Call it last: `.default()` and `.optional()` return a new schema without them. */
 export function variable<S extends z.ZodType>(schema: S, notes: VariableNotes): S {
   const target: z.ZodType = schema
   notesRegistry.add(target, notes)
@@ -50,8 +50,8 @@ export function notesOf(schema: z.core.$ZodType): VariableNotes | undefined {
 }
 
 /**
- * The typed configuration that `schema` (its keys are variable names) makes of `env`. An empty variable counts as unset.
- * Throws `ConfigError` with all problems at once; values of variables that may hold a credential are not in it.
+ * The typed configuration that `schema` (its keys are variable names) parses from `env`. An empty variable is unset.
+ * Throws `ConfigError` with all problems at once, without the values of variables that may contain a credential.
  */
 export function readConfig<S extends z.ZodObject>(schema: S, env: NodeJS.ProcessEnv): z.infer<S> {
   const given = Object.fromEntries(
@@ -103,7 +103,7 @@ function shown(name: string, value: string | undefined, notes: VariableNotes | u
   return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
 }
 
-// A route without its certificate authority fails every handshake, the other way round nothing is rerouted.
+// A route without its certificate authority fails every handshake; the authority alone redirects nothing.
 function pairProblems(schema: z.ZodObject, given: Record<string, string>): ConfigProblem[] {
   const pair = ['WNS_ROUTE_TO', 'WNS_CA_FILE']
   if (!pair.every((name) => name in schema.shape)) return []
@@ -118,7 +118,7 @@ function pairProblems(schema: z.ZodObject, given: Record<string, string>): Confi
   ]
 }
 
-// It would switch off the check that a channel address is really served by WNS, for every connection of the process.
+// It would disable the certificate check of every connection, so that any server could pose as WNS.
 function certificateProblems(env: NodeJS.ProcessEnv): ConfigProblem[] {
   const name = 'NODE_TLS_REJECT_UNAUTHORIZED'
   if (env[name]?.trim() !== '0') return []

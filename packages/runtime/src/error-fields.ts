@@ -8,7 +8,7 @@ export function serializeError(value: unknown): unknown {
 function describe(error: Error, depth: number): Record<string, unknown> {
   const fields: Record<string, unknown> = { type: error.name, message: error.message }
   for (const [name, value] of Object.entries(error)) {
-    // What libraries hang on an error as objects are commands, requests, replies: data of users, large, or both.
+    // Libraries attach commands, requests and replies to errors as objects: user data, large, or both.
     if (isSmall(value)) fields[name] = value
   }
   if (error.stack !== undefined) fields['stack'] = error.stack

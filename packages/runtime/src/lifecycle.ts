@@ -1,6 +1,6 @@
 import type { Logger } from './logger.ts'
 
-/** One thing that must end with the process; `signal` is aborted at the deadline and then it has no more time. */
+/** A step of the shutdown; `signal` is aborted at the deadline, when the step has no time left. */
 export type StopStep = (signal: AbortSignal) => void | Promise<void>
 
 export interface StopReport {
@@ -9,20 +9,20 @@ export interface StopReport {
 }
 
 export interface Lifecycle {
-  /** Aborted as soon as stopping begins: for loops and pauses. */
+  /** Aborted as soon as stopping begins; ends loops and waits. */
   readonly signal: AbortSignal
-  /** Registers a step; steps run one after another, the last registered first. */
+  /** Registers a step. Steps run one by one, the last registered first. */
   onStop(name: string, step: StopStep): void
-  /** Runs the steps once; every call gets the same promise, which never rejects and is complete when it resolves. */
+  /** Runs the steps once. All calls return the same promise, which never rejects. */
   stop(reason: string): Promise<StopReport>
-  /** Stops at SIGTERM and SIGINT, then exits: 0 if all steps ended well, else 1. A second signal exits with 1 at once. */
+  /** Stops at SIGTERM and SIGINT, then exits: 0 if all steps succeeded, else 1. A second signal exits with 1. */
   installSignals(): void
 }
 
-// What every step still gets once the deadline is over: enough to close a socket, too little to wait for anybody.
+// The time of each remaining step after the deadline: enough to close a socket, too little to wait for a peer.
 const LAST_CHANCE_MS = 250
 
-/** The end of a process. Steps that fail or overstay the common deadline are logged and the rest still runs. */
+/** The shutdown of a process. Steps that fail or exceed the common deadline are logged; the others still run. */
 export function createLifecycle(logger: Logger, { deadlineMs = 25_000 }: { deadlineMs?: number } = {}): Lifecycle {
   const steps: { readonly name: string; readonly step: StopStep }[] = []
   const stopping = new AbortController()
@@ -81,7 +81,7 @@ export function createLifecycle(logger: Logger, { deadlineMs = 25_000 }: { deadl
     void stopAndExit(name)
   }
 
-  // After such an error nothing in the process can be trusted to make progress, so it ends; what it held is taken over.
+  // After such an error the process may be stuck, so it ends; other workers take over its batches.
   function onCrash(kind: string, error: unknown): void {
     logger.fatal({ err: error instanceof Error ? error : new Error(`thrown: ${typeof error}`) }, kind)
     exitCode = 1

@@ -6,7 +6,7 @@ export type Logger = PinoLogger
 
 export interface LoggerOptions {
   readonly name: string
-  /** The least important level written, or `silent`; default `info`. */
+  /** The lowest level that is written, or `silent`; default `info`. */
   readonly level?: string
   /** Where the lines go; default stderr, since stdout belongs to the ready line. */
   readonly destination?: DestinationStream
@@ -14,7 +14,7 @@ export interface LoggerOptions {
 
 const MAX_BUFFERED_BYTES = 4 * 1024 * 1024
 
-/** A logger that writes one JSON line an event (level as a word, time as ISO 8601) and lets no secret through. */
+/** A logger that writes one JSON line per event (level as a word, time as ISO 8601) and redacts secrets. */
 export function createLogger({ name, level = 'info', destination = stderr() }: LoggerOptions): Logger {
   return pino(
     {
@@ -29,7 +29,7 @@ export function createLogger({ name, level = 'info', destination = stderr() }: L
   )
 }
 
-// Asynchronous and bounded: a reader of stderr that stands still costs log lines, never deliveries.
+// Asynchronous and bounded: a stalled reader of stderr costs log lines, never deliveries.
 function stderr(): DestinationStream {
   return openDestination({ fd: 2, sync: false, maxLength: MAX_BUFFERED_BYTES })
 }

@@ -1,13 +1,13 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import { zeroCounters } from './zero-counters.ts'
 
-/** Fills gauges from elsewhere (Redis) just before a scrape is answered; it must end when `signal` is aborted. */
+/** Sets gauges from external data (Redis) before a scrape is answered. It must end when `signal` is aborted. */
 export type Collector = (signal: AbortSignal) => void | Promise<void>
 
 export interface MetricsOptions {
-  /** How long a scrape waits for its collectors, in milliseconds; default 2000. Later, the last known values are served. */
+  /** Time limit of the collectors of a scrape, in milliseconds; then the last values are served. Default 2000. */
   readonly collectTimeoutMs?: number
-  /** Told when a collector fails or is late. */
+  /** Called when a collector fails or is late. */
   readonly onCollectError?: (error: Error) => void
 }
 
@@ -15,7 +15,7 @@ export type Metrics = ReturnType<typeof createMetrics>
 
 const MAX_APPS = 1000
 
-/** The metrics of one process on a registry of their own. No label may hold a channel, address, payload, campaign or key. */
+/** The metrics of one process in their own registry. No label may contain a channel, URI, payload, campaign or key. */
 export function createMetrics({ collectTimeoutMs = 2000, onCollectError }: MetricsOptions = {}) {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -28,13 +28,13 @@ export function createMetrics({ collectTimeoutMs = 2000, onCollectError }: Metri
   return {
     registry,
     ...metrics,
-    /** The app itself for the first 1,000 different apps of this process, then `other`. Every `app` label goes through it. */
+    /** The app itself for the first 1,000 apps of this process, then `other`. All `app` labels use it. */
     appLabel,
-    /** Starts the counters of an app at 0. Call it when the process begins to serve the app; more calls change nothing. */
+    /** Starts the counters of an app at 0. Call it when the process begins to serve the app. Idempotent. */
     startApp: (app: string): void => startAtZero(appLabel(app)),
     /** Adds a collector that runs before every scrape. */
     onCollect: collectors.add,
-    /** Runs the collectors (within their time limit) and answers the exposition text. Never rejects because of a collector. */
+    /** Runs the collectors within their time limit and returns the exposition text. A collector never makes it fail. */
     async scrape(): Promise<string> {
       await collectors.run()
       return await registry.metrics()
@@ -60,11 +60,11 @@ function defineMetrics(registry: Registry) {
     backlogSeconds: gauge('backlog_seconds', 'Backlog divided by the rate that is achievable', ['app']),
     campaigns: gauge('campaigns', 'Campaigns, by state', ['app', 'state']),
     tokenRequests: counter('token_requests_total', 'Requests to the token service, by result', ['app', 'result']),
-    effectiveRate: gauge('effective_rate', 'Posts a second that are allowed now', ['app']),
+    effectiveRate: gauge('effective_rate', 'Posts per second that are allowed now', ['app']),
     permitWait: histogram('permit_wait_seconds', 'Time a worker waited for permits', ['app'], waitBuckets),
     guard: counter('guard_total', 'Decisions of the 30-minute guard', ['app', 'decision']),
     batchesFenced: counter('batches_fenced_total', 'Batches that a worker gave up because another owns them', ['app']),
-    takeovers: counter('takeovers_total', 'Batches taken over from an owner that fell silent', ['app']),
+    takeovers: counter('takeovers_total', 'Batches taken over from an owner that stopped checkpointing', ['app']),
     reconciled: counter('reconciled_total', 'Batches the reconciler put back into the queue, by reason', [
       'app',
       'reason',
@@ -73,8 +73,8 @@ function defineMetrics(registry: Registry) {
       'app',
     ]),
     unreadableRecords: counter('unreadable_records_total', 'Stored records that could not be read, by kind', ['kind']),
-    redisRollbacks: counter('redis_rollbacks_total', 'Times that Redis was seen to have lost acknowledged writes', []),
-    dataLost: gauge('data_lost', '1 while data is lost and nobody has accepted that: nothing is sent', []),
+    redisRollbacks: counter('redis_rollbacks_total', 'Number of times that Redis lost acknowledged writes', []),
+    dataLost: gauge('data_lost', '1 while a data loss is not accepted; nothing is sent', []),
     redisProblem: gauge('redis_problem', '1 while Redis does not keep what it should, by kind', ['kind']),
     lanes: gauge('lanes', 'Connections to WNS, by state', ['state']),
     checkpointDuration: histogram('checkpoint_duration_seconds', 'Time of one checkpoint', [], checkpointBuckets),
@@ -83,7 +83,7 @@ function defineMetrics(registry: Registry) {
   }
 }
 
-// WNS answers in tens of milliseconds; the upper end is the request timeout.
+// WNS answers within tens of milliseconds; the upper end is the request timeout.
 const sendBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 const waitBuckets = [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60]
 const checkpointBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5]
@@ -103,7 +103,7 @@ function createCollectors(timeoutMs: number, onError: ((error: Error) => void) |
   const unfinished = new Set<Collector>()
   let running: Promise<void> | undefined
 
-  // Never rejects. A collector that overstays is not started again before it has ended.
+  // Never rejects. A late collector does not start again before it has ended.
   async function collect(collector: Collector, signal: AbortSignal, late: Promise<'late'>): Promise<void> {
     if (unfinished.has(collector)) return
     unfinished.add(collector)
@@ -117,7 +117,7 @@ function createCollectors(timeoutMs: number, onError: ((error: Error) => void) |
       }
     })()
     if ((await Promise.race([work, late])) === 'late') {
-      onError?.(new Error(`Reading the gauges took longer than ${timeoutMs} ms; the last known values are served`))
+      onError?.(new Error(`collecting the gauges took longer than ${timeoutMs} ms; the last values are served`))
     }
   }
 

@@ -28,7 +28,7 @@ export interface OpsServer {
 
 const STOP_GRACE_MS = 1000
 
-/** Serves /metrics, /healthz and /readyz. Throws an error that names port and variable when the port cannot be had. */
+/** Serves /metrics, /healthz and /readyz. Throws an error with port and variable when it cannot listen. */
 export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
   const { host, logger, readyTimeoutMs = 2000 } = options
   const server = createServer(
@@ -81,7 +81,7 @@ async function answer(
   }
 }
 
-// A check that hangs or throws means "not ready", never a request that hangs or an error page.
+// A check that hangs or throws means "not ready"; the request never hangs or fails.
 async function readiness(ready: OpsServerOptions['ready'], timeoutMs: number): Promise<Readiness> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<Readiness>((resolve) => {
@@ -121,17 +121,17 @@ async function listen(server: Server, { host, port, portVariable = 'OPS_PORT' }:
   })
 }
 
-/** What to tell about an error of `listen`: which port, which variable, what to do. */
+/** The message for an error of `listen`: the port, the variable, and what to do. */
 export function listenProblem(error: NodeJS.ErrnoException, host: string, port: number, variable: string): string {
   const where = `port ${port} on ${host}`
   switch (error.code ?? '') {
     case 'EADDRINUSE':
-      return `${variable}: ${where} is taken by another process; set ${variable} to a free port, or to 0 for any`
+      return `${variable}: ${where} is in use by another process; set ${variable} to a free port, or to 0 for any`
     case 'EACCES':
-      return `${variable}: this user may not listen on ${where}; set ${variable} to a port above 1023`
+      return `${variable}: no permission to listen on ${where}; set ${variable} to a port above 1023`
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return `${variable}: this machine has no address ${host}; set WNS_FANOUT_HOST to one it has, for example 127.0.0.1`
+      return `${variable}: this machine has no address ${host}; set WNS_FANOUT_HOST to another, for example 127.0.0.1`
     default:
       return `${variable}: cannot listen on ${where}: ${error.message}`
   }

@@ -10,8 +10,8 @@ export interface ParentWatch {
 }
 
 /**
- * With WNS_FANOUT_PARENT_PIPE=1, stops and exits when stdin ends. The parent holds the other end, and the system closes
- * it even when the parent is killed with SIGKILL: a child never outlives it. Answers whether it is watching.
+ * With WNS_FANOUT_PARENT_PIPE=1, stops and exits when stdin ends. The parent holds the other end, which the system
+ * closes even after SIGKILL, so a child never outlives its parent. Returns whether it watches stdin.
  */
 export function exitWhenParentGone(
   life: Pick<Lifecycle, 'stop'>,
@@ -28,7 +28,7 @@ export function exitWhenParentGone(
   stdin.once('close', onGone)
   stdin.once('error', onGone)
   stdin.resume()
-  // Watching is no reason to stay alive.
+  // Watching must not keep the process alive.
   stdin.unref?.()
   return true
 }

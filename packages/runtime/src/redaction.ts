@@ -1,6 +1,6 @@
 /**
- * What must never reach a log, in one place. It works on the finished line, so that bindings, serializers, nested
- * objects and interpolated messages all pass through it: first by name of the field, then by shape of the text.
+ * Removes everything that must not reach a log, in one place. It works on the finished line, so that bindings,
+ * serializers, nested objects and interpolated messages all pass it: first by field name, then by text pattern.
  */
 const secretFields = new Set(
   [
@@ -9,7 +9,7 @@ const secretFields = new Set(
     ['secret', 'clientSecret', 'previousClientSecret', 'password', 'passphrase', 'pass', 'auth'],
     ['key', 'apiKey', 'privateKey', 'keyring', 'kek', 'dek'],
     ['uri', 'uris', 'channelUri', 'payload', 'body', 'xml', 'base64', 'content', 'text', 'notification', 'vars'],
-    // ioredis hangs the command on its errors, and the arguments of a command are our data.
+    // ioredis attaches the command to its errors, and the arguments of a command are our data.
     ['command', 'args', 'argv', 'previousErrors'],
   ]
     .flat()
@@ -18,39 +18,42 @@ const secretFields = new Set(
 
 const MARK = '[secret]'
 const MAX_DEPTH = 12
-// Longer than any stack; it bounds what a hostile text can cost.
+// Longer than any stack trace; it limits the cost of a hostile text.
 const MAX_TEXT_LENGTH = 16_384
 const LONGEST_SECRET = 2_048
 
-// Names that announce a secret inside a text; shorter than the list above, because prose has words like "text" and "key".
+// Names before a secret inside a text. The list is shorter, because prose has words like "text" and "key".
 const ANNOUNCED =
   'authorization|token|access_?token|refresh_?token|client_?secret|secret|password|passwd|api_?key|uri|payload|xml'
 
 const QUOTE = '\\\\{0,15}["\'`]'
 
 const patterns: readonly (readonly [RegExp, string])[] = [
-  // A channel address is a capability; its host alone says which datacenter and is no secret.
+  // A channel URI is a capability. Its host alone shows only the data center and is no secret.
   [/(notify\.windows\.com(?::\d+)?)(?:\/|\?|%2f|%3f)[^\s"'<>\\]*/gi, `$1/${MARK}`],
-  // A key of our API, wherever a caller put it: in a path, or as the id of a request. Its own id may stay.
+  // An API key, in a path or as a request id. The id within the key may stay.
   [/(wnsf_[a-z0-9]{12}_)[A-Za-z0-9_-]{43}/g, `$1${MARK}`],
   [/\bbearer\s+[\w.~+/=%-]{4,}/gi, `Bearer ${MARK}`],
   [/(\bauthorization["'`]?\s*[:=]\s*["'`]?)(?:\w+\s+)?[^\s"'`,]+/gi, `$1${MARK}`],
   // Our own hints show the place for user and password, which is no secret.
   [/(\b[a-z][a-z0-9+.-]{1,30}:\/\/)(?!\[user:password@\])[^\s/"']{1,2000}@/gi, `$1${MARK}@`],
-  // A quote may itself be escaped, once for each JSON text around it; the closing one may have been cut off.
+  // A quote may be escaped, once per level of nested JSON. The closing quote may have been cut off.
   [
     new RegExp(`\\b((?:${ANNOUNCED})${QUOTE}?\\s*[:=]\\s*)(${QUOTE})(?:(?!\\2)(?:\\\\.|[^\\\\]))*`, 'gis'),
     `$1$2${MARK}`,
   ],
   [new RegExp(`\\b((?:${ANNOUNCED})=)[^\\s&"'\`,;)}\\]]+`, 'gi'), `$1${MARK}`],
-  // Redis repeats the arguments of a command that it does not know.
+  // Redis repeats the arguments of an unknown command.
   [/(with args beginning with:?).*/gis, `$1 ${MARK}`],
 ]
 
-/** The text, cut to 16,384 characters, without channel addresses, bearer tokens, passwords in URLs and `secret="…"` or `secret=…` pairs. */
+/**
+ * The text, cut to 16,384 characters, without channel URIs, bearer tokens, passwords in URLs and `secret="…"` or
+ * `secret=…` pairs.
+ */
 export function redactText(text: string): string {
   if (text.length <= MAX_TEXT_LENGTH) return clean(text)
-  // What a pattern recognises by its end may have lost it to the cut, so the end goes too.
+  // The cut may have removed the end by which a pattern recognizes a secret, so the last part is removed too.
   return `${clean(text.slice(0, MAX_TEXT_LENGTH)).slice(0, -LONGEST_SECRET)}… (cut)`
 }
 
@@ -58,7 +61,7 @@ function clean(text: string): string {
   return patterns.reduce((rest, [pattern, replacement]) => rest.replace(pattern, replacement), text)
 }
 
-/** One finished JSON log line without secrets and without characters that a terminal or a log reader would act on. */
+/** A finished JSON log line without secrets and without characters that control a terminal or a log reader. */
 export function redactLine(line: string): string {
   return `${visible(JSON.stringify(redact(parse(line), 0)))}\n`
 }
@@ -67,7 +70,7 @@ function parse(line: string): unknown {
   try {
     return JSON.parse(line)
   } catch {
-    // pino always writes JSON; if that ever breaks, the text is still cleaned and still one line.
+    // pino always writes JSON; otherwise the text is still redacted and still one line.
     return { level: 'error', msg: line }
   }
 }
@@ -97,7 +100,7 @@ function plain(name: string): string {
   return name.toLowerCase().replaceAll(/[_-]/g, '')
 }
 
-// JSON escapes C0 only; C1 controls, line separators and direction marks can still rewrite what a reader sees.
+// JSON escapes only C0. C1 controls, line separators and direction marks can still change the displayed text.
 function visible(json: string): string {
   return json.replaceAll(
     /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,

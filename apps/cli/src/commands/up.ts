@@ -17,6 +17,8 @@ interface UpOptions {
   readonly workers: number
   readonly port?: number
   readonly restart: boolean
+  readonly watch?: true
+  readonly inspect?: true
 }
 
 const USUAL_PORT = 8080
@@ -36,6 +38,8 @@ export function addUp(program: Command): void {
       integer(0, 65_535),
     )
     .option('--no-restart', 'do not restart crashed workers')
+    .option('--watch', 'restart the API and workers when a source file changes')
+    .option('--inspect', 'accept debuggers: the API on port 9229, worker n on port 9229 + n')
     .addHelpText(
       'after',
       `
@@ -64,6 +68,8 @@ async function up(context: Context, options: UpOptions): Promise<void> {
       workers: options.workers,
       port,
       restart: options.restart,
+      watch: options.watch === true,
+      inspect: options.inspect === true,
       env: inherited(['WNS_FANOUT_PREFIX', 'WNS_ROUTE_TO', 'WNS_CA_FILE']),
       log: (line) => screen.say(line),
       onLog: showTrouble((line) => screen.say(line)),

@@ -3,7 +3,7 @@ import type { RecipientClass } from '@wns-fanout/domain'
 /** One kind of device in the demo's audience. */
 export interface Kind {
   /** The behavior that the simulator reads from the channel address. */
-  readonly behaviour: string
+  readonly behavior: string
   readonly perMille: number
   /** The expected class; null where the simulator decides at random. */
   readonly expected: RecipientClass | null
@@ -12,20 +12,20 @@ export interface Kind {
 
 /** Roughly a registry from which dead channels were not removed for a while. The shares sum to 1000. */
 export const mix: readonly Kind[] = [
-  { behaviour: 'ok', perMille: 940, expected: 'accepted', meaning: 'accepts it' },
-  { behaviour: 'dropped', perMille: 15, expected: 'dropped', meaning: '200, but not delivered to the device' },
-  { behaviour: 'gone', perMille: 12, expected: 'dead', meaning: '410: the address expired; the channel is removed' },
-  { behaviour: 'unknown', perMille: 6, expected: 'dead', meaning: '404: no such address; the channel is removed' },
-  { behaviour: 'throttled', perMille: 6, expected: 'accepted', meaning: 'asks for a pause of 2 s, then accepts it' },
+  { behavior: 'ok', perMille: 940, expected: 'accepted', meaning: 'accepts it' },
+  { behavior: 'dropped', perMille: 15, expected: 'dropped', meaning: '200, but not delivered to the device' },
+  { behavior: 'gone', perMille: 12, expected: 'dead', meaning: '410: the address expired; the channel is removed' },
+  { behavior: 'unknown', perMille: 6, expected: 'dead', meaning: '404: no such address; the channel is removed' },
+  { behavior: 'throttled', perMille: 6, expected: 'accepted', meaning: 'asks for a pause of 2 s, then accepts it' },
   {
-    behaviour: 'forbidden',
+    behavior: 'forbidden',
     perMille: 5,
     expected: 'rejected',
     meaning: '403: belongs to another app; not retried',
   },
-  { behaviour: 'error', perMille: 4, expected: 'failed', meaning: '500 every time, until no attempts are left' },
-  { behaviour: 'flaky-40', perMille: 8, expected: null, meaning: '500 for four posts out of ten' },
-  { behaviour: 'slow-150', perMille: 4, expected: 'accepted', meaning: 'answers after 150 ms' },
+  { behavior: 'error', perMille: 4, expected: 'failed', meaning: '500 every time, until no attempts are left' },
+  { behavior: 'flaky-40', perMille: 8, expected: null, meaning: '500 for four posts out of ten' },
+  { behavior: 'slow-150', perMille: 4, expected: 'accepted', meaning: 'answers after 150 ms' },
 ]
 
 const hosts = ['db5p', 'am3p', 'wns2-by3p', 'bn1', 'sg2p', 'hk2', 'db3', 'wns2-pn1']
@@ -56,7 +56,7 @@ export function numberOf(text: string): number | undefined {
 /** Line `n` of the import file, with its newline; `owner` is the client id that the address belongs to. */
 export function importLine(n: number, owner: string): string {
   const host = hosts[scramble(n + 1) % hosts.length]
-  const uri = `https://${host}.notify.windows.com/?token=${kindOf(n).behaviour}.${owner}.${n}`
+  const uri = `https://${host}.notify.windows.com/?token=${kindOf(n).behavior}.${owner}.${n}`
   const tags = n % 3 === 0 ? ['news', 'sport'] : n % 10 === 0 ? ['news', 'beta'] : ['news']
   return `${JSON.stringify({ channel: channelOf(n), uri, tags, locale: locales[n % locales.length] })}\n`
 }

@@ -229,7 +229,7 @@ async function importChannels(
 }
 
 function sayMix(): string {
-  return `Of 1,000 addresses ${mix.map(({ behaviour, perMille }) => `${perMille} ${behaviour}`).join(', ')}.`
+  return `Of 1,000 addresses ${mix.map(({ behavior, perMille }) => `${perMille} ${behavior}`).join(', ')}.`
 }
 
 async function compare(api: Client, campaign: Campaign, control: string, channels: number): Promise<Comparison> {

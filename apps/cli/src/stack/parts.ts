@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Child, LocalRedis, Part, RedisCommand } from '@wns-fanout/local'
-import { findRedis, startChild, startRedis } from '@wns-fanout/local'
+import { findRedis, freePort, startChild, startRedis } from '@wns-fanout/local'
 import { Failure } from '../failure.ts'
 import type { Folder } from './folder.ts'
 import { fieldOf, readableLog, textIn } from './log-line.ts'
@@ -15,6 +15,10 @@ export interface PartOptions {
   readonly signal?: AbortSignal | undefined
   /** How long a part may take to stop, in milliseconds; evaluated when it stops. Default 30000. */
   readonly graceMs?: (() => number | undefined) | undefined
+  /** For development: restart the API and workers when a source file changes. They keep their ports. */
+  readonly watch?: boolean | undefined
+  /** For development: the port on which the part accepts a debugger. */
+  readonly inspectPort?: number | undefined
 }
 
 /** Without Redis a process cannot return its batches, so waiting longer is useless. */
@@ -71,10 +75,15 @@ export async function startApi(options: PartOptions, port: number): Promise<ApiP
   const child = await start(
     {
       ...options,
-      env: { ...options.env, PORT: String(port), OPS_PORT: '0', [BOOTSTRAP_VARIABLE]: options.folder.apiKeyFile },
+      env: {
+        ...options.env,
+        PORT: await portFor(options, port),
+        OPS_PORT: await portFor(options, 0),
+        [BOOTSTRAP_VARIABLE]: options.folder.apiKeyFile,
+      },
     },
     'api',
-    { script: scriptOf('api') },
+    { script: scriptOf('api'), ...forDevelopment(options) },
   )
   const line = await child.ready
   return {
@@ -89,8 +98,9 @@ export async function startApi(options: PartOptions, port: number): Promise<ApiP
 const BOOTSTRAP_VARIABLE = 'WNS_FANOUT_BOOTSTRAP_KEY_FILE'
 
 export async function startWorker(options: PartOptions, name: string): Promise<WorkerPart> {
-  const child = await start({ ...options, env: { ...options.env, OPS_PORT: '0' } }, name, {
+  const child = await start({ ...options, env: { ...options.env, OPS_PORT: await portFor(options, 0) } }, name, {
     script: scriptOf('worker'),
+    ...forDevelopment(options),
   })
   const line = await child.ready
   return {
@@ -114,7 +124,19 @@ export async function readApiKey(folder: Folder): Promise<string> {
   throw new Failure('no-api-key', `the API wrote no key to ${folder.apiKeyFile}; see ${folder.logFile('api')}`)
 }
 
-type ChildOptions = Pick<Parameters<typeof startChild>[0], 'script' | 'args' | 'readyLine'>
+type ChildOptions = Pick<Parameters<typeof startChild>[0], 'script' | 'args' | 'readyLine' | 'nodeArgs' | 'watch'>
+
+function forDevelopment({ watch, inspectPort }: PartOptions): Pick<ChildOptions, 'nodeArgs' | 'watch'> {
+  return {
+    ...(watch === true ? { watch } : {}),
+    ...(inspectPort === undefined ? {} : { nodeArgs: [`--inspect=127.0.0.1:${inspectPort}`] }),
+  }
+}
+
+/** A part that reloads must find its port again, so it cannot take any free one. */
+async function portFor({ watch }: PartOptions, port: number): Promise<string> {
+  return String(port === 0 && watch === true ? await freePort() : port)
+}
 
 /** Starts a child and waits until it is ready; stops it when it does not become ready. */
 async function start({ folder, env, onLog, signal }: PartOptions, name: string, options: ChildOptions): Promise<Child> {

@@ -33,6 +33,10 @@ export interface StackOptions {
   readonly onLog?: (name: string, line: string) => void
   /** Called when a part is up, with the milliseconds it took. */
   readonly onPart?: (name: string, tookMs: number) => void
+  /** For development: restart the API and workers when a source file changes. */
+  readonly watch?: boolean
+  /** For development: accept debuggers, the API on 9229 and worker n on 9229 + n. */
+  readonly inspect?: boolean
   /** Aborts the start. A running stack is stopped by `stop`. */
   readonly signal?: AbortSignal
 }
@@ -47,6 +51,8 @@ export interface Stack {
 }
 
 const RESTART_AFTER_MS = 1000
+/** The port that debuggers try first. */
+const INSPECT_PORT = 9229
 
 /**
  * Starts Redis, the simulator, the API and workers as child processes and writes stack.json once all are ready. When
@@ -100,7 +106,9 @@ async function assemble(options: StackOptions, supervisor: Supervisor): Promise<
     () => {},
   )
   const redisUrl = redis?.url ?? options.redisUrl ?? ''
-  const partOptions: PartOptions = { ...common, env: envOf(options, redisUrl, simulator) }
+  const partOptions: PartOptions = { ...common, watch: options.watch, env: envOf(options, redisUrl, simulator) }
+  const inspecting = (offset: number): Pick<PartOptions, 'inspectPort'> =>
+    options.inspect === true ? { inspectPort: INSPECT_PORT + offset } : {}
 
   await all([addApi(), ...Array.from({ length: options.workers }, async (_, index) => await addWorker(index + 1))])
   apiKey = await readApiKey(folder)
@@ -123,14 +131,14 @@ async function assemble(options: StackOptions, supervisor: Supervisor): Promise<
   async function startApiAgain(): Promise<ApiPart> {
     // A restarted API keeps its port.
     const port = api === undefined ? options.port : Number(new URL(api.url).port)
-    api = await startApi(partOptions, port)
+    api = await startApi({ ...partOptions, ...inspecting(0) }, port)
     return api
   }
 
   async function addWorker(number: number): Promise<void> {
     const name = `worker-${number}`
     const start = async (): Promise<WorkerPart> => {
-      const worker = await startWorker(partOptions, name)
+      const worker = await startWorker({ ...partOptions, ...inspecting(number) }, name)
       own.add(worker.pid)
       workers.set(number, worker)
       return worker
