@@ -13,10 +13,16 @@ const fromSource = {
 }
 
 const testsOfPackages = '{apps,packages}/*/test/**/*.test.ts'
-// Tests that start processes of their own have this ending.
-const testsWithProcesses = '{apps,packages}/*/test/**/*.system.test.ts'
+// Tests that start processes or take long have this ending.
+const systemTestsOfPackages = '{apps,packages}/*/test/**/*.system.test.ts'
 
-function project(name: string, include: string[], exclude: string[] = []) {
+interface Tier {
+  readonly include: string[]
+  readonly exclude?: string[]
+  readonly isolate?: boolean
+}
+
+function tier(name: string, { include, exclude = [], isolate = true }: Tier) {
   return {
     ...fromSource,
     root: fromRoot('.'),
@@ -24,9 +30,9 @@ function project(name: string, include: string[], exclude: string[] = []) {
       name,
       include,
       exclude: ['**/node_modules/**', '**/dist/**', ...exclude],
+      isolate,
       testTimeout: 60_000,
       hookTimeout: 60_000,
-      isolate: process.env['ISO'] !== '0',
     },
   }
 }
@@ -37,9 +43,12 @@ export default defineConfig({
   root: fromRoot('.'),
   test: {
     projects: [
-      project('unit', [testsOfPackages], [testsWithProcesses]),
-      project('system', ['test/{chaos,conformance,cron,e2e,model,pipeline}/**/*.test.ts', testsWithProcesses]),
-      project('repo', ['test/repo/**/*.test.ts']),
+      // Unit tests share the modules of a process: loading them takes longer than most tests.
+      tier('unit', { include: [testsOfPackages], exclude: [systemTestsOfPackages], isolate: false }),
+      tier('system', {
+        include: ['test/{chaos,conformance,e2e,model,pipeline}/**/*.test.ts', systemTestsOfPackages],
+      }),
+      tier('repo', { include: ['test/repo/**/*.test.ts'] }),
     ],
     globalSetup: [fromRoot('test/support/global-redis.ts')],
     maxWorkers: 2,

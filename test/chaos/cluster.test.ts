@@ -1,3 +1,4 @@
+import { eventually } from '@wns-fanout/testing'
 import { join } from 'node:path'
 import type { AppId } from '@wns-fanout/domain'
 import { parseImportLine } from '@wns-fanout/domain'
@@ -6,7 +7,7 @@ import { temporaryFolder } from '@wns-fanout/local'
 import type { RedisConnection } from '@wns-fanout/state'
 import { Keys, Registry, closeRedis, connectRedis } from '@wns-fanout/state'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { eventually, uriOf } from './load.ts'
+import { uriOf } from './load.ts'
 import { ChaosCluster } from './redis-cluster.ts'
 import type { ChaosRedis } from './redis-server.ts'
 

@@ -1,5 +1,5 @@
+import { eventually } from '@wns-fanout/testing'
 import { readFile } from 'node:fs/promises'
-import { eventually } from './load.ts'
 import type { ChaosProcess } from './process.ts'
 
 /** Environment of a worker that `evaluateIn` can reach. */

@@ -1,3 +1,4 @@
+import { eventually } from '@wns-fanout/testing'
 import { Readable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Campaign, CampaignRequest, Delivery } from '@wns-fanout/domain'
@@ -66,23 +67,6 @@ export async function insist<T>(what: string, act: () => Promise<T>, timeoutMs =
       if (performance.now() > deadlineMs) throw new Error(`${what} did not work for ${timeoutMs} ms`, { cause: error })
       await wait(100)
     }
-  }
-}
-
-/** Ask until the answer is something. An error while asking is no answer: Redis may be away. */
-export async function eventually<T>(what: string, ask: () => Promise<T | undefined>, timeoutMs: number): Promise<T> {
-  const deadlineMs = performance.now() + timeoutMs
-  let trouble: unknown
-  for (;;) {
-    try {
-      const answer = await ask()
-      if (answer !== undefined) return answer
-      trouble = undefined
-    } catch (error) {
-      trouble = error
-    }
-    if (performance.now() > deadlineMs) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`, { cause: trouble })
-    await wait(50)
   }
 }
 

@@ -1,8 +1,8 @@
+import { eventually } from '@wns-fanout/testing'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { freePort } from '@wns-fanout/local'
 import { Redis } from 'ioredis'
-import { eventually } from './load.ts'
 import type { RedisServers } from './redis-server.ts'
 import { ChaosRedis } from './redis-server.ts'
 

@@ -1,9 +1,10 @@
+import { repeat, until } from '@wns-fanout/testing'
 import { ApiError, createClient } from '@wns-fanout/client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { request } from 'undici'
 import { isAlive } from '@wns-fanout/local'
 import type { TestStack } from './support.ts'
-import { finished, getText, givenApp, parse, repeat, startTestStack, sumOf, until } from './support.ts'
+import { finished, getText, givenApp, parse, startTestStack, sumOf } from './support.ts'
 
 // One stack for all: each test has its own app, and with it its own client of the simulator.
 let stack: TestStack

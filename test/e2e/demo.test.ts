@@ -1,7 +1,8 @@
+import { until } from '@wns-fanout/testing'
 import { readdir } from 'node:fs/promises'
 import { temporaryFolder } from '@wns-fanout/local'
 import { expect, test } from 'vitest'
-import { runCli, startCli, until } from './support.ts'
+import { runCli, startCli } from './support.ts'
 
 test("the demo sends to 3,000 devices, finds its totals equal to the simulator's and leaves nothing", async () => {
   await using folder = await temporaryFolder('wns-fanout-e2e-')

@@ -1,21 +1,11 @@
+import { repeat, until } from '@wns-fanout/testing'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { temporaryFolder } from '@wns-fanout/local'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Finished, TestStack } from './support.ts'
-import {
-  finished,
-  getText,
-  givenApp,
-  parse,
-  repeat,
-  runCli,
-  startCli,
-  startTestStack,
-  startTestStackIn,
-  until,
-} from './support.ts'
+import { finished, getText, givenApp, parse, runCli, startCli, startTestStack, startTestStackIn } from './support.ts'
 
 // The commands of an operator in the folder of a running stack: they find it by themselves.
 let stack: TestStack

@@ -1,3 +1,4 @@
+import { until } from '@wns-fanout/testing'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -5,7 +6,7 @@ import type { StackFile } from '@wns-fanout/local'
 import { isAlive, temporaryFolder } from '@wns-fanout/local'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
-import { givenApp, parse, pidsOf, runCli, startCli, startTestStack, startTestStackIn, until } from './support.ts'
+import { givenApp, parse, pidsOf, runCli, startCli, startTestStack, startTestStackIn } from './support.ts'
 
 /** FLUSHALL; resolves when a process misses the data. */
 async function loseData({ redis }: StackFile): Promise<void> {

@@ -1,30 +1,15 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
-import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Client } from '@wns-fanout/client'
 import { createClient } from '@wns-fanout/client'
 import type { Campaign } from '@wns-fanout/domain'
 import type { StackFile, TemporaryFolder } from '@wns-fanout/local'
 import { isAlive, readStackFile, temporaryFolder } from '@wns-fanout/local'
+import { until } from '@wns-fanout/testing'
 import { request } from 'undici'
 
 const cli = fileURLToPath(new URL('../../apps/cli/src/main.ts', import.meta.url))
-
-/** A question until its answer is something; throws with `what` when that takes too long. */
-export async function until<T>(
-  what: string,
-  ask: () => Promise<T | undefined> | T | undefined,
-  timeoutMs = 30_000,
-): Promise<T> {
-  const deadlineMs = performance.now() + timeoutMs
-  for (;;) {
-    const answer = await ask()
-    if (answer !== undefined) return answer
-    if (performance.now() > deadlineMs) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`)
-    await wait(25)
-  }
-}
 
 export interface Running {
   readonly child: ChildProcess
@@ -200,10 +185,6 @@ export async function givenApp(
   const { created } = await api.importChannels(app, lines, { type: 'ndjson' })
   if (created !== behaviours.length) throw new Error(`${created} of ${behaviours.length} channels were imported`)
   return { client }
-}
-
-export function repeat(count: number, behaviour: string): readonly string[] {
-  return Array.from({ length: count }, () => behaviour)
 }
 
 export function sumOf({ totals }: Campaign): number {

@@ -1,21 +1,10 @@
+import { repeat, until } from '@wns-fanout/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { request } from 'undici'
 import { ApiError } from '@wns-fanout/client'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import {
-  finished,
-  importLine,
-  letGo,
-  metric,
-  registerApp,
-  simulatorStats,
-  some,
-  sumsUp,
-  tile,
-  times,
-  until,
-} from './support.ts'
+import { finished, importLine, letGo, metric, registerApp, simulatorStats, some, sumsUp, tile } from './support.ts'
 
 // What a campaign does from the API to the last recipient, with real processes: one Redis, one simulator, one API.
 
@@ -77,7 +66,7 @@ test('every answer of WNS ends in its class, with the posts it took', async () =
 })
 
 test('a campaign without recipients is completed', async () => {
-  await registerApp(stack, 'no-recipients', times(3))
+  await registerApp(stack, 'no-recipients', repeat(3))
   const created = await stack.api.createCampaign('no-recipients', { ...tile, audience: { tags: 'unheard-of' } })
   const campaign = await finished(stack, created.id)
   expect(campaign).toMatchObject({ state: 'completed', audienceSize: 0 })
@@ -112,7 +101,7 @@ test('tags, lists and listed channels choose the audience; unknown ids are count
 })
 
 test('two generic campaigns that share devices never reach one twice within the interval, whatever their topics', async () => {
-  await registerApp(stack, 'guarded', times(600))
+  await registerApp(stack, 'guarded', repeat(600))
   const first = await stack.api.createCampaign('guarded', { ...tile, topic: 'one' })
   const second = await stack.api.createCampaign('guarded', { ...tile, topic: 'two' })
   const [one, two] = [await finished(stack, first.id), await finished(stack, second.id)]
@@ -127,7 +116,7 @@ test('two generic campaigns that share devices never reach one twice within the 
 })
 
 test('a generic update waits for its topic, and is admitted at the time that the refusal names', async () => {
-  await registerApp(stack, 'often', times(50), {
+  await registerApp(stack, 'often', repeat(50), {
     genericIntervalSeconds: 2,
     allowFasterThanGuideline: { reason: 'test' },
   })
@@ -144,7 +133,7 @@ test('a generic update waits for its topic, and is admitted at the time that the
 
 test('a paused campaign posts nothing; resumed, it reaches every recipient once', async () => {
   await stack.control('POST', '/v1/reset')
-  await registerApp(stack, 'calm', times(6000), { ratePerSecond: 3000, burst: 300 })
+  await registerApp(stack, 'calm', repeat(6000), { ratePerSecond: 3000, burst: 300 })
   const { id } = await stack.api.createCampaign('calm', tile)
   await until('some to be sent', async () => ((await stack.api.campaign(id)).totals.accepted > 500 ? true : undefined))
   const paused = await stack.api.pauseCampaign(id)
@@ -162,7 +151,7 @@ test('a paused campaign posts nothing; resumed, it reaches every recipient once'
 
 test('an app that is paused rests in mid-campaign and goes on where it was', async () => {
   await stack.control('POST', '/v1/reset')
-  await registerApp(stack, 'resting', times(4000), { ratePerSecond: 3000, burst: 300 })
+  await registerApp(stack, 'resting', repeat(4000), { ratePerSecond: 3000, burst: 300 })
   const { id } = await stack.api.createCampaign('resting', tile)
   await until('some to be sent', async () => ((await stack.api.campaign(id)).totals.accepted > 300 ? true : undefined))
   await stack.api.pauseApp('resting')
@@ -175,7 +164,7 @@ test('an app that is paused rests in mid-campaign and goes on where it was', asy
 
 test('a cancelled campaign stops at once, and everybody who was not reached is counted as cancelled', async () => {
   await stack.control('POST', '/v1/reset')
-  await registerApp(stack, 'stopped', times(20_000), { ratePerSecond: 4000, burst: 400 })
+  await registerApp(stack, 'stopped', repeat(20_000), { ratePerSecond: 4000, burst: 400 })
   const { id } = await stack.api.createCampaign('stopped', tile)
   await until('some to be sent', async () => ((await stack.api.campaign(id)).totals.accepted > 1000 ? true : undefined))
   const cancelled = await stack.api.cancelCampaign(id)
@@ -193,7 +182,7 @@ test('a cancelled campaign stops at once, and everybody who was not reached is c
 })
 
 test('a campaign whose time is up ends, and everybody who was not reached has lapsed', async () => {
-  await registerApp(stack, 'late', times(3000), { ratePerSecond: 100, burst: 10 })
+  await registerApp(stack, 'late', repeat(3000), { ratePerSecond: 100, burst: 10 })
   const expiresAt = new Date(Date.now() + 2500).toISOString()
   const { id } = await stack.api.createCampaign('late', { ...tile, expiresAt })
   const campaign = await finished(stack, id)
@@ -278,7 +267,7 @@ test("variables and the language of a variant are each recipient's own", async (
 })
 
 test('a campaign that starts later starts then', async () => {
-  await registerApp(stack, 'later', times(5))
+  await registerApp(stack, 'later', repeat(5))
   const startAt = new Date(Date.now() + 1500).toISOString()
   const created = await stack.api.createCampaign('later', { ...tile, startAt })
   expect(created).toMatchObject({ state: 'scheduled', startAt, audienceSize: null })
@@ -290,7 +279,7 @@ test('a campaign that starts later starts then', async () => {
 test('a worker that stops hands its batches back: no recipient twice, none uncertain', async () => {
   await stack.control('POST', '/v1/reset')
   const leaving = await stack.startWorker({ WNS_FANOUT_LOCK_MS: '20000' })
-  await registerApp(stack, 'handed', times(8000), { ratePerSecond: 4000, burst: 400 })
+  await registerApp(stack, 'handed', repeat(8000), { ratePerSecond: 4000, burst: 400 })
   const { id } = await stack.api.createCampaign('handed', { ...tile, delivery: 'at-most-once' })
   await until('some to be sent', async () => ((await stack.api.campaign(id)).totals.accepted > 500 ? true : undefined))
   await leaving.stop()

@@ -1,3 +1,4 @@
+import { repeat, until } from '@wns-fanout/testing'
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
@@ -6,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
 import { SimulatedClients } from './clients.ts'
-import { finished, metric, registerApp, some, tile, times, twoWorkers, until } from './support.ts'
+import { finished, metric, registerApp, some, tile, twoWorkers } from './support.ts'
 
 // What WNS, its hosts and its token service may do to a campaign, one fault at a time.
 
@@ -31,7 +32,7 @@ async function accepted(id: string): Promise<number> {
 }
 
 test('a token that is revoked in mid-campaign costs one request, and each recipient one more post at most', async () => {
-  await registerApp(stack, 'revoked', times(4000), { ...clients.as(1), ratePerSecond: 2000 })
+  await registerApp(stack, 'revoked', repeat(4000), { ...clients.as(1), ratePerSecond: 2000 })
   const { id } = await stack.api.createCampaign('revoked', tile)
   await until('some to be sent', async () => ((await accepted(id)) > 500 ? true : undefined))
   await stack.control('POST', '/v1/tokens/revoke', { client: clients.sid(1) })
@@ -46,7 +47,7 @@ test('a token that belongs to another app gets 403 and opens the breaker of its 
     await stack.api.putChannel('mistaken', `d${n}`, {
       uri: `https://db5p.notify.windows.com/?token=ok.${clients.sid(3)}.mistaken-${n}`,
     })
-  await registerApp(stack, 'bystander', times(2000), clients.as(3))
+  await registerApp(stack, 'bystander', repeat(2000), clients.as(3))
   const { id } = await stack.api.createCampaign('mistaken', tile)
   const other = await finished(stack, (await stack.api.createCampaign('bystander', tile)).id)
   expect(some(other.totals)).toEqual({ accepted: 2000 })
@@ -89,7 +90,7 @@ test.each([
   async (_, retryAfter) => {
     const app = `asked-${typeof retryAfter}`
     const n = typeof retryAfter === 'number' ? 6 : 7
-    await registerApp(stack, app, times(400), { ...clients.as(n), ratePerSecond: 1000 })
+    await registerApp(stack, app, repeat(400), { ...clients.as(n), ratePerSecond: 1000 })
     await clients.faults({ [n]: { rateCap: { perSecond: 0, status: 406, retryAfter } } })
     const { id } = await stack.api.createCampaign(app, tile)
     const { throttledUntil = '' } = await until('the app to rest', async () => {
@@ -112,7 +113,7 @@ test.each([
 )
 
 test('one answer of 500 in twenty costs at most one post in ten, and no recipient is lost', async () => {
-  await registerApp(stack, 'sporadic', times(2000, 'flaky-5'), { ...clients.as(8), maxAttempts: 6 })
+  await registerApp(stack, 'sporadic', repeat(2000, 'flaky-5'), { ...clients.as(8), maxAttempts: 6 })
   expect(some((await finished(stack, (await stack.api.createCampaign('sporadic', tile)).id)).totals)).toEqual({
     accepted: 2000,
   })
@@ -135,7 +136,7 @@ test('a host that answers 503 rests, and the others do not wait for it', async (
 })
 
 test('when WNS becomes slow, posts under way stay within the lanes, and no recipient is lost', async () => {
-  await registerApp(stack, 'slower', times(3000), { ...clients.as(10), ratePerSecond: 3000 })
+  await registerApp(stack, 'slower', repeat(3000), { ...clients.as(10), ratePerSecond: 3000 })
   await clients.faults({ 10: { latencyMs: 20 } })
   const { id } = await stack.api.createCampaign('slower', tile)
   await until('some to be sent', async () => ((await accepted(id)) > 200 ? true : undefined))
@@ -151,7 +152,7 @@ test('when WNS becomes slow, posts under way stay within the lanes, and no recip
 })
 
 test('while the token service is away the app waits, and goes on soon after it is back', async () => {
-  await registerApp(stack, 'tokenless', times(300), clients.as(11))
+  await registerApp(stack, 'tokenless', repeat(300), clients.as(11))
   await clients.faults({ 11: { token: { mode: 'error' } } })
   const { id } = await stack.api.createCampaign('tokenless', tile)
   await until('it to be asked in vain', async () => ((await clients.counts(11)).tokenRequests > 0 ? true : undefined))
@@ -173,7 +174,7 @@ async function postsPerSecond(n: number): Promise<number> {
 }
 
 test('a rate that is changed counts within a second, without a restart', async () => {
-  await registerApp(stack, 'adjusted', times(30_000), { ...clients.as(12), ratePerSecond: 100, burst: 10 })
+  await registerApp(stack, 'adjusted', repeat(30_000), { ...clients.as(12), ratePerSecond: 100, burst: 10 })
   const { id } = await stack.api.createCampaign('adjusted', tile)
   await until('some to be sent', async () => ((await accepted(id)) > 50 ? true : undefined))
   const change = (ratePerSecond: number): Promise<unknown> =>
@@ -189,7 +190,7 @@ test('a rate that is changed counts within a second, without a restart', async (
 })
 
 test('going faster than the guideline is counted for each campaign that does', async () => {
-  await registerApp(stack, 'hasty', times(10), {
+  await registerApp(stack, 'hasty', repeat(10), {
     ...clients.as(13),
     genericIntervalSeconds: 0,
     allowFasterThanGuideline: { reason: 'a ticker that its users asked for' },
@@ -206,7 +207,7 @@ test('a host that cannot be reached rests, and those of the others are not kept 
   await using gate = await startGate(stack.simulator.address, 'hk2.notify.windows.com')
   await using other = await startTestStack()
   await other.startWorker({ WNS_ROUTE_TO: `127.0.0.1:${gate.port}`, WNS_CA_FILE: stack.simulator.caFile })
-  await registerApp(other, 'regional', times(4000), { maxAttempts: 6 })
+  await registerApp(other, 'regional', repeat(4000), { maxAttempts: 6 })
   const { id } = await other.api.createCampaign('regional', tile)
   await until('three hosts of four to be done', async () =>
     (await other.api.campaign(id)).totals.accepted === 3000 ? true : undefined,

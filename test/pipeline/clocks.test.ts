@@ -1,7 +1,8 @@
+import { repeat, until } from '@wns-fanout/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { finished, registerApp, simulatorStats, some, tile, times, until } from './support.ts'
+import { finished, registerApp, simulatorStats, some, tile } from './support.ts'
 
 // Clocks of workers may be wrong. Redis has the only clock that counts, and leases run on the monotonic one.
 
@@ -28,7 +29,7 @@ test.each([
   ['an hour behind', -HOUR_MS],
 ])('a worker whose clock is %s keeps the guard and starts, retries and ends in time', async (_, skewMs) => {
   const worker = await wrongBy(skewMs)
-  await registerApp(stack, 'clock', ['throttled', ...times(300), 'flaky-50', 'flaky-50', 'flaky-50'])
+  await registerApp(stack, 'clock', ['throttled', ...repeat(300), 'flaky-50', 'flaky-50', 'flaky-50'])
   const startAt = Date.now() + 1500
   const { id } = await stack.api.createCampaign('clock', { ...tile, startAt: new Date(startAt).toISOString() })
   const first = await finished(stack, id)
@@ -47,7 +48,7 @@ test.each([
 
 test('a campaign that waits for a worker with a wrong clock is taken on by one whose clock is right', async () => {
   const wrong = await wrongBy(HOUR_MS)
-  await registerApp(stack, 'handover', times(100))
+  await registerApp(stack, 'handover', repeat(100))
   const startAt = new Date(Date.now() + 6000).toISOString()
   const { id } = await stack.api.createCampaign('handover', { ...tile, startAt })
   // It looks at the job at once, since by its clock the time has come, and puts it off to an hour from now.
@@ -62,7 +63,7 @@ test('a campaign that waits for a worker with a wrong clock is taken on by one w
 
 test('a clock that steps back while a batch runs costs no more duplicates than the credit of its batches', async () => {
   const stepping = await wrongBy(-HOUR_MS, { TEST_CLOCK_STEPS: '1' })
-  await registerApp(stack, 'step', times(9000), { ratePerSecond: 1500, burst: 150 })
+  await registerApp(stack, 'step', repeat(9000), { ratePerSecond: 1500, burst: 150 })
   const { id } = await stack.api.createCampaign('step', tile)
   await until('some to be sent', async () => ((await stack.api.campaign(id)).totals.accepted > 500 ? true : undefined))
   await stack.startWorker({ WNS_FANOUT_LOCK_MS: '2000' })

@@ -1,12 +1,13 @@
+import { repeat, until } from '@wns-fanout/testing'
 import { expect, test } from 'vitest'
 import { startTestStack } from '../support/stack.ts'
-import { finished, registerApp, simulatorStats, some, tile, times, until } from './support.ts'
+import { finished, registerApp, simulatorStats, some, tile } from './support.ts'
 
 test('a campaign on a Redis Cluster: every key of an app is in one slot, and nothing else is asked for', async () => {
   await using stack = await startTestStack({ cluster: true })
   await stack.startWorker({ WNS_FANOUT_LOCK_MS: '3000' })
-  await registerApp(stack, 'clustered', [...times(1200), 'gone', 'throttled', 'forbidden'], { maxAttempts: 2 })
-  await registerApp(stack, 'other', times(300))
+  await registerApp(stack, 'clustered', [...repeat(1200), 'gone', 'throttled', 'forbidden'], { maxAttempts: 2 })
+  await registerApp(stack, 'other', repeat(300))
   const first = await stack.api.createCampaign('clustered', tile)
   const second = await stack.api.createCampaign('other', tile)
   expect(some((await finished(stack, first.id)).totals)).toEqual({ accepted: 1201, dead: 1, rejected: 1 })

@@ -1,3 +1,4 @@
+import { until } from '@wns-fanout/testing'
 import { readFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import type { AppId, Campaign, CampaignId, Totals } from '@wns-fanout/domain'
@@ -9,7 +10,7 @@ import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { importLine, metric, packageSid, registerApp, some, sumsUp, tile, until } from './support.ts'
+import { importLine, metric, packageSid, registerApp, some, sumsUp, tile } from './support.ts'
 
 const app = 'torn' as AppId
 /** In the middle of a case: closed, parked with two of its three settled, held by an owner that died, never opened. */

@@ -1,3 +1,4 @@
+import { repeat, until } from '@wns-fanout/testing'
 import { readFile } from 'node:fs/promises'
 import { ApiError } from '@wns-fanout/client'
 import type { RedisConnection } from '@wns-fanout/state'
@@ -6,7 +7,7 @@ import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { finished, registerApp, simulatorStats, some, tile, times, until } from './support.ts'
+import { finished, registerApp, simulatorStats, some, tile } from './support.ts'
 
 // What becomes of running processes, and of those that start, when Redis loses its data.
 
@@ -60,7 +61,7 @@ test('after FLUSHALL nothing is sent or written, by restarted processes neither,
   const worker = await stack.startWorker()
   const leaving = await stack.startWorker()
   const { api, apiOps } = stack
-  await registerApp(stack, 'lost', times(2000), { ratePerSecond: 200, burst: 10 })
+  await registerApp(stack, 'lost', repeat(2000), { ratePerSecond: 200, burst: 10 })
   const order = { idempotencyKey: 'the-same' }
   const { id } = await api.createCampaign('lost', tile, order)
   await firstPosts(0)
@@ -91,7 +92,7 @@ test('after FLUSHALL nothing is sent or written, by restarted processes neither,
   expect(await isLostBy(worker.ops)).toBe(false)
   // Other channels under the old names, and a campaign that has its old id.
   await expect(api.campaign(id)).rejects.toMatchObject({ status: 404 })
-  await registerApp(stack, 'lost', [...times(200), ...times(100, 'gone')], { maxAttempts: 1 })
+  await registerApp(stack, 'lost', [...repeat(200), ...repeat(100, 'gone')], { maxAttempts: 1 })
   const other = { ...tile, notification: { type: 'badge', value: 7 } } as const
   const again = await api.createCampaign('lost', other, order)
   expect(again.id).toBe(id)
@@ -111,7 +112,7 @@ test('after FLUSHALL nothing is sent or written, by restarted processes neither,
 
 test('a lost data set id with all the rest in place costs no campaign anything once it is accepted', async () => {
   const worker = await stack.startWorker()
-  await registerApp(stack, 'kept', times(600), { ratePerSecond: 300, burst: 10 })
+  await registerApp(stack, 'kept', repeat(600), { ratePerSecond: 300, burst: 10 })
   const before = await posts()
   const { id } = await stack.api.createCampaign('kept', tile)
   await firstPosts(before)
@@ -138,7 +139,7 @@ test('a worker does not mix up lost campaigns with new ones of the same id', asy
   const worker = await stack.startWorker()
   const toast = { ...tile, notification: { type: 'toast', content: { title: 'Once' } } } as const
   const order = { idempotencyKey: 'same-key' }
-  await registerApp(stack, 'renamed', times(40))
+  await registerApp(stack, 'renamed', repeat(40))
   const { id } = await stack.api.createCampaign('renamed', toast, order)
   await finished(stack, id)
 
@@ -146,7 +147,7 @@ test('a worker does not mix up lost campaigns with new ones of the same id', asy
   await notReady(worker.ops)
   expect(await acceptLosses(redis, keys)).toHaveLength(1)
   for (const ops of [stack.apiOps, worker.ops]) await isReady(ops)
-  await registerApp(stack, 'renamed', [...times(32, 'slow-2000'), ...times(8)])
+  await registerApp(stack, 'renamed', [...repeat(32, 'slow-2000'), ...repeat(8)])
   const before = await posts()
   expect((await stack.api.createCampaign('renamed', toast, order)).id).toBe(id)
   await firstPosts(before + 31)
@@ -167,7 +168,7 @@ test('a worker that was frozen during an accepted loss merges nothing into the n
   const sleeping = await stack.startWorker()
   const toast = { ...tile, notification: { type: 'toast', content: { title: 'Once' } } } as const
   const order = { idempotencyKey: 'slept-through' }
-  await registerApp(stack, 'slept', ['slow-8000', ...times(39)])
+  await registerApp(stack, 'slept', ['slow-8000', ...repeat(39)])
   const { id } = await stack.api.createCampaign('slept', toast, order)
   await until('all but one to be accepted', async () =>
     (await stack.api.campaign(id)).totals.accepted === 39 ? true : undefined,
@@ -178,7 +179,7 @@ test('a worker that was frozen during an accepted loss merges nothing into the n
     await notReady(stack.apiOps)
     expect(await acceptLosses(redis, keys)).toHaveLength(1)
     await isReady(stack.apiOps)
-    await registerApp(stack, 'slept', [...times(32, 'slow-2000'), ...times(8)])
+    await registerApp(stack, 'slept', [...repeat(32, 'slow-2000'), ...repeat(8)])
     const before = await posts()
     const awake = await stack.startWorker()
     expect((await stack.api.createCampaign('slept', toast, order)).id).toBe(id)

@@ -1,3 +1,4 @@
+import { repeat, until } from '@wns-fanout/testing'
 import { readFile } from 'node:fs/promises'
 import type { RedisConnection } from '@wns-fanout/state'
 import { Keys } from '@wns-fanout/state'
@@ -6,14 +7,14 @@ import { request } from 'undici'
 import { startReplica } from '../support/replica.ts'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { finished, letGo, registerApp, simulatorStats, some, tile, times, until } from './support.ts'
+import { finished, letGo, registerApp, simulatorStats, some, tile } from './support.ts'
 
 test('a worker that is to wait for replicas posts only while one answers, and gives its batches back meanwhile', async () => {
   await using stack = await startTestStack()
   await using replica = await startReplica(stack)
   const { redis } = replica
   const worker = await stack.startWorker({ WNS_FANOUT_DURABILITY: 'replicas:1', WNS_FANOUT_LOCK_MS: '2000' })
-  await registerApp(stack, 'durable', times(1200), { ratePerSecond: 400, burst: 40 })
+  await registerApp(stack, 'durable', repeat(1200), { ratePerSecond: 400, burst: 40 })
   const { id } = await stack.api.createCampaign('durable', { ...tile, delivery: 'at-most-once' })
 
   // Without a replica a batch is put back unopened.

@@ -1,10 +1,11 @@
+import { until } from '@wns-fanout/testing'
 import { Readable } from 'node:stream'
 import type { Campaign } from '@wns-fanout/domain'
 import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { finished, importLine, letGo, packageSid, tile, twoWorkers, until } from './support.ts'
+import { finished, importLine, letGo, packageSid, tile, twoWorkers } from './support.ts'
 
 // The 30-minute rule for one device, whatever happens to those who keep it: judged by what the simulator was sent.
 

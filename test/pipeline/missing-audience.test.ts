@@ -1,7 +1,8 @@
+import { repeat, until } from '@wns-fanout/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { finished, registerApp, tile, times, until } from './support.ts'
+import { finished, registerApp, tile } from './support.ts'
 
 let stack: TestStack
 
@@ -14,7 +15,7 @@ afterAll(async () => {
 })
 
 test('a campaign whose list is gone when it starts halts, and its app can be removed', async () => {
-  await registerApp(stack, 'gone', times(2))
+  await registerApp(stack, 'gone', repeat(2))
   const startAt = new Date(Date.now() + 1500).toISOString()
   const { id } = await stack.api.createCampaign('gone', { ...tile, audience: { list: 'never-uploaded' }, startAt })
   const campaign = await finished(stack, id)
@@ -26,7 +27,7 @@ test('a campaign whose list is gone when it starts halts, and its app can be rem
 })
 
 test('a campaign to a tag that no channel has completes with the reason empty-audience', async () => {
-  await registerApp(stack, 'empty', times(2))
+  await registerApp(stack, 'empty', repeat(2))
   const created = await stack.api.createCampaign('empty', { ...tile, audience: { tags: 'nwes' } })
   expect(created.warnings).toMatchObject([{ code: 'unknown-tag' }, { code: 'empty-audience' }])
   const campaign = await finished(stack, created.id)

@@ -1,8 +1,9 @@
+import { until } from '@wns-fanout/testing'
 import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { registerApp, until } from './support.ts'
+import { registerApp } from './support.ts'
 
 let stack: TestStack
 

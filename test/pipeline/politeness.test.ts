@@ -1,9 +1,10 @@
+import { repeat, until } from '@wns-fanout/testing'
 import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
 import { SimulatedClients } from './clients.ts'
-import { finished, letGo, metric, registerApp, some, tile, times, twoWorkers, until } from './support.ts'
+import { finished, letGo, metric, registerApp, some, tile, twoWorkers } from './support.ts'
 
 // What a sender does when WNS is unhappy, and what keeps it from making WNS unhappy. Each app has a client of its own,
 // so that the simulator can treat them differently.
@@ -22,7 +23,7 @@ afterAll(async () => {
 })
 
 test('a payload that everybody refuses stops after hundreds of posts', async () => {
-  await registerApp(stack, 'refused', times(20_000), clients.as(1))
+  await registerApp(stack, 'refused', repeat(20_000), clients.as(1))
   await clients.faults({ 1: { always: 413 } })
   const campaign = await finished(stack, (await stack.api.createCampaign('refused', tile)).id)
   expect(campaign).toMatchObject({ state: 'halted', reason: 'breaker' })
@@ -32,7 +33,7 @@ test('a payload that everybody refuses stops after hundreds of posts', async () 
 })
 
 test('when everybody seems to be gone, the campaign halts and the registry is kept', async () => {
-  await registerApp(stack, 'gone', times(5000), clients.as(2))
+  await registerApp(stack, 'gone', repeat(5000), clients.as(2))
   await clients.faults({ 2: { always: 404 } })
   const campaign = await finished(stack, (await stack.api.createCampaign('gone', tile)).id)
   expect(campaign).toMatchObject({ state: 'halted', reason: 'mass-removal' })
@@ -43,7 +44,7 @@ test('a canary that fails too often halts the campaign, one that does not lets i
   await registerApp(
     stack,
     'canary',
-    [...Array.from({ length: 512 }, (_, n) => (n % 5 < 2 ? 'badheader' : 'ok')), ...times(4000)],
+    [...Array.from({ length: 512 }, (_, n) => (n % 5 < 2 ? 'badheader' : 'ok')), ...repeat(4000)],
     clients.as(3),
   )
   const failing = await stack.api.createCampaign('canary', { ...tile, canary: { size: 500, maxFailureShare: 0.3 } })
@@ -53,7 +54,7 @@ test('a canary that fails too often halts the campaign, one that does not lets i
     // Exactly the first 500, although 512 recipients are stored together.
     totals: { accepted: 300, rejected: 200, cancelled: 4012 },
   })
-  await registerApp(stack, 'canary-sings', times(3000), clients.as(4))
+  await registerApp(stack, 'canary-sings', repeat(3000), clients.as(4))
   const sound = await stack.api.createCampaign('canary-sings', { ...tile, canary: { size: 500, maxFailureShare: 0.3 } })
   expect(some((await finished(stack, sound.id)).totals)).toEqual({ accepted: 3000 })
 })
@@ -68,8 +69,8 @@ test('a campaign that fails more than its owner will have halts', async () => {
 })
 
 test('an app whose every token is rejected rests with a reason, and others do not notice', async () => {
-  await registerApp(stack, 'rejected', times(3000), clients.as(6))
-  await registerApp(stack, 'unharmed', times(1000), clients.as(7))
+  await registerApp(stack, 'rejected', repeat(3000), clients.as(6))
+  await registerApp(stack, 'unharmed', repeat(1000), clients.as(7))
   await clients.faults({ 6: { always: 401 } })
   const { id } = await stack.api.createCampaign('rejected', tile)
   const other = await stack.api.createCampaign('unharmed', tile)
@@ -90,7 +91,7 @@ test('an app whose every token is rejected rests with a reason, and others do no
 })
 
 test('bad credentials open the breaker with what to do, and new ones close it', async () => {
-  await registerApp(stack, 'misled', times(50), {
+  await registerApp(stack, 'misled', repeat(50), {
     credentials: { kind: 'store', packageSid: clients.sid(8), clientSecret: 'bad-secret' },
   })
   const { id } = await stack.api.createCampaign('misled', tile)
@@ -104,7 +105,7 @@ test('bad credentials open the breaker with what to do, and new ones close it', 
 }, 120_000)
 
 test('a campaign can be spread over a time', async () => {
-  await registerApp(stack, 'paced', times(1500), clients.as(9))
+  await registerApp(stack, 'paced', repeat(1500), clients.as(9))
   const startedMs = performance.now()
   const { id } = await stack.api.createCampaign('paced', { ...tile, pace: { overSeconds: 6 } })
   await until('a third of the time', () => (performance.now() - startedMs > 2000 ? true : undefined))
@@ -116,7 +117,7 @@ test('a campaign can be spread over a time', async () => {
 })
 
 test('a host that is away rests, the others go on, and its recipients are not lost', async () => {
-  await registerApp(stack, 'hosts', times(2000), { ...clients.as(10), maxAttempts: 6 })
+  await registerApp(stack, 'hosts', repeat(2000), { ...clients.as(10), maxAttempts: 6 })
   await stack.control('PUT', '/v1/faults', { clients: { [clients.sid(10)]: { always: 503 } } })
   const { id } = await stack.api.createCampaign('hosts', tile)
   await until('some 503', async () => ((await clients.counts(10)).posts > 60 ? true : undefined))
@@ -125,7 +126,7 @@ test('a host that is away rests, the others go on, and its recipients are not lo
 }, 120_000)
 
 test('of five campaigns posted in one interval, the first and the newest go', async () => {
-  await registerApp(stack, 'weather', times(20), {
+  await registerApp(stack, 'weather', repeat(20), {
     ...clients.as(11),
     genericIntervalSeconds: 3,
     allowFasterThanGuideline: { reason: 'test' },
@@ -146,7 +147,7 @@ test('of five campaigns posted in one interval, the first and the newest go', as
 })
 
 test('throttled by 406: the rate decreases, nothing is lost, and the metric shows why', async () => {
-  await registerApp(stack, 'capped', times(1500), { ...clients.as(12), ratePerSecond: 400, burst: 20 })
+  await registerApp(stack, 'capped', repeat(1500), { ...clients.as(12), ratePerSecond: 400, burst: 20 })
   await clients.faults({ 12: { rateCap: { perSecond: 200, status: 406, retryAfter: 1 } } })
   const { id } = await stack.api.createCampaign('capped', tile)
   await until('the rate to give way', async () => {
@@ -165,8 +166,8 @@ test('throttled by 406: the rate decreases, nothing is lost, and the metric show
 }, 120_000)
 
 test('a small campaign of one app does not wait for a huge one of another', async () => {
-  await registerApp(stack, 'huge', times(20_000), { ...clients.as(13), ratePerSecond: 1000, burst: 100 })
-  await registerApp(stack, 'small', times(500), { ...clients.as(14), ratePerSecond: 3000, burst: 300 })
+  await registerApp(stack, 'huge', repeat(20_000), { ...clients.as(13), ratePerSecond: 1000, burst: 100 })
+  await registerApp(stack, 'small', repeat(500), { ...clients.as(14), ratePerSecond: 3000, burst: 300 })
   const huge = await stack.api.createCampaign('huge', tile)
   await until('the huge one to be under way', async () =>
     (await stack.api.campaign(huge.id)).totals.accepted > 500 ? true : undefined,

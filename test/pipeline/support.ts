@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
-import { setTimeout as wait } from 'node:timers/promises'
 import type { Campaign, CampaignRequest, Totals } from '@wns-fanout/domain'
 import { classes } from '@wns-fanout/domain'
 import { closeRedis, connectRedis, Keys } from '@wns-fanout/state'
+import { until } from '@wns-fanout/testing'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 
 export const packageSid = 'S-1-15-2-11-22-33-44-55-66-77'
@@ -11,21 +11,6 @@ export const packageSid = 'S-1-15-2-11-22-33-44-55-66-77'
 export async function twoWorkers(stack: TestStack, lockMs: number): Promise<StackWorker[]> {
   const env = { WNS_FANOUT_LOCK_MS: String(lockMs) }
   return [await stack.startWorker(env), await stack.startWorker(env)]
-}
-
-/** Ask until the answer is something; throws with `what` when it takes too long. */
-export async function until<T>(
-  what: string,
-  ask: () => Promise<T | undefined> | T | undefined,
-  timeoutMs = 30_000,
-): Promise<T> {
-  const deadlineMs = performance.now() + timeoutMs
-  for (;;) {
-    const answer = await ask()
-    if (answer !== undefined) return answer
-    if (performance.now() > deadlineMs) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`)
-    await wait(20)
-  }
 }
 
 /** Register an app with channels that behave as asked: the nth channel, counted from 0, is `d<n>`. */
@@ -52,10 +37,6 @@ export function importLine(app: string, n: number, behaviour: string): Record<st
     channel: `d${n}`,
     uri: `https://${['db5p', 'am3p', 'wns2-by3p', 'hk2'][n % 4]}.notify.windows.com/?token=${behaviour}.any.${app}-${n}`,
   }
-}
-
-export function times(count: number, behaviour = 'ok'): string[] {
-  return Array.from({ length: count }, () => behaviour)
 }
 
 export const tile: CampaignRequest = {

@@ -1,8 +1,9 @@
+import { repeat, until } from '@wns-fanout/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
 import { SimulatedClients } from './clients.ts'
-import { finished, letGo, registerApp, some, tile, times, twoWorkers, until } from './support.ts'
+import { finished, letGo, registerApp, some, tile, twoWorkers } from './support.ts'
 
 // A 401 concerns one channel while WNS takes the same token for others, and the app when it does not. Each app has a
 // client of its own, so that the simulator can treat them differently.
@@ -21,7 +22,7 @@ afterAll(async () => {
 
 /** Good channels with some that answer 401 in between, the first one at the very beginning. */
 function withUnauthorized(good: number, bad: number): string[] {
-  const behaviours = times(good)
+  const behaviours = repeat(good)
   for (let n = 0; n < bad; n += 1) behaviours.splice(n * Math.floor(good / bad), 0, 'unauthorized')
   return behaviours
 }
@@ -53,14 +54,14 @@ test.each([
     expect(rejected).toHaveLength(bad)
     for (const result of rejected)
       expect(result).toMatchObject({ class: 'rejected', reason: 'unauthorized', status: 401 })
-    expect(await postsOfUnauthorized(app)).toEqual(times(bad).map(() => 2))
+    expect(await postsOfUnauthorized(app)).toEqual(repeat(bad).map(() => 2))
     expect((await clients.counts(n)).tokenRequests).toBeLessThanOrEqual(2)
     expect((await stack.api.app(app)).breaker).toBeUndefined()
   },
 )
 
 test('a second campaign of an app with a channel that answers 401 is sent at once', async () => {
-  await registerApp(stack, 'beside', ['unauthorized', ...times(3)], clients.as(4))
+  await registerApp(stack, 'beside', ['unauthorized', ...repeat(3)], clients.as(4))
   const bad = await stack.api.createCampaign('beside', { ...tile, audience: { channels: ['d0'] } })
   const good = await stack.api.createCampaign('beside', {
     ...tile,
@@ -75,8 +76,8 @@ test('a second campaign of an app with a channel that answers 401 is sent at onc
 })
 
 test('when every channel answers 401 the breaker opens, and no recipient is settled or posted to a third time', async () => {
-  await registerApp(stack, 'storm', times(2000, 'unauthorized'), clients.as(5))
-  await registerApp(stack, 'calm', times(500), clients.as(6))
+  await registerApp(stack, 'storm', repeat(2000, 'unauthorized'), clients.as(5))
+  await registerApp(stack, 'calm', repeat(500), clients.as(6))
   const { id } = await stack.api.createCampaign('storm', tile)
   const other = await stack.api.createCampaign('calm', tile)
   const { breaker } = await until('the breaker to open', async () => {
@@ -99,7 +100,7 @@ test('when every channel answers 401 the breaker opens, and no recipient is sett
 })
 
 test('a storm of 401 that ends loses no recipient', async () => {
-  await registerApp(stack, 'passing', times(1000), clients.as(7))
+  await registerApp(stack, 'passing', repeat(1000), clients.as(7))
   await clients.faults({ 7: { always: 401 } })
   const { id } = await stack.api.createCampaign('passing', tile)
   await until('the breaker to open', async () => (await stack.api.app('passing')).breaker)

@@ -1,3 +1,4 @@
+import { repeat, until } from '@wns-fanout/testing'
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { request } from 'undici'
@@ -5,7 +6,7 @@ import type { RedisConnection } from '@wns-fanout/state'
 import { closeRedis, connectRedis, Keys } from '@wns-fanout/state'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { finished, letGo, registerApp, simulatorStats, some, tile, times, until } from './support.ts'
+import { finished, letGo, registerApp, simulatorStats, some, tile } from './support.ts'
 
 // How a worker behaves when Redis is not what it was.
 
@@ -28,7 +29,7 @@ test('a worker sends nothing while Redis holds other data than before, and goes 
   const redis = connectRedis(stack.redisUrl, { role: 'producer' })
   const { dataSetId: key } = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
   try {
-    await registerApp(stack, 'data-set-app', times(600), { ratePerSecond: 100, burst: 10 })
+    await registerApp(stack, 'data-set-app', repeat(600), { ratePerSecond: 100, burst: 10 })
     const { id } = await stack.api.createCampaign('data-set-app', tile)
     await until('the first posts', async () => ((await simulatorStats(stack)).posts > 0 ? true : undefined))
     const startAtMs = Date.now() + 1500
@@ -81,7 +82,7 @@ async function openedBy({ logFile }: StackWorker): Promise<number[]> {
 test('a batch that a stop interrupted is sent before batches that are not begun', async () => {
   const few = { WNS_FANOUT_LANES: '1', LOG_LEVEL: 'debug' }
   const leaving = await stack.startWorker(few)
-  await registerApp(stack, 'handed', times(3000), { ratePerSecond: 100, burst: 10 })
+  await registerApp(stack, 'handed', repeat(3000), { ratePerSecond: 100, burst: 10 })
   const { id } = await stack.api.createCampaign('handed', tile)
   await until('two batches to be opened', async () => ((await openedBy(leaving)).length === 2 ? true : undefined))
   await leaving.stop()
@@ -124,7 +125,7 @@ test('a worker whose open Redis has forgotten merges its outcomes, and no recipi
   const keys = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
   try {
     // The first answers come with the first checkpoint, the others while the batch has no owner.
-    await registerApp(stack, 'rolled', [...times(10, 'slow-1500'), ...times(22, 'slow-3500'), ...times(8)])
+    await registerApp(stack, 'rolled', [...repeat(10, 'slow-1500'), ...repeat(22, 'slow-3500'), ...repeat(8)])
     await stack.control('POST', '/v1/reset')
     const { id } = await stack.api.createCampaign('rolled', {
       notification: { type: 'toast', content: { title: 'Once' } },
@@ -150,8 +151,8 @@ test('a batch that was finished and forgotten is settled again by the worker tha
   const redis = connectRedis(stack.redisUrl, { role: 'worker' })
   const keys = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
   try {
-    await registerApp(stack, 'finished', times(600))
-    await registerApp(stack, 'slow', times(10, 'slow-3500'))
+    await registerApp(stack, 'finished', repeat(600))
+    await registerApp(stack, 'slow', repeat(10, 'slow-3500'))
     await stack.control('POST', '/v1/reset')
     const toast = { notification: { type: 'toast', content: { title: 'Once' } }, audience: { all: true } } as const
     const slow = await stack.api.createCampaign('slow', toast)
@@ -190,7 +191,7 @@ test('a recipient that kills workers is looked for in one batch at a time, so th
   const keys = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
   const dying = await stack.startWorker({ LOG_LEVEL: 'debug', WNS_FANOUT_LOCK_MS: '2000' })
   try {
-    await registerApp(stack, 'hunted', ['slow-3000', ...times(511), 'slow-3000', ...times(87)])
+    await registerApp(stack, 'hunted', ['slow-3000', ...repeat(511), 'slow-3000', ...repeat(87)])
     await stack.control('POST', '/v1/reset')
     await stack.api.pauseApp('hunted')
     const { id } = await stack.api.createCampaign('hunted', { ...tile, delivery: 'at-least-once' })

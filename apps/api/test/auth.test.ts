@@ -1,8 +1,9 @@
+import { until } from '@wns-fanout/testing'
 import type { ApiVerb } from '@wns-fanout/domain'
 import { expect, test } from 'vitest'
 import { rules } from '../src/access.ts'
 import { FailureLimit } from '../src/failure-limit.ts'
-import { rawCampaign, setup, until } from './support.ts'
+import { rawCampaign, setup } from './support.ts'
 
 const verbs: readonly ApiVerb[] = ['read', 'register', 'send', 'admin']
 

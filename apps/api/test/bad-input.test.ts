@@ -1,7 +1,8 @@
+import { until } from '@wns-fanout/testing'
 import { describe, expect, test } from 'vitest'
 import { MAX_BODY_BYTES } from '../src/server.ts'
 import type { Call } from './support.ts'
-import { csv, ndjson, rawCampaign, setup, storeApp, until, uriOf } from './support.ts'
+import { csv, ndjson, rawCampaign, setup, storeApp, uriOf } from './support.ts'
 
 interface Row extends Call {
   readonly what: string

@@ -1,11 +1,12 @@
 import { connect } from 'node:net'
 import { fc } from '@fast-check/vitest'
 import { Problem } from '@wns-fanout/domain'
+import { until } from '@wns-fanout/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { rules } from '../src/access.ts'
 import { problemFrom } from '../src/problem.ts'
 import { buildServer } from '../src/server.ts'
-import { setup, until } from './support.ts'
+import { setup } from './support.ts'
 
 describe('what a caller learns of a failure', () => {
   test.each([

@@ -3,9 +3,10 @@ import type { AddressInfo } from 'node:net'
 import type { Campaign } from '@wns-fanout/domain'
 import { emptyTotals } from '@wns-fanout/domain'
 import { createLogger } from '@wns-fanout/runtime'
+import { until } from '@wns-fanout/testing'
 import { expect, onTestFinished, test } from 'vitest'
 import { ProgressStreams } from '../src/sse.ts'
-import { rawCampaign, setup, until } from './support.ts'
+import { rawCampaign, setup } from './support.ts'
 
 function campaign(rest: Partial<Campaign> = {}): Campaign {
   return {

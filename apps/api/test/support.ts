@@ -183,12 +183,3 @@ export function uriOf(n: number | string): string {
 }
 
 export const rawCampaign = { audience: { all: true }, notification: { type: 'raw', text: 'sync' } }
-
-/** Resolves once `condition` holds. */
-export async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`still not so after ${timeoutMs} ms: ${condition.toString()}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}

@@ -4,9 +4,10 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { collect } from '@wns-fanout/testing'
 import { expect, onTestFinished, test } from 'vitest'
 import { ApiError, ApiUnreachableError, createClient } from '../src/index.ts'
-import { collect, failureOf, json, serve } from './support.ts'
+import { failureOf, json, serve } from './support.ts'
 
 function problem(status: number, code: string, rest: object = {}) {
   return {
@@ -18,7 +19,7 @@ function problem(status: number, code: string, rest: object = {}) {
   }
 }
 
-test('a call names its path, its key and its body', async () => {
+test('a call has its path, its key and its body', async () => {
   const { client, seen } = await serve([json(201, { channel: 'a/b' })])
   await client.putChannel('news', 'a/b c?', { uri: 'https://x' })
   expect(seen[0]).toMatchObject({
@@ -29,7 +30,7 @@ test('a call names its path, its key and its body', async () => {
   })
 })
 
-test('a path before /v1 is kept, and a URL that is none is refused at once', async () => {
+test('a path before /v1 is kept, and an invalid URL is rejected at once', async () => {
   const { url, seen } = await serve([json(200, {})])
   const client = createClient({ url: `${url}/wns/`, apiKey: 'k' })
   onTestFinished(() => client.close())
@@ -38,7 +39,7 @@ test('a path before /v1 is kept, and a URL that is none is refused at once', asy
   expect(() => createClient({ url: '127.0.0.1:8080', apiKey: 'k' })).toThrow(TypeError)
 })
 
-test('a refusal is an error with everything that is wrong, readable as it is', async () => {
+test('a rejected request is an error whose message lists every problem', async () => {
   const { client } = await serve([
     json(
       422,
@@ -65,12 +66,12 @@ test('further members of a problem are kept', async () => {
   expect(error).toMatchObject({ retryAfterSeconds: 60, extra: { admissibleAt: '2026-01-01T00:00:00.000Z' } })
 })
 
-test('an answer that is no problem document is an error all the same', async () => {
+test('an answer without a problem document is an error too', async () => {
   const { client } = await serve([(response) => response.writeHead(502).end('<html>Bad Gateway</html>')])
   expect(await failureOf(client.app('news'))).toMatchObject({ status: 502, code: 'http-502' })
 })
 
-test('429 and 503 are retried after Retry-After', async () => {
+test('429 and 503 are retried after the time in Retry-After', async () => {
   const { client, seen } = await serve([
     json(429, problem(429, 'rate-limited'), { 'retry-after': '0' }),
     json(503, problem(503, 'unavailable'), { 'retry-after': '0' }),
@@ -80,7 +81,7 @@ test('429 and 503 are retried after Retry-After', async () => {
   expect(seen).toHaveLength(3)
 })
 
-test('a Retry-After that is too long, and refusals without end, are thrown', async () => {
+test('a Retry-After that is too long, and endless refusals, are thrown', async () => {
   const late = await serve([json(503, problem(503, 'redis-memory'), { 'retry-after': '3600' })])
   expect(await failureOf(late.client.app('news'))).toMatchObject({ code: 'redis-memory', retryAfterSeconds: 3600 })
   expect(late.seen).toHaveLength(1)
@@ -89,7 +90,7 @@ test('a Retry-After that is too long, and refusals without end, are thrown', asy
   expect(never.seen).toHaveLength(3)
 })
 
-test('a connection that breaks is tried again where that is harmless, and only there', async () => {
+test('a broken connection is retried only where that is safe', async () => {
   const get = await serve([(response) => response.destroy(), json(200, { app: 'news' })])
   expect(await get.client.app('news')).toEqual({ app: 'news' })
   const post = await serve([(response) => response.destroy(), json(200, {})])
@@ -97,7 +98,7 @@ test('a connection that breaks is tried again where that is harmless, and only t
   expect(post.seen).toHaveLength(1)
 })
 
-test('a campaign is created once however often it is asked for: every try has the same key', async () => {
+test('a campaign is created once: every retry has the same idempotency key', async () => {
   const { client, seen } = await serve([(response) => response.destroy(), json(201, { id: 'c1' })])
   const request = { audience: { all: true }, notification: { type: 'raw', text: 'x' } } as const
   expect(await client.createCampaign('news', request)).toEqual({ id: 'c1' })
@@ -109,7 +110,7 @@ test('a campaign is created once however often it is asked for: every try has th
   expect(keys[3]).toBe('mine')
 })
 
-test('a refused connection has a readable message', async () => {
+test('a refused connection is reported in words', async () => {
   const { client, server, url } = await serve([], { retries: 0 })
   await new Promise((resolve) => server.close(resolve))
   const error = await failureOf(client.app('news'))
@@ -117,9 +118,9 @@ test('a refused connection has a readable message', async () => {
   expect(error.message).toBe(`the API at ${url} gives no answer: no process listens there; is it running?`)
 })
 
-test('a call takes no longer than it may, and can be given up', async () => {
+test('a call has a time limit and can be aborted', async () => {
   const { client } = await serve([() => {}], { timeoutMs: 50, retries: 0 })
-  expect((await failureOf(client.app('news'))).message).toContain('none within 50 ms')
+  expect((await failureOf(client.app('news'))).message).toContain('timeout after 50 ms')
   const giveUp = new AbortController()
   const { client: patient, seen } = await serve([() => giveUp.abort(new Error('enough'))])
   expect((await failureOf(patient.app('news', { signal: giveUp.signal }))).message).toBe('enough')

@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http'
+import { collect } from '@wns-fanout/testing'
 import { expect, test } from 'vitest'
 import { ApiError } from '../src/index.ts'
-import { collect, failureOf, json, serve } from './support.ts'
+import { failureOf, json, serve } from './support.ts'
 
 function event(campaign: object): string {
   return `event: progress\ndata: ${JSON.stringify(campaign)}\n\n`
@@ -75,14 +76,14 @@ test('watching continues over broken and ended connections until the campaign ha
   expect(seen).toHaveLength(4)
 })
 
-test('watching what does not exist is an error, not a wait', async () => {
+test('watching an unknown campaign is an error, not a wait', async () => {
   const { client, seen } = await serve([json(404, { status: 404, code: 'not-found', detail: 'no' })])
   const error = await failureOf(collect(client.watch('c1')))
   expect(error).toBeInstanceOf(ApiError)
   expect(seen).toHaveLength(1)
 })
 
-test('watching ends at once when it is given up', async () => {
+test('watching ends at once when it is aborted', async () => {
   const giveUp = new AbortController()
   const { client } = await serve([
     (response) => {

@@ -47,13 +47,7 @@ export async function serve(replies: readonly Reply[], options: Partial<ClientOp
   return { client, seen, url, server }
 }
 
-export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = []
-  for await (const item of items) all.push(item)
-  return all
-}
-
-// oxlint-disable-next-line typescript/no-explicit-any -- a test asserts the shape
+// oxlint-disable-next-line typescript/no-explicit-any -- a test asserts what it expects
 export async function failureOf(work: Promise<unknown>): Promise<any> {
   return await work.then(
     () => {

@@ -55,7 +55,7 @@ function debian({ path = '', isRoot = false, downloads = [], version = '7.0.15',
   }
 }
 
-test('on this machine a server is found that runs', async () => {
+test('this machine has a server that runs', async () => {
   const { command, args, env } = await findRedis({ cacheDir })
   const { stdout } = await thisMachine().run(command, [...args, '--version'], { env })
   expect(stdout).toMatch(/server v=/)
@@ -68,7 +68,7 @@ test.each(['redis-server', 'valkey-server'])('%s on PATH is taken first', async 
   expect(await findRedis({ cacheDir: folder.path, probe })).toEqual({ command, args: [], env: {}, origin: 'path' })
 })
 
-test('a server on PATH that is too old is passed over for an unpacked one', async () => {
+test('an unpacked server replaces one on PATH that is too old', async () => {
   await writeServer(join(folder.path, 'bin/redis-server'), '6.0.16')
   const heard: string[] = []
   const probe = debian({ path: join(folder.path, 'bin') })
@@ -95,7 +95,7 @@ test('an unpacked server that no longer runs is replaced', async () => {
   expect(await readdir(folder.path)).toHaveLength(1)
 })
 
-test('searches that race end with the same whole server and leave nothing else behind', async () => {
+test('searches that race use the same complete server and leave nothing else behind', async () => {
   const found = await Promise.all(
     Array.from({ length: 5 }, async () => await findRedis({ cacheDir: folder.path, probe: debian({}) })),
   )
@@ -103,7 +103,7 @@ test('searches that race end with the same whole server and leave nothing else b
   expect(await readdir(folder.path)).toHaveLength(1)
 })
 
-test('root refreshes the package lists when a download fails, and tries once more', async () => {
+test('root refreshes the package lists after a failed download and retries once', async () => {
   const calls: string[] = []
   const probe = debian({ isRoot: true, downloads: [failed('E: Unable to locate package'), done], calls })
   expect((await findRedis({ cacheDir: folder.path, probe })).origin).toBe('debian')
@@ -114,14 +114,14 @@ test('root refreshes the package lists when a download fails, and tries once mor
   ])
 })
 
-test('without root the package lists are left alone', async () => {
+test('without root the package lists stay unchanged', async () => {
   const calls: string[] = []
   const probe = debian({ downloads: [failed('E: Unable to locate package')], calls })
   await expect(findRedis({ cacheDir: folder.path, probe })).rejects.toThrow('E: Unable to locate package')
   expect(calls).not.toContain('apt-get update')
 })
 
-test('where nothing can be had, the error says what was tried and what to install', async () => {
+test('without any server, the error lists what was tried and what to install', async () => {
   const probe = debian({
     downloads: [failed("W: something\nE: Failed to fetch redis-tools  Could not resolve 'mirror'")],
   })
@@ -129,7 +129,8 @@ test('where nothing can be had, the error says what was tried and what to instal
   expect(String(error)).toBe(
     [
       'Error: No Redis server was found on this machine.',
-      "  - no redis-server or valkey-server is on PATH, and apt-get could not download one: E: Failed to fetch redis-tools  Could not resolve 'mirror'",
+      '  - PATH has no redis-server or valkey-server, and apt-get download failed: ' +
+        "E: Failed to fetch redis-tools  Could not resolve 'mirror'",
       'Install one (version 7 or later):',
       '  Debian, Ubuntu   sudo apt-get install redis-server',
       '  Fedora, RHEL     sudo dnf install valkey    (or redis)',
@@ -142,9 +143,9 @@ test('where nothing can be had, the error says what was tried and what to instal
   expect(await readdir(folder.path)).toEqual([])
 })
 
-test('where there is no dpkg, the error does not speak of apt', async () => {
+test('without dpkg, the error does not mention apt', async () => {
   const probe: Probe = { path: '', isRoot: false, run: async () => await Promise.resolve({ ...done, code: 127 }) }
-  await expect(findRedis({ cacheDir: folder.path, probe })).rejects.toThrow('this is not a Debian or Ubuntu')
+  await expect(findRedis({ cacheDir: folder.path, probe })).rejects.toThrow('this is no Debian or Ubuntu')
 })
 
 test('an unpacked server that is too old is refused with its version', async () => {

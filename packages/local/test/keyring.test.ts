@@ -11,7 +11,7 @@ test('a keyring is one line of a key id and 32 bytes in base64, different each t
   expect(makeKeyring()).not.toBe(makeKeyring())
 })
 
-test('a keyring file is made once, for its owner only, and those who race share it', async () => {
+test('a keyring file is created once, for its owner only, and racing processes share it', async () => {
   await using folder = await temporaryFolder()
   const path = join(folder.path, 'a/b/keyring')
   await Promise.all(Array.from({ length: 10 }, async () => await ensureKeyringFile(path)))

@@ -15,7 +15,7 @@ test('a free port can be listened on', async () => {
   server.close()
 })
 
-test('a temporary folder is there until it is removed, which may happen twice', async () => {
+test('a temporary folder exists until it is removed; removing is idempotent', async () => {
   const folder = await temporaryFolder()
   await writeFile(join(folder.path, 'file'), 'x')
   expect(await readFile(join(folder.path, 'file'), 'utf8')).toBe('x')

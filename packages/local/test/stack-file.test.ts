@@ -30,7 +30,7 @@ afterEach(async () => {
   await folder.remove()
 })
 
-test('what was written is read, by nobody but its owner, and nothing else lies beside it', async () => {
+test('the file is readable only by its owner, and nothing else is left beside it', async () => {
   await writeStackFile(path, stack)
   expect(await readStackFile(path)).toEqual(stack)
   expect((await stat(path)).mode & 0o777).toBe(0o600)
@@ -61,7 +61,7 @@ test('a reader sees the old or the new file, never half of one', async () => {
   expect(reads).toBeGreaterThan(1)
 })
 
-test('without a file the error says how to start', async () => {
+test('without a file the error explains how to start a stack', async () => {
   await expect(readStackFile(path)).rejects.toMatchObject({
     code: 'stack-missing',
     message: `no stack runs here (${path} does not exist); start one with "pnpm start"`,
@@ -73,26 +73,30 @@ test('a file whose main process is gone is called stale', async () => {
   await writeStackFile(path, { ...stack, pids: { ...stack.pids, main: pid } })
   await expect(readStackFile(path)).rejects.toMatchObject({
     code: 'stack-stale',
-    message: `${path} is of a stack that has ended (process ${pid} is gone); start one with "pnpm start"`,
+    message: `${path} belongs to a stack that has ended (process ${pid}); start one with "pnpm start"`,
   })
 })
 
 test.each<[what: string, text: string, problem: string]>([
-  ['no JSON', 'api: x', 'wanted JSON, found something else'],
-  ['another value', '[]', 'wanted a URL in api, found nothing'],
-  ['a bad URL', JSON.stringify({ ...stack, api: 'nowhere' }), 'wanted a URL in api, found another string'],
+  ['no JSON', 'api: x', 'it is not JSON'],
+  ['another value', '[]', 'api must be a URL; found nothing'],
+  ['a bad URL', JSON.stringify({ ...stack, api: 'nowhere' }), 'api must be a URL; found another string'],
   [
     'a pid as text',
     JSON.stringify({ ...stack, pids: { ...stack.pids, main: '1' } }),
-    'in pids.main, found another string',
+    'pids.main must be a process id; found another string',
   ],
   [
     'a list of others',
     JSON.stringify({ ...stack, ops: { api: stack.api, workers: [1] } }),
-    'in ops.workers, found another list',
+    'ops.workers must be a list of URLs; found another list',
   ],
-  ['a missing null', JSON.stringify({ ...stack, simulator: undefined }), 'in simulator.host, found nothing'],
-])('a damaged file is refused with what is wrong and no value: %s', async (_what, text, problem) => {
+  [
+    'a missing null',
+    JSON.stringify({ ...stack, simulator: undefined }),
+    'simulator.host must be a text; found nothing',
+  ],
+])('a damaged file is rejected with the problem and no value: %s', async (_what, text, problem) => {
   await writeStackFile(path, stack)
   await writeFile(path, text)
   const error: unknown = await readStackFile(path).catch((caught: unknown) => caught)
@@ -101,7 +105,7 @@ test.each<[what: string, text: string, problem: string]>([
   expect(String(error)).not.toContain('canary')
 })
 
-test('removing works once, twice, and leaves nothing', async () => {
+test('removing twice works and leaves nothing', async () => {
   await writeStackFile(path, stack)
   await removeStackFile(path)
   await removeStackFile(path)

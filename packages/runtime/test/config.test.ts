@@ -16,7 +16,7 @@ function problemsOf(env: NodeJS.ProcessEnv, of: z.ZodObject = schema): readonly 
   return []
 }
 
-test('only the keyring must be given; the rest has defaults', () => {
+test('only the keyring is required; the rest has defaults', () => {
   expect(readConfig(schema, minimal)).toEqual({
     REDIS_URL: 'redis://127.0.0.1:6379',
     WNS_FANOUT_PREFIX: 'wf:',
@@ -38,7 +38,7 @@ test('an empty variable counts as unset, and blanks around a value do not matter
   expect(config.WNS_CA_FILE).toBeUndefined()
 })
 
-test('values become what they mean', () => {
+test('values become typed', () => {
   const config = readConfig(schema, {
     ...minimal,
     WNS_FANOUT_APPS: 'news, weather,news',
@@ -84,7 +84,7 @@ test.each<[variable: string, value: string]>([
   ['OPS_PORT', 'http'],
   ['LOG_LEVEL', 'verbose'],
   ['HTTPS_PROXY', 'proxy:3128'],
-])('%s=%s is refused, with what was wanted and what to do', (name, value) => {
+])('%s=%s is rejected with what was wanted and what to do', (name, value) => {
   const [problem, ...others] = problemsOf({ ...minimal, [name]: value })
   expect(others).toEqual([])
   expect(problem).toMatch(new RegExp(`^${name}: wanted .+; found .+; set for example ${name}=.+$`))
@@ -100,7 +100,7 @@ test('WNS_ROUTE_TO is a host and a port', () => {
     expect(problemsOf(pair(bad))).toHaveLength(1)
 })
 
-test('all problems are told at once, one a line', () => {
+test('all problems are reported at once, one per line', () => {
   const env = {
     REDIS_URL: 'http://user:canary@host',
     PORT: 'eighty',
@@ -134,7 +134,7 @@ test('a problem shows what was found', () => {
   )
 })
 
-test('a value that may hold a credential is never shown', () => {
+test('a value that may contain a credential is never shown', () => {
   const own = z.object({
     ...baseConfig,
     ADMIN_PASSWORD: z.string().min(20),
@@ -157,13 +157,13 @@ test('a value that may hold a credential is never shown', () => {
 test.each([
   ['WNS_ROUTE_TO', '127.0.0.1:8443', 'WNS_CA_FILE'],
   ['WNS_CA_FILE', 'ca.pem', 'WNS_ROUTE_TO'],
-])('%s alone is refused', (name, value, missing) => {
+])('%s alone is rejected', (name, value, missing) => {
   expect(problemsOf({ ...minimal, [name]: value })).toEqual([
     `${missing}: wanted together with ${name}; found only ${name}; set both (for a simulator) or none`,
   ])
 })
 
-test('a process does not start with certificate checks switched off', () => {
+test('a process does not start with certificate checks disabled', () => {
   expect(problemsOf({ ...minimal, NODE_TLS_REJECT_UNAUTHORIZED: '0' })[0]).toContain('turns certificate checks off')
   expect(problemsOf({ ...minimal, NODE_TLS_REJECT_UNAUTHORIZED: '1' })).toEqual([])
   expect(problemsOf({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }, z.object({}))).toHaveLength(1)
@@ -177,7 +177,7 @@ test('every shared variable is documented', () => {
   }
 })
 
-test('documented defaults and examples are those that hold', () => {
+test('documented defaults and examples are valid', () => {
   const defaults = Object.fromEntries(variables.map((v) => [v.name, v.default]))
   expect(readConfig(schema, { ...defaults, ...minimal })).toEqual(readConfig(schema, minimal))
 })

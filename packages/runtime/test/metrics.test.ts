@@ -35,7 +35,7 @@ function ours(metrics: ReturnType<typeof createMetrics>): string[] {
     .filter((name) => name.startsWith('wns_fanout_'))
 }
 
-test('the registry holds exactly the metrics that were promised, with their labels', () => {
+test('the registry has exactly the documented metrics with their labels', () => {
   const metrics = createMetrics()
   expect(ours(metrics).toSorted()).toEqual(Object.keys(contract).toSorted())
   for (const [name, labels] of Object.entries(contract)) {
@@ -43,11 +43,11 @@ test('the registry holds exactly the metrics that were promised, with their labe
   }
 })
 
-test('the defaults of Node are there too', async () => {
+test('the default metrics of Node are included', async () => {
   expect(await createMetrics().scrape()).toMatch(/^process_cpu_user_seconds_total [^]*^nodejs_eventloop_lag_seconds /m)
 })
 
-test('two sets of metrics know nothing of each other', async () => {
+test('two sets of metrics are independent', async () => {
   const one = createMetrics()
   const two = createMetrics()
   one.redisRollbacks.inc()
@@ -55,7 +55,7 @@ test('two sets of metrics know nothing of each other', async () => {
   expect(await two.scrape()).toContain('wns_fanout_redis_rollbacks_total 0')
 })
 
-test('values come out with their labels', async () => {
+test('values have their labels', async () => {
   const metrics = createMetrics()
   metrics.sends.inc({ app: 'news', type: 'toast', class: 'accepted' }, 512)
   metrics.backlogSeconds.set({ app: 'news' }, 1.5)
@@ -127,7 +127,7 @@ test('scrapes at the same time share one run of the collectors', async () => {
   expect(reads).toBe(1)
 })
 
-test('a collector that fails or hangs costs no scrape, is told, and does not pile up', async () => {
+test('a collector that fails or hangs is reported, does not fail the scrape, and does not pile up', async () => {
   const errors: string[] = []
   const metrics = createMetrics({ collectTimeoutMs: 20, onCollectError: (error) => errors.push(error.message) })
   let starts = 0
@@ -147,5 +147,5 @@ test('a collector that fails or hangs costs no scrape, is told, and does not pil
   expect(starts).toBe(1)
   expect(aborted).toBe(true)
   expect(errors).toContain('Redis is away')
-  expect(errors).toContain('Reading the gauges took longer than 20 ms; the last known values are served')
+  expect(errors).toContain('collecting the gauges took longer than 20 ms; the last values are served')
 })

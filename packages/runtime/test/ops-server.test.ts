@@ -53,7 +53,7 @@ test('/healthz answers while the process lives, also when it is not ready', asyn
   expect(await ask(server, '/healthz')).toMatchObject({ status: 200, text: '{"alive":true}\n' })
 })
 
-test('/readyz says whether, and if not, why not', async () => {
+test('/readyz reports whether the process is ready, and if not, why', async () => {
   const state = { ready: false, problems: ['Redis is away', 'the data set has changed'] }
   const server = await start({ ready: async () => await Promise.resolve(state) })
   const away = await ask(server, '/readyz')
@@ -77,7 +77,7 @@ test('a readiness check that throws or hangs means not ready', async () => {
   })
 })
 
-test('other paths and methods get an answer that helps', async () => {
+test('other paths and methods get a helpful answer', async () => {
   const server = await start()
   expect(await ask(server, '/metric')).toMatchObject({
     status: 404,
@@ -89,7 +89,7 @@ test('other paths and methods get an answer that helps', async () => {
   expect(await ask(server, '/healthz', 'HEAD')).toMatchObject({ status: 200, text: '' })
 })
 
-test('a failure while answering is logged and told without details', async () => {
+test('a failure while answering is logged, and answered without details', async () => {
   const { logger, lines } = listen()
   const metrics = createMetrics()
   metrics.registry.registerMetric(metrics.lanes)
@@ -99,23 +99,23 @@ test('a failure while answering is logged and told without details', async () =>
   expect(lines()[0]).toMatchObject({ level: 'error', err: { message: 'broken gauge' } })
 })
 
-test('a taken port is told with the port, the variable and what to do', async () => {
+test('a port in use is reported with the port, the variable and what to do', async () => {
   const squatter = createServer().listen(0, '127.0.0.1')
   await once(squatter, 'listening')
   const address = squatter.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
   try {
     await expect(start({ port })).rejects.toThrow(
-      `OPS_PORT: port ${port} on 127.0.0.1 is taken by another process; set OPS_PORT to a free port, or to 0 for any`,
+      `OPS_PORT: port ${port} on 127.0.0.1 is in use by another process; set OPS_PORT to a free port, or to 0 for any`,
     )
   } finally {
     squatter.close()
   }
 })
 
-test('an address of another machine is told with the variable to change', async () => {
+test('an address of another machine is reported with the variable to change', async () => {
   await expect(start({ host: '192.0.2.1' })).rejects.toThrow(
-    'OPS_PORT: this machine has no address 192.0.2.1; set WNS_FANOUT_HOST to one it has, for example 127.0.0.1',
+    'OPS_PORT: this machine has no address 192.0.2.1; set WNS_FANOUT_HOST to another, for example 127.0.0.1',
   )
 })
 
@@ -131,7 +131,7 @@ test('stop ends open connections, may be called twice, and frees the port', asyn
   expect(again.port).toBe(server.port)
 })
 
-test('listening on all addresses, the URL is one that can be called', async () => {
+test('the URL of a server on all addresses is reachable', async () => {
   const server = await start({ host: '0.0.0.0' })
   expect(server.url).toBe(`http://127.0.0.1:${server.port}`)
   expect((await ask(server, '/healthz')).status).toBe(200)

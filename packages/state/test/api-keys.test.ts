@@ -1,6 +1,7 @@
 import { ApiKeys } from '@wns-fanout/state'
+import { until } from '@wns-fanout/testing'
 import { expect, test } from 'vitest'
-import { anotherConnection, dumpOf, setup, until } from './support.ts'
+import { anotherConnection, dumpOf, setup } from './support.ts'
 
 function start() {
   const bench = setup()

@@ -1,9 +1,10 @@
 import type { CampaignId } from '@wns-fanout/domain'
 import { code, emptyTotals } from '@wns-fanout/domain'
 import { Leader } from '@wns-fanout/state'
+import { until } from '@wns-fanout/testing'
 import { describe, expect, test } from 'vitest'
 import { PAGE, Stage, tile, upTo } from './ledger-support.ts'
-import { anotherConnection, keysOf, until } from './support.ts'
+import { anotherConnection, keysOf } from './support.ts'
 
 const HOUR_MS = 3_600_000
 function named(id: string, policy: 'reject' | 'defer' | 'coalesce' | 'drop' = 'reject') {

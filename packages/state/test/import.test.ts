@@ -2,8 +2,9 @@ import { fc, test } from '@fast-check/vitest'
 import type { ImportedLine } from '@wns-fanout/domain'
 import { acceptedLines, channelId, parseImportLine } from '@wns-fanout/domain'
 import { importRegistrations, Registry } from '@wns-fanout/state'
+import { nth } from '@wns-fanout/testing'
 import { describe, expect } from 'vitest'
-import { keysOf, NEWS, nth, registration, registrations, setup, uriOf } from './support.ts'
+import { keysOf, NEWS, registration, registrations, setup, uriOf } from './support.ts'
 
 function start() {
   const { redis, keys } = setup()

@@ -1,9 +1,10 @@
 import type { AppId } from '@wns-fanout/domain'
 import { byteOf, classOf, code, codeOf, emptyTotals, isSettled, pendingCode, postsOf } from '@wns-fanout/domain'
 import type { BatchRef, BatchTerms, Checkpoint, CheckpointAnswer, OpenAnswer, OpenBatch } from '@wns-fanout/state'
+import { nth } from '@wns-fanout/testing'
 import { describe, expect, test } from 'vitest'
 import { PAGE, Stage, tile, upTo } from './ledger-support.ts'
-import { nth, setup, uriOf } from './support.ts'
+import { setup, uriOf } from './support.ts'
 
 /** Numbers in [0, 1), the same for the same seed in every run (mulberry32). */
 function mulberry32(seed: number): () => number {

@@ -1,8 +1,8 @@
 import { code, codeOf, isSettled, postsOf } from '@wns-fanout/domain'
+import { nth } from '@wns-fanout/testing'
 import { describe, expect, test } from 'vitest'
 import type { Hand } from './ledger-support.ts'
 import { Stage, tile, upTo } from './ledger-support.ts'
-import { nth } from './support.ts'
 
 const RECIPIENTS = 240
 const poisonTerms = { ...tile, window: 64, maxAttempts: 5 }

@@ -13,8 +13,9 @@ import type {
   OpenBatch,
 } from '@wns-fanout/state'
 import { CampaignStore, Ledger } from '@wns-fanout/state'
+import { nth } from '@wns-fanout/testing'
 import type { Bench } from './support.ts'
-import { keysOf, NEWS, nth, setup, uriOf } from './support.ts'
+import { keysOf, NEWS, setup, uriOf } from './support.ts'
 
 export const PAGE = 512
 export const tile: BatchTerms = {

@@ -16,8 +16,9 @@ import {
   waitForRedis,
 } from '@wns-fanout/state'
 import { Cluster } from 'ioredis'
+import { until } from '@wns-fanout/testing'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
-import { keyring, NEWS, registration, setup, until } from './support.ts'
+import { keyring, NEWS, registration, setup } from './support.ts'
 
 describe('a connection', () => {
   test('does not attach commands to its errors', async () => {

@@ -4,9 +4,10 @@ import { connect, createServer } from 'node:net'
 import { code } from '@wns-fanout/domain'
 import type { RedisConnection } from '@wns-fanout/state'
 import { closeRedis, connectLedger, connectRedis, Keys, Ledger, loadScript, ReplicatedScripts } from '@wns-fanout/state'
+import { until } from '@wns-fanout/testing'
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest'
 import { openedBatch, Stage, toast } from './ledger-support.ts'
-import { NEWS, until } from './support.ts'
+import { NEWS } from './support.ts'
 
 // One Redis is the replica of the other, through a proxy that can be stopped.
 let gate: Gate
@@ -34,7 +35,7 @@ afterAll(async () => {
 })
 
 /** Resolves when the replica has all writes of the primary so far. */
-function isInStep(): Promise<void> {
+function isInStep(): Promise<true> {
   return until(async () => {
     await primary.incr('in-step')
     return (await primary.wait(1, 100)) === 1
@@ -228,7 +229,7 @@ test('a stop rejects calls that still wait', async () => {
 })
 
 test('a cluster is refused with a solution', () => {
-  expect(() => connectLedger(inject('redisClusterUrl'), {})).toThrow(/WNS_FANOUT_DURABILITY.*names a cluster\. Use/)
+  expect(() => connectLedger(inject('redisClusterUrl'), {})).toThrow(/WNS_FANOUT_DURABILITY.*names a cluster. Use/)
 })
 
 interface Gate {

@@ -99,22 +99,6 @@ export function ids(...names: readonly string[]): ChannelId[] {
   return names.map((name) => channelId(name))
 }
 
-/** The item at an index, or throws. */
-export function nth<T>(items: ArrayLike<T>, index: number): T {
-  const item = items[index]
-  if (item === undefined) throw new Error(`there is nothing at ${index} of ${items.length}`)
-  return item
-}
-
-/** Resolves once `condition` holds; checked every 10 ms. */
-export async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`still not so after ${timeoutMs} ms: ${condition.toString()}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
-
 /** The ordinals whose bits are set, in the bit order of Redis. */
 export function ordinalsIn(bitmap: Buffer): number[] {
   return [...bitmap].flatMap((byte, at) =>

@@ -2,8 +2,9 @@ import { Secret } from '@wns-fanout/domain'
 import type { TokenAnswer } from '@wns-fanout/domain'
 import type { TokenPoolOptions, TokenRequest } from '@wns-fanout/state'
 import { AppStore, TokenPool, TokenRefused } from '@wns-fanout/state'
+import { until } from '@wns-fanout/testing'
 import { describe, expect, test } from 'vitest'
-import { anotherConnection, dumpOf, keyring, NEWS, setup, until } from './support.ts'
+import { anotherConnection, dumpOf, keyring, NEWS, setup } from './support.ts'
 
 /** A token service that counts requests; `next` is its answer. */
 class TokenService {

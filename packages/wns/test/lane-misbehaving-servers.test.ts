@@ -1,6 +1,7 @@
 import type { Outcome } from '@wns-fanout/domain'
+import { until } from '@wns-fanout/testing'
 import { describe, expect, test } from 'vitest'
-import { oneAfterAnother, setup, until } from './support/harness.ts'
+import { oneAfterAnother, setup } from './support/harness.ts'
 import type { Behavior } from './support/raw-server.ts'
 import { always, answer, never, received } from './support/raw-server.ts'
 
@@ -166,7 +167,7 @@ describe('a server that misbehaves', () => {
     await using wns = await setup(always(received), { lanes: 1 })
     await wns.post()
     for (const socket of wns.server.sockets) socket.write(answer(410, { 'X-WNS-STATUS': 'dropped' }))
-    await until(() => wns.pool.open === 0, 'the lane is closed')
+    await until('the lane is closed', () => wns.pool.open === 0)
     expect((await wns.post()).outcome.kind).toBe('accepted')
   })
 

@@ -1,7 +1,7 @@
+import { eventually } from '@wns-fanout/testing'
 import type { AppId, CampaignId, CampaignRequest } from '@wns-fanout/domain'
 import { CampaignStore, Keys } from '@wns-fanout/state'
 import { Redis } from 'ioredis'
-import { eventually } from '../../chaos/load.ts'
 import type { TestStack } from '../../support/stack.ts'
 import { counted, rounded } from './campaign.ts'
 import type { CommandCount } from './commands.ts'

@@ -1,5 +1,5 @@
+import { eventually } from '@wns-fanout/testing'
 import { request } from 'undici'
-import { eventually } from '../../chaos/load.ts'
 import type { StackWorker } from '../../support/stack.ts'
 
 /** Resolves when the worker reports that it is ready to send. */

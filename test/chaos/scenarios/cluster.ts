@@ -1,5 +1,6 @@
+import { eventually } from '@wns-fanout/testing'
 import { setTimeout as wait } from 'node:timers/promises'
-import { eventually, insist, uriOf } from '../load.ts'
+import { insist, uriOf } from '../load.ts'
 import { ChaosCluster } from '../redis-cluster.ts'
 import type { ChaosRedis } from '../redis-server.ts'
 import type { ChaosSystem } from '../system.ts'

@@ -1,6 +1,7 @@
+import { eventually } from '@wns-fanout/testing'
 import { setTimeout as wait } from 'node:timers/promises'
 import { evaluateIn, inspectable } from '../inspect.ts'
-import { eventually, finishedCampaign, launchCampaign, registerChannels, settledCount } from '../load.ts'
+import { finishedCampaign, launchCampaign, registerChannels, settledCount } from '../load.ts'
 import { healthyFaults, Nemesis } from '../nemesis.ts'
 import { diceOf } from '../random.ts'
 import type { Scenario } from './scenario.ts'

@@ -1,18 +1,11 @@
+import { eventually } from '@wns-fanout/testing'
 import { Queues } from '@wns-fanout/fanout'
 import type { Queue } from 'bullmq'
 import { Worker } from 'bullmq'
 import type { AppId, CampaignId, CampaignRequest } from '@wns-fanout/domain'
 import { ApiError } from '@wns-fanout/client'
 import { postsOf } from '../judge.ts'
-import {
-  eventually,
-  finishedCampaign,
-  launchCampaign,
-  registerChannels,
-  settledCount,
-  tokenOf,
-  uriOf,
-} from '../load.ts'
+import { finishedCampaign, launchCampaign, registerChannels, settledCount, tokenOf, uriOf } from '../load.ts'
 import type { ChaosSystem } from '../system.ts'
 import type { Facts, Scenario } from './scenario.ts'
 import { facts, must, pair, postsSoFar, settle, underWay } from './scenario.ts'

@@ -1,16 +1,9 @@
+import { eventually } from '@wns-fanout/testing'
 import { setTimeout as wait } from 'node:timers/promises'
 import { classes } from '@wns-fanout/domain'
 import type { Totals } from '@wns-fanout/domain'
 import { creditWindow, postsOf } from '../judge.ts'
-import {
-  appSettings,
-  eventually,
-  finishedCampaign,
-  launchCampaign,
-  registerChannels,
-  settledCount,
-  tokenOf,
-} from '../load.ts'
+import { appSettings, finishedCampaign, launchCampaign, registerChannels, settledCount, tokenOf } from '../load.ts'
 import type { ChaosSystem } from '../system.ts'
 import type { Bench, Scenario } from './scenario.ts'
 import { facts, must, openBatches, postsSoFar, settle } from './scenario.ts'

@@ -153,12 +153,3 @@ export function oneAfterAnother({ pool }: Setup, count: number): Promise<string[
     post()
   })
 }
-
-/** Wait until something holds; fails after ten seconds. */
-export async function until(holds: () => boolean, what: string): Promise<void> {
-  const endMs = performance.now() + 10_000
-  while (!holds()) {
-    if (performance.now() > endMs) throw new Error(`waited ten seconds until ${what}`)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-}

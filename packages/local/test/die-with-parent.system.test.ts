@@ -41,7 +41,7 @@ test.each(['', 'as the machine does it'])('a program gets its arguments unchange
   expect(await readFile(file, 'utf8')).toBe(text)
 })
 
-test('a setpriv that cannot do it is not used', async () => {
+test('a setpriv without the option is not used', async () => {
   await writeSetpriv('Usage: setpriv [OPTIONS] PROG ARGS (busybox)')
   expect(dieWithParent('redis-server', ['-'], { path: folder.path })).toMatchObject({
     command: 'redis-server',
@@ -50,7 +50,7 @@ test('a setpriv that cannot do it is not used', async () => {
 })
 
 // Elsewhere the watchdog starts after the program, and notices at once.
-test('on Linux a program whose parent has ended meanwhile does not start', async () => {
+test('on Linux a program whose parent has already ended does not start', async () => {
   const file = join(folder.path, 'out')
   const child = start(dieWithParent(...write(file, 'started'), { parentPid: 1 }))
   expect(await once(child, 'exit')).toEqual([process.platform === 'linux' ? 1 : 0, null])

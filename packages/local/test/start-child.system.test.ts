@@ -1,5 +1,6 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { runScript, until } from '@wns-fanout/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import {
   type Child,
@@ -9,7 +10,7 @@ import {
   startChild,
   temporaryFolder,
 } from '../src/index.ts'
-import { fixture, gone, groupOf, pidOf, runFixture, until } from './support.ts'
+import { fixture, gone, groupOf } from './support.ts'
 
 let folder: TemporaryFolder
 const started: Child[] = []
@@ -22,13 +23,13 @@ afterEach(async () => {
   await folder.remove()
 })
 
-async function start(behaviour: string, options: Partial<StartChildOptions> = {}): Promise<Child> {
-  const child = await startChild({ name: 'worker 1', script: fixture('child.ts'), args: [behaviour], ...options })
+async function start(behavior: string, options: Partial<StartChildOptions> = {}): Promise<Child> {
+  const child = await startChild({ name: 'worker 1', script: fixture('child.ts'), args: [behavior], ...options })
   started.push(child)
   return child
 }
 
-test('a child is ready when its ready line comes, and the line is handed on', async () => {
+test('a child is ready at its ready line, which is returned', async () => {
   const child = await start('obedient', { args: ['obedient', 'a', 'b'], env: { GREETING: 'hello' } })
   expect(await child.ready).toEqual({
     ready: true,
@@ -56,7 +57,7 @@ test('a built .js file runs without the condition for sources', async () => {
   expect(await child.ready).toEqual({ ready: true, execArgv: [] })
 })
 
-test('a question decides which line means ready', async () => {
+test('a predicate decides which line means ready', async () => {
   const child = await start('obedient', {
     readyLine: (line) => typeof line === 'object' && line !== null && 'msg' in line,
   })
@@ -86,7 +87,7 @@ test('a folder that does not exist is an error of the start', async () => {
   await expect(start('obedient', { cwd: join(folder.path, 'nowhere') })).rejects.toThrow('ENOENT')
 })
 
-test('stop sends SIGTERM, may be called twice, and is complete when it resolves', async () => {
+test('stop sends SIGTERM, is idempotent, and resolves when the child has ended', async () => {
   const child = await start('obedient')
   await child.ready
   const exits = await Promise.all([child.stop(), child.stop()])
@@ -97,12 +98,12 @@ test('stop sends SIGTERM, may be called twice, and is complete when it resolves'
   expect(isAlive(child.pid)).toBe(false)
 })
 
-test('Ctrl-C in a terminal does not reach it, since the order of stopping is ours', async () => {
+test('Ctrl-C in a terminal does not reach it, because the supervisor decides the order of stopping', async () => {
   const child = await start('obedient')
   expect(groupOf(child.pid)).toBe(child.pid)
 })
 
-test('a child that ignores SIGTERM is killed after the grace', async () => {
+test('a child that ignores SIGTERM is killed after the grace time', async () => {
   const heard: string[] = []
   const child = await start('deaf', { onLine: (line) => heard.push(line) })
   await child.ready
@@ -125,9 +126,32 @@ test('its output goes to the log file and to the callback', async () => {
 })
 
 test('a child ends when its parent is killed with SIGKILL', async () => {
-  const parent = runFixture('child-parent.ts', [])
-  const pid = await pidOf(parent)
+  await using parent = runScript(fixture('child-parent.ts'))
+  const pid = Number((await parent.firstObject())['pid'])
   expect(isAlive(pid)).toBe(true)
   parent.process.kill('SIGKILL')
   await gone(pid)
 })
+
+test('a watched child restarts when its source changes, and ends with its parent', async () => {
+  const script = join(folder.path, 'main.js')
+  await writeFile(script, versionScript(1))
+  const lines: string[] = []
+  const child = await start('', { script, watch: true, onLine: (line) => lines.push(line) })
+  expect(await child.ready).toMatchObject({ version: 1 })
+  // The first change may come before Node watches the file.
+  let writtenAtMs = Number.NEGATIVE_INFINITY
+  await until('the second version to run', async () => {
+    if (performance.now() - writtenAtMs > 3000) {
+      await writeFile(script, versionScript(2))
+      writtenAtMs = performance.now()
+    }
+    return lines.some((line) => line.includes('"version":2'))
+  })
+  await child.stop()
+  expect(isAlive(child.pid)).toBe(false)
+})
+
+function versionScript(version: number): string {
+  return `console.log(JSON.stringify({ ready: true, version: ${version} })); process.stdin.resume()\n`
+}

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFile, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { runScript, until } from '@wns-fanout/testing'
 import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from 'vitest'
 import {
   type LocalRedis,
@@ -14,7 +15,7 @@ import {
   startRedis,
   temporaryFolder,
 } from '../src/index.ts'
-import { askRedis, cacheDir, gone, groupOf, pidOf, runFixture, until } from './support.ts'
+import { askRedis, cacheDir, fixture, gone, groupOf } from './support.ts'
 
 let redis: RedisCommand
 let folder: TemporaryFolder
@@ -45,7 +46,7 @@ test('a Redis serves as soon as the start resolves', async () => {
   expect(await askRedis(server.url, 'PING')).toBe('+PONG')
 })
 
-test('the folder of its log is made too', async () => {
+test('the folder of its log is created too', async () => {
   const logFile = join(folder.path, 'logs', 'redis.log')
   await start({ logFile })
   expect(await readFile(logFile, 'utf8')).toContain('Ready to accept connections')
@@ -69,7 +70,7 @@ test('a folder may have any name', async () => {
   expect(await askRedis(server.url, 'SET', 'name', 'value')).toBe('+OK')
 })
 
-test('nobody gets in without the password, and the password is in no argument list', async () => {
+test('access needs the password, which is in no argument list', async () => {
   const server = await start()
   const { port, password } = new URL(server.url)
   expect(await askRedis(`redis://:wrong@127.0.0.1:${port}`, 'PING')).toMatch(/WRONGPASS[^]*NOAUTH/)
@@ -119,7 +120,8 @@ test('an error about a taken port names the port and what to do', async () => {
   try {
     await until(() => squatter.listening)
     await expect(start({ port })).rejects.toThrow(
-      `Redis cannot listen on port ${port} of 127.0.0.1: another process has it; choose another port, or 0 for a free one`,
+      `Redis cannot listen on port ${port} of 127.0.0.1, which another process uses; ` +
+        'choose another port, or 0 for a free one',
     )
   } finally {
     squatter.close()
@@ -144,7 +146,7 @@ test('stop may be called twice and is complete when it resolves', async () => {
   expect(await server.exited).toEqual({ code: 0, signal: null })
 })
 
-test('Ctrl-C in a terminal does not reach it, since its users may still need it', async () => {
+test('Ctrl-C in a terminal does not reach it, because others may still need it', async () => {
   const server = await start()
   expect(groupOf(server.pid)).toBe(server.pid)
 })
@@ -155,7 +157,7 @@ test('a Redis that was killed is reported', async () => {
   expect(await server.exited).toEqual({ code: null, signal: 'SIGKILL' })
 })
 
-test('a watchdog goes with the Redis it watches', async () => {
+test('a watchdog ends with the Redis that it watches', async () => {
   const path = process.env['PATH'] ?? ''
   process.env['PATH'] = ''
   const server = await start().finally(() => {
@@ -175,8 +177,8 @@ test.each([
   ['as the machine does it', process.env],
   ['by a watchdog', { ...process.env, PATH: '' }],
 ])('a Redis ends when its parent is killed with SIGKILL, %s', async (_how, env) => {
-  const parent = runFixture('redis-parent.ts', [folder.path, JSON.stringify(redis)], env)
-  const pid = await pidOf(parent)
+  await using parent = runScript(fixture('redis-parent.ts'), { args: [folder.path, JSON.stringify(redis)], env })
+  const pid = Number((await parent.firstObject())['pid'])
   expect(isAlive(pid)).toBe(true)
   parent.process.kill('SIGKILL')
   await gone(pid)

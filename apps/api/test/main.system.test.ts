@@ -7,9 +7,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { spawn } from 'node:child_process'
 import { ApiKeys, closeRedis, connectRedis, Keys } from '@wns-fanout/state'
+import { until } from '@wns-fanout/testing'
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { ensureKeyFile } from '../src/bootstrap-key.ts'
-import { until } from './support.ts'
 
 const script = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 

@@ -1,3 +1,4 @@
+import { until } from '@wns-fanout/testing'
 import { afterEach, expect, test } from 'vitest'
 import {
   type Child,
@@ -8,7 +9,7 @@ import {
   isAlive,
   startChild,
 } from '../src/index.ts'
-import { fixture, until } from './support.ts'
+import { fixture } from './support.ts'
 
 const supervisors: Supervisor[] = []
 afterEach(async () => {
@@ -56,7 +57,7 @@ test('a part that fails to stop does not keep the others running', async () => {
   await supervisor.add('api', async () => await Promise.resolve({ stop: () => Promise.reject(new Error('stuck')) }))
   await supervisor.stop()
   expect(notes).toEqual(['start redis', 'stopped redis'])
-  expect(heard).toEqual(['api did not stop: stuck'])
+  expect(heard).toEqual(['stopping api failed: stuck'])
 })
 
 test('a part that fails to start is the error of add, and the rest can be stopped', async () => {
@@ -72,22 +73,22 @@ test('after stop nothing is started', async () => {
   const { supervisor } = setup()
   await supervisor.stop()
   const notes: string[] = []
-  await expect(supervisor.add('api', noted('api', notes))).rejects.toThrow('api is not started')
+  await expect(supervisor.add('api', noted('api', notes))).rejects.toThrow('api was not started')
   expect(notes).toEqual([])
 })
 
-test('a part that came up while everything stopped is stopped too', async () => {
+test('a part that starts while everything stops is stopped too', async () => {
   const { supervisor } = setup()
   const { promise, resolve } = Promise.withResolvers<Part>()
   const notes: string[] = []
   const adding = supervisor.add('api', () => promise)
   await supervisor.stop()
   resolve(await noted('api', notes)())
-  await expect(adding).rejects.toThrow('api is not kept')
+  await expect(adding).rejects.toThrow('api was stopped again')
   expect(notes).toEqual(['start api', 'stopped api'])
 })
 
-test('a killed part with restart comes back, and stop ends the new one', async () => {
+test('a killed part with restart starts again, and stop ends the new one', async () => {
   const { supervisor, heard } = setup()
   const restarted: { child: Child; exit: Exit }[] = []
   const first = await supervisor.add('worker', startObedient, {
@@ -97,14 +98,14 @@ test('a killed part with restart comes back, and stop ends the new one', async (
   await until(() => restarted.length === 1)
   const second = restarted[0]
   expect(second?.exit).toEqual({ code: null, signal: 'SIGKILL' })
-  expect(heard).toEqual(['worker ended (SIGKILL); starting it again in 10 ms'])
+  expect(heard).toEqual(['worker ended (SIGKILL); restarting in 10 ms'])
   expect(isAlive(second?.child.pid ?? 0)).toBe(true)
   await supervisor.stop()
   expect(isAlive(second?.child.pid ?? 0)).toBe(false)
   expect(restarted).toHaveLength(1)
 })
 
-test('a restart that fails is tried again', async () => {
+test('a failed restart is retried', async () => {
   const { supervisor, heard } = setup()
   let starts = 0
   const restarted: Part[] = []
@@ -123,10 +124,10 @@ test('a restart that fails is tried again', async () => {
   die({ code: 1, signal: null })
   await until(() => restarted.length === 1)
   expect(starts).toBe(3)
-  expect(heard).toContain('worker could not be started again: no memory')
+  expect(heard).toContain('restarting worker failed: no memory')
 })
 
-test('a part that ended is not started again once everything stops', async () => {
+test('a part that ended does not restart while everything stops', async () => {
   const { supervisor, heard } = setup()
   let starts = 0
   const first = await supervisor.add(
@@ -143,7 +144,7 @@ test('a part that ended is not started again once everything stops', async () =>
   expect(starts).toBe(1)
 })
 
-test('a restart under way when everything stops leaves nothing behind', async () => {
+test('a restart in progress leaves nothing behind when everything stops', async () => {
   const { supervisor } = setup()
   const started: Child[] = []
   const { promise: secondStart, resolve: onSecondStart } = Promise.withResolvers<void>()
@@ -170,7 +171,7 @@ test('a restart under way when everything stops leaves nothing behind', async ()
   expect(restarts).toBe(0)
 })
 
-test('the end of a part without restart is announced', async () => {
+test('the end of a part without restart is reported', async () => {
   const { supervisor } = setup()
   const child = await supervisor.add('api', startObedient)
   process.kill(child.pid, 'SIGKILL')
