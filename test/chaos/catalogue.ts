@@ -37,13 +37,11 @@ export const catalogue: readonly Scenario[] = [
   ...scaleScenarios,
 ]
 
-/** The scenarios that `ids` name: P5 that row, P2 all rows of P2, R every row that begins with R. Without ids all of them. */
+/** The scenarios of `ids`: P5 is one row, P2 all rows of P2, R all rows that start with R. Default: all. */
 export function choose(ids: readonly string[]): readonly Scenario[] {
   const unknown = ids.filter((one) => !catalogue.some(({ id }) => isNamedBy(one, id)))
   if (unknown.length > 0)
-    throw new Error(
-      `the catalogue has no row ${unknown.join(', ')}; --list tells what there is, for example P5, P2 or R`,
-    )
+    throw new Error(`the catalogue has no row ${unknown.join(', ')}; --list shows all rows, for example P5, P2 or R`)
   return catalogue.filter(({ id }) => ids.length === 0 || ids.some((one) => isNamedBy(one, id)))
 }
 
@@ -61,7 +59,7 @@ export interface CatalogueRun {
   readonly figures: Figures
 }
 
-/** Run scenarios one after another, and tell of each in a line. */
+/** Runs scenarios one by one, and logs each in a line. */
 export async function runCatalogue(
   wanted: readonly Scenario[],
   { seed, say }: { readonly seed: number; readonly say: (line: string) => void },

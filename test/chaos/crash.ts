@@ -86,7 +86,7 @@ export async function crashOnce(
 }
 
 async function dieAt(worker: ChaosProcess, point: CrashPoint, nth: number): Promise<void> {
-  // It may die before it can say that it is ready.
+  // It may crash before it is ready.
   await worker.start({ WNS_CRASH_AT: `${point}:${nth}` }).catch(() => {})
   const signal = await worker.ended()
   if (signal !== 'SIGKILL') throw new Error(`the worker ended by ${signal} instead of dying at ${point}`)

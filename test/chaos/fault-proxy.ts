@@ -7,7 +7,7 @@ import { type Server, type Socket, connect, createServer } from 'node:net'
  * - `hold` keeps both directions back and delivers them late, as TCP does after a short partition
  * - `dropReplies` lets requests pass and swallows the answers
  * - `delay` delivers everything `ms` later
- * - `cutAfterUp` forwards so many more bytes of requests and then resets: a command cut in two
+ * - `cutAfterUp` forwards this many bytes of requests and then resets: a command cut in two
  * - `refuse` resets what there is and whatever comes
  */
 export type NetworkFault =
@@ -76,7 +76,7 @@ function listen(server: Server): Promise<number> {
   })
 }
 
-/** One connection and its other half. Bytes that were swallowed cannot come back, so such a pair is reset in the end. */
+/** One connection and its other half. Dropped bytes cannot be restored, so such a pair is reset at the end. */
 class Pair {
   readonly #down: Socket
   readonly #up: Socket

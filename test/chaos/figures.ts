@@ -1,4 +1,4 @@
-/** What is counted of campaigns, in the order in which it is told. */
+/** The counts of campaigns, in the order of the report. */
 const names = [
   'recipients',
   /** Batches that were opened while another owner held them. */
@@ -9,7 +9,7 @@ const names = [
   'duplicates',
   /** W × takeovers + ambiguousRetries. */
   'duplicateBound',
-  /** Posts that followed, at the same channel, one that never got a complete answer; a channel that answers in full has none. */
+  /** Posts to a channel after a post without a complete answer; 0 for channels that always answer completely. */
   'ambiguousRetries',
   /** At-most-once: recipients with more than one post that was accepted or may have been. */
   'sentTwice',

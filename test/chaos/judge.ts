@@ -7,7 +7,7 @@ import { sumOf } from './figures.ts'
 import { finishedCampaign, tokenOf } from './load.ts'
 import type { AnySystem } from './system.ts'
 
-/** Credit of a batch, which is what may be uncertain when its owner is lost. Written here anew, not imported. */
+/** Credit of a batch: the maximum in doubt when its owner is lost. Written here again, not imported. */
 export const creditWindow = { 'at-least-once': 256, 'at-most-once': 64 } as const
 
 export interface Verdict extends Figures {
@@ -22,7 +22,7 @@ export interface Posts {
   readonly unanswered: number
 }
 
-/** Judge finished campaigns by the simulator's own record of posts; what the sender says of itself is only compared. */
+/** Judges finished campaigns by the simulator's record of posts; the sender's own counts are only compared. */
 export async function judge(system: AnySystem, campaigns: readonly ChaosCampaign[]): Promise<Verdict> {
   const record = await postsOf(system)
   const broken: string[] = []
@@ -65,7 +65,7 @@ async function judgeCampaign(
   { app, id, delivery, behaviours }: ChaosCampaign,
   record: ReadonlyMap<string, Posts>,
   reached: Map<string, Set<string>>,
-  /** Accepted by WNS and not told so; a later campaign of the app may be who got through. */
+  /** Accepted by WNS but not reported so; a later campaign of the app may have caused it. */
   unlisted: Map<string, string>,
 ): Promise<Verdict> {
   const broken: string[] = []
@@ -96,7 +96,7 @@ async function judgeCampaign(
       broken.push(`${result.channel} got a second generic update within the interval (I12)`)
     const name = `${app} ${result.channel}`
     if (result.class === 'accepted' || result.class === 'in_doubt') unlisted.delete(name)
-    // Its posts are told together with those of the earlier campaign, which is judged by them.
+    // Its posts are counted together with those of the earlier campaign, which is judged by them.
     if (before.size > 0) continue
     if (result.class === 'accepted' || result.class === 'in_doubt') reached.get(app)?.add(result.channel)
     const extra = Math.max(0, posts.accepted - 1)
@@ -109,7 +109,7 @@ async function judgeCampaign(
     if (delivery === 'at-most-once') {
       if (Math.max(posts.accepted, posts.unanswered) > 1) sentTwice += 1
       if (posts.accepted > 0 && result.class !== 'accepted' && result.class !== 'in_doubt')
-        unlisted.set(name, `${name}, ${behaviour}, was accepted by WNS and is told to be ${result.class}`)
+        unlisted.set(name, `${name}, ${behaviour}, was accepted by WNS and is reported as ${result.class}`)
     }
   }
   const window = creditWindow[delivery]
@@ -181,7 +181,7 @@ function judgeLedger(view: Campaign, { planned, closed, live, takeovers, batches
   if (planned !== closed) broken.push(`${planned} batches were planned and ${closed} closed (I5)`)
   if (live > 0) broken.push(`${live} batches are still called live (I5)`)
   const sum = batches.reduce((so, batch) => so + batch.takeovers, 0)
-  if (sum !== takeovers) broken.push(`its batches were taken over ${sum} times, the campaign says ${takeovers}`)
+  if (sum !== takeovers) broken.push(`its batches were taken over ${sum} times, the campaign shows ${takeovers}`)
   if (view.totals.pending > 0) broken.push(`${view.totals.pending} are pending in a finished campaign (I1)`)
   return broken
 }

@@ -5,12 +5,12 @@ import type { Campaign, CampaignRequest, Delivery } from '@wns-fanout/domain'
 import type { Dice } from './random.ts'
 import type { AnySystem } from './system.ts'
 
-/** A campaign of a chaos run, with what was asked of whom. */
+/** A campaign of a chaos run with its request and its audience. */
 export interface ChaosCampaign {
   readonly app: string
   readonly id: string
   readonly delivery: Delivery
-  /** What the nth channel of the app was told to do. */
+  /** The behavior of the nth channel of the app. */
   readonly behaviours: readonly string[]
 }
 
@@ -29,7 +29,7 @@ export function tokenOf(app: string, n: number, behaviour: string): string {
   return `${behaviour}.any.${app}-${n}`
 }
 
-/** Of a thousand channels so many that do not just accept. */
+/** Number of channels per thousand that do not simply accept. */
 const oddChannels: readonly (readonly [behaviour: string, perMille: number])[] = [
   ['dropped', 5],
   ['offline', 5],
@@ -133,7 +133,7 @@ export function finishedCampaign({ api }: AnySystem, id: string, timeoutMs: numb
   )
 }
 
-/** Resolves when so many recipients are settled, or the campaign is over. */
+/** Resolves when this many recipients are settled, or the campaign has ended. */
 export function settledCount({ api }: AnySystem, id: string, atLeast: number, timeoutMs = 60_000): Promise<number> {
   return eventually(
     `${atLeast} recipients of ${id} to be settled`,

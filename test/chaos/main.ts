@@ -6,7 +6,7 @@ import { chaosRun } from './run.ts'
 
 const HELP = `pnpm test:chaos: campaigns under fire, judged by the simulator's own record of posts
 
-  --minutes N    how long faults are injected (2); mending comes after it
+  --minutes N    how long faults are injected (2); then everything is repaired
   --seed S       which faults, and when (a random one)
   --delivery D   at-least-once (default) or at-most-once
   --logs DIR     where to leave the logs of all processes

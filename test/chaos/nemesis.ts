@@ -27,7 +27,7 @@ const everyFault: readonly Act[] = [
 export type NemesisCounts = Record<string, number>
 
 /**
- * Breaks one thing after another, as the dice say, until it is told to stop; then mends everything. Faults overlap: at
+ * Breaks one thing after another at random until it is stopped; then it repairs everything. Faults overlap: at
  * any moment the API and workers may be dead, frozen or cut off while Redis is down and WNS refuses.
  */
 export class Nemesis {
@@ -63,7 +63,7 @@ export class Nemesis {
     this.#run ??= this.#strike()
   }
 
-  /** Every fault is over and every worker runs when this resolves. Rejects with what the nemesis itself stumbled over. */
+  /** Resolves when all faults have ended and all workers run. Rejects with an error of the nemesis itself. */
   async heal(): Promise<void> {
     this.#stopping.abort()
     await this.#run
@@ -81,7 +81,7 @@ export class Nemesis {
       if (act === undefined) continue
       this.counts[what] = (this.counts[what] ?? 0) + 1
       const done: Promise<void> = act.finally(() => this.#acts.delete(done))
-      // Whoever heals waits for it and hears of its failure.
+      // The repair awaits it and reports its failure.
       done.catch(() => {})
       this.#acts.add(done)
     }

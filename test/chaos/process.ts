@@ -138,7 +138,7 @@ export class ChaosProcess {
   }
 }
 
-/** A process that is frozen cannot see that we are gone: whoever freezes it ends it. */
+/** A frozen process cannot see the end of its parent, so the code that freezes it must end it. */
 const guarded = new Set<number>()
 function guard({ pid, exited }: Child): void {
   if (!process.listeners('exit').includes(endGuarded)) process.on('exit', endGuarded)

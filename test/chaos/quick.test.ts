@@ -8,7 +8,7 @@ import { startChaosSystem } from './system.ts'
 
 // A minute of what `pnpm test:chaos` does for as long as you like.
 
-test('under fire nobody is lost, totals are exact, and duplicates stay within their bound', async () => {
+test('under faults no recipient is lost, totals are exact, and duplicates stay within their bound', async () => {
   const run = await chaosRun({
     seed: 20_251,
     deliveries: ['at-least-once', 'at-most-once'],
@@ -33,7 +33,7 @@ test('rows of the catalogue are chosen by id, and one that does not exist is ref
   expect(choose([])).toEqual(catalogue)
   expect(choose(['P1', 'N4']).map(({ id }) => id)).toEqual(['P1', 'N4'])
   expect(new Set(choose(['R']).map(({ id }) => id[0]))).toEqual(new Set(['R']))
-  expect(() => choose(['P5', 'R99'])).toThrow('the catalogue has no row R99; --list tells what there is')
+  expect(() => choose(['P5', 'R99'])).toThrow('the catalogue has no row R99; --list shows all rows')
 })
 
 let system: ChaosSystem

@@ -1,6 +1,6 @@
 import { mulberry32 } from '../model/random.ts'
 
-/** The dice of a chaos run: the same seed throws the same faults in the same order. */
+/** The random source of a chaos run: a seed always gives the same faults in the same order. */
 export interface Dice {
   /** 0 ≤ number < 1 */
   next(): number

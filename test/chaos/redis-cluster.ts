@@ -11,7 +11,7 @@ const NODE_TIMEOUT_MS = 2000
 const SLOTS = 16_384
 
 /**
- * A Redis Cluster of real servers that keep their ports and data from one life to the next. Its nodes tell clients their
+ * A Redis Cluster of real servers that keep their ports and data across restarts. Its nodes announce to clients their
  * own ports, so no fault proxy stands in between.
  */
 export class ChaosCluster implements RedisServers {

@@ -16,7 +16,7 @@ export interface ChaosRunOptions {
   readonly seed: number
   /** Of the campaigns, in turn. */
   readonly deliveries: readonly [Delivery, ...Delivery[]]
-  /** How long faults are injected; mending and judging come after it. */
+  /** How long faults are injected; the repair and the verdict follow. */
   readonly forMs: number
   readonly workers?: number
   readonly lockMs?: number
@@ -26,7 +26,7 @@ export interface ChaosRunOptions {
   readonly pauseMs?: readonly [number, number]
   /** What the nemesis does; everything by default. */
   readonly acts?: readonly Act[]
-  /** Faults go on until so many batches changed their owner, if that takes longer than `forMs`. */
+  /** Faults continue until this many batches changed their owner, if that takes longer than `forMs`. */
   readonly atLeastTakeovers?: number
   /** A folder for the logs of all processes, which are gone with them otherwise. */
   readonly logsTo?: string | undefined
@@ -40,18 +40,18 @@ export interface ChaosRun extends Verdict {
   readonly healMs: number
 }
 
-/** So many campaigns are sent side by side. */
+/** Number of campaigns that are sent at the same time. */
 const SIDE_BY_SIDE = 3
 /** The next one begins when so much of a campaign is settled, or after so long: the last few wait for their retries. */
 const NEXT_AT_SHARE = 0.95
 const NEXT_AFTER_MS = 15_000
 /** So long is waited for the end of a campaign under fire before a second one to the same devices is given up. */
 const END_UNDER_FIRE_MS = 60_000
-/** Liveness: the longest waits after the end of all faults are a lock, two looks for stalled jobs and the last retries. */
+/** Liveness: after the last fault the longest waits are a lock, two checks for stalled jobs and the last retries. */
 const HEAL_LIMIT_MS = 120_000
 const PROGRESS_MS = 5000
 
-/** Send campaigns while the nemesis rages; then mend everything, wait for the end, and judge. */
+/** Sends campaigns while the nemesis injects faults; then repairs everything, waits for the end, and judges. */
 export async function chaosRun(options: ChaosRunOptions): Promise<ChaosRun> {
   const { seed, deliveries, forMs, workers = 3, lockMs = 3000, recipients = [3000, 12_000], say } = options
   const random = diceOf(seed)
@@ -80,9 +80,9 @@ export async function chaosRun(options: ChaosRunOptions): Promise<ChaosRun> {
         const campaign = await begin(n)
         const enough = Math.floor(campaign.behaviours.length * NEXT_AT_SHARE)
         await settledCount(system, campaign.id, enough, NEXT_AFTER_MS).catch(() => {})
-        // Another generic update to the same devices, at once: nobody may get it who got the first one.
+        // Another generic update to the same devices at once: no device that got the first one may get it.
         if (n % 6 !== 0 || over.signal.aborted) continue
-        // While things go on breaking nobody promises an end; then there is no second one.
+        // While faults continue, no end is promised; then there is no second campaign.
         const isOver = await finishedCampaign(system, campaign.id, END_UNDER_FIRE_MS).then(
           () => true,
           () => false,
@@ -138,7 +138,7 @@ async function keepLogs(from: string, to: string): Promise<void> {
   await copyFile(join(from, 'redis', 'redis.log'), join(to, 'redis.log'))
 }
 
-/** Look at the ledger of the newest campaigns again and again; what cannot be asked while Redis is away is asked later. */
+/** Checks the ledger of the newest campaigns repeatedly; without Redis the check waits. */
 async function observe(watches: readonly Watch[], signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     for (const watch of watches.slice(-SIDE_BY_SIDE)) await watch.look().catch(() => {})

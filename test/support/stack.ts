@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Client } from '@wns-fanout/client'
 import { createClient } from '@wns-fanout/client'
-import type { Child } from '@wns-fanout/local'
+import type { Child, Exit } from '@wns-fanout/local'
+import { type LogEntry, logEntries } from '@wns-fanout/testing'
 import { Redis } from 'ioredis'
 import { request } from 'undici'
 import { ensureKeyringFile, findRedis, startChild, startRedis, temporaryFolder } from '@wns-fanout/local'
@@ -31,7 +32,9 @@ export interface StackWorker {
   readonly ops: string
   /** What it has written, standard error included. */
   readonly logFile: string
-  stop(): Promise<void>
+  /** The entries of its log so far. */
+  log(): Promise<LogEntry[]>
+  stop(): Promise<Exit>
 }
 
 function root(path: string): string {
@@ -117,9 +120,8 @@ export async function startTestStack({ cluster = false, rights }: TestStackOptio
         pid: child.pid,
         ops,
         logFile: join(folder.path, `${name}.log`),
-        stop: async () => {
-          await child.stop()
-        },
+        log: async () => logEntries(await readFile(join(folder.path, `${name}.log`), 'utf8')),
+        stop: () => child.stop(),
       }
     },
     async control(method, path, body) {

@@ -16,7 +16,7 @@ const points: readonly (readonly [point: CrashPoint, stored: boolean])[] = [
   ['answer-kept', true],
 ]
 
-/** A request whose API died holds its key for ten seconds; a repeat takes no longer than that and what it does itself. */
+/** A request whose API crashed holds its key for ten seconds; a repeat takes at most that longer. */
 const REPEAT_LIMIT_MS = 15_000
 const RECIPIENTS = 1500
 
@@ -32,7 +32,7 @@ export const apiScenarios: readonly Scenario[] = points.flatMap(([point, stored]
       ? [
           {
             id: `P2-${point}`,
-            what: `the API dies at ${point}, nobody asks again, ${delivery}`,
+            what: `the API crashes at ${point} without a repeated request, ${delivery}`,
             run: (system: ChaosSystem, app: string) => forgotten(system, app, point, delivery),
           },
         ]

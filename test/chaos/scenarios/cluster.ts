@@ -36,7 +36,7 @@ function onCluster({ id, what, withReplica = false, run }: ClusterRow): Scenario
   }
 }
 
-/** What can happen to a Redis Cluster of three masters, and to whoever wants to use one. */
+/** Faults of a Redis Cluster of three masters and of its users. */
 export const clusterScenarios: readonly Scenario[] = [
   {
     id: 'R20',
@@ -50,7 +50,7 @@ export const clusterScenarios: readonly Scenario[] = [
         )
         must(
           error instanceof Error && error.message.includes('WNS_FANOUT_PREFIX: wanted 1 to 32 letters, digits'),
-          `${one.name} started, or did not say why not`,
+          `${one.name} started, or did not report why not`,
         )
         await one.ended()
       }
@@ -129,7 +129,7 @@ async function move({ redis, keys }: Clustered, app: string): Promise<Facts> {
   return { moved, movingMs: Math.round(performance.now() - startedAtMs) }
 }
 
-/** Channels register until `signal`, each until it is told that it is; resolves to how many there are. */
+/** Registers channels until `signal`, each until it is confirmed; resolves to their number. */
 async function registering({ api }: Clustered, app: string, first: number, signal: AbortSignal): Promise<number> {
   let n = 0
   while (!signal.aborted) {

@@ -19,13 +19,13 @@ export const processScenarios: readonly Scenario[] = [
       await settledCount(system, campaign.id, 9000)
       await nemesis.heal()
       const verdict = await settle(system, campaign)
-      must(verdict.takeovers > 0, 'nobody took anything over')
+      must(verdict.takeovers > 0, 'no batch was taken over')
       return { kills: nemesis.counts['kill'] ?? 0, ...facts(verdict) }
     },
   },
   {
     id: 'P3',
-    what: 'a worker is frozen for twice its lock, then goes on as if nothing had happened',
+    what: 'a worker is frozen for twice its lock, then continues',
     async run(system, app) {
       const campaign = await underWay(system, app)
       const [frozen] = pair(system)
@@ -105,12 +105,12 @@ export const processScenarios: readonly Scenario[] = [
   },
   {
     id: 'P8',
-    what: 'a recipient that kills whoever posts to it fails alone',
+    what: 'a recipient that crashes every worker that posts to it fails alone',
     async run(system, app) {
       const [worker, other] = pair(system)
       await worker.terminate()
       await other.terminate()
-      // Every life ends at its first post, so whoever is first in line is what kills.
+      // Every process ends at its first post, so the first recipient in line is the killer.
       const behaviours = ['ok', 'ok', 'ok', 'ok', 'ok', 'ok']
       await registerChannels(system, app, behaviours)
       const { id } = await launchCampaign(system, app, behaviours, 'at-least-once')
@@ -119,7 +119,7 @@ export const processScenarios: readonly Scenario[] = [
       let lives = 0
       while ((await failed()) === 0) {
         lives += 1
-        must(lives <= 10, 'ten lives were lost and nobody is suspected')
+        must(lives <= 10, 'ten processes were lost and no recipient is suspected')
         await worker.start({ WNS_CRASH_AT: 'post-written:1' }).catch(() => {})
         await worker.ended()
       }
@@ -133,7 +133,7 @@ export const processScenarios: readonly Scenario[] = [
   },
   {
     id: 'P9',
-    what: 'an error that nobody catches: the worker hands over and ends with 1',
+    what: 'an uncaught error: the worker returns its batches and exits with 1',
     async run(system, app) {
       const [broken] = pair(system)
       await broken.terminate()
@@ -167,7 +167,7 @@ export const processScenarios: readonly Scenario[] = [
   },
   {
     id: 'P11',
-    what: 'every worker is killed; they come back long after all locks are over',
+    what: 'every worker is killed; they restart long after all locks have expired',
     async run(system, app) {
       const campaign = await underWay(system, app)
       await Promise.all(system.workers.map((worker) => worker.kill()))

@@ -129,7 +129,7 @@ export const producerScenarios: readonly Scenario[] = [
       const each = async (from: number, act: (n: number) => Promise<unknown>): Promise<void> => {
         for (let n = from; n < from + CHANGED; n += 1) await act(n)
       }
-      // From the end, where nobody has come yet.
+      // From the end, which no batch has reached yet.
       const [gone, moved, untagged] = [6000 - CHANGED, 6000 - 2 * CHANGED, 6000 - 3 * CHANGED]
       await each(gone, (n) => system.api.deleteChannel(app, `d${n}`))
       await each(moved, (n) => system.api.putChannel(app, `d${n}`, { uri: uriOf(app, n, 'slow-1'), tags: ['news'] }))
@@ -150,10 +150,10 @@ export const producerScenarios: readonly Scenario[] = [
   },
 ]
 
-/** So many channels change in each way. */
+/** Number of channels that change in each way. */
 const CHANGED = 40
 
-/** Two looks for stalled jobs by somebody who allows none, and the failure of what the second one found. */
+/** Two checks for stalled jobs by a worker that allows none, and the failure of the jobs that the second one found. */
 async function failStalled(queue: Queue): Promise<void> {
   const stranger = new Worker(queue.name, () => Promise.reject(new Error('the stranger does nothing')), {
     connection: queue.opts.connection,

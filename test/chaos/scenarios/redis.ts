@@ -80,7 +80,7 @@ export const redisScenarios: readonly Scenario[] = [
   },
   {
     id: 'R4',
-    what: 'Redis comes back empty: nobody sends, nobody is ready; accepted, all go on',
+    what: 'Redis returns empty: no process sends or is ready; after acceptance all continue',
     async run(system, app) {
       await underWay(system, app)
       await system.redis.kill()
@@ -91,7 +91,7 @@ export const redisScenarios: readonly Scenario[] = [
   },
   {
     id: 'R5',
-    what: 'FLUSHALL by accident: nobody sends, nobody is ready; accepted, all go on',
+    what: 'FLUSHALL by accident: no process sends or is ready; after acceptance all continue',
     async run(system, app) {
       await underWay(system, app)
       await system.look.flushall()
@@ -143,7 +143,10 @@ export const redisScenarios: readonly Scenario[] = [
           () => undefined,
           (reason: unknown) => reason,
         )
-        must(error instanceof Error && error.message.includes('maxmemory-policy'), 'it started, or did not say why not')
+        must(
+          error instanceof Error && error.message.includes('maxmemory-policy'),
+          'it started, or did not report why not',
+        )
         await worker.ended()
       } finally {
         await system.look.config('SET', 'maxmemory-policy', 'noeviction')
@@ -260,7 +263,7 @@ export const redisScenarios: readonly Scenario[] = [
 ]
 
 /**
- * Data is lost: all say so within a minute, and no worker posts more than what it had credit for. A restart changes
+ * Data is lost: all processes report it within a minute, and no worker exceeds its credit. A restart changes
  * nothing. Once the loss is accepted, those that were restarted and those that were not send what is registered again
  * under the old name.
  */
@@ -290,7 +293,7 @@ async function silentUntilAccepted(system: ChaosSystem, app: string): Promise<Fa
   }
 }
 
-/** What `/readyz` says, in a word. */
+/** The answer of `/readyz` in a word. */
 type Standing = 'ready' | 'lost' | 'not ready'
 
 async function standing({ ops }: ChaosProcess): Promise<Standing> {

@@ -9,9 +9,9 @@ import type { Bench, Scenario } from './scenario.ts'
 import { facts, must, openBatches, postsSoFar, settle } from './scenario.ts'
 
 const TEN_MILLION = 10_000_000
-/** So many recipients of the ten million have an address; the first batches wait for their permits. */
+/** Number of recipients of the ten million with an address; the first batches wait for their permits. */
 const REAL = 6000
-/** Batches planned and not closed, and the last step of a planner. Written here anew, not imported. */
+/** Batches planned and not closed, and the last step of a planner. Written here again, not imported. */
 const MOST_LIVE = 256 + 128
 const MOST_MEMORY_BYTES = 200 * 1024 * 1024
 const MILLION = 1_000_000
@@ -21,7 +21,7 @@ const fastApp = { ratePerSecond: 100_000, burst: 10_000 }
 export const scaleScenarios: readonly Scenario[] = [
   {
     id: 'N9',
-    what: 'ten million recipients: planning keeps within its look-ahead, Redis stays small and the API quick; then cancelled',
+    what: 'ten million recipients: planning stays in its look-ahead, Redis small, the API fast; then cancelled',
     async run(system, app, { tell }) {
       const { look, keys, api } = system
       const behaviours = Array.from({ length: REAL }, () => 'ok')
@@ -52,7 +52,7 @@ export const scaleScenarios: readonly Scenario[] = [
         await measure()
         await wait(100)
       }
-      // Now the plan goes on as fast as batches are closed, most of which hold nobody with an address.
+      // Now the plan continues as fast as batches are closed; most have no recipient with an address.
       await api.putApp(app, { ...appSettings, ...fastApp })
       await settledCount(system, id, REAL)
       const planningMs = await slowestOfMost(() => api.campaign(id), measure)
@@ -99,7 +99,7 @@ export const scaleScenarios: readonly Scenario[] = [
   },
   {
     id: 'N10',
-    what: 'a quarter of a million at full speed, paused for a minute: silence, then nobody twice and nobody missed',
+    what: 'a quarter of a million at full speed, paused for a minute: silence, then no duplicates and no losses',
     async run(system, app, { tell }) {
       const behaviours = await registerMany(system, app, MILLION / 4, tell)
       const campaign = await launchCampaign(system, app, behaviours, 'at-least-once')

@@ -9,7 +9,7 @@ import { healthyFaults } from '../nemesis.ts'
 import type { ChaosProcess } from '../process.ts'
 import type { AnySystem, ChaosSystem } from '../system.ts'
 
-/** A named fault: what is done, and what has to hold. It throws when that does not hold, and tells figures when it does. */
+/** A named fault and its assertion. It throws when the assertion fails, and returns figures otherwise. */
 export type Scenario = ScenarioInSystem | ScenarioAlone
 
 interface Row {
@@ -18,7 +18,7 @@ interface Row {
 }
 
 export interface ScenarioInSystem extends Row {
-  /** In a system of two workers on one Redis that is whole; `app` is a name that nobody has used. */
+  /** Runs in a healthy system of two workers on one Redis; `app` is an unused name. */
   run(system: ChaosSystem, app: string, bench: Bench): Promise<Facts>
 }
 
@@ -30,9 +30,9 @@ export interface ScenarioAlone extends Row {
 /** What every scenario is run with. */
 export interface Bench {
   readonly seed: number
-  /** One that takes minutes says every few seconds how far it is. */
+  /** Reports progress every few seconds, for scenarios of minutes. */
   readonly tell: (line: string) => void
-  /** To be told of every verdict in a system that the scenario starts itself. */
+  /** Receives every verdict in a system that the scenario starts itself. */
   readonly judged: (figures: Figures) => void
 }
 
@@ -117,7 +117,7 @@ export async function postsSoFar(system: AnySystem): Promise<number> {
   return ((await body.json()) as { posts: number }).posts
 }
 
-/** The same system, of whose verdicts so many more duplicates are expected: Redis has forgotten these posts (G8). */
+/** The same system with this many more expected duplicates, because Redis lost these posts (G8). */
 export function forgetful(system: ChaosSystem, posts: number): ChaosSystem {
   return {
     ...system,
@@ -125,7 +125,7 @@ export function forgetful(system: ChaosSystem, posts: number): ChaosSystem {
   }
 }
 
-/** What holds although Redis forgot: everybody has one outcome, and only forgotten posts are repeated beyond the bound. */
+/** Holds even after a rollback: one outcome per recipient, and only lost posts are repeated beyond the bound. */
 export function holdsButForgets(verdict: Verdict, { behaviours }: ChaosCampaign, forgotten: number): Facts {
   const { lost, counterError, duplicates, duplicateBound, recipients, takeovers } = verdict
   must(lost === 0 && counterError === 0, `lost ${lost}, counter error ${counterError}`)
@@ -135,7 +135,7 @@ export function holdsButForgets(verdict: Verdict, { behaviours }: ChaosCampaign,
   return { duplicates, bound, takeovers }
 }
 
-/** Batches of a campaign that somebody holds open now. */
+/** Batches of a campaign that are open now. */
 export async function openBatches({ look, keys }: AnySystem, app: string, id: string): Promise<number> {
   const live = await look.smembers(keys.live(app, id))
   const states = await Promise.all(live.map((seq) => look.hget(keys.batch(app, id, Number(seq)), 'state')))

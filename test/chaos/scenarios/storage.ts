@@ -28,7 +28,7 @@ import {
   underWay,
 } from './scenario.ts'
 
-/** Where Redis keeps what it was told, and where it does not: replicas that lag, disks that are full. */
+/** Faults of the storage of Redis: lagging replicas, full disks. */
 export const storageScenarios: readonly Scenario[] = [
   {
     id: 'R6-async',
@@ -52,7 +52,7 @@ export const storageScenarios: readonly Scenario[] = [
   },
   {
     id: 'R6-sync',
-    what: 'the same, and posts wait for the replica: at-most-once, nobody is sent to twice',
+    what: 'the same, and posts wait for the replica: at-most-once, without duplicates',
     runAlone: (app, bench) =>
       withReplica(bench, waitingForReplicas, async (replicated) => {
         const { system } = replicated
@@ -82,13 +82,13 @@ export const storageScenarios: readonly Scenario[] = [
         // Batches may have been opened between the two looks.
         const credit = creditWindow['at-most-once'] * (open + 10)
         must(posts <= credit, `${posts} posts without a replica, the credit it knew of was ${credit} at most`)
-        must((await hasStopped(system)) === true, 'posts go on without a replica')
+        must((await hasStopped(system)) === true, 'posts continue without a replica')
         return { posts, credit, ...facts(await settle(await replicated.failOver(), campaign)) }
       }),
   },
   {
     id: 'R11',
-    what: 'the disk of Redis is full for five seconds: posts stop within the credit, and go on',
+    what: 'the disk of Redis is full for five seconds: posts stop within the credit, and continue',
     async run(system, app) {
       const campaign = await underWay(system, app)
       const [open, before] = [await openBatches(system, app, campaign.id), await postsSoFar(system)]
@@ -99,10 +99,10 @@ export const storageScenarios: readonly Scenario[] = [
         await wait(5000)
         const posts = (await postsSoFar(system)) - before
         must(posts <= creditWindow['at-least-once'] * (open + 10), `${posts} posts with ${open} batches open`)
-        must((await hasStopped(system)) === true, 'posts go on without a disk')
+        must((await hasStopped(system)) === true, 'posts continue without a disk')
         await system.redis.limitFiles(undefined)
         const verdict = await settle(system, campaign)
-        must((await diskGauge(system)) === 0, 'the gauge still tells of a full disk')
+        must((await diskGauge(system)) === 0, 'the gauge still shows a full disk')
         return { posts, ...facts(verdict) }
       } finally {
         await system.redis.limitFiles(undefined)
@@ -121,7 +121,7 @@ export const storageScenarios: readonly Scenario[] = [
       await wait(LOCK_MS * 2)
       const posts = (await postsSoFar(system)) - before
       must(posts <= creditWindow['at-least-once'] * (open + 10), `${posts} posts with ${open} batches open`)
-      must((await hasStopped(system)) === true, 'posts go on without Redis')
+      must((await hasStopped(system)) === true, 'posts continue without Redis')
       await system.redis.start()
       return { posts, ...facts(await settle(system, campaign)) }
     },
@@ -130,7 +130,7 @@ export const storageScenarios: readonly Scenario[] = [
 
 interface Replicated {
   readonly system: ChaosSystem
-  /** From now on nothing reaches the replica, and nobody is told. */
+  /** From now on nothing reaches the replica, without any error. */
   readonly cutReplicaOff: () => void
   /**
    * The primary dies, the replica is promoted, everybody follows, and the old primary comes back as its replica.
@@ -225,7 +225,7 @@ async function problemsOf({ ops }: ChaosProcess): Promise<readonly string[]> {
 
 function notReadyBecause(worker: ChaosProcess, why: string): Promise<true> {
   return eventually(
-    `${worker.name} to say that ${why}`,
+    `${worker.name} to report: ${why}`,
     async () => ((await problemsOf(worker)).some((problem) => problem.includes(why)) ? true : undefined),
     20_000,
   )
