@@ -1,10 +1,11 @@
+import { until } from '@wns-fanout/testing'
 import { request } from 'node:http'
 import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import { fc } from '@fast-check/vitest'
 import { expect, test } from 'vitest'
 import { MAX_LINE_BYTES } from '@wns-fanout/domain'
-import { csv, ndjson, setup, storeApp, until, uriOf } from './support.ts'
+import { csv, ndjson, setup, storeApp, uriOf } from './support.ts'
 
 function line(channel: string, rest: object = {}): string {
   return JSON.stringify({ channel, uri: uriOf(channel), ...rest })
