@@ -57,7 +57,7 @@ test('a canary that ends within a page leaves each recipient one result, during 
   const request = { ...helloToAll, canary: { size: 300, maxFailureShare: 0.5 } }
   const { id } = await stage.campaigns.create(await stage.app(1025), request)
   await launch(stage.deps, NEWS, id as CampaignId)
-  await stage.settle(id as CampaignId, 0, () => code.accepted)
+  await stage.settle(id, 0, () => code.accepted)
   const classes = async (): Promise<string[]> => {
     const results = await Array.fromAsync(stage.campaigns.results(id as CampaignId))
     expect(new Set(results.map(({ channel }) => channel)).size).toBe(1025)
@@ -67,7 +67,7 @@ test('a canary that ends within a page leaves each recipient one result, during 
   expect(await classes()).toEqual(expected)
   await plan(stage.deps, NEWS, id as CampaignId)
   expect(await classes()).toEqual(expected)
-  await stage.settle(id as CampaignId, 1, () => code.failedServerError)
+  await stage.settle(id, 1, () => code.failedServerError)
   expect((await classes()).slice(300, 512)).toEqual(Array(212).fill('failed'))
   await stage.campaigns.cancel(id as CampaignId)
   expect(await stage.campaigns.audienceSize(NEWS, { failedOf: id })).toBe(212)

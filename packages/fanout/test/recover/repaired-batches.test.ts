@@ -12,7 +12,7 @@ const accepted = byteOf(code.accepted, 1)
 function audience(...counts: readonly number[]): Uint8Array {
   const bits = new Uint8Array(counts.length * 64)
   counts.forEach((count, page) => {
-    for (let slot = 0; slot < count; slot += 1) bits[page * 64 + (slot >> 3)]! |= 0x80 >> (slot & 7)
+    for (let slot = 0; slot < count; slot += 1) bits[page * 64 + (slot >> 3)] |= 0x80 >> (slot & 7)
   })
   return bits
 }
@@ -104,7 +104,7 @@ test('whatever batches are lost, each planned recipient is in exactly one batch'
         const listed = ranges
           .toSorted((a, b) => a.seq - b.seq)
           .flatMap(({ fromPage, toPage }) => [
-            ...ordinalsIn(all.subarray(fromPage * 64, (toPage + 1) * 64), (fromPage * 512) as Ordinal),
+            ...ordinalsIn(all.subarray(fromPage * 64, (toPage + 1) * 64), fromPage * 512),
           ])
         expect(listed).toEqual([...ordinalsIn(all, 0 as Ordinal)])
         expect(ranges.reduce((sum, { recipients }) => sum + recipients, 0)).toBe(listed.length)
