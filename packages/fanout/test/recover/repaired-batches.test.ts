@@ -12,7 +12,10 @@ const accepted = byteOf(code.accepted, 1)
 function audience(...counts: readonly number[]): Uint8Array {
   const bits = new Uint8Array(counts.length * 64)
   counts.forEach((count, page) => {
-    for (let slot = 0; slot < count; slot += 1) bits[page * 64 + (slot >> 3)] |= 0x80 >> (slot & 7)
+    for (let slot = 0; slot < count; slot += 1) {
+      const at = page * 64 + (slot >> 3)
+      bits[at] = (bits[at] ?? 0) | (0x80 >> (slot & 7))
+    }
   })
   return bits
 }
