@@ -196,7 +196,7 @@ function codeOf(error: unknown): string | undefined {
 
 const reasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'no process listens there; is it running?',
-  ENOTFOUND: 'there is no such host',
+  ENOTFOUND: 'the host name does not exist',
   ECONNRESET: 'the connection was reset',
   UND_ERR_SOCKET: 'the connection was closed',
   UND_ERR_CONNECT_TIMEOUT: 'no connection within 5 s',
