@@ -31,8 +31,8 @@ function tier(name: string, { include, exclude = [], isolate = true }: Tier) {
       include,
       exclude: ['**/node_modules/**', '**/dist/**', ...exclude],
       isolate,
-      testTimeout: 60_000,
-      hookTimeout: 60_000,
+      testTimeout: 240_000,
+      hookTimeout: 120_000,
     },
   }
 }

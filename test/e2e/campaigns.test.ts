@@ -61,7 +61,7 @@ describe('the HTTP API as curl sees it', () => {
       `${ndjson.join('\n')}\n{"channel":"bad"}\n`,
       'application/x-ndjson',
     )
-    expect(imported.json()).toMatchObject({ accepted: 3, rejected: 1, errors: [{ line: 4 }] })
+    expect(imported.json()).toMatchObject({ created: 3, rejected: 1, errors: [{ line: 4 }] })
     const csv = `channel,uri,tags,locale\nv-1,${uri('ok', 20)},news;sport,de\nv-2,${uri('error', 21)},news,en\n`
     expect((await call('POST', '/apps/curl/channels:import', csv, 'text/csv')).json()).toMatchObject({
       accepted: 2,

@@ -63,7 +63,7 @@ describe('a stack', () => {
     const second = await startTestStackIn(folder)
     expect(second.apiKey).toBe(apiKey)
     expect((await second.api.app('kept')).channels).toBe(2)
-    expect(second.cli.output()).toContain('\nReady. ')
+    await until('it reports that it is ready', () => second.cli.output().includes('\nReady. ') || undefined)
     await loseData(await second.now())
     await second.stop()
 
