@@ -126,7 +126,10 @@ async function problemsOf(
 
 const ASK_REDIS_MS = 1000
 
-/** Why this Redis cannot be written, by its disk or by the rights of its user. One that does not answer is no such case. */
+/**
+ * Why this Redis cannot be written: its disk, or the rights of its user. A Redis that does not answer is not reported
+ * here.
+ */
 async function redisProblemNow(redis: RedisConnection, keys: Keys): Promise<string | undefined> {
   const answered = new AbortController()
   const late = sleep(ASK_REDIS_MS, answered.signal).catch(() => undefined)

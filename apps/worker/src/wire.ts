@@ -109,7 +109,7 @@ export function wire(options: WireOptions): FanoutWorker {
   })
 }
 
-/** Batches are given back in order when replicas are silent for so long; twice that fits into the drain of a stop. */
+/** Batches are parked when replicas do not acknowledge for this time; twice that fits into the shutdown time. */
 const REPLICA_PATIENCE_MS = 10_000
 
 /** Where posts wait for replicas; the connection is the ledger's own, since `WAIT` blocks it. */

@@ -6,7 +6,7 @@
 local app, identity = KEYS[1], ARGV[3]
 local state = redis.call('HGET', app, 'state')
 local before = redis.call('HGET', app, 'identity')
--- A script is not rolled back when Redis refuses a command in it, so one command writes the whole app, before any other.
+-- A script is not rolled back when Redis refuses a command in it, so one command writes the whole app first.
 redis.call('HSET', app, 'state', state or 'active', 'settings', ARGV[1], 'credentials', ARGV[2], 'identity', identity)
 redis.call('HINCRBY', app, 'revision', 1)
 redis.call('UNLINK', KEYS[2])

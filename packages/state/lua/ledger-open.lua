@@ -1,9 +1,9 @@
 -- Open a batch, or answer its owner again, and grant the first credit.
 -- needs: read codes pages window checks stamps closing
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
--- ARGV: 1 seq, 2 owner nonce, 3 window (maximum credit), 4 delivery, 5 type, 6 guard interval in seconds (0 = no guard),
---       7 max attempts, 8 '1' if variables are wanted, 9 '1' if locales are wanted,
---       10 '1' if the credit is for one probe
+-- ARGV: 1 seq, 2 owner nonce, 3 window (maximum credit), 4 delivery, 5 type,
+--       6 guard interval in seconds (0 = no guard), 7 max attempts, 8 '1' if variables are wanted,
+--       9 '1' if locales are wanted, 10 '1' if the credit is for one probe
 -- Returns an error DAMAGED or VERSION before any write if the ledger is not what a script could have left,
 --      or {'closed' | 'missing' | 'paused'},
 --      or {'not-due', dueAtMs},

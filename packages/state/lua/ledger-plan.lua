@@ -1,13 +1,13 @@
 -- Write the next batches of a campaign, in order.
 -- needs: read codes pages checks stamps closing
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
--- ARGV: 1 `cursor` or `cursor,planned` that the planner read, 2 cursor afterwards, 3 '1' if this completes the plan, then
---       `from,to,n,due` of each batch, where due is the Redis time in ms before which it must not be opened, or empty; a
---       batch that divides a page ends with `,before,after` (see range_of)
+-- ARGV: 1 `cursor` or `cursor,planned` that the planner read, 2 cursor afterwards, 3 '1' if this completes the plan,
+--       then `from,to,n,due` of each batch, where due is the Redis time in ms before which it must not be opened, or
+--       empty; a batch that divides a page ends with `,before,after` (see range_of)
 -- Returns {'ok', first sequence number, live batches, campaign finished 0|1},
 --      or {'moved', cursor, live batches} if another planner was faster,
---      or {'stopped', state} if there is nothing left to plan. Idempotent by what the planner read: a step can leave the
--- cursor on a page that it planned in part.
+--      or {'stopped', state} if there is nothing left to plan. Idempotent by the `cursor,planned` of the planner: a
+-- step can leave the cursor on a page that it planned in part.
 local base, campaign = KEYS[1], KEYS[2]
 local c = fields(campaign, 'state', 'cursor', 'planComplete', 'planned', 'version', 'expiresAt', 'closed', 'audienceSize',
   'plannedRecipients')

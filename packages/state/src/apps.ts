@@ -31,8 +31,8 @@ export interface AppRecord {
 }
 
 /**
- * The part of an app that workers watch. `revision` changes with every change of the app, `identity` when its tokens are
- * those of another client.
+ * The part of an app that workers watch. `revision` changes with every change of the app, `identity` when its tokens
+ * are those of another client.
  */
 export interface AppRevision {
   readonly settings: AppSettings
@@ -51,8 +51,8 @@ export interface AppStoreOptions {
 
 /**
  * The apps. `{a}:app` is the original; the hash `apps`, in another slot, has a copy without secrets for workers, which
- * watch all apps. The copy is written after the original and has its revision, so that a writer notices when another one
- * was faster, and writes again.
+ * watch all apps. The copy is written after the original and has its revision, so that a writer notices when another
+ * one was faster, and writes again.
  */
 export class AppStore {
   readonly #redis: RedisConnection

@@ -64,7 +64,7 @@ export class Keys {
     return `${this.prefix}{${app}}`
   }
 
-  /** hash {settings: JSON, credentials: JSON with sealed or referenced secrets, state: active|paused, breaker?: JSON}. */
+  /** hash {settings: JSON, credentials: JSON, secrets sealed or referenced, state: active|paused, breaker?: JSON}. */
   app(app: AppId | string): string {
     return `${this.base(app)}app`
   }
@@ -112,7 +112,7 @@ export class Keys {
   stamp(app: AppId | string, type: string, page: number): string {
     return `${this.base(app)}stamp:${type}:${page}`
   }
-  /** string of 4 bytes per slot, big endian: highest bit = raw gate closed; the rest = second until which it is held. */
+  /** string of 4 bytes per slot, big endian: highest bit = raw gate closed; the rest = last second of the hold. */
   gate(app: AppId | string, page: number): string {
     return `${this.base(app)}gate:${page}`
   }

@@ -63,7 +63,7 @@ const defaults: Required<PermitOptions> = {
 /**
  * The permits of all workers: a token bucket for each app, on the clock of Redis. In any span of t seconds at most
  * rate · t + burst permits are granted. When WNS answers 406 or 429, the rate halves and a pause follows. Then one post
- * probes whether WNS accepts posts again, and the rate climbs: within 2 s to 90 % of the refused rate, then 1 % a second.
+ * probes whether WNS accepts posts again, and the rate climbs: in 2 s to 90 % of the refused rate, then 1 % a second.
  */
 export class Permits {
   readonly #redis: RedisConnection

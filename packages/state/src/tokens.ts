@@ -55,8 +55,8 @@ const POLL_MS = 100
  * One token per app, shared by all processes through Redis, where it is sealed.
  *
  * A process that finds no token, or one that ends soon, takes a lease and requests a new one; the others use the old
- * token or wait. A token in memory is: held (used) → ending (used, while one process refreshes it) → expired or rejected
- * (removed; `get` waits for the next). A refusal is shared too, so that ten workers do not send ten requests.
+ * token or wait. A token in memory is: held (used) → ending (used, while one process refreshes it) → expired or
+ * rejected (removed; `get` waits for the next). A refusal is shared too, so that ten workers do not send ten requests.
  */
 export class TokenPool {
   readonly #redis: RedisConnection

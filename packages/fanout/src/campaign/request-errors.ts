@@ -23,7 +23,8 @@ export function requestErrors(app: AppSettings, request: CampaignRequest, nowMs:
 
 function personalizationErrors(app: AppSettings, request: CampaignRequest): InputError[] {
   if (request.update !== 'personalized' || app.allowFasterThanGuideline !== undefined || isPersonal(request)) return []
-  const detail = `a personalized update needs a {{vars.…}} placeholder, or at most ${MAX_LISTED_WITHOUT_PLACEHOLDER} listed channels; send it as generic`
+  const limit = `at most ${MAX_LISTED_WITHOUT_PLACEHOLDER} listed channels`
+  const detail = `a personalized update needs a {{vars.…}} placeholder, or ${limit}; send it as generic`
   return [{ path: ['update'], code: 'not-personalized', detail }]
 }
 

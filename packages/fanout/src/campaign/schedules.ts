@@ -66,7 +66,7 @@ export class ScheduleRunner {
       })
       emit({ type: 'schedule.ran', app, schedule, dueAt, campaign: campaign.id as CampaignId })
     } catch (error) {
-      // A failure of ours is retried in the next round; a rejected request ends this occurrence.
+      // An internal failure is retried in the next round; a rejected request ends this occurrence.
       if (!(error instanceof Problem) || error.status >= 500) throw error
       emit({ type: 'schedule.refused', app, schedule, dueAt, code: error.code, error })
     }

@@ -12,8 +12,8 @@ export interface RepairDeps {
 }
 
 /**
- * A damaged ledger does not show which recipients were posted to, so its campaign halts at once, whatever is left of it.
- * Other campaigns are not affected. The sweep and `repair` then settle every recipient.
+ * A damaged ledger does not show which recipients were posted to, so its campaign halts at once, whatever is left of
+ * it. Other campaigns are not affected. The sweep and `repair` then settle every recipient.
  */
 export async function haltDamaged(
   deps: RepairDeps,
@@ -33,7 +33,7 @@ const STRETCH_BYTES = 1 << 20
 /**
  * Close the damaged batches of a halted campaign whose other batches are closed, count all vectors again, and set the
  * totals. A recipient that was certainly not posted to is `cancelled`; one whose outcome is lost is `in_doubt`. Nothing
- * else writes to the campaign meanwhile, so two repairs at once write the same, and a repair that dies halfway is repeated.
+ * else writes to the campaign meanwhile, so two repairs at once write the same, and an interrupted repair is repeated.
  */
 export async function repair(deps: RepairDeps, app: AppId, id: CampaignId): Promise<void> {
   const of = { app, campaign: id }

@@ -52,9 +52,9 @@ function isPlaced(batch: BatchSalvage): batch is PlacedBatch {
 }
 
 /**
- * Batches follow each other in the order of the pages, so the pages between two known batches belong to the lost batches
- * between them. One lost batch takes the pages and keeps its vector. Of several in a row the first takes all pages: the
- * cut between them is lost, so their vectors cannot be read.
+ * Batches follow each other in the order of the pages, so the pages between two known batches belong to the lost
+ * batches between them. One lost batch takes the pages and keeps its vector. Of several in a row the first takes all
+ * pages: the cut between them is lost, so their vectors cannot be read.
  */
 function placeInGaps(
   lost: readonly BatchSalvage[],

@@ -8,8 +8,8 @@ import { haltDamaged, repair } from './repair.ts'
 const SWEEP_AT_ONCE = 256
 
 /**
- * Close the batches of a stopped campaign, and repair its ledger if it is damaged. Batches with a live owner are left to
- * that owner.
+ * Close the batches of a stopped campaign, and repair its ledger if it is damaged. Batches with a live owner are left
+ * to that owner.
  */
 export async function sweep(deps: RepairDeps, app: AppId, id: CampaignId): Promise<void> {
   const swept = await sweepWhole(deps, app, id)

@@ -14,7 +14,7 @@ export type BreakerStore = Pick<AppStore, 'setBreaker' | 'clearBreaker' | 'mayPr
  * when WNS does not refuse the app for that one. A few channels that are refused never open it.
  */
 export class AppBreaker {
-  /** Tells a refused token from a refused channel. */
+  /** Distinguishes a refused token from a refused channel. */
   readonly tokens = new TokenTrust()
   readonly #app: AppId
   readonly #apps: BreakerStore

@@ -15,7 +15,7 @@ export interface Attempt {
   readonly random: number
 }
 
-/** WNS discards a post that it throttles by channel, often without a Retry-After; the channel then rests ten minutes. */
+/** WNS throttles a channel, often without a Retry-After. The channel then rests ten minutes. */
 const CHANNEL_HOLD_MS = 600_000
 const FREE_CHANNEL_HOLDS = 3
 
@@ -78,7 +78,7 @@ export function decide(outcome: Outcome, attempt: Attempt): Disposition {
   }
 }
 
-/** Milliseconds to wait before retry number n, counted from 1: doubles from one second, capped at a minute, half of it jitter. */
+/** Milliseconds to wait before a retry, counted from 1: doubles from one second to one minute, half of it jitter. */
 export function backoffMs(retry: number, random: number): number {
   const full = Math.min(60_000, 1000 * 2 ** (retry - 1))
   return Math.round(full * (0.5 + random / 2))

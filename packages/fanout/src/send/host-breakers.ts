@@ -10,8 +10,8 @@ interface Host {
 const HOST_REST_MS = 5000
 
 /**
- * A host that mostly fails to connect or answers 503 rests for five seconds. One post then tests whether it works again.
- * The recipients of the host wait; those of other hosts do not.
+ * A host that mostly fails to connect or answers 503 rests for five seconds. One post then tests whether it works
+ * again. The recipients of the host wait; those of other hosts do not.
  */
 export class HostBreakers {
   readonly #hosts = new Map<string, Host>()

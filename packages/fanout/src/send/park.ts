@@ -54,7 +54,7 @@ export function parkReason(stop: Stop | undefined, wait: Wait, isPaused: boolean
 export type Ending = Pick<Checkpoint, 'end' | 'changed'>
 
 /**
- * The ending to write: closed when nothing is pending or the campaign is over, else parked.
+ * The ending to write: closed when nothing is pending or the campaign has ended, else parked.
  *
  * @param changed recipients settled since the last checkpoint
  * @param pending recipients that are not settled

@@ -15,7 +15,7 @@ export class PlannerWake {
     this.#queues = queues
   }
 
-  /** @param end `live` batches are planned and not closed; the plan continues at `planCursor`, -1 when it is complete */
+  /** @param end `live` batches are planned and not closed; `planCursor` is where the plan continues, -1 if complete */
   async wake(
     { app, campaign }: BatchRef,
     { live, planCursor }: { readonly live: number; readonly planCursor: number },

@@ -126,7 +126,8 @@ export class Recipients {
   /**
    * The ledger has agreed to `withCredit(credit)`, except where `adjusted` differs. Refused credit is the tail of the
    * proposal, and only the bytes show it: when a reply was lost, the state in the next one may be that of a campaign
-   * that was resumed in between. A recipient that is settled without a post of ours has its outcome from another owner.
+   * that was resumed in between. A recipient that is settled without a post of this run has its outcome from another
+   * owner.
    */
   grant(credit: number, adjusted: readonly { readonly position: number; readonly byte: number }[]): void {
     this.#creditIn(this.#vector, credit)

@@ -1,4 +1,4 @@
-/** A recipient that kills its owner does so within this time; a suspect batch that takes longer blocks no other one. */
+/** A recipient that crashes its owner does so within this time. After it, a suspect batch no longer blocks others. */
 const ALONE_MS = 10_000
 
 export interface Suspect {

@@ -161,8 +161,8 @@ export class Queues {
   }
 
   /**
-   * Add a job for a campaign as a whole. `dedupeId` names the occasion: while a job with the same id exists, the call has
-   * no effect.
+   * Add a job for a campaign as a whole. `dedupeId` names the occasion: while a job with the same id exists, the call
+   * has no effect.
    */
   async enqueue(name: CampaignJobName, job: CampaignJob, dedupeId: string | number = '', delayMs = 0): Promise<void> {
     const jobId = dedupeId === '' ? `${name}-${job.campaign}` : `${name}-${job.campaign}-${dedupeId}`

@@ -60,8 +60,8 @@ export class SendJobs {
   }
 
   /**
-   * The job is removed. A batch that was parked because of a pause has no job now, and needs one if the campaign has been
-   * resumed. The same holds for a batch that Redis lost.
+   * The job is removed. A batch that was parked because of a pause has no job now, and needs one if the campaign has
+   * been resumed. The same holds for a batch that Redis lost.
    */
   async completed(app: AppId, { id = '', data: { campaign } }: Job<SendJob>): Promise<void> {
     this.#deps.reached?.('job-finished')

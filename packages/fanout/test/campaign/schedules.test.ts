@@ -137,7 +137,7 @@ test('a campaign that comes too soon after the last one waits for its turn, in t
   expect((await made()).toSorted()).toEqual(['cancelled', 'scheduled', 'scheduled'])
 })
 
-test('a refusal is told once and ends the occurrence', async () => {
+test('a rejection is reported once and ends the occurrence', async () => {
   await schedules.put(app, morning, { ...request, campaign: { ...request.campaign, audience: { list: 'gone' } } })
   expect(await leaderRuns(hourMs)).toMatchObject([
     { type: 'schedule.refused', schedule: morning, dueAt: new Date(hourMs).toISOString(), code: 'invalid' },
@@ -146,7 +146,7 @@ test('a refusal is told once and ends the occurrence', async () => {
   expect(await made()).toEqual([])
 })
 
-test('a paused schedule rests; when it goes on, what it missed is over', async () => {
+test('a paused schedule creates no campaign, and skips its missed occurrences when resumed', async () => {
   const { overUntilMs } = await schedules.put(app, morning, request)
   await schedules.put(app, morning, { ...request, paused: true })
   expect(await leaderRuns(hourMs)).toEqual([])
@@ -156,7 +156,7 @@ test('a paused schedule rests; when it goes on, what it missed is over', async (
   expect(await leaderRuns(hourMs)).toHaveLength(1)
 })
 
-test('other times count from when they were put; the same ones go on', async () => {
+test('changed times count from the change; unchanged ones continue', async () => {
   const { overUntilMs } = await schedules.put(app, morning, request)
   await expect.poll(() => schedules.redisNowMs()).toBeGreaterThan(overUntilMs)
   expect(await schedules.put(app, morning, { ...request, paused: false })).toMatchObject({ overUntilMs })

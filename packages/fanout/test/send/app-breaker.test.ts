@@ -54,7 +54,7 @@ async function stored(): Promise<Breaker | undefined> {
   return (await apps.get(app))?.breaker
 }
 
-/** Count so many answers; true when one of them opened the breaker. */
+/** Count `count` answers; true when one of them opened the breaker. */
 function record(breaker: AppBreaker, outcome: Outcome, count: number): boolean {
   let isOpened = false
   for (let at = 0; at < count; at += 1) isOpened = breaker.record(outcome, 'token', at) === 'open' || isOpened

@@ -582,7 +582,7 @@ describe('a failure', () => {
     expect(batch.posts).toHaveLength(2)
   })
 
-  test('that Redis forgot and that is put right is reported, and the batch goes on', async () => {
+  test('that Redis lost and that is restored is reported, and the batch continues', async () => {
     const batch = new OneBatch({ recipients: 4, terms: { window: 2 } })
     batch.answerWith = ({ number }) => ({ rolledBack: number === 1 })
     expect(await batch.start()).toMatchObject({ kind: 'closed' })

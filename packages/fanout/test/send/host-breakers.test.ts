@@ -19,7 +19,7 @@ test('a host that mostly fails rests for five seconds, others do not', () => {
   expect(hosts.admit('https://am3p.notify.windows.com')).toBe(0)
 })
 
-test('a host that mostly answers goes on', () => {
+test('a host that mostly answers is not paused', () => {
   const hosts = new HostBreakers(() => 1000)
   for (let answer = 0; answer < 500; answer += 1) hosts.record(HOST, answer % 5 < 2)
   expect(hosts.admit(HOST)).toBe(0)
@@ -34,7 +34,7 @@ test('after the rest one post finds out; taken, it ends the rest', () => {
   expect(hosts.admit(HOST)).toBe(0)
 })
 
-test('a probe that fails begins the rest anew', () => {
+test('a probe that fails starts the rest again', () => {
   const { clock, hosts } = resting()
   clock.nowMs += 5000
   expect(hosts.admit(HOST)).toBe(0)
@@ -43,7 +43,7 @@ test('a probe that fails begins the rest anew', () => {
   expect(hosts.admit(HOST)).toBe(5000)
 })
 
-test('a probe that was never posted does not keep the host resting for ever', () => {
+test('a probe that was never posted does not keep the host resting permanently', () => {
   const { clock, hosts } = resting()
   clock.nowMs += 5000
   expect(hosts.admit(HOST)).toBe(0)

@@ -52,7 +52,7 @@ test.each([
 
 test.each<{ name: string; stop?: Stop; wait?: Wait; pending: number[]; ending: unknown }>([
   { name: 'nothing is pending', pending: [], ending: { end: 'close', changed: [1] } },
-  { name: 'the campaign is over', stop: 'final', pending: [2], ending: { end: 'close', changed: [1] } },
+  { name: 'the campaign has ended', stop: 'final', pending: [2], ending: { end: 'close', changed: [1] } },
   {
     name: 'recipients wait for a retry',
     wait: retry,

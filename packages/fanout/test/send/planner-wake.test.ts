@@ -49,7 +49,7 @@ test('a failed wake is repeated at the next end of a batch', async () => {
   expect(calls).toBe(2)
 })
 
-test('campaigns do not share a place, and another data set begins anew', async () => {
+test('campaigns do not share a place, and another data set starts from the beginning', async () => {
   const { wakes, planner, wake } = setup()
   await wake(1, 40)
   await wake(1, 40, 'c2')

@@ -10,7 +10,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** Calls the ledger, which fails so many times before it answers. */
+/** Calls the ledger, which fails `failures` times before it answers. */
 async function call(failures: number, error: Error) {
   const events: FanoutEvent[] = []
   let calls = 0

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { SetAside } from '../../src/send/set-aside.ts'
 import { TokenTrust } from '../../src/send/token-trust.ts'
 
-/** Recipients that got a 401 with token `a` at 10 ms, each after so many posts. */
+/** Recipients that got a 401 with token `a` at 10 ms, each after the given number of posts. */
 function setAside(...posts: readonly number[]): { readonly aside: SetAside; readonly trust: TokenTrust } {
   const trust = new TokenTrust()
   const aside = new SetAside(trust, (position) => posts[position] ?? 0)

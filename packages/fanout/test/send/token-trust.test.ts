@@ -41,7 +41,7 @@ test('the latest start of a taken post counts, in whatever order the answers arr
   expect(trust.isProven('a', 20)).toBe(false)
 })
 
-test('a token is the newest one until its minute is over', () => {
+test('a token is the newest one until its minute has passed', () => {
   const trust = new TokenTrust()
   expect(trust.isNewest('a', 0)).toBe(false)
   trust.newest('a', 60)

@@ -58,7 +58,7 @@ test('a campaign that is paused parks its batches, and its resume sends the rest
   expect(await place.view(id)).toMatchObject({ totals: { accepted: 5 } })
 })
 
-test('a stop hands the batches back, and another worker goes on', async () => {
+test('a stop hands the batches back, and another worker continues', async () => {
   const place = new Installation()
   const settings = await place.app('news', 1200)
   place.answer = () => undefined

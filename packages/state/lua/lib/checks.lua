@@ -74,9 +74,9 @@ local function wrong_plan(c)
   return nil
 end
 
--- First page, last page and number of recipients of a batch; nil if the text is not a range. The batches at the end of a
--- canary divide a page: then follow the recipients of the first page that the batch before holds, and those of the last
--- page that the batch after holds.
+-- First page, last page and number of recipients of a batch; nil if the text is not a range. The batches at the end
+-- of a canary divide a page: then follow the recipients of the first page that the batch before holds, and those of
+-- the last page that the batch after holds.
 local function range_of(text)
   local from, to, n, others = string.match(text or '', '^(%d+),(%d+),(%d+)(.*)$')
   local before, after = 0, 0

@@ -24,8 +24,8 @@ local function slots_of(campaign, page)
   return slots
 end
 
--- The slots of a page whose recipients are in a batch. `before` recipients of its first page are in the batch before it,
--- `after` recipients of its last page in the batch after it.
+-- The slots of a page whose recipients are in a batch. `before` recipients of its first page are in the previous
+-- batch, `after` recipients of its last page in the next one.
 local function slots_in_batch(campaign, page, from, to, before, after)
   local slots = slots_of(campaign, page)
   local first = page == from and before + 1 or 1

@@ -43,7 +43,7 @@ local function read_bucket(key, now)
   return bucket
 end
 
--- The rate at `now`: half of the refused one after a decrease, then a fast climb to 90 % of it, then 1 % of it a second.
+-- The rate at `now`: half of the refused one after a decrease, then a fast climb to 90 % of it, then 1 % a second.
 local function effective_rate(bucket, configured, now)
   local refused = bucket.refusedRate
   if not refused then
