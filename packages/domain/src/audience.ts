@@ -22,5 +22,5 @@ export const audienceSchema = z
   ])
   .meta({ id: 'Audience' })
 
-/** Whom a campaign is for; it is evaluated to a bitmap over ordinals once, when the campaign launches. */
+/** The recipients of a campaign; evaluated to a bitmap over ordinals once, when the campaign launches. */
 export type Audience = z.infer<typeof audienceSchema>

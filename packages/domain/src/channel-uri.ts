@@ -5,7 +5,7 @@
 /** Longest channel URI in characters; WNS publishes no figure, the longest seen are a few hundred. */
 export const MAX_CHANNEL_URI_LENGTH = 2048
 
-// The only domain of WNS channels (the firewall list of WNS: *.notify.windows.com, port 443). `wns.windows.com` is for devices.
+// The only domain of WNS channels, by the firewall list of WNS (port 443). `wns.windows.com` is for devices.
 const WNS_DOMAIN = 'notify.windows.com'
 
 /** Where to post: connect to `origin`, send `path` as the request target without touching it. */
@@ -56,7 +56,7 @@ const details: Record<ChannelUriProblem, string> = {
     'a channel URI holds only the characters of RFC 3986 and no fragment; register it exactly as Windows gave it',
   host: `the host of a channel URI is ${WNS_DOMAIN} or a name below it; a token is sent nowhere else`,
   'web-push':
-    'this is an endpoint of web push in Edge (path /w/), which takes no token of an app; register the channel URI that Windows gave the app',
+    'this is an endpoint of web push in Edge (path /w/), which takes no token of an app; register the URI from Windows',
   ambiguous: 'this channel URI means different hosts to different parsers',
 }
 
@@ -99,8 +99,8 @@ function requestTarget(remainder: string | undefined): string {
 }
 
 /**
- * Endpoints of web push in Edge, `/w/?token=…`. They answer 401 to every token of an app, since they take VAPID signatures;
- * other products put them into lists of WNS channels (docs/decisions/0014).
+ * Endpoints of web push in Edge, `/w/?token=…`. They take VAPID signatures and answer 401 to every token of an app.
+ * Other products put them into lists of WNS channels (docs/decisions/0014).
  */
 function isWebPush(remainder: string | undefined): boolean {
   return /^\/w\/(?:\?|$)/.test(remainder ?? '')

@@ -66,7 +66,7 @@ export type FanoutEvent =
       readonly campaign: CampaignId
     }
   | {
-      /** An answer ended a recipient badly: refused for good, or failed at its last attempt. */
+      /** An answer settled a recipient as rejected, or as failed at its last attempt. */
       readonly type: 'post.refused'
       readonly app: AppId
       readonly campaign: CampaignId
@@ -98,19 +98,19 @@ export type FanoutEvent =
     }
   | { readonly type: 'app.throttled'; readonly app: AppId; readonly status: number; readonly retryAfterMs?: number }
   | {
-      /** Redis has forgotten something of a batch that it had acknowledged: a failover or a crash lost writes. */
+      /** Redis lost an acknowledged write of a batch in a failover or a crash. */
       readonly type: 'ledger.rolled-back'
       readonly app: AppId
       readonly campaign: CampaignId
       readonly seq: number
     }
   | {
-      /** The ledger of a campaign is not what our scripts could have left, and the campaign was halted for it. */
+      /** The ledger of a campaign is in a state that no script writes, so the campaign was halted. */
       readonly type: 'ledger.damaged'
       readonly app: AppId
       readonly campaign: CampaignId
       readonly seq?: number
-      /** Which field of which batch is what; numbers only. */
+      /** The batch, the field and its value; numbers only. */
       readonly found: string
     }
   | {
@@ -130,8 +130,8 @@ export type FanoutEvent =
     }
   | {
       /**
-       * No replica acknowledges what the ledger writes, so nothing is sent (only where `WNS_FANOUT_DURABILITY` wants
-       * replicas); without a problem: they answer again.
+       * No replica acknowledges the writes of the ledger, so nothing is sent (only where `WNS_FANOUT_DURABILITY` requires
+       * replicas). Without a problem: they acknowledge again.
        */
       readonly type: 'replication.changed'
       readonly problem?: string
@@ -146,7 +146,7 @@ export type FanoutEvent =
       readonly campaign: CampaignId
     }
   | {
-      /** An occurrence of a schedule was refused, by the 30-minute rule or because its audience is gone. */
+      /** An occurrence of a schedule was rejected by the 30-minute guideline or because its audience does not exist. */
       readonly type: 'schedule.refused'
       readonly app: AppId
       readonly schedule: ScheduleName

@@ -9,7 +9,7 @@ const LONGEST = 100
 
 /**
  * The canonical form of a locale: `en_US`, `EN-us` and `en_US.UTF-8` are `en-US`; extensions such as those of
- * `de-DE-u-co-phonebk` are dropped, since they say how to sort and to count and not which language to write.
+ * `de-DE-u-co-phonebk` are dropped, since they define sorting and number formats and not the language.
  */
 export function parseLocale(text: string): ParsedLocale {
   const known = parsedBefore.get(text)
@@ -46,7 +46,7 @@ const rejected: ParsedLocale = {
   detail: 'a locale is a BCP 47 tag such as en or pt-BR; leave it out when it is not known',
 }
 
-/** A locale and what it falls back to, most exact first and in lower case: `zh-hant-tw`, `zh-hant`, `zh` (RFC 4647 lookup). */
+/** A locale and its fallbacks (RFC 4647 lookup), most exact first, in lower case: `zh-hant-tw`, `zh-hant`, `zh`. */
 export function* fallbacksOf(locale: string): Generator<string> {
   for (let range = locale.toLowerCase(); range !== ''; range = range.slice(0, Math.max(0, range.lastIndexOf('-'))))
     yield range

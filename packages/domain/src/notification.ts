@@ -2,15 +2,15 @@ import * as z from 'zod'
 import { tileContentSchema } from './tile-content.ts'
 import { toastContentSchema } from './toast-content.ts'
 
-// The schema tells the shape; rules about values and about fields together are in `lintNotification`, so that a caller
-// learns of everything at once. What the lint enforces is written into the JSON schema all the same (`meta`).
+// The schema defines the shape. Rules about values and about combinations of fields are in `lintNotification`, so that a
+// caller gets all errors at once; the JSON schema documents them too (`meta`).
 
 export const notificationTypes = ['toast', 'tile', 'badge', 'raw'] as const
 export type NotificationType = (typeof notificationTypes)[number]
 
 /** Largest payload WNS takes, in UTF-8 bytes, for every type; it answers 413 above. */
 export const MAX_PAYLOAD_BYTES = 5000
-/** Longest time to live: a campaign ends within seven days, and a later delivery could not be counted. */
+/** Longest time to live: a campaign ends within seven days, and later deliveries are not counted. */
 export const MAX_TTL_SECONDS = 604_800
 /** `X-WNS-Tag` and `X-WNS-Group`. WNS documents 16 alphanumerics; only the device's own API takes more. */
 export const wnsLabelPattern = /^[A-Za-z0-9]{1,16}$/
@@ -45,8 +45,8 @@ function exactlyOne(...fields: string[]) {
   return { oneOf: fields.map((field) => ({ required: [field] })) }
 }
 
-// Bodies are optional here and exactly one is demanded by the lint: a union of objects would let only one of its
-// branches speak, and a caller with two mistakes would learn of one.
+// Bodies are optional here, and the lint requires exactly one: a union of objects would report the errors of one of its
+// branches only.
 function notificationOf<Type extends NotificationType, Body extends z.ZodRawShape>(type: Type, body: Body) {
   const one = exactlyOne(...Object.keys(body))
   return z
@@ -71,5 +71,5 @@ export const notificationSchema = z
   ])
   .meta({ id: 'Notification' })
 
-/** What is said, to everybody of a campaign or to each in their own words. Pass it through `lintNotification` once. */
+/** The message of a campaign, the same for all recipients or personalized. Pass it through `lintNotification` once. */
 export type Notification = z.infer<typeof notificationSchema>

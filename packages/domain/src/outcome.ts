@@ -7,11 +7,12 @@ export interface AnswerTrace {
   readonly msCv?: string
 }
 
-/** What a device did last, as WNS reports it on request. */
+/** The state of a device, as WNS reports it on request. */
 export type DeviceState = 'connected' | 'disconnected' | 'unknown'
 
 /**
- * What came of one post. A closed union: each place that decides switches over `kind`, so a new case shows all of them.
+ * The outcome of one post. The union is closed and each decision switches over `kind`, so the compiler lists every place
+ * that a new case concerns.
  * `retryAfterMs` is already clamped; absent means that WNS gave none.
  */
 export type Outcome =
@@ -24,17 +25,17 @@ export type Outcome =
       readonly retryAfterMs?: number
       readonly trace: AnswerTrace
     }
-  /** 404 or 410 with an X-WNS header: the URI is finished, not the device. */
+  /** 404 or 410 with an X-WNS header: the URI is no longer valid; the device may have a new one. */
   | { readonly kind: 'gone'; readonly status: 404 | 410; readonly trace: AnswerTrace }
-  /** 410 that says the sender is blocked: nothing is to be removed. */
+  /** 410 whose description names a blocked sender: the channel stays registered. */
   | { readonly kind: 'blocked'; readonly status: 410; readonly trace: AnswerTrace }
-  /** 400, 405, 412, 3xx and other answers that a repetition cannot change. */
+  /** 400, 405, 412, 3xx and other answers that a retry cannot change. */
   | { readonly kind: 'bad-request'; readonly status: number; readonly trace: AnswerTrace }
   | { readonly kind: 'forbidden'; readonly status: 403; readonly trace: AnswerTrace }
   | { readonly kind: 'too-large'; readonly status: 413; readonly trace: AnswerTrace }
   | { readonly kind: 'unexpected'; readonly status: number; readonly trace: AnswerTrace }
   | { readonly kind: 'unauthorized'; readonly status: 401; readonly trace: AnswerTrace }
-  /** 406 or 429: the app as a whole is to slow down. */
+  /** 406 or 429: the whole app must slow down. */
   | {
       readonly kind: 'app-throttled'
       readonly status: 406 | 429

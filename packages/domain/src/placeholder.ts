@@ -57,7 +57,7 @@ function bareHint(name: string, fallback: string): string | undefined {
   const word = /^[A-Za-z_][A-Za-z0-9_]*/.exec(fallback)?.[0]
   if (word !== undefined && isFilter(word, fallback.slice(word.length))) return filterHint(name, word, fallback)
   if (bareForm.test(fallback) && !/^-|-$/.test(fallback)) return undefined
-  return 'a fallback with other characters than letters, digits, blanks and simple punctuation must be quoted: {{vars.name|"fallback"}}'
+  return 'a fallback of more than letters, digits, blanks and simple punctuation must be quoted: {{vars.name|"…"}}'
 }
 
 function isFilter(word: string, rest: string): boolean {

@@ -1,7 +1,7 @@
 /** One thing that is wrong with some input; `path` leads to it from the root of the input. */
 export interface InputError {
   readonly path: readonly (string | number)[]
-  /** A stable word for programs. */
+  /** Stable, for programs. */
   readonly code: string
   /** For people: what was wanted, what was found, what to do. Never holds a secret or a channel URI. */
   readonly detail: string
@@ -12,7 +12,7 @@ export function pointerOf(path: readonly (string | number)[]): string {
   return path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 }
 
-/** Status and title of every problem code of the API, decided here once. */
+/** Status and title of every problem code of the API. */
 export const problems = {
   'malformed-json': { status: 400, title: 'The body is not valid JSON' },
   'bad-request': { status: 400, title: 'The request cannot be read' },
@@ -42,7 +42,7 @@ export interface ProblemOptions {
   readonly cause?: unknown
 }
 
-/** A refusal that a caller can act on; the API turns it into `application/problem+json`. */
+/** A rejection that a caller can act on; the API turns it into `application/problem+json`. */
 export class Problem extends Error {
   override readonly name = 'Problem'
   readonly code: ProblemCode

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 
-/** A value that prints as `[secret]` wherever it is logged, serialised or interpolated. */
+/** A value that prints as `[secret]` wherever it is logged, serialized or interpolated. */
 export class Secret {
   readonly #value: string
 

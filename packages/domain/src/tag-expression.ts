@@ -15,7 +15,7 @@ const MAX_DEPTH = 32
 
 class Refusal extends Error {}
 
-/** Parse a tag expression; the detail of a refusal names the place, counted in words from 1. */
+/** Parse a tag expression; the detail of an error names the place, counted in words from 1. */
 export function parseTagExpression(text: string): ParsedTagExpression {
   try {
     const reader = new Reader(text)

@@ -63,7 +63,7 @@ export const toastContentSchema = z
   .meta({ id: 'ToastContent' })
 export type ToastContent = z.infer<typeof toastContentSchema>
 
-/** The rules that the schema cannot express: ids are used once, a reference has its id, URIs are ones that Windows loads. */
+/** The rules that the schema cannot express: ids are used once, references exist, Windows loads the URIs. */
 export function lintToastContent(content: ToastContent): InputError[] {
   const { image, buttons = [], inputs = [] } = content
   const errors: InputError[] = [

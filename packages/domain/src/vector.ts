@@ -18,12 +18,12 @@ export const classes = [
   'pending',
 ] as const
 
-/** What became of a recipient: the words of totals, results and metrics. */
+/** The result of a recipient, in the words of totals, results and metrics. */
 export type RecipientClass = (typeof classes)[number]
 
 interface CodeMeaning {
   readonly class: RecipientClass
-  /** Why, in one stable word; empty where the class says it all. */
+  /** The reason, in one stable word; empty where the class needs none. */
   readonly reason: string
   /** The HTTP status that led to it, where exactly one does. */
   readonly status?: number
@@ -60,7 +60,7 @@ export const codeTable = [
   { class: 'lapsed', reason: '' },
   { class: 'in_doubt', reason: '' },
   { class: 'pending', reason: 'rotated' }, // the URI changed while a dead one was posted to: one more try with the new one
-  { class: 'failed', reason: 'rotated' }, // that one was dead too, and had changed again
+  { class: 'failed', reason: 'rotated' }, // the new one was dead too, and had changed again
   { class: 'rejected', reason: 'invalid-content' }, // never posted: a variable made the notification invalid
   { class: 'rejected', reason: 'unauthorized', status: 401 }, // a second 401, while WNS takes the token for others
 ] as const satisfies readonly CodeMeaning[]
@@ -128,7 +128,7 @@ export function isSettled(value: Code): boolean {
 export function attemptsSpent(value: Code): number {
   return value >= code.retry1 && value <= code.retry5 ? value - code.retry1 + 1 : value === code.rotated ? 1 : 0
 }
-/** The pending code of a recipient with so many attempts spent (0 to 5). */
+/** The pending code of a recipient with 0 to 5 attempts spent. */
 export function pendingCode(spent: number): Code {
   return spent === 0 ? code.pending : code.retry1 + Math.min(spent, 5) - 1
 }

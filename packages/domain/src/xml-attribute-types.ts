@@ -5,7 +5,7 @@ export interface AttributeType {
   /** The values it takes, for people: `must be …`. */
   readonly wanted: string
   readonly takes: (value: string) => boolean
-  /** A value that Windows shows but that is likely a mistake; the text says what is odd. */
+  /** A value that Windows shows but that is likely a mistake; the text describes the oddity. */
   readonly odd?: (value: string) => string | undefined
 }
 

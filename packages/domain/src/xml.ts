@@ -105,7 +105,7 @@ function parse(text: string, wanted: XmlRoot): ReadXml {
     const node: OpenNode = {
       name,
       at: startsAt,
-      attributes: new Map(Object.values(attributes).map((attribute) => [attribute.name, textOf(attribute.value)])),
+      attributes: new Map(Object.values(attributes).map(({ name: key, value }) => [key, textOf(value)])),
       children: [],
       texts: [],
     }

@@ -290,7 +290,7 @@ describe('the lint of a notification', () => {
     expect(inputErrorsOf({ type: 'badge', value: 1 }, entra)).toEqual(['type: type-not-supported'])
   })
 
-  test('tells everything at once', () => {
+  test('reports all errors at once', () => {
     const notification = {
       type: 'badge',
       value: 'foo',
@@ -360,7 +360,7 @@ describe('a prepared message', () => {
     expect(message).toMatchObject({ body: Buffer.from(toastXml), template: null, isPersonalized: false })
   })
 
-  test('asks for the state of the device on raw, unless told not to', () => {
+  test('asks for the state of the device on raw by default', () => {
     expect(headersOf({ type: 'raw', text: 'a' })).toEqual({ 'X-WNS-Type': 'wns/raw', 'X-WNS-RequestForStatus': 'true' })
     expect(headersOf({ type: 'raw', text: 'a', requestForStatus: false })).toEqual({ 'X-WNS-Type': 'wns/raw' })
     expect(headersOf({ type: 'badge', value: 1 })).toEqual({ 'X-WNS-Type': 'wns/badge' })
@@ -561,7 +561,7 @@ function attributesOf(fields: Record<string, unknown>): string {
 
 describe('a built document', () => {
   property.prop([toastContent, hostileVars], { numRuns: 500 })(
-    'of a toast has the structure of its fields, whatever texts and values say',
+    'of a toast has the structure of its fields, whatever texts and values it has',
     (content, vars) => {
       const notification: Notification = { type: 'toast', content }
       fc.pre(lintNotification(notification, store).length === 0)
@@ -608,9 +608,9 @@ describe('a built document', () => {
       expect(structureOf(document)).toBe(
         '<tile ><visual displayName><binding template><text ></text><text hint-wrap></text></binding></visual></tile>',
       )
-      const said = [first, second].map((text) => bodyOf({ type: 'raw', text: `:${text}` }, vars).slice(1)).join('')
+      const written = [first, second].map((text) => bodyOf({ type: 'raw', text: `:${text}` }, vars).slice(1)).join('')
       // oxlint-disable-next-line no-control-regex -- control characters are what cannot be written
-      expect(textOf(document)).toBe(said.replace(/[\0-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g, '\uFFFD'))
+      expect(textOf(document)).toBe(written.replace(/[\0-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g, '\uFFFD'))
     },
   )
 
