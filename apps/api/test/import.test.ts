@@ -378,3 +378,34 @@ test('an upload of anything at all is counted line by line or refused, never an 
     { numRuns: 150 },
   )
 })
+
+test('an odd locale or tag costs no device: it is read, or left out on request and reported', async () => {
+  const { call, withApp } = await setup()
+  await withApp('news')
+  const body = [
+    { channel: 'a', uri: uriOf('a'), locale: 'en_US' },
+    { channel: 'b', uri: uriOf('b'), locale: 'de-DE-u-co-phonebk', tags: ['news', 'Breaking News'] },
+    { channel: 'c', uri: uriOf('c'), locale: 'English (US)', tags: ['?'] },
+    { channel: 'd', uri: uriOf('d'), locale: null },
+  ]
+    .map((fields) => `${JSON.stringify(fields)}\n`)
+    .join('')
+
+  const strict = await call('POST', path, { headers: ndjson, body })
+  expect(strict.json).toMatchObject({ created: 2, rejected: 2 })
+  expect(strict.json).not.toHaveProperty('skippedFields')
+  const lenient = await call('POST', `${path}?oddFields=skip-field`, { headers: ndjson, body })
+  expect(lenient.json).toMatchObject({ created: 2, unchanged: 2, rejected: 0, skippedFields: 3 })
+  expect(lenient.json.errors).toMatchObject([
+    { line: 2, code: 'skipped-field', count: 2 },
+    { line: 3, code: 'skipped-field', count: 1 },
+  ])
+  const channels = await Promise.all(['a', 'b', 'c', 'd'].map((id) => call('GET', `/v1/apps/news/channels/${id}`)))
+  expect(channels.map(({ json }) => [json.locale, json.tags])).toEqual([
+    ['en-US', []],
+    ['de-DE', ['news']],
+    [undefined, []],
+    [undefined, []],
+  ])
+  expect((await call('POST', `${path}?oddFields=maybe`, { headers: ndjson, body })).status).toBe(422)
+})

@@ -15,6 +15,7 @@ import type {
   Estimate,
   ImportResult,
   NewApiKey,
+  OddFieldPolicy,
   RecipientClass,
   Result,
   Sample,
@@ -48,6 +49,8 @@ export interface ImportOptions extends CallOptions {
   readonly type: 'ndjson' | 'csv'
   /** Whether the source is gzip already. */
   readonly gzip?: boolean
+  /** `skip-field` registers lines without their invalid locales and tags; default `strict`. */
+  readonly oddFields?: OddFieldPolicy
   /** Called with the number of bytes of the source sent so far. */
   readonly onProgress?: (bytes: number) => void
 }
@@ -181,10 +184,14 @@ export function createClient(settings: ClientOptions) {
     optIn: (app: string, channel: string, options?: CallOptions) =>
       call<void>('DELETE', pathOf`/apps/${app}/channels/${channel}/opt-out`, options),
     /** Registers many channels. The source is read once, as fast as the API accepts it. */
-    importChannels: (app: string, source: ImportSource, { type, gzip = false, onProgress, signal }: ImportOptions) =>
+    importChannels: (
+      app: string,
+      source: ImportSource,
+      { type, gzip = false, oddFields, onProgress, signal }: ImportOptions,
+    ) =>
       http.json<ImportResult>({
         method: 'POST',
-        path: `${pathOf`/apps/${app}/channels`}:import`,
+        path: `${pathOf`/apps/${app}/channels`}:import${oddFields === undefined ? '' : `?oddFields=${oddFields}`}`,
         headers: gzip ? { 'content-encoding': 'gzip' } : {},
         body: { type: mediaTypes[type], content: counted(source, onProgress) },
         signal,

@@ -35,6 +35,9 @@ export const importResultSchema = z
   .object({
     ...counts,
     errors: z.array(importErrorSchema).meta({ description: 'The first 100 reasons, by line.' }),
+    skippedFields: count
+      .optional()
+      .meta({ description: 'Fields left out by `oddFields=skip-field`; `errors` has them as `skipped-field`.' }),
     moved: count.meta({ description: 'Channels that lost their URI to a line of this import.' }),
     moves: z.array(uriMoveSchema).meta({ description: 'The first 100 of them.' }),
   })

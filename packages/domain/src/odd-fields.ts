@@ -26,7 +26,8 @@ export function withoutOddFields(input: unknown): CleanedLine {
   else if ('locale' in input) skipped.push('locale')
   if (Array.isArray(tags)) {
     const valid = tags.filter((tag) => typeof tag === 'string' && isName(tag))
-    cleaned['tags'] = valid
+    // Without a valid one the field is left out: an empty list would clear the tags of a known channel.
+    if (valid.length > 0 || tags.length === 0) cleaned['tags'] = valid
     if (valid.length < tags.length) skipped.push('tags')
   } else if (tags === null) cleaned['tags'] = tags
   else if ('tags' in input) skipped.push('tags')

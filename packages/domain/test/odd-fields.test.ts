@@ -26,7 +26,8 @@ test.for<[object, object, string[]]>([
   [{ locale: '' }, {}, ['locale']],
   [{ tags: ['news', 'Breaking News', 5, 'and'] }, { tags: ['news'] }, ['tags']],
   [{ tags: 'news' }, {}, ['tags']],
-  [{ locale: '?', tags: ['?'] }, { tags: [] }, ['locale', 'tags']],
+  [{ locale: '?', tags: ['?'] }, {}, ['locale', 'tags']],
+  [{ tags: [] }, { tags: [] }, []],
   [{ locale: null, tags: null }, { locale: null, tags: null }, []],
   [{ foo: 1, vars: { a: 'b' } }, { foo: 1, vars: { a: 'b' } }, []],
 ])('of %j an import that skips odd fields keeps %j', ([fields, kept, skipped]) => {

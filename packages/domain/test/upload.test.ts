@@ -262,6 +262,8 @@ test.prop([
   fc.constantFrom('\n', '\r\n', '\r'),
 ])('lines do not depend on how an upload was cut into pieces', async (texts, cuts, encoding, lineEnd) => {
   const text = texts.join(lineEnd)
+  // The mark of UTF-16 and a NUL are the mark of UTF-32.
+  fc.pre(encoding !== 'le' || !text.startsWith('\0'))
   const whole =
     encoding === 'le' || encoding === 'be'
       ? utf16(text, encoding)

@@ -7,6 +7,7 @@ import type {
   InputError,
   Registration,
   SharedUriPolicy,
+  SkippedField,
   UriMove,
 } from '@wns-fanout/domain'
 import { pointerOf } from '@wns-fanout/domain'
@@ -68,8 +69,9 @@ export async function importRegistrations(
   }
 
   try {
-    for await (const { line, parsed } of lines) {
+    for await (const { line, parsed, skipped = [] } of lines) {
       if (failure !== undefined) break
+      for (const field of skipped) tally.skip(line, field)
       if (parsed.ok) chunk.push({ line, registration: parsed.value })
       else tally.refuse(line, parsed.inputErrors)
       if (chunk.length === REGISTRATION_CHUNK) await flush()
@@ -101,6 +103,7 @@ class Tally {
   /** By code and detail, in the order of the first lines as far as they are known. */
   #errors = new Map<string, ImportError>()
   #moves: UriMove[] = []
+  #skippedFields = 0
 
   addChunk(lines: readonly AcceptedLine[], registered: readonly Registered[]): void {
     for (const [at, { line, registration }] of lines.entries()) {
@@ -112,6 +115,11 @@ class Tally {
       if (this.#moves.length < MAX_ERRORS)
         this.#moves.push({ line, channel: registration.channel, from: one.movedFrom })
     }
+  }
+
+  skip(line: number, field: SkippedField): void {
+    this.#skippedFields += 1
+    this.#addError(line, 'skipped-field', `${field}: a value that is not valid was left out; the channel is registered`)
   }
 
   refuse(line: number, errors: readonly InputError[]): void {
@@ -126,6 +134,7 @@ class Tally {
     return {
       ...this.#counts,
       errors: firstByLine(this.#errors).map(([, error]) => error),
+      ...(this.#skippedFields === 0 ? {} : { skippedFields: this.#skippedFields }),
       moves: this.#moves.toSorted((left, right) => left.line - right.line),
     }
   }

@@ -5,6 +5,7 @@ import {
   formatOf,
   importResultSchema,
   mediaTypesFor,
+  oddFieldPolicies,
   Problem,
   readChannelIds,
   readRegistrations,
@@ -64,15 +65,18 @@ function importRoute(app: FastifyInstance, { apps, registry, logger }: ApiDeps, 
         description:
           'Body: `application/x-ndjson` with lines like those of the export, or `text/csv` with the header ' +
           '`channel,uri,tags,locale` and tags joined by `;`. Gzip allowed. A known channel keeps the fields that a ' +
-          'line does not name. Broken lines are reported and the others are registered; 422 when no line was accepted.',
+          'line does not name. Broken lines are reported and the others are registered; 422 when no line was accepted. ' +
+          'With `oddFields=skip-field`, a locale or tag that is not valid is left out and reported, and its line is ' +
+          'registered.',
         params: appPath,
+        querystring: z.strictObject({ oddFields: z.enum(oddFieldPolicies).optional() }),
         response: answers({ 200: importResultSchema }),
       },
     },
-    async ({ params, raw, headers }) => {
+    async ({ params, query, raw, headers }) => {
       const settings = await apps.settings(params.app)
       if (settings === null) throw notFound('app')
-      const lines = readRegistrations(uploadBytes(raw, idleMs), formatFor(headers, importFormats))
+      const lines = readRegistrations(uploadBytes(raw, idleMs), formatFor(headers, importFormats), query.oddFields)
       try {
         const result = await importRegistrations(registry, params.app, lines, { sharedUri: settings.sharedUri })
         logMoves(params.app, result)
@@ -97,8 +101,8 @@ function formatFor<Format extends UploadFormat>(headers: IncomingHttpHeaders, fo
   return formats.find((one) => one === format) ?? (formats[0] as Format)
 }
 
-function countsOf({ errors: _, moves: __, ...counts }: ImportResult): Omit<ImportResult, 'errors' | 'moves'> {
-  return counts
+function countsOf({ errors: _, moves: __, skippedFields, ...counts }: ImportResult): Record<string, number> {
+  return { ...counts, ...(skippedFields === undefined ? {} : { skippedFields }) }
 }
 
 /** A refusal that carries the counts of the lines before it, which are registered. */

@@ -14,6 +14,7 @@ interface ImportOptions {
   readonly app: string
   readonly format?: 'ndjson' | 'csv'
   readonly gzip?: true
+  readonly skipOddFields?: true
 }
 
 interface AppOption {
@@ -33,6 +34,7 @@ export function addChannels(program: Command): void {
       ]),
     )
     .option('--gzip', 'read the file as gzip (default for names that end in .gz)')
+    .option('--skip-odd-fields', 'register channels without their invalid locales and tags, and report these')
     .addHelpText(
       'after',
       `
@@ -77,7 +79,11 @@ Examples:
     )
 }
 
-async function importFile(command: Command, file: string, { app, format, gzip }: ImportOptions): Promise<void> {
+async function importFile(
+  command: Command,
+  file: string,
+  { app, format, gzip, skipOddFields }: ImportOptions,
+): Promise<void> {
   const context = contextOf(command)
   const { screen } = context
   const source = await openSource(file)
@@ -97,6 +103,7 @@ async function importFile(command: Command, file: string, { app, format, gzip }:
       },
       type: format ?? (formatOfFile(file) === 'csv' ? 'csv' : 'ndjson'),
       gzip: gzip === true || file.endsWith('.gz'),
+      oddFields: skipOddFields === true ? 'skip-field' : 'strict',
     })
     progress.end(step())
     const seconds = (performance.now() - startedMs) / 1000

@@ -1,5 +1,7 @@
 import type { Parsed, Registration } from '../channel.ts'
 import { parseImportLine } from '../channel.ts'
+import type { OddFieldPolicy, SkippedField } from '../odd-fields.ts'
+import { withoutOddFields } from '../odd-fields.ts'
 import type { InputError } from '../problem.ts'
 import type { CsvRow } from './csv-reader.ts'
 import { csvReader } from './csv-reader.ts'
@@ -11,6 +13,8 @@ import type { LineIssue, LineRecord } from './record-reader.ts'
 export interface ImportedLine {
   readonly line: number
   readonly parsed: Parsed<Registration>
+  /** Fields of which the policy `skip-field` left something out; absent when there are none. */
+  readonly skipped?: readonly SkippedField[]
 }
 
 const columns = { required: ['channel', 'uri'], optional: ['tags', 'locale'], allowsOthers: false }
@@ -22,19 +26,24 @@ const columns = { required: ['channel', 'uri'], optional: ['tags', 'locale'], al
 export async function* readRegistrations(
   pieces: AsyncIterable<Buffer>,
   format: 'ndjson' | 'csv',
+  policy: OddFieldPolicy = 'strict',
 ): AsyncGenerator<ImportedLine> {
   const reader = format === 'csv' ? csvReader(columns) : ndjsonReader()
   const inputOf = format === 'csv' ? (input: unknown) => registrationFields(input as CsvRow) : (input: unknown) => input
   for await (const lines of readLines(pieces)) {
-    for (const record of reader.read(lines)) yield { line: record.line, parsed: judged(record, inputOf) }
+    for (const record of reader.read(lines)) yield judged(record, inputOf, policy)
   }
   reader.end()
 }
 
-function judged(record: LineRecord, inputOf: (input: unknown) => unknown): Parsed<Registration> {
-  if ('issue' in record) return { ok: false, inputErrors: [asFault(record.issue)] }
-  const parsed = parseImportLine(inputOf(record.input))
-  return parsed.ok ? parsed : { ok: false, inputErrors: [oneOf(parsed.inputErrors)] }
+function judged(record: LineRecord, inputOf: (input: unknown) => unknown, policy: OddFieldPolicy): ImportedLine {
+  const { line } = record
+  if ('issue' in record) return { line, parsed: { ok: false, inputErrors: [asFault(record.issue)] } }
+  const given = inputOf(record.input)
+  const { input, skipped } = policy === 'strict' ? { input: given, skipped: [] } : withoutOddFields(given)
+  const parsed = parseImportLine(input)
+  if (!parsed.ok) return { line, parsed: { ok: false, inputErrors: [oneOf(parsed.inputErrors)] } }
+  return { line, parsed, ...(skipped.length === 0 ? {} : { skipped }) }
 }
 
 // An empty cell is an absent field, which keeps its value; only JSON can clear one.
