@@ -266,6 +266,27 @@ test("variables and the language of a variant are each recipient's own", async (
   expect(some((await finished(stack, large.id)).totals)).toEqual({ accepted: 2, rejected: 1 })
 })
 
+test('a recipient whose variable makes the badge invalid is rejected without a post', async () => {
+  await registerApp(stack, 'badges', [])
+  for (const [n, vars] of [{ unread: '3' }, { unread: 'abc' }, {}].entries())
+    await stack.api.putChannel('badges', `d${n}`, { uri: String(importLine('badges', n, 'ok')['uri']), vars })
+  const before = await simulatorStats(stack)
+  const created = await stack.api.createCampaign('badges', {
+    notification: { type: 'badge', value: '{{vars.unread}}' },
+    audience: { all: true },
+    update: 'personalized',
+  })
+  expect(created.warnings).toMatchObject([{ pointer: '/notification/value', code: 'placeholder-value' }])
+  expect(some((await finished(stack, created.id)).totals)).toEqual({ accepted: 1, rejected: 2 })
+  expect((await simulatorStats(stack)).posts - before.posts).toBe(1)
+  const rejected = []
+  for await (const result of stack.api.results(created.id, { class: 'rejected' })) rejected.push(result)
+  expect(rejected).toMatchObject([
+    { channel: 'd1', reason: 'invalid-content', posts: 0 },
+    { channel: 'd2', reason: 'invalid-content', posts: 0 },
+  ])
+})
+
 test('a campaign that starts later starts then', async () => {
   await registerApp(stack, 'later', repeat(5))
   const startAt = new Date(Date.now() + 1500).toISOString()
