@@ -115,7 +115,7 @@ test('a refused connection is reported in words', async () => {
   await new Promise((resolve) => server.close(resolve))
   const error = await failureOf(client.app('news'))
   expect(error).toBeInstanceOf(ApiUnreachableError)
-  expect(error.message).toBe(`the API at ${url} gives no answer: no process listens there; is it running?`)
+  expect(error.message).toBe(`no answer from the API at ${url}: no process listens there; is it running?`)
 })
 
 test('a call has a time limit and can be aborted', async () => {
