@@ -131,15 +131,15 @@ async function killWorkers(system: ChaosSystem, kills: number, say: (line: strin
   const verdict = await settle(system, campaign)
   const times = await postTimes(system)
   const kept = endings.map(({ atMs }) => rateWithin(times, atMs, atMs + KEPT_MS) / RATE)
-  const told = await handOvers(system, campaign, endings, 'taken over')
-  for (const [n, { first, last, batches }] of told.entries())
+  const seen = await handOvers(system, campaign, endings, 'taken over')
+  for (const [n, { first, last, batches }] of seen.entries())
     say(`lock ${system.lockMs / 1000} s: kill ${n + 1}: ${batches} batches, taken over after ${first} to ${last} s`)
   const stalledIntervalMs = Math.max(1000, system.lockMs / 4)
   return {
     lockSeconds: system.lockMs / 1000,
     ceilingSeconds: (system.lockMs + 2 * stalledIntervalMs) / 1000,
     kills,
-    ...summary(told),
+    ...summary(seen),
     /** Of the rate, in the seconds after each kill. */
     rateKept: spread(kept.map(rounded)),
     verdict,
@@ -166,10 +166,10 @@ async function stopWorkers(system: ChaosSystem, stops: number, say: (line: strin
     await worker.start()
   }
   const verdict = await settle(system, campaign)
-  const told = await handOvers(system, campaign, endings, 'handed over')
-  for (const [n, { first, last, batches }] of told.entries())
+  const seen = await handOvers(system, campaign, endings, 'handed over')
+  for (const [n, { first, last, batches }] of seen.entries())
     say(`stop ${n + 1}: ${batches} batches, handed over after ${first} to ${last} s, gone after ${exitSeconds[n]} s`)
-  return { stops, ...summary(told), exit: spread(exitSeconds), verdict }
+  return { stops, ...summary(seen), exit: spread(exitSeconds), verdict }
 }
 
 // Redis is away
@@ -262,8 +262,8 @@ async function handOvers(
 }
 
 /** Of all endings that left batches behind: how long the first and the last of them waited for its next owner. */
-function summary(told: readonly HandOver[]) {
-  const some = told.filter(({ batches }) => batches > 0)
+function summary(seen: readonly HandOver[]) {
+  const some = seen.filter(({ batches }) => batches > 0)
   if (some.length === 0) throw new Error('none of the workers had a batch in hand')
   return {
     batches: some.reduce((sum, { batches }) => sum + batches, 0),

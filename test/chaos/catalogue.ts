@@ -71,8 +71,8 @@ export async function runCatalogue(
   try {
     for (const [n, scenario] of wanted.entries()) {
       const row = `[${n + 1}/${wanted.length}]`
-      const tell = (line: string): void => say(`${row} ...  ${scenario.id.padEnd(4)} ${line}`)
-      const bench = { seed, tell, judged: (figures: Figures) => judged.push(figures) }
+      const report = (line: string): void => say(`${row} ...  ${scenario.id.padEnd(4)} ${line}`)
+      const bench = { seed, report, judged: (figures: Figures) => judged.push(figures) }
       const rowStartedAtMs = performance.now()
       const { verdict, text } = await runRow(scenario, `row-${n}`, bench, shared)
       counts[verdict] += 1
@@ -101,8 +101,8 @@ async function runRow(
     const facts = await ('runAlone' in scenario
       ? runAlone(scenario, app, bench, shared)
       : shared.run(scenario, app, bench))
-    const told = Object.entries(facts).map(([name, value]) => `, ${name} ${value}`)
-    return { verdict: 'held', text: `${told.join('')})` }
+    const shown = Object.entries(facts).map(([name, value]) => `, ${name} ${value}`)
+    return { verdict: 'held', text: `${shown.join('')})` }
   } catch (error) {
     // What a failed scenario leaves behind would only fail the next one.
     await shared.stop()

@@ -12,7 +12,7 @@ export interface CrashCase {
   readonly point: CrashPoint
   readonly nth: number
   /** What has to be so that the point is reached at all. */
-  readonly given?: 'parked' | 'slow-redis' | 'told-to-rest' | 'told-to-stop' | 'a-lost-job' | 'a-finished-campaign'
+  readonly given?: 'parked' | 'slow-redis' | 'asked-to-rest' | 'asked-to-stop' | 'a-lost-job' | 'a-finished-campaign'
 }
 
 /** Each crash point once, at a moment when there is something to lose. */
@@ -30,13 +30,13 @@ export const crashCases: readonly CrashCase[] = [
   { point: 'checkpoint-executed', nth: 4 },
   { point: 'window-full', nth: 2, given: 'slow-redis' },
   { point: 'token-asked', nth: 1 },
-  { point: 'resting', nth: 1, given: 'told-to-rest' },
+  { point: 'resting', nth: 1, given: 'asked-to-rest' },
   { point: 'batch-closed', nth: 1 },
   { point: 'job-finished', nth: 1 },
   { point: 'batch-parked', nth: 1 },
-  { point: 'stopping', nth: 1, given: 'told-to-stop' },
+  { point: 'stopping', nth: 1, given: 'asked-to-stop' },
   { point: 'job-missed', nth: 1, given: 'a-lost-job' },
-  { point: 'finish-told', nth: 1, given: 'a-finished-campaign' },
+  { point: 'finish-reported', nth: 1, given: 'a-finished-campaign' },
   { point: 'dead-removed', nth: 1 },
 ]
 
@@ -56,7 +56,7 @@ export async function crashOnce(
   if (worker === undefined) throw new Error('there is no worker to kill')
   await worker.terminate()
   await system.wns(
-    given === 'told-to-rest'
+    given === 'asked-to-rest'
       ? { ...healthyFaults, rateCap: { perSecond: 50, status: 406, retryAfter: 2 } }
       : healthyFaults,
   )
@@ -68,7 +68,7 @@ export async function crashOnce(
   await registerChannels(system, app, behaviours)
   const campaign = await launchCampaign(system, app, behaviours, delivery)
   if (given === 'a-lost-job') await dieAt(worker, 'batches-planned', 1)
-  if (given === 'told-to-stop') {
+  if (given === 'asked-to-stop') {
     await worker.start({ WNS_CRASH_AT: `${point}:${nth}` })
     await settledCount(system, campaign.id, 200)
     if ((await worker.terminate()) !== null) throw new Error('the worker ended in order instead of dying')
@@ -78,7 +78,7 @@ export async function crashOnce(
   await worker.start()
   await finishedCampaign(system, campaign.id, 60_000)
   await eventually(
-    `the end of campaign ${campaign.id} to be told`,
+    `the end of campaign ${campaign.id} to be logged`,
     async () => ((await system.look.sismember(system.keys.finished(app), campaign.id)) === 0 ? true : undefined),
     30_000,
   )

@@ -145,8 +145,8 @@ async function judgeCampaign(
   }
 }
 
-function difference(told: Totals, counted: Totals): number {
-  return classes.reduce((so, name) => so + Math.abs(told[name] - counted[name]), 0)
+function difference(reported: Totals, counted: Totals): number {
+  return classes.reduce((so, name) => so + Math.abs(reported[name] - counted[name]), 0)
 }
 
 interface LedgerView {

@@ -28,7 +28,7 @@ interface Job {
   readonly options?: object
   readonly faults?: object
   /** The result that the client returns. */
-  readonly told: object
+  readonly reported: object
   /** Posts that the simulator accepted on the channels of this job. */
   readonly accepted: number
 }
@@ -56,7 +56,7 @@ function wnsJob(name: string, method: string, args: readonly unknown[], more: Pa
     method,
     channel: channel(`ok.${SID}.wns-${name.replaceAll(/\W/g, '-')}`),
     args,
-    told: delivered,
+    reported: delivered,
     accepted: 1,
     ...more,
   }
@@ -65,7 +65,7 @@ function wnsJob(name: string, method: string, args: readonly unknown[], more: Pa
 function refusedJob(behaviour: string, statusCode: number, message: RegExp): Job {
   return wnsJob(`${behaviour} is a failure with status ${statusCode}`, 'sendToastText01', [{ text1: 'x' }], {
     channel: channel(`${behaviour}.any.wns-refused`),
-    told: { ok: false, statusCode, message: expect.stringMatching(message) as string },
+    reported: { ok: false, statusCode, message: expect.stringMatching(message) as string },
     accepted: 0,
   })
 }
@@ -77,7 +77,7 @@ function pushJob(method: string, data: unknown, more: Partial<Job> = {}): Job {
     method,
     channels: [1, 2, 3].map((n) => channel(`ok.any.push-${method}-${n}`)),
     data,
-    told: { success: 3, failure: 0, messages: [null, null, null] },
+    reported: { success: 3, failure: 0, messages: [null, null, null] },
     accepted: 3,
     ...more,
   }
@@ -108,28 +108,28 @@ const jobs: readonly Job[] = [
   refusedJob('dropped', 200, /notificationstatus value of dropped/),
   refusedJob('throttled', 200, /notificationstatus value of channelthrottled/),
   wnsJob('too large a payload is a failure with status 413', 'sendRaw', ['x'.repeat(5001)], {
-    told: { ok: false, statusCode: 413, message: expect.stringContaining('5000 byte') as string },
+    reported: { ok: false, statusCode: 413, message: expect.stringContaining('5000 byte') as string },
     accepted: 0,
   }),
   wnsJob('a secret that is refused is a failure with status 400', 'sendToastText01', [{ text1: 'x' }], {
     options: { client_secret: 'bad-secret' },
-    told: { ok: false, statusCode: 400, message: expect.stringContaining('invalid_client') as string },
+    reported: { ok: false, statusCode: 400, message: expect.stringContaining('invalid_client') as string },
     accepted: 0,
   }),
   wnsJob('an identity that is served no more is a failure with status 400', 'sendToastText01', [{ text1: 'x' }], {
     faults: { token: { mode: 'refuse' } },
-    told: { ok: false, statusCode: 400, message: expect.stringContaining('no longer supported') as string },
+    reported: { ok: false, statusCode: 400, message: expect.stringContaining('no longer supported') as string },
     accepted: 0,
   }),
   wnsJob('406 is a failure', 'sendToastText01', [{ text1: 'x' }], {
     faults: { rateCap: { perSecond: 0, retryAfter: 900 } },
-    told: { ok: false, statusCode: 406, message: expect.stringContaining('throttle') as string },
+    reported: { ok: false, statusCode: 406, message: expect.stringContaining('throttle') as string },
     accepted: 0,
   }),
   // It reads the older name only: the reason why the simulator, as WNS, sends both.
   wnsJob('without the older status header a success looks like a failure', 'sendToastText01', [{ text1: 'x' }], {
     faults: { statusHeader: 'X-WNS-STATUS' },
-    told: { ok: false, statusCode: 200, message: expect.stringContaining('value of undefined') as string },
+    reported: { ok: false, statusCode: 200, message: expect.stringContaining('value of undefined') as string },
     accepted: 1,
   }),
   wnsJob('the older status header alone is enough', 'sendToastText02', [everything], {
@@ -148,7 +148,7 @@ const jobs: readonly Job[] = [
     {
       name: 'node-pushnotifications: two of three channels are gone',
       channels: ['gone.any.push-1', 'ok.any.push-alive', 'gone.any.push-2'].map(channel),
-      told: {
+      reported: {
         success: 1,
         failure: 2,
         messages: expect.arrayContaining([null, 'The channel expired.', 'The channel expired.']) as unknown[],
@@ -171,13 +171,13 @@ function tokensOf(job: Job): string[] {
 describe('clients that others wrote', () => {
   let simulator: Simulator
   let folder: string
-  let told: unknown[]
+  let reported: unknown[]
   let posts: Map<string, PostLine>
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'wns-conformance-'))
     simulator = await startSimulator({ caFile: join(folder, 'ca.pem') })
-    told = await run(simulator, jobs)
+    reported = await run(simulator, jobs)
     const { body } = await request(`${simulator.control}/v1/posts`)
     const lines = (await body.text()).split('\n').filter((line) => line !== '')
     posts = new Map(lines.map((line) => JSON.parse(line) as PostLine).map((line) => [line.token, line]))
@@ -188,7 +188,7 @@ describe('clients that others wrote', () => {
   })
 
   test.for(jobs.map((job, index) => ({ ...job, index })))('$name', (job) => {
-    expect(told[job.index]).toMatchObject(job.told)
+    expect(reported[job.index]).toMatchObject(job.reported)
     const seen = tokensOf(job).flatMap((token) => posts.get(token) ?? [])
     expect(seen.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(job.accepted)
     expect(seen.every(({ client }) => client === SID)).toBe(true)

@@ -108,10 +108,10 @@ test('from an app to the results of a campaign', async () => {
 
 test('a list that is uploaded is an audience', async () => {
   await givenApp(stack, 'listed', repeat(5, 'ok'))
-  const bad = await cli(['lists', 'put', 'broken', '-', '--app', 'listed'], 'c-0\n{"nobody":1}\n')
+  const bad = await cli(['lists', 'put', 'broken', '-', '--app', 'listed'], 'c-0\n{"name":1}\n')
   expect(bad.code).toBe(1)
   expect(bad.stderr).toContain('/2: the line has no "channel"; wanted {"channel": "…"}')
-  const made = await cli(['lists', 'put', 'winners', '-', '--app', 'listed', '--json'], 'c-0\nc-3\nnobody\n')
+  const made = await cli(['lists', 'put', 'winners', '-', '--app', 'listed', '--json'], 'c-0\nc-3\nunknown\n')
   expect(parse(made.stdout)).toMatchObject({ list: 'winners', unknown: 1 })
   const sent = await cli(['send', '--app', 'listed', '--badge', 'alert', '--list', 'winners', '--json'])
   expect(parse(sent.stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({ state: 'completed', audienceSize: 2 })
@@ -256,14 +256,14 @@ test('doctor reports why an app cannot send, and exits with 1', async () => {
   await stack.api.putApp('sick', {
     credentials: { kind: 'store', packageSid: 'S-1-15-2-13', clientSecret: 'bad-secret' },
   })
-  const sick = await cli(['doctor', '--app', 'sick', '--channel', 'nobody'])
+  const sick = await cli(['doctor', '--app', 'sick', '--channel', 'unknown'])
   expect(sick.code).toBe(1)
   expect(sick.stdout).toMatch(/^ok {4}stack: runs in/m)
   expect(sick.stdout).toMatch(/^ok {4}API ready: /m)
   expect(sick.stdout).toMatch(/^ok {4}worker 1 ready: /m)
   expect(sick.stdout).toMatch(/^fail {2}credentials of sick: .*\n +→ fix them/m)
   expect(sick.stdout).toMatch(/^warn {2}channels of sick: none/m)
-  expect(sick.stdout).toMatch(/^fail {2}channel nobody: /m)
+  expect(sick.stdout).toMatch(/^fail {2}channel unknown: /m)
   expect(sick.stderr).toMatch(/^wns-fanout: 2 of \d+ checks failed\n$/)
   const verified = await cli(['app', 'verify', 'sick'])
   expect(verified.code).toBe(1)

@@ -57,7 +57,7 @@ async function classesOf(id: string): Promise<Map<string, string>> {
   return new Map((await Array.fromAsync(stack.api.results(id))).map(({ channel, class: name }) => [channel, name]))
 }
 
-/** Nobody knows whether an uncertain one was taken, so it counts as if it were. */
+/** An uncertain notification counts as accepted. */
 function mayHaveIt(name: string | undefined): boolean {
   return name === 'accepted' || name === 'in_doubt'
 }
@@ -96,7 +96,7 @@ test('two generic campaigns that share devices reach none twice: across a crash,
   ] as const) {
     const suppressed = [...own].filter(([, name]) => name === 'suppressed').map(([channel]) => channel)
     expect(campaign.totals.suppressed).toBe(suppressed.length)
-    // Whoever was passed over was the other campaign's at that moment: it got that one, or that one failed for it since.
+    // A suppressed recipient had a notification of the other campaign at that moment, which may have failed since.
     expect(suppressed.filter((channel) => !mayHaveIt(other.get(channel)) && other.get(channel) !== 'failed')).toEqual(
       [],
     )
@@ -105,7 +105,7 @@ test('two generic campaigns that share devices reach none twice: across a crash,
   }
   expect(first.totals.suppressed + second.totals.suppressed).toBeGreaterThan(CHANNELS / 4)
 
-  // The ill ones are well again. Whoever failed is tried again, in both campaigns.
+  // All channels work again, and both campaigns retry the recipients that failed.
   await register(() => 'ok')
   const again = await Promise.all([stack.api.retryFailed(news.id), stack.api.retryFailed(sport.id)])
   const repeated = [await finished(stack, again[0].id), await finished(stack, again[1].id)]

@@ -37,7 +37,7 @@ test.each([
   expect(Date.parse(first.finishedAt ?? '')).toBeGreaterThanOrEqual(startAt)
   expect(Date.parse(first.finishedAt ?? '')).toBeLessThan(startAt + 45_000)
   const second = await finished(stack, (await stack.api.createCampaign('clock', { ...tile, topic: 'two' })).id)
-  // Whoever failed is open to the next campaign, everybody else is kept from it.
+  // The next campaign reaches the recipients that failed; the guard suppresses all others.
   expect(second.totals.suppressed).toBe(first.totals.accepted)
   await worker.stop()
   // What such a worker leaves behind is not lost on those whose clocks are right.

@@ -4,7 +4,7 @@ import type { DataSet, Standing } from '@wns-fanout/state'
 export interface DataWatchOptions {
   /** Prepares a data set before the API works on it; called for each one. */
   readonly begin: () => Promise<void>
-  /** Told when data was lost, with the reason for people, and without one when that is over. */
+  /** Called when data is lost, with the reason for people; without a reason once the loss is accepted. */
   readonly onChange: (problem: string | undefined) => void
 }
 

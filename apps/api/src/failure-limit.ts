@@ -51,7 +51,7 @@ export class FailureLimit {
   }
 }
 
-// Whoever has one IPv6 address has 2^64 of them.
+// A client with one IPv6 address has the 2^64 addresses of its /64 network.
 function sourceOf(address: string): string {
   const mapped = /^::ffff:([\d.]+)$/i.exec(address)?.[1]
   if (mapped !== undefined) return mapped

@@ -123,7 +123,7 @@ test('failures are counted by source, recover with time and take bounded memory'
   expect(limit.fail('::ffff:10.0.0.1')).toBe(1)
   nowMs = 1000
   expect(limit.fail('10.0.0.1')).toBe(0)
-  // Whoever has one address of a /64 has all of them.
+  // A client with one address of a /64 has all of them.
   expect([limit.fail('2001:db8::1'), limit.fail('2001:db8:0:0:ffff::2'), limit.fail('2001:DB8::3')]).toEqual([0, 0, 1])
   for (let n = 0; n < 3; n += 1) limit.fail(`10.1.0.${n}`)
   expect(limit.fail('10.0.0.1')).toBe(0)

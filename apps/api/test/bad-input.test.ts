@@ -176,7 +176,7 @@ const rows: readonly Row[] = [
   },
   {
     what: 'an audience by a list that is not there',
-    ...campaign({ audience: { list: 'nobody' } }),
+    ...campaign({ audience: { list: 'unknown' } }),
     ...invalid,
     pointers: ['/audience/list'],
   },
@@ -199,7 +199,7 @@ const rows: readonly Row[] = [
   {
     what: 'a channel that is not there',
     method: 'GET',
-    path: `${app}/channels/nobody`,
+    path: `${app}/channels/unknown`,
     status: 404,
     code: 'not-found',
   },

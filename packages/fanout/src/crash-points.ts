@@ -50,7 +50,7 @@ export const crashPoints = [
   /** A batch without a job was found, and has no new job yet. */
   'job-missed',
   /** The end of a campaign is logged, and that is not stored. */
-  'finish-told',
+  'finish-reported',
   /** Dead channels are removed, and the sender has not processed the reply. */
   'dead-removed',
 ] as const

@@ -63,7 +63,7 @@ export function createSupervisor({ log = () => {} }: SupervisorOptions = {}): Su
       onStarted(part)
       // Stopped during the restart: `stop` waits for this function and then stops the new part.
       if (stopping.signal.aborted) return
-      await tell(name, restart, part, exit)
+      await report(name, restart, part, exit)
     }
   }
 
@@ -87,7 +87,7 @@ export function createSupervisor({ log = () => {} }: SupervisorOptions = {}): Su
     return !stopping.signal.aborted
   }
 
-  async function tell<P extends Part>(name: string, restart: RestartPolicy<P>, part: P, exit: Exit): Promise<void> {
+  async function report<P extends Part>(name: string, restart: RestartPolicy<P>, part: P, exit: Exit): Promise<void> {
     try {
       await restart.onRestart?.(part, exit)
     } catch (error) {

@@ -18,8 +18,8 @@ export async function readOpened(files: readonly string[], campaign: string): Pr
   for (const file of files) {
     for await (const line of createInterface({ input: createReadStream(file) })) {
       if (!line.includes('"takeover":')) continue
-      const told = JSON.parse(line) as Omit<Opened, 'atMs'> & { readonly time: string }
-      if (told.campaign === campaign) opened.push({ ...told, atMs: Date.parse(told.time) })
+      const entry = JSON.parse(line) as Omit<Opened, 'atMs'> & { readonly time: string }
+      if (entry.campaign === campaign) opened.push({ ...entry, atMs: Date.parse(entry.time) })
     }
   }
   return opened.toSorted((left, right) => left.atMs - right.atMs)

@@ -22,7 +22,7 @@ export const scaleScenarios: readonly Scenario[] = [
   {
     id: 'N9',
     what: 'ten million recipients: planning stays in its look-ahead, Redis small, the API fast; then cancelled',
-    async run(system, app, { tell }) {
+    async run(system, app, { report }) {
       const { look, keys, api } = system
       const behaviours = Array.from({ length: REAL }, () => 'ok')
       await registerChannels(system, app, behaviours, { ratePerSecond: 1, burst: 1 })
@@ -42,7 +42,7 @@ export const scaleScenarios: readonly Scenario[] = [
       )
       const live = (): Promise<number> => look.scard(keys.live(app, id))
       await eventually('the look-ahead to be planned', async () => ((await live()) >= 256 ? true : undefined), 30_000)
-      tell('ten million are frozen, the look-ahead is planned and waits for permits')
+      report('ten million are frozen, the look-ahead is planned and waits for permits')
       let [most, grownBytes] = [0, 0]
       const measure = async (): Promise<void> => {
         most = Math.max(most, await live())
@@ -57,7 +57,7 @@ export const scaleScenarios: readonly Scenario[] = [
       await settledCount(system, id, REAL)
       const planningMs = await slowestOfMost(() => api.campaign(id), measure)
       const { audienceSize, totals: sofar } = await api.campaign(id)
-      tell(`${(audienceSize ?? 0) - sofar.pending} of ${audienceSize} are settled`)
+      report(`${(audienceSize ?? 0) - sofar.pending} of ${audienceSize} are settled`)
       must(sofar.pending > 0, 'it was over before it could be looked at')
       must(most <= MOST_LIVE, `${most} batches are live`)
       must(grownBytes < MOST_MEMORY_BYTES, `Redis grew by ${grownBytes} bytes`)
@@ -73,8 +73,8 @@ export const scaleScenarios: readonly Scenario[] = [
   {
     id: 'N10',
     what: 'a million recipients at full speed, cancelled: within the credit of the open batches it is silent',
-    async run(system, app, { tell }) {
-      const behaviours = await registerMany(system, app, MILLION, tell)
+    async run(system, app, { report }) {
+      const behaviours = await registerMany(system, app, MILLION, report)
       const before = await postsSoFar(system)
       const { id } = await launchCampaign(system, app, behaviours, 'at-least-once')
       await settledCount(system, id, MILLION / 50)
@@ -100,8 +100,8 @@ export const scaleScenarios: readonly Scenario[] = [
   {
     id: 'N10',
     what: 'a quarter of a million at full speed, paused for a minute: silence, then no duplicates and no losses',
-    async run(system, app, { tell }) {
-      const behaviours = await registerMany(system, app, MILLION / 4, tell)
+    async run(system, app, { report }) {
+      const behaviours = await registerMany(system, app, MILLION / 4, report)
       const campaign = await launchCampaign(system, app, behaviours, 'at-least-once')
       await settledCount(system, campaign.id, 50_000)
       await system.api.pauseCampaign(campaign.id)
@@ -114,7 +114,7 @@ export const scaleScenarios: readonly Scenario[] = [
       const pausedAtMs = performance.now()
       while (performance.now() - pausedAtMs < 60_000) {
         await wait(10_000)
-        tell(`paused for ${Math.round((performance.now() - pausedAtMs) / 1000)} s`)
+        report(`paused for ${Math.round((performance.now() - pausedAtMs) / 1000)} s`)
         const posts = (await postsSoFar(system)) - drained
         must(posts === 0, `${posts} posts while it is paused`)
       }
@@ -135,12 +135,12 @@ async function registerMany(
   system: ChaosSystem,
   app: string,
   count: number,
-  tell: Bench['tell'],
+  report: Bench['report'],
 ): Promise<readonly string[]> {
   const behaviours = Array.from({ length: count }, () => 'ok')
   const ticking = setInterval(() => {
     system.look.get(system.keys.next(app)).then(
-      (next) => tell(`${next ?? 0} of ${count} channels are registered`),
+      (next) => report(`${next ?? 0} of ${count} channels are registered`),
       () => {},
     )
   }, 5000)

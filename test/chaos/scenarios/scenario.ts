@@ -31,7 +31,7 @@ export interface ScenarioAlone extends Row {
 export interface Bench {
   readonly seed: number
   /** Reports progress every few seconds, for scenarios of minutes. */
-  readonly tell: (line: string) => void
+  readonly report: (line: string) => void
   /** Receives every verdict in a system that the scenario starts itself. */
   readonly judged: (figures: Figures) => void
 }

@@ -1,6 +1,6 @@
 'use strict'
 // Runs jobs given as JSON on standard input with WNS clients that others wrote, one after the other, and prints one line
-// of JSON for each: what the client told its caller.
+// of JSON for each: what the client reported to its caller.
 const { request } = require('node:http')
 const PushNotifications = require('node-pushnotifications')
 const wns = require('wns')
@@ -10,7 +10,7 @@ const credentials = { client_id: process.env.CLIENT_ID, client_secret: process.e
 const clients = {
   wns: ({ method, channel, args, options }) =>
     new Promise((resolve) => {
-      const told = (error, result) => {
+      const reported = (error, result) => {
         const { statusCode, headers = {}, newAccessToken } = error ?? result
         resolve({
           ok: !error,
@@ -20,7 +20,7 @@ const clients = {
           hasNewToken: newAccessToken !== undefined,
         })
       }
-      wns[method](channel, ...args, { ...credentials, ...options }, told)
+      wns[method](channel, ...args, { ...credentials, ...options }, reported)
     }),
   'node-pushnotifications': async ({ method, channels, data, options }) => {
     const client = new PushNotifications({ wns: { ...credentials, ...options, notificationMethod: method } })

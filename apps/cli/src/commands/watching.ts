@@ -11,7 +11,7 @@ import { fieldLines, tableLines } from '../terminal/table.ts'
 /** Shows the progress of a campaign until it ends or the operator interrupts; with `--json` one line per change. */
 export async function watch(api: Client, campaign: Campaign, { screen, interrupted }: Context): Promise<void> {
   screen.say(`Campaign ${campaign.id} (Ctrl-C stops only the display)`)
-  screen.says(warningLines(campaign.warnings))
+  screen.writeLines(warningLines(campaign.warnings))
   const last = await follow(api, campaign, {
     progress: createProgress(screen, campaign.app),
     signal: interrupted,
@@ -24,7 +24,7 @@ export async function watch(api: Client, campaign: Campaign, { screen, interrupt
     )
     return
   }
-  if (!screen.json) screen.says(['', ...campaignLines(last)])
+  if (!screen.json) screen.writeLines(['', ...campaignLines(last)])
   if (last.state !== 'completed')
     throw new Failure('not-completed', `campaign ${last.id} ended as ${stateOf(last)}${hintOf(last)}`, {
       campaign: last.id,

@@ -39,7 +39,7 @@ export async function acceptLoss(context: Context, yes: boolean): Promise<void> 
     screen.show(found, ['No data is missing, so there is no loss to accept.'])
     return
   }
-  screen.says(linesOf(found, redis.from))
+  screen.writeLines(linesOf(found, redis.from))
   if (!yes) await agree(context)
   const report = await look('--yes')
   screen.show(report, [

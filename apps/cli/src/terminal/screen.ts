@@ -11,7 +11,7 @@ export interface Screen {
   readonly columns: number
   /** Writes a line of text. */
   say(line?: string): void
-  says(lines: readonly string[]): void
+  writeLines(lines: readonly string[]): void
   /** Writes one JSON value on its own line; only with `--json`. */
   emit(value: unknown): void
   /** Writes `value` with `--json`, else `lines`. */
@@ -35,7 +35,7 @@ export function createScreen(json: boolean, stdout: Stream = process.stdout, std
     say(line = '') {
       text.write(`${line}\n`)
     },
-    says(lines) {
+    writeLines(lines) {
       if (lines.length > 0) text.write(`${lines.join('\n')}\n`)
     },
     emit(value) {
@@ -43,7 +43,7 @@ export function createScreen(json: boolean, stdout: Stream = process.stdout, std
     },
     show(value, lines) {
       if (json) this.emit(value)
-      else this.says(lines)
+      else this.writeLines(lines)
     },
     async write(chunk) {
       if (stdout.write(chunk)) return

@@ -106,7 +106,7 @@ async function retireFinished(deps: ReconcileDeps, app: AppId, id: CampaignId): 
   const record = await deps.campaigns.get(app, id)
   if (record === null) return
   deps.emit({ type: 'campaign.finished', app, campaign: id })
-  deps.reached?.('finish-told')
+  deps.reached?.('finish-reported')
   await deps.campaigns.retire(app, record)
 }
 
