@@ -126,7 +126,7 @@ test('a generic update waits for its topic, and is admitted at the time that the
   if (!(refusal instanceof ApiError)) throw new Error('the second campaign was admitted')
   expect(refusal).toMatchObject({ status: 409, code: 'guard-interval' })
   const admissibleAt = String(refusal.extra['admissibleAt'])
-  await until('the interval to be over', () => (Date.now() > Date.parse(admissibleAt) + 5 ? true : undefined))
+  await until('the end of the interval', () => (Date.now() > Date.parse(admissibleAt) + 5 ? true : undefined))
   const second = await finished(stack, (await stack.api.createCampaign('often', tile)).id)
   expect(second.totals.accepted).toBe(50)
 })
@@ -149,7 +149,7 @@ test('a paused campaign posts nothing; resumed, it reaches every recipient once'
   expect(await simulatorStats(stack)).toMatchObject({ posts: 6000, duplicates: 0 })
 })
 
-test('an app that is paused rests in mid-campaign and goes on where it was', async () => {
+test('an app that is paused pauses in mid-campaign and continues where it was', async () => {
   await stack.control('POST', '/v1/reset')
   await registerApp(stack, 'resting', repeat(4000), { ratePerSecond: 3000, burst: 300 })
   const { id } = await stack.api.createCampaign('resting', tile)

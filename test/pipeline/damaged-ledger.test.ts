@@ -75,7 +75,7 @@ const damages: Record<string, Damage> = {
     (at) => at.batch(1),
     (at) => at.vector(1),
   ),
-  'two neighbours that vanished': gone(
+  'two neighbors that vanished': gone(
     (at) => at.batch(1),
     (at) => at.batch(2),
   ),
@@ -421,7 +421,7 @@ test('a damaged campaign ends with totals that add up, and no recipient is poste
   expect((await Promise.all(misses)).filter((miss) => miss !== undefined)).toEqual([])
   const posts = await postsByToken()
   expect([...posts.values()].filter((one) => one.posts > 1)).toEqual([])
-  // The five who were settled when the damage was done; random bytes may say that they were not.
+  // Five recipients were settled before the damage; random bytes may show them as pending.
   const settled = cases.flatMap(([name], nth) =>
     name in anything ? [] : upTo(5).map((at) => `ok.any.${app}-${nth * AUDIENCE + at}`),
   )

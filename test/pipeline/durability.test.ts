@@ -18,7 +18,7 @@ test('a worker that is to wait for replicas posts only while one answers, and gi
 
   // Without a replica a batch is put back unopened.
   await until('a batch to wait', async () => ((await delayed(stack, redis)) > 0 ? true : undefined))
-  await until('the worker to say so', async () =>
+  await until('the worker to report it', async () =>
     (await problemsOf(worker)).some((problem) => problem.startsWith('no replica acknowledges writes'))
       ? true
       : undefined,

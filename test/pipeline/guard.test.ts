@@ -82,7 +82,7 @@ test('two generic campaigns that share devices reach none twice: across a crash,
   await until('both to be under way', async () => ((await settled()) > 500 ? true : undefined))
   await stack.api.pauseCampaign(news.id)
   await letGo(stack, APP, news.id)
-  await until('the other one to go on', async () => ((await settled()) > 1500 ? true : undefined))
+  await until('the other one to continue', async () => ((await settled()) > 1500 ? true : undefined))
   process.kill(workers[0]?.pid ?? 0, 'SIGKILL')
   await stack.api.resumeCampaign(news.id)
   const [first, second] = [await finished(stack, news.id), await finished(stack, sport.id)]

@@ -40,7 +40,7 @@ test('when everybody seems to be gone, the campaign halts and the registry is ke
   expect((await stack.api.app('gone')).channels).toBeGreaterThan(4000)
 })
 
-test('a canary that fails too often halts the campaign, one that does not lets it go on', async () => {
+test('a canary that fails too often halts the campaign, and one that does not lets it continue', async () => {
   await registerApp(
     stack,
     'canary',
@@ -116,7 +116,7 @@ test('a campaign can be spread over a time', async () => {
   expect(performance.now() - startedMs).toBeGreaterThan(4500)
 })
 
-test('a host that is away rests, the others go on, and its recipients are not lost', async () => {
+test('a host that is away rests, the others continue, and its recipients are not lost', async () => {
   await registerApp(stack, 'hosts', repeat(2000), { ...clients.as(10), maxAttempts: 6 })
   await stack.control('PUT', '/v1/faults', { clients: { [clients.sid(10)]: { always: 503 } } })
   const { id } = await stack.api.createCampaign('hosts', tile)

@@ -151,7 +151,7 @@ test('when WNS becomes slow, posts under way stay within the lanes, and no recip
   expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 3000 })
 })
 
-test('while the token service is away the app waits, and goes on soon after it is back', async () => {
+test('while the token service is away the app waits, and it continues soon after the service is back', async () => {
   await registerApp(stack, 'tokenless', repeat(300), clients.as(11))
   await clients.faults({ 11: { token: { mode: 'error' } } })
   const { id } = await stack.api.createCampaign('tokenless', tile)

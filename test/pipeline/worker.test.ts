@@ -23,7 +23,7 @@ async function readiness({ ops }: StackWorker): Promise<{ ready: boolean; proble
   return (await body.json()) as { ready: boolean; problems: string[] }
 }
 
-test('a worker sends nothing while Redis holds other data than before, and goes on when it is back', async () => {
+test('a worker sends nothing while Redis holds other data than before, and continues when it is back', async () => {
   const worker = await stack.startWorker()
   const redis = connectRedis(stack.redisUrl, { role: 'producer' })
   const { dataSetId: key } = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
@@ -96,7 +96,7 @@ test('a batch that a stop interrupted is sent before batches that are not begun'
   }
 })
 
-/** As if these batches had been planned and never opened, which a Redis that lost power may say. */
+/** As if these batches had been planned and never opened, as a Redis that lost power may report. */
 async function forget(
   redis: RedisConnection,
   keys: Keys,

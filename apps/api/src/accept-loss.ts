@@ -10,7 +10,7 @@ export interface LossReport {
 
 const PATIENCE_MS = 10_000
 
-/** Tells what is missed and, with `yes`, accepts its loss. Throws when Redis does not answer within ten seconds. */
+/** Reports missing data sets; with `yes`, accepts their loss. Throws if Redis does not answer within ten seconds. */
 export async function reportLoss(
   redis: RedisConnection,
   keys: Keys,

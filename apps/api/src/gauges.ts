@@ -22,9 +22,9 @@ const MAX_APPS = 1000
 const APPS_AT_ONCE = 50
 
 /**
- * The gauges of the whole installation, read from Redis at each scrape. Every replica of the API shows the same values, so
- * aggregate them by `max`. All are set at once after all were read: a scrape that is cut short keeps the previous values.
- * An app that cannot be read has no gauges and is reported; the others keep theirs.
+ * The gauges of the whole installation, read from Redis at each scrape. Every replica of the API shows the same values,
+ * so aggregate them by `max`. All are set at once after all were read: a scrape that is cut short keeps the previous
+ * values. An app that cannot be read has no gauges and is reported; the others keep theirs.
  */
 export async function collectGauges(metrics: Metrics, deps: GaugeDeps, signal: AbortSignal): Promise<void> {
   const revisions = [...(await deps.apps.revisions()).values()].slice(0, MAX_APPS)

@@ -43,8 +43,8 @@ export async function openRedis({ config, logger, life }: StartOptions): Promise
 }
 
 /**
- * Starts the API; every part is stopped by `life`, in the opposite order. Where data is lost it serves what can be read,
- * and the rest once that is accepted.
+ * Starts the API; every part is stopped by `life`, in the opposite order. Where data is lost it serves what can be
+ * read, and the rest once that is accepted.
  */
 export async function startApi(options: StartOptions): Promise<{ readonly api: string; readonly ops: string }> {
   const { config, env, logger, life } = options

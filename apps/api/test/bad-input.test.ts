@@ -358,7 +358,7 @@ const rows: readonly Row[] = [
     pointers: ['/expiresAt', '/topic', '/typo'],
   },
   {
-    what: 'a start so long ago that the campaign is over',
+    what: 'a start so long ago that the campaign has expired',
     ...campaign({ startAt: '2001-01-01T00:00:00Z' }),
     ...invalid,
     pointers: ['/startAt'],

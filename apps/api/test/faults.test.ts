@@ -31,7 +31,7 @@ describe('what a caller learns of a failure', () => {
   ])('%s is %s', (error, code) => {
     const problem = problemFrom(error)
     expect(problem.code).toBe(code)
-    // Only a refusal of ours may show its words.
+    // Only our own refusals may show their text.
     if (!(error instanceof Problem))
       expect(problem.message).not.toContain(error instanceof Error ? error.message : error)
   })

@@ -13,7 +13,9 @@ import { ensureKeyFile } from '../src/bootstrap-key.ts'
 
 const script = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
-/** The API as a process of its own, on the test Redis (which forgets, and that is accepted) unless `env` changes that. */
+/**
+ * The API as a process of its own, on the test Redis (which forgets, and that is accepted) unless `env` changes that.
+ */
 async function start(env: Readonly<Record<string, string>> = {}, args: readonly string[] = []) {
   const folder = await mkdtemp(join(tmpdir(), 'wns-fanout-api-'))
   const keyring = join(folder, 'keyring')

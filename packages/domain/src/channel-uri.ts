@@ -1,6 +1,6 @@
 // A channel URI comes from a client and decides where the app's bearer token goes, so it is judged on its raw text by a
-// grammar on which RFC 3986 and WHATWG parsers cannot disagree, and it is stored and sent byte for byte: WNS answers 404
-// for a re-encoded token, and its own sample token holds the invalid escape `%bU`, which no decoder takes.
+// grammar on which RFC 3986 and WHATWG parsers cannot disagree, and it is stored and sent byte for byte: WNS answers
+// 404 for a re-encoded token, and its own sample token holds the invalid escape `%bU`, which no decoder takes.
 
 /** Longest channel URI in characters; WNS publishes no figure, the longest seen are a few hundred. */
 export const MAX_CHANNEL_URI_LENGTH = 2048
@@ -82,7 +82,7 @@ export function parseChannelUri(raw: unknown): ParsedChannelUri {
 
 /**
  * The target of a URI that passed `parseChannelUri` once, or null. It judges the grammar and the host again, as the
- * sender's own defence against a registry that was tampered with, and leaves out only the comparison with `URL`.
+ * sender's own defense against a registry that was tampered with, and leaves out only the comparison with `URL`.
  */
 export function splitChannelUri(raw: string): ChannelTarget | null {
   if (raw.length > MAX_CHANNEL_URI_LENGTH) return null

@@ -130,8 +130,8 @@ export type FanoutEvent =
     }
   | {
       /**
-       * No replica acknowledges the writes of the ledger, so nothing is sent (only where `WNS_FANOUT_DURABILITY` requires
-       * replicas). Without a problem: they acknowledge again.
+       * No replica acknowledges the writes of the ledger, so nothing is sent (only where `WNS_FANOUT_DURABILITY`
+       * requires replicas). Without a problem: they acknowledge again.
        */
       readonly type: 'replication.changed'
       readonly problem?: string
@@ -155,7 +155,10 @@ export type FanoutEvent =
       readonly error: unknown
     }
   | {
-      /** The stored record of an app cannot be read, so nothing is sent for it. Reported once; other apps are not affected. */
+      /**
+       * The stored record of an app cannot be read, so nothing is sent for it. Reported once; other apps are not
+       * affected.
+       */
       readonly type: 'app.unreadable'
       readonly app: AppId
     }

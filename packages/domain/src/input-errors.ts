@@ -5,7 +5,7 @@ type Issue = z.core.$ZodIssue
 
 /**
  * The errors of an input that a schema rejected, in our own words; of a union, those of the branch that the input fits
- * best. A message that a schema of ours sets stays, since no default message of the library begins like one.
+ * best. A message of our own schemas stays, since no default message of the library begins like one.
  */
 export function inputErrorsOf(issues: readonly Issue[], at: readonly (string | number)[] = []): InputError[] {
   return withoutEchoes(issues).flatMap((issue) => {

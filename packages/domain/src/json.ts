@@ -1,11 +1,13 @@
 import { parse } from 'secure-json-parse'
 
-// The one reader of JSON that people write: bodies of requests, lines of NDJSON, files of the command line. It accepts a
-// byte order mark, which editors on Windows write and which `cat` leaves in the middle of concatenated files.
+// The one reader of JSON that people write: bodies of requests, lines of NDJSON, files of the command line. It accepts
+// a byte order mark, which editors on Windows write and which `cat` leaves in the middle of concatenated files.
 
 export type ReadJson = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly detail: string }
 
-/** The value of a JSON text, or where it is wrong. Rejects keys that could reach a prototype. Never repeats the text. */
+/**
+ * The value of a JSON text, or where it is wrong. Rejects keys that could reach a prototype. Never repeats the text.
+ */
 export function readJson(text: string): ReadJson {
   try {
     // The library skips one byte order mark.
@@ -18,7 +20,8 @@ export function readJson(text: string): ReadJson {
 
 const POISONED = 'the keys "__proto__" and "constructor" with "prototype" are not allowed anywhere; remove them'
 
-// V8 reports no position for short texts and repeats the text, so the place is looked for here. Only failures come here.
+// V8 reports no position for short texts and repeats the text, so the place is looked for here. Only failures come
+// here.
 
 const blanks = /[ \t\n\r]*/y
 // oxlint-disable-next-line no-control-regex -- control characters are what a string cannot hold

@@ -14,7 +14,8 @@ import { noChecks, reviewXml } from './xml-document.ts'
 import { illegalCharacters } from './xml-escape.ts'
 import type { XmlRoot } from './xml.ts'
 
-// A body is compiled in one place: the lint reads its errors and warnings, the sender its result, so both mean the same.
+// A body is compiled in one place: the lint reads its errors and warnings, the sender its result, so both mean the
+// same.
 
 /** One body, ready to send: the bytes when they are the same for all recipients, else the template. */
 export type PreparedBody =

@@ -2,8 +2,8 @@ import * as z from 'zod'
 import { tileContentSchema } from './tile-content.ts'
 import { toastContentSchema } from './toast-content.ts'
 
-// The schema defines the shape. Rules about values and about combinations of fields are in `lintNotification`, so that a
-// caller gets all errors at once; the JSON schema documents them too (`meta`).
+// The schema defines the shape. Rules about values and about combinations of fields are in `lintNotification`, so that
+// a caller gets all errors at once; the JSON schema documents them too (`meta`).
 
 export const notificationTypes = ['toast', 'tile', 'badge', 'raw'] as const
 export type NotificationType = (typeof notificationTypes)[number]

@@ -1,8 +1,8 @@
 import { isName } from './ids.ts'
 import { parseLocale } from './locale.ts'
 
-// Lists of devices come from other systems, with locales and tags that those systems allowed. Neither is worth a device:
-// with `skip-field` an import leaves out such a field and registers the device.
+// Lists of devices come from other systems, with locales and tags that those systems allowed. Neither is worth a
+// device: with `skip-field` an import leaves out such a field and registers the device.
 
 export const oddFieldPolicies = ['strict', 'skip-field'] as const
 export type OddFieldPolicy = (typeof oddFieldPolicies)[number]

@@ -11,8 +11,8 @@ export interface AnswerTrace {
 export type DeviceState = 'connected' | 'disconnected' | 'unknown'
 
 /**
- * The outcome of one post. The union is closed and each decision switches over `kind`, so the compiler lists every place
- * that a new case concerns.
+ * The outcome of one post. The union is closed and each decision switches over `kind`, so the compiler lists every
+ * place that a new case concerns.
  * `retryAfterMs` is already clamped; absent means that WNS gave none.
  */
 export type Outcome =

@@ -5,10 +5,11 @@ import type { InputError } from './problem.ts'
 import { PLACEHOLDER_CONTINUED, PLACEHOLDER_MARK } from './placeholder-marks.ts'
 import { decodeReferences, escapeXmlValue } from './xml-escape.ts'
 
-// A text with places for the variables of a recipient: `{{vars.name}}`, or `{{vars.name|fallback}}` for recipients without
-// that variable; the grammar is in `placeholder.ts`. A value is written as text wherever it lands and adds no structure.
-// Every `{{` opens a placeholder, and the syntax of other template languages is rejected, so a misspelled placeholder is
-// an error and not a message to a million people. For two braces as text, write `&#123;{` in XML, or send raw bytes.
+// A text with places for the variables of a recipient: `{{vars.name}}`, or `{{vars.name|fallback}}` for recipients
+// without that variable; the grammar is in `placeholder.ts`. A value is written as text wherever it lands and adds no
+// structure. Every `{{` opens a placeholder, and the syntax of other template languages is rejected, so a misspelled
+// placeholder is an error and not a message to a million people. For two braces as text, write `&#123;{` in XML, or
+// send raw bytes.
 
 export interface Template {
   readonly parts: readonly (string | Placeholder)[]
@@ -22,7 +23,9 @@ export type ParsedTemplate =
   | { readonly ok: true; readonly template: Template }
   | { readonly ok: false; readonly inputErrors: readonly InputError[] }
 
-/** Where a template lands. In `xml`, values are escaped and fallbacks may be written with references such as `&amp;`. */
+/**
+ * Where a template lands. In `xml`, values are escaped and fallbacks may be written with references such as `&amp;`.
+ */
 export type TemplateContext = 'xml' | 'text'
 
 const MAX_ERRORS = 20
@@ -68,8 +71,8 @@ export function templateOf(parts: readonly (string | Placeholder)[]): Template {
 }
 
 /**
- * The UTF-8 bytes for one recipient; a variable that is neither given nor has a fallback is empty. The caller checks the
- * length. Never throws.
+ * The UTF-8 bytes for one recipient; a variable that is neither given nor has a fallback is empty. The caller checks
+ * the length. Never throws.
  */
 export function renderTemplate(
   template: Template,

@@ -21,8 +21,8 @@ import type { XmlNode } from './xml.ts'
 
 // The toast document as Windows reads it. Sources:
 // https://learn.microsoft.com/uwp/schemas/tiles/toastschema/schema-root (elements, attributes, counts),
-// https://learn.microsoft.com/windows/apps/design/shell/tiles-and-notifications/toast-schema (order and limits of texts,
-// five buttons and context menu items together, five selections),
+// https://learn.microsoft.com/windows/apps/design/shell/tiles-and-notifications/toast-schema (order and limits of
+// texts, five buttons and context menu items together, five selections),
 // https://learn.microsoft.com/uwp/api/windows.ui.notifications.toasttemplatetype (the templates of Windows 8).
 
 const activation = oneOf('foreground', 'background', 'protocol', 'system')

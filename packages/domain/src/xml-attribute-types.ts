@@ -1,5 +1,5 @@
-// The types of attributes in toast, tile and badge documents. A type judges a text as it is sent, so that the value of a
-// recipient is judged by the same rule as a value in the document.
+// The types of attributes in toast, tile and badge documents. A type judges a text as it is sent, so that the value of
+// a recipient is judged by the same rule as a value in the document.
 
 export interface AttributeType {
   /** The values it takes, for people: `must be …`. */

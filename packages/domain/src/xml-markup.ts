@@ -1,8 +1,8 @@
 import type { InputError } from './problem.ts'
 import { placeIn } from './text-place.ts'
 
-// What is looked for in the text of a document before a parser sees it: markup that a parser could be led astray by, and
-// the mistakes that people make most often, each with one clear error.
+// What is looked for in the text of a document before a parser sees it: markup that a parser could be led astray by,
+// and the mistakes that people make most often, each with one clear error.
 
 const MAX_ERRORS = 20
 

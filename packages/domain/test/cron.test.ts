@@ -111,7 +111,8 @@ test('the latest of several missed times is due', () => {
   expect(latestRun('*/15 * * * *', 'UTC', hour, hour + 1)).toBeUndefined()
 })
 
-// As crontab reads them. A day field that begins with `*` restricts nothing, so that a date must match the other one too.
+// As crontab reads them. A day field that begins with `*` restricts nothing, so that a date must match the other one
+// too.
 test.each([
   ['0 0 */2 * 1', '2026-06-01T12:00Z', ['2026-06-15T00:00Z', '2026-06-29T00:00Z', '2026-07-13T00:00Z']],
   ['0 8 */5 * 1-5', '2026-06-01T12:00Z', ['2026-06-11T08:00Z', '2026-06-16T08:00Z', '2026-06-26T08:00Z']],
