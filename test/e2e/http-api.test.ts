@@ -64,7 +64,7 @@ describe('the HTTP API as curl sees it', () => {
     expect(imported.json()).toMatchObject({ created: 3, rejected: 1, errors: [{ line: 4 }] })
     const csv = `channel,uri,tags,locale\nv-1,${uri('ok', 20)},news;sport,de\nv-2,${uri('error', 21)},news,en\n`
     expect((await call('POST', '/apps/curl/channels:import', csv, 'text/csv')).json()).toMatchObject({
-      accepted: 2,
+      created: 2,
       rejected: 0,
     })
     expect((await call('POST', '/apps/curl/channels:count', { audience: { tags: 'news and sport' } })).json()).toEqual({

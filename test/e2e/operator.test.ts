@@ -76,7 +76,7 @@ test('from an app to the results of a campaign', async () => {
   const listed = await cli(['campaigns', 'list', '--app', 'news', '--json'])
   const id = parse<{ items: { id: string }[] }>(listed.stdout).items[0]?.id ?? ''
   const results = await cli(['campaigns', 'results', id, '--csv'])
-  expect(results.stdout.trim().split('\n').toSorted()).toEqual(
+  expect(results.stdout.trim().split('\r\n').toSorted()).toEqual(
     [
       'channel,class,status,reason,posts',
       'd-0,accepted,200,,1',
@@ -103,7 +103,7 @@ test('from an app to the results of a campaign', async () => {
   expect(exported.trim().split('\n')).toHaveLength(3)
   expect((await cli(['channels', 'get', 'd-2', '--app', 'news'])).code).toBe(1)
   expect((await cli(['channels', 'delete', 'd-0', '--app', 'news'])).code).toBe(0)
-  expect((await cli(['channels', 'import', '-', '--app', 'news'], exported)).stdout).toContain('3 registered')
+  expect((await cli(['channels', 'import', '-', '--app', 'news'], exported)).stdout).toContain('1 created, 0 updated, 2 unchanged')
 })
 
 test('a list that is uploaded is an audience', async () => {
