@@ -160,7 +160,7 @@ test('a port in use is reported with its number and variable, in one line', asyn
   const { exited, fatal, seen } = await start({ PORT: String(port) })
   expect(await exited).toBe(1)
   expect(fatal()).toHaveLength(1)
-  expect(fatal()[0]?.msg).toMatch(new RegExp(`^PORT: port ${port} on 127.0.0.1 is taken`))
+  expect(fatal()[0]?.msg).toMatch(new RegExp(`^PORT: port ${port} on 127.0.0.1 is in use`))
   expect(seen.stdout).toBe('')
   expect(seen.stderr).not.toContain('node_modules')
 })

@@ -2,7 +2,7 @@ import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
 import { LedgerDamaged, LedgerVersion } from '@wns-fanout/state'
 import type { Job } from 'bullmq'
 import { DelayedError } from 'bullmq'
-import { expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { AppBreaker } from '../../src/send/app-breaker.ts'
 import type { BatchEnd } from '../../src/send/types.ts'
 import type { SendJob } from '../../src/worker/queues.ts'
@@ -13,6 +13,14 @@ import { UnusableLedgers } from '../../src/worker/unusable-ledgers.ts'
 const app = 'news' as AppId
 const parked = { kind: 'parked', delayMs: 700, reason: 'server-error', live: 1, planCursor: -1 } as const
 const closed = { kind: 'closed', leavesOthers: false, live: 1, planCursor: -1 } as const
+
+// A clock that stands still, so delays are exact.
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
 
 /** A job with priority 10 of a batch that ends as given. */
 function setup(end: BatchEnd | { readonly kind: 'gone' } | Error, state = 'sending') {
@@ -51,7 +59,7 @@ function setup(end: BatchEnd | { readonly kind: 'gone' } | Error, state = 'sendi
     data: { campaign: 'c1' as CampaignId, seq: 0 },
     opts: { priority: 10 },
     priority: 10,
-    moveToDelayed: async (atMs: number) => void found.delays.push(Math.round((atMs - Date.now()) / 100) * 100),
+    moveToDelayed: async (atMs: number) => void found.delays.push(atMs - Date.now()),
     changePriority: async ({ priority }: { priority: number }) => void found.priorities.push(priority),
   } as unknown as Job<SendJob>
   const run = (): Promise<void> => jobs.run(app, {} as AppBreaker, job, 'lock', new AbortController().signal)
