@@ -103,7 +103,9 @@ test('from an app to the results of a campaign', async () => {
   expect(exported.trim().split('\n')).toHaveLength(3)
   expect((await cli(['channels', 'get', 'd-2', '--app', 'news'])).code).toBe(1)
   expect((await cli(['channels', 'delete', 'd-0', '--app', 'news'])).code).toBe(0)
-  expect((await cli(['channels', 'import', '-', '--app', 'news'], exported)).stdout).toContain('1 created, 0 updated, 2 unchanged')
+  expect((await cli(['channels', 'import', '-', '--app', 'news'], exported)).stdout).toContain(
+    '1 created, 0 updated, 2 unchanged',
+  )
 })
 
 test('a list that is uploaded is an audience', async () => {
