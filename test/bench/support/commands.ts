@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { loadScript } from '@wns-fanout/state'
 import { Redis } from 'ioredis'
+import { watchCommands } from './monitor.ts'
 
 /** The observer's own connection; what it sends is not counted. */
 export const OBSERVER = 'bench-observer'
@@ -19,18 +20,17 @@ export type CommandCount = Readonly<Record<string, number>>
 export async function countCommands(redisUrl: string, work: () => Promise<void>): Promise<CommandCount> {
   const names = await scriptNames()
   const look = new Redis(redisUrl, { connectionName: OBSERVER })
-  const monitor = await look.monitor()
+  const seen = new Map<string, Map<string, number>>()
+  const end = Promise.withResolvers<void>()
+  const mark = `end-${process.pid}`
+  const stopWatching = await watchCommands(redisUrl, ({ args, source }) => {
+    if (args[1] === mark) end.resolve()
+    if (source === 'lua') return
+    const name = nameOf(args, names)
+    const of = seen.get(source) ?? new Map<string, number>()
+    seen.set(source, of.set(name, (of.get(name) ?? 0) + 1))
+  })
   try {
-    const seen = new Map<string, Map<string, number>>()
-    const end = Promise.withResolvers<void>()
-    const mark = `end-${process.pid}`
-    monitor.on('monitor', (_time: string, args: readonly string[], source: string) => {
-      if (args[1] === mark) end.resolve()
-      if (source === 'lua') return
-      const name = nameOf(args, names)
-      const of = seen.get(source) ?? new Map<string, number>()
-      seen.set(source, of.set(name, (of.get(name) ?? 0) + 1))
-    })
     await work()
     await look.echo(mark)
     await end.promise
@@ -42,7 +42,7 @@ export async function countCommands(redisUrl: string, work: () => Promise<void>)
     }
     return counts
   } finally {
-    monitor.disconnect()
+    stopWatching()
     look.disconnect()
   }
 }
