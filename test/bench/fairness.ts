@@ -1,8 +1,11 @@
 import { startTestStack } from '../support/stack.ts'
+import { benchSharing } from './sharing.ts'
 import { follow, isFinished, prepareApp, rounded, sidOf, tileToAll } from './support/campaign.ts'
 
 export interface FairnessBenchOptions {
   readonly recipients: number
+  /** Small and urgent campaigns beside a broadcast of the same app, at each rate. */
+  readonly tries: number
   readonly say: (line: string) => void
 }
 
@@ -11,9 +14,14 @@ const WORKERS = 4
 
 /**
  * An app's huge campaign is under way. Another app's campaign to a thousand, and then an urgent one of the same app to
- * a thousand others, come in between: how long they take, and how far the huge one gets meanwhile.
+ * a thousand others, come in between: how long they take, and how far the huge one gets meanwhile. Then the campaigns
+ * of one app share its rate; see `Sharing`.
  */
-export async function benchFairness({ recipients, say }: FairnessBenchOptions): Promise<Record<string, unknown>> {
+export async function benchFairness({
+  recipients,
+  tries,
+  say,
+}: FairnessBenchOptions): Promise<Record<string, unknown>> {
   await using stack = await startTestStack()
   await Promise.all(Array.from({ length: WORKERS }, () => stack.startWorker({ WNS_FANOUT_LANES: '64' })))
   // Rates above what this machine reaches: lanes and CPU are what the campaigns have to share.
@@ -52,6 +60,7 @@ export async function benchFairness({ recipients, say }: FairnessBenchOptions): 
   const { totals } = await stack.api.campaign(first.id)
   await stack.api.cancelCampaign(first.id)
   await follow(stack, first.id, isFinished, { everyMs: 100 })
+  const sharing = await benchSharing(stack, { recipients, tries, say })
   return {
     bench: 'fairness',
     workers: WORKERS,
@@ -60,6 +69,8 @@ export async function benchFairness({ recipients, say }: FairnessBenchOptions): 
     otherApp,
     urgent,
     stillPending: totals.pending,
+    tries,
+    ...sharing,
   }
 }
 

@@ -18,7 +18,7 @@ const help = `usage: pnpm bench <name> [options]
   limiter      one app's rate shared by four workers that start and stop: its use, and any excess
   throttle     the rate of four workers when WNS accepts less than the configured rate
   storm        an app that gets only 401, on eight workers, next to another app
-  fairness     the share of another app and of an urgent campaign next to a huge campaign
+  fairness     the share of another app, and how the campaigns of one app share its rate
   recovery     how soon a campaign resumes after a worker is killed or stopped, and after a Redis outage
   checkpoints  Redis commands and CPU per 1,000 posts, with and without checkpoints within a batch
   durability   throughput and CPU with and without waiting for a Redis replica
@@ -29,6 +29,7 @@ options
   --connections N   send: connections to the simulator (64)
   --seconds N       limiter, throttle, storm: approximate duration (40, 75, 90)
   --recipients N    storm, fairness: recipients of the large campaign (20000, 1000000)
+  --tries N         fairness: small and urgent campaigns beside a broadcast, at each rate (20)
   --rate N          limiter, checkpoints: limit in posts per second (500, 1000)
   --burst N         limiter: permits after an idle time (50)
   --lock-ms N       recovery: lock of a batch (60000, the default); the kills are repeated with 3000
@@ -51,6 +52,7 @@ const options = {
   rate: { type: 'string' },
   burst: { type: 'string', default: '50' },
   'lock-ms': { type: 'string', default: '60000' },
+  tries: { type: 'string', default: '20' },
   kills: { type: 'string', default: '6' },
   stops: { type: 'string', default: '6' },
   outage: { type: 'string', default: '60' },
@@ -110,7 +112,7 @@ const benches = new Map<string | undefined, () => Promise<Record<string, unknown
       }),
   ],
   ['storm', () => benchStorm({ seconds: secondsOr('90'), recipients: recipientsOr('20000'), say })],
-  ['fairness', () => benchFairness({ recipients: recipientsOr('1000000'), say })],
+  ['fairness', () => benchFairness({ recipients: recipientsOr('1000000'), tries: whole('tries', values.tries), say })],
   [
     'recovery',
     () =>

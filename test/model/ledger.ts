@@ -114,7 +114,7 @@ export class Ledger {
   plan(cursor: number): void {
     const { sizes, rules } = this.options
     if (this.planComplete || this.state === 'cancelled' || this.state === 'expired') return
-    if (rules.planCursor && cursor !== this.cursor) return
+    if (rules.planPosition && cursor !== this.cursor) return
     const size = sizes[cursor]
     if (size === undefined) {
       this.planComplete = true

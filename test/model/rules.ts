@@ -28,7 +28,7 @@ export interface Rules {
   /** After a cancel the sweeper ignores batches with an owner. */
   readonly sweepSparesOpen: boolean
   /** A plan step counts only from the cursor it was made for. */
-  readonly planCursor: boolean
+  readonly planPosition: boolean
   /** At-most-once, an ambiguous outcome is not retried. */
   readonly ambiguousIsDoubt: boolean
   /** A batch that keeps losing its owners starts with one credit. */
@@ -60,7 +60,7 @@ export const protocol: Rules = {
   closedOnce: true,
   planEndTestsCompletion: true,
   sweepSparesOpen: true,
-  planCursor: true,
+  planPosition: true,
   ambiguousIsDoubt: true,
   slowStart: true,
   slowStartBySettled: true,
@@ -85,7 +85,7 @@ export const mutants: Readonly<Record<string, Rules>> = {
   'closed twice': { ...protocol, closedOnce: false },
   'the end of the plan does not test completion': { ...protocol, planEndTestsCompletion: false },
   'sweep closes batches of live owners': { ...protocol, sweepSparesOpen: false },
-  'plan without cursor': { ...protocol, planCursor: false },
+  'plan without cursor': { ...protocol, planPosition: false },
   'ambiguous outcome retried at-most-once': { ...protocol, ambiguousIsDoubt: false },
   'no slow start': { ...protocol, slowStart: false },
   'slow start grows with calls': { ...protocol, slowStartBySettled: false },

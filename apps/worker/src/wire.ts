@@ -1,6 +1,6 @@
 import type { AppId, Listener } from '@wns-fanout/domain'
 import type { CrashPoints } from '@wns-fanout/fanout'
-import { Campaigns, conditionOf, FanoutWorker, LocalPermits, Queues, ScheduleRunner } from '@wns-fanout/fanout'
+import { Campaigns, conditionOf, FanoutWorker, AppPermits, Queues, ScheduleRunner } from '@wns-fanout/fanout'
 import type { Lifecycle, Logger, Metrics } from '@wns-fanout/runtime'
 import type { Keyring, RateLimit, RedisConnection } from '@wns-fanout/state'
 import {
@@ -67,10 +67,11 @@ export function wire(options: WireOptions): FanoutWorker {
   }
   const permits = new Permits(redis, keys)
   const schedules = new Schedules(redis, keys)
+  const condition = conditionOf(apps, permits)
   const campaigns = new Campaigns({
     ...stores,
     registry: new Registry(redis, keys),
-    condition: conditionOf(apps, permits),
+    condition,
     reached,
   })
   const scheduleRunner = new ScheduleRunner({ apps, schedules, campaigns, emit })
@@ -82,6 +83,7 @@ export function wire(options: WireOptions): FanoutWorker {
   return new FanoutWorker({
     ...stores,
     dataSet: new DataSet(redis, keys),
+    condition,
     lanes,
     permits: (app) => permitsOf.get(app),
     token: (app) => tokenOf.get(app),
@@ -163,10 +165,10 @@ function makePermits(
   { metrics, emit, life }: WireOptions,
   permits: Permits,
   limits: ReadonlyMap<AppId, RateLimit>,
-): PerApp<LocalPermits> {
+): PerApp<AppPermits> {
   const permitsOf = new PerApp(
     (app) =>
-      new LocalPermits(permits, app, {
+      new AppPermits(permits, app, {
         limit: () => limits.get(app) ?? { ratePerSecond: 1, burst: 1 },
         onRate: ({ effectiveRate }) => metrics.effectiveRate.set({ app: metrics.appLabel(app) }, effectiveRate),
         onWaited: (waitMs) => emit({ type: 'permits.waited', app, waitMs }),

@@ -1,3 +1,4 @@
+export { AppPermits } from './send/app-permits.ts'
 export { LocalPermits } from './send/local-permits.ts'
 export type { LocalPermitsOptions, Permit, PermitSource } from './send/local-permits.ts'
 export type { BatchEnd, ParkReason, TokenSource } from './send/types.ts'

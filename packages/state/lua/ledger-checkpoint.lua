@@ -63,15 +63,12 @@ if not n then return wrong_field(where, 'range', b.range) end
 local adjusted, counts = {}, {}
 -- How many owners in a row were lost early, and how many recipients this open has settled.
 local losses, settled = tonumber(b.losses or '0'), tonumber(b.settled or '0')
-local function plan_cursor()
-  local plan = fields(campaign, 'planComplete', 'cursor')
-  return plan.planComplete == '1' and -1 or tonumber(plan.cursor or '0')
-end
 local function reply(finished, closed)
-  return { 'ok', state, at, adjusted, redis.call('SCARD', campaign .. ':live'), plan_cursor(),
-    finished and 1 or 0, closed and 1 or 0, list_of(counts),
-    math.min(window_of(losses, settled, window), ramp(tonumber(redis.call('HGET', campaign, 'answers') or '0'))),
-    number > tonumber(b.checkpoint or '0') + 1 and 1 or 0 }
+  local now = fields(campaign, 'planComplete', 'planned', 'answers', 'wakeAt')
+  return { 'ok', state, at, adjusted, redis.call('SCARD', campaign .. ':live'),
+    now.planComplete == '1' and -1 or tonumber(now.planned or '0'), finished and 1 or 0, closed and 1 or 0,
+    list_of(counts), math.min(window_of(losses, settled, window), ramp(tonumber(now.answers or '0'))),
+    number > tonumber(b.checkpoint or '0') + 1 and 1 or 0, active_batches(campaign), tonumber(now.wakeAt or '0') or 0 }
 end
 local function adjust(position, value)
   adjusted[#adjusted + 1] = position
@@ -296,5 +293,6 @@ if ending ~= '' then
   end
   -- A close that leaves recipients pending, since a channel was rotated, is a park of one second.
   redis.call('HSET', key, 'state', 'parked', 'dueAt', tonumber(due) or at + 1000)
+  set_parked(campaign, seq, true)
 end
 return reply(false, false)

@@ -44,7 +44,7 @@ redis.call('HSETNX', campaign, 'closed', 0)
 redis.call('HSET', campaign, 'version', VERSION, 'id', id, 'state', state, 'damaged', found, 'planComplete', '1',
   'stopCode', code, 'createdAt', created, 'startAt', whole(c.startAt, 1, MAX_MS) or created,
   'expiresAt', whole(c.expiresAt, 1, MAX_MS) or at)
-local types = { live = 'set', targets = 'string', samples = 'stream' }
+local types = { live = 'set', parked = 'set', targets = 'string', samples = 'stream' }
 for name, type in pairs(types) do
   local stored = redis.call('TYPE', campaign .. ':' .. name).ok
   if stored ~= type and stored ~= 'none' then redis.call('DEL', campaign .. ':' .. name) end

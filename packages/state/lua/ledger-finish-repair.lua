@@ -11,7 +11,7 @@ for _, seq in ipairs(redis.call('SMEMBERS', campaign .. ':live')) do
     return { 'live', seq }
   end
 end
-redis.call('DEL', campaign .. ':live')
+redis.call('DEL', campaign .. ':live', campaign .. ':parked')
 redis.call('HDEL', campaign, 'damaged', total_fields())
 redis.call('HSET', campaign, 'audienceSize', ARGV[1], 'planned', ARGV[2], 'closed', ARGV[2], 'plannedRecipients', ARGV[3],
   'posts', ARGV[4])

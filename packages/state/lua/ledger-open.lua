@@ -116,12 +116,14 @@ if not mine then
   redis.call('HSET', key, 'state', 'open', 'owner', owner, 'fence', fence, 'checkpoint', 0, 'losses', losses,
     'settled', settled)
   redis.call('HDEL', key, 'dueAt')
+  set_parked(campaign, seq, false)
 end
 if state == 'paused' and not mine then
   -- The campaign is paused and the owner is lost: settle the uncertain recipients, then leave the batch parked.
   redis.call('SET', key .. ':v', pack_bytes(vector))
   add_totals(campaign, totals)
   redis.call('HSET', key, 'state', 'parked')
+  set_parked(campaign, seq, true)
   return { 'paused' }
 end
 

@@ -136,6 +136,10 @@ export class Keys {
   bucket(app: AppId | string): string {
     return `${this.base(app)}bucket`
   }
+  /** hash: campaign → `turn,askedAtMs,missing,weight`: how the campaigns share the app's permits. A minute. */
+  shares(app: AppId | string): string {
+    return `${this.base(app)}shares`
+  }
   /** string: held by the worker that may post this minute's one notification while the app's breaker is open. PX. */
   probe(app: AppId | string): string {
     return `${this.base(app)}probe`
@@ -192,6 +196,10 @@ export class Keys {
   live(app: AppId | string, campaign: string): string {
     return `${this.campaign(app, campaign)}:live`
   }
+  /** set: sequence numbers of live batches that wait for a time. Empty once the campaign is finished. */
+  parked(app: AppId | string, campaign: string): string {
+    return `${this.campaign(app, campaign)}:parked`
+  }
   /** stream: details of answers, at most 10,000. As the campaign. */
   samples(app: AppId | string, campaign: string): string {
     return `${this.campaign(app, campaign)}:samples`
@@ -242,6 +250,9 @@ export const campaignFields = {
   maxFailureShare: ['0 to 1', 'create', 'checkpoint'],
   canary: ['`passed`', 'CampaignStore', 'record'],
   cursor: ['next page to plan', 'create, plan', 'plan, checkpoint, record'],
+  cursorBefore: ['recipients of that page that are planned', 'plan', 'record'],
+  turn: ['turn of the next batch', 'plan', 'record'],
+  wakeAt: ['active batches below which the planner is woken', 'plan, Ledger', 'checkpoint'],
   planned: ['count of batches', 'create, plan, finish-repair', 'plan, closing, record'],
   plannedRecipients: ['count', 'plan, finish-repair', 'plan, steer, sweep, closing, record'],
   planComplete: ['`1`', 'create, plan, steer, damage, closing', 'plan, checkpoint, closing, record'],

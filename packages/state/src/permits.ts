@@ -1,4 +1,4 @@
-import type { AppId } from '@wns-fanout/domain'
+import type { AppId, CampaignId } from '@wns-fanout/domain'
 import type { Keys } from './keys.ts'
 import type { RedisConnection } from './redis.ts'
 import { loadScript } from './scripts.ts'
@@ -14,6 +14,13 @@ export interface RateLimit {
   readonly burst: number
 }
 
+/** The campaign that permits are for, where the campaigns of an app share its permits. */
+export interface PermitShare {
+  readonly campaign: CampaignId
+  /** A campaign with twice the weight gets twice the permits of another while both want more than there are. */
+  readonly weight: number
+}
+
 export interface Grant {
   /** From 0 to the number wanted. */
   readonly granted: number
@@ -27,6 +34,8 @@ export interface Grant {
   readonly nowMs: number
   /** The one post after a pause. Report its outcome by `slowDown` or `endProbe`. */
   readonly probe: boolean
+  /** Campaigns that share the permits of the app now, this one included. */
+  readonly activeCampaigns: number
 }
 
 export interface RateState {
@@ -76,16 +85,24 @@ export class Permits {
     this.#options = { ...defaults, ...options }
   }
 
-  /** Take up to `wanted` permits (at least 1). A permit is never given back: it lapses unused. */
-  async take(app: AppId, wanted: number, { ratePerSecond, burst }: RateLimit): Promise<Grant> {
+  /**
+   * Take up to `wanted` permits (at least 1). A permit is never given back: it lapses unused. With a `share`, the
+   * campaign gets no permits that are due to other campaigns of the app.
+   */
+  async take(app: AppId, wanted: number, { ratePerSecond, burst }: RateLimit, share?: PermitShare): Promise<Grant> {
     const args = [Math.max(1, Math.floor(wanted)), ratePerSecond, burst, this.#options.probeLostMs]
-    const reply = (await takeScript.run(this.#redis, [this.#keys.bucket(app)], args)) as (number | string)[]
-    const [granted, waitMs, effectiveRate, pausedUntilMs, nowMs, probe] = reply.map(Number)
+    const reply = (await takeScript.run(
+      this.#redis,
+      [this.#keys.bucket(app), this.#keys.shares(app)],
+      share === undefined ? args : [...args, share.campaign, share.weight],
+    )) as (number | string)[]
+    const [granted, waitMs, effectiveRate, pausedUntilMs, nowMs, probe, activeCampaigns] = reply.map(Number)
     return {
       granted: granted ?? 0,
       waitMs: waitMs ?? 0,
       nowMs: nowMs ?? 0,
       probe: probe === 1,
+      activeCampaigns: activeCampaigns ?? 1,
       ...rateState(effectiveRate, pausedUntilMs),
     }
   }

@@ -57,7 +57,7 @@ describe('a checkpoint', () => {
       .outcome(code.retry1, 2)
       .want(4)
       .checkpoint()
-    expect(answer).toMatchObject({ kind: 'ok', state: 'sending', adjusted: [], live: 1, planCursor: -1 })
+    expect(answer).toMatchObject({ kind: 'ok', state: 'sending', adjusted: [], live: 1, planPosition: -1 })
     expect(await stage.totals()).toEqual({ accepted: 1, rejected: 1, pending: 6 })
     await hand.outcome(code.accepted, 3, 4).checkpoint()
     expect(await stage.totals()).toEqual({ accepted: 3, rejected: 1, pending: 4 })
@@ -396,6 +396,7 @@ describe('planning', () => {
       kind: 'ok',
       firstSeq: 0,
       live: 2,
+      active: 2,
       campaignFinished: false,
     })
     expect(await stage.ledger.plan(stage.ref(), step)).toEqual({ kind: 'moved', cursor: 2, live: 2 })

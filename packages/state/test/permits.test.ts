@@ -1,5 +1,5 @@
 import { fc, test } from '@fast-check/vitest'
-import type { AppId } from '@wns-fanout/domain'
+import type { AppId, CampaignId } from '@wns-fanout/domain'
 import type { Decrease, PermitOptions } from '@wns-fanout/state'
 import { Permits } from '@wns-fanout/state'
 import { describe, expect } from 'vitest'
@@ -287,5 +287,98 @@ describe('when the clock of Redis steps', () => {
     expect(granted).toBeLessThanOrEqual((performance.now() - beganAtMs) / 10 + 1)
     await pass(50)
     expect((await take(10)).granted).toBeGreaterThanOrEqual(4)
+  })
+})
+
+describe('campaigns that share an app', () => {
+  /** Only what a test puts into the bucket is granted: the rate adds a permit in 20 minutes. */
+  const slow = { ratePerSecond: 0.001, burst: 10_000 }
+
+  function sharing() {
+    const bench = start()
+    const take = (campaign: string, wanted: number, weight = 1) =>
+      bench.permits.take(NEWS, wanted, slow, { campaign: campaign as CampaignId, weight })
+    const refill = (permits: number) => bench.redis.hset(bench.keys.bucket(NEWS), 'permits', permits)
+    /** Every campaign wants `wanted` each time; what each got of `permits`, which arrive in small amounts. */
+    const rounds = async (weights: Readonly<Record<string, number>>, permits: number, wanted = 50) => {
+      const got: Record<string, number> = Object.fromEntries(Object.keys(weights).map((name) => [name, 0]))
+      await refill(0)
+      for (const [name, weight] of Object.entries(weights)) await take(name, wanted, weight)
+      for (let left = permits; left > 0; left -= 20) {
+        await bench.redis.hincrbyfloat(bench.keys.bucket(NEWS), 'permits', 20)
+        for (const [name, weight] of Object.entries(weights))
+          got[name] = (got[name] ?? 0) + (await take(name, wanted, weight)).granted
+      }
+      return got
+    }
+    return { ...bench, take, refill, rounds }
+  }
+
+  test('one campaign alone gets all that it wants', async () => {
+    const { take, refill } = sharing()
+    await refill(100)
+    expect(await take('c1', 60)).toMatchObject({ granted: 60, activeCampaigns: 1 })
+    expect(await take('c1', 60)).toMatchObject({ granted: 40 })
+  })
+
+  test('equal campaigns get equal shares', async () => {
+    const { rounds } = sharing()
+    const got = await rounds({ c1: 1, c2: 1, c3: 1, c4: 1, c5: 1 }, 1000)
+    for (const permits of Object.values(got)) expect(Math.abs(permits - 200)).toBeLessThanOrEqual(10)
+  })
+
+  test('an urgent campaign gets eight times the share of a normal one', async () => {
+    const { rounds } = sharing()
+    const { normal = 0, urgent = 0 } = await rounds({ normal: 1, urgent: 8 }, 1800)
+    expect(normal).toBeGreaterThanOrEqual(180)
+    expect(urgent).toBeGreaterThanOrEqual(1500)
+  })
+
+  test('several urgent campaigns together leave a tenth to a normal one', async () => {
+    const { rounds } = sharing()
+    const { normal } = await rounds({ normal: 1, u1: 8, u2: 8, u3: 8, u4: 8 }, 2000)
+    expect(normal).toBeGreaterThanOrEqual(190)
+  })
+
+  test('a campaign that wants less than its share leaves the rest to the others', async () => {
+    const { take, refill } = sharing()
+    await refill(0)
+    await take('large', 500)
+    await take('small', 5)
+    await refill(100)
+    expect(await take('small', 5)).toMatchObject({ granted: 5 })
+    expect(await take('large', 500)).toMatchObject({ granted: 95 })
+  })
+
+  test('a newcomer is served first, and does not catch up on the time before', async () => {
+    const { rounds, take, refill } = sharing()
+    await rounds({ c1: 1, c2: 1 }, 2000)
+    await refill(0)
+    await take('newcomer', 50)
+    await refill(30)
+    expect(await take('newcomer', 50)).toMatchObject({ granted: 10 })
+  })
+
+  test('what is due to another campaign that waits stays for it', async () => {
+    const { take, refill } = sharing()
+    await refill(0)
+    await take('c1', 50)
+    await take('c2', 50)
+    await refill(20)
+    const first = await take('c1', 50)
+    expect(first.granted).toBe(10)
+    expect(await take('c1', 50)).toMatchObject({ granted: 0 })
+    expect(await take('c2', 50)).toMatchObject({ granted: 10, activeCampaigns: 2 })
+  })
+
+  test('a campaign that stopped asking holds nothing back', async () => {
+    const { take, refill, redis, keys } = sharing()
+    await refill(0)
+    await take('gone', 50)
+    // As if it had asked an hour ago.
+    const [turn, askedAtMs, ...rest] = ((await redis.hget(keys.shares(NEWS), 'gone')) ?? '').split(',')
+    await redis.hset(keys.shares(NEWS), 'gone', [turn, Number(askedAtMs) - HOUR_MS * 24, ...rest].join(','))
+    await refill(40)
+    expect(await take('c1', 50)).toMatchObject({ granted: 40, activeCampaigns: 1 })
   })
 })

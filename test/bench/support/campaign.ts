@@ -31,16 +31,23 @@ export interface BenchApp {
   readonly burst?: number
 }
 
-/** Register an app and its channels, all of which take what they are sent. */
-export async function prepareApp(
+/** Register an app, or give it another rate. */
+export async function putApp(
   { api }: TestStack,
-  { app, client, channels, ratePerSecond, burst = Math.max(1, Math.round(ratePerSecond / 10)) }: BenchApp,
+  { app, client, ratePerSecond, burst = Math.max(1, Math.round(ratePerSecond / 10)) }: Omit<BenchApp, 'channels'>,
 ): Promise<void> {
   await api.putApp(app, {
     credentials: { kind: 'store', packageSid: client, clientSecret: 'bench-secret' },
     ratePerSecond,
     burst,
   })
+}
+
+/** Register an app and its channels, all of which take what they are sent. */
+export async function prepareApp(stack: TestStack, { channels, ...benchApp }: BenchApp): Promise<void> {
+  const { api } = stack
+  const { app } = benchApp
+  await putApp(stack, benchApp)
   const lines = function* (): Generator<string> {
     for (let n = 0; n < channels; n += 1)
       yield `${JSON.stringify({ channel: `device-${n}`, uri: `https://db5p.notify.windows.com/?token=ok.any.${app}-${n}` })}\n`

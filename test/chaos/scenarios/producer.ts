@@ -59,13 +59,13 @@ export const producerScenarios: readonly Scenario[] = [
     what: 'batches are put into the queue again, during the campaign and after it',
     async run(system, app) {
       const campaign = await underWay(system, app)
-      const batches = Array.from({ length: 16 }, (_, seq) => ({ campaign: campaign.id as CampaignId, seq }))
-      await withQueues(system, (queues) => queues.addBatches(app as AppId, batches, 'urgent'))
+      const batches = Array.from({ length: 16 }, (_, seq) => ({ campaign: campaign.id as CampaignId, seq, turn: 1 }))
+      await withQueues(system, (queues) => queues.addBatches(app as AppId, batches))
       const verdict = await settle(system, campaign)
       must(verdict.duplicates === 0, `${verdict.duplicates} duplicates`)
       const posts = await postsSoFar(system)
       await withQueues(system, async (queues) => {
-        await queues.addBatches(app as AppId, batches, 'urgent')
+        await queues.addBatches(app as AppId, batches)
         await eventually(
           'the jobs to be gone',
           async () =>

@@ -4,6 +4,7 @@ import type { CampaignRecord, CampaignStore, Ledger } from '@wns-fanout/state'
 import { LedgerDamaged, LedgerVersion, assertIntact } from '@wns-fanout/state'
 import type { CrashPoints } from '../crash-points.ts'
 import { haltDamaged } from './repair.ts'
+import { turnOf } from '../plan/turns.ts'
 import { sweep } from './sweep.ts'
 import type { Queues } from '../worker/queues.ts'
 
@@ -36,7 +37,7 @@ export async function reconcile(deps: ReconcileDeps, app: AppId, id: CampaignId)
     return
   }
   if (record.state !== 'sending') return
-  if (!record.planComplete) await deps.queues.enqueue('plan', { app, campaign: id }, record.cursor)
+  if (!record.planComplete) await deps.queues.enqueue('plan', { app, campaign: id }, record.planned)
   const live = await deps.ledger.liveBatches({ app, campaign: id })
   await mustAddUp(deps, app, record, live)
   const batches = await deps.ledger.batches({ app, campaign: id }, live)
@@ -49,9 +50,16 @@ export async function reconcile(deps: ReconcileDeps, app: AppId, id: CampaignId)
     if (batch === null) throw new LedgerDamaged(`batch ${live[at]}: its range is missing`)
     if (batch.closed) return []
     const delayMs = batch.state === 'parked' ? batch.dueAtMs - record.redisNowMs : 0
-    return [{ campaign: id, seq: batch.seq, delayMs: isBarred ? Math.max(0, delayMs) : delayMs }]
+    return [
+      {
+        campaign: id,
+        seq: batch.seq,
+        turn: turnOf(record, batch.seq),
+        delayMs: isBarred ? Math.max(0, delayMs) : delayMs,
+      },
+    ]
   })
-  const { lost, overdue } = await deps.queues.restoreBatches(app, missing, record.definition.priority)
+  const { lost, overdue } = await deps.queues.restoreBatches(app, missing)
   if (lost > 0) deps.emit({ type: 'reconciled', app, reason: 'no-job', count: lost })
   if (overdue > 0) deps.emit({ type: 'reconciled', app, reason: 'overdue', count: overdue })
 }

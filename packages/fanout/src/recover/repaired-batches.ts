@@ -2,8 +2,9 @@ import { byteOf, code, codeOf, codeTable, isSettled, postsOf, PAGE_BYTES, popcou
 import type { BatchRange, BatchSalvage, RepairedBatch } from '@wns-fanout/state'
 
 export interface RepairTerms {
-  /** The first page that was never planned. */
+  /** The first page that was not planned as a whole, and how many of its recipients were planned. */
   readonly cursor: number
+  readonly cursorBefore: number
   readonly plannedRecipients: number
   readonly stopCode: number
 }
@@ -60,14 +61,16 @@ function placeInGaps(
   lost: readonly BatchSalvage[],
   known: readonly PlacedBatch[],
   bits: Uint8Array,
-  { cursor }: RepairTerms,
+  { cursor, cursorBefore }: RepairTerms,
 ): PlacedBatch[] {
   const pages = Math.ceil(bits.length / PAGE_BYTES)
   return neighbors(lost).flatMap(([first, ...others]) => {
     const previous = known.findLast(({ seq }) => seq < first.seq)?.range
     const next = known.find(({ seq }) => seq > first.seq)?.range
     const { fromPage, before } = startAfter(previous, bits)
-    const { toPage, after } = endBefore(next, Math.max(fromPage, cursor > fromPage ? cursor : pages), fromPage, bits)
+    const planEnd = cursorBefore > 0 ? { fromPage: cursor, before: cursorBefore } : undefined
+    const pageEnd = Math.max(fromPage, cursor > fromPage ? cursor : pages)
+    const { toPage, after } = endBefore(next ?? planEnd, pageEnd, fromPage, bits)
     const pagesOf = { fromPage, toPage, ...(before + after > 0 ? { before, after } : {}) }
     const range = { ...pagesOf, recipients: recipientsOn(bits, pagesOf) }
     const nothing = { fromPage: toPage + 1, toPage, recipients: 0 }
@@ -90,7 +93,7 @@ function startAfter(previous: BatchRange | undefined, bits: Uint8Array): { fromP
 
 /** Where a batch ends that a known one follows, or the end of the plan. */
 function endBefore(
-  next: BatchRange | undefined,
+  next: Pick<BatchRange, 'fromPage' | 'before'> | undefined,
   planEnd: number,
   fromPage: number,
   bits: Uint8Array,

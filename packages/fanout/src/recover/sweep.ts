@@ -56,7 +56,6 @@ async function wakeOwners(deps: RepairDeps, app: AppId, id: CampaignId): Promise
   const live = await deps.ledger.liveBatches({ app, campaign: id })
   await deps.queues.restoreBatches(
     app,
-    live.map((seq) => ({ campaign: id, seq, delayMs: 0 })),
-    'urgent',
+    live.map((seq) => ({ campaign: id, seq, turn: 1, delayMs: 0 })),
   )
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { AppId, FanoutEvent } from '@wns-fanout/domain'
-import { isTerminal } from '@wns-fanout/domain'
+import { campaignWeight, isTerminal } from '@wns-fanout/domain'
 import type { BatchRef, BatchTerms, CampaignStore, Keys, Ledger, OpenBatch, RedisConnection } from '@wns-fanout/state'
 import { LedgerDamaged } from '@wns-fanout/state'
 import type { LanePool } from '@wns-fanout/wns'
@@ -8,11 +8,12 @@ import type { CrashPoints } from '../crash-points.ts'
 import type { RollbackRecovery } from '../recover/rollback.ts'
 import type { Queues } from '../worker/queues.ts'
 import type { AppBreaker } from './app-breaker.ts'
+import type { AppPermits } from './app-permits.ts'
 import { PROBE_EVERY_MS } from './app-breaker.ts'
 import { BatchRun } from './batch-run.ts'
 import { HostBreakers } from './host-breakers.ts'
-import type { PermitSource } from './local-permits.ts'
 import { NO_REPLICA_MS } from './park.ts'
+import type { PlanState } from './planner-wake.ts'
 import { PlannerWake } from './planner-wake.ts'
 import type { PreparedCampaign } from './prepared-campaign.ts'
 import { PreparedCampaigns } from './prepared-campaign.ts'
@@ -30,7 +31,7 @@ export interface BatchSenderDeps extends CrashPoints {
   readonly lanes: Pick<LanePool, 'join'>
   /** Lanes of the process; decides how many batches it has in hand. */
   readonly laneCount: number
-  readonly permits: (app: AppId) => PermitSource
+  readonly permits: (app: AppId) => Pick<AppPermits, 'of'>
   readonly token: (app: AppId) => TokenSource
   readonly emit: (event: FanoutEvent) => void
   readonly lockMs: number
@@ -131,7 +132,7 @@ export class BatchSender {
     if (end.kind === 'closed') this.#deps.reached?.('batch-closed')
     if (end.kind === 'parked') this.#deps.reached?.('batch-parked')
     await this.#reportEnd(ref, end)
-    if (end.kind !== 'fenced') await this.#planner.wake(ref, end)
+    if (end.kind !== 'fenced') await this.#planner.wake(ref, end.plan)
     return end
   }
 
@@ -145,7 +146,7 @@ export class BatchSender {
       lanes,
       hosts: this.#hosts,
       breaker,
-      permits: permits(ref.app),
+      permits: permits(ref.app).of(ref.campaign, campaignWeight[campaign.definition.priority]),
       token: token(ref.app),
       checkpoint: async (change) => {
         const send = () => ledger.checkpoint(ref, owner, opened, terms, change)
@@ -184,7 +185,9 @@ export class BatchSender {
   }
 }
 
+const unchangedPlan: PlanState = { live: 0, active: 0, wakeAt: 0, planPosition: -1 }
+
 /** A batch that was not opened: it keeps its place, and the planner need not be woken. */
 function parked(delayMs: number, reason: ParkReason): BatchEnd {
-  return { kind: 'parked', delayMs: Math.max(0, delayMs), reason, live: Number.POSITIVE_INFINITY, planCursor: -1 }
+  return { kind: 'parked', delayMs: Math.max(0, delayMs), reason, plan: unchangedPlan }
 }

@@ -1,5 +1,5 @@
 import type { AppId } from '@wns-fanout/domain'
-import type { Decrease, Grant, Permits, RateLimit, RateState } from '@wns-fanout/state'
+import type { Decrease, Grant, PermitShare, Permits, RateLimit, RateState } from '@wns-fanout/state'
 
 /** The right to start one post, until it lapses. */
 export interface Permit {
@@ -9,7 +9,7 @@ export interface Permit {
   readonly lapsesAtMs: number
 }
 
-/** The permits of one app, as its batches in a process share them. */
+/** Permits of one app, as the batches of a campaign in a process share them. */
 export interface PermitSource {
   /** Take a permit. If there is none, permits are requested, and the listeners are called when they have arrived. */
   take(): Permit | undefined
@@ -39,6 +39,11 @@ export interface LocalPermitsOptions {
   readonly onDecrease?: (state: Decrease) => void
   /** Called when Redis failed. The request for permits is repeated. */
   readonly onError?: (error: unknown) => void
+  /** Called when WNS refused a post that was permitted at `grantedAtMs`, and when it answered a probe. */
+  readonly onRefused?: (grantedAtMs: number) => void
+  readonly onProbeAnswered?: () => void
+  /** The campaign that the permits are for, where the campaigns of the app share them. */
+  readonly share?: PermitShare
   /** A permit that is not used within this time lapses. Default 250 ms. */
   readonly lapseMs?: number
 }
@@ -50,6 +55,8 @@ const GRANT_MS = 50
  * bring permits in ones and twos; asking a little before all of it has leaves none of the rate unused.
  */
 const REFILLED_SHARE = 0.8
+/** The campaigns of an app ask less often the more there are, so that together they cost about as much as one. */
+const MAX_SHARED_GRANT_MS = 150
 const RETRY_AFTER_ERROR_MS = 500
 const MAX_WAIT_MS = 1000
 const DEFAULT_LAPSE_MS = 250
@@ -64,7 +71,7 @@ interface GrantInHand extends Permit {
 }
 
 /**
- * The permits that one process holds for one app.
+ * The permits that one process holds for one app, or for one campaign of it.
  *
  * States: idle (no permit is wanted) → asking (one round trip under way) → holding (permits that lapse together) or
  * waiting (until Redis has permits again) → asking … A stopped one stays stopped.
@@ -81,6 +88,7 @@ export class LocalPermits implements PermitSource {
   #nextAskAtMs = 0
   #timer: NodeJS.Timeout | undefined
   #effectiveRate: number | undefined
+  #activeCampaigns = 1
   #pausedUntilMs = 0
   #isSlowingDown = false
   #decreasedAtMs = 0
@@ -116,13 +124,27 @@ export class LocalPermits implements PermitSource {
     return () => this.#listeners.delete(listener)
   }
 
-  slowDown(grantedAtMs: number, retryAfterMs: number | undefined): void {
+  /** Permits in hand that were granted by then lapse. Those granted since may belong to the time after the pause. */
+  lapse(grantedAtMs: number): void {
     const grant = this.#inHand
-    // Permits granted since then may belong to the time after the pause.
-    if (grantedAtMs >= grant.grantedAtMs) {
-      grant.left = 0
-      grant.lapsesAtMs = 0
-    }
+    if (grantedAtMs < grant.grantedAtMs) return
+    grant.left = 0
+    grant.lapsesAtMs = 0
+  }
+
+  /** Posts are possible again after a pause: ask at once if a batch waits. */
+  wake(): void {
+    if (this.#listeners.size > 0) this.#ask()
+  }
+
+  /** Is any batch served? */
+  get isUsed(): boolean {
+    return this.#listeners.size > 0
+  }
+
+  slowDown(grantedAtMs: number, retryAfterMs: number | undefined): void {
+    this.lapse(grantedAtMs)
+    this.#options.onRefused?.(grantedAtMs)
     // Hundreds of posts may be refused at once, and only the first refusal is news.
     if (this.#isSlowingDown || grantedAtMs <= this.#decreasedAtMs) return
     this.#isSlowingDown = true
@@ -146,7 +168,8 @@ export class LocalPermits implements PermitSource {
     this.#permits
       .endProbe(this.#app, grantedAtMs)
       .then(() => {
-        if (this.#listeners.size > 0) this.#ask()
+        this.wake()
+        this.#options.onProbeAnswered?.()
       })
       .catch((error: unknown) => this.#options.onError?.(error))
   }
@@ -168,14 +191,16 @@ export class LocalPermits implements PermitSource {
     this.#isAsking = true
     const limit = this.#options.limit()
     const rate = this.#effectiveRate ?? limit.ratePerSecond
-    const wanted = Math.max(1, Math.min(Math.round((rate * GRANT_MS) / 1000), this.#maxRequest))
-    const refillMs = Math.min(GRANT_MS, (wanted * 1000) / rate, (limit.burst * 1000) / limit.ratePerSecond)
+    const grantMs = Math.min(GRANT_MS * this.#activeCampaigns, MAX_SHARED_GRANT_MS)
+    const wanted = Math.max(1, Math.min(Math.round((rate * grantMs) / 1000), this.#maxRequest))
+    const refillMs = Math.min(grantMs, (wanted * 1000) / rate, (limit.burst * 1000) / limit.ratePerSecond)
     this.#nextAskAtMs = askedAtMs + refillMs * REFILLED_SHARE
-    this.#permits.take(this.#app, wanted, limit).then(
+    this.#permits.take(this.#app, wanted, limit, this.#options.share).then(
       (grant) => {
         this.#isAsking = false
         if (this.#isStopped) return
         this.#noteRate(grant)
+        this.#activeCampaigns = grant.activeCampaigns
         if (grant.granted === 0) this.#askIn(Math.min(grant.waitMs, MAX_WAIT_MS))
         else this.#receive(grant, askedAtMs)
       },

@@ -72,11 +72,11 @@ export function endingOf(
 
 /** The end of a run, after the ledger has acknowledged its last checkpoint. */
 export function batchEnd(
-  { state, batchClosed, campaignFinished, live, planCursor }: Acknowledged,
+  { state, batchClosed, campaignFinished, live, active, wakeAt, planPosition }: Acknowledged,
   { stop, wait, delayMs }: { stop: Stop | undefined; wait: Wait; delayMs: number },
 ): BatchEnd {
-  if (!batchClosed)
-    return { kind: 'parked', delayMs, reason: parkReason(stop, wait, state === 'paused'), live, planCursor }
+  const plan = { live, active, wakeAt, planPosition }
+  if (!batchClosed) return { kind: 'parked', delayMs, reason: parkReason(stop, wait, state === 'paused'), plan }
   const leavesOthers = isTerminal(state) && state !== 'completed' && !campaignFinished
-  return { kind: 'closed', leavesOthers, live, planCursor }
+  return { kind: 'closed', leavesOthers, plan }
 }

@@ -2,6 +2,8 @@ import type { PreparedMessage, RetryReason } from '@wns-fanout/domain'
 import type { BatchRef, BatchTerms, CheckpointAnswer } from '@wns-fanout/state'
 
 /** The token of one app. */
+import type { PlanState } from './planner-wake.ts'
+
 export interface TokenSource {
   /** The token to post with now. */
   current(): string | undefined
@@ -25,16 +27,14 @@ export type BatchEnd =
       readonly kind: 'closed'
       /** The campaign was cancelled, halted or has expired, and batches without an owner are to be swept. */
       readonly leavesOthers: boolean
-      readonly live: number
-      readonly planCursor: number
+      readonly plan: PlanState
     }
   /** The batch is due `delayMs` from now on; `reason` names what it waits for. */
   | {
       readonly kind: 'parked'
       readonly delayMs: number
       readonly reason: ParkReason
-      readonly live: number
-      readonly planCursor: number
+      readonly plan: PlanState
     }
   /** `forgotten`: Redis went back in time, so the batch may have lost its job too. */
   | { readonly kind: 'fenced'; readonly forgotten: boolean }

@@ -5,10 +5,12 @@ import { Worker } from 'bullmq'
 import type { LimitFunction } from 'p-limit'
 import pLimit from 'p-limit'
 import { AppBreaker } from '../send/app-breaker.ts'
-import type { SendJob } from './queues.ts'
+import { putOff } from './jobs.ts'
+import type { Queues, SendJob } from './queues.ts'
 import { sendQueueName, workerOptions } from './queues.ts'
 import { runWorker } from './run-worker.ts'
 import type { SendJobs } from './send-jobs.ts'
+import { Slots } from './slots.ts'
 
 export interface AppWatchDeps {
   readonly redis: RedisConnection
@@ -16,8 +18,10 @@ export interface AppWatchDeps {
   readonly apps: AppStore
   readonly emit: (event: FanoutEvent) => void
   readonly lockMs: number
-  /** Batches that an app may have in hand. */
-  readonly concurrency: number
+  /** Batches of an app that keep the lanes busy, and places beyond those for campaigns that have none in hand. */
+  readonly busyBatches: number
+  readonly freeSlots: number
+  readonly queues: Pick<Queues, 'nextCampaign'>
   /** Only these apps, where workers are divided among apps. */
   readonly only?: ReadonlySet<string> | undefined
   /** Called with each app, whenever it is looked at, before any of its batches is sent. */
@@ -32,6 +36,7 @@ export interface AppWatchDeps {
 export interface AppRunner {
   readonly worker: Worker<SendJob>
   readonly breaker: AppBreaker
+  readonly slots: Slots
   /** Aborted when the app is paused or removed: its batches are then handed back. */
   readonly halt: AbortController
 }
@@ -49,7 +54,7 @@ export class AppWatch {
 
   constructor(deps: AppWatchDeps) {
     this.#deps = deps
-    this.#limit = pLimit(MAX_FULL_QUEUES * deps.concurrency)
+    this.#limit = pLimit(MAX_FULL_QUEUES * (deps.busyBatches + deps.freeSlots))
   }
 
   runner(app: AppId): AppRunner | undefined {
@@ -98,17 +103,18 @@ export class AppWatch {
 
   #serve(app: AppId): AppRunner {
     const queue = sendQueueName(app)
-    const { redis, keys, apps, lockMs, concurrency, emit, sendJobs } = this.#deps
+    const { redis, keys, apps, lockMs, busyBatches, freeSlots, emit, sendJobs, queues } = this.#deps
     const report = (error: unknown): void => emit({ type: 'operation.failed', operation: queue, error })
     const worker = new Worker<SendJob>(queue, (job, token) => this.#send(app, job, token), {
       ...workerOptions(redis, lockMs),
       prefix: keys.sendQueuePrefix(app),
-      concurrency,
+      concurrency: busyBatches + freeSlots,
     })
     const breaker = new AppBreaker(app, apps, (error) =>
       emit({ type: 'operation.failed', operation: `breaker of ${app}`, error }),
     )
-    const runner = { worker, breaker, halt: new AbortController() }
+    const slots = new Slots({ busyBatches, freeSlots, nextInQueue: () => queues.nextCampaign(app) })
+    const runner = { worker, breaker, slots, halt: new AbortController() }
     this.#runners.set(app, runner)
     worker.on('completed', (job) => void sendJobs.completed(app, job).catch(report))
     runWorker(worker, report)
@@ -121,7 +127,13 @@ export class AppWatch {
     if (runner === undefined) return
     const { sendJobs, stopping } = this.#deps
     const signal = AbortSignal.any([runner.halt.signal, stopping])
-    await this.#limit(() => sendJobs.run(app, runner.breaker, job, token, signal))
+    const leave = await runner.slots.enter(job.data.campaign, signal)
+    if (leave === undefined) return putOff(job, 0, token)
+    try {
+      await this.#limit(() => sendJobs.run(app, runner.breaker, job, token, signal))
+    } finally {
+      leave()
+    }
   }
 
   /** Stop serving an app, and wait for the answers of its posts under way. */

@@ -31,14 +31,6 @@ export function batchJobId(campaign: CampaignId, seq: number): string {
   return `c${campaign}-b${seq}`
 }
 
-/** BullMQ runs jobs without a priority first, so every job has one; a small number goes first. */
-export const jobPriority = { urgent: 1, normal: 10 } as const
-
-/** The priority of a batch that was parked in the middle: before new batches, or it would wait for all planned ones. */
-export function begunPriority(priority: number): number {
-  return Math.max(1, priority - 1)
-}
-
 const everyJob = {
   // BullMQ ignores a job when a record of an ended one has its id. Failures are in the ledger and the log.
   removeOnComplete: true,
@@ -54,7 +46,7 @@ const everyJob = {
 export function batchJob(
   campaign: CampaignId,
   seq: number,
-  priority: keyof typeof jobPriority,
+  turn: number,
   delayMs = 0,
 ): { name: string; data: SendJob; opts: BulkJobOptions } {
   return {
@@ -63,10 +55,16 @@ export function batchJob(
     opts: {
       ...everyJob,
       jobId: batchJobId(campaign, seq),
-      priority: jobPriority[priority],
+      // BullMQ runs jobs without a priority first, so every job has one; a small number goes first.
+      priority: turn,
       ...(delayMs > 0 ? { delay: Math.ceil(delayMs) } : {}),
     },
   }
+}
+
+/** The campaign in the id of a batch's job. */
+function campaignOfJob(jobId: string): CampaignId | undefined {
+  return /^c(.+)-b\d+$/.exec(jobId)?.[1] as CampaignId | undefined
 }
 
 /** Options of every worker, with the lock time that the configuration sets; the rest of the times follow from it. */
@@ -119,13 +117,18 @@ export class Queues {
     return queue
   }
 
+  /** The campaign of the batch that a worker takes next; undefined if no batch waits. */
+  async nextCampaign(app: AppId): Promise<CampaignId | undefined> {
+    const [id] = await this.sendQueue(app).getRanges(['prioritized'], 0, 0, true)
+    return id === undefined ? undefined : campaignOfJob(id)
+  }
+
   /** Add the jobs of batches to the app's queue; a batch that already has a job keeps it. */
   async addBatches(
     app: AppId,
-    batches: readonly { campaign: CampaignId; seq: number; delayMs?: number }[],
-    priority: keyof typeof jobPriority,
+    batches: readonly { campaign: CampaignId; seq: number; turn: number; delayMs?: number }[],
   ): Promise<void> {
-    const jobs = batches.map(({ campaign, seq, delayMs }) => batchJob(campaign, seq, priority, delayMs))
+    const jobs = batches.map(({ campaign, seq, turn, delayMs }) => batchJob(campaign, seq, turn, delayMs))
     for (let at = 0; at < jobs.length; at += 500) await this.sendQueue(app).addBulk(jobs.slice(at, at + 500))
   }
 
@@ -138,8 +141,7 @@ export class Queues {
    */
   async restoreBatches(
     app: AppId,
-    batches: readonly { campaign: CampaignId; seq: number; delayMs: number }[],
-    priority: keyof typeof jobPriority,
+    batches: readonly { campaign: CampaignId; seq: number; turn: number; delayMs: number }[],
   ): Promise<{ readonly lost: number; readonly overdue: number }> {
     const queue = this.sendQueue(app)
     const states = await statesOf(queue, batches)
@@ -148,7 +150,7 @@ export class Queues {
       batches.filter((_, at) => isOver(states[at])).map(({ campaign, seq }) => queue.remove(batchJobId(campaign, seq))),
     )
     if (lost.length > 0) this.#points.reached?.('job-missed')
-    await this.addBatches(app, lost, priority)
+    await this.addBatches(app, lost)
     const overdue = batches.filter(({ delayMs }, at) => delayMs < -OVERDUE_MS && states[at] === 'delayed')
     await Promise.all(overdue.map(({ campaign, seq }) => wake(queue, batchJobId(campaign, seq))))
     return { lost: lost.length, overdue: overdue.length }

@@ -5,7 +5,7 @@ import type { CrashPoints } from '../crash-points.ts'
 import type { AppBreaker } from '../send/app-breaker.ts'
 import type { BatchSender } from '../send/batch-sender.ts'
 import type { BatchEnd } from '../send/types.ts'
-import { prioritize, putOff } from './jobs.ts'
+import { putOff } from './jobs.ts'
 import type { Queues, SendJob } from './queues.ts'
 import type { UnusableLedgers } from './unusable-ledgers.ts'
 import { OTHER_VERSION_MS } from './unusable-ledgers.ts'
@@ -52,7 +52,6 @@ export class SendJobs {
           this.#unfinished.add(job.id ?? '')
           return
         }
-        await prioritize(job, end.reason === 'stopping')
         return putOff(job, end.delayMs, token)
       default:
         return end satisfies never

@@ -2,6 +2,7 @@ import type { AppId } from '@wns-fanout/domain'
 import type { AppRevision, AppStore, Audiences, DataSet } from '@wns-fanout/state'
 import { Leader } from '@wns-fanout/state'
 import { Worker } from 'bullmq'
+import type { LaunchDeps } from '../campaign/launch.ts'
 import type { ReconcileDeps } from '../recover/reconcile.ts'
 import { reconcileAll } from '../recover/reconcile.ts'
 import { RollbackRecovery } from '../recover/rollback.ts'
@@ -22,6 +23,7 @@ export interface FanoutWorkerDeps extends BatchSenderDeps {
   readonly audiences: Audiences
   /** The data set that the process works on; while it is lost nothing is sent. */
   readonly dataSet: Pick<DataSet, 'look'>
+  readonly condition: LaunchDeps['condition']
   /** Called with each app, whenever it is looked at, before any of its batches is sent. */
   readonly onApp: (app: AppRevision) => void
   /** Called when an app was removed. */
@@ -35,6 +37,8 @@ export interface FanoutWorkerDeps extends BatchSenderDeps {
 const WATCH_MS = 500
 /** Window of the smaller delivery mode; the batches in hand have to keep every lane busy with it. */
 const SMALL_WINDOW = 64
+/** Batches of an app beyond those that keep the lanes busy, so that a newcomer finds a place at once. */
+const FREE_SLOTS = 2
 const CAMPAIGN_CONCURRENCY = 4
 const MAX_RECONCILE_MS = 30_000
 const MAX_LEAD_MS = 5000
@@ -61,9 +65,11 @@ export class FanoutWorker {
     const rollback = new RollbackRecovery(deps, this.#stopping.signal)
     const sender = new BatchSender(deps, rollback)
     const ledgers = new UnusableLedgers(deps)
+    const busyBatches = Math.ceil((2 * deps.laneCount) / SMALL_WINDOW)
     this.#apps = new AppWatch({
       ...deps,
-      concurrency: Math.ceil((2 * deps.laneCount) / SMALL_WINDOW) + 1,
+      busyBatches,
+      freeSlots: FREE_SLOTS,
       sendJobs: new SendJobs({ ...deps, sender, ledgers }),
       stopping: this.#stopping.signal,
     })
@@ -81,7 +87,7 @@ export class FanoutWorker {
       leaveAlone: (app, campaign, why) => ledgers.leaveAlone(app, campaign, why),
     }
     this.#campaignJobs = new CampaignJobs({
-      launch: deps,
+      launch: { ...deps, busyBatches },
       reconcile: this.#reconcile,
       ledgers,
       isDataLost: () => this.#data.problem !== undefined,

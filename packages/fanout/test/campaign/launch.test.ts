@@ -17,7 +17,7 @@ test('a launch freezes the audience, plans it and reports its size', async () =>
   expect(await launch(stage.deps, NEWS, id)).toEqual({})
   expect(await stage.record(id)).toMatchObject({ state: 'sending', audienceSize: 3, planComplete: true })
   expect(stage.events).toEqual([{ type: 'campaign.launched', app: NEWS, campaign: id, audienceSize: 3 }])
-  expect(stage.queues.batches).toEqual([{ campaign: id, seq: 0, delayMs: 0 }])
+  expect(stage.queues.batches).toEqual([{ campaign: id, seq: 0, turn: 1, delayMs: 0 }])
 })
 
 test('a second launch changes nothing', async () => {

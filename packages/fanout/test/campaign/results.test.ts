@@ -42,12 +42,14 @@ test('recipients of batches that were not opened, and those not planned yet, are
     draft,
     await stage.audiences.freeze(NEWS, { all: true }, draft),
   )
-  await plan(stage.deps, NEWS, id as CampaignId, 1)
+  // Batches of 100, five of them ahead.
+  stage.planRatePerSecond = 50
+  await plan(stage.deps, NEWS, id as CampaignId)
   await stage.settle(id, 0, () => code.accepted)
   const results = await Array.fromAsync(stage.campaigns.results(id as CampaignId))
   expect(results.map((result) => result.class)).toEqual([
-    ...(Array(512).fill('accepted') as string[]),
-    ...(Array(513).fill('pending') as string[]),
+    ...(Array(100).fill('accepted') as string[]),
+    ...(Array(925).fill('pending') as string[]),
   ])
   expect(new Set(results.map(({ channel }) => channel)).size).toBe(1025)
 })

@@ -31,16 +31,19 @@ export const helloToAll: CampaignRequest = {
 /** Queues that record what is added to them. */
 export class RecordedQueues {
   readonly enqueued: Parameters<Queues['enqueue']>[] = []
-  readonly batches: { readonly campaign: CampaignId; readonly seq: number; readonly delayMs?: number }[] = []
-  priority: string | undefined
+  readonly batches: {
+    readonly campaign: CampaignId
+    readonly seq: number
+    readonly turn: number
+    readonly delayMs?: number
+  }[] = []
 
   async enqueue(...job: Parameters<Queues['enqueue']>): Promise<void> {
     this.enqueued.push(job)
   }
 
-  async addBatches(...[, batches, priority]: Parameters<Queues['addBatches']>): Promise<void> {
+  async addBatches(...[, batches]: Parameters<Queues['addBatches']>): Promise<void> {
     this.batches.push(...batches)
-    this.priority = priority
   }
 
   /** Names of the jobs that were enqueued. */
@@ -62,6 +65,8 @@ export class Stage {
   readonly ledger: Ledger
   readonly campaigns: Campaigns
   condition: AppCondition = { paused: false, effectiveRatePerSecond: 100 }
+  /** The rate by which the planner sizes batches: high enough for full ones. */
+  planRatePerSecond = 10_000
 
   constructor() {
     this.redis = connectRedis(inject('redisUrl'), { role: 'worker' })
@@ -90,6 +95,8 @@ export class Stage {
       ledger: this.ledger,
       queues: this.queues,
       emit: (event: FanoutEvent): void => void this.events.push(event),
+      condition: async () => ({ ...this.condition, effectiveRatePerSecond: this.planRatePerSecond }),
+      busyBatches: 2,
     }
   }
 

@@ -32,6 +32,8 @@ function record(change: Partial<CampaignRecord> = {}): CampaignRecord {
     totals: { ...emptyTotals(), accepted: 4, pending: 6 },
     takeovers: 0,
     cursor: 1,
+    cursorBefore: 0,
+    turn: 0,
     planned: 1,
     closed: 0,
     planComplete: true,

@@ -1,6 +1,6 @@
 import { fc, test as property } from '@fast-check/vitest'
-import { ordinalsIn, PAGE_BYTES, PAGE_SIZE, popcount } from '@wns-fanout/domain'
-import { BATCH_RECIPIENTS, cutBatches } from '../../src/plan/cut.ts'
+import { ordinalsIn, PAGE_BYTES, PAGE_SIZE } from '@wns-fanout/domain'
+import { cutBatches } from '../../src/plan/cut.ts'
 import { describe, expect, test } from 'vitest'
 
 function pages(...counts: readonly number[]): Uint8Array {
@@ -21,6 +21,7 @@ test('a dense audience is one batch a page', () => {
       { fromPage: 1, toPage: 1, recipients: 512 },
     ],
     nextPage: 2,
+    nextBefore: 0,
   })
 })
 
@@ -34,7 +35,7 @@ test('sparse pages are gathered until the next would not fit', () => {
 
 test('a batch that is not full waits for the next stretch of the audience', () => {
   const first = cutBatches(pages(512, 100), 0, 10, false)
-  expect(first).toEqual({ batches: [{ fromPage: 0, toPage: 0, recipients: 512 }], nextPage: 1 })
+  expect(first).toEqual({ batches: [{ fromPage: 0, toPage: 0, recipients: 512 }], nextPage: 1, nextBefore: 0 })
 })
 
 test('a limit divides a page, and the next batch takes the rest of it', () => {
@@ -42,15 +43,18 @@ test('a limit divides a page, and the next batch takes the rest of it', () => {
   expect(cutBatches(bits, 4, 1, true, { limit: 300 })).toEqual({
     batches: [{ fromPage: 4, toPage: 4, recipients: 200 }],
     nextPage: 5,
+    nextBefore: 0,
   })
   const rest = bits.subarray(PAGE_BYTES)
   expect(cutBatches(rest, 5, 1, true, { limit: 100 })).toEqual({
     batches: [{ fromPage: 5, toPage: 5, recipients: 100, before: 0, after: 412 }],
     nextPage: 5,
+    nextBefore: 100,
   })
   expect(cutBatches(rest, 5, 10, true, { before: 100 })).toEqual({
     batches: [{ fromPage: 5, toPage: 6, recipients: 512, before: 100, after: 0 }],
     nextPage: 7,
+    nextBefore: 0,
   })
 })
 
@@ -58,6 +62,7 @@ test('a limit at the end of a page divides none', () => {
   expect(cutBatches(pages(512, 512), 0, 1, true, { limit: 512 })).toEqual({
     batches: [{ fromPage: 0, toPage: 0, recipients: 512 }],
     nextPage: 1,
+    nextBefore: 0,
   })
 })
 
@@ -66,22 +71,40 @@ test('no more batches are made than asked for', () => {
 })
 
 test('an empty audience has no batches and is planned to its end', () => {
-  expect(cutBatches(pages(0, 0, 0), 5, 10, true)).toEqual({ batches: [], nextPage: 8 })
-  expect(cutBatches(new Uint8Array(0), 5, 10, true)).toEqual({ batches: [], nextPage: 5 })
+  expect(cutBatches(pages(0, 0, 0), 5, 10, true)).toEqual({ batches: [], nextPage: 8, nextBefore: 0 })
+  expect(cutBatches(new Uint8Array(0), 5, 10, true)).toEqual({ batches: [], nextPage: 5, nextBefore: 0 })
 })
 
 test('a stretch as wide as a batch may be always gets on', () => {
   const lonely = pages(...Array.from({ length: 4096 }, (_, page) => (page === 4000 ? 1 : 0)))
-  expect(cutBatches(lonely, 0, 10, false)).toEqual({ batches: [], nextPage: 4000 })
+  expect(cutBatches(lonely, 0, 10, false)).toEqual({ batches: [], nextPage: 4000, nextBefore: 0 })
   const alone = pages(...Array.from({ length: 4096 }, (_, page) => (page === 0 ? 1 : 0)))
   expect(cutBatches(alone, 0, 10, false)).toEqual({
     batches: [{ fromPage: 0, toPage: 0, recipients: 1 }],
     nextPage: 4096,
+    nextBefore: 0,
   })
 })
 
 test('a stretch without anybody is passed over', () => {
   expect(cutBatches(pages(0, 0), 0, 10, false).nextPage).toBe(2)
+})
+
+test('a batch smaller than a page divides it, and the next one begins where it ends', () => {
+  expect(cutBatches(pages(150, 30), 2, 10, true, { size: 64 })).toEqual({
+    batches: [
+      { fromPage: 2, toPage: 2, recipients: 64, before: 0, after: 86 },
+      { fromPage: 2, toPage: 2, recipients: 64, before: 64, after: 22 },
+      { fromPage: 2, toPage: 3, recipients: 52, before: 128, after: 0 },
+    ],
+    nextPage: 4,
+    nextBefore: 0,
+  })
+  expect(cutBatches(pages(150, 30), 2, 1, true, { size: 64, before: 64 })).toMatchObject({
+    batches: [{ recipients: 64, before: 64, after: 22 }],
+    nextPage: 2,
+    nextBefore: 128,
+  })
 })
 
 describe('for any audience', () => {
@@ -94,27 +117,40 @@ describe('for any audience', () => {
     { maxLength: 300 },
   )
 
-  property.prop([counts, fc.integer({ min: 1, max: 7 }), fc.integer({ min: 2, max: 90 })])(
-    'each recipient is in exactly one batch, in order, whatever the steps and the stretches',
-    (given, atMost, stretchPages) => {
+  property.prop([
+    counts,
+    fc.integer({ min: 1, max: 7 }),
+    fc.integer({ min: 2, max: 90 }),
+    fc.integer({ min: 1, max: 512 }),
+  ])(
+    'each recipient is in exactly one batch, in order, whatever the steps, the stretches and the size of a batch',
+    (given, atMost, stretchPages, size) => {
       const bits = pages(...given)
       const seen: number[] = []
       let cursor = 0
+      let before = 0
       let wide = stretchPages
       for (let last = false; !last || cursor * PAGE_BYTES < bits.length;) {
         const stretch = bits.subarray(cursor * PAGE_BYTES, (cursor + wide) * PAGE_BYTES)
         last = (cursor + wide) * PAGE_BYTES >= bits.length
-        const { batches, nextPage } = cutBatches(stretch, cursor, atMost, last)
-        for (const { fromPage, toPage, recipients } of batches) {
-          const inBatch = bits.subarray(fromPage * PAGE_BYTES, (toPage + 1) * PAGE_BYTES)
-          expect(recipients).toBe(popcount(inBatch))
-          expect(recipients).toBeGreaterThan(0)
-          expect(recipients).toBeLessThanOrEqual(BATCH_RECIPIENTS)
-          seen.push(...ordinalsIn(inBatch, fromPage * PAGE_SIZE))
+        const { batches, nextPage, nextBefore } = cutBatches(stretch, cursor, atMost, last, { before, size })
+        for (const batch of batches) {
+          const onPages = [
+            ...ordinalsIn(
+              bits.subarray(batch.fromPage * PAGE_BYTES, (batch.toPage + 1) * PAGE_BYTES),
+              batch.fromPage * PAGE_SIZE,
+            ),
+          ]
+          const inBatch = onPages.slice(batch.before ?? 0, onPages.length - (batch.after ?? 0))
+          expect(batch.recipients).toBe(inBatch.length)
+          expect(batch.recipients).toBeGreaterThan(0)
+          expect(batch.recipients).toBeLessThanOrEqual(size)
+          seen.push(...inBatch)
         }
-        // A stretch that is too short to hold a batch gets on only when it is wider.
-        wide = nextPage === cursor ? wide * 2 : stretchPages
+        // A stretch that is too short to hold a batch makes progress only when it is wider.
+        wide = nextPage === cursor && nextBefore === before ? wide * 2 : stretchPages
         cursor = nextPage
+        before = nextBefore
       }
       expect(seen).toEqual([...ordinalsIn(bits, 0)])
     },

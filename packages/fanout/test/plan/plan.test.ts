@@ -15,15 +15,19 @@ async function frozen(request: Partial<typeof helloToAll> = {}) {
   await stage.store.launch(NEWS, campaign)
   const draft = stage.keys.temporary(NEWS, 'draft')
   await stage.store.storeAudience(NEWS, campaign, draft, await stage.audiences.freeze(NEWS, { all: true }, draft))
-  const planOn = (lookAhead?: number) => plan(stage.deps, NEWS, campaign, lookAhead)
+  const planOn = () => plan(stage.deps, NEWS, campaign)
   const seqs = () => stage.queues.batches.map(({ seq }) => seq)
   return { stage, campaign, planOn, seqs }
 }
 
-test('the whole audience is planned, and each batch gets a job with the priority of its campaign', async () => {
-  const { stage, campaign, planOn, seqs } = await frozen({ priority: 'urgent' })
+test('the whole audience is planned, and each batch gets a job with its turn', async () => {
+  const { stage, campaign, planOn } = await frozen({ priority: 'urgent' })
   await planOn()
-  expect([seqs(), stage.queues.priority]).toEqual([[0, 1, 2], 'urgent'])
+  expect(stage.queues.batches.map(({ seq, turn }) => [seq, turn])).toEqual([
+    [0, 1],
+    [1, 2],
+    [2, 3],
+  ])
   expect(await stage.record(campaign)).toMatchObject({ planned: 3, plannedRecipients: 1100, planComplete: true })
   const batches = await stage.ledger.batches({ app: NEWS, campaign }, [0, 1, 2])
   expect(batches.map((batch) => batch?.recipients)).toEqual([512, 512, 76])
@@ -36,15 +40,37 @@ test('a complete plan is not continued', async () => {
   expect(seqs()).toEqual([0, 1, 2])
 })
 
-test('no more batches are open than the look-ahead, and closed ones make room', async () => {
+test('no more batches wait than ten seconds of the rate, each of two seconds, and closed ones make room', async () => {
   const { stage, campaign, planOn, seqs } = await frozen()
-  await planOn(2)
-  expect(seqs()).toEqual([0, 1])
-  await planOn(2)
-  expect(seqs()).toEqual([0, 1])
+  stage.planRatePerSecond = 40
+  await planOn()
+  expect(seqs()).toEqual([0, 1, 2, 3, 4])
+  const batches = await stage.ledger.batches({ app: NEWS, campaign }, seqs())
+  expect(batches.map((batch) => batch?.recipients)).toEqual([80, 80, 80, 80, 80])
+  await planOn()
+  expect(seqs()).toEqual([0, 1, 2, 3, 4])
   await stage.settle(campaign, 0, () => code.accepted)
-  await planOn(2)
-  expect(seqs()).toEqual([0, 1, 2])
+  await planOn()
+  expect(seqs()).toEqual([0, 1, 2, 3, 4, 5])
+})
+
+test('batches that divide pages hold each recipient of the audience once', async () => {
+  const { stage, campaign, planOn } = await frozen()
+  stage.planRatePerSecond = 40
+  for (let done = 0; !(await stage.record(campaign)).planComplete; done += 1) {
+    await planOn()
+    await stage.settle(campaign, done, () => code.accepted)
+  }
+  expect(await stage.record(campaign)).toMatchObject({ plannedRecipients: 1100 })
+})
+
+test('a planner that finds nothing to plan records when to wake it', async () => {
+  const { stage, campaign, planOn } = await frozen()
+  stage.planRatePerSecond = 40
+  await planOn()
+  stage.planRatePerSecond = 32
+  await planOn()
+  expect(await stage.redis.hget(stage.keys.campaign(NEWS, campaign), 'wakeAt')).toBe('3')
 })
 
 test('two planners at once plan each batch once', async () => {

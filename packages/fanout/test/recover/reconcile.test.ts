@@ -96,7 +96,7 @@ test('a batch that waits for a probe of the breaker is not woken for being overd
   await redis.hset(keys.batch(app, id, 0), { range: '0,0,1', state: 'parked', owner: 'other', fence: 1, dueAt: 1 })
   await redis.set(keys.vector(app, id, 0), '\0')
   await redis.sadd(keys.live(app, id), 0)
-  await queues.addBatches(app, [{ campaign: id, seq: 0, delayMs: 60_000 }], 'normal')
+  await queues.addBatches(app, [{ campaign: id, seq: 0, turn: 1, delayMs: 60_000 }])
   isBarred = true
   expect(await leaderRuns()).toEqual([])
   isBarred = false

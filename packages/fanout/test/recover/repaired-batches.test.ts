@@ -32,7 +32,7 @@ function vanished(seq: number): BatchSalvage {
   return { seq, range: undefined, wasOpened: undefined, closed: false, closedAs: undefined, vector: null }
 }
 
-const terms = { cursor: 4, plannedRecipients: 12, stopCode: code.cancelled }
+const terms = { cursor: 4, cursorBefore: 0, plannedRecipients: 12, stopCode: code.cancelled }
 const bits = audience(3, 3, 3, 3)
 
 describe('a damaged batch', () => {

@@ -17,7 +17,11 @@ afterEach(() => {
 describe('a batch', () => {
   test('whose recipients are all accepted is closed, each after one post', async () => {
     const batch = new OneBatch({ recipients: 5 })
-    expect(await batch.start()).toEqual({ kind: 'closed', leavesOthers: false, live: 1000, planCursor: -1 })
+    expect(await batch.start()).toEqual({
+      kind: 'closed',
+      leavesOthers: false,
+      plan: { live: 1000, active: 1000, wakeAt: 0, planPosition: -1 },
+    })
     expect(batch.postsByPosition).toEqual([1, 1, 1, 1, 1])
     expect(batch.codes).toEqual(Array.from({ length: 5 }, () => code.accepted))
     expect(batch.checkpoints.at(-1)).toMatchObject({ end: 'close', changed: [0, 1, 2, 3, 4] })

@@ -52,6 +52,7 @@ class RedisByHand implements SharedPermits {
       waitMs: 0,
       nowMs: REDIS_MS + this.wanted.length,
       probe: false,
+      activeCampaigns: 1,
       effectiveRate: 1000,
       ...rest,
     })

@@ -81,7 +81,9 @@ const answer = {
   redisNowMs: 0,
   adjusted: [],
   live: 3,
-  planCursor: 8,
+  active: 2,
+  wakeAt: 4,
+  planPosition: 8,
   campaignFinished: false,
   batchClosed: true,
   settled: [],
@@ -89,6 +91,8 @@ const answer = {
   rolledBack: false,
   replicated: true,
 } as const
+
+const plan = { live: 3, active: 2, wakeAt: 4, planPosition: 8 }
 
 test.each([
   { state: 'sending', finished: false, leavesOthers: false },
@@ -101,7 +105,7 @@ test.each([
     { ...answer, state: row.state, campaignFinished: row.finished },
     { stop: undefined, wait: noWait, delayMs: 0 },
   )
-  expect(end).toEqual({ kind: 'closed', leavesOthers: row.leavesOthers, live: 3, planCursor: 8 })
+  expect(end).toEqual({ kind: 'closed', leavesOthers: row.leavesOthers, plan })
 })
 
 test('a parked batch reports its delay, its reason and the plan', () => {
@@ -110,8 +114,7 @@ test('a parked batch reports its delay, its reason and the plan', () => {
     kind: 'parked',
     delayMs: 700,
     reason: 'server-error',
-    live: 3,
-    planCursor: 8,
+    plan,
   })
   expect(batchEnd({ ...parked, state: 'paused' }, { stop: 'breaker', wait: retry, delayMs: 0 })).toMatchObject({
     reason: 'paused',

@@ -27,7 +27,7 @@ import {
 import { inject, onTestFinished } from 'vitest'
 import { Campaigns } from '../../src/campaign/campaigns.ts'
 import { conditionOf } from '../../src/condition.ts'
-import { LocalPermits } from '../../src/send/local-permits.ts'
+import { AppPermits } from '../../src/send/app-permits.ts'
 import { Queues } from '../../src/worker/queues.ts'
 import type { FanoutWorkerDeps } from '../../src/worker/worker.ts'
 import { FanoutWorker } from '../../src/worker/worker.ts'
@@ -114,7 +114,7 @@ export class Installation {
 
   /** A worker of this installation; it is stopped at the end of the test. */
   worker(deps: Partial<FanoutWorkerDeps> = {}): FanoutWorker {
-    const permits = new Map<AppId, LocalPermits>()
+    const permits = new Map<AppId, AppPermits>()
     const worker = new FanoutWorker({
       redis: this.redis,
       keys: this.keys,
@@ -124,12 +124,13 @@ export class Installation {
       ledger: this.ledger,
       queues: this.queues,
       dataSet: new DataSet(this.redis, this.keys),
+      condition: async () => ({ effectiveRatePerSecond: 50_000 }),
       lanes: { join: (_group, { done }) => this.#lanes(done) },
       laneCount: 64,
       permits: (app) => {
         const known = permits.get(app)
         if (known !== undefined) return known
-        const made = new LocalPermits(this.permits, app, { limit: () => ({ ratePerSecond: 50_000, burst: 5000 }) })
+        const made = new AppPermits(this.permits, app, { limit: () => ({ ratePerSecond: 50_000, burst: 5000 }) })
         permits.set(app, made)
         return made
       },

@@ -47,19 +47,19 @@ test('a record that failed does not keep a campaign from being launched', async 
 })
 
 test('a batch whose job failed for good gets a new one; one that has a job keeps it', async () => {
-  await queues.addBatches(app, [{ campaign, seq: 0 }], 'normal')
+  await queues.addBatches(app, [{ campaign, seq: 0, turn: 1 }])
   await failNext(sendQueueName(app), keys.sendQueuePrefix(app))
-  await queues.addBatches(app, [{ campaign, seq: 1 }], 'normal')
-  const both = [0, 1].map((seq) => ({ campaign, seq, delayMs: 0 }))
-  await queues.restoreBatches(app, both, 'normal')
+  await queues.addBatches(app, [{ campaign, seq: 1, turn: 1 }])
+  const both = [0, 1].map((seq) => ({ campaign, seq, turn: 1, delayMs: 0 }))
+  await queues.restoreBatches(app, both)
   expect(await queues.sendQueue(app).getJobState(batchJobId(campaign, 0))).toBe('prioritized')
   expect(await queues.sendQueue(app).getJobCountByTypes('prioritized', 'failed')).toBe(2)
 })
 
 test('a batch whose job waits, is delayed or runs keeps it; one without a job gets one, and an overdue one is woken', async () => {
-  const batches = [0, 1, 2, 3].map((seq) => ({ campaign, seq, delayMs: 0 }))
-  await queues.addBatches(app, batches.slice(0, 2), 'normal')
-  await queues.addBatches(app, [{ campaign, seq: 2, delayMs: 60_000 }], 'normal')
+  const batches = [0, 1, 2, 3].map((seq) => ({ campaign, seq, turn: 1, delayMs: 0 }))
+  await queues.addBatches(app, batches.slice(0, 2))
+  await queues.addBatches(app, [{ campaign, seq: 2, turn: 1, delayMs: 60_000 }])
   const worker = new Worker(sendQueueName(app), null, {
     ...workerOptions(redis, 5000),
     prefix: keys.sendQueuePrefix(app),
@@ -69,13 +69,13 @@ test('a batch whose job waits, is delayed or runs keeps it; one without a job ge
   const states = (): Promise<string[]> =>
     Promise.all(batches.map(({ seq }) => queues.sendQueue(app).getJobState(batchJobId(campaign, seq))))
   expect(await states()).toEqual(['active', 'prioritized', 'delayed', 'unknown'])
-  expect(await queues.restoreBatches(app, batches, 'normal')).toEqual({ lost: 1, overdue: 0 })
+  expect(await queues.restoreBatches(app, batches)).toEqual({ lost: 1, overdue: 0 })
   expect(await states()).toEqual(['active', 'prioritized', 'delayed', 'prioritized'])
   const late = batches.map((batch) => ({ ...batch, delayMs: -60_000 }))
-  expect(await queues.restoreBatches(app, late, 'normal')).toEqual({ lost: 0, overdue: 1 })
+  expect(await queues.restoreBatches(app, late)).toEqual({ lost: 0, overdue: 1 })
   expect(await states()).toEqual(['active', 'prioritized', 'prioritized', 'prioritized'])
 })
 
 test('however often a batch fails, it is tried again within seconds', () => {
-  expect(batchJob(campaign, 0, 'normal').opts.backoff).toMatchObject({ type: 'fixed', delay: 2000 })
+  expect(batchJob(campaign, 0, 1).opts.backoff).toMatchObject({ type: 'fixed', delay: 2000 })
 })

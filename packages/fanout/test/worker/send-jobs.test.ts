@@ -11,8 +11,9 @@ import { SendJobs } from '../../src/worker/send-jobs.ts'
 import { UnusableLedgers } from '../../src/worker/unusable-ledgers.ts'
 
 const app = 'news' as AppId
-const parked = { kind: 'parked', delayMs: 700, reason: 'server-error', live: 1, planCursor: -1 } as const
-const closed = { kind: 'closed', leavesOthers: false, live: 1, planCursor: -1 } as const
+const plan = { live: 1, active: 1, wakeAt: 0, planPosition: -1 }
+const parked = { kind: 'parked', delayMs: 700, reason: 'server-error', plan } as const
+const closed = { kind: 'closed', leavesOthers: false, plan } as const
 
 // A clock that stands still, so delays are exact.
 beforeEach(() => {
@@ -26,7 +27,6 @@ afterEach(() => {
 function setup(end: BatchEnd | { readonly kind: 'gone' } | Error, state = 'sending') {
   const found = {
     delays: [] as number[],
-    priorities: [] as number[],
     enqueued: [] as unknown[],
     halted: [] as unknown[],
   }
@@ -60,7 +60,6 @@ function setup(end: BatchEnd | { readonly kind: 'gone' } | Error, state = 'sendi
     opts: { priority: 10 },
     priority: 10,
     moveToDelayed: async (atMs: number) => void found.delays.push(atMs - Date.now()),
-    changePriority: async ({ priority }: { priority: number }) => void found.priorities.push(priority),
   } as unknown as Job<SendJob>
   const run = (): Promise<void> => jobs.run(app, {} as AppBreaker, job, 'lock', new AbortController().signal)
   return { run, jobs, job, found, events }
@@ -72,20 +71,20 @@ test.each([closed, { kind: 'gone' } as const, { kind: 'fenced', forgotten: false
     const { run, jobs, job, found } = setup(end)
     await run()
     await jobs.completed(app, job)
-    expect(found).toEqual({ delays: [], priorities: [], enqueued: [], halted: [] })
+    expect(found).toEqual({ delays: [], enqueued: [], halted: [] })
   },
 )
 
 test('the job of a parked batch is delayed until the batch is due', async () => {
   const { run, found } = setup(parked)
   await expect(run()).rejects.toBeInstanceOf(DelayedError)
-  expect(found).toMatchObject({ delays: [700], priorities: [] })
+  expect(found).toMatchObject({ delays: [700] })
 })
 
-test('a batch that a stop interrupted comes before those that are not begun', async () => {
+test('a batch that a stop interrupted keeps its turn and runs again at once', async () => {
   const { run, found } = setup({ ...parked, delayMs: 0, reason: 'stopping' })
   await expect(run()).rejects.toBeInstanceOf(DelayedError)
-  expect(found).toMatchObject({ delays: [0], priorities: [9] })
+  expect(found).toMatchObject({ delays: [0] })
 })
 
 test.each([

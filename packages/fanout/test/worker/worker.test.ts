@@ -1,5 +1,6 @@
 import type { AppId, CampaignId } from '@wns-fanout/domain'
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { AppPermits } from '../../src/send/app-permits.ts'
 import { Installation } from '../support/installation.ts'
 
 async function until(condition: () => Promise<void> | void): Promise<void> {
@@ -23,6 +24,32 @@ test('a worker sends a campaign from its launch to its end', async () => {
     expect(place.eventsOf('campaign.finished')).toMatchObject([{ campaign: id }])
   })
 })
+
+test.each(['normal', 'urgent'] as const)(
+  'a small %s campaign is not behind a broadcast of its app',
+  async (priority) => {
+    const place = new Installation()
+    const settings = await place.app('news', 4000)
+    const limit = { ratePerSecond: 200, burst: 20 }
+    for (const _ of [1, 2]) {
+      const permits = new AppPermits(place.permits, settings.app, { limit: () => limit })
+      onTestFinished(() => permits.stop())
+      const condition = async () => ({ effectiveRatePerSecond: limit.ratePerSecond })
+      await place.worker({ permits: () => permits, condition }).start()
+    }
+    const broadcast = await place.create(settings)
+    await until(async () => {
+      expect((await place.view(broadcast.id)).totals.accepted).toBeGreaterThan(0)
+    })
+    const channels = Array.from({ length: 40 }, (_, n) => `d${3900 + n}`)
+    const small = await place.create(settings, { audience: { channels }, update: 'personalized', priority })
+    await until(async () => {
+      expect(await place.view(small.id)).toMatchObject({ state: 'completed', totals: { accepted: 40 } })
+    })
+    // At the rate of the app the broadcast takes twenty seconds.
+    expect((await place.view(broadcast.id)).totals.pending).toBeGreaterThan(0)
+  },
+)
 
 test('an app that is paused sends nothing until it is resumed', async () => {
   const place = new Installation()

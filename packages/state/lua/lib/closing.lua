@@ -45,8 +45,25 @@ local function settle_unplanned(campaign, code)
   redis.call('HSET', campaign, 'planComplete', '1', 'stopCode', code)
 end
 
+-- The set `parked` holds the live batches that wait for a time, so that the planner counts only those that do not. It
+-- is a hint: a wrong one costs no recipient, so it is dropped.
+local function set_parked(campaign, seq, is_parked)
+  local parked = campaign .. ':parked'
+  local done = redis.pcall(is_parked and 'SADD' or 'SREM', parked, seq)
+  if type(done) == 'table' and done.err then redis.call('DEL', parked) end
+end
+
+-- How many live batches are open or wait for a worker.
+local function active_batches(campaign)
+  local parked = redis.pcall('SCARD', campaign .. ':parked')
+  return math.max(0, redis.call('SCARD', campaign .. ':live') - (tonumber(parked) or 0))
+end
+
 -- The set `live` holds every batch that is planned and not closed, so that no script needs to look at all batches.
-local function leave_live(campaign, seq) redis.call('SREM', campaign .. ':live', seq) end
+local function leave_live(campaign, seq)
+  redis.call('SREM', campaign .. ':live', seq)
+  set_parked(campaign, seq, false)
+end
 
 -- The batch fields that only an unclosed batch has.
 local BATCH_TRANSIENT = { 'state', 'dueAt', 'stampedAt', 'losses', 'suspect', 'settled', 'recoveredOwners' }

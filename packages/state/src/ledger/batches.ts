@@ -149,7 +149,9 @@ export class Ledger {
       redisNowMs: Number(answer.nowMs),
       adjusted: adjustments(answer.adjusted),
       live: Number(answer.live),
-      planCursor: Number(answer.planCursor),
+      active: Number(answer.active),
+      wakeAt: Number(answer.wakeAt),
+      planPosition: Number(answer.planPosition),
       campaignFinished: answer.campaignFinished === 1,
       batchClosed: answer.batchClosed === 1,
       settled: settledCounts(answer.settled),
@@ -181,14 +183,20 @@ export class Ledger {
   async plan(campaign: CampaignRef, step: PlanStep): Promise<PlanAnswer> {
     const reply = await this.#ask(planScript, campaign, [
       step.planned === undefined ? step.cursor : `${step.cursor},${step.planned}`,
-      step.nextCursor,
+      [step.nextCursor, step.nextBefore ?? 0, step.nextTurn ?? 0, step.wakeAt ?? 0].join(','),
       step.ends ? '1' : '0',
       ...step.batches.map((batch) => plannedText(batch)),
     ])
     const kind = textOf(reply[0])
     if (kind === 'ok') {
-      const { firstSeq, live, campaignFinished } = named(reply, replies.plan)
-      return { kind, firstSeq: Number(firstSeq), live: Number(live), campaignFinished: campaignFinished === 1 }
+      const { firstSeq, live, campaignFinished, active } = named(reply, replies.plan)
+      return {
+        kind,
+        firstSeq: Number(firstSeq),
+        live: Number(live),
+        active: Number(active),
+        campaignFinished: campaignFinished === 1,
+      }
     }
     if (kind === 'moved') {
       const { cursor, live } = named(reply, replies.planMoved)
@@ -212,6 +220,20 @@ export class Ledger {
   /** Sequence numbers of the batches that are planned and not closed. */
   async liveBatches({ app, campaign }: CampaignRef): Promise<number[]> {
     return (await askLedger(() => this.#redis.smembers(this.#keys.live(app, campaign)))).map(Number)
+  }
+
+  /** How many live batches are open or wait for a worker; the others are parked. */
+  async activeBatches({ app, campaign }: CampaignRef): Promise<number> {
+    const [live, parked] = await Promise.all([
+      askLedger(() => this.#redis.scard(this.#keys.live(app, campaign))),
+      askLedger(() => this.#redis.scard(this.#keys.parked(app, campaign))).catch(() => 0),
+    ])
+    return Math.max(0, live - parked)
+  }
+
+  /** The planner had nothing to plan: it is woken when fewer than `batches` are active. */
+  async wakeAt({ app, campaign }: CampaignRef, batches: number): Promise<void> {
+    await askLedger(() => this.#redis.hset(this.#keys.campaign(app, campaign), 'wakeAt', batches))
   }
 
   /** Range, due time and vector of each batch; null for a batch that does not exist. */

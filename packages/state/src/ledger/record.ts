@@ -40,6 +40,10 @@ export interface CampaignRecord {
   readonly totals: Totals
   readonly takeovers: number
   readonly cursor: number
+  /** Recipients of the page at the cursor that are planned already. */
+  readonly cursorBefore: number
+  /** The turn of the next batch in the queue of the app; see `turns` of fanout. */
+  readonly turn: number
   readonly planned: number
   readonly plannedRecipients: number
   readonly closed: number
@@ -123,6 +127,8 @@ export function recordOf(app: AppId, id: CampaignId, fields: CampaignFields, red
     totals,
     takeovers: count('takeovers'),
     cursor,
+    cursorBefore: count('cursorBefore'),
+    turn: count('turn'),
     planned,
     plannedRecipients,
     closed,

@@ -104,8 +104,12 @@ export type CheckpointAnswer =
       readonly adjusted: readonly { readonly position: number; readonly byte: number }[]
       /** Batches planned and not closed; a small number wakes the planner. */
       readonly live: number
-      /** The next page to plan, or -1 if the plan is complete. */
-      readonly planCursor: number
+      /** Live batches that are open or wait for a worker; the others are parked. */
+      readonly active: number
+      /** The planner is woken when fewer batches than this are active. */
+      readonly wakeAt: number
+      /** Batches planned so far, or -1 if the plan is complete. */
+      readonly planPosition: number
       readonly campaignFinished: boolean
       readonly batchClosed: boolean
       readonly settled: readonly SettledCount[]
@@ -129,7 +133,7 @@ export interface BatchRange {
   readonly fromPage: number
   readonly toPage: number
   readonly recipients: number
-  /** Recipients of the first page that the batch before holds; only a canary divides a page. Default 0. */
+  /** Recipients of the first page that the batch before holds. Default 0. */
   readonly before?: number
   /** Recipients of the last page that the batch after holds. Default 0. */
   readonly after?: number
@@ -145,12 +149,25 @@ export interface PlanStep {
   /** Batches that were planned when the planner read the cursor; needed where a step can leave the cursor in place. */
   readonly planned?: number
   readonly nextCursor: number
+  /** Recipients of the page at `nextCursor` that are planned already. Default 0. */
+  readonly nextBefore?: number
+  /** The turn of the next batch in the queue of the app. Default 0. */
+  readonly nextTurn?: number
+  /** The planner is woken when fewer batches than this are active. Default 0: never. */
+  readonly wakeAt?: number
   readonly ends: boolean
   readonly batches: readonly PlannedBatch[]
 }
 
 export type PlanAnswer =
-  | { readonly kind: 'ok'; readonly firstSeq: number; readonly live: number; readonly campaignFinished: boolean }
+  | {
+      readonly kind: 'ok'
+      readonly firstSeq: number
+      readonly live: number
+      /** Live batches that are open or wait for a worker; the others are parked. */
+      readonly active: number
+      readonly campaignFinished: boolean
+    }
   | { readonly kind: 'moved'; readonly cursor: number; readonly live: number }
   | { readonly kind: 'stopped'; readonly state: string }
 

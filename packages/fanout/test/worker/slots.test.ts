@@ -1,0 +1,62 @@
+import type { CampaignId } from '@wns-fanout/domain'
+import { expect, test, vi } from 'vitest'
+import { Slots } from '../../src/worker/slots.ts'
+
+const BROADCAST = 'broadcast' as CampaignId
+const NEWCOMER = 'newcomer' as CampaignId
+
+function setup(busyBatches = 2) {
+  const queue: CampaignId[] = []
+  const stop = new AbortController()
+  const slots = new Slots({ busyBatches, freeSlots: 1, nextInQueue: async () => queue[0] })
+  const enter = (campaign: CampaignId) => slots.enter(campaign, stop.signal)
+  return { queue, stop, enter }
+}
+
+test('a campaign gets as many places as keep the lanes busy, and a newcomer gets one more', async () => {
+  const { enter } = setup()
+  expect(await Promise.all([enter(BROADCAST), enter(BROADCAST), enter(NEWCOMER)])).toEqual([
+    expect.any(Function),
+    expect.any(Function),
+    expect.any(Function),
+  ])
+})
+
+test('a job that waits for a place gets the next one that is given up', async () => {
+  const { queue, enter } = setup()
+  queue.push(BROADCAST)
+  const [leave] = await Promise.all([enter(BROADCAST), enter(BROADCAST)])
+  const third = enter(BROADCAST)
+  leave?.()
+  expect(await third).toBeTypeOf('function')
+})
+
+test('a job that waits for a place goes back to the queue if a newcomer is next', async () => {
+  const { queue, enter } = setup()
+  await Promise.all([enter(BROADCAST), enter(BROADCAST)])
+  queue.push(NEWCOMER)
+  expect(await enter(BROADCAST)).toBeUndefined()
+})
+
+test('a newcomer that comes later is noticed too', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    const { queue, enter } = setup()
+    await Promise.all([enter(BROADCAST), enter(BROADCAST)])
+    const third = enter(BROADCAST)
+    await vi.advanceTimersByTimeAsync(100)
+    queue.push(NEWCOMER)
+    await vi.advanceTimersByTimeAsync(200)
+    expect(await third).toBeUndefined()
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test('a stop lets every job through, so that each batch is handed back', async () => {
+  const { stop, enter } = setup()
+  await Promise.all([enter(BROADCAST), enter(BROADCAST)])
+  const third = enter(BROADCAST)
+  stop.abort()
+  expect(await third).toBeTypeOf('function')
+})
