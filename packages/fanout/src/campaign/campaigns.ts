@@ -132,8 +132,8 @@ export class Campaigns {
   async get(id: CampaignId): Promise<Campaign | null> {
     const app = await this.#deps.campaigns.appOf(id)
     if (app === null) return null
-    const [record, condition] = await Promise.all([this.#record(app, id), this.#deps.condition(app)])
-    return record === null ? null : viewOf(record, condition)
+    const record = await this.#record(app, id)
+    return record === null ? null : this.#show(app, record)
   }
 
   appOf(id: CampaignId): Promise<AppId | null> {
@@ -145,7 +145,7 @@ export class Campaigns {
     app: AppId,
     page: { readonly state?: CampaignState | undefined; readonly after?: string | undefined; readonly limit: number },
   ): Promise<{ readonly items: Campaign[]; readonly next?: string }> {
-    const condition = await this.#deps.condition(app)
+    const [condition, sending] = await Promise.all([this.#deps.condition(app), this.#sending(app)])
     const items: Campaign[] = []
     let after = page.after
     for (;;) {
@@ -154,7 +154,7 @@ export class Campaigns {
       for (const [at, record] of records.entries()) {
         after = ids[at] ?? after
         if (record === null || (page.state !== undefined && record.state !== page.state)) continue
-        items.push(viewOf(record, condition))
+        items.push(viewOf(record, condition, sending))
         if (items.length === page.limit) return { items, ...(after === undefined ? {} : { next: after }) }
       }
       if (ids.length < page.limit) return { items }
@@ -247,9 +247,22 @@ export class Campaigns {
   }
 
   async #view(app: AppId, id: CampaignId): Promise<Campaign> {
-    const [record, condition] = await Promise.all([this.#record(app, id), this.#deps.condition(app)])
+    const record = await this.#record(app, id)
     if (record === null) throw new Problem('not-found', `there is no campaign ${id}`)
-    return viewOf(record, condition)
+    return this.#show(app, record)
+  }
+
+  /** How fast a campaign progresses depends on the others of its app, which only one that sends has to know. */
+  async #show(app: AppId, record: CampaignRecord): Promise<Campaign> {
+    const [condition, sending] = await Promise.all([
+      this.#deps.condition(app),
+      record.state === 'sending' ? this.#sending(app) : [],
+    ])
+    return viewOf(record, condition, sending)
+  }
+
+  async #sending(app: AppId): Promise<readonly CampaignRecord[]> {
+    return (await this.unfinished(app)).filter(({ state }) => state === 'sending')
   }
 
   async #find(id: CampaignId): Promise<{ readonly app: AppId; readonly record: CampaignRecord }> {
