@@ -28,7 +28,11 @@ test('a campaign whose list is gone when it starts halts, and its app can be rem
 
 test('a campaign to a tag that no channel has completes with the reason empty-audience', async () => {
   await registerApp(stack, 'empty', repeat(2))
-  const created = await stack.api.createCampaign('empty', { ...tile, audience: { tags: 'nwes' } })
+  const created = await stack.api.createCampaign('empty', {
+    ...tile,
+    audience: { tags: 'nwes' },
+    allowEmpty: true,
+  })
   expect(created.warnings).toMatchObject([{ code: 'unknown-tag' }, { code: 'empty-audience' }])
   const campaign = await finished(stack, created.id)
   expect(campaign).toMatchObject({ state: 'completed', reason: 'empty-audience', audienceSize: 0 })

@@ -217,7 +217,7 @@ test('a channel keeps its id when its address changes, and opts out and in', asy
   expect((await call('POST', `${path}/active`)).status).toBe(404)
 })
 
-test('a tag that no channel has is a warning in the answer and in the dry run, and tags are checked when they exist', async () => {
+test('an audience without recipients is rejected with the nearest tag, unless it may be empty; a dry run warns', async () => {
   const { call, withApp } = await setup()
   await withApp('news', 0)
   const uri = 'https://db5p.notify.windows.com/?token=ok.any.1'
@@ -234,10 +234,18 @@ test('a tag that no channel has is a warning in the answer and in the dry run, a
 
   const dryRun = await call('POST', '/v1/apps/news/campaigns', { body: { ...body, dryRun: true } })
   expect(dryRun.json).toMatchObject({ audienceSize: 0, warnings })
-  const created = await call('POST', '/v1/apps/news/campaigns', { body, headers: { 'idempotency-key': 'k' } })
+  const refused = await call('POST', '/v1/apps/news/campaigns', { body })
+  expect(refused).toMatchObject({ status: 422, json: { type: expect.stringContaining('empty-audience') } })
+  expect(refused.json.errors).toEqual(warnings)
+  expect(refused.json.detail).toContain('no channel matches it; allowEmpty admits')
+  const schedule = { cron: '0 7 * * *', timeZone: 'UTC', campaign: body }
+  expect(await call('PUT', '/v1/apps/news/schedules/daily', { body: schedule })).toMatchObject({ status: 422 })
+
+  const asked = { body: { ...body, allowEmpty: true }, headers: { 'idempotency-key': 'k' } }
+  const created = await call('POST', '/v1/apps/news/campaigns', asked)
   expect(created.status).toBe(201)
   expect(created.json.warnings).toEqual(warnings)
-  const repeated = await call('POST', '/v1/apps/news/campaigns', { body, headers: { 'idempotency-key': 'k' } })
+  const repeated = await call('POST', '/v1/apps/news/campaigns', asked)
   expect(repeated.text).toBe(created.text)
 
   const fine = { ...rawCampaign, topic: 'other', audience: { tags: 'sport' } }

@@ -5,7 +5,12 @@ const path = '/v1/apps/news/schedules/morning'
 const body = {
   cron: '30 8 * * 1-5',
   timeZone: 'Europe/Berlin',
-  campaign: { notification: { type: 'badge', value: 3 }, audience: { tags: 'news' }, topic: 'weather' },
+  campaign: {
+    notification: { type: 'badge', value: 3 },
+    audience: { tags: 'news' },
+    allowEmpty: true,
+    topic: 'weather',
+  },
 }
 
 function namesOf(json: { items: { schedule: string }[] }): string[] {

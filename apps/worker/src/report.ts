@@ -62,6 +62,14 @@ function measure(metrics: Metrics, event: FanoutEvent): void {
     case 'schedule.unreadable':
       metrics.unreadableRecords.inc({ kind: 'schedule' })
       return
+    case 'schedule.ran':
+      metrics.scheduleRuns.inc({ app: metrics.appLabel(event.app), result: 'ran' })
+      return
+    case 'schedule.refused': {
+      const result = event.code === 'empty-audience' ? event.code : 'refused'
+      metrics.scheduleRuns.inc({ app: metrics.appLabel(event.app), result })
+      return
+    }
     case 'guideline.exceeded':
       metrics.guard.inc({ app: metrics.appLabel(event.app), decision: 'faster-than-guideline' })
       return
@@ -73,8 +81,6 @@ function measure(metrics: Metrics, event: FanoutEvent): void {
     case 'campaign.launched':
     case 'campaign.finished':
     case 'ledger.other-version':
-    case 'schedule.ran':
-    case 'schedule.refused':
     case 'post.refused':
     case 'app.throttled':
     case 'token.unavailable':

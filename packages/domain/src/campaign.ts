@@ -40,6 +40,7 @@ export const campaignRequestSchema = z
     maxFailureShare: share.optional(),
     priority: z.enum(['urgent', 'normal']).optional(),
     dryRun: z.boolean().optional(),
+    allowEmpty: z.boolean().optional(),
     sample: z.strictObject({ share, seed: z.union([z.string().max(100), z.number().int()]) }).optional(),
   })
   .meta({ id: 'CampaignRequest' })

@@ -26,6 +26,7 @@ export const problems = {
   'too-large': { status: 413, title: 'The body is too large' },
   'media-type': { status: 415, title: 'The media type is not supported' },
   invalid: { status: 422, title: 'The input is not valid' },
+  'empty-audience': { status: 422, title: 'The audience has no recipients' },
   'rate-limited': { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'Internal error' },
   unavailable: { status: 503, title: 'The service cannot answer now' },

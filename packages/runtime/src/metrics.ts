@@ -72,6 +72,7 @@ function defineMetrics(registry: Registry) {
     ledgerDamaged: counter('ledger_damaged_total', 'Campaigns that were halted because their ledger is damaged', [
       'app',
     ]),
+    scheduleRuns: counter('schedule_runs_total', 'Occurrences of schedules, by result', ['app', 'result']),
     unreadableRecords: counter('unreadable_records_total', 'Stored records that could not be read, by kind', ['kind']),
     redisRollbacks: counter('redis_rollbacks_total', 'Number of times that Redis lost acknowledged writes', []),
     dataLost: gauge('data_lost', '1 while a data loss is not accepted; nothing is sent', []),

@@ -11,6 +11,7 @@ export interface AppCounters {
   readonly takeovers: Counter<'app'>
   readonly reconciled: Counter<'app' | 'reason'>
   readonly ledgerDamaged: Counter<'app'>
+  readonly scheduleRuns: Counter<'app' | 'result'>
 }
 
 // Each app has 44 series of recipients by class and type. A thousand apps would delay every scrape by half a second.
@@ -39,6 +40,7 @@ export function zeroCounters(counters: AppCounters): (app: string) => void {
     counters.takeovers.inc({ app }, 0)
     counters.batchesFenced.inc({ app }, 0)
     counters.ledgerDamaged.inc({ app }, 0)
+    for (const result of ['ran', 'refused', 'empty-audience']) counters.scheduleRuns.inc({ app, result }, 0)
     for (const reason of ['no-job', 'overdue']) counters.reconciled.inc({ app, reason }, 0)
     for (const result of ['ok', 'refused', 'failed']) counters.tokenRequests.inc({ app, result }, 0)
     for (const decision of ['admitted', 'suppressed', 'faster-than-guideline']) counters.guard.inc({ app, decision }, 0)

@@ -20,7 +20,7 @@ import { answers, appPath, bodyJudgedLater, nothing, pageOf, pageQuery, schedule
 const tags = ['schedules']
 const NEXT_RUNS = 5
 
-export function scheduleRoutes(app: FastifyInstance, { apps, schedules }: ApiDeps): void {
+export function scheduleRoutes(app: FastifyInstance, { apps, schedules, campaigns }: ApiDeps): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   api.put(
@@ -45,6 +45,7 @@ export function scheduleRoutes(app: FastifyInstance, { apps, schedules }: ApiDep
       const request = requestOf(body, settings, nowMs)
       // Computed before the schedule is stored, so that one without times is never stored.
       const next = nextTimes(request, nowMs)
+      await campaigns.rejectEmpty(params.app, request.campaign)
       return show(params.app, await schedules.put(params.app, params.schedule, request), next)
     },
   )

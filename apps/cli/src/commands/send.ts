@@ -91,6 +91,7 @@ export function addSend(program: Command): void {
     )
     .option('--idempotency-key <key>', 'a repeated command with the same key does not send again')
     .option('--dry-run', 'show only the number of recipients and the estimated duration')
+    .option('--allow-empty', 'send even if the audience has no recipients now')
     .option('--detach', 'return at once instead of showing progress')
     .addHelpText(
       'after',

@@ -36,6 +36,7 @@ export interface SendOptions {
   readonly maxFailureShare?: number
   readonly priority?: string
   readonly dryRun?: true
+  readonly allowEmpty?: true
 }
 
 /** Maximum number of channels that a request may list; more go through an uploaded list. */
@@ -72,6 +73,7 @@ export async function planSend(options: SendOptions): Promise<SendPlan> {
     maxFailureShare: options.maxFailureShare,
     priority: options.priority,
     dryRun: options.dryRun,
+    allowEmpty: options.allowEmpty,
   })
   return upload === undefined ? { request } : { request, upload }
 }

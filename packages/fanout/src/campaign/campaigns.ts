@@ -38,7 +38,7 @@ import { results } from './results.ts'
 import { samplesOf } from './samples.ts'
 import type { AppCondition } from './view.ts'
 import { viewOf } from './view.ts'
-import { asField, warningsFor, warningsInAdvance } from './warnings.ts'
+import { asField, emptyAudienceProblem, knownAudience, warningsFor, warningsInAdvance } from './warnings.ts'
 
 export interface CampaignsDeps extends CrashPoints {
   readonly redis: RedisConnection
@@ -67,7 +67,7 @@ export class Campaigns {
   }
 
   /**
-   * Admit a campaign. Throws a Problem: `invalid` with every error, `guard-interval` with the time at which it would be
+   * Admit a campaign. Throws a Problem: `invalid` with every error, `empty-audience`, `guard-interval` with the time at which it would be
    * admitted, `redis-memory` when Redis is nearly full.
    *
    * @param options.idempotencyKey the same key stands for the same campaign: it is created once, even if the process
@@ -86,8 +86,11 @@ export class Campaigns {
         'redis-memory',
         `Redis uses ${Math.round(ratio * 100)} % of its memory; new campaigns wait until it is below 80 %`,
       )
-    const warnings = await warningsInAdvance(this.#deps.audiences, app.app, request)
+    const warnings = await warningsInAdvance(this.#deps, app.app, request)
     const id = idempotencyKey === undefined ? newCampaignId() : await this.#idFor(app.app, idempotencyKey, request)
+    const isNow = (instantMs(request.startAt) ?? nowMs) <= nowMs
+    const empty = isNow ? emptyAudienceProblem(warnings, request) : undefined
+    if (empty !== undefined && (await this.#record(app.app, id)) === null) throw empty
     const definition = definitionOf(app, request, id, parent)
     this.#deps.reached?.('campaign-admitted')
     const answer = await this.#deps.campaigns.create({
@@ -109,19 +112,20 @@ export class Campaigns {
   /** The audience size of a campaign and how long it would take. Stores nothing. */
   async estimate(app: AppSettings, request: CampaignRequest): Promise<Estimate> {
     rejectErrors(requestErrors(app, request, await this.#deps.campaigns.redisNowMs()))
-    const { audience, sample } = request
-    const counted = await this.#deps.audiences.count(app.app, await evaluable(this.#deps, app.app, audience), {
-      sample,
-    })
-    const { size } = counted
+    const known = await knownAudience(this.#deps, app.app, request.audience, { sample: request.sample })
     const { effectiveRatePerSecond } = await this.#deps.condition(app.app)
-    const seconds = Math.max(Math.ceil(size / effectiveRatePerSecond), request.pace?.overSeconds ?? 0)
-    const tags = 'tags' in audience ? await this.#deps.audiences.tags(app.app) : []
+    const seconds = Math.max(Math.ceil(known.size / effectiveRatePerSecond), request.pace?.overSeconds ?? 0)
     return {
-      audienceSize: size,
+      audienceSize: known.size,
       estimate: { seconds, ratePerSecond: effectiveRatePerSecond },
-      ...asField(warningsFor(request, { ...counted, tags })),
+      ...asField(warningsFor(request, known)),
     }
+  }
+
+  /** Throws the Problem `empty-audience` where a campaign that repeats has no recipients now. */
+  async rejectEmpty(app: AppId, request: CampaignRequest): Promise<void> {
+    const empty = emptyAudienceProblem(await warningsInAdvance(this.#deps, app, request), request)
+    if (empty !== undefined) throw empty
   }
 
   /** Channels in an audience now, without those that opted out. */

@@ -1,14 +1,22 @@
 import { closest, distance } from 'fastest-levenshtein'
 import type { AppId, Audience, CampaignRequest, Warning } from '@wns-fanout/domain'
 import { parseTagExpression, Problem, tagsIn, warningOf, warningsOf } from '@wns-fanout/domain'
-import type { Audiences } from '@wns-fanout/state'
+import type { Audiences, FreezeOptions } from '@wns-fanout/state'
+import type { FailedOfDeps } from './failed-of.ts'
+import { evaluable } from './failed-of.ts'
+
+const EMPTY = 'empty-audience'
 
 // What is odd about a campaign that is accepted all the same. Its owner learns it from the answer to the request.
+
+export type AudienceDeps = FailedOfDeps & { readonly audiences: Audiences }
 
 /** What the registry knows about the audience of a request. */
 export interface KnownAudience {
   /** Recipients that the audience has now. */
   readonly size: number
+  /** Channels that match an audience without recipients; all of them opted out. */
+  readonly matching?: number | undefined
   /** Tags of the app. */
   readonly tags: readonly string[]
   readonly unknownChannels?: number | undefined
@@ -22,20 +30,46 @@ export function warningsFor({ notification, audience }: CampaignRequest, known: 
   ]
 }
 
-/** The warnings of a request to create a campaign. The failed recipients of another campaign are not counted for it. */
-export async function warningsInAdvance(
-  audiences: Audiences,
+/** The warnings of a request to create a campaign. */
+export async function warningsInAdvance(deps: AudienceDeps, app: AppId, request: CampaignRequest): Promise<Warning[]> {
+  // Before a later start a list may be uploaded, and the campaign of `failedOf` may finish.
+  const known = await knownAudience(deps, app, request.audience).catch(undefinedIfMissing)
+  return warningsFor(request, known)
+}
+
+/** What the registry knows about an audience. Throws the Problem `not-found` for a list or campaign that is missing. */
+export async function knownAudience(
+  deps: AudienceDeps,
   app: AppId,
-  request: CampaignRequest,
-): Promise<Warning[]> {
-  const { audience } = request
-  if ('failedOf' in audience) return warningsFor(request, undefined)
+  audience: Audience,
+  options: Pick<FreezeOptions, 'sample'> = {},
+): Promise<KnownAudience> {
+  const evaluated = await evaluable(deps, app, audience)
   const [counted, tags] = await Promise.all([
-    // A list may be uploaded before a later start.
-    audiences.count(app, audience).catch(undefinedIfMissing),
-    'tags' in audience ? audiences.tags(app) : [],
+    deps.audiences.count(app, evaluated, options),
+    'tags' in audience ? deps.audiences.tags(app) : [],
   ])
-  return warningsFor(request, counted && { ...counted, tags })
+  if (counted.size > 0) return { ...counted, tags }
+  const { size: matching } = await deps.audiences.count(app, await evaluable(deps, app, audience), {
+    exceptOptOut: false,
+  })
+  return { ...counted, matching, tags }
+}
+
+/**
+ * Why a campaign to an audience without recipients is rejected: an error of the request. Its `allowEmpty` admits the
+ * campaign. A campaign that starts later takes its audience then.
+ */
+export function emptyAudienceProblem(
+  warnings: readonly Warning[],
+  { allowEmpty }: CampaignRequest,
+): Problem | undefined {
+  const empty = warnings.find(({ code }) => code === EMPTY)
+  if (empty === undefined || allowEmpty === true) return undefined
+  const inputErrors = warnings
+    .filter(({ pointer }) => pointer.startsWith('/audience'))
+    .map(({ pointer, code, detail }) => ({ path: pointer.slice(1).split('/'), code, detail }))
+  return new Problem('empty-audience', `${empty.detail}; allowEmpty admits the campaign all the same`, { inputErrors })
 }
 
 /** Warnings as the field of an answer, which has none without any. */
@@ -44,15 +78,30 @@ export function asField(warnings: Warning[]): { readonly warnings?: Warning[] } 
 }
 
 /** The warnings of an audience: tags that no channel has, and that it has no recipients. */
-export function audienceWarnings(audience: Audience, { size, tags, unknownChannels = 0 }: KnownAudience): Warning[] {
+export function audienceWarnings(
+  audience: Audience,
+  { size, matching = 0, tags, unknownChannels = 0 }: KnownAudience,
+): Warning[] {
   const warnings = 'tags' in audience ? tagWarnings(audience.tags, tags) : []
   if (size > 0) return warnings
-  return [...warnings, { pointer: '/audience', code: 'empty-audience', detail: whyEmpty(unknownChannels) }]
+  return [...warnings, { pointer: '/audience', code: EMPTY, detail: whyEmpty(audience, { matching, unknownChannels }) }]
 }
 
-function whyEmpty(unknownChannels: number): string {
-  const reason = unknownChannels > 0 ? `${unknownChannels} of its channels are not registered` : 'no channel matches it'
-  return `the audience has no recipients now: ${reason}, or all that match opted out`
+function whyEmpty(
+  audience: Audience,
+  { matching, unknownChannels }: { readonly matching: number; readonly unknownChannels: number },
+): string {
+  return `the audience has no recipients now: ${reasonFor(audience, matching, unknownChannels)}`
+}
+
+function reasonFor(audience: Audience, matching: number, unknownChannels: number): string {
+  if (matching > 0)
+    return matching === 1 ? 'the only channel that matches opted out' : `all ${matching} channels that match opted out`
+  if (unknownChannels > 0) return `none of its ${unknownChannels} channel ids is registered`
+  if ('failedOf' in audience) return `no recipient of campaign ${audience.failedOf} failed or lapsed`
+  if ('all' in audience) return 'the app has no channels'
+  if ('list' in audience) return `no channel of the list ${audience.list} is registered`
+  return 'no channel matches it'
 }
 
 function tagWarnings(expression: string, tags: readonly string[]): Warning[] {
@@ -80,6 +129,6 @@ function hint(tag: string, tags: readonly string[]): string {
 }
 
 function undefinedIfMissing(error: unknown): undefined {
-  if (error instanceof Problem && error.code === 'not-found') return undefined
+  if (error instanceof Problem && (error.code === 'not-found' || error.code === 'conflict')) return undefined
   throw error
 }

@@ -6,7 +6,7 @@ import { plan } from '../../src/plan/plan.ts'
 import { helloToAll, NEWS, Stage } from './stage.ts'
 
 async function launched(stage: Stage, channels: number): Promise<CampaignId> {
-  const { id } = await stage.campaigns.create(await stage.app(channels), helloToAll)
+  const { id } = await stage.campaigns.create(await stage.app(channels), { ...helloToAll, allowEmpty: true })
   await launch(stage.deps, NEWS, id as CampaignId)
   return id as CampaignId
 }

@@ -27,7 +27,7 @@ const HOUR_MS = 60 * MINUTE_MS
 const request: ScheduleRequest = {
   cron: '*/15 * * * *',
   timeZone: 'UTC',
-  campaign: { notification: { type: 'badge', value: 1 }, audience: { all: true } },
+  campaign: { notification: { type: 'badge', value: 1 }, audience: { all: true }, allowEmpty: true },
 }
 
 let redis: RedisConnection
@@ -143,6 +143,12 @@ test('a rejection is reported once and ends the occurrence', async () => {
     { type: 'schedule.refused', schedule: morning, dueAt: new Date(hourMs).toISOString(), code: 'invalid' },
   ])
   expect(await leaderRuns(hourMs + MINUTE_MS)).toEqual([])
+  expect(await made()).toEqual([])
+})
+
+test('an occurrence without recipients becomes no campaign, and is reported with its own code', async () => {
+  await schedules.put(app, morning, { ...request, campaign: { ...request.campaign, allowEmpty: false } })
+  expect(await leaderRuns(hourMs)).toMatchObject([{ type: 'schedule.refused', code: 'empty-audience' }])
   expect(await made()).toEqual([])
 })
 

@@ -26,14 +26,26 @@ test('a tag that no channel has is reported with the nearest tag, also behind "n
 test('an audience without recipients is reported, with the reason', () => {
   expect(detailsOf('nwes', 0)).toEqual([
     'unknown-tag: no channel has the tag "nwes"; did you mean "news"?',
-    'empty-audience: the audience has no recipients now: no channel matches it, or all that match opted out',
+    'empty-audience: the audience has no recipients now: no channel matches it',
   ])
   expect(audienceWarnings({ channels: ['a', 'b'] }, { size: 0, tags: [], unknownChannels: 2 })).toEqual([
     {
       pointer: '/audience',
       code: 'empty-audience',
-      detail: 'the audience has no recipients now: 2 of its channels are not registered, or all that match opted out',
+      detail: 'the audience has no recipients now: none of its 2 channel ids is registered',
     },
+  ])
+})
+
+test.each([
+  [{ all: true } as const, { matching: 0 }, 'the app has no channels'],
+  [{ all: true } as const, { matching: 1 }, 'the only channel that matches opted out'],
+  [{ tags: 'news' }, { matching: 4 }, 'all 4 channels that match opted out'],
+  [{ list: 'vip' }, {}, 'no channel of the list vip is registered'],
+  [{ failedOf: 'c1' }, {}, 'no recipient of campaign c1 failed or lapsed'],
+])('the reason why %j has no recipients with %j is: %s', (audience, known, reason) => {
+  expect(audienceWarnings(audience, { size: 0, tags: ['news'], ...known }).map(({ detail }) => detail)).toEqual([
+    `the audience has no recipients now: ${reason}`,
   ])
 })
 
