@@ -67,8 +67,8 @@ export class Campaigns {
   }
 
   /**
-   * Admit a campaign. Throws a Problem: `invalid` with every error, `empty-audience`, `guard-interval` with the time at which it would be
-   * admitted, `redis-memory` when Redis is nearly full.
+   * Admit a campaign. Throws a Problem: `invalid` with every error, `empty-audience`, `guard-interval` with the time at
+   * which it would be admitted, `redis-memory` when Redis is nearly full.
    *
    * @param options.idempotencyKey the same key stands for the same campaign: it is created once, even if the process
    *   dies between creating it and returning. Throws `invalid` if the campaign of the key has another request

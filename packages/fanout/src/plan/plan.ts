@@ -1,7 +1,7 @@
 import type { AppId, CampaignId } from '@wns-fanout/domain'
 import { PAGE_BYTES, pagesFor } from '@wns-fanout/domain'
 import type { CampaignRecord, CampaignStore, Ledger, PlannedBatch } from '@wns-fanout/state'
-import { assertIntact } from '@wns-fanout/state'
+import { LedgerDamaged, assertIntact } from '@wns-fanout/state'
 import type { AppCondition } from '../campaign/view.ts'
 import type { CrashPoints } from '../crash-points.ts'
 import type { Queues } from '../worker/queues.ts'
@@ -94,16 +94,21 @@ function roomFor({ planned, closed }: CampaignRecord): number {
   return MAX_LIVE_BATCHES - (planned - closed)
 }
 
+/** A campaign whose ledger is damaged does not count, and must not halt this one. */
 async function othersSending(deps: PlanDeps, app: AppId, campaign: CampaignId): Promise<readonly Competitor[]> {
   const ids = (await deps.campaigns.active(app)).filter((id) => id !== campaign)
-  const records = await Promise.all(ids.map((id) => deps.campaigns.get(app, id)))
-  const sending = records.filter((record) => record !== null).filter(({ state }) => state === 'sending')
-  return Promise.all(
-    sending.map(async (record) => ({
-      ...record,
-      active: await deps.ledger.activeBatches({ app, campaign: record.definition.id }),
-    })),
-  )
+  const found = await Promise.all(ids.map((id) => competitorOf(deps, app, id).catch(undefinedIfDamaged)))
+  return found.filter((competitor) => competitor !== undefined)
+}
+
+async function competitorOf(deps: PlanDeps, app: AppId, campaign: CampaignId): Promise<Competitor | undefined> {
+  const record = await deps.campaigns.get(app, campaign)
+  if (record?.state !== 'sending') return undefined
+  return { ...record, active: await deps.ledger.activeBatches({ app, campaign }) }
+}
+
+function undefinedIfDamaged(error: unknown): undefined {
+  if (!(error instanceof LedgerDamaged)) throw error
 }
 
 function canarySize(record: CampaignRecord): number {

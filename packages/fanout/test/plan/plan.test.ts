@@ -100,6 +100,14 @@ test('a damaged campaign is not planned', async () => {
   await expect(planOn()).rejects.toThrow(LedgerDamaged)
 })
 
+test('a damaged campaign of the app does not keep another one from being planned', async () => {
+  const { stage, campaign, planOn } = await frozen()
+  await stage.redis.sadd(stage.keys.active(NEWS), 'torn')
+  await stage.redis.set(stage.keys.campaign(NEWS, 'torn'), 'not a hash')
+  await planOn()
+  expect(await stage.record(campaign)).toMatchObject({ planComplete: true })
+})
+
 test('batches of a campaign with a pace are due evenly over its time', async () => {
   const { stage, campaign, planOn } = await frozen({ pace: { overSeconds: 1100 } })
   await planOn()
