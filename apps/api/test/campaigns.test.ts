@@ -70,14 +70,63 @@ test('a second generic update within the guard interval is refused with the time
   expect(Number(headers['retry-after'])).toBeGreaterThan(1)
 })
 
-test('a dry run returns the size of the audience and stores nothing', async () => {
-  const { call, withApp, dump } = await setup()
+test('a dry run shows what would happen and stores nothing', async () => {
+  const { call, withApp, dump } = await setup({
+    askToken: async ({ clientSecret }) => ({ ok: true, token: clientSecret, expiresInSeconds: 3600 }),
+  })
   await withApp('news', 3)
   const before = await dump()
   const answer = await call('POST', '/v1/apps/news/campaigns', { body: { ...rawCampaign, dryRun: true } })
   expect(answer.status).toBe(200)
-  expect(answer.json).toEqual({ audienceSize: 3, estimate: { seconds: 1, ratePerSecond: 300 } })
+  expect(answer.json).toEqual({
+    audienceSize: 3,
+    optedOut: 0,
+    suppressed: 0,
+    gated: 0,
+    credentials: {
+      ok: true,
+      code: 'ok',
+      explanation: 'The token service accepts the credentials.',
+      expiresInSeconds: 3600,
+    },
+    estimate: { seconds: 1, ratePerSecond: 300 },
+  })
   expect(await dump()).toEqual(before)
+})
+
+test('a dry run shows credentials that do not work in a field of its answer', async () => {
+  const { call, withApp } = await setup({
+    askToken: async () => ({ ok: false, permanent: true, code: 'invalid_client', explanation: 'Check the secret.' }),
+  })
+  await withApp('news', 1)
+  const answer = await call('POST', '/v1/apps/news/campaigns', { body: { ...rawCampaign, dryRun: true } })
+  expect(answer.status).toBe(200)
+  expect(answer.json).toMatchObject({
+    audienceSize: 1,
+    credentials: { ok: false, code: 'invalid_client', explanation: 'Check the secret.' },
+  })
+})
+
+test('a dry run names the campaign that has the slot of the topic, and the time it is free again', async () => {
+  const { call, withApp } = await setup()
+  await withApp('news', 1)
+  const { id } = (await call('POST', '/v1/apps/news/campaigns', { body: rawCampaign })).json
+  const { admissibleAt } = (await call('POST', '/v1/apps/news/campaigns', { body: rawCampaign })).json
+
+  const dryRun = async (change: object) =>
+    (await call('POST', '/v1/apps/news/campaigns', { body: { ...rawCampaign, ...change, dryRun: true } })).json.slot
+  const slot = await dryRun({})
+  expect(slot.campaign).toBe(id)
+  expect(Math.abs(Date.parse(slot.until) - Date.parse(admissibleAt))).toBeLessThan(1000)
+  expect(await dryRun({ topic: 'other' })).toBeUndefined()
+  expect(await dryRun({ startAt: new Date(Date.parse(admissibleAt) + 60_000).toISOString() })).toBeUndefined()
+  // The next campaign waits for those that are deferred already.
+  const deferred = (await call('POST', '/v1/apps/news/campaigns', { body: { ...rawCampaign, overLimit: 'defer' } }))
+    .json
+  const next = (await call('POST', '/v1/apps/news/campaigns', { body: rawCampaign })).json
+  expect(deferred.state).toBe('scheduled')
+  const later = await dryRun({})
+  expect(Math.abs(Date.parse(later.until) - Date.parse(next.admissibleAt))).toBeLessThan(1000)
 })
 
 test('a campaign is shown, listed by state, steered, and an illegal step is a conflict', async () => {

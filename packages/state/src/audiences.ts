@@ -26,6 +26,10 @@ export interface Frozen {
   readonly unknownChannels?: number
 }
 
+export interface Bitmap {
+  readonly bits: Buffer
+}
+
 export interface FreezeOptions {
   readonly sample?: Sample | undefined
   /** Exclude channels that opted out; default true. */
@@ -57,12 +61,21 @@ export class Audiences {
   ): Promise<Frozen> {
     const { sample } = options
     if (sample === undefined || sample.share >= 1) return this.#evaluate(app, audience, destination, '', options)
-    const draft = this.#keys.temporary(app, randomUUID())
-    const { unknownChannels } = await this.#evaluate(app, audience, draft, String(TEMPORARY_SECONDS), options)
-    const size = await this.#thinOut(draft, sample)
-    if (size === 0) await this.#redis.unlink(draft, destination)
+    const { draft, ...frozen } = await this.#draft(app, audience, options)
+    if (frozen.size === 0) await this.#redis.unlink(draft, destination)
     else await storeScript.run(this.#redis, [draft, destination], [])
-    return { size, ...(unknownChannels === undefined ? {} : { unknownChannels }) }
+    return frozen
+  }
+
+  /** The recipients that an audience has now, as a bitmap over ordinals. Stores nothing. */
+  async bitmap(app: AppId, audience: EvaluableAudience, options: FreezeOptions = {}): Promise<Frozen & Bitmap> {
+    const { draft, ...frozen } = await this.#draft(app, audience, options)
+    const pieces: Buffer[] = []
+    const length = await this.#redis.strlen(draft)
+    for (let at = 0; at < length; at += CHUNK_BYTES)
+      pieces.push(await this.#redis.getrangeBuffer(draft, at, at + CHUNK_BYTES - 1))
+    await this.#redis.unlink(draft)
+    return { ...frozen, bits: Buffer.concat(pieces) }
   }
 
   /** How many recipients an audience has now, without channels that opted out. */
@@ -78,6 +91,15 @@ export class Audiences {
   /** The tags of an app, at most 1,000. */
   async tags(app: AppId): Promise<string[]> {
     return (await this.#redis.smembers(this.#keys.tags(app))).toSorted()
+  }
+
+  /** The audience in a key that lives for an hour. */
+  async #draft(app: AppId, audience: EvaluableAudience, options: FreezeOptions): Promise<Frozen & { draft: string }> {
+    const { sample } = options
+    const draft = this.#keys.temporary(app, randomUUID())
+    const evaluated = await this.#evaluate(app, audience, draft, String(TEMPORARY_SECONDS), options)
+    if (sample === undefined || sample.share >= 1) return { ...evaluated, draft }
+    return { ...evaluated, size: await this.#thinOut(draft, sample), draft }
   }
 
   async #evaluate(

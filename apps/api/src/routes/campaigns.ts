@@ -45,8 +45,8 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
         tags,
         summary: 'Send a notification to an audience',
         description:
-          'With `dryRun` nothing is stored and the answer is 200 with the size of the audience and an estimate. A repeat with ' +
-          'the same `Idempotency-Key` within 24 hours gets the first answer again, with `Idempotency-Replayed: true`.',
+          'With `dryRun` nothing is stored, and the answer is 200 with what would happen. A repeat with the same ' +
+          '`Idempotency-Key` within 24 hours gets the first answer again, with `Idempotency-Replayed: true`.',
         params: appPath,
         headers: z.object({ 'idempotency-key': z.string().optional() }),
         body: campaignRequestSchema,
@@ -59,7 +59,10 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
       const settings = await apps.settings(params.app)
       if (settings === null) throw notFound('app')
       const request = campaignOf(body, settings)
-      if (request.dryRun === true) return await campaigns.estimate(settings, request)
+      if (request.dryRun === true) {
+        const forecast = await campaigns.forecast(settings, request)
+        return { ...forecast, credentials: await deps.verifyCredentials(params.app) }
+      }
       const create = async () => ({
         status: 201,
         body: JSON.stringify(await campaigns.create(settings, request, { idempotencyKey: key })),

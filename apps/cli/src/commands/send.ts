@@ -6,7 +6,8 @@ import { contextOf } from '../context.ts'
 import { UsageError } from '../failure.ts'
 import { collect, instant, integer, names, seconds, share } from '../input/arguments.ts'
 import { planSend, type SendOptions } from '../input/campaign-request.ts'
-import { formatCount, formatDuration } from '../terminal/format.ts'
+import { formatCount } from '../terminal/format.ts'
+import { forecastLines } from '../forecast-lines.ts'
 import { campaignLines, warningLines, watch } from './watching.ts'
 
 interface Options extends SendOptions {
@@ -90,7 +91,7 @@ export function addSend(program: Command): void {
       ]),
     )
     .option('--idempotency-key <key>', 'a repeated command with the same key does not send again')
-    .option('--dry-run', 'show only the number of recipients and the estimated duration')
+    .option('--dry-run', 'show what would happen, and send nothing')
     .option('--allow-empty', 'send even if the audience has no recipients now')
     .option('--detach', 'return at once instead of showing progress')
     .addHelpText(
@@ -122,12 +123,8 @@ async function send(command: Command, options: Options): Promise<void> {
     if (options.dryRun === true) {
       if (options.detach === true)
         throw new UsageError('--dry-run cannot be combined with --detach; it starts no campaign')
-      const { audienceSize, estimate, warnings } = await api.dryRun(options.app, request)
-      screen.show({ audienceSize, estimate, warnings }, [
-        ...warningLines(warnings),
-        `${formatCount(audienceSize)} recipients; about ${formatDuration(estimate.seconds * 1000)} ` +
-          `at ${formatCount(estimate.ratePerSecond)} posts per second. Nothing was sent.`,
-      ])
+      const found = await api.dryRun(options.app, request)
+      screen.show(found, [...warningLines(found.warnings), ...forecastLines(found)])
       return
     }
     const campaign = await api.createCampaign(

@@ -8,7 +8,6 @@ import type {
   CampaignId,
   CampaignRequest,
   CampaignState,
-  Estimate,
   InputError,
   RecipientClass,
   Result,
@@ -31,6 +30,8 @@ import type { Queues } from '../worker/queues.ts'
 import { campaignIdOf, newCampaignId } from './campaign-id.ts'
 import { definitionOf } from './definition.ts'
 import { evaluable } from './failed-of.ts'
+import type { Forecast } from './forecast.ts'
+import { forecast } from './forecast.ts'
 import { guardProblem } from './guideline.ts'
 import { nullIfUnavailable, translateLedgerErrors } from './ledger-problems.ts'
 import { instantMs, rejectErrors, requestErrors } from './request-errors.ts'
@@ -38,7 +39,7 @@ import { results } from './results.ts'
 import { samplesOf } from './samples.ts'
 import type { AppCondition } from './view.ts'
 import { viewOf } from './view.ts'
-import { asField, emptyAudienceProblem, knownAudience, warningsFor, warningsInAdvance } from './warnings.ts'
+import { asField, emptyAudienceProblem, warningsInAdvance } from './warnings.ts'
 
 export interface CampaignsDeps extends CrashPoints {
   readonly redis: RedisConnection
@@ -109,17 +110,11 @@ export class Campaigns {
     return { ...(await this.#view(definition.app, definition.id)), ...asField(warnings) }
   }
 
-  /** The audience size of a campaign and how long it would take. Stores nothing. */
-  async estimate(app: AppSettings, request: CampaignRequest): Promise<Estimate> {
+  /** What would become of a campaign. Stores nothing. */
+  async forecast(app: AppSettings, request: CampaignRequest): Promise<Forecast> {
     rejectErrors(requestErrors(app, request, await this.#deps.campaigns.redisNowMs()))
-    const known = await knownAudience(this.#deps, app.app, request.audience, { sample: request.sample })
-    const { effectiveRatePerSecond } = await this.#deps.condition(app.app)
-    const seconds = Math.max(Math.ceil(known.size / effectiveRatePerSecond), request.pace?.overSeconds ?? 0)
-    return {
-      audienceSize: known.size,
-      estimate: { seconds, ratePerSecond: effectiveRatePerSecond },
-      ...asField(warningsFor(request, known)),
-    }
+    const [condition, sending] = await Promise.all([this.#deps.condition(app.app), this.#sending(app.app)])
+    return forecast(this.#deps, app, request, condition, sending)
   }
 
   /** Throws the Problem `empty-audience` where a campaign that repeats has no recipients now. */

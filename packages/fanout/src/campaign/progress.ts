@@ -95,7 +95,7 @@ export function progressOf(record: CampaignRecord, sending: readonly CampaignRec
   }
 }
 
-function senderOf({ definition, totals, audienceSize }: CampaignRecord): Sender {
+export function senderOf({ definition, totals, audienceSize }: CampaignRecord): Sender {
   const { pace } = definition.request
   return {
     pending: totals.pending,

@@ -125,8 +125,12 @@ describe('estimating', () => {
     const stage = new Stage()
     const app = await stage.app(10)
     stage.condition = { paused: false, effectiveRatePerSecond: 3 }
-    expect(await stage.campaigns.estimate(app, helloToAll)).toEqual({
+    expect(await stage.campaigns.forecast(app, helloToAll)).toEqual({
       audienceSize: 10,
+      optedOut: 0,
+      suppressed: 0,
+      gated: 0,
+      contents: { examined: 10, lackingVariables: 0, tooLarge: 0, invalid: 0 },
       estimate: { seconds: 4, ratePerSecond: 3 },
     })
     expect(await stage.campaigns.audienceSize(NEWS, { tags: 'even' })).toBe(5)
@@ -135,17 +139,17 @@ describe('estimating', () => {
   test('takes no less time than the pace of the campaign, and a share of the audience where it is a sample', async () => {
     const stage = new Stage()
     const app = await stage.app(10)
-    expect(await stage.campaigns.estimate(app, { ...helloToAll, pace: { overSeconds: 60 } })).toMatchObject({
+    expect(await stage.campaigns.forecast(app, { ...helloToAll, pace: { overSeconds: 60 } })).toMatchObject({
       estimate: { seconds: 60 },
     })
-    const { audienceSize } = await stage.campaigns.estimate(app, { ...helloToAll, sample: { share: 0.5, seed: 1 } })
+    const { audienceSize } = await stage.campaigns.forecast(app, { ...helloToAll, sample: { share: 0.5, seed: 1 } })
     expect(audienceSize).toBeLessThan(10)
   })
 
   test('of a request with errors is rejected', async () => {
     const stage = new Stage()
     const app = await stage.app(0)
-    const estimate = stage.campaigns.estimate(app, { ...helloToAll, expiresAt: '2020-01-01T00:00:00Z' })
+    const estimate = stage.campaigns.forecast(app, { ...helloToAll, expiresAt: '2020-01-01T00:00:00Z' })
     await expect(estimate).rejects.toMatchObject({ code: 'invalid' })
   })
 })

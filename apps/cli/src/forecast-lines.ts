@@ -1,0 +1,36 @@
+import type { Estimate } from '@wns-fanout/domain'
+import { formatCount, formatDuration } from './terminal/format.ts'
+
+/** The answer to a dry run, what would stop or lessen the campaign first. */
+export function forecastLines({
+  audienceSize,
+  optedOut,
+  suppressed,
+  gated,
+  contents,
+  slot,
+  credentials,
+  estimate,
+}: Estimate): string[] {
+  const lessened: (readonly [count: number, meaning: string])[] = [
+    [optedOut, 'opted out and are no recipients'],
+    [suppressed, 'would be suppressed: notified within the guard interval'],
+    [gated, 'would be gated: the raw gate is closed'],
+  ]
+  const { examined = 0, lackingVariables = 0, tooLarge = 0, invalid = 0 } = contents ?? {}
+  const among = `of ${formatCount(examined)} examined`
+  const filledIn: typeof lessened = [
+    [lackingVariables, `${among} lack a variable that has no fallback`],
+    [tooLarge, `${among} would be rejected: too large once filled in`],
+    [invalid, `${among} would be rejected: invalid once filled in`],
+  ]
+  return [
+    ...(credentials.ok ? [] : [`The credentials do not work: ${credentials.code}. ${credentials.explanation}`]),
+    ...(slot === undefined ? [] : [`Campaign ${slot.campaign} has the slot of the topic until ${slot.until}.`]),
+    ...[...lessened, ...filledIn]
+      .filter(([count]) => count > 0)
+      .map(([count, meaning]) => `${formatCount(count)} ${meaning}.`),
+    `${formatCount(audienceSize)} recipients; about ${formatDuration(estimate.seconds * 1000)} ` +
+      `at ${formatCount(estimate.ratePerSecond)} posts per second. Nothing was sent.`,
+  ]
+}

@@ -1,0 +1,154 @@
+import type { AppId, AppSettings, CampaignId, CampaignRequest, Estimate, PreparedMessage } from '@wns-fanout/domain'
+import { bodyFor, campaignWeight, prepareMessage, variantFor } from '@wns-fanout/domain'
+import type { CampaignDefinition, CampaignRecord, StoredRecipient } from '@wns-fanout/state'
+import { recipientPages } from '@wns-fanout/state'
+import { definitionOf } from './definition.ts'
+import { evaluable } from './failed-of.ts'
+import { secondsLeft, senderOf, sharedRates } from './progress.ts'
+import { instantMs } from './request-errors.ts'
+import type { AppCondition } from './view.ts'
+import type { AudienceDeps } from './warnings.ts'
+import { asField, warningsFor } from './warnings.ts'
+
+/** What a campaign would do, without the answer of the token service. */
+export type Forecast = Omit<Estimate, 'credentials'>
+
+/** Pages whose recipients are filled in: enough for a share, without reading the variables of millions. */
+const CONTENT_PAGES = 128
+
+/**
+ * What would become of a campaign, by what is stored now. Stores nothing.
+ *
+ * @param sending records of the campaigns of the app that are sending
+ */
+export async function forecast(
+  deps: AudienceDeps,
+  app: AppSettings,
+  request: CampaignRequest,
+  condition: AppCondition,
+  sending: readonly CampaignRecord[],
+): Promise<Forecast> {
+  const definition = definitionOf(app, request, '' as CampaignId)
+  const audience = await evaluable(deps, app.app, request.audience)
+  const { sample } = request
+  const [counted, everyone, tags, nowMs] = await Promise.all([
+    deps.audiences.bitmap(app.app, audience, { sample }),
+    deps.audiences.count(app.app, audience, { sample, exceptOptOut: false }),
+    'tags' in request.audience ? deps.audiences.tags(app.app) : [],
+    deps.campaigns.redisNowMs(),
+  ])
+  const startMs = Math.max(nowMs, instantMs(request.startAt) ?? nowMs)
+  const message = prepareMessage(request.notification)
+  const counts = new Counts(message, definition.guardSeconds, Math.floor(startMs / 1000))
+  const wanted = {
+    bits: counted.bits,
+    type: message.type,
+    everyPage: definition.guardSeconds > 0 || message.type === 'raw',
+    contentPages: message.isPersonalized ? CONTENT_PAGES : 0,
+  }
+  for await (const page of recipientPages(deps.redis, deps.keys, app.app, wanted))
+    for (const recipient of page) counts.add(recipient)
+  const slot = definition.guardSeconds > 0 ? await slotAt(deps, app.app, definition, startMs) : undefined
+  const { suppressed, gated, contents } = counts
+  return {
+    audienceSize: counted.size,
+    optedOut: Math.max(0, everyone.size - counted.size),
+    suppressed,
+    gated,
+    ...(message.isPersonalized ? { contents } : {}),
+    ...(slot === undefined ? {} : { slot }),
+    estimate: durationOf(definition, counted.size, counted.size - suppressed - gated, condition, sending),
+    ...asField(warningsFor(request, { ...counted, matching: everyone.size, tags })),
+  }
+}
+
+/** Each recipient counts once, by the order in which a worker decides: the gate, the guard, then the content. */
+class Counts {
+  suppressed = 0
+  gated = 0
+  readonly contents = { examined: 0, lackingVariables: 0, tooLarge: 0, invalid: 0 }
+  readonly #message: PreparedMessage
+  readonly #guardSeconds: number
+  readonly #startSeconds: number
+
+  constructor(message: PreparedMessage, guardSeconds: number, startSeconds: number) {
+    this.#message = message
+    this.#guardSeconds = guardSeconds
+    this.#startSeconds = startSeconds
+  }
+
+  add({ stampSeconds, isGated, variables, locale = '' }: StoredRecipient): void {
+    if (isGated && this.#message.type === 'raw') this.gated += 1
+    else if (stampSeconds !== 0 && this.#startSeconds - stampSeconds < this.#guardSeconds) this.suppressed += 1
+    else if (variables !== undefined) this.#fillIn(variables, locale)
+  }
+
+  #fillIn(text: string, locale: string): void {
+    const { contents } = this
+    contents.examined += 1
+    const vars = variablesOf(text)
+    if (vars === undefined) {
+      contents.invalid += 1
+      return
+    }
+    if (isLacking(this.#message, vars, locale)) contents.lackingVariables += 1
+    const rendered = bodyFor(this.#message, vars, locale === '' ? undefined : locale)
+    if (rendered.ok) return
+    if (rendered.reason === 'too-large') contents.tooLarge += 1
+    else contents.invalid += 1
+  }
+}
+
+function variablesOf(text: string): Record<string, string> | undefined {
+  try {
+    return text === '' ? {} : (JSON.parse(text) as Record<string, string>)
+  } catch {
+    return undefined
+  }
+}
+
+/** Would a placeholder without a fallback be empty? */
+function isLacking(message: PreparedMessage, vars: Readonly<Record<string, string>>, locale: string): boolean {
+  const { template } = variantFor(message, locale)
+  return (template?.parts ?? []).some(
+    (part) => typeof part !== 'string' && part.fallback === '' && !Object.hasOwn(vars, part.name),
+  )
+}
+
+/** Who has the slot of the topic at an instant, as `campaign-create.lua` judges it, and when it is free again. */
+async function slotAt(
+  { redis, keys, campaigns }: AudienceDeps,
+  app: AppId,
+  { request, topic, guardSeconds }: CampaignDefinition,
+  atMs: number,
+): Promise<Estimate['slot']> {
+  const { type } = request.notification
+  const key = keys.topic(app, type, topic)
+  const [holder, ttlMs, deferred, nowMs] = await Promise.all([
+    redis.get(key),
+    redis.pttl(key),
+    redis.zrange(keys.waiting(app, type, topic), '-1', '-1', 'WITHSCORES'),
+    campaigns.redisNowMs(),
+  ])
+  const [last, startMs] = deferred
+  const heldUntilMs = nowMs + Math.max(0, ttlMs)
+  const untilMs = startMs === undefined ? heldUntilMs : Math.max(heldUntilMs, Number(startMs) + guardSeconds * 1000)
+  const campaign = holder?.split('|')[0] ?? last
+  if (campaign === undefined || untilMs <= atMs) return undefined
+  return { campaign, until: new Date(untilMs).toISOString() }
+}
+
+function durationOf(
+  { priority, request: { pace } }: CampaignDefinition,
+  audienceSize: number,
+  posts: number,
+  { effectiveRatePerSecond }: AppCondition,
+  sending: readonly CampaignRecord[],
+): Estimate['estimate'] {
+  const others = sending.map((record) => senderOf(record))
+  const own = { pending: posts, weight: campaignWeight[priority], maxRate: Infinity }
+  const paced = { ...own, maxRate: pace === undefined ? Infinity : audienceSize / pace.overSeconds }
+  const seconds = Math.ceil(secondsLeft([own, ...others], effectiveRatePerSecond))
+  const rate = sharedRates([paced, ...others], effectiveRatePerSecond)[0] ?? 0
+  return { seconds: Math.max(seconds, pace?.overSeconds ?? 0), ratePerSecond: Math.round(rate * 10) / 10 }
+}
