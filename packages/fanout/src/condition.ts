@@ -11,6 +11,7 @@ export function conditionOf(apps: AppStore, permits: Permits) {
     return {
       paused: record.state === 'paused',
       effectiveRatePerSecond: effectiveRate,
+      isThrottled: effectiveRate < record.settings.ratePerSecond,
       throttledUntilMs: pausedUntilMs,
       breaker: record.breaker,
     }

@@ -6,6 +6,8 @@ import { progressOf } from './progress.ts'
 export interface AppCondition {
   readonly paused: boolean
   readonly effectiveRatePerSecond: number
+  /** Is the effective rate below the configured one, because WNS refused more? */
+  readonly isThrottled?: boolean
   readonly throttledUntilMs?: number | undefined
   readonly breaker?: { readonly reason: string } | undefined
 }

@@ -166,6 +166,14 @@ describe('the time left', () => {
     expect(progressOf(record(own), [record(own), ...sending], app).etaSeconds).toBe(seconds)
   })
 
+  test('of a throttled app is given by a rate between the measured one, with its pauses, and the allowed one', () => {
+    const own = record({ ratePerSecond: 100, sendingForMs: 9000 })
+    expect(progressOf(own, [own], { ...app, isThrottled: true }).etaSeconds).toBe(15)
+    expect(progressOf(own, [own], { ...app, isThrottled: false }).etaSeconds).toBe(30)
+    const refused = { ...app, isThrottled: true, effectiveRatePerSecond: 50 }
+    expect(progressOf(own, [own], refused).etaSeconds).toBe(30)
+  })
+
   test('is longer by the pause that WNS asked for', () => {
     expect(progressOf(record(), [], { ...app, throttledUntilMs: NOW_MS + 5000 }).etaSeconds).toBe(15)
   })
