@@ -14,15 +14,19 @@ const WORKERS = 4
 /** The rate comes down from the configured one in steps: what it does from then on is how it settles. */
 const SETTLING_MS = 15_000
 
+/** A cap that moves changes this often, to the next of its caps. */
+const MOVES_EVERY_MS = 30_000
+
 const answers = [
-  { status: 406, retryAfter: 1 },
-  { status: 429, retryAfter: null },
+  { status: 406, retryAfter: 1, caps: [CAP] },
+  { status: 429, retryAfter: null, caps: [CAP] },
+  { status: 429, retryAfter: null, caps: [CAP, 1.5 * CAP] },
 ] as const
 
 /**
  * WNS accepts 300 posts per second of an app that is configured for 1,000, and answers the others with 406 and
  * Retry-After, or with 429 without it. Measures the share of the 300 that four workers reach in a steady state, the
- * share of rejected posts, and lost recipients.
+ * share of rejected posts, and lost recipients. In a last run the cap moves between 300 and 450.
  */
 export async function benchThrottle({ seconds, say }: ThrottleBenchOptions): Promise<Record<string, unknown>> {
   await using stack = await startTestStack()
@@ -33,13 +37,15 @@ export async function benchThrottle({ seconds, say }: ThrottleBenchOptions): Pro
     say(JSON.stringify(run))
     runs.push(run)
   }
+  const steady = runs.filter(({ moves }) => !moves)
   return {
     bench: 'throttle',
     workers: WORKERS,
     cap: CAP,
     ratePerSecond: RATE,
-    settledShare: Math.min(...runs.map(({ settledShare }) => settledShare)),
-    effectiveShare: Math.min(...runs.map(({ effectiveShare }) => effectiveShare)),
+    settledShare: Math.min(...steady.map(({ settledShare }) => settledShare)),
+    effectiveShare: Math.min(...steady.map(({ effectiveShare }) => effectiveShare)),
+    movingShare: Math.min(...runs.filter(({ moves }) => moves).map(({ settledShare }) => settledShare)),
     refusedShare: Math.max(...runs.map(({ refusedShare }) => refusedShare)),
     lost: runs.reduce((sum, { lost }) => sum + lost, 0),
     runs,
@@ -48,6 +54,7 @@ export async function benchThrottle({ seconds, say }: ThrottleBenchOptions): Pro
 
 interface Settled {
   readonly status: number
+  readonly moves: boolean
   readonly settledShare: number
   readonly effectiveShare: number
   readonly refusedShare: number
@@ -59,6 +66,8 @@ interface Settled {
 interface Sample {
   readonly atMs: number
   readonly accepted: number
+  /** What the caps so far allowed. */
+  readonly allowed: number
   readonly refused: number
   readonly effectiveRate: number
 }
@@ -66,23 +75,34 @@ interface Sample {
 async function settle(
   stack: TestStack,
   n: number,
-  { status, retryAfter }: (typeof answers)[number],
+  { status, retryAfter, caps }: (typeof answers)[number],
   seconds: number,
 ): Promise<Settled> {
   await stack.control('POST', '/v1/reset')
-  await stack.control('PUT', '/v1/faults', { rateCap: { perSecond: CAP, status, retryAfter } })
-  const app = `capped-${status}`
-  const channels = Math.round(CAP * 0.9 * seconds)
+  const cap = (perSecond: number) => stack.control('PUT', '/v1/faults', { rateCap: { perSecond, status, retryAfter } })
+  await cap(CAP)
+  const app = `capped-${n}`
+  const meanCap = caps.reduce<number>((sum, each) => sum + each, 0) / caps.length
+  const channels = Math.round(meanCap * 0.9 * seconds)
   await prepareApp(stack, { app, client: sidOf(n + 1), channels, ratePerSecond: RATE })
   const { id } = await stack.api.createCampaign(app, tileToAll)
   const samples: Sample[] = []
   const startedAt = performance.now()
+  let present = { cap: CAP, sinceMs: 0, before: 0 }
+  const move = async (atMs: number): Promise<void> => {
+    const next = caps[Math.floor(atMs / MOVES_EVERY_MS) % caps.length] ?? CAP
+    if (next === present.cap) return
+    await cap(next)
+    present = { cap: next, sinceMs: atMs, before: present.before + (present.cap * (atMs - present.sinceMs)) / 1000 }
+  }
   const look = async (): Promise<Sample> => {
     const { acceptedPosts, byStatus } = await counted(stack)
     const { effectiveRatePerSecond } = await stack.api.app(app)
     const atMs = performance.now() - startedAt
+    await move(atMs)
     return {
       atMs,
+      allowed: present.before + (present.cap * (atMs - present.sinceMs)) / 1000,
       accepted: acceptedPosts,
       refused: byStatus[String(status)] ?? 0,
       effectiveRate: effectiveRatePerSecond,
@@ -105,8 +125,11 @@ async function settle(
   const all = await counted(stack)
   return {
     status,
-    settledShare: rounded(accepted / ((CAP * (to.atMs - from.atMs)) / 1000)),
-    effectiveShare: rounded(settled.reduce((sum, { effectiveRate }) => sum + effectiveRate, 0) / settled.length / CAP),
+    moves: caps.length > 1,
+    settledShare: rounded(accepted / (to.allowed - from.allowed)),
+    effectiveShare: rounded(
+      settled.reduce((sum, { effectiveRate }) => sum + effectiveRate, 0) / settled.length / meanCap,
+    ),
     refusedShare: rounded(refused / Math.max(1, accepted + refused)),
     refusedShareInAll: rounded((all.byStatus[String(status)] ?? 0) / all.posts),
     lost: channels - campaign.totals.accepted,

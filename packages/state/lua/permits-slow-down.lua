@@ -1,4 +1,4 @@
--- WNS answered 406 or 429 to a post: halve the rate once and pause.
+-- WNS answered 406 or 429 to a post: decrease the rate once and pause.
 -- needs: permits
 -- KEYS[1] bucket (see lib/permits)
 -- ARGV: 1 when the refused post was permitted (ms), 2 configured rate per second, 3 Retry-After in ms, '' if none,
@@ -27,10 +27,11 @@ if retryAfter then
   pause = math.max(tonumber(ARGV[4]), math.min(retryAfter, tonumber(ARGV[5])))
 end
 -- A refused probe was one post: the rate that was refused is still the one from before the pause.
-local refused = isProbe and bucket.refusedRate or rate
-redis.call('HSET', key, 'refusedRate', refused, 'decreasedAtMs', now, 'pausedUntilMs', now + pause, 'pauseMs', ownPause,
+local refused, start = bucket.refusedRate, rate
+if not isProbe or not refused then refused, start = after_refusal(bucket, rate, now) end
+redis.call('HSET', key, 'refusedRate', refused, 'startRate', start, 'decreasedAtMs', now, 'pausedUntilMs', now + pause, 'pauseMs', ownPause,
   'probeAtMs', 0, 'permits', 0, 'refilledAtMs', now)
 redis.call('HDEL', key, 'climbingSinceMs')
-bucket.refusedRate, bucket.climbingSinceMs = refused, nil
+bucket.refusedRate, bucket.startRate, bucket.climbingSinceMs = refused, start, nil
 local decreased = effective_rate(bucket, configured, now)
 return { 1, math.ceil(now + pause), string.format('%.3f', decreased), string.format('%.3f', now) }

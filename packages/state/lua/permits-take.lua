@@ -34,7 +34,7 @@ if bucket.probeAtMs then
 end
 
 if bucket.refusedRate and bucket.climbingSinceMs and rate >= configured then
-  redis.call('HDEL', key, 'refusedRate', 'decreasedAtMs', 'climbingSinceMs', 'pauseMs')
+  redis.call('HDEL', key, 'refusedRate', 'startRate', 'decreasedAtMs', 'climbingSinceMs', 'pauseMs')
 end
 -- The burst shrinks with the rate, to no less than one permit.
 local room = math.max(1, burst * rate / configured)

@@ -34,6 +34,13 @@ function start(options: PermitOptions = {}) {
   return { ...bench, permits, pass, take, throttle, acceptProbe }
 }
 
+/** The rate after so many seconds of climbing, where 100 a second was refused at once. */
+function climbed(seconds: number): number {
+  if (seconds < 1.5) return 50 + (30 * seconds) / 1.5
+  const left = 1 - (seconds - 1.5) / 30
+  return left > 0 ? 100 - 20 * left ** 3 : 100 * (1 + 0.01 * (left * 30) ** 2)
+}
+
 /** How long a decrease pauses the app; Redis rounds the end of a pause up to a millisecond. */
 function pauseMs({ pausedUntilMs = 0, decreasedAtMs }: Decrease): number {
   return Math.floor(pausedUntilMs - decreasedAtMs)
@@ -148,22 +155,52 @@ describe('a refusal by WNS', () => {
     expect(await take(10)).toMatchObject({ granted: 0, probe: false })
   })
 
-  test('after an accepted probe the rate climbs to 90 % in 1.5 s, then by 1 % a second to the full rate', async () => {
+  test('after an accepted probe the rate climbs to 80 % in 1.5 s, in 30 s to the refused rate, then faster', async () => {
     const { acceptProbe, pass, permits, redis, keys, take, throttle } = start()
     await throttle(1000)
     await pass(1000)
     const { nowMs } = await acceptProbe()
     expect(await permits.endProbe(NEWS, nowMs)).toBe(false)
-    for (const afterMs of [0, 750, 750, 5000]) {
+    const wide = { ratePerSecond: 1000, burst: 10 }
+    for (const afterMs of [0, 750, 750, 5000, 25_000, 10_000]) {
       await pass(afterMs)
       const since = Number(await redis.hget(keys.bucket(NEWS), 'climbingSinceMs'))
-      const grant = await take(1)
-      const seconds = (grant.nowMs - since) / 1000
-      expect(grant.effectiveRate).toBeCloseTo(seconds < 1.5 ? 50 + (40 * seconds) / 1.5 : 90 + seconds - 1.5, 1)
+      const grant = await take(1, wide)
+      expect(grant.effectiveRate).toBeCloseTo(climbed((grant.nowMs - since) / 1000), 1)
     }
     await pass(60_000)
     expect((await take(1)).effectiveRate).toBe(100)
     expect(await redis.hexists(keys.bucket(NEWS), 'refusedRate')).toBe(0)
+  })
+
+  test('after seconds of climbing lowers the rate a little, and keeps it just below the limit from then on', async () => {
+    const { acceptProbe, pass, permits, take, throttle } = start()
+    await throttle(1000)
+    await pass(1000)
+    await acceptProbe()
+    await pass(31_500)
+    const wide = { ratePerSecond: 1000, burst: 10 }
+    const { nowMs, effectiveRate: limit } = await take(1, wide)
+    expect(limit).toBeCloseTo(100, 1)
+    const held = await permits.slowDown(NEWS, { grantedAtMs: nowMs, retryAfterMs: 1000 }, wide)
+    expect(held.effectiveRate).toBeCloseTo(90, 0)
+    await pass(1000)
+    await acceptProbe()
+    await pass(1500)
+    expect((await take(1, wide)).effectiveRate).toBeCloseTo(98.5 * 0.95, 0)
+    await pass(29_000)
+    expect((await take(1, wide)).effectiveRate).toBeCloseTo(98.5, 0)
+  })
+
+  test('soon after the climb began halves the rate again: the limit has moved down', async () => {
+    const { acceptProbe, pass, permits, take, throttle } = start()
+    await throttle(1000)
+    await pass(1000)
+    await acceptProbe()
+    await pass(1500)
+    const { nowMs, effectiveRate } = await take(1)
+    const state = await permits.slowDown(NEWS, { grantedAtMs: nowMs, retryAfterMs: 1000 }, appLimit)
+    expect(state.effectiveRate).toBeCloseTo(effectiveRate / 2, 0)
   })
 
   test('counts once for a burst of a hundred', async () => {
@@ -263,7 +300,7 @@ describe('when the clock of Redis steps', () => {
     expect(await permits.endProbe(NEWS, probe.nowMs + HOUR_MS)).toBe(true)
     await pass(-HOUR_MS)
     await take(1)
-    await pass(5000)
+    await pass(20_000)
     expect((await take(1)).effectiveRate).toBeGreaterThan(90)
     // A refusal counts, though the last one seems to be in the future.
     expect(await throttle(1000)).toMatchObject({ decreased: true })
