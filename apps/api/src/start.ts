@@ -7,9 +7,9 @@ import {
   DataSet,
   diskProblem,
   Keys,
-  missingRights,
   readKeyringFile,
   waitForFitRedis,
+  writeProblem,
 } from '@wns-fanout/state'
 import { createTransport, requestToken } from '@wns-fanout/wns'
 import { ensureKeyFile } from './bootstrap-key.ts'
@@ -101,7 +101,7 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
     metrics,
     logger,
     ready: async () => {
-      const problem = (await missingRights(redis, keys)) ?? (await data.look())
+      const problem = (await writeProblem(redis, keys)) ?? (await data.look())
       return { ready: problem === undefined, problems: problem === undefined ? [] : [problem] }
     },
   })

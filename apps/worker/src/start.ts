@@ -10,15 +10,7 @@ import {
   startOpsServer,
 } from '@wns-fanout/runtime'
 import type { RedisConnection } from '@wns-fanout/state'
-import {
-  closeRedis,
-  connectRedis,
-  diskProblem,
-  Keys,
-  missingRights,
-  readKeyringFile,
-  waitForFitRedis,
-} from '@wns-fanout/state'
+import { closeRedis, connectRedis, Keys, readKeyringFile, waitForFitRedis, writeProblem } from '@wns-fanout/state'
 import type { WorkerConfig } from './config.ts'
 import { workerConfig } from './config.ts'
 import { redisSilent } from './redis-silence.ts'
@@ -127,14 +119,12 @@ async function problemsOf(
 const ASK_REDIS_MS = 1000
 
 /**
- * Why this Redis cannot be written: its disk, or the rights of its user. A Redis that does not answer is not reported
- * here.
+ * Why nothing can be written to this Redis. A Redis that does not answer is not reported here.
  */
 async function redisProblemNow(redis: RedisConnection, keys: Keys): Promise<string | undefined> {
   const answered = new AbortController()
   const late = sleep(ASK_REDIS_MS, answered.signal).catch(() => undefined)
-  const found = missingRights(redis, keys)
-    .then((rights) => rights ?? diskProblem(redis))
+  const found = writeProblem(redis, keys)
     .catch(() => undefined)
     .finally(() => answered.abort())
   return (await Promise.race([found, late])) ?? undefined

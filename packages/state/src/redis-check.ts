@@ -64,6 +64,40 @@ export async function diskProblem(connection: RedisConnection): Promise<string |
     : undefined
 }
 
+/**
+ * Why nothing can be written to this Redis now, for people: its disk is full, its user lacks a right, or it refuses
+ * writes. Undefined if all is well. A Redis that does not answer rejects the promise.
+ */
+export async function writeProblem(connection: RedisConnection, keys: Keys): Promise<string | undefined> {
+  // Asked first: with a full disk Redis refuses the writes by which the rights are probed.
+  const disk = await diskProblem(connection)
+  if (disk !== undefined) return disk
+  try {
+    return await missingRights(connection, keys)
+  } catch (error) {
+    const refusal = refusalOf(error)
+    if (refusal === undefined) throw error
+    return refusal
+  }
+}
+
+const refusals: readonly (readonly [word: string, why: string])[] = [
+  ['MISCONF', 'it cannot persist data; free space on its disk'],
+  ['OOM', 'it has reached maxmemory; raise it, or remove data'],
+  ['READONLY', 'it is a replica; connect to the primary'],
+  ['NOREPLICAS', 'too few replicas are connected; start them, or lower min-replicas-to-write'],
+  ['LOADING', 'it still loads its data'],
+  ['MASTERDOWN', 'it is a replica without its primary'],
+  ['CLUSTERDOWN', 'its cluster is down'],
+]
+
+/** The reason why Redis refuses all writes, for people; undefined for any other error. */
+export function refusalOf(error: unknown): string | undefined {
+  const message = error instanceof Error ? error.message : ''
+  const found = refusals.find(([word]) => new RegExp(`(^|-)${word}\\b`).test(message))
+  return found && `Redis rejects writes (${found[0]}): ${found[1]}. Sending then resumes.`
+}
+
 /** Share of `maxmemory` in use, 0 to 1, of the fullest node; 0 if no limit is set. */
 export async function memoryShare(connection: RedisConnection): Promise<number> {
   let share = 0
