@@ -73,7 +73,8 @@ const defaults: Required<PermitOptions> = {
  * The permits of all workers: a token bucket for each app, on the clock of Redis. In any span of t seconds at most
  * rate · t + burst permits are granted. When WNS answers 406 or 429, the rate decreases and a pause follows: to a half
  * where the limit is unknown or has moved down, and a little where the rate had held for seconds. Then one post probes
- * whether WNS accepts posts again, and the rate climbs to just below the refused one, stays there, and searches for more.
+ * whether WNS accepts posts again, and the rate climbs to just below the refused one, stays there, and searches for
+ * more.
  */
 export class Permits {
   readonly #redis: RedisConnection

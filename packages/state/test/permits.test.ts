@@ -34,7 +34,7 @@ function start(options: PermitOptions = {}) {
   return { ...bench, permits, pass, take, throttle, acceptProbe }
 }
 
-/** The rate after so many seconds of climbing, where 100 a second was refused at once. */
+/** The rate after this number of seconds of climbing, where 100 a second was refused at once. */
 function climbed(seconds: number): number {
   if (seconds < 1.5) return 50 + (30 * seconds) / 1.5
   const left = 1 - (seconds - 1.5) / 30

@@ -8,8 +8,9 @@
 --                                answer
 --   climbingSinceMs              when that post was answered without 406 or 429; absent while pausing or probing
 --   startRate                    the rate at which that climb starts
--- Each cycle of pause, climb and refusal costs more than a second, so the rate stays just below the refused one for most
--- of a cycle: it approaches that rate ever more slowly, then leaves it ever faster, to find out whether WNS takes more.
+-- Each cycle of pause, climb and refusal costs more than a second, so the rate stays just below the refused one for
+-- most of a cycle: it approaches that rate ever more slowly, then leaves it ever faster, to find out whether WNS takes
+-- more.
 local CLIMB_SECONDS = 1.5
 local CLIMB_TO_WHEN_HELD = 0.95
 local CLIMB_TO = 0.8
@@ -52,8 +53,8 @@ local function read_bucket(key, now)
   return bucket
 end
 
--- The rate at `now`: the lowered one after a decrease, then a fast climb to 95 % of the refused one (80 % where the limit
--- is unknown), a slow one to all of it, and from there a growing search for more.
+-- The rate at `now`: the lowered one after a decrease, then a fast climb to 95 % of the refused one (80 % where the
+-- limit is unknown), a slow one to all of it, and from there a growing search for more.
 local function effective_rate(bucket, configured, now)
   local refused = bucket.refusedRate
   if not refused then
