@@ -40,6 +40,24 @@ test('when everybody seems to be gone, the campaign halts and the registry is ke
   expect((await stack.api.app('gone')).channels).toBeGreaterThan(4000)
 })
 
+test('a base with 40 % dead addresses is sent to completely, with one explicit decision', async () => {
+  const behaviors = Array.from({ length: 3000 }, (_, n) => (n % 5 < 2 ? 'gone' : 'ok'))
+  await registerApp(stack, 'stale', behaviors, clients.as(5))
+  const halted = await finished(stack, (await stack.api.createCampaign('stale', tile)).id)
+  expect(halted).toMatchObject({ state: 'halted', reason: 'mass-removal' })
+  const { channels } = await stack.api.app('stale')
+  const decided = await stack.api.createCampaign('stale', {
+    ...tile,
+    topic: 'again',
+    update: 'personalized',
+    notification: { type: 'tile', content: { medium: { lines: ['Hello {{vars.name|there}}'] } } },
+    maxDeadShare: { share: 0.6, reason: 'imported a year ago' },
+  })
+  const campaign = await finished(stack, decided.id)
+  expect(campaign).toMatchObject({ state: 'completed', totals: { accepted: 1800, dead: channels - 1800, pending: 0 } })
+  expect((await stack.api.app('stale')).channels).toBe(1800)
+})
+
 test('a canary that fails too often halts the campaign, and one that does not lets it continue', async () => {
   await registerApp(
     stack,

@@ -66,6 +66,11 @@ describe('the notification', () => {
     ).rejects.toThrow(/must be UTF-8 text/)
   })
 
+  test('a share of dead channels is a decision with a reason', async () => {
+    const { request } = await planSend({ badge: '1', all: true, maxDeadShare: 0.6, deadReason: 'imported a year ago' })
+    expect(request['maxDeadShare']).toEqual({ share: 0.6, reason: 'imported a year ago' })
+  })
+
   test('a notification file is sent unchanged, with headers added', async () => {
     const { request } = await inFile(
       '{"type":"badge","value":1}',
@@ -82,6 +87,8 @@ describe('the notification', () => {
     [{ badge: '1' }, /exactly one of --all.*found none/],
     [{ badge: '1', tags: 'a', list: 'b' }, /found --tags and --list/],
     [{ badge: '1', all: true, tags: 'a' }, /found --all and --tags/],
+    [{ badge: '1', all: true, maxDeadShare: 0.6 }, /--max-dead-share needs --dead-reason/],
+    [{ badge: '1', all: true, deadReason: 'old' }, /--dead-reason needs --max-dead-share/],
     [{ notificationFile: '/does/not/exist', all: true }, /cannot read .*no such file/],
   ])('%j is rejected with the reason', async (options, message) => {
     const failure = planSend(options)

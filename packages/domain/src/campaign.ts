@@ -38,6 +38,7 @@ export const campaignRequestSchema = z
     pace: z.strictObject({ overSeconds: z.number().int().min(1).max(604_800) }).optional(),
     canary: z.strictObject({ size: z.number().int().min(1).max(1_000_000), maxFailureShare: share }).optional(),
     maxFailureShare: share.optional(),
+    maxDeadShare: z.strictObject({ share, reason: z.string().min(1).max(500) }).optional(),
     priority: z.enum(['urgent', 'normal']).optional(),
     dryRun: z.boolean().optional(),
     allowEmpty: z.boolean().optional(),

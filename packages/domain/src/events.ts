@@ -58,6 +58,8 @@ export type FanoutEvent =
       readonly app: AppId
       readonly campaign: CampaignId
       readonly audienceSize: number
+      /** The owner's decision to send although many URIs may be dead. */
+      readonly maxDeadShare?: { readonly share: number; readonly reason: string }
     }
   | {
       /** No recipient of the campaign is pending. The leader emits it at least once: count by the campaign's id. */

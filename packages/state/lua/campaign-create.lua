@@ -3,7 +3,7 @@
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 id, 2 type, 3 topic, 4 guard window in ms (0 = exempt), 5 policy reject|defer|coalesce|drop,
 --       6 startAtMs or '' for now, 7 lifetime in ms from the start, or '', 8 expiresAtMs or '', 9 definition (JSON),
---       10 share of failures that halts it, or ''
+--       10 share of failures that halts it, or '', 11 share of dead URIs that halts it, or '' for the usual one
 -- Returns {'created', state, startAtMs, expiresAtMs, superseded campaign or ''}, or {'refused', admissibleAtMs},
 --      or {'full', admissibleAtMs} if too many campaigns are deferred already.
 local base, campaign = KEYS[1], KEYS[2]
@@ -57,6 +57,7 @@ redis.call('HSET', campaign, 'version', VERSION, 'id', id, 'definition', ARGV[9]
   'planned', 0, 'closed', 0, 'cursor', 0)
 if reason ~= '' then redis.call('HSET', campaign, 'reason', reason) end
 if ARGV[10] ~= '' then redis.call('HSET', campaign, 'maxFailureShare', ARGV[10]) end
+if ARGV[11] ~= '' then redis.call('HSET', campaign, 'maxDeadShare', ARGV[11]) end
 redis.call('ZADD', base .. 'campaigns', at, id)
 if state == 'cancelled' then
   redis.call('HSET', campaign, 'audienceSize', 0, 'planComplete', 1, 'finishedAt', at)

@@ -33,7 +33,7 @@ local STRETCH = 32
 local b = fields(key, 'range', 'owner', 'fence', 'checkpoint', 'stampedAt', 'closed', 'state', 'losses', 'settled',
   'recoveredOwners')
 local c = fields(campaign, 'state', 'expiresAt', 'total:dead', 'answers', 'id', 'topic', 'topicIntervalMs', 'reason',
-  'version')
+  'version', 'maxDeadShare')
 local where = 'batch ' .. seq
 local wrong = wrong_campaign(c)
 if wrong then return wrong end
@@ -147,7 +147,7 @@ if dead_count > 0 then
     local position, ordinal, posted = tonumber(ARGV[at_arg]), tonumber(ARGV[at_arg + 1]), ARGV[at_arg + 2]
     at_arg = at_arg + 3
     if CLASS[code_of(old[position])] == 'pending' then
-      if answers >= 500 and dead > answers * 0.2 and not final then
+      if answers >= 500 and dead > answers * (tonumber(c.maxDeadShare) or 0.2) and not final then
         -- A share this large points to an error of the sender. Halt before the registry is emptied.
         state, final, suspicious = 'halted', CANCELLED, true
         halt(campaign, 'mass-removal')

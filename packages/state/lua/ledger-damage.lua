@@ -33,7 +33,7 @@ local numbers = { 'finishedAt', 'startedAt', 'unknownChannels', 'audienceSize', 
 for f, value in ipairs(redis.call('HMGET', campaign, unpack(numbers))) do
   if value and not whole(value, 0, MAX_MS) then redis.call('HDEL', campaign, numbers[f]) end
 end
-for _, field in ipairs({ 'ratePerSecond', 'recentAnswers', 'recentRejected', 'maxFailureShare' }) do
+for _, field in ipairs({ 'ratePerSecond', 'recentAnswers', 'recentRejected', 'maxFailureShare', 'maxDeadShare' }) do
   local value = redis.call('HGET', campaign, field)
   if value and not tonumber(value) then redis.call('HDEL', campaign, field) end
 end

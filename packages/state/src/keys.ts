@@ -248,6 +248,7 @@ export const campaignFields = {
   audienceSize: ['count', 'create, freeze, steer, sweep, finish-repair', 'plan, sweep, closing, record'],
   unknownChannels: ['count', 'freeze', 'record'],
   maxFailureShare: ['0 to 1', 'create', 'checkpoint'],
+  maxDeadShare: ['0 to 1', 'create', 'checkpoint'],
   canary: ['`passed`', 'CampaignStore', 'record'],
   cursor: ['next page to plan', 'create, plan', 'plan, checkpoint, record'],
   cursorBefore: ['recipients of that page that are planned', 'plan', 'record'],

@@ -84,6 +84,8 @@ export function addSend(program: Command): void {
       integer(1, 1_000_000),
     )
     .option('--max-failure-share <share>', 'halt when more than this share of recipients fails', share)
+    .option('--max-dead-share <share>', 'halt only when more than this share of URIs is dead (default 0.2)', share)
+    .option('--dead-reason <text>', 'why --max-dead-share of the URIs may be dead; it is logged')
     .addOption(
       new Option('--priority <priority>', 'urgent campaigns overtake the other campaigns of the app').choices([
         'urgent',

@@ -34,6 +34,8 @@ export interface SendOptions {
   readonly pace?: number
   readonly canary?: number
   readonly maxFailureShare?: number
+  readonly maxDeadShare?: number
+  readonly deadReason?: string
   readonly priority?: string
   readonly dryRun?: true
   readonly allowEmpty?: true
@@ -71,11 +73,21 @@ export async function planSend(options: SendOptions): Promise<SendPlan> {
         ? undefined
         : { size: options.canary, maxFailureShare: options.maxFailureShare ?? DEFAULT_CANARY_FAILURES },
     maxFailureShare: options.maxFailureShare,
+    maxDeadShare: maxDeadShareOf(options),
     priority: options.priority,
     dryRun: options.dryRun,
     allowEmpty: options.allowEmpty,
   })
   return upload === undefined ? { request } : { request, upload }
+}
+
+/** Both options belong together: the decision is logged with its reason. */
+function maxDeadShareOf({ maxDeadShare, deadReason }: SendOptions): object | undefined {
+  if (maxDeadShare === undefined && deadReason === undefined) return undefined
+  if (maxDeadShare === undefined) throw new UsageError('--dead-reason needs --max-dead-share <share>')
+  if (deadReason === undefined)
+    throw new UsageError('--max-dead-share needs --dead-reason <text>: why that share may be dead')
+  return { share: maxDeadShare, reason: deadReason }
 }
 
 const DEFAULT_CANARY_FAILURES = 0.05

@@ -42,7 +42,7 @@ async function freeze(deps: LaunchDeps, app: AppId, id: CampaignId): Promise<boo
   const record = await deps.campaigns.get(app, id)
   if (record === null) return false
   assertIntact(record)
-  const { audience, sample } = record.definition.request
+  const { audience, sample, maxDeadShare } = record.definition.request
   // Two launches may run at once: each evaluates the audience for itself, and the first to finish decides.
   const draft = deps.keys.temporary(app, randomUUID())
   const frozen = await evaluate(deps, app, audience, draft, sample)
@@ -53,7 +53,8 @@ async function freeze(deps: LaunchDeps, app: AppId, id: CampaignId): Promise<boo
   }
   await deps.redis.expire(draft, DRAFT_SECONDS)
   await deps.campaigns.storeAudience(app, id, draft, frozen)
-  deps.emit({ type: 'campaign.launched', app, campaign: id, audienceSize: frozen.size })
+  const decision = maxDeadShare === undefined ? {} : { maxDeadShare }
+  deps.emit({ type: 'campaign.launched', app, campaign: id, audienceSize: frozen.size, ...decision })
   if (exceedsGuideline(record.definition)) await reportGuideline(deps, record.definition)
   deps.reached?.('audience-frozen')
   return true

@@ -69,6 +69,7 @@ export class CampaignStore {
       campaign.expiresAtMs ?? '',
       JSON.stringify(definition),
       definition.request.maxFailureShare ?? '',
+      definition.request.maxDeadShare?.share ?? '',
     ])
     const kind = String(reply[0])
     if (kind === 'created') {
