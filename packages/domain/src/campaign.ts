@@ -42,6 +42,7 @@ export const campaignRequestSchema = z
     priority: z.enum(['urgent', 'normal']).optional(),
     dryRun: z.boolean().optional(),
     allowEmpty: z.boolean().optional(),
+    keepRawGates: z.boolean().optional(),
     sample: z.strictObject({ share, seed: z.union([z.string().max(100), z.number().int()]) }).optional(),
   })
   .meta({ id: 'CampaignRequest' })

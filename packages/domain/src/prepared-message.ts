@@ -23,6 +23,8 @@ export type PreparedMessage = PreparedBody & {
   readonly variants: ReadonlyMap<string, PreparedBody>
   /** Whether any body holds a placeholder. */
   readonly isPersonalized: boolean
+  /** Whether WNS keeps it for a device that is not connected. */
+  readonly isCached: boolean
 }
 
 /** Prepare a notification that passed `lintNotification`. Throws a RangeError on one with errors. */
@@ -40,6 +42,7 @@ export function prepareMessage(notification: Notification): PreparedMessage {
     context: contextOf(type),
     ...(ttlSeconds !== undefined && { ttlSeconds }),
     variants,
+    isCached: notification.cachePolicy === 'cache',
     isPersonalized: [prepared, ...variants.values()].some(({ template }) => template !== null),
   }
 }

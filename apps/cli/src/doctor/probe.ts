@@ -23,6 +23,8 @@ export async function probeChannel(api: Client, app: string, channel: string, si
         ttlSeconds: 60,
       },
       audience: { channels: [channel] },
+      // A probe of a device that sleeps must not end the raw notifications to it.
+      keepRawGates: true,
       update: 'personalized',
       delivery: 'at-most-once',
       priority: 'urgent',

@@ -117,7 +117,8 @@ export class Answers {
   }
 
   #closeRawGate(position: number, outcome: Outcome): void {
-    if (this.#spec.message.type !== 'raw' || !isAway(outcome)) return
+    const { message, keepRawGates } = this.#spec
+    if (message.type !== 'raw' || keepRawGates === true || !isAway(outcome, message.isCached)) return
     this.#deps.buffer.gate({ ordinal: this.#ordinal(position), closeRawGate: true, holdUntilSecond: 0 })
   }
 
@@ -138,7 +139,10 @@ export class Answers {
   }
 }
 
-/** After these answers WNS wants no more raw notifications for the channel until its app asks for them again. */
-function isAway(outcome: Outcome): boolean {
-  return outcome.kind === 'dropped' || (outcome.kind === 'accepted' && outcome.device === 'disconnected')
+/**
+ * After these answers WNS wants no more raw notifications for the channel until its app asks for them again. A cached
+ * one that was accepted for a disconnected device is delivered later.
+ */
+function isAway(outcome: Outcome, isCached: boolean): boolean {
+  return outcome.kind === 'dropped' || (outcome.kind === 'accepted' && outcome.device === 'disconnected' && !isCached)
 }

@@ -119,6 +119,7 @@ export class BatchSender {
         terms,
         message: campaign.message,
         paceRatePerSecond: campaign.paceRatePerSecond,
+        keepRawGates: campaign.definition.request.keepRawGates,
         isProbe: terms.isProbe,
         anotherSuspectOpen: suspect?.isTaken,
       },

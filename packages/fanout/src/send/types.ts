@@ -56,6 +56,8 @@ export interface BatchSpec {
   readonly message: PreparedMessage
   /** Posts a second at most, for a campaign that is spread over a time. */
   readonly paceRatePerSecond?: number | undefined
+  /** Its answers close no raw gate. */
+  readonly keepRawGates?: boolean | undefined
   /** Post one notification to find out whether the app's breaker may close. */
   readonly isProbe?: boolean | undefined
   /** Give the batch back at once: it is suspect, and another suspect batch is in hand. */

@@ -353,6 +353,22 @@ describe('a recipient', () => {
     expect(batch.checkpoints.at(-1)?.gates.map((gate) => gate.closeRawGate)).toEqual(isClosed ? [true] : [])
   })
 
+  test('whose cached raw notification WNS keeps for a disconnected device has its raw gate left open', async () => {
+    const message = prepareMessage({ type: 'raw', text: 'x', cachePolicy: 'cache' })
+    const outcome = { ...accepted, device: 'disconnected' } as const
+    const batch = new OneBatch({ recipients: 1, message, answer: () => outcome })
+    await batch.start()
+    expect(batch.checkpoints.at(-1)?.gates).toEqual([])
+  })
+
+  test('of a campaign that keeps raw gates has its raw gate left open, whatever the answer', async () => {
+    const message = prepareMessage({ type: 'raw', text: 'x' })
+    const outcome = { kind: 'dropped', status: 200, trace: {} } as const
+    const batch = new OneBatch({ recipients: 1, message, answer: () => outcome, keepRawGates: true })
+    await batch.start()
+    expect(batch.checkpoints.at(-1)?.gates).toEqual([])
+  })
+
   test('of a host that rests is left for later, at no cost, and the others are posted to', async () => {
     const uris = [1, 2].map((n) => `https://${n === 1 ? 'db5p' : 'hk2'}.notify.windows.com/?token=${n}`)
     const batch = new OneBatch({ recipients: 2, uris })

@@ -27,6 +27,7 @@ export interface OneBatchOptions {
   readonly uris?: readonly string[]
   readonly variables?: readonly string[]
   readonly message?: PreparedMessage
+  readonly keepRawGates?: boolean
   readonly terms?: Partial<BatchTerms>
   readonly opened?: Partial<OpenBatch>
   readonly paceRatePerSecond?: number
@@ -131,6 +132,7 @@ export class OneBatch {
         ref: { app, campaign: 'c1' as CampaignId, seq: 0 },
         terms,
         message: options.message ?? prepareMessage({ type: 'badge', value: 1 }),
+        keepRawGates: options.keepRawGates,
         paceRatePerSecond: options.paceRatePerSecond,
         isProbe: options.isProbe,
         anotherSuspectOpen: options.anotherSuspectOpen,
