@@ -153,7 +153,8 @@ describe('a token that WNS rejects', () => {
     expect(waitMs).toBeLessThanOrEqual(700)
     expect((await other.get(NEWS)).token).toBe('token-2')
     for (const each of [other, one]) {
-      expect(await each.renew(NEWS, 'token-2')).toBeLessThanOrEqual(waitMs)
+      // Redis reports the time that is left in whole milliseconds.
+      expect(await each.renew(NEWS, 'token-2')).toBeLessThan(waitMs + 1)
       expect(each.peek(NEWS)).toBe('token-2')
     }
     expect(service.requests).toBe(2)
