@@ -1,6 +1,9 @@
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import type { Lifecycle } from './lifecycle.ts'
 import { sleep } from './sleep.ts'
+
+const STDERR = 2
 
 export interface ParentWatch {
   readonly env?: NodeJS.ProcessEnv
@@ -35,5 +38,18 @@ export function exitWhenParentGone(
 
 async function leave(life: Pick<Lifecycle, 'stop'>, graceMs: number): Promise<never> {
   const report = await Promise.race([life.stop('parent gone'), sleep(graceMs)])
+  discardUnreadLog()
   process.exit(report?.clean === true ? 0 : 1)
+}
+
+/**
+ * At the exit the logger writes its last lines synchronously, and sonic-boom 4.2.1 repeats a write without end if its
+ * reader is gone. The parent was the reader of a pipe, so the lines have no reader.
+ */
+function discardUnreadLog(): void {
+  const stderr = fstatSync(STDERR)
+  if (!stderr.isFIFO() && !stderr.isSocket()) return
+  closeSync(STDERR)
+  // The lowest free number, which is the one that was closed.
+  openSync('/dev/null', 'w')
 }

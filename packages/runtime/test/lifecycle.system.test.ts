@@ -56,6 +56,14 @@ test('a child stops in order when the pipe to its parent closes', async () => {
   expect(linesOf(child)).toContain('redis stopped')
 })
 
+test('a child whose log has no reader any more ends too', async () => {
+  const child = startFixture('process.ts', [], { ...process.env, WNS_FANOUT_PARENT_PIPE: '1' })
+  await until(() => linesOf(child).includes('ready'))
+  child.process.stderr?.destroy()
+  child.process.stdin?.end()
+  expect(await child.ended()).toEqual({ code: 0, signal: null })
+})
+
 test('a child that cannot stop ends anyway when the pipe to its parent closes', async () => {
   const child = startFixture('process.ts', ['stubborn'], { ...process.env, WNS_FANOUT_PARENT_PIPE: '1' })
   await until(() => linesOf(child).includes('ready'))
