@@ -22,6 +22,10 @@ export function* ordinalsIn(bits: Uint8Array, first: Ordinal): Generator<Ordinal
   }
 }
 
+export function hasBit(bits: Uint8Array, offset: number): boolean {
+  return ((bits[offset >> 3] ?? 0) & (0x80 >> (offset & 7))) !== 0
+}
+
 /** Set the bit at an offset from the first one. */
 export function setBit(bits: Uint8Array, offset: number): void {
   const at = offset >> 3

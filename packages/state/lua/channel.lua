@@ -1,19 +1,18 @@
 -- Read or change one channel that is registered.
--- needs: uri-index
+-- needs: read uri-index gates
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key
 -- ARGV[1] action   ARGV[2] channel id   ARGV[3] device key suffix
 -- 'read'        → {the stored value `<id>\0<uri>\0<meta>`, 1 if it opted out else 0}
 -- 'unregister'  → 1; URI, tags, locale and variables are removed; id and ordinal stay, so that results can name it
--- 'active'      → 1; the raw gate opens (the highest bit of the slot's four bytes)
+-- 'active'      → 1; the raw gate opens
 -- 'opt-out'     → 1, and 'opt-in' → 1
 -- Returns false for a channel that is unknown or no longer registered.
-local PAGE = 512
 local base, action, id = KEYS[1], ARGV[1], ARGV[2]
 local ordinal = tonumber(redis.call('HGET', base .. ARGV[3], id))
 if not ordinal or redis.call('GETBIT', base .. 'occupied', ordinal) == 0 then
   return false
 end
-local page, slot = math.floor(ordinal / PAGE), ordinal % PAGE
+local page, slot = floor(ordinal / PAGE), ordinal % PAGE
 
 if action == 'read' then
   return {redis.call('HGET', base .. 'uri:' .. page, slot), redis.call('GETBIT', base .. 'optout', ordinal)}
@@ -28,11 +27,7 @@ elseif action == 'unregister' then
   redis.call('HDEL', base .. 'vars:' .. page, slot)
   redis.call('SETBIT', base .. 'occupied', ordinal, 0)
 elseif action == 'active' then
-  local gate = base .. 'gate:' .. page
-  local byte = string.byte(redis.call('GETRANGE', gate, slot * 4, slot * 4) or '')
-  if byte and byte >= 128 then
-    redis.call('SETRANGE', gate, slot * 4, string.char(byte - 128))
-  end
+  open_gate(base, ordinal, floor(now_ms() / 1000), true)
 elseif action == 'opt-out' then
   redis.call('SETBIT', base .. 'optout', ordinal, 1)
 elseif action == 'opt-in' then

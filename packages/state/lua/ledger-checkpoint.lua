@@ -1,13 +1,14 @@
 -- Record the outcomes that an owner reports for its batch, and grant the next credit.
--- needs: read codes pages window checks stamps closing uri-index
+-- needs: read codes pages window checks stamps closing uri-index gates
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 seq, 2 owner nonce, 3 fence, 4 checkpoint number (from 1, one more each time), 5 window of the terms, 6 type,
 --       7 guard interval in seconds (0 = no guard),
 --       8 vector: outcomes, retries, and the credit wanted,
 --       9 end: '' | 'close' | 'park', 10 dueAtMs for a park, 11 '1' if a park clears our stamps,
 --       12 changed: 4-byte position and 4-byte ordinal of each recipient settled since the last checkpoint,
---       13 gates: 4-byte ordinal and 4-byte value (highest bit: close the raw gate; the rest: second to hold until),
---       14 number of dead channels, then for each: position (from 1), ordinal, posted URI;
+--       13 gates: 4 bytes each of ordinal, value (highest bit: close the raw gate; the rest: second to hold until) and
+--       second of the post, 14 number of dead channels, then for each: position (from 1), ordinal, posted URI;
+--       then the posted URI of each of the gates;
 --       then the samples, each a JSON text.
 -- A recipient that a merge has settled (ledger-merge.lua) keeps its outcome, and the reply contains it.
 -- A recipient whose URI had changed once before is sent as FAILED_ROTATED: it keeps that code only if the URI has
@@ -125,7 +126,7 @@ local _, wanted = string.gsub(new_text, CREDITED_BYTES, '')
 local most = window_of(losses, settled + newly_settled, window)
 if wanted > most then return refused(wanted .. ' credits exceed the window of ' .. most) end
 if ending ~= '' and wanted > 0 then return refused('a batch must end without credit; found ' .. wanted) end
-if #changed % 8 ~= 0 or #gates % 8 ~= 0 then return refused('changed and gates must be pairs of 4 bytes') end
+if #changed % 8 ~= 0 then return refused('changed must be pairs of 4 bytes') end
 for p = 1, #changed, 8 do
   local position = int4(changed, p)
   if position < 1 or position > n then return refused(where .. ' has no position ' .. position) end
@@ -137,6 +138,9 @@ for d = 0, dead_count - 1 do
     not (merged[position] or (code >= DEAD_FIRST and code <= DEAD_LAST) or code == FAILED_ROTATED) then
     return refused('a dead channel of ' .. where .. ' must have a position with a dead or rotated outcome')
   end
+end
+if #gates % 12 ~= 0 or #ARGV < 14 + dead_count * 3 + #gates / 12 then
+  return refused('gates must be 12 bytes each and have their URIs')
 end
 
 -- Step 2: remove dead channels, but only while the rejected URI is still the URI of the channel.
@@ -218,13 +222,9 @@ if guard > 0 and (#changed > 0 or clears) then
   if clears and b.stampedAt then redis.call('HSET', key, 'stampedAt', ours - 1) end
 end
 
-for p = 1, #gates, 8 do
-  local ordinal, value = int4(gates, p), int4(gates, p + 4)
-  local gate, offset = base .. 'gate:' .. floor(ordinal / PAGE), ordinal % PAGE * 4
-  local before = int4(redis.call('GETRANGE', gate, offset, offset + 3), 1)
-  local closed = before >= 2147483648 or value >= 2147483648
-  local hold = math.max(before % 2147483648, value % 2147483648)
-  redis.call('SETRANGE', gate, offset, pack4((closed and 2147483648 or 0) + hold))
+for p = 1, #gates, 12 do
+  note_answer(base, int4(gates, p), int4(gates, p + 4), int4(gates, p + 8), ARGV[at_arg])
+  at_arg = at_arg + 1
 end
 
 local room = 10000 - redis.call('XLEN', campaign .. ':samples')

@@ -1,5 +1,5 @@
 -- Open a batch, or answer its owner again, and grant the first credit.
--- needs: read codes pages window checks stamps closing
+-- needs: read codes pages window checks stamps closing gates
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 seq, 2 owner nonce, 3 window (maximum credit), 4 delivery, 5 type,
 --       6 guard interval in seconds (0 = no guard), 7 max attempts, 8 '1' if variables are wanted,
@@ -142,9 +142,8 @@ for page = from, to do
     -- All ordinals of a page share their upper 23 bits.
     local lower, upper = sub(pack4(page * PAGE), 1, 3), sub(pack4(page * PAGE + 256), 1, 3)
     local by_vars = wants_vars and redis.call('HMGET', base .. 'vars:' .. page, unpack(slots))
-    local gates = redis.call('GET', base .. 'gate:' .. page)
-    local opted = redis.call('GETRANGE', base .. 'optout', page * 64, page * 64 + 63)
-    if not string.find(opted, '[^%z]') then opted = nil end
+    local holds = redis.call('GET', base .. 'hold:' .. page)
+    local opted, gated = bits_of_page(base .. 'optout', page), type == 'raw' and bits_of_page(base .. 'gated', page)
     for s = 1, #slots do
       local slot = slots[s]
       local ordinal = page * PAGE + slot
@@ -162,16 +161,14 @@ for page = from, to do
         local settle, held = nil, 0
         if uri == '' then
           settle = UNREGISTERED
-        elseif opted and floor((byte(opted, floor(slot / 8) + 1) or 0) / 2 ^ (7 - slot % 8)) % 2 == 1 then
+        elseif opted and has_bit(opted, slot) then
           settle = SUPPRESSED_OPT_OUT
-        end
-        if not settle and gates then
-          local gate = int4(gates, slot * 4 + 1)
-          if gate >= 2147483648 then
-            gate = gate - 2147483648
-            if type == 'raw' then settle = GATED end
-          end
-          if gate > second then held = gate end
+        elseif gated and has_bit(gated, slot) then
+          settle = GATED
+        elseif holds then
+          -- Without the highest bit it is no hold (lib/gates.lua).
+          local hold = int4(holds, slot * 4 + 1) - HOLD
+          if hold > second then held = hold end
         end
         if not settle and stamps then
           local stamp = stamps:get(ordinal)

@@ -1,6 +1,6 @@
 -- Register channels of one app: new ones get the next ordinals, known ones keep theirs.
--- The same input again changes nothing.
--- needs: uri-index
+-- Each opens the raw gate of its channel. Otherwise, the same input again changes nothing.
+-- needs: uri-index gates
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key   KEYS[3] of an import: bitmap of the channels that it counted
 -- ARGV[1] maximum number of tag names   ARGV[2] 'move' or 'allow': what happens when another channel has the URI
 -- ARGV[3] seconds that KEYS[3] lives from now
@@ -10,12 +10,11 @@
 -- position of the channel that took it; or 'gone' when the app was removed. Letters:
 --   'c' created or alive again   'u' updated   'n' unchanged   't' refused, too many tag names
 --   'd' counted before by this import   'D' the same, counted as unchanged until now
-local PAGE, KEEP = 512, '*'
+local KEEP = '*'
 local FIRST, FIELDS = 4, 7
 local base, counted = KEYS[1], KEYS[3]
 local max_tags, policy = tonumber(ARGV[1]), ARGV[2]
 local call = redis.call
-local floor = math.floor
 
 if call('EXISTS', base .. 'gone') == 1 then
   return 'gone'
@@ -31,7 +30,8 @@ local function base36(number)
   until number == 0
   return text
 end
-local now = base36(tonumber(call('TIME')[1]))
+local second = tonumber(call('TIME')[1])
+local now = base36(second)
 
 -- Tag names that this call has seen, so that a chunk with the same tags asks once.
 local tag_names = call('SCARD', base .. 'tags')
@@ -232,6 +232,8 @@ for at = FIRST, #ARGV, FIELDS do
       call('SETBIT', base .. 'occupied', ordinal, 1)
       vacated[ordinal] = nil
     end
+    -- A new channel has no gate yet.
+    if ordinal < first_new then open_gate(base, ordinal, second, old_uri == uri) end
     write_tags(ordinal, old_tags, tags)
     is_changed = write_vars(ordinal, is_known, vars) or is_changed
     is_changed = write_opt_out(ordinal, opted_out) or is_changed

@@ -1,5 +1,5 @@
 import type { AppId } from '@wns-fanout/domain'
-import { PAGE_SIZE } from '@wns-fanout/domain'
+import { hasBit, PAGE_BYTES } from '@wns-fanout/domain'
 import type { Keys } from './keys.ts'
 import type { RedisConnection } from './redis.ts'
 import { parseStoredChannel } from './stored-channel.ts'
@@ -56,10 +56,4 @@ async function exportPage(redis: RedisConnection, keys: Keys, app: AppId, page: 
         },
       ]
     })
-}
-
-const PAGE_BYTES = PAGE_SIZE / 8
-
-function hasBit(bitmap: Buffer, slot: number): boolean {
-  return ((bitmap[slot >> 3] ?? 0) & (0x80 >> (slot & 7))) !== 0
 }

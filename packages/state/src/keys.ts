@@ -112,9 +112,13 @@ export class Keys {
   stamp(app: AppId | string, type: string, page: number): string {
     return `${this.base(app)}stamp:${type}:${page}`
   }
-  /** string of 4 bytes per slot, big endian: highest bit = raw gate closed; the rest = last second of the hold. */
-  gate(app: AppId | string, page: number): string {
-    return `${this.base(app)}gate:${page}`
+  /** bitmap over ordinals: set while the channel's raw gate is closed. Contains dead channels too. */
+  gated(app: AppId | string): string {
+    return `${this.base(app)}gated`
+  }
+  /** string of 4 bytes per slot, big endian: highest bit and second of a hold's end; or when the app last called. */
+  hold(app: AppId | string, page: number): string {
+    return `${this.base(app)}hold:${page}`
   }
   /** string: sealed token envelope with its expiry. Expires with the token. */
   token(app: AppId | string): string {

@@ -1,5 +1,5 @@
 import type { AppId, NotificationType } from '@wns-fanout/domain'
-import { ordinalsIn, PAGE_BYTES } from '@wns-fanout/domain'
+import { hasBit, ordinalsIn, PAGE_BYTES } from '@wns-fanout/domain'
 import { inChunks } from './chunks.ts'
 import type { Keys } from './keys.ts'
 import type { RedisConnection } from './redis.ts'
@@ -9,6 +9,7 @@ import { parseStoredChannel } from './stored-channel.ts'
 export interface StoredRecipient {
   /** Redis second of the last generic update of the type; 0 if there was none. */
   readonly stampSeconds: number
+  /** Always false unless the type is raw. */
   readonly isGated: boolean
   /** Only on pages whose contents are wanted; JSON, empty without variables. */
   readonly variables?: string
@@ -23,7 +24,6 @@ export interface WantedPages {
 }
 
 const PAGES_READ_AHEAD = 32
-const GATE_CLOSED = 0x80
 
 /**
  * The recipients of an audience, page by page, in the order of registration. Stamps and gates are a read each for a
@@ -46,15 +46,17 @@ export async function* recipientPages(
   const read = async (page: number): Promise<StoredRecipient[]> => {
     const slots = [...ordinalsIn(bits.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES), 0)]
     const fields = slots.map(String)
-    const [stamps, gates, values, variables] = await Promise.all([
+    const [stamps, gated, values, variables] = await Promise.all([
       redis.getBuffer(keys.stamp(app, type, page)),
-      redis.getBuffer(keys.gate(app, page)),
+      type === 'raw'
+        ? redis.getrangeBuffer(keys.gated(app), page * PAGE_BYTES, (page + 1) * PAGE_BYTES - 1)
+        : undefined,
       chosen.has(page) ? redis.hmget(keys.uri(app, page), ...fields) : undefined,
       chosen.has(page) ? redis.hmget(keys.vars(app, page), ...fields) : undefined,
     ])
     return slots.map((slot, at) => ({
       stampSeconds: stamps !== null && stamps.length >= slot * 4 + 4 ? stamps.readUInt32BE(slot * 4) : 0,
-      isGated: ((gates?.[slot * 4] ?? 0) & GATE_CLOSED) !== 0,
+      isGated: gated !== undefined && hasBit(gated, slot),
       ...(values === undefined ? {} : { locale: parseStoredChannel(values[at] ?? '').locale }),
       ...(variables === undefined ? {} : { variables: variables[at] ?? '' }),
     }))

@@ -1,4 +1,5 @@
-import { classOf, code, codeOf, codeTable } from '@wns-fanout/domain'
+import type { AppId } from '@wns-fanout/domain'
+import { channelId, classOf, code, codeOf, codeTable } from '@wns-fanout/domain'
 import { loadScript, Registry } from '@wns-fanout/state'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
@@ -199,15 +200,44 @@ describe('a checkpoint', () => {
     const { stage, hand } = await sent(2)
     const until = (await stage.second()) + 100
     await hand.checkpoint({
-      gates: [
-        { ordinal: 0, closeRawGate: true, holdUntilSecond: 0 },
-        { ordinal: 1, closeRawGate: false, holdUntilSecond: until },
-      ],
+      gates: [hand.gate(0), hand.gate(1, { closeRawGate: false, holdUntilSecond: until })],
+      samples: ['{"after":"the URIs of gates"}'],
     })
-    await hand.checkpoint({ gates: [{ ordinal: 1, closeRawGate: true, holdUntilSecond: until - 50 }] })
-    const gates = await stage.bench.redis.getBuffer(stage.bench.keys.gate(stage.app, 0))
-    expect(gates?.readUInt32BE(0)).toBe(0x8000_0000)
-    expect(gates?.readUInt32BE(4)).toBe(0x8000_0000 + until)
+    await hand.checkpoint({ gates: [hand.gate(1, { closeRawGate: false, holdUntilSecond: until - 50 })] })
+    expect(await stage.isGated(0)).toBe(true)
+    expect(await stage.isGated(1)).toBe(false)
+    expect(await stage.holds()).toEqual([0, 0x8000_0000 + until])
+    expect(await stage.bench.redis.xlen(stage.bench.keys.samples(stage.app, 'c1'))).toBe(1)
+  })
+
+  test('neither closes the gate nor holds a channel whose URI has changed since the post', async () => {
+    const { stage, hand } = await sent(2)
+    await stage.moveTo(1, uriOf('new'))
+    const holdUntilSecond = (await stage.second()) + 100
+    await hand.checkpoint({ gates: [hand.gate(0), hand.gate(1, { holdUntilSecond })] })
+    expect(await stage.isGated(0)).toBe(true)
+    expect(await stage.isGated(1)).toBe(false)
+    expect(await stage.holds()).toEqual([])
+  })
+
+  test('closes no gate that the app has opened since the post, and closes it after a later post', async () => {
+    const calls = [
+      (registry: Registry, app: AppId) => registry.markActive(app, channelId('ch-0')),
+      (registry: Registry, app: AppId) => registry.register(app, [registration('ch-0', { uri: uriOf('u0') })]),
+    ]
+    for (const call of calls) {
+      const stage = new Stage()
+      const registry = new Registry(stage.bench.redis, stage.bench.keys)
+      await registry.register(stage.app, [registration('ch-0', { uri: uriOf('u0') })])
+      await stage.sending([0])
+      const hand = await stage.hold()
+      const postedSecond = await stage.second()
+      await call(registry, stage.app)
+      await hand.checkpoint({ gates: [hand.gate(0, { postedSecond })] })
+      expect(await stage.isGated(0)).toBe(false)
+      await hand.checkpoint({ gates: [hand.gate(0, { postedSecond: (await stage.second()) + 1 })] })
+      expect(await stage.isGated(0)).toBe(true)
+    }
   })
 })
 
@@ -237,9 +267,10 @@ describe('a call that contradicts the protocol is refused and changes nothing', 
     ['credit above the window', { vector: Buffer.from([1, 1, 1, 1, 1, 0]) }, /5 credits exceed the window of 4/],
     ['an end with credit', { end: 'close' }, /must end without credit; found 3/],
     ['a park with credit', { end: 'park' }, /must end without credit; found 3/],
-    ['half a position', { changed: Buffer.alloc(7) }, /must be pairs of 4 bytes/],
+    ['half a position', { changed: Buffer.alloc(7) }, /changed must be pairs of 4 bytes/],
     ['a position that does not exist', { changed: Buffer.from([0, 0, 0, 7, 0, 0, 0, 0]) }, /has no position 7/],
-    ['half a gate', { gates: Buffer.alloc(4) }, /must be pairs of 4 bytes/],
+    ['half a gate', { gates: Buffer.alloc(8) }, /gates must be 12 bytes each/],
+    ['a gate without its URI', { gates: Buffer.alloc(12) }, /and have their URIs/],
     ['a dead channel at no position', { dead: [1, 'x', 0, uriOf('u0')] }, /dead channel of batch 0/],
     ['a dead channel beyond the end', { dead: [1, 99, 0, uriOf('u0')] }, /dead channel of batch 0/],
     ['a dead channel whose outcome is another', { dead: [1, 1, 0, uriOf('u0')] }, /dead channel of batch 0/],

@@ -95,9 +95,9 @@ describe('opening a batch', () => {
   test('a repeated answer has no URI before the last credit for recipients without credit', async () => {
     const stage = new Stage()
     await stage.sending(upTo(6))
-    await stage.setGate(1, (await stage.second()) + 3600)
+    await stage.holdChannel(1, (await stage.second()) + 3600)
     const first = await stage.open(tile, 'me')
-    await stage.setGate(1, 0)
+    await stage.holdChannel(1, 0)
     const again = await stage.open(tile, 'me')
     if (first.kind !== 'open' || again.kind !== 'open') throw new Error('the batch did not open')
     expect(first.uris.map((uri) => uri !== '')).toEqual([true, false, true, true, true, true])
@@ -332,7 +332,7 @@ describe('a recipient that is not posted to', () => {
     const stage = new Stage()
     const raw = { ...tile, type: 'raw' }
     await stage.sending(upTo(2), { terms: raw })
-    await stage.setGate(1, 0x8000_0000)
+    await stage.bench.redis.setbit(stage.bench.keys.gated(stage.app), 1, 1)
     await stage.hold(raw)
     expect(await stage.totals()).toEqual({ gated: 1, pending: 1 })
     await stage.sending(upTo(2), { id: 'c2' })
@@ -343,14 +343,14 @@ describe('a recipient that is not posted to', () => {
     const stage = new Stage()
     await stage.sending(upTo(3))
     const until = (await stage.second()) + 90
-    await stage.setGate(0, until + 60)
-    await stage.setGate(2, until)
+    await stage.holdChannel(0, until + 60)
+    await stage.holdChannel(2, until)
     const hand = await stage.hold()
     expect(hand.credited).toEqual([1])
     expect(hand.opened.heldUntilSecond).toBe(until)
     expect(await stage.totals()).toEqual({ pending: 3 })
     await hand.outcome(code.accepted, 1).park()
-    await stage.setGate(2, (await stage.second()) - 1)
+    await stage.holdChannel(2, (await stage.second()) - 1)
     expect((await stage.hold()).credited).toEqual([2])
   })
 

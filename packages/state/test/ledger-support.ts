@@ -9,6 +9,7 @@ import type {
   Checkpoint,
   CheckpointAnswer,
   CreateAnswer,
+  GateChange,
   OpenAnswer,
   OpenBatch,
 } from '@wns-fanout/state'
@@ -88,14 +89,22 @@ export class Stage {
     await this.bench.redis.setrange(key, (ordinal % PAGE) * 4, bytes)
   }
 
-  async setGate(ordinal: number, value: number): Promise<void> {
+  /** Holds a channel until a second. */
+  async holdChannel(ordinal: number, untilSecond: number): Promise<void> {
     const bytes = Buffer.alloc(4)
-    bytes.writeUInt32BE(value)
-    await this.bench.redis.setrange(
-      this.bench.keys.gate(this.app, Math.floor(ordinal / PAGE)),
-      (ordinal % PAGE) * 4,
-      bytes,
-    )
+    bytes.writeUInt32BE(0x8000_0000 + untilSecond)
+    const key = this.bench.keys.hold(this.app, Math.floor(ordinal / PAGE))
+    await this.bench.redis.setrange(key, (ordinal % PAGE) * 4, bytes)
+  }
+
+  /** What is stored of the holds of the first page, as numbers. */
+  async holds(): Promise<number[]> {
+    const bytes = (await this.bench.redis.getBuffer(this.bench.keys.hold(this.app, 0))) ?? Buffer.alloc(0)
+    return Array.from({ length: bytes.length / 4 }, (_, slot) => bytes.readUInt32BE(slot * 4))
+  }
+
+  async isGated(ordinal: number): Promise<boolean> {
+    return (await this.bench.redis.getbit(this.bench.keys.gated(this.app), ordinal)) === 1
   }
 
   async second(): Promise<number> {
@@ -281,6 +290,18 @@ export class Hand {
     const answer = await this.again()
     if (answer.kind === 'ok') for (const { position, byte } of answer.adjusted) this.vector[position] = byte
     return answer
+  }
+
+  /** A change of the gate of the channel that was posted to, by default a second after any call of its app. */
+  gate(position: number, change: Partial<GateChange> = {}): GateChange {
+    return {
+      ordinal: nth(this.opened.ordinals, position),
+      uri: nth(this.opened.uris, position),
+      postedSecond: Math.floor(this.opened.redisNowMs / 1000) + 1,
+      closeRawGate: true,
+      holdUntilSecond: 0,
+      ...change,
+    }
   }
 
   /** Repeat the last checkpoint, as after a lost reply. */

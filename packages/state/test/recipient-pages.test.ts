@@ -34,9 +34,9 @@ test('every recipient is read once, with its stamp and its gate', async () => {
   const { redis, keys, size, read } = await start()
   const stamp = Buffer.alloc(4)
   stamp.writeUInt32BE(1234)
-  await redis.setrange(keys.stamp(NEWS, 'badge', 3), 7 * 4, stamp)
-  await redis.setrange(keys.gate(NEWS, 4), 9 * 4, Buffer.from([0x80, 0, 0, 0]))
-  const pages = await read({})
+  await redis.setrange(keys.stamp(NEWS, 'raw', 3), 7 * 4, stamp)
+  await redis.setbit(keys.gated(NEWS), 4 * 512 + 9, 1)
+  const pages = await read({ type: 'raw' })
   expect(size).toBe(5 * PAGE_SIZE)
   expect(pages.map((page) => page.length)).toEqual(Array.from({ length: 5 }, () => PAGE_SIZE))
   const odd = pages.flatMap((page, at) =>

@@ -2,11 +2,16 @@ import { fc, test } from '@fast-check/vitest'
 import { channelId, parseImportLine } from '@wns-fanout/domain'
 import { importRegistrations, Registry } from '@wns-fanout/state'
 import { describe, expect } from 'vitest'
+import type { Bench } from './support.ts'
 import { keysOf, NEWS, ids, ordinalsIn, registration, registrations, setup, uriOf } from './support.ts'
 
 function start() {
   const bench = setup()
   return { ...bench, registry: new Registry(bench.redis, bench.keys) }
+}
+
+async function gated({ redis, keys }: Bench, ...ordinals: readonly number[]) {
+  for (const ordinal of ordinals) await redis.setbit(keys.gated(NEWS), ordinal, 1)
 }
 
 async function exported(registry: Registry) {
@@ -256,12 +261,43 @@ describe('leaving', () => {
     const { registry, redis, keys } = start()
     await registry.register(NEWS, [registration('phone'), registration('tablet')])
     expect(await registry.markActive(NEWS, channelId('phone'))).toBe(true)
-    await redis.set(keys.gate(NEWS, 0), Buffer.from('80001234ffffffff', 'hex'))
+    await gated({ redis, keys }, 0, 1)
+    await redis.set(keys.hold(NEWS, 0), Buffer.from('ffff1234fffff000', 'hex'))
     await registry.markActive(NEWS, channelId('phone'))
-    expect((await redis.getBuffer(keys.gate(NEWS, 0)))?.toString('hex')).toBe('00001234ffffffff')
-    await registry.markActive(NEWS, channelId('phone'))
-    expect((await redis.getBuffer(keys.gate(NEWS, 0)))?.toString('hex')).toBe('00001234ffffffff')
+    expect(await redis.getbit(keys.gated(NEWS), 0)).toBe(0)
+    expect(await redis.getbit(keys.gated(NEWS), 1)).toBe(1)
+    expect((await redis.getBuffer(keys.hold(NEWS, 0)))?.toString('hex')).toBe('ffff1234fffff000')
     expect(await registry.markActive(NEWS, channelId('unknown'))).toBe(false)
+  })
+
+  test.each([
+    { name: 'the same URI', uri: 'phone', holdStays: true },
+    { name: 'a new URI', uri: 'rotated', holdStays: false },
+  ])('registering $name opens the raw gate, and a hold stays: $holdStays', async ({ uri, holdStays }) => {
+    const { registry, redis, keys } = start()
+    await registry.register(NEWS, [registration('phone'), registration('tablet')])
+    await gated({ redis, keys }, 0, 1)
+    await redis.set(keys.hold(NEWS, 0), Buffer.from('ffff1234fffff000', 'hex'))
+    await registry.register(NEWS, [registration('phone', { uri: uriOf(uri) })])
+    expect(await redis.getbit(keys.gated(NEWS), 0)).toBe(0)
+    expect(await redis.getbit(keys.gated(NEWS), 1)).toBe(1)
+    const holds = (await redis.getBuffer(keys.hold(NEWS, 0))) ?? Buffer.alloc(0)
+    expect(holds.readUInt32BE(0) >= 0x8000_0000).toBe(holdStays)
+    expect(holds.readUInt32BE(4)).toBe(0xffff_f000)
+  })
+
+  test('an import of a known channel opens its raw gate, and so does a channel that comes back', async () => {
+    const { registry, redis, keys } = start()
+    await registry.register(NEWS, [registration('phone'), registration('tablet')])
+    await registry.unregister(NEWS, channelId('tablet'))
+    await gated({ redis, keys }, 0, 1)
+    const lines = [registration('phone'), registration('tablet', { uri: uriOf('new') })]
+    await importRegistrations(
+      registry,
+      NEWS,
+      lines.map((value, at) => ({ line: at + 1, parsed: { ok: true, value } as const })),
+    )
+    expect(await redis.bitcount(keys.gated(NEWS))).toBe(0)
   })
 })
 

@@ -1,5 +1,5 @@
 import type { Disposition, FanoutEvent, Outcome } from '@wns-fanout/domain'
-import type { OpenBatch } from '@wns-fanout/state'
+import type { GateChange, OpenBatch } from '@wns-fanout/state'
 import type { AppBreaker } from './app-breaker.ts'
 import { PROBE_EVERY_MS } from './app-breaker.ts'
 import { decide } from './decide.ts'
@@ -97,7 +97,7 @@ export class Answers {
   #hold(position: number, delayMs: number): void {
     const { buffer, redisNowMs } = this.#deps
     const holdUntilSecond = Math.ceil((redisNowMs() + delayMs) / 1000)
-    buffer.gate({ ordinal: this.#ordinal(position), closeRawGate: false, holdUntilSecond })
+    buffer.gate({ ...this.#posted(position), closeRawGate: false, holdUntilSecond })
   }
 
   #slowDown(position: number, { status, retryAfterMs }: Outcome & { readonly kind: 'app-throttled' }): void {
@@ -119,7 +119,7 @@ export class Answers {
   #closeRawGate(position: number, outcome: Outcome): void {
     const { message, keepRawGates } = this.#spec
     if (message.type !== 'raw' || keepRawGates === true || !isAway(outcome, message.isCached)) return
-    this.#deps.buffer.gate({ ordinal: this.#ordinal(position), closeRawGate: true, holdUntilSecond: 0 })
+    this.#deps.buffer.gate({ ...this.#posted(position), closeRawGate: true, holdUntilSecond: 0 })
   }
 
   /** Does the answer concern the app as a whole, or its token? */
@@ -132,6 +132,11 @@ export class Answers {
     if (this.#spec.isProbe === true)
       return breaker.probed(outcome) ? { stop: { reason: 'in-hand', delayMs: 0 } } : { stop }
     return verdict === 'renew' ? { renew: token } : undefined
+  }
+
+  #posted(position: number): Pick<GateChange, 'ordinal' | 'uri' | 'postedSecond'> {
+    const postedSecond = Math.floor(this.#deps.poster.permittedAtMs(position) / 1000)
+    return { ordinal: this.#ordinal(position), uri: this.#opened.uris[position] ?? '', postedSecond }
   }
 
   #ordinal(position: number): number {

@@ -11,7 +11,7 @@ function toast(title: string): CampaignRequest {
   return { ...helloToAll, notification: { type: 'toast', content: { title } } }
 }
 
-/** Numbers of a page, four bytes each, as stamps and gates are stored. */
+/** Numbers of a page, four bytes each, as stamps are stored. */
 function packed(...numbers: number[]): Buffer {
   const bytes = Buffer.alloc(numbers.length * 4)
   numbers.forEach((number, at) => bytes.writeUInt32BE(number, at * 4))
@@ -42,7 +42,7 @@ describe('a dry run shows', () => {
   test('whose raw gate is closed, and only for a raw notification', async () => {
     const stage = new Stage()
     const app = await stage.app(3)
-    await stage.redis.set(stage.keys.gate(NEWS, 0), packed(0x8000_0000, 0x7000_0000, 0x8000_0001))
+    for (const ordinal of [0, 2]) await stage.redis.setbit(stage.keys.gated(NEWS), ordinal, 1)
     expect(await stage.campaigns.forecast(app, raw)).toMatchObject({ audienceSize: 3, gated: 2, suppressed: 0 })
     expect(await stage.campaigns.forecast(app, badge)).toMatchObject({ gated: 0 })
   })

@@ -334,7 +334,13 @@ describe('a recipient', () => {
     })
     await batch.start()
     expect(batch.checkpoints.at(-1)?.gates).toEqual([
-      { ordinal: 0, closeRawGate: false, holdUntilSecond: 1_800_000_003 },
+      {
+        ordinal: 0,
+        uri: 'https://db5p.notify.windows.com/?token=0',
+        postedSecond: 1_800_000_000,
+        closeRawGate: false,
+        holdUntilSecond: 1_800_000_003,
+      },
     ])
   })
 

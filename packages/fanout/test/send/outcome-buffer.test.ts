@@ -5,6 +5,8 @@ import { OutcomeBuffer } from '../../src/send/outcome-buffer.ts'
 const trace = { wnsStatus: 'received', msgId: 'm' }
 const accepted: Outcome = { kind: 'accepted', status: 200, trace }
 
+const gate = { ordinal: 7, uri: 'u', postedSecond: 5, closeRawGate: true, holdUntilSecond: 0 }
+
 test('a drain takes everything once', () => {
   const buffer = new OutcomeBuffer()
   buffer.settled(3)
@@ -12,12 +14,12 @@ test('a drain takes everything once', () => {
   buffer.retried('unauthorized')
   buffer.answered(accepted, 12)
   buffer.dead({ position: 3, ordinal: 7, uri: 'u' })
-  buffer.gate({ ordinal: 7, closeRawGate: true, holdUntilSecond: 0 })
+  buffer.gate(gate)
   expect(buffer.count).toBe(2)
   expect(buffer.drain()).toEqual({
     changed: [3],
     dead: [{ position: 3, ordinal: 7, uri: 'u' }],
-    gates: [{ ordinal: 7, closeRawGate: true, holdUntilSecond: 0 }],
+    gates: [gate],
     samples: [],
     responses: new Map([[200, 1]]),
     retries: new Map([

@@ -35,3 +35,12 @@ local function slots_in_batch(campaign, page, from, to, before, after)
   for s = first, last do own[#own + 1] = slots[s] end
   return own
 end
+
+-- The bits of a page in a bitmap over ordinals, or nil if none is set.
+local function bits_of_page(key, page)
+  local bits = redis.call('GETRANGE', key, page * 64, page * 64 + 63)
+  return string.find(bits, '[^%z]') and bits or nil
+end
+local function has_bit(bits, slot)
+  return floor((byte(bits, floor(slot / 8) + 1) or 0) / 2 ^ (7 - slot % 8)) % 2 == 1
+end

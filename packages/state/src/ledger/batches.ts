@@ -5,7 +5,8 @@ import type { ReplicatedReply, ReplicatedScripts } from '../replicated-scripts.t
 import type { Script, ScriptArgument } from '../scripts.ts'
 import { loadScript } from '../scripts.ts'
 import type { Reply } from './codec.ts'
-import { adjustments, bufferOf, bytesOf, named, packPairs, replies, settledCounts, textOf, uint32sOf } from './codec.ts'
+import { gateRow, plannedText, storedBatch } from './batch-codec.ts'
+import { adjustments, bufferOf, bytesOf, named, packRows, replies, settledCounts, textOf, uint32sOf } from './codec.ts'
 import { askLedger } from './errors.ts'
 import { LedgerRepair } from './repair.ts'
 import type {
@@ -19,7 +20,6 @@ import type {
   OpenBatch,
   PlanAnswer,
   PlanStep,
-  PlannedBatch,
   StoredBatch,
   SweepAnswer,
 } from './types.ts'
@@ -132,12 +132,12 @@ export class Ledger {
       park?.clearStamps === true ? '1' : '0',
       terms.guardSeconds === 0
         ? ''
-        : packPairs(change.changed, (position) => [position + 1, opened.ordinals[position] ?? 0]),
-      packPairs(change.gates, (gate) => [gate.ordinal, (gate.closeRawGate ? 0x8000_0000 : 0) + gate.holdUntilSecond]),
+        : packRows(change.changed, 2, (position) => [position + 1, opened.ordinals[position] ?? 0]),
+      packRows(change.gates, 3, gateRow),
       change.dead.length,
     ]
     for (const dead of change.dead) args.push(dead.position + 1, dead.ordinal, Buffer.from(dead.uri, 'latin1'))
-    args.push(...change.samples)
+    args.push(...change.gates.map(({ uri }) => Buffer.from(uri, 'latin1')), ...change.samples)
     const { reply, replicated } = await this.#run(checkpointScript, batch, args)
     const kind = textOf(reply[0])
     if (kind === 'closed') return { kind }
@@ -273,30 +273,5 @@ export class Ledger {
 
   #campaignKeys({ app, campaign }: CampaignRef): string[] {
     return [this.#keys.base(app), this.#keys.campaign(app, campaign)]
-  }
-}
-
-function plannedText({ fromPage, toPage, recipients, dueAtMs, before = 0, after = 0 }: PlannedBatch): string {
-  return [fromPage, toPage, recipients, dueAtMs ?? '', ...(before + after > 0 ? [before, after] : [])].join(',')
-}
-
-function storedBatch(seq: number, items: readonly (Buffer | null)[]): StoredBatch | null {
-  const batch = named(items, replies.batch)
-  if (batch.range == null) return null
-  const [fromPage = 0, toPage = 0, recipients = 0, before = 0, after = 0] = batch.range
-    .toString()
-    .split(',')
-    .map(Number)
-  return {
-    seq,
-    fromPage,
-    toPage,
-    recipients,
-    ...(before + after > 0 ? { before, after } : {}),
-    dueAtMs: Number(batch.dueAt?.toString() ?? 0),
-    closed: batch.closed != null,
-    state: batch.state?.toString() ?? 'new',
-    closedAs: batch.closedAs == null ? undefined : Number(batch.closedAs.toString()),
-    vector: batch.vector == null ? null : Uint8Array.from(batch.vector),
   }
 }

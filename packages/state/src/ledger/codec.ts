@@ -76,13 +76,11 @@ export function uint32sOf(packed: Uint8Array): Uint32Array {
   return Uint32Array.from({ length: packed.byteLength / 4 }, (_, at) => view.getUint32(at * 4))
 }
 
-/** Pairs of 4-byte numbers, big endian. */
-export function packPairs<T>(items: readonly T[], pairOf: (item: T) => readonly [number, number]): Buffer {
-  const packed = Buffer.allocUnsafe(items.length * 8)
+/** Rows of `width` 4-byte numbers, big endian. */
+export function packRows<T>(items: readonly T[], width: number, rowOf: (item: T) => readonly number[]): Buffer {
+  const packed = Buffer.alloc(items.length * width * 4)
   items.forEach((item, at) => {
-    const [first, second] = pairOf(item)
-    packed.writeUInt32BE(first, at * 8)
-    packed.writeUInt32BE(second, at * 8 + 4)
+    rowOf(item).forEach((value, column) => packed.writeUInt32BE(value, (at * width + column) * 4))
   })
   return packed
 }

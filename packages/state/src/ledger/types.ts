@@ -74,6 +74,10 @@ export interface DeadChannel {
 
 export interface GateChange {
   readonly ordinal: number
+  /** The URI that was posted to: the answer concerns no other. */
+  readonly uri: string
+  /** Redis second of the post: a gate that the app has opened since stays open. */
+  readonly postedSecond: number
   readonly closeRawGate: boolean
   /** Redis second until which nothing is posted to the channel; 0 for no hold. */
   readonly holdUntilSecond: number

@@ -1,0 +1,34 @@
+import { named, replies } from './codec.ts'
+import type { GateChange, PlannedBatch, StoredBatch } from './types.ts'
+
+/** A gate change as the checkpoint script takes it, except for the URI. */
+export function gateRow({ ordinal, closeRawGate, holdUntilSecond, postedSecond }: GateChange): readonly number[] {
+  return [ordinal, (closeRawGate ? 0x8000_0000 : 0) + holdUntilSecond, postedSecond]
+}
+
+/** A batch as the plan script takes it. */
+export function plannedText({ fromPage, toPage, recipients, dueAtMs, before = 0, after = 0 }: PlannedBatch): string {
+  return [fromPage, toPage, recipients, dueAtMs ?? '', ...(before + after > 0 ? [before, after] : [])].join(',')
+}
+
+/** A batch as the script `campaign-batches` answers it. */
+export function storedBatch(seq: number, items: readonly (Buffer | null)[]): StoredBatch | null {
+  const batch = named(items, replies.batch)
+  if (batch.range == null) return null
+  const [fromPage = 0, toPage = 0, recipients = 0, before = 0, after = 0] = batch.range
+    .toString()
+    .split(',')
+    .map(Number)
+  return {
+    seq,
+    fromPage,
+    toPage,
+    recipients,
+    ...(before + after > 0 ? { before, after } : {}),
+    dueAtMs: Number(batch.dueAt?.toString() ?? 0),
+    closed: batch.closed != null,
+    state: batch.state?.toString() ?? 'new',
+    closedAs: batch.closedAs == null ? undefined : Number(batch.closedAs.toString()),
+    vector: batch.vector == null ? null : Uint8Array.from(batch.vector),
+  }
+}
