@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Client } from '@wns-fanout/client'
 import { createClient } from '@wns-fanout/client'
 import type { Child, Exit } from '@wns-fanout/local'
-import { type LogEntry, logEntries } from '@wns-fanout/testing'
+import { type LogEntry, type TcpProxy, logEntries, startTcpProxy } from '@wns-fanout/testing'
 import { Redis } from 'ioredis'
 import { request } from 'undici'
 import { ensureKeyringFile, findRedis, startChild, startRedis, temporaryFolder } from '@wns-fanout/local'
@@ -13,6 +13,8 @@ import { ensureKeyringFile, findRedis, startChild, startRedis, temporaryFolder }
 export interface TestStack {
   readonly redisUrl: string
   readonly redisPid: number
+  /** Between API and workers and their Redis, where `proxied`. */
+  readonly proxy: TcpProxy | undefined
   readonly simulator: { readonly address: string; readonly caFile: string; readonly control: string }
   readonly api: Client
   /** The ops port of the API. */
@@ -46,10 +48,16 @@ export interface TestStackOptions {
   readonly cluster?: boolean
   /** Rules of `ACL SETUSER` for the user of API and workers; the default user is then off. */
   readonly rights?: readonly string[]
+  /** API and workers reach Redis through a proxy. */
+  readonly proxied?: boolean
 }
 
 /** Redis (AOF as in production), simulator and API in a temporary folder; everything is gone when it is disposed of. */
-export async function startTestStack({ cluster = false, rights }: TestStackOptions = {}): Promise<TestStack> {
+export async function startTestStack({
+  cluster = false,
+  rights,
+  proxied = false,
+}: TestStackOptions = {}): Promise<TestStack> {
   const folder = await temporaryFolder('wns-fanout-stack-')
   const redis = await startRedis({
     redis: await findRedis({ cacheDir: root('.cache') }),
@@ -60,6 +68,8 @@ export async function startTestStack({ cluster = false, rights }: TestStackOptio
   if (cluster) await giveAllSlots(redis.url)
   const urls = rights === undefined ? undefined : await limitRights(redis.url, rights)
   const redisUrl = urls?.operator ?? (cluster ? redis.url.replace('redis://', 'redis+cluster://') : redis.url)
+  const proxy = proxied ? await startTcpProxy(redis.port) : undefined
+  const seenUrl = redisUrl.replace(`:${redis.port}`, `:${proxy?.port ?? redis.port}`)
   const children: Child[] = []
   const start = async (
     name: string,
@@ -90,7 +100,7 @@ export async function startTestStack({ cluster = false, rights }: TestStackOptio
   await ensureKeyringFile(keyring)
   const keyFile = join(folder.path, 'api-key')
   const env = {
-    REDIS_URL: urls?.user ?? redisUrl,
+    REDIS_URL: urls?.user ?? seenUrl,
     WNS_FANOUT_PREFIX: 'st:',
     WNS_FANOUT_KEYRING_FILE: keyring,
     WNS_ROUTE_TO: `${simulator.host}:${simulator.port}`,
@@ -106,6 +116,7 @@ export async function startTestStack({ cluster = false, rights }: TestStackOptio
   return {
     redisUrl,
     redisPid: redis.pid,
+    proxy,
     simulator: { address: env.WNS_ROUTE_TO, caFile: env.WNS_CA_FILE, control: simulator.control },
     api,
     apiOps: ready.ops,
@@ -135,6 +146,7 @@ export async function startTestStack({ cluster = false, rights }: TestStackOptio
     },
     async [Symbol.asyncDispose]() {
       for (const child of children.toReversed()) await child.stop()
+      await proxy?.close()
       await redis.stop()
       await folder.remove()
     },

@@ -8,6 +8,7 @@ import {
   diskProblem,
   Keys,
   readKeyringFile,
+  StuckConnection,
   waitForFitRedis,
   writeProblem,
 } from '@wns-fanout/state'
@@ -95,11 +96,14 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
     metrics.redisProblem.set({ kind: 'disk' }, (await diskProblem(redis)) === undefined ? 0 : 1),
   )
   metrics.onCollect((signal) => collectGauges(metrics, deps, signal))
+  const stuck = new StuckConnection(redis, { open: () => connectRedis(config.REDIS_URL, { role: 'producer' }) })
+  life.onStop('watch over the connection', () => stuck.stop())
   const ops = await startOpsServer({
     host: config.WNS_FANOUT_HOST,
     port: config.OPS_PORT,
     metrics,
     logger,
+    stuck: () => stuck.problem,
     ready: async () => {
       const problem = (await writeProblem(redis, keys)) ?? (await data.look())
       return { ready: problem === undefined, problems: problem === undefined ? [] : [problem] }

@@ -6,14 +6,21 @@ import {
   createLogger,
   createMetrics,
   exitWhenParentGone,
-  sleep,
   startOpsServer,
 } from '@wns-fanout/runtime'
 import type { RedisConnection } from '@wns-fanout/state'
-import { closeRedis, connectRedis, Keys, readKeyringFile, waitForFitRedis, writeProblem } from '@wns-fanout/state'
+import {
+  closeRedis,
+  connectRedis,
+  Keys,
+  readKeyringFile,
+  StuckConnection,
+  waitForFitRedis,
+  waitForRedis,
+} from '@wns-fanout/state'
 import type { WorkerConfig } from './config.ts'
 import { workerConfig } from './config.ts'
-import { redisSilent } from './redis-silence.ts'
+import { redisProblem, redisSilent } from './redis-silence.ts'
 import { reporter } from './report.ts'
 import { wire } from './wire.ts'
 
@@ -61,35 +68,43 @@ async function serve(parts: Process, env: NodeJS.ProcessEnv): Promise<void> {
   if (config.WNS_ROUTE_TO !== undefined)
     logger.warn({ routeTo: config.WNS_ROUTE_TO }, 'ALL TRAFFIC TO WNS GOES TO THE SIMULATOR: nothing reaches a device')
 
-  const redis = openRedis(parts)
+  const redis = openRedis(parts, 'worker')
+  // The connection of a worker waits while Redis refuses writes; this one reports it.
+  const look = openRedis(parts, 'producer')
   const serving: { worker?: FanoutWorker } = {}
   const keys = new Keys(config.WNS_FANOUT_PREFIX)
-  const ops = await openOps(parts, () => problemsOf(redis, keys, serving.worker))
-  await waitForFitRedis(redis, {
+  const askRedis = () => redisProblem(look, keys)
+  const stuck = new StuckConnection(redis, { open: () => connectRedis(config.REDIS_URL, { role: 'producer' }) })
+  life.onStop('watch over the connection', () => stuck.stop())
+  const ops = await openOps(parts, stuck, async () => problemsOf(redis, await askRedis(), serving.worker))
+  await waitForFitRedis(look, {
     keys,
     allowVolatile: config.WNS_FANOUT_ALLOW_VOLATILE_REDIS,
     signal: life.signal,
     onWarning: (line) => logger.warn(line),
   })
+  await waitForRedis(redis, { signal: life.signal })
   const emit = reporter(logger, metrics)
   const worker = wire({ ...parts, env, emit, redis, keyring, reached: crashAt(config.WNS_CRASH_AT) })
-  life.onStop('worker', (signal) => stopWorker(worker, redis, signal))
+  life.onStop('worker', (signal) => stopWorker(worker, askRedis, signal))
   await worker.start()
   serving.worker = worker
   process.stdout.write(`${JSON.stringify({ ready: true, ops: ops.url })}\n`)
 }
 
-function openRedis({ config, logger, life }: Process): RedisConnection {
+function openRedis({ config, logger, life }: Process, role: 'worker' | 'producer'): RedisConnection {
   const redis = connectRedis(config.REDIS_URL, {
-    role: 'worker',
-    onError: (error) => logger.warn({ err: error }, 'trouble with Redis'),
+    role,
+    // Both connections have the same troubles; one report is enough.
+    onError: (error) => logger[role === 'worker' ? 'warn' : 'debug']({ err: error }, 'trouble with Redis'),
   })
-  life.onStop('redis', () => closeRedis(redis))
+  life.onStop(`redis (${role})`, () => closeRedis(redis))
   return redis
 }
 
 async function openOps(
   { config, logger, life, metrics }: Process,
+  stuck: StuckConnection,
   findProblems: () => Promise<readonly string[]>,
 ): Promise<OpsServer> {
   const ops = await startOpsServer({
@@ -97,6 +112,7 @@ async function openOps(
     port: config.OPS_PORT,
     metrics,
     logger,
+    stuck: () => stuck.problem,
     ready: async () => {
       const problems = await findProblems()
       return { ready: problems.length === 0, problems }
@@ -107,35 +123,28 @@ async function openOps(
 }
 
 /** Why the worker is not ready, for people. */
-async function problemsOf(
+function problemsOf(
   redis: RedisConnection,
-  keys: Keys,
+  ofRedis: string | undefined,
   worker: FanoutWorker | undefined,
-): Promise<readonly string[]> {
-  const disk = redis.status === 'ready' ? await redisProblemNow(redis, keys) : 'Redis is away'
-  return [worker === undefined ? 'starting' : undefined, disk, worker?.problem].filter((each) => each !== undefined)
-}
-
-const ASK_REDIS_MS = 1000
-
-/**
- * Why nothing can be written to this Redis. A Redis that does not answer is not reported here.
- */
-async function redisProblemNow(redis: RedisConnection, keys: Keys): Promise<string | undefined> {
-  const answered = new AbortController()
-  const late = sleep(ASK_REDIS_MS, answered.signal).catch(() => undefined)
-  const found = writeProblem(redis, keys)
-    .catch(() => undefined)
-    .finally(() => answered.abort())
-  return (await Promise.race([found, late])) ?? undefined
+): readonly string[] {
+  return [
+    worker === undefined ? 'starting' : undefined,
+    redis.status === 'ready' ? ofRedis : 'Redis is away',
+    worker?.problem,
+  ].filter((each) => each !== undefined)
 }
 
 /** Let the worker hand its batches back. Without Redis it cannot, so the stop does not wait for it then. */
-async function stopWorker(worker: FanoutWorker, redis: RedisConnection, deadline: AbortSignal): Promise<void> {
+async function stopWorker(
+  worker: FanoutWorker,
+  askRedis: () => Promise<string | undefined>,
+  deadline: AbortSignal,
+): Promise<void> {
   const stopped = new AbortController()
   const handedBack = worker.stop().finally(() => stopped.abort())
-  await Promise.race([handedBack, redisSilent(redis, AbortSignal.any([stopped.signal, deadline]))])
+  await Promise.race([handedBack, redisSilent(askRedis, AbortSignal.any([stopped.signal, deadline]))])
   if (stopped.signal.aborted) return handedBack
   handedBack.catch(() => {})
-  throw new Error('Redis does not answer; other workers take over the batches of this worker when its locks lapse')
+  throw new Error('Redis takes no writes; other workers take over the batches of this worker when its locks lapse')
 }

@@ -13,6 +13,8 @@ export interface OpsServerOptions {
   readonly port: number
   readonly metrics: Pick<Metrics, 'scrape' | 'registry'>
   readonly ready: () => Readiness | Promise<Readiness>
+  /** Why only a restart helps this process, for people; undefined if it is well. */
+  readonly stuck?: () => string | undefined
   readonly logger: Logger
   /** The variable that an error about the port names; default OPS_PORT. */
   readonly portVariable?: string
@@ -55,7 +57,7 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { metrics, ready }: OpsServerOptions,
+  { metrics, ready, stuck }: OpsServerOptions,
   readyTimeoutMs: number,
 ): Promise<void> {
   const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
@@ -68,9 +70,12 @@ async function answer(
     case '/metrics':
       send(response, 200, metrics.registry.contentType, await metrics.scrape())
       return
-    case '/healthz':
-      sendJson(response, 200, { alive: true })
+    case '/healthz': {
+      const problem = stuck?.()
+      if (problem === undefined) sendJson(response, 200, { alive: true })
+      else sendJson(response, 503, { alive: false, problems: [problem] })
       return
+    }
     case '/readyz': {
       const state = await readiness(ready, readyTimeoutMs)
       sendJson(response, state.ready ? 200 : 503, state)

@@ -53,6 +53,12 @@ test('/healthz answers while the process lives, also when it is not ready', asyn
   expect(await ask(server, '/healthz')).toMatchObject({ status: 200, text: '{"alive":true}\n' })
 })
 
+test('/healthz answers 503 with the reason when only a restart helps', async () => {
+  const server = await start({ stuck: () => 'the connection to Redis has ended' })
+  const text = '{"alive":false,"problems":["the connection to Redis has ended"]}\n'
+  expect(await ask(server, '/healthz')).toMatchObject({ status: 503, text })
+})
+
 test('/readyz reports whether the process is ready, and if not, why', async () => {
   const state = { ready: false, problems: ['Redis is away', 'the data set has changed'] }
   const server = await start({ ready: async () => await Promise.resolve(state) })

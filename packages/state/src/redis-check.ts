@@ -2,6 +2,7 @@ import { Cluster } from 'ioredis'
 import type { RedisConnection, WaitForRedisOptions } from './redis.ts'
 import type { Keys } from './keys.ts'
 import { waitForRedis } from './redis.ts'
+import { refusalOf } from './redis-refusals.ts'
 import { missingRights } from './rights.ts'
 
 /** A property of this Redis that endangers campaigns. */
@@ -79,23 +80,6 @@ export async function writeProblem(connection: RedisConnection, keys: Keys): Pro
     if (refusal === undefined) throw error
     return refusal
   }
-}
-
-const refusals: readonly (readonly [word: string, why: string])[] = [
-  ['MISCONF', 'it cannot persist data; free space on its disk'],
-  ['OOM', 'it has reached maxmemory; raise it, or remove data'],
-  ['READONLY', 'it is a replica; connect to the primary'],
-  ['NOREPLICAS', 'too few replicas are connected; start them, or lower min-replicas-to-write'],
-  ['LOADING', 'it still loads its data'],
-  ['MASTERDOWN', 'it is a replica without its primary'],
-  ['CLUSTERDOWN', 'its cluster is down'],
-]
-
-/** The reason why Redis refuses all writes, for people; undefined for any other error. */
-export function refusalOf(error: unknown): string | undefined {
-  const message = error instanceof Error ? error.message : ''
-  const found = refusals.find(([word]) => new RegExp(`(^|-)${word}\\b`).test(message))
-  return found && `Redis rejects writes (${found[0]}): ${found[1]}. Sending then resumes.`
 }
 
 /** Share of `maxmemory` in use, 0 to 1, of the fullest node; 0 if no limit is set. */

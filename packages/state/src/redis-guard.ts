@@ -1,5 +1,6 @@
 import type { ClusterOptions, Command, RedisOptions } from 'ioredis'
 import { Cluster, Redis } from 'ioredis'
+import { refusalOf } from './redis-refusals.ts'
 
 /** What a connection is for; see `connectRedis`. */
 export type RedisRole = 'worker' | 'producer' | 'ledger'
@@ -10,7 +11,7 @@ export type NodesOptions = Omit<ClusterOptions, 'redisOptions'> & {
   redisOptions?: NonNullable<ClusterOptions['redisOptions']> & { replyMapping?: 'legacy' }
 }
 
-/** A Redis connection whose errors do not contain the arguments of the command. */
+/** A Redis connection whose errors do not contain the arguments of the command. A refusal makes a worker wait. */
 export class GuardedRedis extends Redis {
   readonly #role: RedisRole
 
@@ -21,7 +22,7 @@ export class GuardedRedis extends Redis {
   }
 
   override sendCommand(...args: Parameters<Redis['sendCommand']>): ReturnType<Redis['sendCommand']> {
-    hideArguments(args[0])
+    guard(this, args[0], this.#role)
     return super.sendCommand(...args)
   }
 
@@ -45,7 +46,7 @@ export class GuardedCluster extends Cluster {
   }
 
   override sendCommand(...args: Parameters<Cluster['sendCommand']>): ReturnType<Cluster['sendCommand']> {
-    hideArguments(args[0])
+    guard(this, args[0], this.#role)
     return super.sendCommand(...args)
   }
 
@@ -77,12 +78,34 @@ function failFastAfterReady(connection: Redis | Cluster, role: RedisRole): void 
 
 const guarded = new WeakSet<Command>()
 
-/** ioredis attaches a failed command and its arguments to the error, and errors are logged. */
-function hideArguments(command: Command): void {
+/** Time until a refused command is sent again: doubles, and adds a random part so that workers do not come together. */
+const FIRST_REFUSED_MS = 100
+const MAX_REFUSED_MS = 1000
+
+/**
+ * ioredis attaches a failed command and its arguments to the error, and errors are logged.
+ *
+ * A Redis that refuses writes is treated like one that is away: the command of a worker is sent again until Redis takes
+ * it. So a batch stays in hand, and neither our loops nor those of BullMQ repeat the refused command without a pause.
+ * This reports the refusal as an error of the connection.
+ */
+function guard(connection: Redis | Cluster, command: Command, role: RedisRole): void {
   if (guarded.has(command)) return
   guarded.add(command)
   const { reject } = command
-  command.reject = (error: Error) => reject.call(command, withoutCommand(error))
+  let refusedMs = FIRST_REFUSED_MS
+  command.reject = (error: Error) => {
+    const refusal = role === 'worker' && maySendAgain(connection, command) ? refusalOf(error) : undefined
+    if (refusal === undefined) return reject.call(command, withoutCommand(error))
+    connection.emit('refused', refusal)
+    setTimeout(() => connection.sendCommand(command), refusedMs * (1 + Math.random()))
+    refusedMs = Math.min(2 * refusedMs, MAX_REFUSED_MS)
+  }
+}
+
+// A handshake starts over with its connection. A command of a transaction means nothing without the others.
+function maySendAgain(connection: Redis | Cluster, command: Command): boolean {
+  return connection.status === 'ready' && !command.inTransaction && !/^(multi|exec|discard)$/i.test(command.name)
 }
 
 export function withoutCommand(error: Error): Error {

@@ -19,7 +19,10 @@ export interface RedisConnectionOptions {
   readonly role: RedisRole
   /** For `rediss://`: certificate authorities and a client certificate, as in `tls.connect`. */
   readonly tls?: Pick<SecureContextOptions, 'ca' | 'cert' | 'key' | 'passphrase'>
-  /** Called with every connection error. The error does not contain the failed command, whose arguments are secret. */
+  /**
+   * Called with every connection error, and at most every five seconds with a refusal that makes a worker wait. The
+   * error does not contain the failed command, whose arguments are secret.
+   */
   readonly onError?: (error: Error) => void
 }
 
@@ -30,6 +33,12 @@ export function connectRedis(url: string, options: RedisConnectionOptions): Redi
   const report = options.onError
   // Without a listener ioredis writes errors to stderr, past the logger.
   connection.on('error', (error: Error) => report?.(withoutCommand(error)))
+  let refusedAtMs = Number.NEGATIVE_INFINITY
+  connection.on('refused', (refusal: string) => {
+    if (performance.now() - refusedAtMs < WAITING_LINE_EVERY_MS) return
+    refusedAtMs = performance.now()
+    report?.(new Error(refusal))
+  })
   return connection
 }
 
@@ -111,6 +120,8 @@ function openSingle(address: RedisAddress, options: RedisConnectionOptions): Red
           // The Sentinels report a failover at once, before the next timeout.
           failoverDetector: true,
           sentinelRetryStrategy: reconnectDelayMs,
+          // A Sentinel that accepts a connection and never answers is passed over.
+          sentinelCommandTimeout: 3000,
         }
       : { host: first.host, port: first.port }
   return new GuardedRedis(
@@ -161,6 +172,8 @@ function isReadOnly(error: Error): boolean {
 // A command without an answer for this long means a half-open connection. It must exceed the 10 s that a blocking
 // command may wait.
 const SOCKET_TIMEOUT_MS = 15_000
+// A producer has no blocking command.
+const PRODUCER_SOCKET_TIMEOUT_MS = 7000
 
 const optionsOf = {
   worker: {
@@ -176,6 +189,8 @@ const optionsOf = {
     // A caller gets its 503 within seconds, and may repeat the request since ids are deterministic.
     maxRetriesPerRequest: 2,
     commandTimeout: 5000,
+    // Otherwise every command on a half-open connection would time out, until the kernel gives it up after minutes.
+    socketTimeout: PRODUCER_SOCKET_TIMEOUT_MS,
     reconnectOnError: (error: Error) => (isReadOnly(error) ? 2 : false),
   },
   ledger: {

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Keys } from './keys.ts'
+import { refusalOf } from './redis-refusals.ts'
 import { waitForRedis } from './redis.ts'
 import type { Script, ScriptArgument } from './scripts.ts'
 import { isNoScript } from './scripts.ts'
@@ -24,7 +25,7 @@ export interface ReplicatedReply {
 const WAIT_MS = 500
 /** How often replicas are checked while there is nothing to write. */
 const CHECK_EVERY_MS = 2000
-/** Between two rounds if Redis answered at once without the replicas. */
+/** Between two rounds if Redis answered at once without the replicas, or refused a write. */
 const PAUSE_MS = 100
 
 interface Call {
@@ -117,12 +118,12 @@ export class ReplicatedScripts {
     do {
       await waitForRedis(this.#redis)
       const startedAtMs = performance.now()
-      const isReplicated = await this.#round(this.#calls.splice(0))
-      if (!isReplicated && performance.now() - startedAtMs < PAUSE_MS) await sleep()
+      const isDone = await this.#round(this.#calls.splice(0))
+      if (!isDone && performance.now() - startedAtMs < PAUSE_MS) await sleep()
     } while (this.#calls.length > 0 && !this.#stopped)
   }
 
-  /** @returns whether enough replicas acknowledged the writes */
+  /** @returns whether Redis took every call and enough replicas acknowledged the writes */
   async #round(calls: readonly Call[]): Promise<boolean> {
     const connection = this.#connection
     const untilMs = performance.now() + this.#options.patienceMs
@@ -136,7 +137,7 @@ export class ReplicatedScripts {
     // A broken connection shows nothing about the replicas.
     if (waitError === null || isOfRedis(waitError))
       this.#report(isReplicated ? undefined : this.#reason(waitError, Number(acknowledged)))
-    return isReplicated
+    return isReplicated && calls.every((call) => call.answer !== undefined || refused.has(call))
   }
 
   async #send(calls: readonly Call[]): Promise<readonly Reply[]> {
@@ -180,11 +181,11 @@ const NOT_CHECKED = 'the replicas of Redis have not been checked yet'
 function take(call: Call, [error, reply]: Reply, connection: number, untilMs: number): boolean {
   if (error === null) call.answer = { reply, connection, untilMs }
   else if (isNoScript(error)) call.byText = true
-  else if (isOfRedis(error) && !error.message.startsWith('READONLY')) {
+  else if (isOfRedis(error) && refusalOf(error) === undefined) {
     call.reject(call.script.locate(error))
     return false
   }
-  // Other errors, such as a broken connection or a demoted primary, are retried on the next connection.
+  // Other errors, such as a broken connection or a Redis that refuses writes, are retried.
   return true
 }
 

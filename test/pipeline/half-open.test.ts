@@ -1,0 +1,34 @@
+import { Keys, closeRedis, connectRedis } from '@wns-fanout/state'
+import { eventually, repeat, until } from '@wns-fanout/testing'
+import { request } from 'undici'
+import { expect, onTestFinished, test } from 'vitest'
+import { startTestStack } from '../support/stack.ts'
+import { finished, registerApp, simulatorStats, some, tile } from './support.ts'
+
+test('API and worker leave connections to Redis that went silent, without a takeover', async () => {
+  await using stack = await startTestStack({ proxied: true })
+  const redis = connectRedis(stack.redisUrl, { role: 'producer' })
+  onTestFinished(() => closeRedis(redis))
+  const worker = await stack.startWorker()
+  await registerApp(stack, 'silent', repeat(3000), { ratePerSecond: 400, burst: 40 })
+  const { id } = await stack.api.createCampaign('silent', { ...tile, delivery: 'at-most-once' })
+  await until('posts', async () => (await simulatorStats(stack)).posts > 200)
+
+  stack.proxy?.silence()
+  await until('the API to report it', async () => !(await isReady(stack.apiOps)))
+  await eventually('the API to be back', async () => {
+    const { id: found } = await stack.api.campaign(id)
+    return found === id && (await isReady(stack.apiOps))
+  })
+  await until('the worker to be ready', () => isReady(worker.ops))
+  expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 3000 })
+  expect(await simulatorStats(stack)).toMatchObject({ posts: 3000, duplicates: 0 })
+  const keys = new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '')
+  expect(await redis.hget(keys.campaign('silent', id), 'takeovers')).toBeNull()
+})
+
+async function isReady(ops: string): Promise<boolean> {
+  const { statusCode, body } = await request(`${ops}/readyz`)
+  await body.dump()
+  return statusCode === 200
+}
