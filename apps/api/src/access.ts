@@ -28,6 +28,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   'POST /v1/apps/:app/resume': app('admin'),
 
   'PUT /v1/apps/:app/channels/:channel': app('register'),
+  'PATCH /v1/apps/:app/channels/:channel': app('register'),
   'GET /v1/apps/:app/channels/:channel': app('read'),
   'DELETE /v1/apps/:app/channels/:channel': app('register'),
   'POST /v1/apps/:app/channels/:channel/active': app('register'),

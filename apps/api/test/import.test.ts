@@ -409,3 +409,38 @@ test('an odd locale or tag costs no device: it is read, or left out on request a
   ])
   expect((await call('POST', `${path}?oddFields=maybe`, { headers: ndjson, body })).status).toBe(422)
 })
+
+test('a patch changes a registered channel without its URI', async () => {
+  const { call, withApp } = await setup()
+  await withApp()
+  const channel = '/v1/apps/news/channels/a'
+  await call('PUT', channel, { body: { uri: uriOf('a'), tags: ['x'], vars: { name: 'Ada', city: 'Rome' } } })
+
+  const answer = await call('PATCH', channel, { body: { locale: 'de', vars: { city: null, temp: '12' } } })
+
+  expect(answer).toMatchObject({ status: 200, json: { channel: 'a', tags: ['x'], locale: 'de' } })
+  expect(await exported(call)).toEqual([
+    { channel: 'a', uri: uriOf('a'), tags: ['x'], locale: 'de', vars: { name: 'Ada', temp: '12' } },
+  ])
+  expect(await call('PATCH', channel, { body: { vars: null, tags: null } })).toMatchObject({ status: 200 })
+  expect(await exported(call)).toEqual([{ channel: 'a', uri: uriOf('a'), locale: 'de' }])
+  expect(await call('PATCH', '/v1/apps/news/channels/b', { body: { tags: ['x'] } })).toMatchObject({ status: 404 })
+  expect(await call('PATCH', channel, { body: { uri: null, vars: { '9': 'x' }, color: 'red' } })).toMatchObject({
+    status: 422,
+    json: { errors: expect.arrayContaining([expect.objectContaining({ pointer: '/color', code: 'unknown-field' })]) },
+  })
+  const vars = Object.fromEntries(Array.from({ length: 20 }, (_, at) => [`v${at}`, 'x']))
+  await call('PATCH', channel, { body: { vars } })
+  expect(await call('PATCH', channel, { body: { vars: { more: 'x' } } })).toMatchObject({
+    status: 422,
+    json: { errors: [{ pointer: '/vars', code: 'too-many-vars' }] },
+  })
+})
+
+test('an import names the lines that it rejected', async () => {
+  const { call, withApp } = await setup()
+  await withApp()
+  const body = [line('a'), '{', JSON.stringify({ channel: 'unknown' }), line('b')].join('\n')
+  const { json } = await call('POST', path, { headers: ndjson, body })
+  expect(json).toMatchObject({ created: 2, rejected: 2, rejectedLines: [2, 3] })
+})

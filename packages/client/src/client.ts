@@ -32,7 +32,7 @@ import type { HttpOptions, HttpRequest } from './http.ts'
 import { Http } from './http.ts'
 import type { Reconnection } from './streams.ts'
 import { jsonLines, serverEvents } from './streams.ts'
-import type { ChannelRequest, ImportLine, List, RegisteredChannel } from './types.ts'
+import type { ChannelPatch, ChannelRequest, ImportLine, List, RegisteredChannel } from './types.ts'
 
 export interface ClientOptions extends HttpOptions {
   /** How long `watch` waits before it connects again, in milliseconds, unless the API sends `retry`; default 1000. */
@@ -172,6 +172,9 @@ export function createClient(settings: ClientOptions) {
 
     putChannel: (app: string, channel: string, request: ChannelRequest, options?: CallOptions) =>
       call<RegisteredChannel>('PUT', pathOf`/apps/${app}/channels/${channel}`, options, request),
+    /** Changes a registered channel; absent fields and variables keep their value, null clears them. */
+    patchChannel: (app: string, channel: string, patch: ChannelPatch, options?: CallOptions) =>
+      call<RegisteredChannel>('PATCH', pathOf`/apps/${app}/channels/${channel}`, options, patch),
     channel: (app: string, channel: string, options?: CallOptions) =>
       call<Channel>('GET', pathOf`/apps/${app}/channels/${channel}`, options),
     deleteChannel: (app: string, channel: string, options?: CallOptions) =>

@@ -24,7 +24,7 @@ export interface HttpOptions {
 }
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE'
   /** Below `/v1`, already encoded. */
   readonly path: string
   readonly query?: Readonly<Record<string, string | number | undefined>>

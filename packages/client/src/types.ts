@@ -14,12 +14,18 @@ export interface ChannelRequest {
   readonly optedOut?: boolean | null
 }
 
+/** A JSON merge patch: an absent field and an absent variable keep their value, null clears them. */
+export interface ChannelPatch extends Partial<Omit<ChannelRequest, 'vars'>> {
+  readonly vars?: Readonly<Record<string, string | null>> | null
+}
+
 export interface RegisteredChannel extends Channel {
   /** The channel that had this URI before and lost it. */
   readonly movedFrom?: string
 }
 
-export interface ImportLine extends ChannelRequest {
+/** Without a URI the line changes a registered channel; of any other it stores the opt-out alone. */
+export interface ImportLine extends Partial<ChannelRequest> {
   readonly channel: string
 }
 

@@ -28,20 +28,20 @@ const varsSchema = z
   .record(z.string(), z.string({ error: varText }).max(MAX_VAR_LENGTH, { error: varText }), {
     error: 'vars must be an object of texts, such as {"name": "Ada"}',
   })
-  .superRefine((vars, context) => {
-    const names = Object.keys(vars)
-    for (const name of names.filter((one) => !varName.test(one)))
-      context.addIssue({
-        code: 'custom',
-        path: [name],
-        message: 'the name of a variable must be a letter, then up to 39 letters, digits or "_"; rename it',
-      })
-    if (names.length > MAX_VARS)
-      context.addIssue({
-        code: 'custom',
-        message: `a channel may have at most ${MAX_VARS} variables; found ${names.length}`,
-      })
-  })
+  .superRefine(checkVars)
+
+function checkVars(vars: Readonly<Record<string, string | null>>, context: z.RefinementCtx): void {
+  const names = Object.keys(vars)
+  for (const name of names.filter((one) => !varName.test(one)))
+    context.addIssue({
+      code: 'custom',
+      path: [name],
+      message: 'the name of a variable must be a letter, then up to 39 letters, digits or "_"; rename it',
+    })
+  const count = names.filter((one) => vars[one] !== null).length
+  if (count > MAX_VARS)
+    context.addIssue({ code: 'custom', message: `a channel may have at most ${MAX_VARS} variables; found ${count}` })
+}
 
 const registration = {
   uri: z.string({ error: 'uri must be the channel URI as Windows gave it, a text' }),
@@ -59,7 +59,29 @@ const registration = {
 
 /** An absent field keeps its value, null clears it. */
 export const channelRequestSchema = z.strictObject(registration).meta({ id: 'ChannelRequest' })
-export const importLineSchema = z.strictObject({ channel: channelIdSchema, ...registration }).meta({ id: 'ImportLine' })
+export const importLineSchema = z
+  .strictObject({
+    channel: channelIdSchema,
+    ...registration,
+    uri: registration.uri.optional().meta({
+      description: 'Absent, the line changes a channel that is registered; of any other it stores the opt-out alone.',
+    }),
+  })
+  .meta({ id: 'ImportLine' })
+/** A JSON merge patch: an absent field and an absent variable keep their value, null clears them. */
+export const channelPatchSchema = z
+  .strictObject({
+    ...registration,
+    uri: registration.uri.optional(),
+    vars: z
+      .record(z.string(), z.string({ error: varText }).max(MAX_VAR_LENGTH, { error: varText }).nullable(), {
+        error: 'vars must be an object of texts and nulls, such as {"name": "Ada", "city": null}',
+      })
+      .superRefine(checkVars)
+      .nullish()
+      .meta({ description: 'Variables that are not named stay; null removes one, or all of them.' }),
+  })
+  .meta({ id: 'ChannelPatch' })
 
 /**
  * A registration that passed every check: the URI is one that a bearer token may be sent to. An absent field keeps its
@@ -67,10 +89,12 @@ export const importLineSchema = z.strictObject({ channel: channelIdSchema, ...re
  */
 export interface Registration {
   readonly channel: ChannelId
-  readonly uri: ChannelUri
+  readonly uri?: ChannelUri
   readonly tags?: readonly string[] | null | undefined
   readonly locale?: string | null | undefined
   readonly vars?: Readonly<Record<string, string>> | null | undefined
+  /** Instead of `vars`: variables to set, and with null those to remove. */
+  readonly varsPatch?: Readonly<Record<string, string | null>> | undefined
   readonly optedOut?: boolean | null | undefined
 }
 
@@ -93,15 +117,38 @@ export type Parsed<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly inputErrors: readonly InputError[] }
 
-/** Parse one line of an import: `{channel, uri, tags?, locale?, vars?, optedOut?}`; reports all errors at once. */
+/** Parse one line of an import: `{channel, uri?, tags?, locale?, vars?, optedOut?}`; reports all errors at once. */
 export function parseImportLine(input: unknown): Parsed<Registration> {
-  const line = importLineSchema.safeParse(input)
+  return parseWith(importLineSchema, input)
+}
+
+/** Parse the body of a `PUT`: like a line of an import, and its URI must be there. */
+export function parseChannelRequest(channel: ChannelId, body: object): Parsed<Registration> {
+  return parseWith(requestLineSchema, { ...body, channel })
+}
+
+/** Parse a merge patch of one channel. */
+export function parseChannelPatch(channel: ChannelId, body: object): Parsed<Registration> {
+  const parsed = parseWith(patchLineSchema, { ...body, channel })
+  if (!parsed.ok) return parsed
+  const { vars, ...rest } = parsed.value
+  if (vars === undefined || vars === null) return parsed
+  return { ok: true, value: { ...rest, varsPatch: vars } }
+}
+
+const requestLineSchema = z.strictObject({ ...channelRequestSchema.shape, channel: channelIdSchema })
+const patchLineSchema = z.strictObject({ ...channelPatchSchema.shape, channel: channelIdSchema })
+
+function parseWith(schema: z.ZodType, input: unknown): Parsed<Registration> {
+  const line = schema.safeParse(input)
   const rawUri = typeof input === 'object' && input !== null && 'uri' in input ? input.uri : undefined
-  const uri = parseChannelUri(rawUri)
+  const uri = rawUri === undefined ? undefined : parseChannelUri(rawUri)
   const errors = line.success ? [] : inputErrorsOf(line.error.issues)
-  if (!uri.ok && typeof rawUri === 'string') errors.push({ path: ['uri'], code: 'channel-uri', detail: uri.detail })
-  if (!line.success || !uri.ok) return { ok: false, inputErrors: errors }
-  const { channel, uri: _, tags, ...rest } = line.data
+  if (uri?.ok === false && typeof rawUri === 'string')
+    errors.push({ path: ['uri'], code: 'channel-uri', detail: uri.detail })
+  if (!line.success || uri?.ok === false) return { ok: false, inputErrors: errors }
+  const { uri: _, tags, ...rest } = line.data as z.infer<typeof importLineSchema>
   const different = tags === undefined ? {} : { tags: tags === null ? null : [...new Set(tags)] }
-  return { ok: true, value: { channel: channel as ChannelId, uri: uri.uri, ...different, ...rest } }
+  const value = { ...rest, channel: rest.channel as ChannelId, ...(uri === undefined ? {} : { uri: uri.uri }) }
+  return { ok: true, value: { ...value, ...different } }
 }

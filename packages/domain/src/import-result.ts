@@ -35,6 +35,10 @@ export const importResultSchema = z
   .object({
     ...counts,
     errors: z.array(importErrorSchema).meta({ description: 'The first 100 reasons, by line.' }),
+    rejectedLines: z
+      .array(count)
+      .optional()
+      .meta({ description: 'The numbers of the lines that were refused, at most 10,000; absent without any.' }),
     skippedFields: count
       .optional()
       .meta({ description: 'Fields left out by `oddFields=skip-field`; `errors` has them as `skipped-field`.' }),

@@ -40,7 +40,7 @@ async function read(body: string | Buffer, format: 'ndjson' | 'csv'): Promise<Re
       found.push({ line, code: parsed.inputErrors[0]?.code ?? '', detail: parsed.inputErrors[0]?.detail ?? '' })
     else {
       const { channel, uri, tags, locale, vars } = parsed.value
-      found.push({ line, registration: { channel, uri: uri.raw, tags, locale, vars } })
+      found.push({ line, registration: { channel, uri: uri?.raw, tags, locale, vars } })
     }
   }
   return found
@@ -121,11 +121,11 @@ describe('another format is named, with the one that is wanted', () => {
   test.each<[string, 'ndjson' | 'csv', string | Buffer, RegExp]>([
     ['CSV by curl --data', 'csv', csv(',').replaceAll('\n', ''), /line ends are lost.*--data-binary/],
     ['a long CSV by curl --data', 'csv', csv(',').replaceAll('\n', '').repeat(90), /line end.*--data-binary/],
-    ['CSV without a header', 'csv', `a,${uriOf('a')},news,de\n`, /no header.*channel,uri/],
-    ['an empty CSV', 'csv', '', /no header.*channel,uri/],
+    ['CSV without a header', 'csv', `a,${uriOf('a')},news,de\n`, /no header.*channel/],
+    ['an empty CSV', 'csv', '', /no header.*channel/],
     ['NDJSON as CSV', 'csv', twoLines, /found JSON.*application\/x-ndjson/],
     ['a CSV with another column', 'csv', 'channel,uri,owner\n', /the column "owner" is unknown/],
-    ['a CSV without the URI', 'csv', 'channel;tags\n', /the column "uri" is missing/],
+    ['a CSV without the id', 'csv', 'uri;tags\n', /the column "channel" is missing/],
     ['a CSV with a column twice', 'csv', 'channel,uri,channel\n', /"channel" is there twice/],
     ['a workbook', 'csv', Buffer.from('504b0304140006', 'hex'), /Excel workbook.*save the sheet as CSV/],
     ['gzip without its header', 'csv', Buffer.from('1f8b0800000000', 'hex'), /Content-Encoding: gzip/],

@@ -5,11 +5,12 @@
 -- 'read'        → {the stored value `<id>\0<uri>\0<meta>`, 1 if it opted out else 0}
 -- 'unregister'  → 1; URI, tags, locale and variables are removed; id and ordinal stay, so that results can name it
 -- 'active'      → 1; the raw gate opens
--- 'opt-out'     → 1, and 'opt-in' → 1
+-- 'opt-out'     → 1, and 'opt-in' → 1; these two also for a channel that was registered once
 -- Returns false for a channel that is unknown or no longer registered.
 local base, action, id = KEYS[1], ARGV[1], ARGV[2]
 local ordinal = tonumber(redis.call('HGET', base .. ARGV[3], id))
-if not ordinal or redis.call('GETBIT', base .. 'occupied', ordinal) == 0 then
+local is_opting = action == 'opt-out' or action == 'opt-in'
+if not ordinal or (not is_opting and redis.call('GETBIT', base .. 'occupied', ordinal) == 0) then
   return false
 end
 local page, slot = floor(ordinal / PAGE), ordinal % PAGE

@@ -1,16 +1,18 @@
 -- Register channels of one app: new ones get the next ordinals, known ones keep theirs.
--- Each opens the raw gate of its channel. Otherwise, the same input again changes nothing.
--- needs: uri-index gates
+-- One with a URI opens the raw gate of its channel. Otherwise, the same input again changes nothing.
+-- needs: uri-index gates tag-names merge-vars
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key   KEYS[3] of an import: bitmap of the channels that it counted
 -- ARGV[1] maximum number of tag names   ARGV[2] 'move' or 'allow': what happens when another channel has the URI
 -- ARGV[3] seconds that KEYS[3] lives from now
 -- ARGV[4…] seven for each channel: id, device key suffix, URI, locale, variables as JSON, tags joined by ',', opted
---   out. '' clears a field and '*' keeps it; opted out is '1', '0' or '*'
+--   out. '' clears a field and '*' keeps it; '~{…}' merges variables; opted out is '1', '0' or '*'
+-- Without a URI ('*') a channel that is registered changes; of any other only the opt-out is stored.
 -- Returns {answers, position, id, …}: one letter for each channel, then the channels that lost their URI, each with the
 -- position of the channel that took it; or 'gone' when the app was removed. Letters:
 --   'c' created or alive again   'u' updated   'n' unchanged   't' refused, too many tag names
+--   'm' refused, not registered and no URI   'v' refused, too many variables
 --   'd' counted before by this import   'D' the same, counted as unchanged until now
-local KEEP = '*'
+local KEEP, MAX_VARS = '*', 20
 local FIRST, FIELDS = 4, 7
 local base, counted = KEYS[1], KEYS[3]
 local max_tags, policy = tonumber(ARGV[1]), ARGV[2]
@@ -32,31 +34,6 @@ local function base36(number)
 end
 local second = tonumber(call('TIME')[1])
 local now = base36(second)
-
--- Tag names that this call has seen, so that a chunk with the same tags asks once.
-local tag_names = call('SCARD', base .. 'tags')
-local known_tags = {}
-local function tags_fit(list)
-  local fresh = {}
-  for tag in string.gmatch(list, '[^,]+') do
-    if not known_tags[tag] then
-      if call('SISMEMBER', base .. 'tags', tag) == 1 then
-        known_tags[tag] = true
-      else
-        fresh[#fresh + 1] = tag
-      end
-    end
-  end
-  if tag_names + #fresh > max_tags then
-    return false
-  end
-  for _, tag in ipairs(fresh) do
-    call('SADD', base .. 'tags', tag)
-    known_tags[tag] = true
-    tag_names = tag_names + 1
-  end
-  return true
-end
 
 -- New channels get consecutive ordinals, so their values are written page by page and their bits together.
 local first_new = tonumber(call('GET', base .. 'next') or '0')
@@ -164,6 +141,9 @@ end
 -- Both return true when that changed something.
 local function write_vars(ordinal, is_known, vars)
   local key, slot = base .. 'vars:' .. floor(ordinal / PAGE), ordinal % PAGE
+  if string.sub(vars, 1, 1) == '~' then
+    vars = merge_vars(is_known and call('HGET', key, slot), string.sub(vars, 2), MAX_VARS) or KEEP
+  end
   if vars == KEEP then
     return false
   elseif vars == '' then
@@ -200,10 +180,44 @@ local function count_known(ordinal, answer)
   return is_changed and not was_changed and 'D' or 'd'
 end
 
+-- True for a channel that has a URI, with its ordinal; false with the ordinal for one that lost it.
+local function is_registered(device, id)
+  local ordinal = tonumber(call('HGET', device, id) or '')
+  if not ordinal then return false end
+  if ordinal >= first_new then return not vacated[ordinal], ordinal end
+  return call('GETBIT', base .. 'occupied', ordinal) == 1, ordinal
+end
+
+-- An opt-out outlives the registration, and may be there before it.
+local function opt_out_alone(device, id, ordinal, opted_out)
+  if opted_out == KEEP or (not ordinal and opted_out == '0') then return 'm' end
+  if ordinal then return count_known(ordinal, write_opt_out(ordinal, opted_out) and 'u' or 'n') end
+  ordinal = next_ordinal
+  next_ordinal = next_ordinal + 1
+  call('HSET', device, id, ordinal)
+  write_value(ordinal, value_of(id, '', now, '', ''))
+  vacated[ordinal] = true
+  write_opt_out(ordinal, opted_out)
+  return 'u'
+end
+
+-- Whether variables that are merged into those of a channel fit.
+local function vars_fit(ordinal, vars)
+  if not ordinal or string.sub(vars, 1, 1) ~= '~' then return true end
+  local old = call('HGET', base .. 'vars:' .. floor(ordinal / PAGE), ordinal % PAGE)
+  return merge_vars(old, string.sub(vars, 2), MAX_VARS) ~= false
+end
+
 for at = FIRST, #ARGV, FIELDS do
   local id, device, uri = ARGV[at], base .. ARGV[at + 1], ARGV[at + 2]
   local locale, vars, tags, opted_out = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
-  if tags ~= KEEP and not tags_fit(tags) then
+  local has_uri, known = true, nil
+  if uri == KEEP then has_uri, known = is_registered(device, id) end
+  if not has_uri then
+    answers[#answers + 1] = opt_out_alone(device, id, known, opted_out)
+  elseif not vars_fit(known, vars) then
+    answers[#answers + 1] = 'v'
+  elseif tags ~= KEEP and not tags_fit(base, tags, max_tags) then
     answers[#answers + 1] = 't'
   else
     -- Most are new: then this is the only look at the bucket.
@@ -217,6 +231,7 @@ for at = FIRST, #ARGV, FIELDS do
       next_ordinal = next_ordinal + 1
     end
     old_uri, old_locale, old_tags = old_uri or '', old_locale or '', old_tags or ''
+    if uri == KEEP then uri = old_uri end
     if locale == KEEP then locale = old_locale end
     if tags == KEEP then tags = old_tags end
 
@@ -233,7 +248,7 @@ for at = FIRST, #ARGV, FIELDS do
       vacated[ordinal] = nil
     end
     -- A new channel has no gate yet.
-    if ordinal < first_new then open_gate(base, ordinal, second, old_uri == uri) end
+    if ordinal < first_new and ARGV[at + 2] ~= KEEP then open_gate(base, ordinal, second, old_uri == uri) end
     write_tags(ordinal, old_tags, tags)
     is_changed = write_vars(ordinal, is_known, vars) or is_changed
     is_changed = write_opt_out(ordinal, opted_out) or is_changed

@@ -7,7 +7,8 @@ import { parseStoredChannel } from './stored-channel.ts'
 /** A line of an export, the same as a line of an import. */
 export interface ExportLine {
   readonly channel: string
-  readonly uri: string
+  /** Absent for a channel that is no longer registered and opted out. */
+  readonly uri?: string
   readonly tags?: readonly string[]
   readonly locale?: string
   readonly vars?: Readonly<Record<string, string>>
@@ -41,10 +42,12 @@ async function exportPage(redis: RedisConnection, keys: Keys, app: AppId, page: 
   ])
   return Object.entries(values)
     .toSorted(([left], [right]) => Number(left) - Number(right))
-    .flatMap(([slot, value]) => {
+    .flatMap(([slot, value]): ExportLine[] => {
       const { id, uri, tags, locale } = parseStoredChannel(value)
       const vars = variables[slot]
-      if (uri === '') return []
+      // An opt-out outlives the registration: an export without it would send again to people who opted out.
+      const isOut = hasBit(optOuts, Number(slot))
+      if (uri === '') return isOut ? [{ channel: id, optedOut: true as const }] : []
       return [
         {
           channel: id,
@@ -52,7 +55,7 @@ async function exportPage(redis: RedisConnection, keys: Keys, app: AppId, page: 
           ...(tags.length === 0 ? {} : { tags }),
           ...(locale === '' ? {} : { locale }),
           ...(vars === undefined ? {} : { vars: JSON.parse(vars) as Record<string, string> }),
-          ...(hasBit(optOuts, Number(slot)) ? { optedOut: true as const } : {}),
+          ...(isOut ? { optedOut: true as const } : {}),
         },
       ]
     })

@@ -33,6 +33,7 @@ export interface ImportOptions {
 }
 
 const MAX_ERRORS = 100
+const MAX_REJECTED_LINES = 10_000
 
 /**
  * Register the channels of `lines`, chunk by chunk, and count the result. Reads no further than Redis keeps up. Throws
@@ -98,8 +99,21 @@ const tooManyTags: InputError = {
   detail: `an app has at most ${MAX_TAG_NAMES} tag names; use one that exists`,
 }
 
+const tooManyVars: InputError = {
+  path: ['vars'],
+  code: 'too-many-vars',
+  detail: 'a channel may have at most 20 variables; remove some with null',
+}
+
+const unknownChannel: InputError = {
+  path: ['uri'],
+  code: 'missing',
+  detail: 'this is missing; a line without a uri changes only a channel that is registered',
+}
+
 class Tally {
   readonly #counts = { created: 0, updated: 0, unchanged: 0, duplicates: 0, rejected: 0, moved: 0 }
+  #rejectedLines: number[] = []
   /** By code and detail, in the order of the first lines as far as they are known. */
   #errors = new Map<string, ImportError>()
   #moves: UriMove[] = []
@@ -124,6 +138,7 @@ class Tally {
 
   refuse(line: number, errors: readonly InputError[]): void {
     this.#counts.rejected += 1
+    if (this.#rejectedLines.length < MAX_REJECTED_LINES) this.#rejectedLines.push(line)
     for (const { path, code, detail } of errors.slice(0, MAX_ERRORS))
       this.#addError(line, code, path.length === 0 ? detail : `${pointerOf(path)}: ${detail}`)
     // Refusals by Redis come later than those of the parser; keep the first ones by line.
@@ -134,6 +149,9 @@ class Tally {
     return {
       ...this.#counts,
       errors: firstByLine(this.#errors).map(([, error]) => error),
+      ...(this.#rejectedLines.length === 0
+        ? {}
+        : { rejectedLines: this.#rejectedLines.toSorted((left, right) => left - right) }),
       ...(this.#skippedFields === 0 ? {} : { skippedFields: this.#skippedFields }),
       moves: this.#moves.toSorted((left, right) => left.line - right.line),
     }
@@ -156,6 +174,12 @@ class Tally {
         return
       case 'too-many-tags':
         this.refuse(line, [tooManyTags])
+        return
+      case 'too-many-vars':
+        this.refuse(line, [tooManyVars])
+        return
+      case 'unknown-channel':
+        this.refuse(line, [unknownChannel])
         return
       default:
         outcome satisfies never

@@ -30,8 +30,11 @@ export type RegistrationOutcome =
   | 'duplicate'
   /** The same, and the import had counted the channel as unchanged. */
   | 'duplicate-updated'
-  /** Refused; nothing changed. */
+  /** Refused, as the next two; nothing changed. */
   | 'too-many-tags'
+  | 'too-many-vars'
+  /** There was no URI and no registered channel that it could change. */
+  | 'unknown-channel'
 
 export interface Registered {
   readonly outcome: RegistrationOutcome
@@ -59,8 +62,9 @@ export class Registry {
   }
 
   /**
-   * Register channels, in order. A known id keeps the fields that are absent; null clears one. The app must exist;
-   * throws the Problem `not-found` once it is removed.
+   * Register channels, in order. A known id keeps the fields that are absent; null clears one. Without a URI a
+   * registered channel changes; of another one the opt-out alone is stored. The app must exist; throws the
+   * Problem `not-found` once it is removed.
    */
   async register(
     app: AppId,
@@ -107,7 +111,7 @@ export class Registry {
     return (await this.#run(app, 'active', channel)) === 1
   }
 
-  /** Exclude a channel from every audience, or include it again. False when there is no such channel. */
+  /** Exclude a channel from every audience, or include it again. False for an id that was never registered. */
   async setOptOut(app: AppId, channel: ChannelId, on: boolean): Promise<boolean> {
     return (await this.#run(app, on ? 'opt-out' : 'opt-in', channel)) === 1
   }
@@ -155,13 +159,15 @@ export class Registry {
     return channelScript.run(this.#redis, this.#base(app), args)
   }
 
-  #argumentsOf(app: AppId, { channel, uri, tags, locale, vars, optedOut }: Registration): string[] {
+  #argumentsOf(app: AppId, { channel, uri, tags, locale, vars, varsPatch, optedOut }: Registration): string[] {
     return [
       packId(channel),
       this.#deviceSuffix(app, channel),
-      uri.raw,
+      fieldFor(uri, ({ raw }) => raw),
       fieldFor(locale, (text) => text),
-      fieldFor(vars, (values) => (Object.keys(values).length === 0 ? '' : JSON.stringify(values))),
+      varsPatch === undefined
+        ? fieldFor(vars, (values) => (Object.keys(values).length === 0 ? '' : JSON.stringify(values)))
+        : `~${JSON.stringify(varsPatch)}`,
       fieldFor(tags, (names) => names.join(',')),
       optedOut === undefined ? KEEP : optedOut === true ? '1' : '0',
     ]
@@ -188,6 +194,8 @@ const outcomes: Readonly<Record<string, RegistrationOutcome>> = {
   d: 'duplicate',
   D: 'duplicate-updated',
   t: 'too-many-tags',
+  v: 'too-many-vars',
+  m: 'unknown-channel',
 }
 
 function registeredIn([letters = '', ...moves]: readonly (string | number)[]): Registered[] {

@@ -1,4 +1,5 @@
 import { fc, test } from '@fast-check/vitest'
+import type { Registration } from '@wns-fanout/domain'
 import { channelId, parseImportLine } from '@wns-fanout/domain'
 import { importRegistrations, Registry } from '@wns-fanout/state'
 import { describe, expect } from 'vitest'
@@ -12,6 +13,12 @@ function start() {
 
 async function gated({ redis, keys }: Bench, ...ordinals: readonly number[]) {
   for (const ordinal of ordinals) await redis.setbit(keys.gated(NEWS), ordinal, 1)
+}
+
+function withoutUri(channel: string, rest: object = {}): Registration {
+  const parsed = parseImportLine({ channel, ...rest })
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.inputErrors))
+  return parsed.value
 }
 
 async function exported(registry: Registry) {
@@ -100,6 +107,60 @@ describe('registering', () => {
       locale: 'de',
       vars: { name: 'Ana' },
     })
+  })
+
+  test('a line without a URI changes a registered channel and keeps its URI', async () => {
+    const { registry } = start()
+    await registry.register(NEWS, [registration('phone', { tags: ['news'], locale: 'en' })])
+    expect(await registry.register(NEWS, [withoutUri('phone', { tags: ['sport'] })])).toEqual([{ outcome: 'updated' }])
+    expect(await exported(registry)).toEqual([{ channel: 'phone', uri: uriOf('phone'), tags: ['sport'], locale: 'en' }])
+    expect(await registry.register(NEWS, [withoutUri('phone')])).toEqual([{ outcome: 'unchanged' }])
+  })
+
+  test('a line without a URI of another channel stores the opt-out alone', async () => {
+    const { registry } = start()
+    const lines = [
+      withoutUri('unknown', { tags: ['x'] }),
+      withoutUri('out', { optedOut: true }),
+      withoutUri('in', { optedOut: false }),
+    ]
+    expect(await registry.register(NEWS, lines)).toEqual([
+      { outcome: 'unknown-channel' },
+      { outcome: 'updated' },
+      { outcome: 'unknown-channel' },
+    ])
+    expect(await registry.count(NEWS)).toBe(0)
+    expect(await exported(registry)).toEqual([{ channel: 'out', optedOut: true }])
+    expect(await registry.register(NEWS, [registration('out')])).toEqual([{ outcome: 'created' }])
+    expect(await registry.get(NEWS, channelId('out'))).toMatchObject({ optedOut: true })
+  })
+
+  test('a patch of variables keeps the others, removes with null and refuses a 21st', async () => {
+    const { registry } = start()
+    const patch = (varsPatch: Record<string, string | null>) =>
+      registry.register(NEWS, [{ channel: channelId('phone'), varsPatch }])
+    await registry.register(NEWS, [registration('phone', { vars: { name: 'Ada', city: 'Rome' } })])
+    expect(await patch({ city: null, path: 'a/b "ü"' })).toEqual([{ outcome: 'updated' }])
+    expect(await exported(registry)).toMatchObject([{ vars: { name: 'Ada', path: 'a/b "ü"' } }])
+    expect(await patch({ name: 'Ada', city: null })).toEqual([{ outcome: 'unchanged' }])
+    const many = Object.fromEntries(Array.from({ length: 19 }, (_, at) => [`v${at}`, 'x']))
+    expect(await patch(many)).toEqual([{ outcome: 'too-many-vars' }])
+    expect(await exported(registry)).toMatchObject([{ vars: { name: 'Ada', path: 'a/b "ü"' } }])
+    expect(await patch({ name: null, path: null })).toEqual([{ outcome: 'updated' }])
+    expect(await exported(registry)).toEqual([{ channel: 'phone', uri: uriOf('phone') }])
+  })
+
+  test('a tag name that no channel has any more makes room for another', async () => {
+    const { registry, redis, keys } = start()
+    const tagged = Array.from({ length: 20 }, (_, row) =>
+      registration(`c${row}`, { tags: Array.from({ length: 50 }, (__, column) => `t-${row}-${column}`) }),
+    )
+    await registry.register(NEWS, tagged)
+    await registry.register(NEWS, [registration('c0', { tags: [] })])
+    expect(await registry.register(NEWS, [registration('fresh', { tags: ['fresh'] })])).toEqual([
+      { outcome: 'created' },
+    ])
+    expect(await redis.scard(keys.tags(NEWS))).toBe(951)
   })
 
   test('an id that comes twice in one call is one channel, the last line counts', async () => {
@@ -247,7 +308,7 @@ describe('leaving', () => {
     expect(await registry.count(NEWS)).toBe(2)
   })
 
-  test('opting out and in needs a registered channel', async () => {
+  test('opting out and in needs a channel that was registered once, and outlives its registration', async () => {
     const { registry, redis, keys } = start()
     await registry.register(NEWS, [registration('phone')])
     expect(await registry.setOptOut(NEWS, channelId('phone'), true)).toBe(true)
@@ -255,6 +316,9 @@ describe('leaving', () => {
     expect(await registry.setOptOut(NEWS, channelId('phone'), false)).toBe(true)
     expect(await redis.getbit(keys.optOut(NEWS), 0)).toBe(0)
     expect(await registry.setOptOut(NEWS, channelId('unknown'), true)).toBe(false)
+    await registry.unregister(NEWS, channelId('phone'))
+    expect(await registry.setOptOut(NEWS, channelId('phone'), true)).toBe(true)
+    expect(await exported(registry)).toEqual([{ channel: 'phone', optedOut: true }])
   })
 
   test('activity opens the raw gate of its channel and leaves holds and neighbors alone', async () => {
@@ -357,12 +421,11 @@ test.prop([fc.array(step, { maxLength: 25 })], { numRuns: 60 })(
       if (holder !== undefined) holder[1].uri = undefined
       model.set(id, { uri, tags, optedOut })
     }
-    const living = [...model].filter(([, { uri }]) => uri !== undefined)
+    const kept = [...model].filter(([, { uri, optedOut }]) => uri !== undefined || optedOut)
     expect(await exported(real)).toEqual(
-      living.map(([channel, { uri, tags, optedOut }]) => ({
+      kept.map(([channel, { uri, tags, optedOut }]) => ({
         channel,
-        uri,
-        ...(tags.length === 0 ? {} : { tags }),
+        ...(uri === undefined ? {} : { uri, ...(tags.length === 0 ? {} : { tags }) }),
         ...(optedOut ? { optedOut: true } : {}),
       })),
     )
@@ -412,7 +475,7 @@ test.prop([anyChannels], { numRuns: 60 })('whatever the parser accepts comes out
   await registry.register(NEWS, given)
   const expected = given.map(({ channel, uri, tags, locale, vars, optedOut }) => ({
     channel,
-    uri: uri.raw,
+    uri: uri?.raw,
     ...(tags?.length ? { tags } : {}),
     ...(locale === undefined || locale === null ? {} : { locale }),
     ...(vars === undefined || vars === null || Object.keys(vars).length === 0
@@ -425,21 +488,27 @@ test.prop([anyChannels], { numRuns: 60 })('whatever the parser accepts comes out
   expect([...(await registry.channelIds(NEWS, 0)).values()]).toEqual(given.map(({ channel }) => channel))
 })
 
-test.prop([anyChannels], { numRuns: 40 })('an export that is imported into an empty app restores it', async (given) => {
-  const { registry } = start()
-  const restored = start()
-  await registry.register(NEWS, given)
-  const lines = await exported(registry)
-  const result = await importRegistrations(
-    restored.registry,
-    NEWS,
-    lines.map((line, at) => ({ line: at + 1, parsed: parseImportLine(JSON.parse(JSON.stringify(line))) })),
-  )
-  expect(result).toMatchObject({ created: lines.length, rejected: 0, moved: 0 })
-  expect(await exported(restored.registry)).toEqual(lines)
-  const audiences = [registry, restored.registry].map((one) => one.count(NEWS))
-  expect(new Set(await Promise.all(audiences)).size).toBe(1)
-})
+test.prop([anyChannels, fc.array(fc.nat(), { maxLength: 5 }), fc.array(fc.nat(), { maxLength: 5 })], { numRuns: 40 })(
+  'an export that is imported into an empty app restores it, with the opt-outs of channels that are gone',
+  async (given, gone, out) => {
+    const { registry } = start()
+    const restored = start()
+    await registry.register(NEWS, given)
+    const among = (picks: readonly number[]) => picks.flatMap((pick) => given[pick % Math.max(1, given.length)] ?? [])
+    for (const { channel } of among(gone)) await registry.unregister(NEWS, channel)
+    for (const { channel } of among(out)) await registry.setOptOut(NEWS, channel, true)
+    const lines = await exported(registry)
+    const result = await importRegistrations(
+      restored.registry,
+      NEWS,
+      lines.map((line, at) => ({ line: at + 1, parsed: parseImportLine(JSON.parse(JSON.stringify(line))) })),
+    )
+    expect(result).toMatchObject({ created: await registry.count(NEWS), rejected: 0, moved: 0 })
+    expect(await exported(restored.registry)).toEqual(lines)
+    const audiences = [registry, restored.registry].map((one) => one.count(NEWS))
+    expect(new Set(await Promise.all(audiences)).size).toBe(1)
+  },
+)
 
 test('a call that breaks off gives no ordinal twice, and the next one heals what it left', async () => {
   const { registry, redis, keys } = start()

@@ -1,11 +1,14 @@
-import type { AppId, Channel, ChannelId, InputError, Registration } from '@wns-fanout/domain'
+import type { AppId, Channel, ChannelId, InputError, Parsed, Registration } from '@wns-fanout/domain'
 import {
   audienceSchema,
+  channelPatchSchema,
   channelRequestSchema,
   channelSchema,
   importLineSchema,
-  parseImportLine,
+  parseChannelPatch,
+  parseChannelRequest,
 } from '@wns-fanout/domain'
+import type { Registered } from '@wns-fanout/state'
 import { MAX_TAG_NAMES } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
@@ -34,6 +37,18 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns,
     if (channel === null) throw notFound('channel')
     return channel
   }
+  const register = async (id: AppId, registration: Registration): Promise<Registered> => {
+    const settings = await apps.settings(id)
+    if (settings === null) throw notFound('app')
+    const [registered] = await registry.register(id, [registration], { sharedUri: settings.sharedUri })
+    const { outcome, movedFrom } = registered ?? { outcome: 'too-many-tags' }
+    if (outcome === 'too-many-tags') throw invalid('The body', [tooManyTags])
+    if (outcome === 'too-many-vars') throw invalid('The body', [tooManyVars])
+    if (outcome === 'unknown-channel') throw notFound('channel')
+    if (movedFrom !== undefined)
+      logger.info({ app: id, channel: registration.channel, from: movedFrom }, 'a channel URI moved to another channel')
+    return { outcome, ...(movedFrom === undefined ? {} : { movedFrom }) }
+  }
   api.put(
     '/apps/:app/channels/:channel',
     {
@@ -48,18 +63,33 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns,
       validatorCompiler: bodyJudgedLater(),
     },
     async ({ params, body }, reply) => {
-      const registration = registrationOf(params.channel, body)
-      const settings = await apps.settings(params.app)
-      if (settings === null) throw notFound('app')
-      const [registered] = await registry.register(params.app, [registration], { sharedUri: settings.sharedUri })
-      const { outcome, movedFrom } = registered ?? { outcome: 'too-many-tags' }
-      if (outcome === 'too-many-tags') throw invalid('The body', [tooManyTags])
-      if (movedFrom !== undefined)
-        logger.info(
-          { app: params.app, channel: params.channel, from: movedFrom },
-          'a channel URI moved to another channel',
-        )
+      const registration = registrationOf(params.channel, body, parseChannelRequest)
+      const { outcome, movedFrom } = await register(params.app, registration)
       reply.code(outcome === 'created' ? 201 : 200)
+      return { ...(await view(params.app, params.channel)), ...(movedFrom === undefined ? {} : { movedFrom }) }
+    },
+  )
+
+  api.patch(
+    '/apps/:app/channels/:channel',
+    {
+      schema: {
+        tags,
+        summary: 'Change a registered channel',
+        description:
+          'A JSON merge patch: an absent field keeps its value, `null` clears it, and `vars` names only the variables ' +
+          'that change. The URI may be absent.',
+        params: channelPath,
+        body: channelPatchSchema,
+        response: answers({ 200: registeredChannelSchema }),
+      },
+      validatorCompiler: bodyJudgedLater(),
+    },
+    async ({ params, body }) => {
+      const registration = registrationOf(params.channel, body, parseChannelPatch)
+      await mustExist(params.app)
+      await view(params.app, params.channel)
+      const { movedFrom } = await register(params.app, registration)
       return { ...(await view(params.app, params.channel)), ...(movedFrom === undefined ? {} : { movedFrom }) }
     },
   )
@@ -151,15 +181,25 @@ const tooManyTags: InputError = {
   detail: `an app may have at most ${MAX_TAG_NAMES} tag names; use one that exists`,
 }
 
+const tooManyVars: InputError = {
+  path: ['vars'],
+  code: 'too-many-vars',
+  detail: 'a channel may have at most 20 variables; remove some with null',
+}
+
 function mustHave(found: boolean): void {
   if (!found) throw notFound('channel')
 }
 
 /** The registration in a body. Throws `invalid` with all errors, those of the URI too. */
-function registrationOf(channel: ChannelId, body: unknown): Registration {
+function registrationOf(
+  channel: ChannelId,
+  body: unknown,
+  parse: (channel: ChannelId, body: object) => Parsed<Registration>,
+): Registration {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw invalid('The body', [{ path: [], code: 'wrong-type', detail: 'the body must be a JSON object' }])
-  const parsed = parseImportLine({ ...body, channel })
+  const parsed = parse(channel, body)
   if (parsed.ok && !('channel' in body)) return parsed.value
   throw invalid('The body', [
     ...(parsed.ok ? [] : parsed.inputErrors),

@@ -64,8 +64,9 @@ function importRoute(app: FastifyInstance, { apps, registry, logger }: ApiDeps, 
         summary: 'Register many channels',
         description:
           'Body: `application/x-ndjson` with lines like those of the export, or `text/csv` with the header ' +
-          '`channel,uri,tags,locale` and tags joined by `;`. Gzip allowed. A known channel keeps the fields that a ' +
-          'line does not name. Broken lines are reported and the others are registered; 422 when no line was accepted. ' +
+          '`channel,uri,tags,locale,optedOut` and tags joined by `;`. Gzip allowed. A known channel keeps the fields ' +
+          'that a line does not name, its URI too, and `null` clears a field. Broken lines are ' +
+          'reported and the others are registered; 422 when no line was accepted. ' +
           'With `oddFields=skip-field`, a locale or tag that is not valid is left out and reported, and its line is ' +
           'registered.',
         params: appPath,
@@ -101,7 +102,13 @@ function formatFor<Format extends UploadFormat>(headers: IncomingHttpHeaders, fo
   return formats.find((one) => one === format) ?? (formats[0] as Format)
 }
 
-function countsOf({ errors: _, moves: __, skippedFields, ...counts }: ImportResult): Record<string, number> {
+function countsOf({
+  errors: _,
+  moves: __,
+  rejectedLines: ___,
+  skippedFields,
+  ...counts
+}: ImportResult): Record<string, number> {
   return { ...counts, ...(skippedFields === undefined ? {} : { skippedFields }) }
 }
 

@@ -39,7 +39,8 @@ export function addChannels(program: Command): void {
       'after',
       `
 NDJSON lines look like {"channel": "device-1", "uri": "https://….notify.windows.com/?token=…", "tags": ["news"]}, with
-"locale" and "vars" where you have them. CSV has the header channel,uri,tags,locale with tags joined by ";".
+"locale", "vars" and "optedOut" where you have them. CSV has the header channel,uri,tags,locale,optedOut, and tags are
+joined by ";". A line without a URI changes a channel that is registered.
 Invalid lines are reported by line number, the others are registered. A known channel keeps the fields that a line does
 not name. When two channels have the same URI, the newest one gets it (--json shows which one lost it).
 

@@ -17,7 +17,7 @@ export interface ImportedLine {
   readonly skipped?: readonly SkippedField[]
 }
 
-const columns = { required: ['channel', 'uri'], optional: ['tags', 'locale'], allowsOthers: false }
+const columns = { required: ['channel'], optional: ['uri', 'tags', 'locale', 'optedout'], allowsOthers: false }
 
 /**
  * The registrations of an upload, as fast as they are taken. A broken line is reported, and the others are read.
@@ -47,14 +47,27 @@ function judged(record: LineRecord, inputOf: (input: unknown) => unknown, policy
 }
 
 // An empty cell is an absent field, which keeps its value; only JSON can clear one.
-function registrationFields({ channel, uri, tags = '', locale = '' }: CsvRow): object {
+function registrationFields({ channel, uri = '', tags = '', locale = '', optedout = '' }: CsvRow): object {
   return {
     channel,
-    uri,
+    ...(uri === '' ? {} : { uri }),
     ...(tags === '' ? {} : { tags: tags.split(/[;,|\s]+/).filter((tag) => tag !== '') }),
     ...(locale === '' ? {} : { locale }),
+    ...(optedout === '' ? {} : { optedOut: truths.get(optedout.toLowerCase()) ?? optedout }),
   }
 }
+
+/** How spreadsheets and databases write true and false. */
+const truths: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['t', true],
+  ['1', true],
+  ['yes', true],
+  ['false', false],
+  ['f', false],
+  ['0', false],
+  ['no', false],
+])
 
 function asFault(issue: LineIssue): InputError {
   return { path: [], ...issue }
