@@ -35,6 +35,13 @@ export const rules: Readonly<Record<string, Rule>> = {
   'PUT /v1/apps/:app/channels/:channel/opt-out': app('register'),
   'DELETE /v1/apps/:app/channels/:channel/opt-out': app('register'),
   'POST /v1/apps/:app/channels::import': app('register'),
+  'POST /v1/apps/:app/channels::remove-missing': app('register'),
+  'POST /v1/apps/:app/channels::tag': app('register'),
+  'POST /v1/apps/:app/channels::untag': app('register'),
+  'POST /v1/apps/:app/channels::delete': app('register'),
+  'POST /v1/apps/:app/channels::opt-out': app('register'),
+  'POST /v1/apps/:app/channels::opt-in': app('register'),
+  'POST /v1/apps/:app/channels::activate': app('register'),
   // It shows the URIs, which are capabilities, so reading alone is not enough.
   'GET /v1/apps/:app/channels::export': app('admin'),
   'POST /v1/apps/:app/channels::count': app('read'),

@@ -6,6 +6,7 @@ import type {
   AppRecord,
   AppStore,
   Audiences,
+  ChannelChanges,
   Idempotency,
   Lists,
   Registry,
@@ -27,6 +28,7 @@ export interface ApiDeps extends CrashPoints {
   readonly dataProblem: () => string | undefined
   readonly apps: AppStore
   readonly registry: Registry
+  readonly changes: ChannelChanges
   readonly audiences: Audiences
   readonly lists: Lists
   readonly campaigns: Campaigns

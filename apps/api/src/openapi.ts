@@ -50,7 +50,7 @@ type Document = z.infer<typeof documentSchema>
 function tidy(document: Document): Document {
   for (const operations of Object.values(document.paths))
     for (const { responses = {} } of Object.values(operations)) delete responses['204']?.content
-  for (const [path, method, content] of uploads) {
+  for (const [path, method, content] of [...uploads, ...changes]) {
     const operation = document.paths[path]?.[method]
     if (operation === undefined) throw new Error(`the upload ${method} ${path} is no route`)
     operation.requestBody = { required: true, content }
@@ -83,6 +83,29 @@ const uploads = [
     },
   ],
 ] as const
+
+const changes = ['tag', 'untag', 'delete', 'opt-out', 'opt-in', 'activate'].map(
+  (kind) =>
+    [
+      `/v1/apps/{app}/channels:${kind}`,
+      'post',
+      {
+        'application/json': {
+          schema: {
+            type: 'object',
+            properties: { audience: { $ref: '#/components/schemas/AudienceInput' } },
+            required: ['audience'],
+            additionalProperties: false,
+          },
+        },
+        'application/x-ndjson': {
+          schema: { type: 'object', properties: { channel: { type: 'string' } }, required: ['channel'] },
+        },
+        'text/csv': { schema: { type: 'string' } },
+        'text/plain': { schema: { type: 'string' } },
+      },
+    ] as const,
+)
 
 /**
  * The generator makes each schema twice, for requests and for responses. Where both are the same, or only one is

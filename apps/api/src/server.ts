@@ -20,6 +20,8 @@ import { keyRoutes } from './routes/keys.ts'
 import { listRoutes } from './routes/lists.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
 import { uploadRoutes } from './routes/uploads.ts'
+import { channelChangeRoutes } from './routes/channel-changes.ts'
+import { missingChannelRoutes } from './routes/missing-channels.ts'
 import { ProgressStreams } from './sse.ts'
 
 /** Largest JSON body. */
@@ -124,12 +126,14 @@ export async function buildServer(
         installBodies(json)
         appRoutes(json, deps)
         channelRoutes(json, deps)
+        missingChannelRoutes(json, deps)
         listRoutes(json, deps)
         campaignRoutes(json, deps, progress)
         scheduleRoutes(json, deps)
         keyRoutes(json, deps)
       })
       await v1.register(async (uploads) => uploadRoutes(uploads, deps, uploadIdleMs))
+      await v1.register(async (changes) => channelChangeRoutes(changes, deps, uploadIdleMs))
     },
     { prefix: '/v1' },
   )

@@ -32,7 +32,16 @@ import type { HttpOptions, HttpRequest } from './http.ts'
 import { Http } from './http.ts'
 import type { Reconnection } from './streams.ts'
 import { jsonLines, serverEvents } from './streams.ts'
-import type { ChannelPatch, ChannelRequest, ImportLine, List, RegisteredChannel } from './types.ts'
+import type {
+  ChangeResult,
+  ChannelChangeKind,
+  ChannelPatch,
+  ChannelRequest,
+  ImportLine,
+  List,
+  MissingResult,
+  RegisteredChannel,
+} from './types.ts'
 
 export interface ClientOptions extends HttpOptions {
   /** How long `watch` waits before it connects again, in milliseconds, unless the API sends `retry`; default 1000. */
@@ -51,6 +60,10 @@ export interface ImportOptions extends CallOptions {
   readonly gzip?: boolean
   /** `skip-field` registers lines without their invalid locales and tags; default `strict`. */
   readonly oddFields?: OddFieldPolicy
+  /** Uploads with the same name within an hour are one import, for `removeMissing`: 8 to 40 of a-z, 0-9 and "-". */
+  readonly importId?: string
+  /** Register nothing; `created` counts the ids that are new, `unchanged` the others. */
+  readonly dryRun?: boolean
   /** Called with the number of bytes of the source sent so far. */
   readonly onProgress?: (bytes: number) => void
 }
@@ -71,6 +84,19 @@ const mediaTypes: Readonly<Record<UploadFormat, string>> = {
 /** The source of an import: the path of a file, a stream, or pieces of text or bytes. */
 export type ImportSource = { readonly file: string } | Readable | AsyncIterable<string | Uint8Array> | Iterable<string>
 
+export type ChangeChannelsOptions = CallOptions & {
+  /** The tags of `tag` and `untag`. */
+  readonly tags?: readonly string[]
+} & (
+    | { readonly audience: Audience; readonly onProgress?: (step: { done: number; matched: number }) => void }
+    | {
+        readonly ids: ImportSource
+        readonly type: UploadFormat
+        readonly gzip?: boolean
+        readonly onBytes?: (bytes: number) => void
+      }
+  )
+
 export interface CreateOptions extends CallOptions {
   /** A repeat with the same key within 24 hours returns the first answer. By default each call gets a new key. */
   readonly idempotencyKey?: string
@@ -81,6 +107,7 @@ export type Client = ReturnType<typeof createClient>
 const LINES_TYPE = 'application/x-ndjson'
 const PAGE_SIZE = 500
 const STREAM_SILENCE_MS = 60_000
+const CHANGE_SILENCE_MS = 120_000
 // The API sends a comment every 15 seconds.
 const EVENT_SILENCE_MS = 45_000
 
@@ -190,15 +217,55 @@ export function createClient(settings: ClientOptions) {
     importChannels: (
       app: string,
       source: ImportSource,
-      { type, gzip = false, oddFields, onProgress, signal }: ImportOptions,
+      { type, gzip = false, oddFields, importId, dryRun, onProgress, signal }: ImportOptions,
     ) =>
       http.json<ImportResult>({
         method: 'POST',
-        path: `${pathOf`/apps/${app}/channels`}:import${oddFields === undefined ? '' : `?oddFields=${oddFields}`}`,
+        path: `${pathOf`/apps/${app}/channels`}:import`,
+        query: { oddFields, import: importId, dryRun: dryRun === true ? 'true' : undefined },
         headers: gzip ? { 'content-encoding': 'gzip' } : {},
         body: { type: mediaTypes[type], content: counted(source, onProgress) },
         signal,
       }),
+    /** Removes the channels that no line of the import with this name named; see `maxShare` in the API. */
+    removeMissing: (
+      app: string,
+      importId: string,
+      { signal, ...body }: CallOptions & { readonly maxShare?: number; readonly dryRun?: boolean } = {},
+    ) =>
+      call<MissingResult>(
+        'POST',
+        `${pathOf`/apps/${app}/channels`}:remove-missing`,
+        { signal },
+        {
+          import: importId,
+          ...body,
+        },
+      ),
+    /** Changes many channels: those of an audience, or those with the given ids. */
+    changeChannels: async (app: string, kind: ChannelChangeKind, options: ChangeChannelsOptions) => {
+      const request = {
+        method: 'POST',
+        path: `${pathOf`/apps/${app}/channels`}:${kind}`,
+        query: { tags: options.tags?.join(',') },
+        signal: options.signal,
+        // The answer of an audience begins at once and shows progress; that of ids follows their end.
+        silenceMs: CHANGE_SILENCE_MS,
+      } as const
+      if ('ids' in options)
+        return await http.json<ChangeResult>({
+          ...request,
+          headers: options.gzip === true ? { 'content-encoding': 'gzip' } : {},
+          body: { type: mediaTypes[options.type], content: counted(options.ids, options.onBytes) },
+        })
+      const body = json({ audience: options.audience })
+      const answer = await http.send({ ...request, headers: { accept: LINES_TYPE }, body })
+      for await (const line of jsonLines<ChangeResult | { done: number; matched: number }>(answer.body)) {
+        if (!('done' in line)) return line
+        options.onProgress?.(line)
+      }
+      throw new ApiUnreachableError(http.url, 'the answer broke off', undefined)
+    },
     /** All channels with their URIs, in the format of an import. */
     exportChannels: (app: string, options: CallOptions = {}) =>
       lines<ImportLine>(`${pathOf`/apps/${app}/channels`}:export`, {}, options),

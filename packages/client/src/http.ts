@@ -6,7 +6,7 @@ import { Agent, ProxyAgent } from 'undici'
 import { ApiUnreachableError, errorOf } from './api-error.ts'
 
 export interface HttpOptions {
-  /** Address of the API, for example `http://127.0.0.1:8080`. A path before `/v1` is kept. */
+  /** Address of the API, for example `http://127.0.0.1:8080`, with `/v1` or without. A path before it is kept. */
   readonly url: string
   readonly apiKey: string
   /** Time limit of a request without a stream, in milliseconds; default 30000. */
@@ -61,9 +61,11 @@ export class Http {
     const parsed = URL.parse(url)
     if (parsed === null || !/^https?:$/.test(parsed.protocol))
       throw new TypeError(`the URL of the API must be like http://127.0.0.1:8080; found ${JSON.stringify(url)}`)
-    this.url = `${parsed.origin}${parsed.pathname.replace(/\/+$/, '')}`
+    // The version is part of every path, and addresses of the API are often written with it.
+    const basePath = parsed.pathname.replace(/\/+$/, '').replace(/\/v1$/, '')
+    this.url = `${parsed.origin}${basePath}`
     this.#origin = parsed.origin
-    this.#basePath = parsed.pathname.replace(/\/+$/, '')
+    this.#basePath = basePath
     this.#apiKey = apiKey
     this.#timeoutMs = timeoutMs
     this.#retries = retries

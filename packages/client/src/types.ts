@@ -29,6 +29,26 @@ export interface ImportLine extends Partial<ChannelRequest> {
   readonly channel: string
 }
 
+export type ChannelChangeKind = 'tag' | 'untag' | 'delete' | 'opt-out' | 'opt-in' | 'activate'
+
+export interface ChangeResult {
+  /** Registered channels that were named. */
+  readonly matched: number
+  readonly updated: number
+  readonly unchanged: number
+  /** Channels that would have more than 50 tags. */
+  readonly refused: number
+  /** Ids that are not registered. */
+  readonly unknown: number
+}
+
+export interface MissingResult {
+  readonly registered: number
+  /** Registered channels that no line of the import named. */
+  readonly missing: number
+  readonly removed: number
+}
+
 export interface List {
   readonly list: string
   readonly size: number

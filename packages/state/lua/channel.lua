@@ -1,5 +1,5 @@
 -- Read or change one channel that is registered.
--- needs: read uri-index gates
+-- needs: read uri-index gates unregister
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key
 -- ARGV[1] action   ARGV[2] channel id   ARGV[3] device key suffix
 -- 'read'        → {the stored value `<id>\0<uri>\0<meta>`, 1 if it opted out else 0}
@@ -18,15 +18,7 @@ local page, slot = floor(ordinal / PAGE), ordinal % PAGE
 if action == 'read' then
   return {redis.call('HGET', base .. 'uri:' .. page, slot), redis.call('GETBIT', base .. 'optout', ordinal)}
 elseif action == 'unregister' then
-  local value = redis.call('HGET', base .. 'uri:' .. page, slot)
-  local uri, since, tags = string.match(value or '', '^[^%z]*%z([^%z]*)%z([^;]*);[^;]*;(.*)$')
-  forget_uri(base, uri, ordinal)
-  for tag in string.gmatch(tags or '', '[^,]+') do
-    redis.call('SETBIT', base .. 'tag:' .. tag, ordinal, 0)
-  end
-  redis.call('HSET', base .. 'uri:' .. page, slot, id .. '\0\0' .. (since or '0') .. ';;')
-  redis.call('HDEL', base .. 'vars:' .. page, slot)
-  redis.call('SETBIT', base .. 'occupied', ordinal, 0)
+  unregister(base, ordinal, redis.call('HGET', base .. 'uri:' .. page, slot))
 elseif action == 'active' then
   open_gate(base, ordinal, floor(now_ms() / 1000), true)
 elseif action == 'opt-out' then

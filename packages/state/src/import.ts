@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type {
   AppId,
+  ChannelId,
   ImportedLine,
   ImportError,
   ImportResult,
@@ -11,7 +12,8 @@ import type {
   UriMove,
 } from '@wns-fanout/domain'
 import { pointerOf } from '@wns-fanout/domain'
-import type { Registered, Registry } from './registry.ts'
+import type { ChannelChanges } from './channel-changes.ts'
+import type { Registered, RegistrationOutcome, Registry } from './registry.ts'
 import { MAX_TAG_NAMES, REGISTRATION_CHUNK } from './registry.ts'
 
 /** The lines ended before the upload did. What was read until then is registered. */
@@ -28,6 +30,10 @@ export class ImportEndedEarlyError extends Error {
 export interface ImportOptions {
   /** What happens when a line brings a URI that another channel has; default `move`. */
   readonly sharedUri?: SharedUriPolicy | undefined
+  /** For an import of several uploads: its name, and where what its lines named is noted. */
+  readonly named?: { readonly id: string; readonly changes: ChannelChanges }
+  /** Register nothing; `created` counts the ids that are not registered, `unchanged` the others. */
+  readonly isDryRun?: boolean
   /** Script calls under way at once; more only fill the memory of both sides. Default 3. */
   readonly chunksInFlight?: number
 }
@@ -44,23 +50,27 @@ export async function importRegistrations(
   registry: Registry,
   app: AppId,
   lines: AsyncIterable<ImportedLine> | Iterable<ImportedLine>,
-  { sharedUri, chunksInFlight = 3 }: ImportOptions = {},
+  { sharedUri, named, isDryRun = false, chunksInFlight = 3 }: ImportOptions = {},
 ): Promise<ImportResult> {
   const tally = new Tally()
-  const options = { sharedUri, importId: randomUUID() }
+  const options = { sharedUri, importId: named?.id ?? randomUUID() }
+  await named?.changes.beginImport(app, named.id)
+  const rejected = new RejectedIds(app, named)
   const inFlight = new Set<Promise<void>>()
   let failure: { readonly error: unknown } | undefined
   let chunk: AcceptedLine[] = []
   const flush = async (): Promise<void> => {
     const full = chunk
     chunk = []
-    const work = registry
-      .register(
-        app,
-        full.map(({ registration }) => registration),
-        options,
-      )
-      .then((registered) => tally.addChunk(full, registered))
+    const registrations = full.map(({ registration }) => registration)
+    const work = (
+      isDryRun ? rehearse(registry, app, registrations, named) : registry.register(app, registrations, options)
+    )
+      .then(async (registered) => {
+        tally.addChunk(full, registered)
+        for (const [at, { outcome }] of registered.entries())
+          if (refusals.has(outcome)) await rejected.add(registrations[at]?.channel)
+      })
       .catch((error: unknown) => {
         failure ??= { error }
       })
@@ -70,11 +80,14 @@ export async function importRegistrations(
   }
 
   try {
-    for await (const { line, parsed, skipped = [] } of lines) {
+    for await (const { line, parsed, channel, skipped = [] } of lines) {
       if (failure !== undefined) break
       for (const field of skipped) tally.skip(line, field)
       if (parsed.ok) chunk.push({ line, registration: parsed.value })
-      else tally.refuse(line, parsed.inputErrors)
+      else {
+        tally.refuse(line, parsed.inputErrors)
+        await rejected.add(channel)
+      }
       if (chunk.length === REGISTRATION_CHUNK) await flush()
     }
   } catch (error) {
@@ -82,10 +95,59 @@ export async function importRegistrations(
   }
   if (chunk.length > 0) await flush()
   await Promise.all(inFlight)
+  await rejected.flush().catch((error: unknown) => {
+    failure ??= { error }
+  })
   // Left alone it expires.
-  await registry.endImport(app, options.importId).catch(() => {})
+  if (named === undefined) await registry.endImport(app, options.importId).catch(() => {})
   if (failure !== undefined) throw new ImportEndedEarlyError(tally.result(), failure.error)
   return tally.result()
+}
+
+const refusals: ReadonlySet<RegistrationOutcome> = new Set(['too-many-tags', 'too-many-vars', 'unknown-channel'])
+
+/** Ids of lines that were refused: an import that has a name notes them, since their channels are not missing. */
+class RejectedIds {
+  readonly #app: AppId
+  readonly #named: ImportOptions['named']
+  #ids: ChannelId[] = []
+  #unreadable = 0
+
+  constructor(app: AppId, named: ImportOptions['named']) {
+    this.#app = app
+    this.#named = named
+  }
+
+  async add(channel: ChannelId | undefined): Promise<void> {
+    if (this.#named === undefined) return
+    if (channel === undefined) this.#unreadable += 1
+    else this.#ids.push(channel)
+    if (this.#ids.length >= REGISTRATION_CHUNK) await this.flush()
+  }
+
+  async flush(): Promise<void> {
+    const [ids, unreadable] = [this.#ids, this.#unreadable]
+    this.#ids = []
+    this.#unreadable = 0
+    if (this.#named !== undefined && ids.length + unreadable > 0)
+      await this.#named.changes.keep(this.#app, this.#named.id, ids, unreadable)
+  }
+}
+
+/** What registering would find, without doing it. */
+async function rehearse(
+  registry: Registry,
+  app: AppId,
+  registrations: readonly Registration[],
+  named: ImportOptions['named'],
+): Promise<Registered[]> {
+  const ids = registrations.map(({ channel }) => channel)
+  const known = await registry.ordinalsOf(app, ids)
+  await named?.changes.keep(app, named.id, ids, 0)
+  return registrations.map(({ channel, uri, optedOut }) => {
+    if (known.has(channel)) return { outcome: 'unchanged' }
+    return { outcome: uri !== undefined ? 'created' : optedOut === true ? 'updated' : 'unknown-channel' }
+  })
 }
 
 interface AcceptedLine {

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { AppId, ChannelId, ImportResult, UploadFormat } from '@wns-fanout/domain'
+import type { AppId, ChannelId, ChannelIdLine, ImportResult, UploadFormat } from '@wns-fanout/domain'
 import {
   acceptedLines,
   formatOf,
@@ -20,6 +20,7 @@ import type { ApiDeps } from '../deps.ts'
 import { refuseOtherTypes } from '../media-types.ts'
 import { invalid, problemFrom } from '../problem.ts'
 import { uploadBytes } from '../upload-body.ts'
+import { importIdSchema } from './missing-channels.ts'
 import { answers, appPath, listPath } from './shapes.ts'
 
 export const listSchema = z
@@ -54,7 +55,7 @@ function acceptStreams(app: FastifyInstance, formats: readonly UploadFormat[]): 
   refuseOtherTypes(app, types)
 }
 
-function importRoute(app: FastifyInstance, { apps, registry, logger }: ApiDeps, idleMs: number): void {
+function importRoute(app: FastifyInstance, { apps, registry, changes, logger }: ApiDeps, idleMs: number): void {
   app.withTypeProvider<ZodTypeProvider>().post(
     '/apps/:app/channels::import',
     {
@@ -70,7 +71,16 @@ function importRoute(app: FastifyInstance, { apps, registry, logger }: ApiDeps, 
           'With `oddFields=skip-field`, a locale or tag that is not valid is left out and reported, and its line is ' +
           'registered.',
         params: appPath,
-        querystring: z.strictObject({ oddFields: z.enum(oddFieldPolicies).optional() }),
+        querystring: z.strictObject({
+          oddFields: z.enum(oddFieldPolicies).optional(),
+          import: importIdSchema
+            .meta({ description: 'Uploads with the same name within an hour are one import, for `remove-missing`.' })
+            .optional(),
+          dryRun: z
+            .enum(['true', 'false'])
+            .meta({ description: 'Register nothing: `created` counts the ids that are new, `unchanged` the others.' })
+            .optional(),
+        }),
         response: answers({ 200: importResultSchema }),
       },
     },
@@ -79,7 +89,11 @@ function importRoute(app: FastifyInstance, { apps, registry, logger }: ApiDeps, 
       if (settings === null) throw notFound('app')
       const lines = readRegistrations(uploadBytes(raw, idleMs), formatFor(headers, importFormats), query.oddFields)
       try {
-        const result = await importRegistrations(registry, params.app, lines, { sharedUri: settings.sharedUri })
+        const result = await importRegistrations(registry, params.app, lines, {
+          sharedUri: settings.sharedUri,
+          ...(query.import === undefined ? {} : { named: { id: query.import, changes } }),
+          isDryRun: query.dryRun === 'true',
+        })
         logMoves(params.app, result)
         if (acceptedLines(result) === 0) throw nothingAccepted(result)
         return result
@@ -160,7 +174,7 @@ function listRoute(app: FastifyInstance, { apps, lists }: ApiDeps, idleMs: numbe
     },
     async ({ params, raw, headers }) => {
       if ((await apps.settings(params.app)) === null) throw notFound('app')
-      const channels = channelsIn(uploadBytes(raw, idleMs), formatFor(headers, listFormats))
+      const channels = channelsIn(readChannelIds(uploadBytes(raw, idleMs), formatFor(headers, listFormats)))
       return { list: params.list, ...(await lists.put(params.app, params.list, channels)) }
     },
   )
@@ -172,9 +186,9 @@ const MAX_LIST_FAULTS = 100
  * Throws `invalid` with the first hundred errors, by line, after the last line: a list without some of its channels is
  * not the list that was meant.
  */
-async function* channelsIn(bytes: AsyncIterable<Buffer>, format: UploadFormat): AsyncGenerator<ChannelId> {
+export async function* channelsIn(lines: AsyncIterable<ChannelIdLine>): AsyncGenerator<ChannelId> {
   const errors: { path: number[]; code: string; detail: string }[] = []
-  for await (const line of readChannelIds(bytes, format)) {
+  for await (const line of lines) {
     if ('channel' in line) yield line.channel
     else if (errors.length < MAX_LIST_FAULTS) errors.push({ path: [line.line], ...line.issue })
   }

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+import type { Client, MissingResult } from '@wns-fanout/client'
 import type { Audience, ImportResult } from '@wns-fanout/domain'
 import { acceptedLines, formatOfFile } from '@wns-fanout/domain'
 import type { Command } from 'commander'
@@ -5,16 +7,21 @@ import { Option } from 'commander'
 import { withApi } from '../connection.ts'
 import { contextOf } from '../context.ts'
 import { Failure } from '../failure.ts'
+import { share } from '../input/arguments.ts'
 import { openSource } from '../input/read.ts'
 import { formatBytes, formatCount, formatRate } from '../terminal/format.ts'
 import { createProgress } from '../terminal/progress.ts'
 import { fieldLines } from '../terminal/table.ts'
+import { addChannelChanges } from './channel-changes.ts'
 
 interface ImportOptions {
   readonly app: string
   readonly format?: 'ndjson' | 'csv'
   readonly gzip?: true
   readonly skipOddFields?: true
+  readonly replaceMissing?: true
+  readonly maxMissingShare?: number
+  readonly dryRun?: true
 }
 
 interface AppOption {
@@ -35,6 +42,13 @@ export function addChannels(program: Command): void {
     )
     .option('--gzip', 'read the file as gzip (default for names that end in .gz)')
     .option('--skip-odd-fields', 'register channels without their invalid locales and tags, and report these')
+    .option('--replace-missing', 'remove the channels that are not in the file, after all lines are imported')
+    .option(
+      '--max-missing-share <share>',
+      'with --replace-missing: remove nothing above this share (default: 10%)',
+      share,
+    )
+    .option('--dry-run', 'change nothing; report what is new and what --replace-missing would remove')
     .addHelpText(
       'after',
       `
@@ -46,6 +60,7 @@ not name. When two channels have the same URI, the newest one gets it (--json sh
 
 Examples:
   $ wns-fanout channels import devices.ndjson --app news
+  $ wns-fanout channels import all.ndjson --app news --replace-missing --dry-run
   $ zcat devices-*.csv.gz | wns-fanout channels import - --app news --format csv`,
     )
     .action(async (file: string, options: ImportOptions, command: Command) => await importFile(command, file, options))
@@ -71,19 +86,13 @@ Examples:
     .description('Show a channel. Its URI is never shown.')
     .requiredOption('--app <app>', 'app id')
     .action(async (channel: string, options: AppOption, command: Command) => await show(command, options.app, channel))
-  channels
-    .command('delete <channel>')
-    .description('Delete a channel. Nothing more is sent to it.')
-    .requiredOption('--app <app>', 'app id')
-    .action(
-      async (channel: string, options: AppOption, command: Command) => await remove(command, options.app, channel),
-    )
+  addChannelChanges(channels)
 }
 
 async function importFile(
   command: Command,
   file: string,
-  { app, format, gzip, skipOddFields }: ImportOptions,
+  { app, format, gzip, skipOddFields, replaceMissing, maxMissingShare, dryRun }: ImportOptions,
 ): Promise<void> {
   const context = contextOf(command)
   const { screen } = context
@@ -96,8 +105,11 @@ async function importFile(
     total: source.bytes,
     note: `${formatBytes(sent)}${source.bytes === null ? '' : ` of ${formatBytes(source.bytes)}`}`,
   })
+  const importId = randomUUID()
   await withApi(context, async (api) => {
     const result = await api.importChannels(app, source.stream, {
+      importId,
+      dryRun: dryRun === true,
       onProgress: (bytes) => {
         sent = bytes
         progress.update(step())
@@ -108,13 +120,29 @@ async function importFile(
     })
     progress.end(step())
     const seconds = (performance.now() - startedMs) / 1000
-    screen.show(result, importLines(result, seconds))
+    const missing =
+      replaceMissing === true ? await removeMissing(api, app, importId, dryRun, maxMissingShare) : undefined
+    screen.show({ ...result, ...missing?.fields }, [...importLines(result, seconds), ...(missing?.lines ?? [])])
     if (result.rejected > 0)
       throw new Failure(
         'lines-refused',
         `${formatCount(result.rejected)} lines were not imported; correct them and import them again`,
       )
   })
+}
+
+async function removeMissing(
+  api: Client,
+  app: string,
+  importId: string,
+  dryRun: true | undefined,
+  maxShare: number | undefined,
+): Promise<{ readonly fields: MissingResult; readonly lines: readonly string[] }> {
+  const options = { dryRun: dryRun === true, ...(maxShare === undefined ? {} : { maxShare }) }
+  const fields = await api.removeMissing(app, importId, options)
+  const { missing, registered, removed } = fields
+  const found = `${formatCount(missing)} of ${formatCount(registered)} channels are not in the file`
+  return { fields, lines: [dryRun === true ? `${found}.` : `${found}; ${formatCount(removed)} were removed.`] }
 }
 
 function importLines(result: ImportResult, seconds: number): readonly string[] {
@@ -168,13 +196,5 @@ async function show(command: Command, app: string, channel: string): Promise<voi
         ['registered', found.registeredAt],
       ]),
     )
-  })
-}
-
-async function remove(command: Command, app: string, channel: string): Promise<void> {
-  const context = contextOf(command)
-  await withApi(context, async (api) => {
-    await api.deleteChannel(app, channel)
-    context.screen.show({ deleted: channel }, [`Deleted channel ${channel}.`])
   })
 }

@@ -12,7 +12,7 @@ import { fieldLines, tableLines } from '../terminal/table.ts'
 const verbs: readonly ApiVerb[] = apiVerbs
 
 interface CreateOptions {
-  readonly apps?: readonly string[]
+  readonly apps: readonly string[]
   readonly verbs?: readonly string[]
   readonly expiresAt?: string
 }
@@ -41,7 +41,7 @@ Example:
   keys
     .command('create <name>')
     .description('Create an API key. It is shown only once.')
-    .option('--apps <apps>', 'app ids, separated by commas (default: all apps)', names)
+    .requiredOption('--apps <apps>', 'app ids, separated by commas; "*" for all apps', names)
     .option('--verbs <verbs>', `rights, separated by commas: ${verbs.join(', ')} (default: read)`, names)
     .option('--expires-at <time>', 'expiry: +30d or 2026-12-31T00:00:00Z (default: never)', instant)
     .addHelpText(
@@ -93,7 +93,7 @@ async function create(command: Command, name: string, options: CreateOptions): P
   await withApi(context, async (api) => {
     const made = await api.createKey({
       name,
-      apps: [...(options.apps ?? ['*'])],
+      apps: [...options.apps],
       verbs: known,
       ...(options.expiresAt === undefined ? {} : { expiresAt: options.expiresAt }),
     })

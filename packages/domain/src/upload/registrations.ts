@@ -1,5 +1,7 @@
 import type { Parsed, Registration } from '../channel.ts'
 import { parseImportLine } from '../channel.ts'
+import type { ChannelId } from '../ids.ts'
+import { channelIdSchema } from '../ids.ts'
 import type { OddFieldPolicy, SkippedField } from '../odd-fields.ts'
 import { withoutOddFields } from '../odd-fields.ts'
 import type { InputError } from '../problem.ts'
@@ -13,6 +15,8 @@ import type { LineIssue, LineRecord } from './record-reader.ts'
 export interface ImportedLine {
   readonly line: number
   readonly parsed: Parsed<Registration>
+  /** The id of a line that was refused, where it can be read. */
+  readonly channel?: ChannelId
   /** Fields of which the policy `skip-field` left something out; absent when there are none. */
   readonly skipped?: readonly SkippedField[]
 }
@@ -42,8 +46,14 @@ function judged(record: LineRecord, inputOf: (input: unknown) => unknown, policy
   const given = inputOf(record.input)
   const { input, skipped } = policy === 'strict' ? { input: given, skipped: [] } : withoutOddFields(given)
   const parsed = parseImportLine(input)
-  if (!parsed.ok) return { line, parsed: { ok: false, inputErrors: [oneOf(parsed.inputErrors)] } }
+  if (!parsed.ok) return { line, parsed: { ok: false, inputErrors: [oneOf(parsed.inputErrors)] }, ...idOf(input) }
   return { line, parsed, ...(skipped.length === 0 ? {} : { skipped }) }
+}
+
+function idOf(input: unknown): { readonly channel?: ChannelId } {
+  const id = typeof input === 'object' && input !== null && 'channel' in input ? input.channel : undefined
+  const parsed = channelIdSchema.safeParse(id)
+  return parsed.success ? { channel: parsed.data as ChannelId } : {}
 }
 
 // An empty cell is an absent field, which keeps its value; only JSON can clear one.

@@ -128,6 +128,12 @@ export class Campaigns {
     return (await this.#deps.audiences.count(app, await evaluable(this.#deps, app, audience))).size
   }
 
+  /** The channels in an audience now, as a bitmap over ordinals, also those that opted out. */
+  async audienceBits(app: AppId, audience: Audience): Promise<Buffer> {
+    const options = { exceptOptOut: false }
+    return (await this.#deps.audiences.bitmap(app, await evaluable(this.#deps, app, audience), options)).bits
+  }
+
   async get(id: CampaignId): Promise<Campaign | null> {
     const app = await this.#deps.campaigns.appOf(id)
     if (app === null) return null
