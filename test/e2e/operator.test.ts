@@ -146,7 +146,7 @@ test('Ctrl-C ends the watching and not the campaign; pause, resume and cancel st
 })
 
 test('keys have only their rights, and revoked keys are rejected', async () => {
-  const made = await cli(['keys', 'create', 'reader', '--verbs', 'read', '--json'])
+  const made = await cli(['keys', 'create', 'reader', '--apps', '*', '--verbs', 'read', '--json'])
   const { id, key } = parse<{ id: string; key: string }>(made.stdout)
   const asReader = { cwd: stack.folder.path, env: { WNS_FANOUT_API_KEY: key } }
   expect((await runCli(['app', 'list'], asReader)).code).toBe(0)
@@ -159,7 +159,10 @@ test('keys have only their rights, and revoked keys are rejected', async () => {
   await until('the key is refused', async () =>
     (await runCli(['app', 'list'], asReader)).code === 1 ? true : undefined,
   )
-  expect((await cli(['keys', 'create', 'x', '--verbs', 'fly'])).code).toBe(2)
+  expect((await cli(['keys', 'create', 'x', '--apps', '*', '--verbs', 'fly'])).code).toBe(2)
+  const unlimited = await cli(['keys', 'create', 'x'])
+  expect(unlimited.code).toBe(2)
+  expect(unlimited.stderr).toContain('--apps')
 })
 
 test('the first key of an installation is made beside its Redis, and only the first', async () => {

@@ -40,6 +40,8 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   'csv-parse': ['packages/domain'],
   'csv-stringify': ['packages/domain'],
   commander: ['apps/cli'],
+  pg: ['apps/cli'],
+  'pg-cursor': ['apps/cli'],
   'string-width': ['apps/cli'],
   'eventsource-parser': ['packages/client'],
   selfsigned: ['apps/wns-simulator'],

@@ -2,7 +2,7 @@ import type { Client, ClientOptions } from '@wns-fanout/client'
 import { createClient } from '@wns-fanout/client'
 import { parseSecret } from '@wns-fanout/domain'
 import type { Context } from './context.ts'
-import { Failure } from './failure.ts'
+import { Failure, UsageError } from './failure.ts'
 import { readRunningStack } from './stack/stack-file.ts'
 
 export interface Connection {
@@ -95,4 +95,12 @@ export function proxyOf(env: NodeJS.ProcessEnv = process.env): Pick<ClientOption
     httpsProxy: env['HTTPS_PROXY'] || env['https_proxy'] || undefined,
     noProxy: env['NO_PROXY'] || env['no_proxy'] || undefined,
   }
+}
+
+/** The URL of a database, given as such or as `env:NAME`. Throws `UsageError` for a variable that is not set. */
+export function databaseUrl(from: string, env: NodeJS.ProcessEnv = process.env): string {
+  if (!from.startsWith('env:')) return from
+  const url = env[from.slice('env:'.length)] ?? ''
+  if (url === '') throw new UsageError(`--from names the variable ${from.slice('env:'.length)}, which is not set`)
+  return url
 }

@@ -119,7 +119,25 @@ export type Parsed<T> =
 
 /** Parse one line of an import: `{channel, uri?, tags?, locale?, vars?, optedOut?}`; reports all errors at once. */
 export function parseImportLine(input: unknown): Parsed<Registration> {
-  return parseWith(importLineSchema, input)
+  return parseWith(importLineSchema, withTexts(input))
+}
+
+/** A line as databases write it: ids and variables that are numbers or truths become texts, nulls no variables. */
+function withTexts(input: unknown): unknown {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return input
+  const { channel, vars } = input as Readonly<Record<string, unknown>>
+  const isRecord = typeof vars === 'object' && vars !== null && !Array.isArray(vars)
+  if (typeof channel !== 'number' && !isRecord) return input
+  return {
+    ...input,
+    ...(typeof channel === 'number' && Number.isSafeInteger(channel) ? { channel: String(channel) } : {}),
+    ...(isRecord ? { vars: Object.fromEntries(Object.entries(vars).flatMap(variableAsText)) } : {}),
+  }
+}
+
+function variableAsText([name, value]: [string, unknown]): [string, unknown][] {
+  if (value === null) return []
+  return [[name, typeof value === 'number' || typeof value === 'boolean' ? String(value) : value]]
 }
 
 /** Parse the body of a `PUT`: like a line of an import, and its URI must be there. */

@@ -95,7 +95,9 @@ function importRoute(app: FastifyInstance, { apps, registry, changes, logger }: 
           isDryRun: query.dryRun === 'true',
         })
         logMoves(params.app, result)
-        if (acceptedLines(result) === 0) throw nothingAccepted(result)
+        // Of a named import this is one upload of several.
+        if (acceptedLines(result) === 0 && (query.import === undefined || result.rejected === 0))
+          throw nothingAccepted(result)
         return result
       } catch (error) {
         if (!(error instanceof ImportEndedEarlyError)) throw error

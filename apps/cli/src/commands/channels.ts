@@ -6,22 +6,24 @@ import type { Command } from 'commander'
 import { Option } from 'commander'
 import { withApi } from '../connection.ts'
 import { contextOf } from '../context.ts'
-import { Failure } from '../failure.ts'
-import { share } from '../input/arguments.ts'
+import type { Context } from '../context.ts'
+import { Failure, UsageError } from '../failure.ts'
+import { integer, names, share } from '../input/arguments.ts'
+import { fieldColumns, variableColumns } from '../input/mapping.ts'
 import { openSource } from '../input/read.ts'
 import { formatBytes, formatCount, formatRate } from '../terminal/format.ts'
 import { createProgress } from '../terminal/progress.ts'
 import { fieldLines } from '../terminal/table.ts'
 import { addChannelChanges } from './channel-changes.ts'
+import type { TableFile, TableOptions } from './import-table.ts'
+import { importRows, isTable } from './import-table.ts'
 
-interface ImportOptions {
-  readonly app: string
+interface ImportOptions extends TableOptions {
   readonly format?: 'ndjson' | 'csv'
   readonly gzip?: true
-  readonly skipOddFields?: true
   readonly replaceMissing?: true
   readonly maxMissingShare?: number
-  readonly dryRun?: true
+  readonly maxRejected?: number
 }
 
 interface AppOption {
@@ -31,8 +33,8 @@ interface AppOption {
 export function addChannels(program: Command): void {
   const channels = program.command('channels').description('Manage channels, the devices of an app.')
   channels
-    .command('import <file>')
-    .description('Register channels from an NDJSON or CSV file, plain or gzip; "-" reads stdin.')
+    .command('import [file]')
+    .description('Register channels from an NDJSON or CSV file, plain or gzip ("-" reads stdin), or from PostgreSQL.')
     .requiredOption('--app <app>', 'app id')
     .addOption(
       new Option('--format <format>', 'format of the file (default: by its name, else ndjson)').choices([
@@ -42,6 +44,19 @@ export function addChannels(program: Command): void {
     )
     .option('--gzip', 'read the file as gzip (default for names that end in .gz)')
     .option('--skip-odd-fields', 'register channels without their invalid locales and tags, and report these')
+    .option('--map <pairs>', 'columns of fields: channel=device_id,uri=channel_url,locale=language', fieldColumns)
+    .option('--tag-from <columns>', 'make a tag from the text of these columns: "São Paulo" is sao-paulo', names)
+    .option('--var <columns>', 'columns that become variables: city, or name=first_name', variableColumns)
+    .option('--null <texts...>', 'texts that mean "no value", which clears a field (default: \\N and NULL)')
+    .option('--rejects <file>', 'write the rejected lines to a file, as they were')
+    .option('--max-rejected <n>', 'maximum number of rejected lines for exit code 0 (default: 0)', integer(0, 1e9))
+    .option('--from <url>', 'read from PostgreSQL: postgres://user@host/database, or env:NAME of a variable with it')
+    .option('--query <select>', 'with --from: a query with the columns of the table')
+    .option(
+      '--since-column <column>',
+      'with --from: a column that grows with each change; a run starts where the last ended',
+    )
+    .option('--state <file>', 'with --since-column: where the last value is kept (default: in the folder of --dir)')
     .option('--replace-missing', 'remove the channels that are not in the file, after all lines are imported')
     .option(
       '--max-missing-share <share>',
@@ -60,10 +75,17 @@ not name. When two channels have the same URI, the newest one gets it (--json sh
 
 Examples:
   $ wns-fanout channels import devices.ndjson --app news
+  $ wns-fanout channels import devices.csv --app news --map channel=device_id,uri=channel_url --tag-from city \\
+      --var city --rejects rejected.csv --max-rejected 100
+  $ wns-fanout channels import --app news --from env:DATABASE_URL --since-column updated_at \\
+      --query "select id as channel, channel_url as uri, updated_at from devices"
   $ wns-fanout channels import all.ndjson --app news --replace-missing --dry-run
   $ zcat devices-*.csv.gz | wns-fanout channels import - --app news --format csv`,
     )
-    .action(async (file: string, options: ImportOptions, command: Command) => await importFile(command, file, options))
+    .action(
+      async (file: string | undefined, options: ImportOptions, command: Command) =>
+        await importFile(command, file, options),
+    )
   channels
     .command('count')
     .description('Count the channels of an audience.')
@@ -89,46 +111,99 @@ Examples:
   addChannelChanges(channels)
 }
 
-async function importFile(
-  command: Command,
-  file: string,
-  { app, format, gzip, skipOddFields, replaceMissing, maxMissingShare, dryRun }: ImportOptions,
-): Promise<void> {
+async function importFile(command: Command, file: string | undefined, options: ImportOptions): Promise<void> {
+  const { app, dryRun, replaceMissing, maxMissingShare, maxRejected = 0 } = options
+  checkSource(file, options)
   const context = contextOf(command)
   const { screen } = context
+  const startedMs = performance.now()
+  const importId = randomUUID()
+  await withApi(context, async (api) => {
+    const { result, madeTags } =
+      isTable(options) || replaceMissing === true || dryRun === true
+        ? await importRows(context, api, file === undefined ? null : tableFile(file, options), options, importId)
+        : { result: await uploadFile(context, api, file ?? '-', options), madeTags: new Map<string, string | null>() }
+    const seconds = (performance.now() - startedMs) / 1000
+    const missing =
+      replaceMissing === true ? await removeMissing(api, app, importId, dryRun, maxMissingShare) : undefined
+    screen.show(
+      { ...result, ...missing?.fields, ...(madeTags.size === 0 ? {} : { madeTags: Object.fromEntries(madeTags) }) },
+      [...importLines(result, seconds), ...madeTagLines(madeTags), ...(missing?.lines ?? [])],
+    )
+    if (result.rejected > maxRejected)
+      throw new Failure(
+        'lines-refused',
+        maxRejected === 0
+          ? `${formatCount(result.rejected)} lines were not imported; correct them and import them again`
+          : `${formatCount(result.rejected)} lines were not imported, and --max-rejected is ${formatCount(maxRejected)}`,
+      )
+  })
+}
+
+function checkSource(
+  file: string | undefined,
+  { from, query, sinceColumn, state, replaceMissing }: ImportOptions,
+): void {
+  if ((file === undefined) === (from === undefined))
+    throw new UsageError('name one source: a file ("-" for stdin), or a database with --from')
+  if (from === undefined && (query ?? sinceColumn ?? state) !== undefined)
+    throw new UsageError('--query, --since-column and --state need a database: add --from postgres://…')
+  if (sinceColumn !== undefined && replaceMissing === true)
+    throw new UsageError(
+      '--replace-missing needs all rows, and --since-column reads only those that changed; leave one out',
+    )
+}
+
+function tableFile(path: string, { format, gzip }: ImportOptions): TableFile {
+  return {
+    path,
+    format: format ?? (formatOfFile(path) === 'csv' ? 'csv' : 'ndjson'),
+    isGzip: gzip === true || path.endsWith('.gz'),
+  }
+}
+
+async function uploadFile(
+  { screen }: Context,
+  api: Client,
+  file: string,
+  options: ImportOptions,
+): Promise<ImportResult> {
+  const { format, isGzip } = tableFile(file, options)
   const source = await openSource(file)
   const progress = createProgress(screen, 'import')
-  const startedMs = performance.now()
   let sent = 0
   const step = (): { done: number; total: number | null; note: string } => ({
     done: sent,
     total: source.bytes,
     note: `${formatBytes(sent)}${source.bytes === null ? '' : ` of ${formatBytes(source.bytes)}`}`,
   })
-  const importId = randomUUID()
-  await withApi(context, async (api) => {
-    const result = await api.importChannels(app, source.stream, {
-      importId,
-      dryRun: dryRun === true,
-      onProgress: (bytes) => {
-        sent = bytes
-        progress.update(step())
-      },
-      type: format ?? (formatOfFile(file) === 'csv' ? 'csv' : 'ndjson'),
-      gzip: gzip === true || file.endsWith('.gz'),
-      oddFields: skipOddFields === true ? 'skip-field' : 'strict',
-    })
-    progress.end(step())
-    const seconds = (performance.now() - startedMs) / 1000
-    const missing =
-      replaceMissing === true ? await removeMissing(api, app, importId, dryRun, maxMissingShare) : undefined
-    screen.show({ ...result, ...missing?.fields }, [...importLines(result, seconds), ...(missing?.lines ?? [])])
-    if (result.rejected > 0)
-      throw new Failure(
-        'lines-refused',
-        `${formatCount(result.rejected)} lines were not imported; correct them and import them again`,
-      )
+  const result = await api.importChannels(options.app, source.stream, {
+    onProgress: (bytes) => {
+      sent = bytes
+      progress.update(step())
+    },
+    type: format,
+    gzip: isGzip,
+    oddFields: options.skipOddFields === true ? 'skip-field' : 'strict',
   })
+  progress.end(step())
+  return result
+}
+
+const SHOWN_TAGS = 20
+
+function madeTagLines(madeTags: ReadonlyMap<string, string | null>): readonly string[] {
+  const entries = [...madeTags]
+  if (entries.length === 0) return []
+  return [
+    'Tags made from texts:',
+    ...entries
+      .slice(0, SHOWN_TAGS)
+      .map(([text, tag]) => `  ${text} → ${tag ?? '(no tag: it has no Latin letter or digit)'}`),
+    ...(entries.length > SHOWN_TAGS
+      ? [`  … and ${formatCount(entries.length - SHOWN_TAGS)} more (--json shows them)`]
+      : []),
+  ]
 }
 
 async function removeMissing(

@@ -5,6 +5,7 @@ import { channelIdSchema } from '../ids.ts'
 import type { OddFieldPolicy, SkippedField } from '../odd-fields.ts'
 import { withoutOddFields } from '../odd-fields.ts'
 import type { InputError } from '../problem.ts'
+import { truthOf } from '../table-mapping.ts'
 import type { CsvRow } from './csv-reader.ts'
 import { csvReader } from './csv-reader.ts'
 import { readLines } from './lines.ts'
@@ -63,21 +64,9 @@ function registrationFields({ channel, uri = '', tags = '', locale = '', optedou
     ...(uri === '' ? {} : { uri }),
     ...(tags === '' ? {} : { tags: tags.split(/[;,|\s]+/).filter((tag) => tag !== '') }),
     ...(locale === '' ? {} : { locale }),
-    ...(optedout === '' ? {} : { optedOut: truths.get(optedout.toLowerCase()) ?? optedout }),
+    ...(optedout === '' ? {} : { optedOut: truthOf(optedout) }),
   }
 }
-
-/** How spreadsheets and databases write true and false. */
-const truths: ReadonlyMap<string, boolean> = new Map([
-  ['true', true],
-  ['t', true],
-  ['1', true],
-  ['yes', true],
-  ['false', false],
-  ['f', false],
-  ['0', false],
-  ['no', false],
-])
 
 function asFault(issue: LineIssue): InputError {
   return { path: [], ...issue }

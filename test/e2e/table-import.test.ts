@@ -1,0 +1,223 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ImportLine } from '@wns-fanout/client'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { until } from '@wns-fanout/testing'
+import { postgresFolders, startPostgres } from '../support/postgres.ts'
+import type { Postgres } from '../support/postgres.ts'
+import type { Finished, TestStack } from './support.ts'
+import { parse, runCli, startTestStack } from './support.ts'
+
+// A table of devices as its owner has it, imported by the command line.
+let stack: TestStack
+beforeAll(async () => {
+  stack = await startTestStack(['--workers', '1'])
+})
+afterAll(async () => {
+  await stack[Symbol.asyncDispose]()
+})
+
+async function cli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
+  return await runCli(args, { cwd: stack.folder.path, env })
+}
+async function file(name: string, text: string): Promise<string> {
+  await writeFile(join(stack.folder.path, name), text)
+  return name
+}
+async function app(name: string): Promise<void> {
+  const credentials = { kind: 'store', packageSid: 'S-1-15-2-7', clientSecret: 'a-secret' } as const
+  await stack.api.putApp(name, { credentials })
+}
+async function exported(name: string): Promise<ImportLine[]> {
+  const lines: ImportLine[] = []
+  for await (const line of stack.api.exportChannels(name)) lines.push(line)
+  return lines
+}
+function uriOf(id: string): string {
+  return `https://db5p.notify.windows.com/?token=ok.any.${id}`
+}
+
+const mapped = [
+  '--map',
+  'channel=device_id,uri=channel_url,locale=language',
+  '--tag-from',
+  'city,language',
+  '--var',
+  'city',
+]
+
+test('a CSV with its own header is mapped, and its rejected lines are in a file', async () => {
+  await app('weather')
+  const rows = [
+    'Device_ID,channel_url,language,city,owner',
+    `1,${uriOf('1')},pt-BR,São Paulo,x`,
+    `2,${uriOf('2')},NULL,Москва,x`,
+    '3,https://example.com/,it,Roma,x',
+    `4,${uriOf('4')},it`,
+    `5,${uriOf('5')},it,Roma,x`,
+  ]
+  const devices = await file('devices.csv', `${rows.join('\n')}\n`)
+  const options = ['channels', 'import', devices, '--app', 'weather', ...mapped, '--rejects', 'rejected.csv']
+
+  const strict = await cli([...options, '--json'])
+  expect(strict.code).toBe(1)
+  expect(strict.stderr).toContain('2 lines were not imported')
+  const lenient = await cli([...options, '--max-rejected', '2'])
+
+  expect(lenient).toMatchObject({ code: 0, stderr: '' })
+  expect(lenient.stdout).toContain('São Paulo → sao-paulo')
+  expect(lenient.stdout).toContain('Москва → (no tag')
+  expect(lenient.stdout).toMatch(/line 5: the line has 3 columns and the header has 5/)
+  expect(await readFile(join(stack.folder.path, 'rejected.csv'), 'utf8')).toBe(`${rows[0]}\n${rows[3]}\n${rows[4]}\n`)
+  expect(await exported('weather')).toEqual([
+    { channel: '1', uri: uriOf('1'), tags: ['sao-paulo', 'pt-br'], locale: 'pt-BR', vars: { city: 'São Paulo' } },
+    { channel: '2', uri: uriOf('2'), vars: { city: 'Москва' } },
+    { channel: '5', uri: uriOf('5'), tags: ['roma', 'it'], locale: 'it', vars: { city: 'Roma' } },
+  ])
+})
+
+test('a column that is not there is named before anything is imported', async () => {
+  await app('typo')
+  const devices = await file('typo.csv', `device_id,uri\n1,${uriOf('1')}\n`)
+  const answer = await cli(['channels', 'import', devices, '--app', 'typo', ...mapped])
+  expect(answer.code).toBe(2)
+  expect(answer.stderr).toMatch(/the column "channel_url" is missing.*the column "city" is missing/)
+  expect(await exported('typo')).toEqual([])
+})
+
+test('channels that are not in the file are removed, after a dry run', async () => {
+  await app('sync')
+  const all = Array.from({ length: 20 }, (_, at) => JSON.stringify({ channel: `d${at}`, uri: uriOf(`s${at}`) }))
+  await cli(['channels', 'import', await file('all.ndjson', all.join('\n')), '--app', 'sync'])
+  const fewer = await file('fewer.ndjson', all.slice(0, 15).join('\n'))
+  const options = ['channels', 'import', fewer, '--app', 'sync', '--replace-missing']
+
+  const dry = await cli([...options, '--dry-run', '--json'])
+  expect(parse(dry.stdout)).toMatchObject({ unchanged: 15, created: 0, registered: 20, missing: 5, removed: 0 })
+  const refused = await cli(options)
+  expect(refused.code).toBe(1)
+  expect(refused.stderr).toContain('5 of 20 channels are missing')
+  expect(await exported('sync')).toHaveLength(20)
+})
+
+test('many channels change by a file of ids and by tags', async () => {
+  await app('bulk')
+  const lines = [0, 1, 2].map((id) => JSON.stringify({ channel: `d${id}`, uri: uriOf(`b${id}`) }))
+  await cli(['channels', 'import', await file('bulk.ndjson', lines.join('\n')), '--app', 'bulk'])
+  const ids = await file('ids.txt', 'd0\nd1\nunknown\n')
+  expect((await cli(['channels', 'tag', 'vip,rome', '--app', 'bulk', '--ids', ids])).stdout).toContain(
+    '2 updated, 0 unchanged, 1 unknown',
+  )
+  expect(await cli(['channels', 'opt-out', 'd0', '--app', 'bulk'])).toMatchObject({ code: 0 })
+  expect((await cli(['channels', 'delete', '--tags', 'vip', '--app', 'bulk'])).stderr).toContain('--yes')
+  const removed = await cli(['channels', 'delete', '--tags', 'vip', '--app', 'bulk', '--yes', '--json'])
+  expect(parse(removed.stdout)).toMatchObject({ matched: 2, updated: 2 })
+  expect(await exported('bulk')).toEqual([
+    { channel: 'd0', optedOut: true },
+    { channel: 'd2', uri: uriOf('b2') },
+  ])
+  expect((await cli(['channels', 'tag', 'vip', '--app', 'bulk'])).code).toBe(2)
+})
+
+describe.each(postgresFolders())('from PostgreSQL in %s', (folder) => {
+  let database: Postgres
+  beforeAll(async () => {
+    database = await startPostgres(folder)
+    await database.sql(`create table devices as select n as device_id,
+        'https://db5p.notify.windows.com/?token=ok.any.p' || n as channel_url,
+        case n % 2 when 0 then 'it' end as language,
+        'São Paulo' as city, array['news'] as tags,
+        now() - (20000 - n) * interval '1 second' as updated_at
+      from generate_series(1, 12000) n`)
+  })
+  afterAll(async () => {
+    await database?.[Symbol.asyncDispose]()
+  })
+
+  const query = 'select device_id, channel_url, language, city, tags, updated_at from devices;'
+  const source = (name: string) => ['channels', 'import', '--app', name, ...mapped, '--query', query, '--json']
+
+  test('a query is imported, and the next run takes what changed', async () => {
+    await app('pg')
+    const env = { DATABASE_URL: database.url }
+    const options = [...source('pg'), '--from', 'env:DATABASE_URL', '--since-column', 'updated_at']
+
+    const first = await cli(options, env)
+    expect(first).toMatchObject({ code: 0, stderr: '' })
+    expect(parse(first.stdout)).toMatchObject({ created: 12_000, rejected: 0, madeTags: { 'São Paulo': 'sao-paulo' } })
+    expect((await exported('pg')).slice(0, 2)).toEqual([
+      { channel: '1', uri: uriOf('p1'), tags: ['news', 'sao-paulo'], vars: { city: 'São Paulo' } },
+      { channel: '2', uri: uriOf('p2'), tags: ['news', 'sao-paulo', 'it'], locale: 'it', vars: { city: 'São Paulo' } },
+    ])
+    await database.sql("update devices set city = 'Roma', updated_at = now() where device_id <= 3")
+    // The last row of the first run is read again, since another may have the same time.
+    expect(parse((await cli(options, env)).stdout)).toMatchObject({ created: 0, updated: 3, unchanged: 1 })
+  })
+
+  test('a wrong password, a missing column and a server that is away are clear, and no password is shown', async () => {
+    await app('wrong')
+    const missing = await cli([
+      ...source('wrong').slice(0, -3),
+      '--from',
+      database.url,
+      '--query',
+      'select 1 as device_id',
+    ])
+    expect(missing.code).toBe(2)
+    expect(missing.stderr).toMatch(/the query has no column channel_url, language, city; it has device_id/)
+    const table = await cli([
+      'channels',
+      'import',
+      '--app',
+      'wrong',
+      '--from',
+      database.url,
+      '--query',
+      'select * from nothing',
+    ])
+    expect(table.code).toBe(1)
+    expect(table.stderr).toContain('relation "nothing" does not exist')
+    const away = await cli([
+      'channels',
+      'import',
+      '--app',
+      'wrong',
+      '--from',
+      'postgres://u:hidden@127.0.0.1:1/x',
+      '--query',
+      query,
+    ])
+    expect(away.stderr).toContain('no process listens there')
+    const write = await cli([
+      'channels',
+      'import',
+      '--app',
+      'wrong',
+      '--from',
+      database.url,
+      '--query',
+      'delete from devices',
+    ])
+    expect(write.code).toBe(1)
+    expect(await database.sql('select count(*) from devices')).toBe('12000\n')
+    for (const { stdout, stderr } of [missing, table, away, write]) {
+      expect(stdout + stderr).not.toContain(database.password)
+      expect(stdout + stderr).not.toContain('hidden')
+    }
+  })
+
+  test('an import whose connection is lost in the middle resumes', async () => {
+    await app('lost')
+    await database.sql('create table gate as select 1 as closed')
+    await database.sql(`create function wait_at(n bigint) returns bigint language plpgsql as $$ begin
+        while n = 8000 and exists (select from gate) loop perform pg_sleep(0.02); end loop; return n; end $$`)
+    const slow = 'select wait_at(device_id) as channel, channel_url as uri from devices'
+    const running = cli(['channels', 'import', '--app', 'lost', '--from', database.url, '--query', slow, '--json'])
+    await until(async () => (await stack.api.app('lost')).channels === 5000)
+    await database.endConnections()
+    await database.sql('delete from gate')
+    const answer = await running
+    expect(answer).toMatchObject({ code: 0 })
+    expect(parse(answer.stdout)).toMatchObject({ created: 12_000, duplicates: 5000, rejected: 0 })
+  })
+})
