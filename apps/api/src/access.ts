@@ -21,6 +21,7 @@ const installation: Rule = { verb: 'admin', scope: 'installation' }
 export const rules: Readonly<Record<string, Rule>> = {
   'GET /v1/apps': { verb: 'read', scope: 'visible' },
   'PUT /v1/apps/:app': app('admin'),
+  'PATCH /v1/apps/:app': app('admin'),
   'GET /v1/apps/:app': app('read'),
   'DELETE /v1/apps/:app': app('admin'),
   'POST /v1/apps/:app/verify': app('admin'),

@@ -132,7 +132,7 @@ const rows: readonly Row[] = [
     status: 404,
     code: 'not-found',
   },
-  { what: 'another method', method: 'PATCH', path: app, status: 405, code: 'method-not-allowed' },
+  { what: 'another method', method: 'PATCH', path: `${app}/channels:export`, status: 405, code: 'method-not-allowed' },
   {
     what: 'a preflight',
     method: 'OPTIONS',
@@ -144,7 +144,7 @@ const rows: readonly Row[] = [
   {
     what: 'broken JSON for a method that is not there',
     method: 'PATCH',
-    path: app,
+    path: `${app}/channels:export`,
     headers: json,
     body: '{"a":',
     status: 405,

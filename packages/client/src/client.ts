@@ -6,6 +6,7 @@ import type {
   ApiKey,
   ApiKeyRequest,
   App,
+  AppPatch,
   AppRequest,
   Audience,
   Campaign,
@@ -191,6 +192,9 @@ export function createClient(settings: ClientOptions) {
     app: (app: string, options?: CallOptions) => call<App>('GET', pathOf`/apps/${app}`, options),
     putApp: (app: string, request: AppRequest, options?: CallOptions) =>
       call<App>('PUT', pathOf`/apps/${app}`, options, request),
+    /** Changes settings without the credentials; an absent one stays, null gives it its default. */
+    patchApp: (app: string, patch: AppPatch, options?: CallOptions) =>
+      call<App>('PATCH', pathOf`/apps/${app}`, options, patch),
     deleteApp: (app: string, options?: CallOptions) => call<void>('DELETE', pathOf`/apps/${app}`, options),
     /** Requests a token with the credentials of the app now. */
     verifyApp: (app: string, options?: CallOptions) => call<Verification>('POST', pathOf`/apps/${app}/verify`, options),

@@ -1,5 +1,5 @@
-import type { App, AppId, AppRequest, AppSettings } from '@wns-fanout/domain'
-import { appSettings, Problem } from '@wns-fanout/domain'
+import type { App, AppId, AppPatch, AppRequest, AppSettings } from '@wns-fanout/domain'
+import { appSettings, patchedSettings, Problem } from '@wns-fanout/domain'
 import type { RevealedCredentials, StoredCredentials } from './app-credentials.ts'
 import { AppCredentials, identityOf, viewOf } from './app-credentials.ts'
 import { deleteByPrefix } from './delete-by-prefix.ts'
@@ -10,6 +10,7 @@ import { loadScript } from './scripts.ts'
 
 const putScript = loadScript('app-put')
 const setFields = loadScript('app-set')
+const patchScript = loadScript('app-patch')
 const changeBreaker = loadScript('app-breaker')
 
 export type AppState = 'active' | 'paused'
@@ -85,6 +86,22 @@ export class AppStore {
     const created = (await putScript.run(this.#redis, keys, args)) === 1
     await this.#publish(app)
     return { created, settings }
+  }
+
+  /**
+   * Change settings of an app; its credentials stay. False when there is no such app. Throws the Problem `invalid` for
+   * settings that exclude each other.
+   */
+  async patch(app: AppId, patch: AppPatch): Promise<boolean> {
+    for (;;) {
+      const before = await this.#redis.hget(this.#keys.app(app), 'settings')
+      if (before === null) return false
+      const settings = JSON.stringify(patchedSettings(JSON.parse(before) as AppSettings, patch))
+      // Another change came in between when it fails.
+      if ((await patchScript.run(this.#redis, [this.#keys.app(app)], [before, settings])) === 1) break
+    }
+    await this.#publish(app)
+    return true
   }
 
   async get(app: AppId): Promise<AppRecord | null> {

@@ -1,5 +1,11 @@
-import type { App, AppId, UnreadableApp } from '@wns-fanout/domain'
-import { appRequestSchema, appSchema, unreadableAppSchema, verificationSchema } from '@wns-fanout/domain'
+import type { App, AppId, AppPatch, UnreadableApp } from '@wns-fanout/domain'
+import {
+  appPatchSchema,
+  appRequestSchema,
+  appSchema,
+  unreadableAppSchema,
+  verificationSchema,
+} from '@wns-fanout/domain'
 import type { AppRecord } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
@@ -69,6 +75,24 @@ export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
     async ({ params, body }, reply) => {
       const { created } = await apps.put(params.app, body)
       reply.code(created ? 201 : 200)
+      return await view(params.app)
+    },
+  )
+
+  api.patch(
+    '/apps/:app',
+    {
+      schema: {
+        tags,
+        summary: 'Change settings of an app',
+        description: 'A JSON merge patch: an absent setting stays, `null` gives it its default. Credentials stay.',
+        params: appPath,
+        body: appPatchSchema,
+        response: answers({ 200: appSchema }),
+      },
+    },
+    async ({ params, body }) => {
+      if (!(await apps.patch(params.app, body as AppPatch))) throw notFound('app')
       return await view(params.app)
     },
   )

@@ -1,12 +1,12 @@
 import type { Client } from '@wns-fanout/client'
-import type { App, AppRequest } from '@wns-fanout/domain'
+import type { App, AppPatch, AppRequest } from '@wns-fanout/domain'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { allOf } from '../all-of.ts'
 import { withApi } from '../connection.ts'
 import { contextOf } from '../context.ts'
-import { Failure } from '../failure.ts'
-import { integer, seconds } from '../input/arguments.ts'
+import { Failure, UsageError } from '../failure.ts'
+import { integer, names, seconds } from '../input/arguments.ts'
 import { withoutAbsent } from '../input/campaign-request.ts'
 import { type CredentialOptions, credentialsOf } from '../input/credentials.ts'
 import { formatCount, formatRate } from '../terminal/format.ts'
@@ -25,6 +25,7 @@ interface PutOptions extends CredentialOptions {
 export function addApp(program: Command): void {
   const app = program.command('app').description('Manage apps: credentials, rate, pause and resume.')
   addPut(app)
+  addSet(app)
   app
     .command('get <app>')
     .description('Show an app. Secrets are never shown.')
@@ -60,9 +61,69 @@ export function addApp(program: Command): void {
     )
 }
 
+function settingOptions(command: Command): Command {
+  return command
+    .option('--display-name <text>', 'display name')
+    .option('--rate <n>', 'posts per second to WNS, over all workers (default 300)', integer(1, 100_000))
+    .option('--burst <n>', 'maximum number of posts at once (default: a tenth of the rate)', integer(1, 100_000))
+    .option('--interval <duration>', 'minimum time between generic updates of a channel (default 30m)', seconds)
+    .option('--interval-reason <text>', 'reason for an --interval below the 30-minute guideline')
+    .option('--max-attempts <n>', 'maximum number of attempts per recipient (default 5)', integer(1, 6))
+    .option('--retention-days <n>', 'days to keep results (default 7)', integer(1, 365))
+}
+
+function addSet(app: Command): void {
+  settingOptions(app.command('set <app>'))
+    .description('Change settings of an app; the others stay, and so do the credentials.')
+    .option('--default <settings>', 'settings that get their default again: rate, burst, interval, …', names)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ wns-fanout app set news --rate 1000\n  $ wns-fanout app set news --default burst,interval',
+    )
+    .action(
+      async (id: string, options: PutOptions & { default?: readonly string[] }, command: Command) =>
+        await set(command, id, options),
+    )
+}
+
+const settingNames: Readonly<Record<string, string>> = {
+  'display-name': 'displayName',
+  rate: 'ratePerSecond',
+  burst: 'burst',
+  interval: 'genericIntervalSeconds',
+  'interval-reason': 'allowFasterThanGuideline',
+  'max-attempts': 'maxAttempts',
+  'retention-days': 'retentionDays',
+}
+
+async function set(
+  command: Command,
+  id: string,
+  options: PutOptions & { readonly default?: readonly string[] },
+): Promise<void> {
+  const unknown = (options.default ?? []).filter((name) => !Object.hasOwn(settingNames, name))
+  if (unknown.length > 0)
+    throw new UsageError(`--default must be of ${Object.keys(settingNames).join(', ')}; found ${unknown.join(', ')}`)
+  const cleared = (options.default ?? []).map((name) => [settingNames[name] ?? '', null] as const)
+  const patch: AppPatch = { ...settingsOf(options), ...Object.fromEntries(cleared) }
+  if (Object.keys(patch).length === 0) throw new UsageError('name a setting to change, such as --rate 500')
+  await showOne(command, async (api) => await api.patchApp(id, patch))
+}
+
+function settingsOf(options: PutOptions) {
+  return withoutAbsent({
+    displayName: options.displayName,
+    ratePerSecond: options.rate,
+    burst: options.burst,
+    genericIntervalSeconds: options.interval,
+    allowFasterThanGuideline: options.intervalReason === undefined ? undefined : { reason: options.intervalReason },
+    maxAttempts: options.maxAttempts,
+    retentionDays: options.retentionDays,
+  })
+}
+
 function addPut(app: Command): void {
-  app
-    .command('put <app>')
+  settingOptions(app.command('put <app>'))
     .description('Create an app or replace its settings.')
     .option('--credentials-file <file>', 'JSON with the credentials, or "-" for stdin')
     .addOption(new Option('--kind <kind>', 'where the app is registered').choices(['store', 'entra']))
@@ -72,13 +133,6 @@ function addPut(app: Command): void {
     .option('--client-secret-file <file>', 'file that holds only the client secret, or "-" for stdin')
     .option('--client-secret-ref <ref>', 'env:NAME or file:PATH; the workers read it, and it is never stored')
     .option('--previous-client-secret-file <file>', 'file with the previous secret, used during a rotation')
-    .option('--display-name <text>', 'display name')
-    .option('--rate <n>', 'posts per second to WNS, over all workers (default 300)', integer(1, 100_000))
-    .option('--burst <n>', 'maximum number of posts at once (default: a tenth of the rate)', integer(1, 100_000))
-    .option('--interval <duration>', 'minimum time between generic updates of a channel (default 30m)', seconds)
-    .option('--interval-reason <text>', 'reason for an --interval below the 30-minute guideline')
-    .option('--max-attempts <n>', 'maximum number of attempts per recipient (default 5)', integer(1, 6))
-    .option('--retention-days <n>', 'days to keep results (default 7)', integer(1, 365))
     .addHelpText(
       'after',
       `
@@ -97,16 +151,7 @@ Examples:
 }
 
 async function put(command: Command, id: string, options: PutOptions): Promise<void> {
-  const request = withoutAbsent({
-    displayName: options.displayName,
-    credentials: await credentialsOf(options),
-    ratePerSecond: options.rate,
-    burst: options.burst,
-    genericIntervalSeconds: options.interval,
-    allowFasterThanGuideline: options.intervalReason === undefined ? undefined : { reason: options.intervalReason },
-    maxAttempts: options.maxAttempts,
-    retentionDays: options.retentionDays,
-  })
+  const request = { ...settingsOf(options), credentials: await credentialsOf(options) }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the API validates it, all problems at once
   await showOne(command, async (api) => await api.putApp(id, request as AppRequest))
 }
