@@ -100,6 +100,18 @@ test('channels that are not in the file are removed, after a dry run', async () 
   expect(await exported('sync')).toHaveLength(20)
 })
 
+test('a list is uploaded from a column of a table', async () => {
+  await app('lists')
+  const lines = [0, 1].map((id) => JSON.stringify({ channel: `d${id}`, uri: uriOf(`l${id}`) }))
+  await cli(['channels', 'import', await file('lists.ndjson', lines.join('\n')), '--app', 'lists'])
+  const table = await file('winners.csv', 'Name;Device_ID\nAda;d0\nBob;d1\nEve;unknown\n')
+  const options = ['lists', 'put', 'winners', table, '--app', 'lists', '--json', '--map']
+  expect(parse((await cli([...options, 'channel=device_id'])).stdout)).toEqual({ list: 'winners', size: 2, unknown: 1 })
+  expect((await cli([...options, 'channel=device'])).stderr).toContain(
+    'the first line must name the columns, at least device',
+  )
+})
+
 test('many channels change by a file of ids and by tags', async () => {
   await app('bulk')
   const lines = [0, 1, 2].map((id) => JSON.stringify({ channel: `d${id}`, uri: uriOf(`b${id}`) }))

@@ -274,7 +274,9 @@ export function createClient(settings: ClientOptions) {
     exportChannels: (app: string, options: CallOptions = {}) =>
       lines<ImportLine>(`${pathOf`/apps/${app}/channels`}:export`, {}, options),
     countChannels: (app: string, audience: Audience, options?: CallOptions) =>
-      call<{ count: number }>('POST', `${pathOf`/apps/${app}/channels`}:count`, options, { audience }),
+      call<{ count: number; optedOut: number }>('POST', `${pathOf`/apps/${app}/channels`}:count`, options, {
+        audience,
+      }),
 
     /** Upload a list as lines of JSON, a CSV with a column `channel`, or bare ids; it is read by the API alone. */
     uploadList: (app: string, list: string, source: ImportSource, { type, gzip = false, signal }: UploadOptions) =>

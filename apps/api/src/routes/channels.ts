@@ -165,12 +165,18 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns,
         summary: 'Count the channels of an audience',
         params: appPath,
         body: z.strictObject({ audience: audienceSchema }),
-        response: answers({ 200: z.object({ count: z.number().int() }) }),
+        response: answers({
+          200: z.object({
+            count: z.number().int().meta({ description: 'Channels that would be recipients.' }),
+            optedOut: z.number().int().meta({ description: 'Channels of the audience that opted out.' }),
+          }),
+        }),
       },
     },
     async ({ params, body }) => {
       await mustExist(params.app)
-      return { count: await campaigns.audienceSize(params.app, body.audience) }
+      const { size, optedOut } = await campaigns.audienceCounts(params.app, body.audience)
+      return { count: size, optedOut }
     },
   )
 }

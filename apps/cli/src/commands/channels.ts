@@ -246,7 +246,10 @@ async function count(command: Command, app: string, audience: Audience): Promise
   const context = contextOf(command)
   await withApi(context, async (api) => {
     const result = await api.countChannels(app, audience)
-    context.screen.show(result, [formatCount(result.count)])
+    const { count: size, optedOut } = result
+    context.screen.show(result, [
+      `${formatCount(size)}${optedOut === 0 ? '' : ` (and ${formatCount(optedOut)} that opted out)`}`,
+    ])
   })
 }
 

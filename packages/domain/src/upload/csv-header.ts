@@ -74,7 +74,10 @@ function whyNoHeader(text: string, columns: CsvColumns): LineIssue {
     return issue(
       'found JSON; send one object on each line with "Content-Type: application/x-ndjson" (CLI: --format ndjson)',
     )
-  if (columns.required.every((name) => new RegExp(`\\b${name}`, 'i').test(text))) return joined(columns.required)
+  // Names of other tables may begin alike: `device` and `device_id`.
+  const isOurs = columns.required.includes('channel')
+  if (isOurs && columns.required.every((name) => new RegExp(`\\b${name}`, 'i').test(text)))
+    return joined(columns.required)
   return issue(`found no header; the first line must name the columns, at least ${columns.required.join(',')}`)
 }
 

@@ -128,6 +128,16 @@ export class Campaigns {
     return (await this.#deps.audiences.count(app, await evaluable(this.#deps, app, audience))).size
   }
 
+  /** The same, with the channels of the audience that opted out. */
+  async audienceCounts(app: AppId, audience: Audience): Promise<{ readonly size: number; readonly optedOut: number }> {
+    const evaluated = await evaluable(this.#deps, app, audience)
+    const [counted, everyone] = await Promise.all([
+      this.#deps.audiences.count(app, evaluated),
+      this.#deps.audiences.count(app, evaluated, { exceptOptOut: false }),
+    ])
+    return { size: counted.size, optedOut: Math.max(0, everyone.size - counted.size) }
+  }
+
   /** The channels in an audience now, as a bitmap over ordinals, also those that opted out. */
   async audienceBits(app: AppId, audience: Audience): Promise<Buffer> {
     const options = { exceptOptOut: false }
