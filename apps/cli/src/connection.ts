@@ -28,7 +28,7 @@ export async function findApi({ folder }: Context, env: NodeJS.ProcessEnv = proc
         'WNS_FANOUT_URL is set, but WNS_FANOUT_API_KEY is not; set it to an API key. ' +
           'Create one with "wns-fanout keys create", the first one with "wns-fanout keys bootstrap"',
       )
-    return { url: url.replace(/\/+$/, ''), apiKey, from: 'WNS_FANOUT_URL' }
+    return { url: url.replace(/\/+$/, '').replace(/\/v1$/, ''), apiKey, from: 'WNS_FANOUT_URL' }
   }
   try {
     const stack = await readRunningStack(folder)
