@@ -108,7 +108,7 @@ test('the client shows the progress of a change of an audience', async () => {
 })
 
 test('channels that an import does not name are removed, within the share that is allowed', async () => {
-  const { call, lines } = await start(10)
+  const { call, lines, redis, keys } = await start(10)
   const name = 'nightly-1'
   const upload = (some: readonly string[]) =>
     call('POST', `${channels}:import?import=${name}`, { headers: ndjson, body: some.join('\n') })
@@ -118,6 +118,8 @@ test('channels that an import does not name are removed, within the share that i
   // A line that is rejected names its channel all the same.
   await upload([JSON.stringify({ channel: 'c7', uri: 'https://example.com/' })])
 
+  const secondsOf = (mark: string) => redis.ttl(keys.temporary('news' as never, `${name}:${mark}`))
+  expect(await secondsOf('kept')).toBeGreaterThan(await secondsOf('started'))
   expect((await remove({ dryRun: true })).json).toEqual({ registered: 10, missing: 2, removed: 0 })
   expect(await remove()).toMatchObject({ status: 409, json: { detail: expect.stringContaining('2 of 10') } })
   expect(await remove({ maxShare: 0.2 })).toMatchObject({ status: 200 })

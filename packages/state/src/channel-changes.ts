@@ -34,6 +34,8 @@ export interface Missing {
 }
 
 const CHUNK_BYTES = 65_536
+// Without these marks a channel of a rejected line would seem to be missing, so they outlive the import's begin.
+const KEPT_SECONDS = 86_400
 
 /** Changes many channels of an app at once, as bitmaps over ordinals. */
 export class ChannelChanges {
@@ -103,6 +105,8 @@ export class ChannelChanges {
     const [second] = await this.#redis.time()
     await this.#redis.set(key, String(second), 'EX', TEMPORARY_SECONDS, 'NX')
     await this.#redis.expire(key, TEMPORARY_SECONDS)
+    for (const name of ['kept', 'unreadable'])
+      await this.#redis.expire(this.#keys.temporary(app, `${importId}:${name}`), KEPT_SECONDS)
   }
 
   /**
@@ -113,10 +117,13 @@ export class ChannelChanges {
     if (unreadable > 0) {
       const key = this.#keys.temporary(app, `${importId}:unreadable`)
       await this.#redis.incrby(key, unreadable)
-      await this.#redis.expire(key, TEMPORARY_SECONDS)
+      await this.#redis.expire(key, KEPT_SECONDS)
     }
     if (ids.length === 0) return 0
-    return await markChannels(this.#redis, this.#keys, app, this.#keys.temporary(app, `${importId}:kept`), ids)
+    const key = this.#keys.temporary(app, `${importId}:kept`)
+    const unknown = await markChannels(this.#redis, this.#keys, app, key, ids)
+    await this.#redis.expire(key, KEPT_SECONDS)
+    return unknown
   }
 
   /** The registered channels that no line of an import named; null when there is no such import, or no longer. */
