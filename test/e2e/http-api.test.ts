@@ -69,6 +69,7 @@ describe('the HTTP API as curl sees it', () => {
     })
     expect((await call('POST', '/apps/curl/channels:count', { audience: { tags: 'news and sport' } })).json()).toEqual({
       count: 1,
+      optedOut: 0,
     })
 
     const created = await call('POST', '/apps/curl/campaigns', { notification: toast, audience: { tags: 'news' } })
