@@ -118,7 +118,7 @@ test('channels that an import does not name are removed, within the share that i
   // A line that is rejected names its channel all the same.
   await upload([JSON.stringify({ channel: 'c7', uri: 'https://example.com/' })])
 
-  const secondsOf = (mark: string) => redis.ttl(keys.temporary('news' as never, `${name}:${mark}`))
+  const secondsOf = (mark: string) => redis.ttl(keys.temporary('news', `${name}:${mark}`))
   expect(await secondsOf('kept')).toBeGreaterThan(await secondsOf('started'))
   expect((await remove({ dryRun: true })).json).toEqual({ registered: 10, missing: 2, removed: 0 })
   expect(await remove()).toMatchObject({ status: 409, json: { detail: expect.stringContaining('2 of 10') } })
@@ -134,7 +134,7 @@ test('channels that registered since an import began are not missing', async () 
   await call('POST', `${channels}:import?import=${name}`, { headers: ndjson, body: lines.slice(0, 2).join('\n') })
   const later = { import: name, maxShare: 1 }
   // As if the import had begun before all of them registered.
-  const started = keys.temporary('news' as never, `${name}:started`)
+  const started = keys.temporary('news', `${name}:started`)
   const second = Number(await redis.get(started))
   await redis.set(started, String(second - 60))
   expect((await call('POST', `${channels}:remove-missing`, { body: later })).json).toMatchObject({

@@ -77,10 +77,14 @@ function tagsOf(
 function textOf(value: unknown, { nulls, emptyKeeps }: TableMapping): string | null | undefined {
   if (value === undefined) return undefined
   if (value === null) return null
-  const text =
-    value instanceof Date ? value.toISOString() : typeof value === 'object' ? JSON.stringify(value) : String(value)
+  const text = typeof value === 'string' ? value : value instanceof Date ? value.toISOString() : asJson(value)
   if (nulls.has(text)) return null
   return text === '' && emptyKeeps ? undefined : text
+}
+
+/** Numbers, booleans and objects as JSON has them; NaN and the infinities, which JSON lacks, by their names. */
+function asJson(value: unknown): string {
+  return typeof value === 'number' ? String(value) : JSON.stringify(value)
 }
 
 const truths: ReadonlyMap<string, boolean> = new Map([

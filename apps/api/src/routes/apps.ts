@@ -1,4 +1,4 @@
-import type { App, AppId, AppPatch, UnreadableApp } from '@wns-fanout/domain'
+import type { App, AppId, UnreadableApp } from '@wns-fanout/domain'
 import {
   appPatchSchema,
   appRequestSchema,
@@ -92,7 +92,7 @@ export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
       },
     },
     async ({ params, body }) => {
-      if (!(await apps.patch(params.app, body as AppPatch))) throw notFound('app')
+      if (!(await apps.patch(params.app, body))) throw notFound('app')
       return await view(params.app)
     },
   )
