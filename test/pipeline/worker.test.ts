@@ -183,7 +183,7 @@ test('a worker does not wait for a Redis that is away before it stops', async ()
   } finally {
     process.kill(stack.redisPid, 'SIGCONT')
   }
-  const reason = expect.stringContaining('Redis does not answer; other workers take over')
+  const reason = expect.stringContaining('Redis takes no writes; other workers take over')
   expect(await worker.log()).toContainEqual(
     expect.objectContaining({ err: expect.objectContaining({ message: reason }) }),
   )
