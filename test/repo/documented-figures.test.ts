@@ -22,7 +22,6 @@ const architecture = 'docs/architecture.md'
 const configuration = 'docs/configuration.md'
 const guarantees = 'docs/guarantees.md'
 const operations = 'docs/operations.md'
-const security = 'docs/security.md'
 const wns = 'docs/wns.md'
 
 const figures: readonly Figure[] = [
@@ -70,7 +69,7 @@ const figures: readonly Figure[] = [
     100,
   ),
   figure(operations, 'a Redis that has been silent for three seconds', 'apps/worker', 'SILENT_AFTER_MS', 3000),
-  figure(security, 'any file of at most 16 kB', 'packages/state', 'MAX_SECRET_FILE_BYTES', 16_384),
+  figure(operations, 'A file is at most 16 kB', 'packages/state', 'MAX_SECRET_FILE_BYTES', 16_384),
   figure(wns, 'The sender waits at least one second', 'packages/wns', 'MIN_RETRY_AFTER_MS', 1000),
   figure(wns, 'at most 15 minutes', 'packages/wns', 'MAX_RETRY_AFTER_MS', 900_000),
   figure(wns, 'A missing lifetime counts as one hour', 'packages/wns', 'ASSUMED_LIFETIME_SECONDS', 3600),

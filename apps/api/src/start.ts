@@ -85,7 +85,7 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
     keys,
     keyring,
     logger,
-    env,
+    secrets: { env, dir: config.WNS_FANOUT_SECRETS_DIR },
     reached: crashAt(config.WNS_CRASH_AT),
     dataProblem: () => data.problem,
     askToken: (credentials) => requestToken(credentials, transport, { signal: life.signal }),

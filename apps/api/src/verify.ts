@@ -2,6 +2,7 @@ import type { AppId, Verification } from '@wns-fanout/domain'
 import type { AppStore, RevealedCredentials } from '@wns-fanout/state'
 import { SecretUnavailableError } from '@wns-fanout/state'
 import type { TokenAnswer } from '@wns-fanout/domain'
+import type { Logger } from '@wns-fanout/runtime'
 import { notFound } from './auth.ts'
 
 /**
@@ -11,6 +12,7 @@ import { notFound } from './auth.ts'
 export function verifyCredentials(
   apps: Pick<AppStore, 'credentials'>,
   ask: (credentials: RevealedCredentials) => Promise<TokenAnswer>,
+  logger: Pick<Logger, 'warn'>,
 ) {
   return async (app: AppId): Promise<Verification> => {
     let credentials: RevealedCredentials | null
@@ -18,6 +20,7 @@ export function verifyCredentials(
       credentials = await apps.credentials(app)
     } catch (error) {
       if (!(error instanceof SecretUnavailableError)) throw error
+      logger.warn({ app, err: error }, 'the client secret of an app cannot be read')
       return { ok: false, code: error.code, explanation: error.message }
     }
     if (credentials === null) throw notFound('app')

@@ -1,7 +1,7 @@
 import type { CrashPoints } from '@wns-fanout/fanout'
 import { Campaigns, conditionOf, Queues } from '@wns-fanout/fanout'
 import type { Logger } from '@wns-fanout/runtime'
-import type { AppRecord, Keyring, Keys, RedisConnection, RevealedCredentials } from '@wns-fanout/state'
+import type { AppRecord, Keyring, Keys, RedisConnection, RevealedCredentials, SecretPlaces } from '@wns-fanout/state'
 import {
   ApiKeys,
   AppStore,
@@ -24,8 +24,7 @@ export interface WireOptions extends CrashPoints {
   readonly keys: Keys
   readonly keyring: Keyring
   readonly logger: Logger
-  /** Where `env:NAME` secrets are read. */
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly secrets: SecretPlaces
   /** Why nothing may be written now, for people; undefined when all is well. */
   readonly dataProblem?: () => string | undefined
   /** Asks the token service. */
@@ -33,10 +32,10 @@ export interface WireOptions extends CrashPoints {
 }
 
 /** Everything that the API is made of, on one connection; `close` ends what was opened here. */
-export function wire({ redis, keys, keyring, logger, env, dataProblem, askToken, reached }: WireOptions) {
+export function wire({ redis, keys, keyring, logger, secrets, dataProblem, askToken, reached }: WireOptions) {
   const queues = new Queues(redis, keys, (queue, error) => logger.debug({ queue, err: error }, 'queue'))
   const apps = new AppStore(redis, keys, keyring, {
-    env,
+    secrets,
     onUnreadable: (app) => logger.error({ app }, 'the stored record of an app cannot be read'),
   })
   const registry = new Registry(redis, keys)
@@ -75,7 +74,7 @@ export function wire({ redis, keys, keyring, logger, env, dataProblem, askToken,
     idempotency: new Idempotency(redis, keys),
     rateOf,
     reached,
-    verifyCredentials: verifyCredentials(apps, askToken),
+    verifyCredentials: verifyCredentials(apps, askToken, logger),
   }
   return { deps, close: () => queues.close() }
 }

@@ -207,7 +207,12 @@ test('an app is created, replaced, paused, listed and removed', async () => {
     effectiveRatePerSecond: 300,
   })
   const entra = {
-    credentials: { kind: 'entra', tenantId: 'contoso.com', clientId: 'c-1', clientSecret: { ref: 'env:S' } },
+    credentials: {
+      kind: 'entra',
+      tenantId: 'contoso.com',
+      clientId: 'c-1',
+      clientSecret: { ref: 'env:WNS_FANOUT_SECRET_NEWS_S' },
+    },
   }
   const replaced = await call('PUT', '/v1/apps/news', { body: { ...entra, ratePerSecond: 5000 } })
   expect(replaced.status).toBe(200)
@@ -237,8 +242,17 @@ test('credentials are verified with the token service, and a missing secret is r
   }
   expect(await verify('good')).toMatchObject({ ok: true, expiresInSeconds: 3600 })
   expect(await verify('bad-one')).toEqual({ ok: false, code: 'invalid-client', explanation: 'check the secret' })
-  expect(await verify({ ref: 'env:NOT_SET' })).toMatchObject({ ok: false, code: 'secret-unavailable' })
+  expect(await verify({ ref: 'env:WNS_FANOUT_SECRET_NEWS_S' })).toMatchObject({ ok: false, code: 'secret-unavailable' })
   expect((await call('POST', '/v1/apps/nothing/verify')).status).toBe(404)
+})
+
+test('a reference to the secret of another app is rejected, with the field', async () => {
+  const { call } = await setup()
+  const credentials = { kind: 'store', packageSid: 'S-1-15-2-1', clientSecret: { ref: 'env:constructor' } }
+  expect(await call('PUT', '/v1/apps/news', { body: { credentials } })).toMatchObject({
+    status: 422,
+    json: { errors: [{ pointer: '/credentials/clientSecret/ref', code: 'secret-reference' }] },
+  })
 })
 
 test('a channel keeps its id when its address changes, and opts out and in', async () => {

@@ -29,6 +29,9 @@ export interface Call {
 
 export type Setup = Awaited<ReturnType<typeof setup>>
 
+/** An app may refer to variables; there are none. */
+const secrets = { dir: '/nonexistent', env: {} }
+
 const allVerbs: readonly ApiVerb[] = ['read', 'register', 'send', 'admin']
 
 /** An API on a free port, on the real Redis with a prefix of its own; gone when the test ends. */
@@ -51,7 +54,7 @@ export async function setup({
     level: 'debug',
     destination: { write: (line: string) => void logged.push(line) },
   })
-  const { deps, close } = wire({ redis, keys, keyring, logger, env: {}, askToken })
+  const { deps, close } = wire({ redis, keys, keyring, logger, secrets, askToken })
   const server = await buildServer({ ...deps, ...(progress === undefined ? {} : { progress }) }, limits)
   const url = await server.listen({ host: '127.0.0.1', port: 0 })
   const agent = new Agent({ keepAlive: false })

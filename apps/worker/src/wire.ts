@@ -38,7 +38,10 @@ export interface WireOptions extends CrashPoints {
 export function wire(options: WireOptions): FanoutWorker {
   const { config, env, life, metrics, emit, redis, keyring, reached } = options
   const keys = new Keys(config.WNS_FANOUT_PREFIX)
-  const apps = new AppStore(redis, keys, keyring, { env, onUnreadable: (app) => emit({ type: 'app.unreadable', app }) })
+  const apps = new AppStore(redis, keys, keyring, {
+    secrets: { env, dir: config.WNS_FANOUT_SECRETS_DIR },
+    onUnreadable: (app) => emit({ type: 'app.unreadable', app }),
+  })
   const transport = createTransport({
     routeTo: config.WNS_ROUTE_TO,
     caFile: config.WNS_CA_FILE,
@@ -138,7 +141,7 @@ function openReplicated(
 }
 
 function makeTokenPool(
-  { redis, keyring, metrics, logger, life, reached }: WireOptions,
+  { redis, keyring, metrics, emit, logger, life, reached }: WireOptions,
   keys: Keys,
   apps: AppStore,
   transport: Transport,
@@ -149,7 +152,9 @@ function makeTokenPool(
     keyring,
     (app) => {
       reached?.('token-asked')
-      return askForToken(apps, app, transport)
+      return askForToken(apps, app, transport, (error) =>
+        emit({ type: 'operation.failed', operation: 'read a client secret', error }),
+      )
     },
     {
       breaker: apps,

@@ -84,6 +84,13 @@ export const baseConfig = {
     usedBy: both,
     secret: false,
   }),
+  WNS_FANOUT_SECRETS_DIR: variable(z.string().optional(), {
+    wanted: 'the path of a folder with one folder for each app',
+    example: '/etc/wns-fanout/client-secrets',
+    meaning: 'Folder with the secrets that apps may refer to, one folder for each app. Unset: no secrets by reference.',
+    usedBy: both,
+    secret: false,
+  }),
   WNS_FANOUT_LANES: variable(integer(1, 16_384, 256), {
     wanted: 'an integer from 1 to 16384',
     example: '256',

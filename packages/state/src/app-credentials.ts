@@ -1,7 +1,8 @@
 import type { App, AppId, Credentials, SecretSource } from '@wns-fanout/domain'
-import { normalizePackageSid, parseSecret, Secret } from '@wns-fanout/domain'
+import { normalizePackageSid, Problem, Secret } from '@wns-fanout/domain'
 import type { Keyring } from './keyring.ts'
-import { readSecretFile } from './secret-file.ts'
+import type { SecretPlaces } from './secret-references.ts'
+import { SecretReferences } from './secret-references.ts'
 
 type SecretField = 'clientSecret' | 'previousClientSecret'
 type StoredSecret = { readonly sealed: string } | { readonly ref: string }
@@ -22,7 +23,10 @@ export type RevealedCredentials =
   | ({ readonly kind: 'store'; readonly packageSid: string } & RevealedSecrets)
   | ({ readonly kind: 'entra'; readonly tenantId: string; readonly clientId: string } & RevealedSecrets)
 
-/** A secret that this process cannot read. Names the variable, file or key, never shows the secret. */
+/**
+ * A secret that this process cannot read. Its message is for the administrator of the app; the `cause` has the reason,
+ * for the log of the process only.
+ */
 export class SecretUnavailableError extends Error {
   override readonly name = 'SecretUnavailableError'
   readonly code = 'secret-unavailable'
@@ -31,15 +35,16 @@ export class SecretUnavailableError extends Error {
 /** Seals the secrets of apps and reveals them again. */
 export class AppCredentials {
   readonly #keyring: Keyring
-  readonly #env: Readonly<Record<string, string | undefined>>
+  readonly #references: SecretReferences
 
-  /** @param env where `env:NAME` references are read */
-  constructor(keyring: Keyring, env: Readonly<Record<string, string | undefined>>) {
+  constructor(keyring: Keyring, places: SecretPlaces) {
     this.#keyring = keyring
-    this.#env = env
+    this.#references = new SecretReferences(places)
   }
 
+  /** Throws the Problem `invalid` for references that the app may not have. */
   seal(app: AppId, credentials: Credentials): StoredCredentials {
+    this.#refuseForeign(app, credentials)
     const { clientSecret, previousClientSecret, ...rest } = credentials
     const identity =
       rest.kind === 'store' ? { ...rest, packageSid: normalizePackageSid(rest.packageSid) ?? rest.packageSid } : rest
@@ -53,7 +58,16 @@ export class AppCredentials {
   }
 
   /** References are read again each time, so a rotated file counts at once. Throws {@link SecretUnavailableError}. */
-  async reveal(app: AppId, stored: StoredCredentials): Promise<RevealedCredentials> {
+  async reveal(app: AppId, stored: string): Promise<RevealedCredentials> {
+    try {
+      return await this.#revealed(app, JSON.parse(stored) as StoredCredentials)
+    } catch (cause) {
+      if (cause instanceof SecretUnavailableError) throw cause
+      throw new SecretUnavailableError(`the credentials of app ${app} cannot be read; put the app again`, { cause })
+    }
+  }
+
+  async #revealed(app: AppId, stored: StoredCredentials): Promise<RevealedCredentials> {
     const secrets = {
       clientSecret: await this.#reveal(app, 'clientSecret', stored.clientSecret),
       ...(stored.previousClientSecret === undefined
@@ -70,7 +84,7 @@ export class AppCredentials {
   }
 
   async #reveal(app: AppId, field: SecretField, stored: StoredSecret): Promise<Secret> {
-    if ('ref' in stored) return new Secret(await this.#read(`the ${field} of app ${app}`, stored.ref))
+    if ('ref' in stored) return await this.#read(app, field, stored.ref)
     try {
       return new Secret(this.#keyring.open(sealedFor(app, field), stored.sealed))
     } catch (cause) {
@@ -79,22 +93,23 @@ export class AppCredentials {
     }
   }
 
-  async #read(what: string, ref: string): Promise<string> {
-    const parsed = parseSecret(await this.#textOf(what, ref))
-    if (!parsed.ok) throw new SecretUnavailableError(`${what} refers to ${ref}: ${parsed.detail}`)
-    return parsed.secret
+  /** One message for every failure: the reason would describe the files and variables of this process. */
+  async #read(app: AppId, field: SecretField, ref: string): Promise<Secret> {
+    const read = await this.#references.read(app, ref)
+    if (read.ok) return new Secret(read.secret)
+    throw new SecretUnavailableError(
+      `the ${field} of app ${app} refers to ${ref}, where this process finds no secret; its log has the reason`,
+      { cause: new Error(read.reason) },
+    )
   }
 
-  async #textOf(what: string, ref: string): Promise<string> {
-    if (ref.startsWith('env:')) {
-      const text = this.#env[ref.slice(4)]
-      if (text === undefined)
-        throw new SecretUnavailableError(`${what} refers to ${ref}, which is not set in this process`)
-      return text
-    }
-    const file = await readSecretFile(ref.slice(5))
-    if (!file.ok) throw new SecretUnavailableError(`${what} refers to ${ref}, which ${file.detail}`)
-    return file.text
+  #refuseForeign(app: AppId, credentials: Credentials): void {
+    const inputErrors = (['clientSecret', 'previousClientSecret'] as const).flatMap((field) => {
+      const secret = credentials[field]
+      const detail = typeof secret === 'object' ? this.#references.refusal(app, secret.ref) : undefined
+      return detail === undefined ? [] : [{ path: ['credentials', field, 'ref'], code: 'secret-reference', detail }]
+    })
+    if (inputErrors.length > 0) throw new Problem('invalid', 'The app may not refer to these secrets', { inputErrors })
   }
 }
 

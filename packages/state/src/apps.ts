@@ -7,6 +7,7 @@ import type { Keyring } from './keyring.ts'
 import type { Keys } from './keys.ts'
 import type { RedisConnection } from './redis.ts'
 import { loadScript } from './scripts.ts'
+import type { SecretPlaces } from './secret-references.ts'
 
 const putScript = loadScript('app-put')
 const setFields = loadScript('app-set')
@@ -44,8 +45,8 @@ export interface AppRevision {
 }
 
 export interface AppStoreOptions {
-  /** Where `env:NAME` references are read; default none. */
-  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Where secrets by reference are read; by default an app may refer to nothing. */
+  readonly secrets?: SecretPlaces
   /** Called once for an app whose stored record cannot be read; the other apps are not affected. */
   readonly onUnreadable?: (app: AppId) => void
 }
@@ -66,11 +67,14 @@ export class AppStore {
   constructor(redis: RedisConnection, keys: Keys, keyring: Keyring, options: AppStoreOptions = {}) {
     this.#redis = redis
     this.#keys = keys
-    this.#credentials = new AppCredentials(keyring, options.env ?? {})
+    this.#credentials = new AppCredentials(keyring, options.secrets ?? { env: {} })
     this.#onUnreadable = options.onUnreadable ?? (() => {})
   }
 
-  /** Create or replace an app. Its state stays; a breaker that the old credentials opened closes. */
+  /**
+   * Create or replace an app. Its state stays; a breaker that the old credentials opened closes. Throws the Problem
+   * `invalid` for secrets that the app may not refer to.
+   */
   async put(app: AppId, request: AppRequest): Promise<{ readonly created: boolean; readonly settings: AppSettings }> {
     const settings = appSettings(app, request)
     const stored = this.#credentials.seal(app, request.credentials)
@@ -160,7 +164,7 @@ export class AppStore {
    */
   async credentials(app: AppId): Promise<RevealedCredentials | null> {
     const text = await this.#redis.hget(this.#keys.app(app), 'credentials')
-    return text === null ? null : await this.#credentials.reveal(app, JSON.parse(text) as StoredCredentials)
+    return text === null ? null : await this.#credentials.reveal(app, text)
   }
 
   /** Stop or start sending for an app. False when there is no such app. */

@@ -1,11 +1,7 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { AppId, AppRequest, ImportedLine } from '@wns-fanout/domain'
 import { Problem } from '@wns-fanout/domain'
 import { AppStore, importRegistrations, Registry, SecretUnavailableError } from '@wns-fanout/state'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { dumpOf, keyring, keysOf, NEWS, registrations, setup } from './support.ts'
 
 const SID = 'S-1-15-2-1234-5678'
@@ -16,10 +12,10 @@ function store(clientSecret: AppRequest['credentials']['clientSecret'], more: Pa
   }
 }
 
-function start(env: Record<string, string> = {}) {
+function start() {
   const bench = setup()
   const ring = keyring()
-  return { ...bench, ring, apps: new AppStore(bench.redis, bench.keys, ring, { env }) }
+  return { ...bench, ring, apps: new AppStore(bench.redis, bench.keys, ring) }
 }
 
 describe('an app', () => {
@@ -74,38 +70,6 @@ describe('an app', () => {
     await apps.put(other, store('theirs'))
     await redis.hset(keys.app(other), 'credentials', (await redis.hget(keys.app(NEWS), 'credentials')) ?? '')
     await expect(apps.credentials(other)).rejects.toThrow(SecretUnavailableError)
-  })
-
-  test('a reference to what is no small file is refused at once', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'secret-'))
-    onTestFinished(() => rm(folder, { recursive: true }))
-    const [pipe, large] = [join(folder, 'pipe'), join(folder, 'large')]
-    execFileSync('mkfifo', [pipe])
-    await writeFile(large, 'x'.repeat(20_000))
-    const { apps } = start()
-    for (const path of ['/dev/zero', pipe, large, folder]) {
-      await apps.put(NEWS, store({ ref: `file:${path}` }))
-      await expect(apps.credentials(NEWS)).rejects.toThrow(SecretUnavailableError)
-    }
-  })
-
-  test('reads referenced secrets when they are needed, and again when they changed', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'secret-'))
-    onTestFinished(() => rm(folder, { recursive: true }))
-    const path = join(folder, 'secret')
-    const { apps } = start({ NEWS_SECRET: 'from-env' })
-    await apps.put(NEWS, store({ ref: 'env:NEWS_SECRET' }))
-    expect((await apps.credentials(NEWS))?.clientSecret.reveal()).toBe('from-env')
-    await apps.put(NEWS, store({ ref: `file:${path}` }))
-    await expect(apps.credentials(NEWS)).rejects.toThrow(/clientSecret of app news refers to file:.*ENOENT/)
-    await writeFile(path, 'first\n')
-    expect((await apps.credentials(NEWS))?.clientSecret.reveal()).toBe('first')
-    await writeFile(path, 'second')
-    expect((await apps.credentials(NEWS))?.clientSecret.reveal()).toBe('second')
-    await writeFile(path, '\n')
-    await expect(apps.credentials(NEWS)).rejects.toThrow(/found nothing/)
-    await apps.put(NEWS, store({ ref: 'env:MISSING' }))
-    await expect(apps.credentials(NEWS)).rejects.toMatchObject({ code: 'secret-unavailable' })
   })
 })
 

@@ -131,20 +131,23 @@ function addPut(app: Command): void {
     .option('--tenant-id <id>', 'tenant id (for --kind entra)')
     .option('--client-id <id>', 'application (client) id (for --kind entra)')
     .option('--client-secret-file <file>', 'file that holds only the client secret, or "-" for stdin')
-    .option('--client-secret-ref <ref>', 'env:NAME or file:PATH; the workers read it, and it is never stored')
+    .option(
+      '--client-secret-ref <ref>',
+      'file:NAME in the folder of the app, or env:WNS_FANOUT_SECRET_<APP>_<NAME>; never stored',
+    )
     .option('--previous-client-secret-file <file>', 'file with the previous secret, used during a rotation')
     .addHelpText(
       'after',
       `
 Secrets are never arguments: every user of a machine can see the arguments of every process.
 A credentials file holds {"kind": "store", "packageSid": "S-1-15-2-…", "clientSecret": "…"} or
-{"kind": "entra", "tenantId": "…", "clientId": "…", "clientSecret": "…"}. A secret can also be {"ref": "env:NAME"}.
+{"kind": "entra", "tenantId": "…", "clientId": "…", "clientSecret": "…"}. A secret can also be {"ref": "file:NAME"}.
 
 Examples:
   $ wns-fanout app put news --credentials-file news.json
   $ pass show wns/news | wns-fanout app put news --kind store --package-sid S-1-15-2-… --client-secret-file -
   $ wns-fanout app put news --kind entra --tenant-id contoso.example --client-id 1b2c… \\
-      --client-secret-ref env:NEWS_SECRET
+      --client-secret-ref file:client-secret
   $ wns-fanout app put news --credentials-file news.json --rate 1000 --max-attempts 3`,
     )
     .action(async (id: string, options: PutOptions, command: Command) => await put(command, id, options))
