@@ -115,8 +115,20 @@ const httpLayer: Readonly<Record<string, readonly [ProblemCode, string]>> = {
 }
 
 function fromHttpLayer(error: Error): Problem | undefined {
-  const known = 'code' in error && typeof error.code === 'string' ? httpLayer[error.code] : undefined
+  const known =
+    'code' in error && typeof error.code === 'string'
+      ? (httpLayer[error.code] ?? blamesRequest(error))
+      : blamesRequest(error)
   return known === undefined ? undefined : new Problem(known[0], known[1], { cause: error })
+}
+
+/** Errors of fastify and its plugins have the status of their answer. */
+function blamesRequest(error: Error): readonly [ProblemCode, string] | undefined {
+  const status = 'statusCode' in error ? Number(error.statusCode) : 0
+  if (status < 400 || status > 499) return undefined
+  // The plugin of the reference page answers 403 to paths that lead out of its folder.
+  if (status === 403 || status === 404) return ['not-found', 'no route has this path; /docs lists all routes']
+  return ['bad-request', 'the request cannot be read; check its method and its headers']
 }
 
 const redisAway =

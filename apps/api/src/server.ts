@@ -100,7 +100,7 @@ export async function buildServer(
     sendProblem(
       request,
       reply,
-      methods.length > 0
+      methods.length > 0 && !methods.includes(request.method)
         ? methodNotAllowed(request.method, methods)
         : answerOf(new Problem('not-found', 'no route has this path; /docs lists all routes')),
     )
@@ -204,7 +204,8 @@ function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply
   const event = {
     requestId: request.id,
     route: routeOf(request),
-    names: request.params,
+    // Without a route, the only parameter is the path as it was sent, which may contain anything.
+    ...(request.routeOptions.url === undefined ? {} : { names: request.params }),
     status: reply.statusCode,
     durationMs: Math.round(reply.elapsedTime),
     keyId: request.caller?.id,

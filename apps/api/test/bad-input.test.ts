@@ -1,3 +1,5 @@
+import { connect } from 'node:net'
+import { text as textOf } from 'node:stream/consumers'
 import { until } from '@wns-fanout/testing'
 import { describe, expect, test } from 'vitest'
 import { MAX_BODY_BYTES } from '../src/server.ts'
@@ -30,6 +32,13 @@ const invalid = { status: 422, code: 'invalid' } as const
 const malformed = { status: 400, code: 'malformed-json' } as const
 
 const rows: readonly Row[] = [
+  {
+    what: 'a name that controls terminals',
+    ...campaign({ name: '\u001B]0;PWNED\u0007', maxDeadShare: { share: 1, reason: 'a\r\nb' } }),
+    ...invalid,
+    pointers: ['/name', '/maxDeadShare/reason'],
+  },
+  { what: 'deep nesting', method: 'PUT', path: app, headers: json, body: '['.repeat(500_000), ...malformed },
   { what: 'text that is no JSON', method: 'PUT', path: app, headers: json, body: '{"a":', ...malformed },
   { what: 'no body', method: 'PUT', path: app, ...malformed },
   { what: 'no body, but its type', method: 'PUT', path: app, headers: json, ...malformed },
@@ -480,4 +489,27 @@ test('secrets come neither back nor into the log', async () => {
   const read = await call('GET', '/v1/apps/news')
   expect(read.json.credentials.clientSecret).toEqual({ set: true })
   expect([made.text, read.text, ...logged].join('\n')).not.toContain('canary-secret')
+})
+
+test.for([
+  'QUERY /',
+  'QUERY /v1/apps',
+  'PROPFIND /v1/apps',
+  'GET /docs/static/../../../../etc/passwd',
+  'GET /docs/static/..%2f..%2fpackage.json',
+  'GET /docs/static/%00',
+  `GET /docs/static/${'a'.repeat(5000)}`,
+])('%s is an error of the client, and no error in the log', async (request) => {
+  const { url, logged } = await setup()
+  const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1' })
+  socket.write(`${request} HTTP/1.1\r\nHost: api\r\nConnection: close\r\n\r\n`)
+  expect(await textOf(socket)).toMatch(/^HTTP\/1.1 4\d\d .*application\/problem\+json/s)
+  expect(logged.filter((line) => line.includes('"level":"error"'))).toEqual([])
+})
+
+test('a path that is no route is not in the log, since it may hold a secret', async () => {
+  const { call, logged } = await setup()
+  await call('POST', '/v1/hidden-in-a-path')
+  await until(() => logged.some((line) => line.includes('(none)')))
+  expect(logged.join('')).not.toContain('hidden-in-a-path')
 })

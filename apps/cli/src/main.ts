@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander'
 import { explain } from './explain.ts'
 import { createProgram } from './program.ts'
+import { visibleLines } from './terminal/screen.ts'
 
 // `… | head` closes our stdout; that is a normal end.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
@@ -15,7 +16,7 @@ try {
   const { code, message, exitCode, extra } = explain(error)
   const json = process.argv.includes('--json')
   process.stderr.write(
-    json ? `${JSON.stringify({ error: { code, message, ...extra } })}\n` : `wns-fanout: ${message}\n`,
+    `${visibleLines(json ? JSON.stringify({ error: { code, message, ...extra } }) : `wns-fanout: ${message}`)}\n`,
   )
   if (process.env['DEBUG']) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
   process.exit(exitCode)

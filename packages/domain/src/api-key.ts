@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { appIdSchema } from './ids.ts'
+import { labelSchema } from './visible-text.ts'
 
 export const apiVerbs = ['read', 'register', 'send', 'admin'] as const
 export type ApiVerb = (typeof apiVerbs)[number]
@@ -7,7 +8,7 @@ export type ApiVerb = (typeof apiVerbs)[number]
 type ReadonlyFields<T> = { readonly [Name in keyof T]: T[Name] extends (infer Item)[] ? readonly Item[] : T[Name] }
 
 const key = {
-  name: z.string().min(1).max(200),
+  name: labelSchema(200),
   apps: z
     .array(z.union([z.literal('*'), appIdSchema]))
     .min(1)

@@ -3,6 +3,7 @@ import { normalizePackageSid } from './package-sid.ts'
 import type { AppId } from './ids.ts'
 import { appIdSchema } from './ids.ts'
 import { parseSecret } from './secret-text.ts'
+import { labelSchema } from './visible-text.ts'
 
 // The trimmed text of `parseSecret`, or its reason.
 const secretText = z
@@ -71,12 +72,12 @@ export type SharedUriPolicy = z.infer<typeof sharedUriSchema>
 
 export const appRequestSchema = z
   .strictObject({
-    displayName: z.string().min(1).max(200).optional(),
+    displayName: labelSchema(200).optional(),
     credentials: credentialsSchema,
     ratePerSecond: z.number().int().min(1).max(100_000).optional(),
     burst: z.number().int().min(1).max(100_000).optional(),
     genericIntervalSeconds: z.number().int().min(0).max(604_800).optional(),
-    allowFasterThanGuideline: z.strictObject({ reason: z.string().min(1).max(500) }).optional(),
+    allowFasterThanGuideline: z.strictObject({ reason: labelSchema(500) }).optional(),
     maxAttempts: z.number().int().min(1).max(6).optional(),
     retentionDays: z.number().int().min(1).max(365).optional(),
     sharedUri: sharedUriSchema.optional(),

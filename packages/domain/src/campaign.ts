@@ -4,6 +4,7 @@ import { appIdSchema, campaignIdSchema, topicNameSchema } from './ids.ts'
 import { notificationSchema } from './notification.ts'
 import type { RecipientClass } from './vector.ts'
 import { classes } from './vector.ts'
+import { labelSchema } from './visible-text.ts'
 import { warningSchema } from './warning.ts'
 
 export const campaignStates = ['scheduled', 'sending', 'paused', 'completed', 'cancelled', 'expired', 'halted'] as const
@@ -26,7 +27,7 @@ const share = z.number().gt(0).max(1)
 
 export const campaignRequestSchema = z
   .strictObject({
-    name: z.string().min(1).max(200).optional(),
+    name: labelSchema(200).optional(),
     notification: notificationSchema,
     audience: audienceSchema,
     update: z.enum(['generic', 'personalized']).optional(),
@@ -38,7 +39,7 @@ export const campaignRequestSchema = z
     pace: z.strictObject({ overSeconds: z.number().int().min(1).max(604_800) }).optional(),
     canary: z.strictObject({ size: z.number().int().min(1).max(1_000_000), maxFailureShare: share }).optional(),
     maxFailureShare: share.optional(),
-    maxDeadShare: z.strictObject({ share, reason: z.string().min(1).max(500) }).optional(),
+    maxDeadShare: z.strictObject({ share, reason: labelSchema(500) }).optional(),
     priority: z.enum(['urgent', 'normal']).optional(),
     dryRun: z.boolean().optional(),
     allowEmpty: z.boolean().optional(),

@@ -1,4 +1,5 @@
 import { parse } from 'secure-json-parse'
+import { isTooDeep, MAX_JSON_DEPTH } from './json-depth.ts'
 
 // The one reader of JSON that people write: bodies of requests, lines of NDJSON, files of the command line. It accepts
 // a byte order mark, which editors on Windows write and which `cat` leaves in the middle of concatenated files.
@@ -6,9 +7,11 @@ import { parse } from 'secure-json-parse'
 export type ReadJson = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly detail: string }
 
 /**
- * The value of a JSON text, or where it is wrong. Rejects keys that could reach a prototype. Never repeats the text.
+ * The value of a JSON text, or where it is wrong. Rejects keys that could reach a prototype and deep nesting.
+ * Never repeats the text.
  */
 export function readJson(text: string): ReadJson {
+  if (isTooDeep(text)) return { ok: false, detail: TOO_DEEP }
   try {
     // The library skips one byte order mark.
     return { ok: true, value: parse(text, null, { protoAction: 'error', constructorAction: 'error' }) }
@@ -18,6 +21,7 @@ export function readJson(text: string): ReadJson {
   }
 }
 
+const TOO_DEEP = `objects and arrays may be nested at most ${MAX_JSON_DEPTH} deep; found more`
 const POISONED = 'the keys "__proto__" and "constructor" with "prototype" are not allowed anywhere; remove them'
 
 // V8 reports no position for short texts and repeats the text, so the place is looked for here. Only failures come

@@ -1,5 +1,6 @@
 import { fc, test as property } from '@fast-check/vitest'
 import { expect, test } from 'vitest'
+import { MAX_JSON_DEPTH } from '../src/json-depth.ts'
 import { readJson } from '../src/json.ts'
 
 fc.configureGlobal({ seed: 1 })
@@ -57,11 +58,6 @@ test.for<[string, string]>([
   expect(detailOf(text)).toBe(detail)
 })
 
-test('nesting of any depth is read or rejected, and never throws', () => {
-  expect(readJson('['.repeat(200_000)).ok).toBe(false)
-  expect(readJson(`${'['.repeat(5000)}${']'.repeat(5000)}`).ok).toBe(true)
-})
-
 const piece = fc.constantFrom(
   ...'{ } [ ] , : "a" "b" "\\u0041" "\\x" 1 -0 01 1. 1e5 true nul null \' / \uFEFF'.split(' '),
   ' ',
@@ -83,3 +79,21 @@ property.prop([fc.array(piece, { maxLength: 12 })], { numRuns: 20_000 })(
     if (!read.ok) expect(read.detail).toMatch(/^line \d+, column \d+: wanted .+, found .+$/)
   },
 )
+
+test.for(['[]', '{"a":}'])('nesting of %s is limited, and checked before the text is parsed', (pair) => {
+  const [open, close] = [pair.slice(0, -1), pair.slice(-1)]
+  const nested = (depth: number, inner = '1') => open.repeat(depth) + inner + close.repeat(depth)
+  expect(readJson(nested(MAX_JSON_DEPTH))).toMatchObject({ ok: true })
+  for (const text of [nested(MAX_JSON_DEPTH + 1), open.repeat(500_000), nested(500_000)])
+    expect(detailOf(text)).toBe('objects and arrays may be nested at most 64 deep; found more')
+  // Brackets in strings are text, and so are those behind an escaped quote.
+  for (const inner of [`"${'['.repeat(100)}"`, `"\\"${'{'.repeat(100)}"`, `"${'\\\\'.repeat(3)}"`])
+    expect(readJson(nested(MAX_JSON_DEPTH, inner))).toMatchObject({ ok: true })
+})
+
+property.prop([fc.jsonValue({ maxDepth: 5 }), fc.boolean()])('JSON of usual depth is read', (value, indented) => {
+  expect(readJson(JSON.stringify(value, null, indented ? 2 : 0))).toEqual({
+    ok: true,
+    value: JSON.parse(JSON.stringify(value)),
+  })
+})

@@ -1,3 +1,5 @@
+import { visibleText } from '@wns-fanout/domain'
+
 /**
  * Removes everything that must not reach a log, in one place. It works on the finished line, so that bindings,
  * serializers, nested objects and interpolated messages all pass it: first by field name, then by text pattern.
@@ -63,7 +65,7 @@ function clean(text: string): string {
 
 /** A finished JSON log line without secrets and without characters that control a terminal or a log reader. */
 export function redactLine(line: string): string {
-  return `${visible(JSON.stringify(redact(parse(line), 0)))}\n`
+  return `${visibleText(JSON.stringify(redact(parse(line), 0)))}\n`
 }
 
 function parse(line: string): unknown {
@@ -98,12 +100,4 @@ function isBuffer(value: object): boolean {
 
 function plain(name: string): string {
   return name.toLowerCase().replaceAll(/[_-]/g, '')
-}
-
-// JSON escapes only C0. C1 controls, line separators and direction marks can still change the displayed text.
-function visible(json: string): string {
-  return json.replaceAll(
-    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
 }

@@ -1,8 +1,10 @@
 import type { Writable } from 'node:stream'
+import { visibleText } from '@wns-fanout/domain'
 
 /**
  * Where a command writes. Without `--json` all output is text on stdout. With `--json` stdout carries one JSON document
- * or NDJSON and nothing else, so texts and bars go to stderr.
+ * or NDJSON and nothing else, so texts and bars go to stderr. Texts may hold names that came from outside, so control
+ * characters are shown as escapes, other than the ends of lines: a name neither controls the terminal nor forges a row.
  */
 export interface Screen {
   readonly json: boolean
@@ -33,13 +35,13 @@ export function createScreen(json: boolean, stdout: Stream = process.stdout, std
     live,
     columns: text.columns || 80,
     say(line = '') {
-      text.write(`${line}\n`)
+      text.write(`${visibleLines(line)}\n`)
     },
     writeLines(lines) {
-      if (lines.length > 0) text.write(`${lines.join('\n')}\n`)
+      if (lines.length > 0) text.write(`${lines.map(visibleLines).join('\n')}\n`)
     },
     emit(value) {
-      if (json) stdout.write(`${JSON.stringify(value)}\n`)
+      if (json) stdout.write(`${visibleText(JSON.stringify(value))}\n`)
     },
     show(value, lines) {
       if (json) this.emit(value)
@@ -59,7 +61,12 @@ export function createScreen(json: boolean, stdout: Stream = process.stdout, std
       })
     },
     rewrite(line) {
-      if (live) text.write(`\r\u001B[K${line}`)
+      if (live) text.write(`\r\u001B[K${visibleText(line)}`)
     },
   }
+}
+
+/** A text for people, whose own ends of lines stay. */
+export function visibleLines(text: string): string {
+  return text.split('\n').map(visibleText).join('\n')
 }

@@ -1,3 +1,4 @@
+import { visibleText } from '@wns-fanout/domain'
 import { padEnd, padStart, widest } from './columns.ts'
 import { formatCount } from './format.ts'
 
@@ -24,5 +25,5 @@ export function fieldLines(fields: readonly (readonly [name: string, value: Cell
 }
 
 function cellText(cell: Cell): string {
-  return typeof cell === 'number' ? formatCount(cell) : (cell ?? '')
+  return typeof cell === 'number' ? formatCount(cell) : visibleText(cell ?? '')
 }
