@@ -12,7 +12,14 @@ export interface CrashCase {
   readonly point: CrashPoint
   readonly nth: number
   /** What has to be so that the point is reached at all. */
-  readonly given?: 'parked' | 'slow-redis' | 'asked-to-rest' | 'asked-to-stop' | 'a-lost-job' | 'a-finished-campaign'
+  readonly given?:
+    | 'parked'
+    | 'slow-redis'
+    | 'asked-to-rest'
+    | 'asked-to-stop'
+    | 'a-lost-job'
+    | 'a-dead-worker'
+    | 'a-finished-campaign'
 }
 
 /** Each crash point once, at a moment when there is something to lose. */
@@ -36,6 +43,7 @@ export const crashCases: readonly CrashCase[] = [
   { point: 'batch-parked', nth: 1 },
   { point: 'stopping', nth: 1, given: 'asked-to-stop' },
   { point: 'job-missed', nth: 1, given: 'a-lost-job' },
+  { point: 'death-claimed', nth: 1, given: 'a-dead-worker' },
   { point: 'finish-reported', nth: 1, given: 'a-finished-campaign' },
   { point: 'dead-removed', nth: 1 },
 ]
@@ -67,6 +75,7 @@ export async function crashOnce(
   )
   await registerChannels(system, app, behaviours)
   const campaign = await launchCampaign(system, app, behaviours, delivery)
+  if (given === 'a-dead-worker') await dieAt(worker, 'post-written', 40)
   if (given === 'a-lost-job') await dieAt(worker, 'batches-planned', 1)
   if (given === 'asked-to-stop') {
     await worker.start({ WNS_CRASH_AT: `${point}:${nth}` })

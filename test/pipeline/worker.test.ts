@@ -98,6 +98,30 @@ test('a batch that a stop interrupted is sent before batches that are not begun'
   }
 })
 
+test('the batches of a worker that is killed have another owner long before its locks lapse', async () => {
+  const lock = { WNS_FANOUT_LOCK_MS: '3600000', LOG_LEVEL: 'debug' }
+  const workers = [await stack.startWorker(lock), await stack.startWorker(lock)]
+  try {
+    await registerApp(stack, 'killed', repeat(3000), { ratePerSecond: 300, burst: 30 })
+    await stack.control('POST', '/v1/reset')
+    const { id } = await stack.api.createCampaign('killed', tile)
+    const dying = await until('a worker to have batches', async () => {
+      for (const worker of workers) if ((await openedBy(worker)).length > 0) return worker
+      return undefined
+    })
+    process.kill(dying.pid, 'SIGKILL')
+    expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 3000 })
+    const logs = await Promise.all(workers.map((worker) => worker.log()))
+    expect(logs.flat().filter(({ msg }) => msg === 'a worker died, and others get its jobs')).toHaveLength(1)
+    const { posts, duplicates } = await simulatorStats(stack)
+    expect(posts - duplicates).toBe(3000)
+    // At most the credit of each batch that it had in hand.
+    expect(duplicates).toBeLessThanOrEqual(256 * 6)
+  } finally {
+    await Promise.all(workers.map((worker) => worker.stop().catch(() => {})))
+  }
+})
+
 /** As if these batches had been planned and never opened, as a Redis that lost power may report. */
 async function forget(
   redis: RedisConnection,

@@ -40,6 +40,9 @@ function measure(metrics: Metrics, event: FanoutEvent): void {
     case 'batch.fenced':
       metrics.batchesFenced.inc({ app: metrics.appLabel(event.app) })
       return
+    case 'worker.died':
+      metrics.workersDied.inc()
+      return
     case 'permits.waited':
       metrics.permitWait.observe({ app: metrics.appLabel(event.app) }, event.waitMs / 1000)
       return
@@ -106,6 +109,9 @@ function log(logger: Logger, event: FanoutEvent): void {
       return
     case 'batch.fenced':
       logger.warn(fields, 'batch given up: another worker owns it')
+      return
+    case 'worker.died':
+      logger.warn(fields, 'a worker died, and others get its jobs')
       return
     case 'batch.outcomes-merged':
       logger.warn(fields, 'merged outcomes that Redis had forgotten')

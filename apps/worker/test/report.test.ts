@@ -54,6 +54,11 @@ test.each<{ event: FanoutEvent; line?: string; metric?: string }>([
   { event: { type: 'batch.parked', ...ref, delayMs: 1, reason: 'held' }, line: 'debug: batch.parked' },
   { event: { type: 'batch.closed', ...ref }, line: 'debug: batch.closed' },
   {
+    event: { type: 'worker.died', worker: 'w', jobs: 2 },
+    line: 'warn: a worker died, and others get its jobs',
+    metric: 'wns_fanout_workers_died_total 1',
+  },
+  {
     event: { type: 'batch.outcomes-merged', ...ref, notificationType: 'toast', settled },
     line: 'warn: merged outcomes that Redis had forgotten',
     metric: 'wns_fanout_sends_total{app="news",type="toast",class="accepted"} 3',

@@ -52,6 +52,12 @@ export type FanoutEvent =
       readonly notificationType: NotificationType
       readonly settled: readonly { readonly class: RecipientClass; readonly count: number }[]
     }
+  | {
+      /** A worker ended without handing its jobs back, and they were given to the others. */
+      readonly type: 'worker.died'
+      readonly worker: string
+      readonly jobs: number
+    }
   | { readonly type: 'batch.fenced'; readonly app: AppId; readonly campaign: CampaignId; readonly seq: number }
   | {
       readonly type: 'campaign.launched'

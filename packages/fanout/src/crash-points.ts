@@ -49,6 +49,8 @@ export const crashPoints = [
   'stopping',
   /** A batch without a job was found, and has no new job yet. */
   'job-missed',
+  /** A worker is found dead, and its jobs are not released. */
+  'death-claimed',
   /** The end of a campaign is logged, and that is not stored. */
   'finish-reported',
   /** Dead channels are removed, and the sender has not processed the reply. */

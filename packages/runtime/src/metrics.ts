@@ -65,6 +65,7 @@ function defineMetrics(registry: Registry) {
     guard: counter('guard_total', 'Decisions of the 30-minute guard', ['app', 'decision']),
     batchesFenced: counter('batches_fenced_total', 'Batches that a worker gave up because another owns them', ['app']),
     takeovers: counter('takeovers_total', 'Batches taken over from an owner that stopped checkpointing', ['app']),
+    workersDied: counter('workers_died_total', 'Workers that died, and whose jobs this process gave to others', []),
     reconciled: counter('reconciled_total', 'Batches the reconciler put back into the queue, by reason', [
       'app',
       'reason',

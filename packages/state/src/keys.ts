@@ -30,6 +30,14 @@ export class Keys {
   get leader(): string {
     return `${this.prefix}leader`
   }
+  /** hash: worker id → `<client id> <run id of Redis>` of its connection. Until the worker stops or is found dead. */
+  get workers(): string {
+    return `${this.prefix}workers`
+  }
+  /** string: id of the worker that gives the jobs of a dead worker to others; PX claim. */
+  deadWorker(id: string): string {
+    return `${this.prefix}workers:dead:${id}`
+  }
   /** string: random id of this data set, made by the first process; missing or changed means that data was lost. */
   get dataSetId(): string {
     return `${this.prefix}data-set`

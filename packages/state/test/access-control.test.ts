@@ -16,6 +16,7 @@ import {
   Permits,
   Registry,
   TokenPool,
+  WorkerRegister,
 } from '@wns-fanout/state'
 import { Cluster } from 'ioredis'
 import { expect, inject, onTestFinished, test } from 'vitest'
@@ -24,7 +25,7 @@ import { ids, keyring, NEWS, registration, setup } from './support.ts'
 /** The rights of our Redis user as in the docs. */
 const RULES =
   '-@all +@read +@write +@scripting +@connection +@blocking +info +time +wait -@dangerous +info ' +
-  '-function -fcall -eval_ro -script|flush -script|kill -flushdb -flushall -keys -swapdb -sort -migrate -restore'
+  '-function -fcall -eval_ro -script|flush -script|kill -flushdb -flushall -keys -swapdb -sort -migrate -restore +client|list'
 
 test('a Redis user without dangerous rights, limited to our prefix, can run everything', async () => {
   const { redis: admin, keys } = setup()
@@ -38,6 +39,11 @@ test('a Redis user without dangerous rights, limited to our prefix, can run ever
   const redis = connectRedis(`redis://${user}:${password}@127.0.0.1:${port}`, { role: 'worker' })
   onTestFinished(() => closeRedis(redis))
 
+  const register = new WorkerRegister(redis, keys, { onError: () => {} })
+  await register.start()
+  expect(await register.look()).toEqual([])
+  expect(register.isBlind).toBe(false)
+  await register.leave()
   expect((await checkRedis(redis)).map(({ code }) => code)).toEqual(['volatile'])
   const dataSet = new DataSet(redis, keys)
   await dataSet.look()

@@ -362,8 +362,8 @@ describe('the leader', () => {
   test('is one process, stays leader by holding again, and resigns for the next', async () => {
     const { bench } = new Stage()
     const [one, two] = [
-      new Leader(bench.redis, bench.keys, 60_000),
-      new Leader(anotherConnection(), bench.keys, 60_000),
+      new Leader(bench.redis, bench.keys, 60_000, 'one'),
+      new Leader(anotherConnection(), bench.keys, 60_000, 'two'),
     ]
     expect([await one.hold(), await two.hold(), await one.hold()]).toEqual([true, false, true])
     await two.resign()
@@ -372,9 +372,21 @@ describe('the leader', () => {
     expect([await two.hold(), await one.hold()]).toEqual([true, false])
   })
 
+  test('loses the lead when others find it dead', async () => {
+    const { bench } = new Stage()
+    const one = new Leader(bench.redis, bench.keys, 60_000, 'one')
+    const two = new Leader(bench.redis, bench.keys, 60_000, 'two')
+    await one.hold()
+    await two.depose('three')
+    expect(await two.hold()).toBe(false)
+    await two.depose('one')
+    expect(await two.hold()).toBe(true)
+  })
+
   test('ends with its lease', async () => {
     const { bench } = new Stage()
-    const [one, two] = [new Leader(bench.redis, bench.keys, 50), new Leader(bench.redis, bench.keys, 60_000)]
+    const one = new Leader(bench.redis, bench.keys, 50, 'one')
+    const two = new Leader(bench.redis, bench.keys, 60_000, 'two')
     expect(await one.hold()).toBe(true)
     await until(() => two.hold())
     expect(await one.hold()).toBe(false)

@@ -109,7 +109,7 @@ export class BatchRun {
     if (this.#aside.size > 0) this.#releaseAside(false)
     while (this.#stop === undefined && !this.#isDone && recipients.next >= 0) {
       const nowMs = performance.now()
-      if (!this.#checkpointer.hasLease(nowMs)) return
+      if (!this.#checkpointer.hasLease(nowMs) || !this.#deps.isRegistered()) return
       if (this.#deps.breaker.isOpen && this.#spec.isProbe !== true) return this.#rest('breaker', PROBE_EVERY_MS)
       if (this.#isAheadOfPace(nowMs)) return
       const token = this.#token.current()

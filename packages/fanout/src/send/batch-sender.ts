@@ -35,6 +35,8 @@ export interface BatchSenderDeps extends CrashPoints {
   readonly token: (app: AppId) => TokenSource
   readonly emit: (event: FanoutEvent) => void
   readonly lockMs: number
+  /** False while others may take this process for dead: then no post starts. */
+  readonly isRegistered: () => boolean
 }
 
 /** A batch that this process has just opened. */
@@ -138,7 +140,7 @@ export class BatchSender {
   }
 
   #runDeps({ ref, owner, campaign, terms, opened, breaker }: Open, onRollback: () => void): BatchRunDeps {
-    const { ledger, emit, lanes, permits, token, lockMs, reached } = this.#deps
+    const { ledger, emit, lanes, permits, token, lockMs, isRegistered, reached } = this.#deps
     const rollback = this.#rollback
     const { dataSetId } = rollback
     const { fence, ordinals } = opened
@@ -159,6 +161,7 @@ export class BatchSender {
       onRollback,
       emit,
       leaseMs: lockMs * 0.75,
+      isRegistered,
       random: Math.random,
       reached,
     }

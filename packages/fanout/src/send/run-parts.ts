@@ -23,6 +23,8 @@ export interface BatchRunDeps extends PosterDeps {
   readonly mergeOutcomes: (vector: Uint8Array) => Promise<MergeAnswer>
   /** Milliseconds after the last acknowledged checkpoint during which posts may start. */
   readonly leaseMs: number
+  /** False while other workers may take this process for dead: then no post starts. */
+  readonly isRegistered: () => boolean
   readonly random: () => number
 }
 

@@ -8,7 +8,7 @@ import { AppBreaker } from '../send/app-breaker.ts'
 import { putOff } from './jobs.ts'
 import type { Queues, SendJob } from './queues.ts'
 import { sendQueueName, workerOptions } from './queues.ts'
-import { runWorker } from './run-worker.ts'
+import { ownedBy, runWorker } from './run-worker.ts'
 import type { SendJobs } from './send-jobs.ts'
 import { Slots } from './slots.ts'
 
@@ -18,6 +18,8 @@ export interface AppWatchDeps {
   readonly apps: AppStore
   readonly emit: (event: FanoutEvent) => void
   readonly lockMs: number
+  /** Marks the locks of this process. */
+  readonly processId: string
   /** Batches of an app that keep the lanes busy, and places beyond those for campaigns that have none in hand. */
   readonly busyBatches: number
   readonly freeSlots: number
@@ -103,13 +105,14 @@ export class AppWatch {
 
   #serve(app: AppId): AppRunner {
     const queue = sendQueueName(app)
-    const { redis, keys, apps, lockMs, busyBatches, freeSlots, emit, sendJobs, queues } = this.#deps
+    const { redis, keys, apps, lockMs, processId, busyBatches, freeSlots, emit, sendJobs, queues } = this.#deps
     const report = (error: unknown): void => emit({ type: 'operation.failed', operation: queue, error })
     const worker = new Worker<SendJob>(queue, (job, token) => this.#send(app, job, token), {
       ...workerOptions(redis, lockMs),
       prefix: keys.sendQueuePrefix(app),
       concurrency: busyBatches + freeSlots,
     })
+    ownedBy(worker, processId)
     const breaker = new AppBreaker(app, apps, (error) =>
       emit({ type: 'operation.failed', operation: `breaker of ${app}`, error }),
     )

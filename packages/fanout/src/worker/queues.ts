@@ -3,6 +3,7 @@ import type { Keys, RedisConnection } from '@wns-fanout/state'
 import type { BulkJobOptions, JobsOptions, QueueOptions, WorkerOptions } from 'bullmq'
 import { Queue } from 'bullmq'
 import type { CrashPoints } from '../crash-points.ts'
+import { isLockOf } from './run-worker.ts'
 
 /** A batch to send. A reference only: everything else is in the ledger. */
 export interface SendJob {
@@ -177,6 +178,17 @@ export class Queues {
     })
   }
 
+  /**
+   * Give the jobs that a dead process had in hand to the others, at once.
+   *
+   * @returns how many
+   */
+  async releaseJobsOf(process: string, apps: readonly AppId[]): Promise<number> {
+    const queues = [this.#campaigns, ...apps.map((app) => this.sendQueue(app))]
+    const released = await Promise.all(queues.map((queue) => releaseJobs(this.#connection, queue, process)))
+    return released.reduce((sum, count) => sum + count, 0)
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#campaigns, ...this.#send.values()].map((queue) => queue.close()))
   }
@@ -204,6 +216,25 @@ async function statesOf(
       return alive.has(id) && delayMs >= -OVERDUE_MS ? 'alive' : queue.getJobState(id)
     }),
   )
+}
+
+async function releaseJobs(redis: RedisConnection, queue: Queue, process: string): Promise<number> {
+  const ids = await queue.getRanges(['active'], 0, -1)
+  const released = ids.map(async (id) => {
+    const token = await redis.get(`${queue.toKey(id)}:lock`)
+    if (token === null || !isLockOf(token, process)) return 0
+    const job = await queue.getJob(id)
+    try {
+      // As a delayed job, like `putOff`: BullMQ wakes no idle worker for one that goes back to wait with a priority.
+      await job?.moveToDelayed(Date.now(), token)
+      return 1
+    } catch (error) {
+      // Its lock has lapsed, and another worker took it.
+      if ((await redis.get(`${queue.toKey(id)}:lock`)) === token) throw error
+      return 0
+    }
+  })
+  return (await Promise.all(released)).filter((count) => count > 0).length
 }
 
 function isOver(state: string | undefined): boolean {

@@ -1,5 +1,15 @@
 import type { Worker } from 'bullmq'
 
+/** Locks of the worker's jobs begin with the id of the process, so that others can release them when it dies. */
+export function ownedBy(worker: Worker, process: string): void {
+  Object.assign(worker, { id: process })
+}
+
+/** Does a lock belong to the process? */
+export function isLockOf(token: string, process: string): boolean {
+  return token.startsWith(`${process}:`)
+}
+
 /** Start taking jobs. Errors of the queue and of jobs are reported; none of them ends the worker. */
 export function runWorker(worker: Worker, report: (error: unknown) => void): void {
   worker.on('error', report)

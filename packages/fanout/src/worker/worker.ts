@@ -1,6 +1,6 @@
 import type { AppId } from '@wns-fanout/domain'
-import type { AppRevision, AppStore, Audiences, DataSet } from '@wns-fanout/state'
-import { Leader } from '@wns-fanout/state'
+import type { AppRevision, AppStore, Audiences, DataSet, DeathTimes } from '@wns-fanout/state'
+import { Leader, WorkerRegister } from '@wns-fanout/state'
 import { Worker } from 'bullmq'
 import type { LaunchDeps } from '../campaign/launch.ts'
 import type { ReconcileDeps } from '../recover/reconcile.ts'
@@ -12,13 +12,14 @@ import { sleep } from '../sleep.ts'
 import { AppWatch } from './app-watch.ts'
 import { CampaignJobs } from './campaign-jobs.ts'
 import { DataWatch } from './data-watch.ts'
+import { DeathWatch } from './death-watch.ts'
 import type { CampaignJob } from './queues.ts'
 import { CAMPAIGNS_QUEUE, workerOptions } from './queues.ts'
-import { runWorker } from './run-worker.ts'
+import { ownedBy, runWorker } from './run-worker.ts'
 import { SendJobs } from './send-jobs.ts'
 import { UnusableLedgers } from './unusable-ledgers.ts'
 
-export interface FanoutWorkerDeps extends BatchSenderDeps {
+export interface FanoutWorkerDeps extends Omit<BatchSenderDeps, 'isRegistered'> {
   readonly apps: AppStore
   readonly audiences: Audiences
   /** The data set that the process works on; while it is lost nothing is sent. */
@@ -30,6 +31,8 @@ export interface FanoutWorkerDeps extends BatchSenderDeps {
   readonly onAppGone: (app: AppId) => void
   /** Called with the apps every few seconds while this process leads. */
   readonly runSchedules: (apps: readonly AppId[], signal: AbortSignal) => Promise<void>
+  /** When another worker counts as dead. */
+  readonly deathTimes?: Partial<DeathTimes> | undefined
   /** Only these apps, where workers are divided among apps. */
   readonly only?: ReadonlySet<string> | undefined
 }
@@ -56,18 +59,27 @@ export class FanoutWorker {
   readonly #campaignJobs: CampaignJobs
   readonly #reconcile: ReconcileDeps
   readonly #leader: Leader
+  readonly #register: WorkerRegister
+  readonly #deaths: DeathWatch
   #campaignWorker: Worker<CampaignJob> | undefined
   #watching: Promise<void> | undefined
   #leading: Promise<void> | undefined
+  #watchingDeaths: Promise<void> | undefined
 
   constructor(deps: FanoutWorkerDeps) {
     this.#deps = deps
     const rollback = new RollbackRecovery(deps, this.#stopping.signal)
-    const sender = new BatchSender(deps, rollback)
+    this.#register = new WorkerRegister(deps.redis, deps.keys, {
+      ...deps.deathTimes,
+      onError: (error) => this.#report('register of workers', error),
+    })
+    const processId = this.#register.id
+    const sender = new BatchSender({ ...deps, isRegistered: () => this.#register.isHeld }, rollback)
     const ledgers = new UnusableLedgers(deps)
     const busyBatches = Math.ceil((2 * deps.laneCount) / SMALL_WINDOW)
     this.#apps = new AppWatch({
       ...deps,
+      processId,
       busyBatches,
       freeSlots: FREE_SLOTS,
       sendJobs: new SendJobs({ ...deps, sender, ledgers }),
@@ -93,11 +105,13 @@ export class FanoutWorker {
       isDataLost: () => this.#data.problem !== undefined,
       retryMs: WATCH_MS,
     })
-    this.#leader = new Leader(deps.redis, deps.keys, Math.max(3000, deps.lockMs / 2))
+    this.#leader = new Leader(deps.redis, deps.keys, Math.max(3000, deps.lockMs / 2), processId)
+    this.#deaths = new DeathWatch({ ...deps, register: this.#register, leader: this.#leader })
   }
 
   /** Resolves when the apps that exist are served; where data is lost none is, until that is accepted. */
   async start(): Promise<void> {
+    await this.#register.start()
     await this.#watch()
     const { redis, keys, lockMs } = this.#deps
     this.#campaignWorker = new Worker<CampaignJob>(
@@ -109,10 +123,12 @@ export class FanoutWorker {
         concurrency: CAMPAIGN_CONCURRENCY,
       },
     )
+    ownedBy(this.#campaignWorker, this.#register.id)
     if (this.#data.problem !== undefined) await this.#campaignWorker.pause(true)
     runWorker(this.#campaignWorker, (error) => this.#report(CAMPAIGNS_QUEUE, error))
     this.#watching = this.#every(WATCH_MS, () => this.#watch())
     this.#leading = this.#lead()
+    this.#watchingDeaths = this.#every(WATCH_MS, () => this.#deaths.look())
   }
 
   /** Why nothing is sent at all, for people; undefined when all is well. */
@@ -123,10 +139,11 @@ export class FanoutWorker {
   /** May be called twice. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    await Promise.all([this.#watching, this.#leading])
+    await Promise.all([this.#watching, this.#leading, this.#watchingDeaths])
     await this.#apps.close()
     await this.#campaignWorker?.close()
     await this.#leader.resign()
+    await this.#register.leave()
   }
 
   async #watch(): Promise<void> {

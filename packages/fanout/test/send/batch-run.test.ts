@@ -150,6 +150,17 @@ describe('the lease', () => {
     expect(late.posts).toHaveLength(0)
   })
 
+  test('does not allow posts while others may take the process for dead', async () => {
+    const batch = new OneBatch({ recipients: 4, answer: () => undefined })
+    batch.registered = false
+    void batch.start()
+    await later(2000)
+    expect(batch.posts).toHaveLength(0)
+    batch.registered = true
+    await later(500)
+    expect(batch.posts).toHaveLength(4)
+  })
+
   test('is renewed by a heartbeat that carries nothing', async () => {
     const batch = new OneBatch({ recipients: 1, leaseMs: 3000, answer: () => undefined })
     batch.lanes = 0

@@ -140,6 +140,7 @@ export class Installation {
       onAppGone: () => {},
       runSchedules: async () => {},
       lockMs: 6000,
+      deathTimes: { goneMs: 300, graceMs: 500 },
       ...deps,
     })
     onTestFinished(async () => {

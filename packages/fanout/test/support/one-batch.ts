@@ -69,6 +69,8 @@ export class OneBatch {
   lanes = Infinity
   permits = Infinity
   permitLifeMs = 250
+  /** Whether the process is in the register of workers. */
+  registered = true
   pausedUntilMs = 0
   token: string | undefined = 'token-1'
   renewals = 0
@@ -126,6 +128,7 @@ export class OneBatch {
         onRollback: () => (this.rollbacks += 1),
         emit: (event) => this.events.push(event),
         leaseMs: options.leaseMs ?? 45_000,
+        isRegistered: () => this.registered,
         random: () => 0.5,
       },
       {

@@ -5,6 +5,7 @@ import type { AppId, CampaignId } from '@wns-fanout/domain'
 import type { RedisConnection } from '@wns-fanout/state'
 import { Keys, closeRedis, connectRedis } from '@wns-fanout/state'
 import { CAMPAIGNS_QUEUE, Queues, batchJob, batchJobId, sendQueueName, workerOptions } from '../../src/worker/queues.ts'
+import { ownedBy } from '../../src/worker/run-worker.ts'
 
 const app = 'news' as AppId
 const campaign = 'c1' as CampaignId
@@ -74,6 +75,36 @@ test('a batch whose job waits, is delayed or runs keeps it; one without a job ge
   const late = batches.map((batch) => ({ ...batch, delayMs: -60_000 }))
   expect(await queues.restoreBatches(app, late)).toEqual({ lost: 0, overdue: 1 })
   expect(await states()).toEqual(['active', 'prioritized', 'prioritized', 'prioritized'])
+})
+
+/** Let a process take the next job, and keep it. */
+async function take(name: string, prefix: string, process: string): Promise<void> {
+  const worker = new Worker(name, null, { ...workerOptions(redis, 600_000), prefix })
+  ownedBy(worker, process)
+  await worker.getNextJob(`${worker.id}:0`)
+  await worker.close()
+}
+
+test('jobs of a dead process wake the others, and jobs of living ones stay', async () => {
+  const seqs = [0, 1, 2, 3, 4, 5]
+  await queues.addBatches(
+    app,
+    seqs.map((seq) => ({ campaign, seq, turn: seq + 1 })),
+  )
+  await queues.enqueue('plan', { app, campaign })
+  const sendJobs = [sendQueueName(app), keys.sendQueuePrefix(app)] as const
+  for (const process of ['dead', 'alive', 'dead', 'dead', 'dead']) await take(...sendJobs, process)
+  await take(CAMPAIGNS_QUEUE, keys.campaignsQueuePrefix, 'dead')
+  const states = (): Promise<string[]> =>
+    Promise.all(seqs.map((seq) => queues.sendQueue(app).getJobState(batchJobId(campaign, seq))))
+  expect(await states()).toEqual(['active', 'active', 'active', 'active', 'active', 'prioritized'])
+
+  expect(await queues.releaseJobsOf('dea', [app])).toBe(0)
+  expect(await queues.releaseJobsOf('dead', [app])).toBe(5)
+  expect(await queues.releaseJobsOf('dead', [app])).toBe(0)
+  expect(await states()).toEqual(['delayed', 'active', 'delayed', 'delayed', 'delayed', 'prioritized'])
+  await take(...sendJobs, 'next')
+  expect((await states()).filter((state) => state === 'active')).toHaveLength(2)
 })
 
 test('however often a batch fails, it is tried again within seconds', () => {
