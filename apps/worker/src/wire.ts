@@ -22,6 +22,7 @@ import type { Transport } from '@wns-fanout/wns'
 import { createLanePool, createTransport } from '@wns-fanout/wns'
 import { askForToken, tokenSource } from './app-tokens.ts'
 import type { WorkerConfig } from './config.ts'
+import { PerApp } from './per-app.ts'
 
 export interface WireOptions extends CrashPoints {
   readonly config: WorkerConfig
@@ -190,33 +191,4 @@ function makePermits(
   )
   life.onStop('permits', () => permitsOf.all().forEach((each) => each.stop()))
   return permitsOf
-}
-
-/** One of something for each app, made when it is first asked for. */
-class PerApp<V> {
-  readonly #make: (app: AppId) => V
-  readonly #made = new Map<AppId, V>()
-
-  constructor(make: (app: AppId) => V) {
-    this.#make = make
-  }
-
-  get(app: AppId): V {
-    const known = this.#made.get(app)
-    if (known !== undefined) return known
-    const value = this.#make(app)
-    this.#made.set(app, value)
-    return value
-  }
-
-  /** Removes the value and returns it. */
-  forget(app: AppId): V | undefined {
-    const known = this.#made.get(app)
-    this.#made.delete(app)
-    return known
-  }
-
-  all(): readonly V[] {
-    return [...this.#made.values()]
-  }
 }

@@ -1,44 +1,99 @@
-import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
+import { join } from 'node:path'
 import type { AppId, FanoutEvent } from '@wns-fanout/domain'
 import { createLifecycle, createLogger, createMetrics } from '@wns-fanout/runtime'
-import { AppStore, Keyring, Keys, closeRedis, connectRedis } from '@wns-fanout/state'
-import { expect, inject, onTestFinished, test, vi } from 'vitest'
+import { Keyring, closeRedis, connectRedis } from '@wns-fanout/state'
+import { until } from '@wns-fanout/testing'
+import { startSimulator } from '@wns-fanout/wns-simulator'
+import { expect, onTestFinished, test } from 'vitest'
 import { workerConfig } from '../src/config.ts'
 import { startWorker } from '../src/start.ts'
 import { wire } from '../src/wire.ts'
+import { installation, registrationOf, workerEnv } from './support.ts'
 
-const env = {
-  REDIS_URL: inject('redisUrl'),
-  WNS_FANOUT_PREFIX: `w${randomBytes(6).toString('hex')}:`,
-  WNS_FANOUT_KEYRING_FILE: '/nowhere',
-  WNS_FANOUT_LANES: '8',
-  WNS_FANOUT_LOCK_MS: '6000',
-  LOG_LEVEL: 'silent',
-}
+const app = 'news' as AppId
+const entra = { kind: 'entra', tenantId: 'tenant', clientId: 'client', clientSecret: 'secret' } as const
 
-test('a worker is made of its parts, serves the apps that exist, and stops all of them', async () => {
+/** A worker of real parts and the simulator, with the events that it emits. */
+async function wired(more: Readonly<Record<string, string>> = {}) {
+  const given = await workerEnv(more)
+  const simulator = await startSimulator({ caFile: join(given.folder, 'ca.pem') })
+  onTestFinished(() => simulator.stop())
+  const env = {
+    ...given.env,
+    WNS_ROUTE_TO: `${simulator.host}:${simulator.port}`,
+    WNS_CA_FILE: simulator.caFile,
+    WNS_FANOUT_SECRETS_DIR: given.folder,
+  }
   const config = workerConfig(env)
   const logger = createLogger({ name: 'worker', level: 'silent' })
   const life = createLifecycle(logger)
   const redis = connectRedis(config.REDIS_URL, { role: 'worker' })
-  onTestFinished(() => closeRedis(redis))
-  const keyring = Keyring.parse(`one ${randomBytes(32).toString('base64')}`)
+  const keyring = Keyring.parse(given.keyring)
   const metrics = createMetrics({ onCollectError: () => {} })
-  const apps = new AppStore(redis, new Keys(config.WNS_FANOUT_PREFIX), keyring)
-  const credentials = { kind: 'entra', tenantId: 't', clientId: 'c', clientSecret: 's' } as const
-  await apps.put('news' as AppId, { credentials })
   const events: FanoutEvent[] = []
-  const worker = wire({ config, env, logger, life, metrics, emit: (event) => events.push(event), redis, keyring })
+  const emit = (event: FanoutEvent): void => void events.push(event)
+  const worker = wire({ config, env, logger, life, metrics, emit, redis, keyring })
   life.onStop('worker', () => worker.stop())
+  onTestFinished(async () => {
+    await life.stop('the test ends')
+    await closeRedis(redis)
+  })
+  const setFaults = async (faults: unknown): Promise<void> => {
+    const asked = request(`${simulator.control}/v1/faults`, { method: 'PUT' }).end(JSON.stringify(faults))
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+    expect(answer.resume().statusCode).toBe(200)
+  }
+  return { worker, life, metrics, events, setFaults, ...installation({ ...given, env }) }
+}
+
+test('a worker is made of its parts, serves the apps that exist, and stops all of them', async () => {
+  const { worker, life, metrics, events, apps, namedConnections } = await wired()
+  await apps.put(app, { credentials: entra })
   await worker.start()
   expect(worker.problem).toBeUndefined()
-  await vi.waitFor(async () => {
-    const text = await metrics.registry.metrics()
-    expect(text).toContain('wns_fanout_takeovers_total{app="news"} 0')
-  })
-  await apps.delete('news' as AppId)
+  await until(async () => (await metrics.scrape()).includes('wns_fanout_takeovers_total{app="news"} 0'))
+  const served = await until('the queue of the app', async () => (await namedConnections()) || undefined)
+  await apps.delete(app)
+  await until('the worker to leave the queue of the app', async () => (await namedConnections()) < served)
   expect(await life.stop('the test ends')).toMatchObject({ clean: true })
   expect(events.filter(({ type }) => type === 'operation.failed')).toEqual([])
+})
+
+test('a throttled app gets permits at a lower rate, which is reported', async () => {
+  const { worker, events, metrics, setFaults, apps, registry, campaigns } = await wired()
+  const { settings } = await apps.put(app, { credentials: entra, ratePerSecond: 1000 })
+  await registry.register(app, [registrationOf('a', 'ok.any.1')])
+  await setFaults({ rateCap: { perSecond: 0, status: 429, retryAfter: 60 } })
+  await worker.start()
+  await campaigns.create(settings, { notification: { type: 'raw', text: 'a' }, audience: { all: true } })
+  const decrease = await until(() => events.find((event) => event.type === 'rate.decreased'))
+  expect(decrease).toMatchObject({ app, throttledUntil: expect.any(String) })
+  expect(events.some(({ type }) => type === 'permits.granted')).toBe(true)
+  expect((await metrics.scrape()).includes('wns_fanout_effective_rate{app="news"}')).toBe(true)
+})
+
+test('a client secret that cannot be read is reported, and nothing is posted', async () => {
+  const { worker, events, apps, registry, campaigns } = await wired()
+  const credentials = { ...entra, clientSecret: { ref: 'file:missing' } }
+  const { settings } = await apps.put(app, { credentials, ratePerSecond: 1000 })
+  await registry.register(app, [registrationOf('a', 'ok.any.1')])
+  await worker.start()
+  await campaigns.create(settings, { notification: { type: 'raw', text: 'a' }, audience: { all: true } })
+  await until(() =>
+    events.some((event) => event.type === 'operation.failed' && event.operation === 'read a client secret'),
+  )
+  await until(() => events.some(({ type }) => type === 'token.unavailable'))
+  expect(events.filter(({ type }) => type === 'batch.checkpointed')).toEqual([])
+})
+
+test('a worker that needs a replica reports that none acknowledges writes', async () => {
+  const { worker, events, metrics } = await wired({ WNS_FANOUT_DURABILITY: 'replicas:1', WNS_FANOUT_LOCK_MS: '500' })
+  await worker.start()
+  const change = await until(() => events.find((event) => event.type === 'replication.changed'))
+  expect(change).toMatchObject({ problem: expect.stringMatching(/^no replica acknowledges writes/) })
+  expect((await metrics.scrape()).includes('wns_fanout_redis_problem{kind="replicas"} 1')).toBe(true)
 })
 
 test('a worker with a wrong configuration does not start and exits with 1', async () => {
@@ -49,7 +104,8 @@ test('a worker with a wrong configuration does not start and exits with 1', asyn
   expect(process.exitCode).toBe(1)
 })
 
-test('the configuration of a worker has no port of an API, and may name a crash point', () => {
+test('the configuration of a worker has no port of an API, and may name a crash point', async () => {
+  const { env } = await workerEnv()
   expect(workerConfig(env)).not.toHaveProperty('PORT')
   expect(() => workerConfig({ ...env, WNS_CRASH_AT: 'nowhere' })).toThrow('WNS_CRASH_AT')
 })
