@@ -57,6 +57,21 @@ export function finished({ api }: TestStack, id: string, timeoutMs = 60_000): Pr
   )
 }
 
+/** The campaign once it is halted and no worker holds a batch of it. Its other recipients stay pending. */
+export async function halted(stack: TestStack, id: string, timeoutMs = 60_000): Promise<Campaign> {
+  const { app } = await until(
+    `campaign ${id} to halt`,
+    async () => {
+      const campaign = await stack.api.campaign(id)
+      sumsUp(campaign)
+      return campaign.state === 'halted' ? campaign : undefined
+    },
+    timeoutMs,
+  )
+  await letGo(stack, app, id)
+  return stack.api.campaign(id)
+}
+
 /** The totals of a campaign sum to its audience at every instant. */
 export function sumsUp({ totals, audienceSize }: Campaign): void {
   const sum = classes.reduce((so, name) => so + totals[name], 0)

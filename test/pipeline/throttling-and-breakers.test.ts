@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
 import { SimulatedClients } from './clients.ts'
-import { finished, letGo, metric, registerApp, some, tile, twoWorkers } from './support.ts'
+import { finished, halted, letGo, metric, registerApp, some, tile, twoWorkers } from './support.ts'
 
 // What a sender does when WNS is unhappy, and what keeps it from making WNS unhappy. Each app has a client of its own,
 // so that the simulator can treat them differently.
@@ -25,17 +25,17 @@ afterAll(async () => {
 test('a payload that everybody refuses stops after hundreds of posts', async () => {
   await registerApp(stack, 'refused', repeat(20_000), clients.as(1))
   await clients.faults({ 1: { always: 413 } })
-  const campaign = await finished(stack, (await stack.api.createCampaign('refused', tile)).id)
+  const campaign = await halted(stack, (await stack.api.createCampaign('refused', tile)).id)
   expect(campaign).toMatchObject({ state: 'halted', reason: 'breaker' })
   expect(campaign.totals.rejected).toBeGreaterThanOrEqual(50)
-  expect(campaign.totals.rejected + campaign.totals.cancelled).toBe(20_000)
+  expect(campaign.totals.rejected + campaign.totals.pending).toBe(20_000)
   expect((await clients.counts(1)).posts).toBeLessThan(1000)
 })
 
 test('when everybody seems to be gone, the campaign halts and the registry is kept', async () => {
   await registerApp(stack, 'gone', repeat(5000), clients.as(2))
   await clients.faults({ 2: { always: 404 } })
-  const campaign = await finished(stack, (await stack.api.createCampaign('gone', tile)).id)
+  const campaign = await halted(stack, (await stack.api.createCampaign('gone', tile)).id)
   expect(campaign).toMatchObject({ state: 'halted', reason: 'mass-removal' })
   expect((await stack.api.app('gone')).channels).toBeGreaterThan(4000)
 })
@@ -43,8 +43,8 @@ test('when everybody seems to be gone, the campaign halts and the registry is ke
 test('a base with 40 % dead addresses is sent to completely, with one explicit decision', async () => {
   const behaviors = Array.from({ length: 3000 }, (_, n) => (n % 5 < 2 ? 'gone' : 'ok'))
   await registerApp(stack, 'stale', behaviors, clients.as(5))
-  const halted = await finished(stack, (await stack.api.createCampaign('stale', tile)).id)
-  expect(halted).toMatchObject({ state: 'halted', reason: 'mass-removal' })
+  const stopped = await halted(stack, (await stack.api.createCampaign('stale', tile)).id)
+  expect(stopped).toMatchObject({ state: 'halted', reason: 'mass-removal' })
   const { channels } = await stack.api.app('stale')
   const decided = await stack.api.createCampaign('stale', {
     ...tile,
@@ -66,11 +66,11 @@ test('a canary that fails too often halts the campaign, and one that does not le
     clients.as(3),
   )
   const failing = await stack.api.createCampaign('canary', { ...tile, canary: { size: 500, maxFailureShare: 0.3 } })
-  expect(await finished(stack, failing.id)).toMatchObject({
+  expect(await halted(stack, failing.id)).toMatchObject({
     state: 'halted',
     reason: 'canary',
     // Exactly the first 500, although 512 recipients are stored together.
-    totals: { accepted: 300, rejected: 200, cancelled: 4012 },
+    totals: { accepted: 300, rejected: 200, pending: 4012 },
   })
   await registerApp(stack, 'canary-sings', repeat(3000), clients.as(4))
   const sound = await stack.api.createCampaign('canary-sings', { ...tile, canary: { size: 500, maxFailureShare: 0.3 } })
@@ -81,9 +81,9 @@ test('a campaign that fails more than its owner will have halts', async () => {
   const behaviours = Array.from({ length: 6000 }, (_, n) => (n % 4 === 0 ? 'badheader' : 'ok'))
   await registerApp(stack, 'share', behaviours, clients.as(5))
   const { id } = await stack.api.createCampaign('share', { ...tile, maxFailureShare: 0.1 })
-  const campaign = await finished(stack, id)
+  const campaign = await halted(stack, id)
   expect(campaign).toMatchObject({ state: 'halted', reason: 'failure-share' })
-  expect(campaign.totals.cancelled).toBeGreaterThan(3000)
+  expect(campaign.totals.pending).toBeGreaterThan(3000)
 })
 
 test('an app whose every token is rejected rests with a reason, and others do not notice', async () => {

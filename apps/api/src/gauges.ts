@@ -16,7 +16,8 @@ interface AppGauges {
 }
 
 const breakerKinds = ['credentials', 'token', 'answers'] as const
-const openStates = campaignStates.filter((state) => !isTerminal(state))
+// A halted campaign waits for its owner.
+const openStates = campaignStates.filter((state) => !isTerminal(state) || state === 'halted')
 // As many as get a label of their own.
 const MAX_APPS = 1000
 const APPS_AT_ONCE = 50

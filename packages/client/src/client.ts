@@ -23,11 +23,12 @@ import type {
   Schedule,
   ScheduleRequest,
   UnreadableApp,
+  HaltCause,
   UnreadableSchedule,
   UploadFormat,
   Verification,
 } from '@wns-fanout/domain'
-import { isFinished } from '@wns-fanout/domain'
+import { isFinished, isHeld } from '@wns-fanout/domain'
 import { ApiError, ApiUnreachableError } from './api-error.ts'
 import type { HttpOptions, HttpRequest } from './http.ts'
 import { Http } from './http.ts'
@@ -335,8 +336,12 @@ export function createClient(settings: ClientOptions) {
     campaign: (id: string, options?: CallOptions) => call<Campaign>('GET', pathOf`/campaigns/${id}`, options),
     pauseCampaign: (id: string, options?: CallOptions) =>
       call<Campaign>('POST', pathOf`/campaigns/${id}/pause`, options),
-    resumeCampaign: (id: string, options?: CallOptions) =>
-      call<Campaign>('POST', pathOf`/campaigns/${id}/resume`, options),
+    /** A halted campaign needs `accept` with the reason of its halt. */
+    resumeCampaign: (
+      id: string,
+      { accept, ...options }: CallOptions & { readonly accept?: HaltCause | undefined } = {},
+    ) =>
+      call<Campaign>('POST', pathOf`/campaigns/${id}/resume`, options, accept === undefined ? undefined : { accept }),
     cancelCampaign: (id: string, options?: CallOptions) =>
       call<Campaign>('POST', pathOf`/campaigns/${id}/cancel`, options),
     retryFailed: (
@@ -351,12 +356,15 @@ export function createClient(settings: ClientOptions) {
       ),
     /** The progress of a campaign over one connection; ends with the campaign, or when the API stops. */
     events: (id: string, options: CallOptions = {}) => eventsOf(id, options, { lastEventId: '', delayMs: reconnectMs }),
-    /** The progress of a campaign to its end. Reconnects when needed; throws after a minute without progress. */
+    /**
+     * The progress of a campaign to its end, or until it halts. Reconnects when needed; throws after a minute without
+     * progress.
+     */
     watch: async function* (id: string, { signal }: CallOptions = {}): AsyncGenerator<Campaign> {
       let latest: Campaign | undefined
       let heardAtMs = performance.now()
       const reconnection: Reconnection = { lastEventId: '', delayMs: reconnectMs }
-      while (latest === undefined || !isFinished(latest)) {
+      while (latest === undefined || !isOver(latest)) {
         try {
           for await (const campaign of eventsOf(id, { signal }, reconnection)) {
             heardAtMs = performance.now()
@@ -367,13 +375,19 @@ export function createClient(settings: ClientOptions) {
           if (error instanceof ApiError || signal?.aborted === true) throw error
           if (performance.now() - heardAtMs > PATIENCE_MS) throw error
         }
-        if (latest === undefined || !isFinished(latest))
+        if (latest === undefined || !isOver(latest))
           await sleep(reconnection.delayMs, undefined, signal === undefined ? {} : { signal })
       }
     },
     /** The outcome of each recipient. */
-    results: (id: string, { class: name, ...options }: CallOptions & { readonly class?: RecipientClass } = {}) =>
-      lines<Result>(pathOf`/campaigns/${id}/results`, { class: name }, options),
+    results: (
+      id: string,
+      {
+        class: name,
+        reason,
+        ...options
+      }: CallOptions & { readonly class?: RecipientClass | undefined; readonly reason?: string | undefined } = {},
+    ) => lines<Result>(pathOf`/campaigns/${id}/results`, { class: name, reason }, options),
     samples: (id: string, options?: CallOptions) =>
       call<{ items: Sample[] }>('GET', pathOf`/campaigns/${id}/samples`, options),
 
@@ -388,6 +402,10 @@ export function createClient(settings: ClientOptions) {
 }
 
 const PATIENCE_MS = 60_000
+
+function isOver(campaign: Campaign): boolean {
+  return isFinished(campaign) || isHeld(campaign)
+}
 
 function json(body: unknown) {
   return { type: 'application/json', content: JSON.stringify(body) }

@@ -62,6 +62,10 @@ export const campaignSchema = z
     name: z.string().optional(),
     state: z.enum(campaignStates),
     reason: z.string().optional(),
+    detail: z
+      .string()
+      .optional()
+      .meta({ description: 'For people: what halted it and what to do next; what it waits for.' }),
     update: z.enum(['generic', 'personalized']),
     topic: z.string(),
     delivery: z.enum(deliveries),

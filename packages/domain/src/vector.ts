@@ -133,6 +133,17 @@ export function pendingCode(spent: number): Code {
   return spent === 0 ? code.pending : code.retry1 + Math.min(spent, 5) - 1
 }
 
+/**
+ * The reason of a recipient whose channel was not removed although WNS answered 404 or 410, because the campaign halts
+ * before it removes too many. It is no code: such a recipient is pending, or cancelled, or has lapsed.
+ */
+export const NOT_REMOVED = 'not-removed'
+
+/** Every reason that a result can have. */
+export const resultReasons: readonly string[] = [
+  ...new Set([...codeTable.map(({ reason }) => reason).filter((reason) => reason !== ''), NOT_REMOVED]),
+]
+
 /** How many recipients are in each class; the numbers sum to the size of the audience. */
 export type Totals = Record<RecipientClass, number>
 export function emptyTotals(): Totals {

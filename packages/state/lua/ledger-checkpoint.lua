@@ -1,5 +1,5 @@
 -- Record the outcomes that an owner reports for its batch, and grant the next credit.
--- needs: read codes pages window checks stamps closing uri-index gates
+-- needs: read codes pages window checks stamps closing halts uri-index gates
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 seq, 2 owner nonce, 3 fence, 4 checkpoint number (from 1, one more each time), 5 window of the terms, 6 type,
 --       7 guard interval in seconds (0 = no guard),
@@ -33,8 +33,8 @@ local STRETCH = 32
 
 local b = fields(key, 'range', 'owner', 'fence', 'checkpoint', 'stampedAt', 'closed', 'state', 'losses', 'settled',
   'recoveredOwners')
-local c = fields(campaign, 'state', 'expiresAt', 'total:dead', 'answers', 'id', 'topic', 'topicIntervalMs', 'reason',
-  'version', 'maxDeadShare')
+local c = fields(campaign, 'state', 'expiresAt', 'total:dead', 'answers', 'id', 'topic', 'topicIntervalMs', 'version',
+  unpack(HALT_FIELDS))
 local where = 'batch ' .. seq
 local wrong = wrong_campaign(c)
 if wrong then return wrong end
@@ -143,21 +143,25 @@ if #gates % 12 ~= 0 or #ARGV < 14 + dead_count * 3 + #gates / 12 then
   return refused('gates must be 12 bytes each and have their URIs')
 end
 
--- Step 2: remove dead channels, but only while the rejected URI is still the URI of the channel.
-local at_arg = 15
+-- Step 2: remove dead channels, but only while the rejected URI is still the URI of the channel, and while not too many
+-- are removed.
+local at_arg, suspects, not_removed = 15, {}, {}
 if dead_count > 0 then
-  local dead, answers, suspicious = tonumber(c['total:dead'] or '0'), tonumber(c.answers or '0'), c.reason == 'mass-removal'
+  local dead, answers = tonumber(c['total:dead'] or '0'), tonumber(c.answers or '0')
   for _ = 1, dead_count do
     local position, ordinal, posted = tonumber(ARGV[at_arg]), tonumber(ARGV[at_arg + 1]), ARGV[at_arg + 2]
     at_arg = at_arg + 3
     if CLASS[code_of(old[position])] == 'pending' then
-      if answers >= 500 and dead > answers * (tonumber(c.maxDeadShare) or 0.2) and not final then
-        -- A share this large points to an error of the sender. Halt before the registry is emptied.
-        state, final, suspicious = 'halted', CANCELLED, true
-        halt(campaign, 'mass-removal')
-      end
-      if suspicious then
-        new[position] = byte_of(final, posts_of(new[position]))
+      local code, posts = code_of(new[position]), posts_of(new[position])
+      if removes_too_many(c, dead, answers) then
+        if not final then
+          hold(campaign, c, MASS_REMOVAL)
+          state = 'paused'
+        end
+        local is_rotated = code == FAILED_ROTATED
+        not_removed[#not_removed + 1] = not_removed_entry(position, is_rotated and DEAD_LAST or code)
+        suspects[position] = true
+        new[position] = byte_of(final or (is_rotated and ROTATED or PENDING), posts)
       else
         local page, slot = floor(ordinal / PAGE), ordinal % PAGE
         local value = redis.call('HGET', base .. 'uri:' .. page, slot)
@@ -168,19 +172,18 @@ if dead_count > 0 then
           redis.call('HSET', base .. 'uri:' .. page, slot, sub(value, 1, a) .. sub(value, z))
           redis.call('SETBIT', base .. 'occupied', ordinal, 0)
           forget_uri(base, uri, ordinal)
-          dead = dead + 1
-          if code_of(new[position]) == FAILED_ROTATED then new[position] = byte_of(DEAD_LAST, posts_of(new[position])) end
-        elseif uri ~= '' then
-          local was_rotated = code_of(new[position]) == FAILED_ROTATED
-          new[position] = byte_of(was_rotated and FAILED_ROTATED or ROTATED, posts_of(new[position]))
+        end
+        if uri ~= posted and uri ~= '' then
+          new[position] = byte_of(code == FAILED_ROTATED and FAILED_ROTATED or ROTATED, posts)
         else
           dead = dead + 1
-          if code_of(new[position]) == FAILED_ROTATED then new[position] = byte_of(DEAD_LAST, posts_of(new[position])) end
+          if code == FAILED_ROTATED then new[position] = byte_of(DEAD_LAST, posts) end
         end
       end
       adjust(position, new[position])
     end
   end
+  note_not_removed(key, not_removed)
 end
 
 -- Step 3: write the vector and what follows from its change: totals, stamps, gates, samples.
@@ -212,7 +215,9 @@ if guard > 0 and (#changed > 0 or clears) then
   for p = 1, #changed, 8 do
     local position, ordinal = int4(changed, p), int4(changed, p + 4)
     local code = code_of(new[position])
-    if CLASS[code] ~= 'pending' then
+    if suspects[position] then
+      stamp_settled(stamps, ordinal, DEAD_LAST, ours, stamp_now)
+    elseif CLASS[code] ~= 'pending' then
       stamp_settled(stamps, ordinal, code, ours, stamp_now)
     elseif clears and stamps:get(ordinal) == ours then
       stamps:set(ordinal, posts_of(new[position]) == 0 and '\0\0\0\0' or pack4(ours - 1))
@@ -254,27 +259,11 @@ renew_slot(base, type, c, counts)
 if packed ~= old_text then redis.call('SET', key .. ':v', packed) end
 add_totals(campaign, counts)
 
--- Step 4: halt a campaign that WNS rejects as malformed, or that fails more than its owner allows.
-if answered > 0 and not final then
-  local t = fields(campaign, 'answers', 'recentAnswers', 'recentRejected', 'maxFailureShare', 'total:rejected',
-    'total:failed', 'total:dead', 'total:in_doubt')
-  local answers, limit = tonumber(t.answers), tonumber(t.maxFailureShare)
-  local recent, rejected = (tonumber(t.recentAnswers) or 0) + answered, (tonumber(t.recentRejected) or 0) + refusals
-  local failures = (tonumber(t['total:rejected']) or 0) + (tonumber(t['total:failed']) or 0) +
-    (tonumber(t['total:dead']) or 0) + (tonumber(t['total:in_doubt']) or 0)
-  local reason
-  if rejected > 0 and recent >= 50 and rejected >= recent / 2 then
-    reason = 'breaker'
-  elseif limit and answers >= 50 and failures > answers * limit then
-    reason = 'failure-share'
-  end
-  if reason then
-    state, final = 'halted', CANCELLED
-    halt(campaign, reason)
-  end
-  -- About the last 200 answers count; older ones fade.
-  local fade = recent > 200 and 200 / recent or 1
-  redis.call('HSET', campaign, 'recentAnswers', recent * fade, 'recentRejected', rejected * fade)
+-- Step 4: hold a campaign that WNS rejects as malformed, or that fails more than its owner allows.
+local cause = answered > 0 and not final and cause_of(campaign, c, answered, refusals)
+if cause then
+  hold(campaign, c, cause)
+  state = 'paused'
 end
 
 -- Step 5: end the batch.

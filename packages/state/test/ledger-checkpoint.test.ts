@@ -400,12 +400,12 @@ describe('a dead channel', () => {
     await hand.bury(code.deadExpired, ...upTo(20, 500))
     const { state, reason, totals } = await stage.record()
     expect({ state, reason }).toEqual({ state: 'halted', reason: 'mass-removal' })
-    // At exactly one fifth, one more is removed; above it, none.
-    expect(totals).toMatchObject({ accepted: 400, dead: 101, cancelled: 19, pending: 80 })
+    // At exactly one fifth, one more is removed; above it, none, and those recipients stay pending.
+    expect(totals).toMatchObject({ accepted: 400, dead: 101, pending: 99 })
     expect(await stage.uriAt(501)).toBe(uriOf('u501'))
     await hand.bury(code.deadExpired, ...upTo(5, 520))
-    await hand.giveBack().close()
-    expect(await stage.totals()).toEqual({ accepted: 400, dead: 101, cancelled: 99 })
+    await hand.giveBack().park()
+    expect(await stage.totals()).toEqual({ accepted: 400, dead: 101, pending: 99 })
     expect(await stage.uriAt(520)).toBe(uriOf('u520'))
   })
 })

@@ -31,6 +31,7 @@ export const tile: BatchTerms = {
 export const toast: BatchTerms = { ...tile, delivery: 'at-most-once', type: 'toast' }
 
 export interface CampaignOptions {
+  readonly maxFailureShare?: number | undefined
   readonly id?: string
   readonly terms?: BatchTerms
   readonly policy?: OverLimitPolicy
@@ -116,7 +117,11 @@ export class Stage {
     const definition: CampaignDefinition = {
       id: (options.id ?? 'c1') as CampaignId,
       app: this.app,
-      request: { notification: { type: 'badge', value: 1 }, audience: { all: true } },
+      request: {
+        notification: { type: 'badge', value: 1 },
+        audience: { all: true },
+        ...(options.maxFailureShare === undefined ? {} : { maxFailureShare: options.maxFailureShare }),
+      },
       update: 'generic',
       topic: options.topic ?? 'default',
       delivery: terms.delivery,

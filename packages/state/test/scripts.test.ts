@@ -8,7 +8,7 @@ const folder = new URL('../lua/', import.meta.url)
 function luaFiles(): { readonly file: string; readonly lua: string }[] {
   return readdirSync(folder, { recursive: true })
     .map(String)
-    .filter((file) => /(^|\/)(ledger|campaign)-.*\.lua$|^lib\/(checks|closing|stamps)\.lua$/.test(file))
+    .filter((file) => /(^|\/)(ledger|campaign)-.*\.lua$|^lib\/(checks|closing|halts|stamps)\.lua$/.test(file))
     .map((file) => ({ file, lua: readFileSync(new URL(file, folder), 'utf8') }))
 }
 

@@ -5,10 +5,12 @@ import {
   campaignStates,
   classes,
   estimateSchema,
+  haltCauses,
   inputErrorsOf,
   lintNotification,
   notificationSchema,
   Problem,
+  resultReasons,
   resultSchema,
   sampleSchema,
 } from '@wns-fanout/domain'
@@ -107,7 +109,6 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
 
   for (const [action, summary] of [
     ['pause', 'Stop sending a campaign for now'],
-    ['resume', 'Send a paused campaign again'],
     ['cancel', 'End a campaign; what was not sent is cancelled'],
   ] as const)
     api.post(
@@ -115,6 +116,32 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
       { schema: { tags, summary, params: campaignPath, response: answers({ 200: campaignSchema }) } },
       ({ params }) => campaigns[action](params.campaign),
     )
+
+  api.post(
+    '/campaigns/:campaign/resume',
+    {
+      schema: {
+        tags,
+        summary: 'Send a paused or halted campaign again',
+        description:
+          'A halted campaign needs `accept` with the reason of the halt. It then does not halt for that reason again. ' +
+          'The log contains the decision with the id of the API key.',
+        params: campaignPath,
+        body: z.strictObject({ accept: z.enum(haltCauses).optional() }).nullish(),
+        response: answers({ 200: campaignSchema }),
+      },
+    },
+    async ({ params, body, caller }) => {
+      const accepted = body?.accept
+      const campaign = await campaigns.resume(params.campaign, accepted)
+      if (accepted !== undefined)
+        deps.logger.warn(
+          { app: campaign.app, campaign: campaign.id, reason: accepted, key: caller?.id },
+          'halt accepted: the campaign is resumed',
+        )
+      return campaign
+    },
+  )
 
   api.post(
     '/campaigns/:campaign/retry-failed',
@@ -166,7 +193,10 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
         summary: 'The outcome for each recipient',
         description: 'Lines of JSON, or a CSV with `Accept: text/csv`.',
         params: campaignPath,
-        querystring: z.strictObject({ class: z.enum(classes).optional() }),
+        querystring: z.strictObject({
+          class: z.enum(classes).optional(),
+          reason: z.enum(resultReasons).optional(),
+        }),
         response: answers({
           200: { content: { 'application/x-ndjson': { schema: resultSchema }, 'text/csv': { schema: z.string() } } },
         }),
@@ -174,7 +204,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
     },
     async ({ params, query, headers }, reply) => {
       await mustGet(params.campaign)
-      const results = campaigns.results(params.campaign, query.class)
+      const results = campaigns.results(params.campaign, query)
       return wantsCsv(headers.accept)
         ? reply.type('text/csv; charset=utf-8').send(csv(results, resultColumns, rowOf))
         : reply.type('application/x-ndjson').send(ndjson(results))

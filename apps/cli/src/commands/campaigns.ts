@@ -1,6 +1,6 @@
 import type { Client } from '@wns-fanout/client'
-import type { Campaign, CampaignState, RecipientClass } from '@wns-fanout/domain'
-import { campaignStates, classes, csvLines } from '@wns-fanout/domain'
+import type { Campaign, CampaignState, HaltCause, RecipientClass } from '@wns-fanout/domain'
+import { campaignStates, classes, csvLines, haltCauses, resultReasons } from '@wns-fanout/domain'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { withApi } from '../connection.ts'
@@ -35,7 +35,19 @@ export function addCampaigns(program: Command): void {
     'Pause a campaign. Posts in flight are still counted.',
     async (api, id) => await api.pauseCampaign(id),
   )
-  one(campaigns, 'resume', 'Resume a paused campaign.', async (api, id) => await api.resumeCampaign(id))
+  campaigns
+    .command('resume <campaign>')
+    .description('Resume a paused campaign, or a halted one with --accept.')
+    .addOption(
+      new Option('--accept <reason>', 'the reason of the halt; it does not halt the campaign again').choices(
+        haltCauses,
+      ),
+    )
+    .addHelpText('after', '\nExample:\n  $ wns-fanout campaigns resume 01j9… --accept mass-removal')
+    .action(
+      async (id: string, { accept }: { readonly accept?: HaltCause }, command: Command) =>
+        await showOne(command, async (api) => await api.resumeCampaign(id, { accept })),
+    )
   one(
     campaigns,
     'cancel',
@@ -46,12 +58,14 @@ export function addCampaigns(program: Command): void {
     .command('results <campaign>')
     .description('Write one line per recipient as NDJSON, or as CSV with --csv.')
     .addOption(new Option('--class <class>', 'write only recipients of this class').choices(classes))
+    .addOption(new Option('--reason <reason>', 'write only recipients with this reason').choices(resultReasons))
     .option('--csv', 'with the header channel,class,status,reason,posts')
     .addHelpText(
       'after',
       `
 Examples:
   $ wns-fanout campaigns results 01j9… --class failed
+  $ wns-fanout campaigns results 01j9… --reason not-removed
   $ wns-fanout campaigns results 01j9… --csv > results.csv`,
     )
     .action(async (id: string, options: ResultsOptions, command: Command) => await results(command, id, options))
@@ -78,6 +92,7 @@ interface ListOptions {
 
 interface ResultsOptions {
   readonly class?: RecipientClass
+  readonly reason?: string
   readonly csv?: true
 }
 
@@ -95,13 +110,18 @@ function one(
   parent
     .command(`${name} <campaign>`)
     .description(description)
-    .action(async (id: string, _options: unknown, command: Command) => {
-      const { screen } = contextOf(command)
-      await withApi(contextOf(command), async (api) => {
-        const campaign = await act(api, id)
-        screen.show(campaign, campaignLines(campaign))
-      })
-    })
+    .action(
+      async (id: string, _options: unknown, command: Command) =>
+        await showOne(command, async (api) => await act(api, id)),
+    )
+}
+
+async function showOne(command: Command, act: (api: Client) => Promise<Campaign>): Promise<void> {
+  const { screen } = contextOf(command)
+  await withApi(contextOf(command), async (api) => {
+    const campaign = await act(api)
+    screen.show(campaign, campaignLines(campaign))
+  })
 }
 
 async function list(command: Command, { app, state, limit }: ListOptions): Promise<void> {
@@ -132,12 +152,12 @@ async function list(command: Command, { app, state, limit }: ListOptions): Promi
   })
 }
 
-async function results(command: Command, id: string, { class: wanted, csv }: ResultsOptions): Promise<void> {
+async function results(command: Command, id: string, { csv, ...only }: ResultsOptions): Promise<void> {
   const context = contextOf(command)
   const { screen } = context
   await withApi(context, async (api) => {
     if (csv === true) await screen.write(csvLines([['channel', 'class', 'status', 'reason', 'posts']]))
-    for await (const result of api.results(id, wanted === undefined ? {} : { class: wanted })) {
+    for await (const result of api.results(id, { class: only.class, reason: only.reason })) {
       const { channel, class: name, status, reason, posts } = result
       await screen.write(
         csv === true

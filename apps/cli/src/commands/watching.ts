@@ -1,6 +1,6 @@
 import type { Client } from '@wns-fanout/client'
 import type { Campaign, Warning } from '@wns-fanout/domain'
-import { isFinished } from '@wns-fanout/domain'
+import { isFinished, isHeld } from '@wns-fanout/domain'
 import type { Context } from '../context.ts'
 import { Failure } from '../failure.ts'
 import { classCounts, classMeanings, follow, stateOf } from '../follow.ts'
@@ -17,7 +17,7 @@ export async function watch(api: Client, campaign: Campaign, { screen, interrupt
     signal: interrupted,
     onUpdate: (now) => screen.emit(now),
   })
-  if (!isFinished(last)) {
+  if (!isFinished(last) && !isHeld(last)) {
     screen.say(
       `Still ${stateOf(last)}. To watch it again: wns-fanout campaigns watch ${last.id}. ` +
         `To cancel it: wns-fanout campaigns cancel ${last.id}.`,
@@ -26,12 +26,22 @@ export async function watch(api: Client, campaign: Campaign, { screen, interrupt
   }
   if (!screen.json) screen.writeLines(['', ...campaignLines(last)])
   if (last.state !== 'completed')
-    throw new Failure('not-completed', `campaign ${last.id} ended as ${stateOf(last)}${hintOf(last)}`, {
-      campaign: last.id,
-    })
+    throw new Failure(
+      'not-completed',
+      `campaign ${last.id} ${isHeld(last) ? 'is' : 'ended as'} ${stateOf(last)}${hintOf(last)}`,
+      {
+        campaign: last.id,
+      },
+    )
 }
 
-function hintOf({ state, reason, id }: Campaign): string {
+function hintOf(campaign: Campaign): string {
+  const { state, reason, id } = campaign
+  if (isHeld(campaign))
+    return (
+      `; for the reason run "wns-fanout campaigns samples ${id}", then resume it with ` +
+      `"wns-fanout campaigns resume ${id} --accept ${reason}" or cancel it`
+    )
   if (state === 'halted') return `; for the reason run "wns-fanout campaigns samples ${id}"`
   if (reason === 'guard') return '; another campaign used the topic within the guard interval'
   return ''
@@ -52,6 +62,7 @@ export function campaignLines(campaign: Campaign): readonly string[] {
       ['name', campaign.name],
       ['app', campaign.app],
       ['state', stateOf(campaign)],
+      ['detail', campaign.detail],
       ['type', `${campaign.type}, ${campaign.update}, topic ${campaign.topic}, ${campaign.delivery}`],
       ['created', campaign.createdAt],
       ['starts', campaign.startAt],

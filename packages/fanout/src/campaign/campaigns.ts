@@ -8,8 +8,8 @@ import type {
   CampaignId,
   CampaignRequest,
   CampaignState,
+  HaltCause,
   InputError,
-  RecipientClass,
   Result,
   Sample,
 } from '@wns-fanout/domain'
@@ -35,8 +35,10 @@ import { forecast } from './forecast.ts'
 import { guardProblem } from './guideline.ts'
 import { nullIfUnavailable, translateLedgerErrors } from './ledger-problems.ts'
 import { instantMs, rejectErrors, requestErrors } from './request-errors.ts'
+import type { ResultFilter } from './results.ts'
 import { results } from './results.ts'
 import { samplesOf } from './samples.ts'
+import { acceptHalt, steer } from './steering.ts'
 import type { AppCondition } from './view.ts'
 import { viewOf } from './view.ts'
 import { asField, emptyAudienceProblem, warningsInAdvance } from './warnings.ts'
@@ -178,18 +180,24 @@ export class Campaigns {
 
   /** Start no more posts. The answers to posts under way are still counted. */
   async pause(id: CampaignId): Promise<Campaign> {
-    const { app } = await this.#steer(id, 'pause')
+    const { app, record } = await this.#find(id)
+    await steer(this.#deps, app, record, 'pause')
     return this.#view(app, id)
   }
 
-  async resume(id: CampaignId): Promise<Campaign> {
-    const { app } = await this.#steer(id, 'resume')
+  /** @param accept the cause of the halt that the owner of a halted campaign accepts */
+  async resume(id: CampaignId, accept?: HaltCause): Promise<Campaign> {
+    const { app, record } = await this.#find(id)
+    await (accept === undefined
+      ? steer(this.#deps, app, record, 'resume')
+      : acceptHalt(this.#deps, app, record, accept))
     await this.#deps.queues.enqueue('reconcile', { app, campaign: id }, randomUUID())
     return this.#view(app, id)
   }
 
   async cancel(id: CampaignId): Promise<Campaign> {
-    const { app } = await this.#steer(id, 'cancel')
+    const { app, record } = await this.#find(id)
+    await steer(this.#deps, app, record, 'cancel')
     await translateLedgerErrors(id, () => this.#deps.ledger.sweep({ app, campaign: id }, SWEPT_AT_ONCE)).catch(
       nullIfUnavailable,
     )
@@ -215,7 +223,7 @@ export class Campaigns {
   }
 
   /** One result for every recipient, in the order of registration. */
-  async *results(id: CampaignId, only?: RecipientClass): AsyncGenerator<Result> {
+  async *results(id: CampaignId, only: ResultFilter = {}): AsyncGenerator<Result> {
     const { app, record } = await this.#find(id)
     yield* results(this.#deps, app, record, only)
   }
@@ -285,16 +293,6 @@ export class Campaigns {
     const record = app === null ? null : await this.#record(app, id)
     if (app === null || record === null) throw new Problem('not-found', `there is no campaign ${id}`)
     return { app, record }
-  }
-
-  async #steer(id: CampaignId, act: 'pause' | 'resume' | 'cancel'): Promise<{ readonly app: AppId }> {
-    const { app } = await this.#find(id)
-    const { ok, state } = await translateLedgerErrors(id, () => this.#deps.campaigns.steer(app, id, act))
-    if (!ok) {
-      const wanted = { pause: 'sending', resume: 'paused', cancel: 'scheduled, sending or paused' }[act]
-      throw new Problem('conflict', `campaign ${id} is ${state}; this needs one that is ${wanted}`)
-    }
-    return { app }
   }
 
   async #enqueueLaunch(app: AppId, campaign: CampaignId, startAtMs: number): Promise<void> {

@@ -74,7 +74,11 @@ export function progressOf(record: CampaignRecord, sending: readonly CampaignRec
   const others = sending.filter(({ definition }) => definition.id !== record.definition.id)
   const measured = measuredRate(record)
   if (record.state !== 'sending')
-    return { ratePerSecond: measured, etaSeconds: isTerminal(record.state) ? 0 : null, reason: finalReason(record) }
+    return {
+      ratePerSecond: measured,
+      etaSeconds: isTerminal(record.state) && record.heldBy === undefined ? 0 : null,
+      reason: finalReason(record),
+    }
   const senders: [Sender, ...Sender[]] = [senderOf(record), ...others.map((other) => senderOf(other))]
   const achievable = achievableRate(record, others, app)
   const share = sharedRates(senders, achievable)[0] ?? 0

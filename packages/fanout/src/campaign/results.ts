@@ -2,6 +2,7 @@ import type { AppId, Ordinal, RecipientClass, Result } from '@wns-fanout/domain'
 import {
   codeOf,
   meaningOf,
+  NOT_REMOVED,
   ordinalsIn,
   PAGE_BYTES,
   PAGE_SIZE,
@@ -61,7 +62,7 @@ const parts = async function* (ledger: Ledger, app: AppId, record: CampaignRecor
       const bits = await ledger.targets(of, batch.fromPage * PAGE_BYTES, (batch.toPage + 1) * PAGE_BYTES - 1)
       const { before = 0, after = 0 } = batch
       const ordinals = [...ordinalsIn(bits, batch.fromPage * PAGE_SIZE)]
-      yield* byPage(ordinals.slice(before, ordinals.length - after), byteIn(batch))
+      yield* byPage(ordinals.slice(before, ordinals.length - after), outcomeIn(batch))
       page = after > 0 ? batch.toPage : batch.toPage + 1
       unplanned = after
     }
@@ -73,17 +74,27 @@ const parts = async function* (ledger: Ledger, app: AppId, record: CampaignRecor
     if (bits.length === 0) return
     const planned = unplanned === 0 ? 0 : popcount(bits, 0, Math.min(bits.length, PAGE_BYTES)) - unplanned
     unplanned = 0
-    yield* byPage([...ordinalsIn(bits, from * 8)].slice(planned), () => code)
+    yield* byPage([...ordinalsIn(bits, from * 8)].slice(planned), () => ({ byte: code }))
   }
 }
 
-function byteIn(batch: StoredBatch): (position: number) => number {
-  const { vector, closedAs } = batch
-  if (vector !== null) return (position) => vector[position] ?? 0
-  return () => closedAs ?? 0
+/** The outcome of the recipient at a position: its byte, and the code of an answer that was not acted on. */
+interface PositionOutcome {
+  readonly byte: number
+  readonly notRemoved?: number | undefined
 }
 
-const byPage = function* (ordinals: Iterable<Ordinal>, byteAt: (position: number) => number): Generator<RecipientPage> {
+function outcomeIn({ vector, closedAs, notRemoved }: StoredBatch): (position: number) => PositionOutcome {
+  return (position) => ({
+    byte: vector === null ? (closedAs ?? 0) : (vector[position] ?? 0),
+    notRemoved: notRemoved.get(position),
+  })
+}
+
+const byPage = function* (
+  ordinals: Iterable<Ordinal>,
+  outcomeAt: (position: number) => PositionOutcome,
+): Generator<RecipientPage> {
   let page = -1
   let found: Recipient[] = []
   let position = 0
@@ -93,32 +104,48 @@ const byPage = function* (ordinals: Iterable<Ordinal>, byteAt: (position: number
       page = pageOf(ordinal)
       found = []
     }
-    found.push(recipientOf(ordinal, byteAt(position)))
+    found.push(recipientOf(ordinal, outcomeAt(position)))
     position += 1
   }
   if (found.length > 0) yield { page, recipients: found }
 }
 
-function recipientOf(ordinal: Ordinal, byte: number): Recipient {
+/** Classes of a recipient that no later answer has settled. */
+const unsettled = new Set<RecipientClass>(['pending', 'cancelled', 'lapsed'])
+
+function recipientOf(ordinal: Ordinal, { byte, notRemoved }: PositionOutcome): Recipient {
   const meaning = meaningOf(codeOf(byte))
+  const base = { ordinal, class: meaning.class, posts: postsOf(byte) }
+  if (notRemoved !== undefined && unsettled.has(meaning.class)) {
+    const { status } = meaningOf(notRemoved)
+    return { ...base, ...(status === undefined ? {} : { status }), reason: NOT_REMOVED }
+  }
   return {
-    ordinal,
-    class: meaning.class,
+    ...base,
     ...(meaning.status === undefined ? {} : { status: meaning.status }),
     ...(meaning.reason === '' ? {} : { reason: meaning.reason }),
-    posts: postsOf(byte),
   }
 }
 
-/** The results of a campaign, one for every recipient, or only those of a class. */
+/** The recipients that are wanted. */
+export interface ResultFilter {
+  readonly class?: RecipientClass | undefined
+  readonly reason?: string | undefined
+}
+
+/** The results of a campaign, one for every recipient, or only those of a class and a reason. */
 export const results = async function* (
   deps: { readonly ledger: Ledger; readonly registry: Registry },
   app: AppId,
   record: CampaignRecord,
-  only?: RecipientClass,
+  only: ResultFilter = {},
 ): AsyncGenerator<Result> {
   for await (const { page, recipients: onPage } of recipients(deps.ledger, app, record)) {
-    const wanted = only === undefined ? onPage : onPage.filter((recipient) => recipient.class === only)
+    const wanted = onPage.filter(
+      (recipient) =>
+        (only.class === undefined || recipient.class === only.class) &&
+        (only.reason === undefined || recipient.reason === only.reason),
+    )
     if (wanted.length === 0) continue
     const ids = await deps.registry.channelIds(app, page)
     for (const { ordinal, ...known } of wanted) {

@@ -1,4 +1,5 @@
 import type { Campaign } from '@wns-fanout/domain'
+import { haltDetail } from '@wns-fanout/domain'
 import type { CampaignRecord } from '@wns-fanout/state'
 import { progressOf } from './progress.ts'
 
@@ -26,6 +27,7 @@ export function viewOf(record: CampaignRecord, app: AppCondition, sending: reado
     ...(definition.request.name === undefined ? {} : { name: definition.request.name }),
     state: record.state,
     ...(reason === undefined ? {} : { reason }),
+    ...(record.heldBy === undefined ? {} : { detail: haltDetail(record.heldBy) }),
     update: definition.update,
     topic: definition.topic,
     delivery: definition.delivery,

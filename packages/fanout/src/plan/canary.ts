@@ -21,8 +21,7 @@ export async function checkCanary(deps: CanaryDeps, app: AppId, record: Campaign
   if (record.closed < record.planned) return 'undecided'
   const { id } = record.definition
   if (failureShare(record.totals, record.plannedRecipients) > canary.maxFailureShare) {
-    await deps.campaigns.steer(app, id, 'halt', 'canary')
-    await deps.queues.enqueue('sweep', { app, campaign: id })
+    await deps.campaigns.steer(app, id, 'hold', 'canary')
     return 'halted'
   }
   await deps.campaigns.passCanary(app, id)

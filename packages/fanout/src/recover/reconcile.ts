@@ -29,6 +29,7 @@ export async function reconcile(deps: ReconcileDeps, app: AppId, id: CampaignId)
   if (record === null) throw new LedgerDamaged('the campaign: its hash is missing')
   if (record.finishedAtMs !== undefined) return
   if (record.damaged === undefined) assertIntact(record)
+  if (record.heldBy !== undefined) return
   if (isTerminal(record.state)) return sweep(deps, app, id)
   if (record.state === 'scheduled') {
     const delayMs = record.startAtMs - record.redisNowMs

@@ -57,6 +57,7 @@ function record({ id = 'c1', audienceSize = 3000, ...change }: Change = {}): Cam
     planComplete: true,
     ratePerSecond: change.ratePerSecond ?? 0,
     canaryPassed: change.canaryPassed ?? false,
+    accepted: [],
     plannedRecipients: audienceSize,
     redisNowMs: NOW_MS,
     version: 1,

@@ -27,7 +27,7 @@ test('results of one class leave out the others', async () => {
   const stage = new Stage()
   const id = await launched(stage, 4)
   await stage.settle(id, 0, (at) => (at === 1 ? code.rejectedForbidden : code.accepted))
-  const rejected = await Array.fromAsync(stage.campaigns.results(id, 'rejected'))
+  const rejected = await Array.fromAsync(stage.campaigns.results(id, { class: 'rejected' }))
   expect(rejected.map(({ channel }) => channel)).toEqual(['device-1'])
 })
 

@@ -39,6 +39,7 @@ function record(change: Partial<CampaignRecord> = {}): CampaignRecord {
     planComplete: true,
     ratePerSecond: 2,
     canaryPassed: false,
+    accepted: [],
     plannedRecipients: 10,
     redisNowMs: NOW_MS,
     version: 1,

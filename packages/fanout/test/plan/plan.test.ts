@@ -149,8 +149,15 @@ describe('a canary', () => {
     await planOn()
     expect(await stage.record(campaign)).toMatchObject({ state, canaryPassed: state === 'sending' })
     if (state === 'halted') {
-      expect([seqs(), stage.queues.names.at(-1)]).toEqual([[0], 'sweep'])
-      expect(await stage.record(campaign)).toMatchObject({ reason: 'canary' })
+      expect(seqs()).toEqual([0])
+      expect(await stage.record(campaign)).toMatchObject({
+        reason: 'canary',
+        heldBy: 'canary',
+        totals: { pending: 800 },
+      })
+      await stage.campaigns.resume(campaign, 'canary')
+      await planOn()
+      expect(seqs()).toEqual([0, 1, 2, 3])
     }
   })
 

@@ -24,7 +24,11 @@ local function settled_of(campaign)
   return sum
 end
 
-local function halt(campaign, reason) redis.call('HSET', campaign, 'state', 'halted', 'reason', reason) end
+-- Halt a campaign for good, unlike one that is held (lib/halts.lua).
+local function halt(campaign, reason)
+  redis.call('HSET', campaign, 'state', 'halted', 'reason', reason)
+  redis.call('HDEL', campaign, 'heldBy')
+end
 
 -- The state of a campaign now: moves a campaign past its end to `expired`.
 local function state_now(campaign, c, at)
@@ -123,13 +127,15 @@ end
 -- the id.
 local function finish_if_done(base, campaign, at)
   local c = fields(campaign, 'planComplete', 'planned', 'closed', 'state', 'finishedAt', 'posts', 'type', 'topic',
-    'damaged', 'audienceSize')
+    'damaged', 'audienceSize', 'heldBy')
   if c.planComplete ~= '1' or c.planned ~= c.closed or c.finishedAt or c.damaged then return false end
   -- Totals that do not add up were written by another program. The leader finds this too, and starts the repair.
   if settled_of(campaign) ~= tonumber(c.audienceSize) then return false end
   -- The same holds for a closed batch that has lost its vector: the results would lack its recipients.
   if not have_outcomes(campaign, tonumber(c.planned)) then return false end
-  if c.state == 'sending' or c.state == 'paused' then
+  if c.state == 'paused' and c.heldBy then
+    halt(campaign, c.heldBy)
+  elseif c.state == 'sending' or c.state == 'paused' then
     redis.call('HSET', campaign, 'state', 'completed')
     redis.call('HDEL', campaign, 'reason')
   end

@@ -30,5 +30,13 @@ export function storedBatch(seq: number, items: readonly (Buffer | null)[]): Sto
     state: batch.state?.toString() ?? 'new',
     closedAs: batch.closedAs == null ? undefined : Number(batch.closedAs.toString()),
     vector: batch.vector == null ? null : Uint8Array.from(batch.vector),
+    notRemoved: notRemovedIn(batch.notRemoved ?? Buffer.alloc(0)),
   }
+}
+
+/** The newest answer of each recipient. Positions are stored from 1. */
+function notRemovedIn(packed: Buffer): Map<number, number> {
+  const found = new Map<number, number>()
+  for (let at = 0; at + 2 < packed.length; at += 3) found.set(packed.readUInt16BE(at) - 1, packed.readUInt8(at + 2))
+  return found
 }

@@ -111,11 +111,15 @@ export class CampaignStore {
     return String(reply[0])
   }
 
-  /** @returns the state afterwards, and whether the state before allowed the step. */
+  /**
+   * `hold` halts a campaign so that `accept` with the same reason resumes it; `halt` halts it for good.
+   *
+   * @returns the state afterwards, and whether the state before allowed the step
+   */
   async steer(
     app: AppId,
     id: CampaignId,
-    act: 'pause' | 'resume' | 'cancel' | 'halt',
+    act: 'pause' | 'resume' | 'accept' | 'cancel' | 'hold' | 'halt',
     reason = '',
   ): Promise<{ readonly ok: boolean; readonly state: string }> {
     const { kind, state } = named(await this.#ask(steerScript, app, id, [act, reason]), replies.steered)

@@ -46,7 +46,7 @@ export const replies = {
   planMoved: ['kind', 'cursor', 'live'],
   planStopped: ['kind', 'state'],
   sweep: ['state', 'closed', 'live', 'campaignFinished', 'damaged'],
-  batch: ['range', 'dueAt', 'closed', 'closedAs', 'state', 'vector'],
+  batch: ['range', 'dueAt', 'closed', 'closedAs', 'state', 'vector', 'notRemoved'],
   created: ['kind', 'state', 'startAtMs', 'expiresAtMs', 'superseded'],
   notCreated: ['kind', 'admissibleAtMs'],
   launchWait: ['kind', 'startAtMs'],

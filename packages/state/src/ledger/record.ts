@@ -1,5 +1,5 @@
-import type { AppId, CampaignId, CampaignRequest, CampaignState, Totals } from '@wns-fanout/domain'
-import { campaignStates, classes, emptyTotals, isTerminal } from '@wns-fanout/domain'
+import type { AppId, CampaignId, CampaignRequest, CampaignState, HaltCause, Totals } from '@wns-fanout/domain'
+import { campaignStates, classes, emptyTotals, haltCauses, isTerminal } from '@wns-fanout/domain'
 import type { CampaignField } from '../keys.ts'
 import { LedgerDamaged, LedgerVersion } from './errors.ts'
 
@@ -29,6 +29,8 @@ export interface CampaignRecord {
   readonly definitionLost?: boolean
   readonly state: CampaignState
   readonly reason?: string | undefined
+  /** The cause of a halt that can be resumed: the state is `halted`, and recipients are pending. */
+  readonly heldBy?: HaltCause | undefined
   readonly createdAtMs: number
   readonly startAtMs: number
   readonly startedAtMs?: number | undefined
@@ -53,6 +55,8 @@ export interface CampaignRecord {
   /** Recently settled recipients per second. */
   readonly ratePerSecond: number
   readonly canaryPassed: boolean
+  /** Causes of a halt that its owner accepted. */
+  readonly accepted: readonly HaltCause[]
   readonly redisNowMs: number
   /** The ledger version; undefined if it is missing. A process changes only campaigns of its own version. */
   readonly version: number | undefined
@@ -108,14 +112,20 @@ export function recordOf(app: AppId, id: CampaignId, fields: CampaignFields, red
   const [planned, closed, cursor] = [needed('planned'), needed('closed'), needed('cursor')]
   const [createdAtMs, startAtMs, expiresAtMs] = [needed('createdAt'), needed('startAt'), needed('expiresAt')]
   const plannedRecipients = count('plannedRecipients')
+  // A campaign past its end is expired even if no script has touched it since.
+  const stored = isState(state) ? (!isTerminal(state) && redisNowMs >= expiresAtMs ? 'expired' : state) : 'paused'
+  const heldBy = haltCauses.find((cause) => cause === fields.heldBy)
+  if (fields.heldBy !== undefined && heldBy === undefined) wrong('heldBy')
+  const isHeld = stored === 'paused' && heldBy !== undefined
+  const accepted = haltCauses.filter((cause) => fields.accepted?.split(' ').includes(cause) === true)
   if (closed > planned) wrong('closed')
   if (plannedRecipients > (audienceSize ?? 0)) wrong('plannedRecipients')
   if (audienceSize !== null && settled > audienceSize) wrong('audienceSize')
   return {
     definition: definition ?? lostDefinition(app, id, fields),
     ...(definition === null ? { definitionLost: true } : {}),
-    // A campaign past its end is expired even if no script has touched it since.
-    state: isState(state) ? (!isTerminal(state) && redisNowMs >= expiresAtMs ? 'expired' : state) : 'paused',
+    state: isHeld ? 'halted' : stored,
+    ...(isHeld ? { heldBy } : {}),
     reason: fields.reason,
     createdAtMs,
     startAtMs,
@@ -135,7 +145,8 @@ export function recordOf(app: AppId, id: CampaignId, fields: CampaignFields, red
     planComplete: fields.planComplete === '1',
     stopCode: optional('stopCode'),
     ratePerSecond: redisNowMs - (Number(fields.rateSince) || 0) < 10_000 ? Number(fields.ratePerSecond) || 0 : 0,
-    canaryPassed: fields.canary === 'passed',
+    canaryPassed: fields.canary === 'passed' || accepted.includes('canary'),
+    accepted,
     redisNowMs,
     version: optional('version'),
     damaged: fields.damaged,

@@ -192,6 +192,8 @@ export interface StoredBatch extends BatchRange {
   /** The code of all recipients, if the batch was closed without being opened. */
   readonly closedAs: number | undefined
   readonly vector: Uint8Array | null
+  /** Answers that should have removed a channel and did not: position → code. */
+  readonly notRemoved: ReadonlyMap<number, number>
 }
 
 /** The readable rest of a batch of a damaged campaign. */

@@ -1,0 +1,100 @@
+import type { Campaign, CampaignRequest, HaltCause, Result } from '@wns-fanout/domain'
+import { repeat } from '@wns-fanout/testing'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { TestStack } from '../support/stack.ts'
+import { startTestStack } from '../support/stack.ts'
+import { SimulatedClients } from './clients.ts'
+import { finished, halted, registerApp, simulatorStats, some, tile, twoWorkers } from './support.ts'
+
+// Halts that can be resumed. Each app has a client of its own, so that the simulator can treat them differently.
+
+let stack: TestStack
+let clients: SimulatedClients
+
+beforeAll(async () => {
+  stack = await startTestStack()
+  clients = new SimulatedClients(stack)
+  await twoWorkers(stack, 4000)
+})
+afterAll(async () => {
+  await stack[Symbol.asyncDispose]()
+})
+
+function mixed(count: number, every: number, behavior: string): string[] {
+  return Array.from({ length: count }, (_, n) => (n % every === 0 ? behavior : 'ok'))
+}
+
+interface Case {
+  readonly behaviors: readonly string[]
+  readonly request?: Partial<CampaignRequest>
+  readonly totals: Partial<Campaign['totals']>
+}
+
+const cases: Readonly<Record<Exclude<HaltCause, 'breaker'>, Case>> = {
+  canary: {
+    behaviors: mixed(2000, 4, 'forbidden'),
+    request: { canary: { size: 30, maxFailureShare: 0.1 } },
+    totals: { accepted: 1500, rejected: 500 },
+  },
+  'failure-share': {
+    behaviors: mixed(3000, 4, 'forbidden'),
+    request: { maxFailureShare: 0.1 },
+    totals: { accepted: 2250, rejected: 750 },
+  },
+  'mass-removal': {
+    behaviors: mixed(3000, 2, 'gone'),
+    totals: { accepted: 1500, dead: 1500 },
+  },
+}
+
+describe.each(Object.entries(cases))('a campaign halted by %s', (cause, { behaviors, request, totals }) => {
+  const app = `halt-${cause}`
+  const client = 21 + Object.keys(cases).indexOf(cause)
+
+  test('is resumed to its end once the cause is accepted, and does not halt for it again', async () => {
+    await registerApp(stack, app, behaviors, clients.as(client))
+    const { id } = await stack.api.createCampaign(app, { ...tile, ...request })
+    const held = await halted(stack, id)
+    expect(held).toMatchObject({ state: 'halted', reason: cause, etaSeconds: null })
+    expect(held.detail).toContain(`{"accept": "${cause}"}`)
+    expect(held.totals.pending).toBeGreaterThan(0)
+    await expect(stack.api.resumeCampaign(id)).rejects.toMatchObject({ status: 409 })
+    await expect(stack.api.resumeCampaign(id, { accept: 'breaker' })).rejects.toMatchObject({ status: 422 })
+    await stack.api.resumeCampaign(id, { accept: cause as HaltCause })
+    const end = await finished(stack, id)
+    expect(end.state).toBe('completed')
+    expect(some(end.totals)).toEqual(totals)
+    expect((await simulatorStats(stack)).duplicates).toBe(0)
+  })
+})
+
+test('a campaign halted by the breaker is resumed to its end once the cause is accepted', async () => {
+  await registerApp(stack, 'halt-breaker', repeat(1500), clients.as(24))
+  await clients.faults({ 24: { always: 413 } })
+  const { id } = await stack.api.createCampaign('halt-breaker', tile)
+  const held = await halted(stack, id)
+  expect(held).toMatchObject({ state: 'halted', reason: 'breaker' })
+  await stack.api.resumeCampaign(id, { accept: 'breaker' })
+  expect(some((await finished(stack, id)).totals)).toEqual({ rejected: 1500 })
+  await clients.faults({})
+})
+
+test('a halted campaign reports the answers that it did not act on, and can be cancelled', async () => {
+  await registerApp(stack, 'suspects', repeat(3000, 'gone'), clients.as(25))
+  const { id } = await stack.api.createCampaign('suspects', tile)
+  expect(await halted(stack, id)).toMatchObject({ state: 'halted', reason: 'mass-removal' })
+  const suspects = await Array.fromAsync(stack.api.results(id, { reason: 'not-removed' }))
+  expect(suspects.length).toBeGreaterThan(0)
+  expect(suspects[0]).toMatchObject({
+    class: 'pending',
+    status: 410,
+    reason: 'not-removed',
+    posts: 1,
+  } satisfies Partial<Result>)
+  const kept = (await stack.api.app('suspects')).channels
+  await stack.api.cancelCampaign(id)
+  expect(await finished(stack, id)).toMatchObject({ state: 'cancelled', reason: 'mass-removal' })
+  const cancelled = await Array.fromAsync(stack.api.results(id, { class: 'cancelled', reason: 'not-removed' }))
+  expect(cancelled.map(({ channel }) => channel)).toEqual(suspects.map(({ channel }) => channel))
+  expect((await stack.api.app('suspects')).channels).toBe(kept)
+})
