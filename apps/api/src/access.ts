@@ -1,4 +1,5 @@
 import type { ApiVerb } from '@wns-fanout/domain'
+import type { Load } from './open-requests.ts'
 
 /**
  * The right that each route needs, decided only here: the API does not start with a route that is missing here. `scope`
@@ -6,15 +7,17 @@ import type { ApiVerb } from '@wns-fanout/domain'
  * installation (only keys for all apps).
  */
 export interface Rule {
+  /** Default `light`. */
+  readonly load?: Load
   readonly verb: ApiVerb
   readonly scope: 'app' | 'campaign' | 'visible' | 'installation'
 }
 
-function app(verb: ApiVerb): Rule {
-  return { verb, scope: 'app' }
+function app(verb: ApiVerb, load: Load = 'light'): Rule {
+  return { verb, scope: 'app', load }
 }
-function campaign(verb: ApiVerb): Rule {
-  return { verb, scope: 'campaign' }
+function campaign(verb: ApiVerb, load: Load = 'light'): Rule {
+  return { verb, scope: 'campaign', load }
 }
 const installation: Rule = { verb: 'admin', scope: 'installation' }
 
@@ -23,8 +26,8 @@ export const rules: Readonly<Record<string, Rule>> = {
   'PUT /v1/apps/:app': app('admin'),
   'PATCH /v1/apps/:app': app('admin'),
   'GET /v1/apps/:app': app('read'),
-  'DELETE /v1/apps/:app': app('admin'),
-  'POST /v1/apps/:app/verify': app('admin'),
+  'DELETE /v1/apps/:app': app('admin', 'heavy'),
+  'POST /v1/apps/:app/verify': app('admin', 'heavy'),
   'POST /v1/apps/:app/pause': app('admin'),
   'POST /v1/apps/:app/resume': app('admin'),
 
@@ -35,26 +38,26 @@ export const rules: Readonly<Record<string, Rule>> = {
   'POST /v1/apps/:app/channels/:channel/active': app('register'),
   'PUT /v1/apps/:app/channels/:channel/opt-out': app('register'),
   'DELETE /v1/apps/:app/channels/:channel/opt-out': app('register'),
-  'POST /v1/apps/:app/channels::import': app('register'),
-  'POST /v1/apps/:app/channels::remove-missing': app('register'),
-  'POST /v1/apps/:app/channels::tag': app('register'),
-  'POST /v1/apps/:app/channels::untag': app('register'),
-  'POST /v1/apps/:app/channels::delete': app('register'),
-  'POST /v1/apps/:app/channels::opt-out': app('register'),
-  'POST /v1/apps/:app/channels::opt-in': app('register'),
-  'POST /v1/apps/:app/channels::activate': app('register'),
+  'POST /v1/apps/:app/channels::import': app('register', 'heavy'),
+  'POST /v1/apps/:app/channels::remove-missing': app('register', 'heavy'),
+  'POST /v1/apps/:app/channels::tag': app('register', 'heavy'),
+  'POST /v1/apps/:app/channels::untag': app('register', 'heavy'),
+  'POST /v1/apps/:app/channels::delete': app('register', 'heavy'),
+  'POST /v1/apps/:app/channels::opt-out': app('register', 'heavy'),
+  'POST /v1/apps/:app/channels::opt-in': app('register', 'heavy'),
+  'POST /v1/apps/:app/channels::activate': app('register', 'heavy'),
   // It shows the URIs, which are capabilities, so reading alone is not enough.
-  'GET /v1/apps/:app/channels::export': app('admin'),
+  'GET /v1/apps/:app/channels::export': app('admin', 'heavy'),
   'POST /v1/apps/:app/channels::count': app('read'),
 
-  'PUT /v1/apps/:app/lists/:list': app('send'),
+  'PUT /v1/apps/:app/lists/:list': app('send', 'heavy'),
   'GET /v1/apps/:app/lists/:list': app('read'),
   'DELETE /v1/apps/:app/lists/:list': app('send'),
 
   'PUT /v1/apps/:app/schedules/:schedule': app('send'),
   'GET /v1/apps/:app/schedules/:schedule': app('read'),
   'DELETE /v1/apps/:app/schedules/:schedule': app('send'),
-  'GET /v1/apps/:app/schedules': app('read'),
+  'GET /v1/apps/:app/schedules': app('read', 'heavy'),
 
   'POST /v1/apps/:app/campaigns': app('send'),
   'GET /v1/apps/:app/campaigns': app('read'),
@@ -63,8 +66,8 @@ export const rules: Readonly<Record<string, Rule>> = {
   'POST /v1/campaigns/:campaign/resume': campaign('send'),
   'POST /v1/campaigns/:campaign/cancel': campaign('send'),
   'POST /v1/campaigns/:campaign/retry-failed': campaign('send'),
-  'GET /v1/campaigns/:campaign/events': campaign('read'),
-  'GET /v1/campaigns/:campaign/results': campaign('read'),
+  'GET /v1/campaigns/:campaign/events': campaign('read', 'stream'),
+  'GET /v1/campaigns/:campaign/results': campaign('read', 'heavy'),
   'GET /v1/campaigns/:campaign/samples': campaign('read'),
 
   'POST /v1/keys': installation,

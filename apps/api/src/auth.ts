@@ -1,9 +1,10 @@
 import type { ApiKey, AppId } from '@wns-fanout/domain'
 import { isName, Problem } from '@wns-fanout/domain'
-import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { Rule } from './access.ts'
 import { rules } from './access.ts'
-import { FailureLimit } from './failure-limit.ts'
+import type { OpenRequests } from './open-requests.ts'
+import { sourceOf, TokenBuckets } from './token-buckets.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -18,6 +19,9 @@ export interface AuthDeps {
   readonly appOfCampaign: (campaign: string) => Promise<AppId | null>
   /** Why nothing may be written now, because data is lost; for people. */
   readonly dataProblem: () => string | undefined
+  readonly open: OpenRequests
+  /** Requests per second that one key may make of this process in the long run; twice as many at once. */
+  readonly requestsPerSecond: number
 }
 
 // Wrong keys from one source: enough for a fleet with an outdated key, too few for guessing.
@@ -28,7 +32,8 @@ const wrongKeys = { burst: 200, perSecond: 2 }
  * missing verb is reported (403).
  */
 export function installAuth(app: FastifyInstance, deps: AuthDeps): void {
-  const failures = new FailureLimit(wrongKeys)
+  const failures = new TokenBuckets(wrongKeys)
+  const requests = new TokenBuckets({ burst: 2 * deps.requestsPerSecond, perSecond: deps.requestsPerSecond })
 
   app.decorateRequest('caller', null)
   app.addHook('onRoute', (route) => {
@@ -40,13 +45,15 @@ export function installAuth(app: FastifyInstance, deps: AuthDeps): void {
       route.schema = { ...route.schema, description: [route.schema?.description, needs].filter(Boolean).join(' ') }
     }
   })
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     const rule = rules[`${request.method} ${request.routeOptions.url}`]
     if (rule === undefined) throw new Problem('forbidden', 'no API key may do this')
     refuseToWrite(request, deps)
     const caller = await authenticate(request, deps, failures)
     request.caller = caller
+    limitRate(requests, caller, reply)
     await authorise(request, caller, rule, deps)
+    limitOpen(deps.open, request, rule, caller, reply)
   })
 }
 
@@ -54,7 +61,7 @@ function ruleNames({ method, url }: RouteOptions): string[] {
   return [method].flat().map((name) => `${name} ${url}`)
 }
 
-async function authenticate(request: FastifyRequest, deps: AuthDeps, failures: FailureLimit): Promise<ApiKey> {
+async function authenticate(request: FastifyRequest, deps: AuthDeps, failures: TokenBuckets): Promise<ApiKey> {
   const header = request.headers.authorization
   if (header === undefined)
     throw new Problem('unauthenticated', 'no API key was sent; send the header "Authorization: Bearer <key>"')
@@ -63,12 +70,40 @@ async function authenticate(request: FastifyRequest, deps: AuthDeps, failures: F
   if (caller !== null) return caller
   // A valid key can be among the lost data, and its owner must keep it.
   if (key !== undefined) refuseWhileLost(deps, 'this API key cannot be checked')
-  const waitSeconds = failures.fail(request.ip)
+  const { waitSeconds } = failures.take(sourceOf(request.ip))
   if (waitSeconds > 0)
     throw new Problem('rate-limited', 'too many wrong API keys came from your address; wait', {
       retryAfterSeconds: waitSeconds,
     })
   throw new Problem('unauthenticated', 'the API key is unknown, revoked or expired; ask an administrator for another')
+}
+
+/** Before the body is read, so that a busy client costs the others nothing. */
+function limitRate(requests: TokenBuckets, { id }: ApiKey, reply: FastifyReply): void {
+  const { waitSeconds, left } = requests.take(id)
+  reply.headers({
+    'ratelimit-limit': requests.burst,
+    'ratelimit-remaining': left,
+    'ratelimit-reset': Math.ceil((requests.burst - left) / requests.perSecond),
+  })
+  if (waitSeconds > 0)
+    throw new Problem(
+      'rate-limited',
+      `this API key makes more than ${requests.perSecond} requests per second; wait, or use an upload`,
+      { retryAfterSeconds: waitSeconds },
+    )
+}
+
+function limitOpen(
+  open: OpenRequests,
+  { params }: FastifyRequest,
+  { load = 'light' }: Rule,
+  { id }: ApiKey,
+  { raw }: FastifyReply,
+): void {
+  const { campaign } = params as Readonly<Record<string, string | undefined>>
+  const reason = open.enter(id, load, raw, campaign)
+  if (reason !== undefined) throw new Problem('rate-limited', reason, { retryAfterSeconds: 1 })
 }
 
 /** Data written while data is lost would disappear with a restore, or mix with the restored data. */

@@ -22,6 +22,13 @@ export const apiConfigSchema = z.object({
     default: '90000',
     usedBy: ['api'],
   }),
+  WNS_FANOUT_KEY_REQUESTS_PER_SECOND: variable(integer(1, 1_000_000, 1000), {
+    wanted: 'an integer from 1 to 1000000 (requests per second)',
+    example: '1000',
+    meaning: 'Requests per second that one API key may make of one API process; twice as many at once.',
+    default: '1000',
+    usedBy: ['api'],
+  }),
   WNS_CRASH_AT: crashAtVariable(crashPoints),
 })
 export type ApiConfig = z.infer<typeof apiConfigSchema>

@@ -22,6 +22,7 @@ import { scheduleRoutes } from './routes/schedules.ts'
 import { uploadRoutes } from './routes/uploads.ts'
 import { channelChangeRoutes } from './routes/channel-changes.ts'
 import { missingChannelRoutes } from './routes/missing-channels.ts'
+import { OpenRequests } from './open-requests.ts'
 import { ProgressStreams } from './sse.ts'
 
 /** Largest JSON body. */
@@ -41,12 +42,13 @@ export type Api = FastifyInstance<
  *
  * @param options.stopGraceMs how long `close` lets requests finish before it ends their connections
  * @param options.keepAliveMs how long an idle connection is kept
+ * @param options.requestsPerSecond that one API key may make in the long run
  * @param options.bodyMs the longest time that a body may take to arrive, unless it is an upload
  * @param options.uploadIdleMs the longest time without bytes of an upload
  */
 export async function buildServer(
   deps: ApiDeps,
-  { stopGraceMs = 10_000, keepAliveMs = 90_000, bodyMs = 60_000, uploadIdleMs = 60_000 } = {},
+  { stopGraceMs = 10_000, keepAliveMs = 90_000, bodyMs = 60_000, uploadIdleMs = 60_000, requestsPerSecond = 1000 } = {},
 ): Promise<Api> {
   const { logger } = deps
   const app: Api = fastify({
@@ -107,8 +109,10 @@ export async function buildServer(
   })
 
   const progress = new ProgressStreams({ read: (id) => deps.campaigns.get(id as CampaignId), logger, ...deps.progress })
+  const open = new OpenRequests((key) => deps.apiKeys.isUsable(key))
   app.addHook('preClose', async () => {
     progress.stop()
+    open.stop()
     // A stalled reader, or an upload without end, would delay the shutdown until its connection is closed.
     const timer = setTimeout(() => app.server.closeAllConnections(), stopGraceMs)
     app.server.once('close', () => clearTimeout(timer))
@@ -119,6 +123,8 @@ export async function buildServer(
     async (v1) => {
       installAuth(v1, {
         dataProblem: deps.dataProblem,
+        open,
+        requestsPerSecond,
         verifyKey: (key) => deps.apiKeys.verify(key),
         appOfCampaign: (id) => deps.campaigns.appOf(id as CampaignId),
       })

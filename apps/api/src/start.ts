@@ -111,7 +111,10 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
   })
   life.onStop('ops server', () => ops.stop())
 
-  const server = await buildServer(deps, { keepAliveMs: config.WNS_FANOUT_KEEP_ALIVE_MS })
+  const server = await buildServer(deps, {
+    keepAliveMs: config.WNS_FANOUT_KEEP_ALIVE_MS,
+    requestsPerSecond: config.WNS_FANOUT_KEY_REQUESTS_PER_SECOND,
+  })
   life.onStop('api server', () => server.close())
   const api = await listen(server, config)
   await data.look()

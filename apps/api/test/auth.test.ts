@@ -2,7 +2,7 @@ import { until } from '@wns-fanout/testing'
 import type { ApiVerb } from '@wns-fanout/domain'
 import { expect, test } from 'vitest'
 import { rules } from '../src/access.ts'
-import { FailureLimit } from '../src/failure-limit.ts'
+import { sourceOf, TokenBuckets } from '../src/token-buckets.ts'
 import { rawCampaign, setup } from './support.ts'
 
 const verbs: readonly ApiVerb[] = ['read', 'register', 'send', 'admin']
@@ -116,15 +116,20 @@ test('too many wrong keys get 429, and a valid key still works', async () => {
   expect((await call('GET', '/v1/apps', { key: null })).status).toBe(401)
 })
 
-test('failures are counted by source, recover with time and take bounded memory', () => {
+test('a bucket of each name empties, fills again with time and takes bounded memory', () => {
   let nowMs = 0
-  const limit = new FailureLimit({ burst: 2, perSecond: 1, maxSources: 3, nowMs: () => nowMs })
-  expect([limit.fail('10.0.0.1'), limit.fail('10.0.0.1'), limit.fail('10.0.0.1')]).toEqual([0, 0, 1])
-  expect(limit.fail('::ffff:10.0.0.1')).toBe(1)
+  const buckets = new TokenBuckets({ burst: 2, perSecond: 1, maxNames: 3, nowMs: () => nowMs })
+  const waits = (...names: string[]) => names.map((name) => buckets.take(name).waitSeconds)
+  expect(waits('a', 'a', 'a', 'b')).toEqual([0, 0, 1, 0])
   nowMs = 1000
-  expect(limit.fail('10.0.0.1')).toBe(0)
-  // A client with one address of a /64 has all of them.
-  expect([limit.fail('2001:db8::1'), limit.fail('2001:db8:0:0:ffff::2'), limit.fail('2001:DB8::3')]).toEqual([0, 0, 1])
-  for (let n = 0; n < 3; n += 1) limit.fail(`10.1.0.${n}`)
-  expect(limit.fail('10.0.0.1')).toBe(0)
+  expect(buckets.take('a')).toEqual({ waitSeconds: 0, left: 0 })
+  expect(waits('c', 'd', 'e')).toEqual([0, 0, 0])
+  expect(buckets.take('a')).toEqual({ waitSeconds: 0, left: 1 })
+})
+
+test('a client with one address of a /64 network is one source, and a mapped address is its own', () => {
+  const one = sourceOf('2001:db8::1')
+  expect([sourceOf('2001:db8:0:0:ffff::2'), sourceOf('2001:DB8::3')]).toEqual([one, one])
+  expect(sourceOf('2001:db8:0:1::1')).not.toBe(one)
+  expect(sourceOf('::ffff:10.0.0.1')).toBe(sourceOf('10.0.0.1'))
 })

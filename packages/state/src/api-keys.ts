@@ -53,6 +53,12 @@ export class ApiKeys {
     return withoutHash(id, stored)
   }
 
+  /** Is this the id of a key that is valid now? Another process may have revoked it up to two seconds ago. */
+  async isUsable(id: string): Promise<boolean> {
+    const stored = await this.#read(id)
+    return stored !== null && !isOver(stored)
+  }
+
   /** All keys, oldest first; those that expired too. */
   async list(): Promise<ApiKey[]> {
     const entries = Object.entries(await this.#redis.hgetall(this.#keys.apiKeys))

@@ -8,6 +8,7 @@ import {
   haltCauses,
   inputErrorsOf,
   lintNotification,
+  MAX_VARIANTS,
   notificationSchema,
   Problem,
   resultReasons,
@@ -242,6 +243,7 @@ const MAX_STREAMS = 2000
  * shape is right. A campaign whose shape is right is checked by the clock of Redis when it is created.
  */
 function campaignOf(body: unknown, { credentialsKind }: AppSettings): CampaignRequest {
+  refuseManyVariants(body)
   const parsed = campaignRequestSchema.safeParse(body)
   if (parsed.success) return parsed.data
   throw invalid('The campaign', [
@@ -249,6 +251,22 @@ function campaignOf(body: unknown, { credentialsKind }: AppSettings): CampaignRe
     ...notificationErrors(body, credentialsKind),
     ...timeErrorsIn(body),
   ])
+}
+
+/** Throws for more variants than are possible before each of them is checked, which takes seconds for a full body. */
+export function refuseManyVariants(campaign: unknown, path: readonly string[] = []): void {
+  const notification = memberOf(campaign, 'notification')
+  const variants = memberOf(notification, 'variants')
+  const count = typeof variants === 'object' && variants !== null ? Object.keys(variants).length : 0
+  if (count <= MAX_VARIANTS) return
+  const detail = `${count} variants; at most ${MAX_VARIANTS} are possible`
+  throw invalid('The campaign', [{ path: [...path, 'notification', 'variants'], code: 'out-of-range', detail }])
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null
+    ? Object.entries(value).find(([key]) => key === name)?.[1]
+    : undefined
 }
 
 /** Errors of a notification whose shape is right, in a body whose shape may be wrong. */

@@ -14,7 +14,7 @@ import * as z from 'zod'
 import { notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
 import { invalid } from '../problem.ts'
-import { notificationErrors } from './campaigns.ts'
+import { notificationErrors, refuseManyVariants } from './campaigns.ts'
 import { answers, appPath, bodyJudgedLater, nothing, pageOf, pageQuery, schedulePath } from './shapes.ts'
 
 const tags = ['schedules']
@@ -107,6 +107,7 @@ const storedSchema = z.union([scheduleSchema, unreadableScheduleSchema])
 
 /** The schedule in a body, with its campaign checked as one that starts now. Throws all problems at once. */
 function requestOf(body: unknown, settings: AppSettings, nowMs: number): ScheduleRequest {
+  refuseManyVariants(campaignIn(body), ['campaign'])
   const parsed = scheduleRequestSchema.safeParse(body)
   const inCampaign = parsed.success
     ? requestErrors(settings, parsed.data.campaign, nowMs)
@@ -123,8 +124,19 @@ function campaignIn(body: unknown): unknown {
   return typeof body === 'object' && body !== null && 'campaign' in body ? body.campaign : undefined
 }
 
-function nextTimes({ cron, timeZone }: ScheduleRequest, nowMs: number): string[] {
-  return nextRuns(cron, timeZone, nowMs, NEXT_RUNS).map((ms) => new Date(ms).toISOString())
+// Finding the times of a rare date takes up to 100 ms, and a page lists a hundred schedules.
+const found = new Map<string, readonly number[]>()
+const MAX_FOUND = 10_000
+
+/** The next occurrences. They stay the same until the first of them is over. */
+function nextTimes({ cron, timeZone }: Pick<ScheduleRequest, 'cron' | 'timeZone'>, nowMs: number): string[] {
+  const name = `${timeZone} ${cron}`
+  const known = found.get(name)
+  const [first = 0] = known ?? []
+  const times = known !== undefined && first > nowMs ? known : nextRuns(cron, timeZone, nowMs, NEXT_RUNS)
+  if (found.size >= MAX_FOUND) found.clear()
+  found.set(name, times)
+  return times.map((ms) => new Date(ms).toISOString())
 }
 
 function showStored(app: AppId, stored: StoredSchedule, nowMs: number): Schedule | UnreadableSchedule {
