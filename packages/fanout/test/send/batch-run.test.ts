@@ -40,6 +40,19 @@ describe('a batch', () => {
     expect(batch.posts.map(({ path }) => path)).toEqual(['/?token=0', '/?token=1', '/?token=2'])
   })
 
+  test('has at most one checkpoint under way', async () => {
+    const batch = new OneBatch({ recipients: 2, answer: () => undefined })
+    const ended = batch.start()
+    batch.run.check()
+    batch.run.check()
+    expect(batch.checkpoints).toHaveLength(1)
+    await later(0)
+    batch.answer(0, accepted)
+    batch.answer(1, accepted)
+    expect(await ended).toMatchObject({ kind: 'closed' })
+    expect(batch.checkpoints.map(({ number }) => number)).toEqual([1, 2])
+  })
+
   test('of a campaign that was cancelled meanwhile asks for a sweep', async () => {
     const batch = new OneBatch({ recipients: 2 })
     batch.state = 'cancelled'
