@@ -2,6 +2,7 @@
  * `pnpm test:mutations [text]`: puts one deliberate fault after the other (those whose name or file contains the text)
  * into a copy of the source, and runs the unit tests of the faulty file. Each fault must make one of them fail.
  */
+import { basename } from 'node:path'
 import { copySource } from './copy.ts'
 import { type Fault, faults } from './faults.ts'
 import { type Failures, runTests } from './run-tests.ts'
@@ -30,7 +31,9 @@ async function main(text = ''): Promise<void> {
     const [first, ...more] = catches(failures)
     if (first === undefined) missed.push(fault)
     const others = more.length === 0 ? '' : ` (and ${more.length} more)`
-    print(`| ${fault.name} | \`${fault.file}\` | ${first === undefined ? '**nothing**' : `${first.test}${others}`} |`)
+    print(
+      `| ${fault.name} | \`${basename(fault.file)}\` | ${first === undefined ? '**nothing**' : `${first.test}${others}`} |`,
+    )
     for (const { test, error } of first === undefined ? failures : []) print(`  ${test}: ${error}`)
   }
   print(`${chosen.length - missed.length} of ${chosen.length} faults are caught`)

@@ -19,6 +19,12 @@ test('no test is skipped, focused or without a body', () => {
   expect(tests.length).toBeGreaterThan(10)
 })
 
+test('no unit test starts a process', () => {
+  const unitTests = filesLike(/^(apps|packages)\/[^/]+\/test\/.*(?<!\.system)\.test\.ts$/)
+  const starts = /'node:child_process'|\b(runScript|startFixture|startRedis|startChild)\(/
+  expect(shown(placesOf(unitTests, starts))).toEqual([])
+})
+
 test('no compiler error is suppressed, and there is no breakpoint', () => {
   expect(shown(placesOf(code, /@ts-(ignore|nocheck)|^\s*debugger\b/))).toEqual([])
 })

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -6,7 +5,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
-import { freePort, isAlive, temporaryFolder } from '../src/index.ts'
+import { freePort, temporaryFolder } from '../src/index.ts'
 import { eachLine } from '../src/lines.ts'
 
 test('a free port can be listened on', async () => {
@@ -22,15 +21,6 @@ test('a temporary folder exists until it is removed; removing is idempotent', as
   await folder.remove()
   await folder.remove()
   expect(existsSync(folder.path)).toBe(false)
-})
-
-test('a process is alive until it has ended', async () => {
-  const child = spawn(process.execPath, ['--eval', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'ignore'] })
-  expect(isAlive(process.pid)).toBe(true)
-  expect(isAlive(child.pid ?? 0)).toBe(true)
-  child.stdin.end()
-  await once(child, 'exit')
-  expect(isAlive(child.pid ?? 0)).toBe(false)
 })
 
 test('lines are found however the text was cut, and bytes of a character stay together', async () => {
