@@ -1,7 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { StackWorker } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { clientCount, follow, isFinished, prepareApp, rounded, sidOf, tileToAll } from './support/campaign.ts'
+import { clientCount } from '../support/simulator.ts'
+import { follow, isFinished, prepareApp, rounded, sidOf, tileToAll } from './support/campaign.ts'
 import { overshootOf, readGrantLog } from './support/grant-log.ts'
 
 export interface LimiterBenchOptions {

@@ -2,7 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { request } from 'undici'
 import type { TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { clientCount, follow, isFinished, prepareApp, rounded, sidOf, tileToAll } from './support/campaign.ts'
+import { clientCount } from '../support/simulator.ts'
+import { follow, isFinished, prepareApp, rounded, sidOf, tileToAll } from './support/campaign.ts'
 
 export interface StormBenchOptions {
   readonly seconds: number

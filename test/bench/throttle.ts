@@ -1,7 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { counted, follow, isFinished, prepareApp, rounded, sidOf, tileToAll } from './support/campaign.ts'
+import { simulatorStats } from '../support/simulator.ts'
+import { follow, isFinished, prepareApp, rounded, sidOf, tileToAll } from './support/campaign.ts'
 
 export interface ThrottleBenchOptions {
   readonly seconds: number
@@ -96,7 +97,7 @@ async function settle(
     present = { cap: next, sinceMs: atMs, before: present.before + (present.cap * (atMs - present.sinceMs)) / 1000 }
   }
   const look = async (): Promise<Sample> => {
-    const { acceptedPosts, byStatus } = await counted(stack)
+    const { acceptedPosts, byStatus } = await simulatorStats(stack)
     const { effectiveRatePerSecond } = await stack.api.app(app)
     const atMs = performance.now() - startedAt
     await move(atMs)
@@ -122,7 +123,7 @@ async function settle(
   const to = samples.at(-1) ?? from
   const accepted = to.accepted - from.accepted
   const refused = to.refused - from.refused
-  const all = await counted(stack)
+  const all = await simulatorStats(stack)
   return {
     status,
     moves: caps.length > 1,

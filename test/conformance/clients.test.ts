@@ -8,6 +8,7 @@ import type { Simulator } from '@wns-fanout/wns-simulator'
 import { startSimulator } from '@wns-fanout/wns-simulator'
 import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { simulatorStats } from '../support/simulator.ts'
 
 // Two npm clients that share no code with ours or with the simulator. They were written against the real WNS, so their
 // idea of success and failure is evidence of how the simulator must answer.
@@ -195,8 +196,7 @@ describe('clients that others wrote', () => {
   })
 
   test('make no mistake that the simulator counts', async () => {
-    const { body } = await request(`${simulator.control}/v1/stats`)
-    expect(await body.json()).toMatchObject({
+    expect(await simulatorStats({ simulator })).toMatchObject({
       duplicates: 0,
       chunked: 0,
       pipelined: 0,

@@ -3,14 +3,20 @@ import { ApiError, createClient } from '@wns-fanout/client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { request } from 'undici'
 import { isAlive } from '@wns-fanout/local'
-import type { TestStack } from './support.ts'
-import { finished, getText, givenApp, parse, startTestStack, sumOf } from './support.ts'
+import type { CliStack } from './support.ts'
+import { registerApp } from '../support/apps.ts'
+import { finished, sumOf } from '../support/campaigns.ts'
+import { SimulatedClients } from '../support/clients.ts'
+import { simulatorStats } from '../support/simulator.ts'
+import { getText, parse, startCliStack } from './support.ts'
 
 // One stack for all: each test has its own app, and with it its own client of the simulator.
-let stack: TestStack
+let stack: CliStack
+let clients: SimulatedClients
 beforeAll(async () => {
   // Locks as short as this make a killed worker's batches change hands within the test.
-  stack = await startTestStack(['--workers', '2'], { WNS_FANOUT_LOCK_MS: '1500' })
+  stack = await startCliStack(['--workers', '2'], { WNS_FANOUT_LOCK_MS: '1500' })
+  clients = new SimulatedClients(stack)
 })
 afterAll(async () => {
   await stack[Symbol.asyncDispose]()
@@ -81,7 +87,7 @@ describe('the HTTP API as curl sees it', () => {
     expect(events.text).toContain('event: progress')
     expect(events.text).toContain('"state":"completed"')
 
-    const campaign = await finished(stack.api, id)
+    const campaign = await finished(stack, id)
     expect(campaign).toMatchObject({ state: 'completed', audienceSize: 6 })
     expect(campaign.totals).toMatchObject({ accepted: 2, dropped: 1, dead: 1, rejected: 1, failed: 1, pending: 0 })
 
@@ -117,7 +123,7 @@ describe('the HTTP API as curl sees it', () => {
 })
 
 test('a second generic campaign within 30 minutes is rejected with its earliest time; a personalized one is accepted', async () => {
-  await givenApp(stack, 'guarded', repeat(5, 'ok'))
+  await registerApp(stack, 'guarded', repeat(5, 'ok'), clients.as(1))
   await stack.api.importChannels(
     'guarded',
     [
@@ -126,7 +132,7 @@ test('a second generic campaign within 30 minutes is rejected with its earliest 
     { type: 'ndjson' },
   )
   const first = await stack.api.createCampaign('guarded', { notification: toast, audience: { all: true } })
-  expect((await finished(stack.api, first.id)).totals.accepted).toBe(6)
+  expect((await finished(stack, first.id)).totals.accepted).toBe(6)
 
   const refused: unknown = await stack.api
     .createCampaign('guarded', { notification: toast, audience: { all: true } })
@@ -140,34 +146,34 @@ test('a second generic campaign within 30 minutes is rejected with its earliest 
     audience: { all: true },
     update: 'personalized',
   })
-  expect((await finished(stack.api, personal.id)).totals.accepted).toBe(6)
+  expect((await finished(stack, personal.id)).totals.accepted).toBe(6)
 })
 
 test('two workers that start on a new app together ask the token service once', async () => {
-  const { client } = await givenApp(stack, 'token', repeat(3000, 'ok'))
+  await registerApp(stack, 'token', repeat(3000, 'ok'), clients.as(2))
   const campaign = await stack.api.createCampaign('token', { notification: toast, audience: { all: true } })
-  expect((await finished(stack.api, campaign.id)).totals.accepted).toBe(3000)
-  expect(clientOf(await stack.stats(), client).tokenRequests).toBe(1)
+  expect((await finished(stack, campaign.id)).totals.accepted).toBe(3000)
+  expect((await clients.counts(2)).tokenRequests).toBe(1)
 })
 
 test('a token that is revoked in mid-campaign costs one refresh and no recipient', async () => {
-  const { client } = await givenApp(stack, 'revoked', repeat(3000, 'slow-20'), { ratePerSecond: 2000 })
+  await registerApp(stack, 'revoked', repeat(3000, 'slow-20'), { ...clients.as(3), ratePerSecond: 2000 })
   const campaign = await stack.api.createCampaign('revoked', { notification: toast, audience: { all: true } })
   await until('a part was sent', async () => (await stack.api.campaign(campaign.id)).totals.accepted > 300 || undefined)
-  const answer = await request(`${stack.control}/v1/tokens/revoke`, {
+  const answer = await request(`${stack.simulator.control}/v1/tokens/revoke`, {
     method: 'POST',
-    body: JSON.stringify({ client }),
+    body: JSON.stringify({ client: clients.sid(3) }),
   })
   expect(await answer.body.json()).toMatchObject({ revoked: 1 })
-  const last = await finished(stack.api, campaign.id)
+  const last = await finished(stack, campaign.id)
   expect(last.totals).toMatchObject({ accepted: 3000, pending: 0 })
-  expect(clientOf(await stack.stats(), client).tokenRequests).toBe(2)
+  expect((await clients.counts(3)).tokenRequests).toBe(2)
 })
 
 test('a worker killed during a campaign loses no recipient, and another replaces it', async () => {
   const size = 6000
-  await givenApp(stack, 'killed', repeat(size, 'slow-30'), { ratePerSecond: 1500 })
-  const before = await stack.stats()
+  await registerApp(stack, 'killed', repeat(size, 'slow-30'), { ...clients.as(4), ratePerSecond: 1500 })
+  const before = await simulatorStats(stack)
   const campaign = await stack.api.createCampaign('killed', {
     notification: toast,
     audience: { all: true },
@@ -188,7 +194,7 @@ test('a worker killed during a campaign loses no recipient, and another replaces
   })
   expect(replaced.main).toBe(stack.cli.child.pid)
 
-  const last = await finished(stack.api, campaign.id, 60_000)
+  const last = await finished(stack, campaign.id, 60_000)
   expect(sumOf(last)).toBe(size)
   expect(last.state).toBe('completed')
   expect(last.totals).toMatchObject({ accepted: size, pending: 0, in_doubt: 0 })
@@ -199,16 +205,7 @@ test('a worker killed during a campaign loses no recipient, and another replaces
   }
   expect(channels.size).toBe(size)
   // Every recipient really arrived, and only what was in the air at the kill came twice.
-  const after = await stack.stats()
+  const after = await simulatorStats(stack)
   expect(after.acceptedChannels - before.acceptedChannels).toBe(size)
   expect(after.duplicates - before.duplicates).toBeLessThanOrEqual(256 * 8)
 })
-
-function clientOf(
-  { perClient }: Awaited<ReturnType<TestStack['stats']>>,
-  client: string,
-): { posts: number; tokenRequests: number } {
-  const found = Object.entries(perClient).find(([id]) => id.endsWith(client))
-  if (found === undefined) throw new Error(`the simulator knows no client ${client}`)
-  return found[1]
-}

@@ -4,13 +4,15 @@ import { join } from 'node:path'
 import { temporaryFolder } from '@wns-fanout/local'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Finished, TestStack } from './support.ts'
-import { finished, getText, givenApp, parse, runCli, startCli, startTestStack, startTestStackIn } from './support.ts'
+import type { Finished, CliStack } from './support.ts'
+import { registerApp } from '../support/apps.ts'
+import { finished } from '../support/campaigns.ts'
+import { getText, parse, runCli, startCli, startCliStack, startCliStackIn } from './support.ts'
 
 // The commands of an operator in the folder of a running stack: they find it by themselves.
-let stack: TestStack
+let stack: CliStack
 beforeAll(async () => {
-  stack = await startTestStack(['--workers', '1'])
+  stack = await startCliStack(['--workers', '1'])
 })
 afterAll(async () => {
   await stack[Symbol.asyncDispose]()
@@ -109,11 +111,11 @@ test('from an app to the results of a campaign', async () => {
 })
 
 test('a list that is uploaded is an audience', async () => {
-  await givenApp(stack, 'listed', repeat(5, 'ok'))
-  const bad = await cli(['lists', 'put', 'broken', '-', '--app', 'listed'], 'c-0\n{"name":1}\n')
+  await registerApp(stack, 'listed', repeat(5, 'ok'))
+  const bad = await cli(['lists', 'put', 'broken', '-', '--app', 'listed'], 'd0\n{"name":1}\n')
   expect(bad.code).toBe(1)
   expect(bad.stderr).toContain('/2: the line has no "channel"; wanted {"channel": "…"}')
-  const made = await cli(['lists', 'put', 'winners', '-', '--app', 'listed', '--json'], 'c-0\nc-3\nunknown\n')
+  const made = await cli(['lists', 'put', 'winners', '-', '--app', 'listed', '--json'], 'd0\nd3\nunknown\n')
   expect(parse(made.stdout)).toMatchObject({ list: 'winners', unknown: 1 })
   const sent = await cli(['send', '--app', 'listed', '--badge', 'alert', '--list', 'winners', '--json'])
   expect(parse(sent.stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({ state: 'completed', audienceSize: 2 })
@@ -122,7 +124,7 @@ test('a list that is uploaded is an audience', async () => {
 })
 
 test('Ctrl-C ends the watching and not the campaign; pause, resume and cancel steer it', async () => {
-  await givenApp(stack, 'slow', repeat(3000, 'slow-100'), { ratePerSecond: 300 })
+  await registerApp(stack, 'slow', repeat(3000, 'slow-100'), { ratePerSecond: 300 })
   const watching = startCli(['send', '--app', 'slow', '--raw', 'x', '--all'], { cwd: stack.folder.path })
   const id = await until('it sends', async () => {
     for await (const campaign of stack.api.campaigns('slow'))
@@ -137,7 +139,7 @@ test('Ctrl-C ends the watching and not the campaign; pause, resume and cancel st
   expect((await cli(['campaigns', 'pause', id])).stdout).toMatch(/^state +paused/m)
   expect((await cli(['campaigns', 'resume', id])).code).toBe(0)
   expect((await cli(['campaigns', 'cancel', id])).stdout).toMatch(/^state +cancelled/m)
-  const last = await finished(stack.api, id)
+  const last = await finished(stack, id)
   expect(last.totals.accepted + last.totals.cancelled).toBe(3000)
   expect(last.totals.accepted).toBeGreaterThan(0)
   const watched = await cli(['campaigns', 'watch', id])
@@ -194,7 +196,7 @@ test('a stack uses the Redis of REDIS_URL where one is given', async () => {
   const { redis } = await stack.now()
   await using folder = await temporaryFolder('wns-fanout-e2e-')
   const env = { REDIS_URL: redis, WNS_FANOUT_PREFIX: 'external:' }
-  await using other = await startTestStackIn(folder, [], env)
+  await using other = await startCliStackIn(folder, [], env)
   const { pids, redis: used, ...rest } = await other.now()
   expect(pids.redis).toBeNull()
   expect(used).toBe(redis)
@@ -223,7 +225,7 @@ test('doctor reports that Redis has lost its data', async () => {
 })
 
 test('doctor accepts a data loss after a confirmation, and the key of the stack works again', async () => {
-  await givenApp(stack, 'mislaid', repeat(3, 'ok'))
+  await registerApp(stack, 'mislaid', repeat(3, 'ok'))
   expect((await cli(['doctor', '--accept-loss'])).stdout).toBe('No data is missing, so there is no loss to accept.\n')
   const { redis, ops } = await stack.now()
   const connection = new Redis(redis)
@@ -246,7 +248,7 @@ test('doctor accepts a data loss after a confirmation, and the key of the stack 
   expect(parse(sure.stdout)).toMatchObject({ missed: [{}], now: { apps: 0 }, accepted: true })
   await until('all is well again', async () => ((await cli(['doctor'])).code === 0 ? true : undefined))
   expect((await stack.now()).apiKey).toBe(stack.apiKey)
-  await givenApp(stack, 'mislaid', repeat(3, 'ok'))
+  await registerApp(stack, 'mislaid', repeat(3, 'ok'))
   const sent = await cli(['send', '--app', 'mislaid', '--badge', '1', '--all', '--json'])
   expect(parse(sent.stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({
     state: 'completed',

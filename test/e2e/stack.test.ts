@@ -6,7 +6,8 @@ import type { StackFile } from '@wns-fanout/local'
 import { isAlive, temporaryFolder } from '@wns-fanout/local'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
-import { givenApp, parse, pidsOf, runCli, startCli, startTestStack, startTestStackIn } from './support.ts'
+import { registerApp } from '../support/apps.ts'
+import { parse, pidsOf, runCli, startCli, startCliStack, startCliStackIn } from './support.ts'
 
 /** FLUSHALL; resolves when a process misses the data. */
 async function loseData({ redis }: StackFile): Promise<void> {
@@ -21,7 +22,7 @@ async function loseData({ redis }: StackFile): Promise<void> {
 
 describe('a stack', () => {
   test('it is described by a private file, is alone in its folder, a further worker joins it, and it ends in order', async () => {
-    await using stack = await startTestStack(['--workers', '1'])
+    await using stack = await startCliStack(['--workers', '1'])
     const { path } = stack.folder
     const file = join(path, '.wns-fanout', 'stack.json')
     expect((await stat(file)).mode & 0o777).toBe(0o600)
@@ -55,19 +56,19 @@ describe('a stack', () => {
 
   test('its data and its key outlive it, a loss of data too; kill -9 of its main process ends all others', async () => {
     await using folder = await temporaryFolder('wns-fanout-e2e-')
-    const first = await startTestStackIn(folder)
+    const first = await startCliStackIn(folder)
     const { apiKey } = first
-    await givenApp(first, 'kept', ['ok', 'ok'])
+    await registerApp(first, 'kept', ['ok', 'ok'])
     await first.stop()
 
-    const second = await startTestStackIn(folder)
+    const second = await startCliStackIn(folder)
     expect(second.apiKey).toBe(apiKey)
     expect((await second.api.app('kept')).channels).toBe(2)
     await until('it reports that it is ready', () => second.cli.output().includes('\nReady. ') || undefined)
     await loseData(await second.now())
     await second.stop()
 
-    const third = await startTestStackIn(folder)
+    const third = await startCliStackIn(folder)
     await until('its overview', () => third.cli.output().includes('Ctrl-C stops') || undefined)
     expect(third.cli.output()).toMatch(/^NOT READY, API: Redis lost data \(another process .*--accept-loss"$/m)
     expect(third.cli.output()).toMatch(/^NOT READY, worker 1: Redis lost data/m)
@@ -88,7 +89,7 @@ describe('a stack', () => {
   })
 
   test('with --no-restart a dead worker stays dead and leaves the file', async () => {
-    await using stack = await startTestStack(['--workers', '2', '--no-restart'])
+    await using stack = await startCliStack(['--workers', '2', '--no-restart'])
     const { pids } = await stack.now()
     process.kill(pids.workers[0] ?? 0, 'SIGKILL')
     const left = await until('the file has one worker', async () => {
@@ -101,7 +102,7 @@ describe('a stack', () => {
 })
 
 test('a Redis that dies ends the stack, with what to look at', async () => {
-  await using stack = await startTestStack(['--workers', '1'])
+  await using stack = await startCliStack(['--workers', '1'])
   const { pids } = await stack.now()
   process.kill(pids.redis ?? 0, 'SIGKILL')
   expect(await stack.cli.ended).toMatchObject({ code: 1 })

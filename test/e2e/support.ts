@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Client } from '@wns-fanout/client'
 import { createClient } from '@wns-fanout/client'
-import type { Campaign } from '@wns-fanout/domain'
 import type { StackFile, TemporaryFolder } from '@wns-fanout/local'
 import { isAlive, readStackFile, temporaryFolder } from '@wns-fanout/local'
 import { until } from '@wns-fanout/testing'
@@ -62,7 +61,8 @@ export async function runCli(
   return { code, stdout, stderr }
 }
 
-export interface TestStack extends AsyncDisposable {
+/** A whole system that `wns-fanout up --simulate` started, as an operator has it. */
+export interface CliStack extends AsyncDisposable {
   readonly folder: TemporaryFolder
   readonly cli: Running
   /** stack.json as it is now. */
@@ -70,36 +70,26 @@ export interface TestStack extends AsyncDisposable {
   readonly api: Client
   readonly url: string
   readonly apiKey: string
-  readonly control: string
-  stats(): Promise<SimulatorStats>
+  readonly simulator: { readonly control: string }
   /** Ends it in order and leaves its folder. */
   stop(): Promise<void>
 }
 
-export interface SimulatorStats {
-  readonly posts: number
-  readonly duplicates: number
-  readonly tokenRequests: number
-  readonly acceptedChannels: number
-  readonly byStatus: Readonly<Record<string, number>>
-  readonly perClient: Readonly<Record<string, { readonly posts: number; readonly tokenRequests: number }>>
-}
-
 /** `up --simulate` in a folder of its own; when disposed it is stopped and everything of it is gone. */
-export async function startTestStack(
+export async function startCliStack(
   args: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
-): Promise<TestStack> {
+): Promise<CliStack> {
   const folder = await temporaryFolder('wns-fanout-e2e-')
-  return await startTestStackIn(folder, args, env)
+  return await startCliStackIn(folder, args, env)
 }
 
 /** The same in a folder that may have held one before. */
-export async function startTestStackIn(
+export async function startCliStackIn(
   folder: TemporaryFolder,
   args: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
-): Promise<TestStack> {
+): Promise<CliStack> {
   const running = startCli(['up', '--simulate', '--port', '0', ...args], { cwd: folder.path, env })
   const now = async (): Promise<StackFile> => await readStackFile(`${folder.path}/.wns-fanout/stack.json`)
   let stack: StackFile
@@ -126,8 +116,7 @@ export async function startTestStackIn(
     api,
     url,
     apiKey,
-    control: simulator.control,
-    stats: async () => parse<SimulatorStats>(await getText(`${simulator.control}/v1/stats`)),
+    simulator,
     stop,
     async [Symbol.asyncDispose]() {
       await stop()
@@ -160,45 +149,4 @@ export function parse<T>(text: string): T {
 export async function getText(url: string): Promise<string> {
   const { body } = await request(url)
   return await body.text()
-}
-
-let nextSid = 1
-
-/** An app with `behaviours` as its channels; each app has a client of its own at the simulator. */
-export async function givenApp(
-  { api }: Pick<TestStack, 'api'>,
-  app: string,
-  behaviours: readonly string[],
-  settings: Readonly<Record<string, number>> = {},
-): Promise<{ readonly client: string }> {
-  const client = `S-1-15-2-${nextSid}-77`
-  nextSid += 1
-  await api.putApp(app, {
-    credentials: { kind: 'store', packageSid: client, clientSecret: 'secret' },
-    ratePerSecond: 100_000,
-    ...settings,
-  })
-  const lines = behaviours.map(
-    (behaviour, n) =>
-      `${JSON.stringify({ channel: `c-${n}`, uri: `https://db5p.notify.windows.com/?token=${behaviour}.${client}.${app}-${n}` })}\n`,
-  )
-  const { created } = await api.importChannels(app, lines, { type: 'ndjson' })
-  if (created !== behaviours.length) throw new Error(`${created} of ${behaviours.length} channels were imported`)
-  return { client }
-}
-
-export function sumOf({ totals }: Campaign): number {
-  return Object.values(totals).reduce((sum, count) => sum + count, 0)
-}
-
-/** The campaign after it has ended. */
-export async function finished(api: Client, id: string, timeoutMs = 45_000): Promise<Campaign> {
-  return await until(
-    `campaign ${id} is over`,
-    async () => {
-      const campaign = await api.campaign(id)
-      return campaign.finishedAt === undefined ? undefined : campaign
-    },
-    timeoutMs,
-  )
 }

@@ -5,13 +5,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { until } from '@wns-fanout/testing'
 import { postgresFolders, startPostgres } from '../support/postgres.ts'
 import type { Postgres } from '../support/postgres.ts'
-import type { Finished, TestStack } from './support.ts'
-import { parse, runCli, startTestStack } from './support.ts'
+import type { Finished, CliStack } from './support.ts'
+import { parse, runCli, startCliStack } from './support.ts'
 
 // A table of devices as its owner has it, imported by the command line.
-let stack: TestStack
+let stack: CliStack
 beforeAll(async () => {
-  stack = await startTestStack(['--workers', '1'])
+  stack = await startCliStack(['--workers', '1'])
 })
 afterAll(async () => {
   await stack[Symbol.asyncDispose]()

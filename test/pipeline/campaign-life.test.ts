@@ -4,7 +4,10 @@ import { request } from 'undici'
 import { ApiError } from '@wns-fanout/client'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { finished, importLine, letGo, metric, registerApp, simulatorStats, some, sumsUp, tile } from './support.ts'
+import { importLine, registerApp } from '../support/apps.ts'
+import { finished, sumsUp } from '../support/campaigns.ts'
+import { simulatorStats } from '../support/simulator.ts'
+import { letGo, metric, some, tile } from './support.ts'
 
 // What a campaign does from the API to the last recipient, with real processes: one Redis, one simulator, one API.
 

@@ -1,7 +1,10 @@
 import { repeat, until } from '@wns-fanout/testing'
 import { expect, test } from 'vitest'
 import { startTestStack } from '../support/stack.ts'
-import { finished, registerApp, simulatorStats, some, tile } from './support.ts'
+import { registerApp } from '../support/apps.ts'
+import { finished } from '../support/campaigns.ts'
+import { simulatorStats } from '../support/simulator.ts'
+import { some, tile } from './support.ts'
 
 test('a campaign on a Redis Cluster: every key of an app is in one slot, and nothing else is asked for', async () => {
   await using stack = await startTestStack({ cluster: true })

@@ -9,7 +9,9 @@ import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { importLine, metric, packageSid, registerApp, some, sumsUp, tile } from './support.ts'
+import { importLine, packageSid, registerApp } from '../support/apps.ts'
+import { sumsUp } from '../support/campaigns.ts'
+import { metric, some, tile } from './support.ts'
 
 const app = 'torn' as AppId
 /** In the middle of a case: closed, parked with two of its three settled, held by an owner that died, never opened. */

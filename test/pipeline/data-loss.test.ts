@@ -7,7 +7,10 @@ import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { finished, registerApp, simulatorStats, some, tile } from './support.ts'
+import { registerApp } from '../support/apps.ts'
+import { finished } from '../support/campaigns.ts'
+import { simulatorStats } from '../support/simulator.ts'
+import { some, tile } from './support.ts'
 
 // What becomes of running processes, and of those that start, when Redis loses its data.
 

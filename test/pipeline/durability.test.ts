@@ -6,7 +6,10 @@ import { request } from 'undici'
 import { startReplica } from '../support/replica.ts'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { finished, letGo, registerApp, simulatorStats, some, tile } from './support.ts'
+import { registerApp } from '../support/apps.ts'
+import { finished } from '../support/campaigns.ts'
+import { simulatorStats } from '../support/simulator.ts'
+import { letGo, some, tile } from './support.ts'
 
 test('a worker that is to wait for replicas posts only while one answers, and gives its batches back meanwhile', async () => {
   await using stack = await startTestStack()

@@ -5,7 +5,9 @@ import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { finished, importLine, letGo, packageSid, tile, twoWorkers } from './support.ts'
+import { importLine, packageSid } from '../support/apps.ts'
+import { finished } from '../support/campaigns.ts'
+import { letGo, tile, twoWorkers } from './support.ts'
 
 // The 30-minute rule for one device, whatever happens to those who keep it: judged by what the simulator was sent.
 

@@ -3,8 +3,11 @@ import { repeat } from '@wns-fanout/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { SimulatedClients } from './clients.ts'
-import { finished, halted, registerApp, simulatorStats, some, tile, twoWorkers } from './support.ts'
+import { SimulatedClients } from '../support/clients.ts'
+import { registerApp } from '../support/apps.ts'
+import { finished } from '../support/campaigns.ts'
+import { simulatorStats } from '../support/simulator.ts'
+import { halted, some, tile, twoWorkers } from './support.ts'
 
 // Halts that can be resumed. Each app has a client of its own, so that the simulator can treat them differently.
 

@@ -2,7 +2,9 @@ import { repeat, until } from '@wns-fanout/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { finished, registerApp, tile } from './support.ts'
+import { registerApp } from '../support/apps.ts'
+import { finished } from '../support/campaigns.ts'
+import { tile } from './support.ts'
 
 let stack: TestStack
 

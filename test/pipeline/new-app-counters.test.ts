@@ -3,7 +3,7 @@ import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { registerApp } from './support.ts'
+import { registerApp } from '../support/apps.ts'
 
 let stack: TestStack
 

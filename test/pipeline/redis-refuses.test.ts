@@ -3,7 +3,10 @@ import { repeat, until } from '@wns-fanout/testing'
 import { request } from 'undici'
 import { expect, onTestFinished, test } from 'vitest'
 import { startTestStack } from '../support/stack.ts'
-import { finished, registerApp, simulatorStats, some, tile } from './support.ts'
+import { registerApp } from '../support/apps.ts'
+import { finished } from '../support/campaigns.ts'
+import { simulatorStats } from '../support/simulator.ts'
+import { some, tile } from './support.ts'
 
 test('a Redis that refuses writes costs no batch its owner and leaves no recipient in doubt', async () => {
   await using stack = await startTestStack()

@@ -5,7 +5,9 @@ import { Cluster } from 'ioredis'
 import { request } from 'undici'
 import { expect, onTestFinished, test } from 'vitest'
 import { startTestStack } from '../support/stack.ts'
-import { finished, registerApp, tile } from './support.ts'
+import { registerApp } from '../support/apps.ts'
+import { finished } from '../support/campaigns.ts'
+import { tile } from './support.ts'
 
 /** The rules of the `ACL SETUSER` line in docs/security.md, for the prefix of the stack. */
 async function documentedRights(): Promise<readonly string[]> {

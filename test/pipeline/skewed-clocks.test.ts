@@ -2,7 +2,10 @@ import { repeat, until } from '@wns-fanout/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { finished, registerApp, simulatorStats, some, tile } from './support.ts'
+import { registerApp } from '../support/apps.ts'
+import { finished } from '../support/campaigns.ts'
+import { simulatorStats } from '../support/simulator.ts'
+import { some, tile } from './support.ts'
 
 // Clocks of workers may be wrong. Redis has the only clock that counts, and leases run on the monotonic one.
 

@@ -3,8 +3,10 @@ import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { SimulatedClients } from './clients.ts'
-import { finished, halted, letGo, metric, registerApp, some, tile, twoWorkers } from './support.ts'
+import { SimulatedClients } from '../support/clients.ts'
+import { registerApp } from '../support/apps.ts'
+import { finished } from '../support/campaigns.ts'
+import { halted, letGo, metric, some, tile, twoWorkers } from './support.ts'
 
 // What a sender does when WNS is unhappy, and what keeps it from making WNS unhappy. Each app has a client of its own,
 // so that the simulator can treat them differently.

@@ -3,8 +3,9 @@ import { repeat, until } from '@wns-fanout/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { SimulatedClients } from './clients.ts'
-import { finished, registerApp } from './support.ts'
+import { SimulatedClients } from '../support/clients.ts'
+import { registerApp } from '../support/apps.ts'
+import { finished } from '../support/campaigns.ts'
 
 // The time left that a campaign shows after five seconds of sending, against the time that it then takes. The rates are
 // low, so that they decide and not the machine; the campaigns of all tests send at the same time.

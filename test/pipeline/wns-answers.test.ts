@@ -6,8 +6,10 @@ import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { SimulatedClients } from './clients.ts'
-import { finished, metric, registerApp, some, tile, twoWorkers } from './support.ts'
+import { SimulatedClients } from '../support/clients.ts'
+import { registerApp } from '../support/apps.ts'
+import { finished } from '../support/campaigns.ts'
+import { metric, some, tile, twoWorkers } from './support.ts'
 
 // What WNS, its hosts and its token service may do to a campaign, one fault at a time.
 

@@ -5,7 +5,10 @@ import type { RedisConnection } from '@wns-fanout/state'
 import { closeRedis, connectRedis, Keys } from '@wns-fanout/state'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { finished, letGo, registerApp, simulatorStats, some, tile } from './support.ts'
+import { registerApp } from '../support/apps.ts'
+import { finished } from '../support/campaigns.ts'
+import { simulatorStats } from '../support/simulator.ts'
+import { letGo, some, tile } from './support.ts'
 
 // How a worker behaves when Redis is not what it was.
 

@@ -153,7 +153,6 @@ export async function startTestStack({
   }
 }
 
-/** A new node of a cluster serves nothing before it has the slots. */
 /** A user of these rights and an operator who may do everything; no other user can log in. */
 async function limitRights(url: string, rights: readonly string[]): Promise<{ user: string; operator: string }> {
   const { host } = new URL(url)
@@ -165,6 +164,7 @@ async function limitRights(url: string, rights: readonly string[]): Promise<{ us
   return { user: `redis://wns-fanout:PASSWORD@${host}`, operator: `redis://operator:operator@${host}` }
 }
 
+/** A new node of a cluster serves nothing before it has the slots. */
 async function giveAllSlots(url: string): Promise<void> {
   const connection = new Redis(url)
   await connection.cluster('ADDSLOTSRANGE', 0, 16_383)

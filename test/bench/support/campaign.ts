@@ -77,28 +77,6 @@ export function isFinished(now: Campaign): boolean {
   return now.finishedAt !== undefined
 }
 
-/** What the simulator counted for one client. */
-export interface ClientCount {
-  readonly posts: number
-  readonly tokenRequests: number
-  readonly peakPerSecond: number
-}
-
-export interface Counted {
-  readonly posts: number
-  readonly byStatus: Readonly<Record<string, number>>
-  readonly acceptedPosts: number
-  readonly perClient: Readonly<Record<string, ClientCount>>
-}
-
-export async function counted(stack: TestStack): Promise<Counted> {
-  return (await stack.control('GET', '/v1/stats')) as Counted
-}
-
-export async function clientCount(stack: TestStack, client: string): Promise<ClientCount> {
-  return (await counted(stack)).perClient[client] ?? { posts: 0, tokenRequests: 0, peakPerSecond: 0 }
-}
-
 /** Three digits are more than a shared machine deserves. */
 export function rounded(value: number): number {
   return Math.round(value * 1000) / 1000

@@ -3,7 +3,8 @@ import type { AppId, CampaignId, CampaignRequest } from '@wns-fanout/domain'
 import { CampaignStore, Keys } from '@wns-fanout/state'
 import { Redis } from 'ioredis'
 import type { TestStack } from '../../support/stack.ts'
-import { counted, rounded } from './campaign.ts'
+import { simulatorStats } from '../../support/simulator.ts'
+import { rounded } from './campaign.ts'
 import type { CommandCount } from './commands.ts'
 import { countCommands, OBSERVER } from './commands.ts'
 
@@ -41,7 +42,7 @@ export class QuietCampaigns {
       300_000,
     )
     const seconds = (performance.now() - startedAtMs) / 1000
-    const { posts } = await counted(this.#stack)
+    const { posts } = await simulatorStats(this.#stack)
     if (totals.accepted !== recipients || posts !== recipients)
       throw new Error(`${recipients} were to be accepted at once, ${posts} posts: ${JSON.stringify(totals)}`)
     return seconds

@@ -6,30 +6,17 @@ import { createLanePool, createTransport } from '@wns-fanout/wns'
 import type { FaultsDocument } from '@wns-fanout/wns-simulator'
 import { startSimulator } from '@wns-fanout/wns-simulator'
 import { request } from 'undici'
+import { type SimulatorStats, simulatorStats } from '../../support/simulator.ts'
 
 export const SID = 'S-1-15-2-1111-2222-3333'
 export const credentials = { kind: 'store', packageSid: SID, clientSecret: 'secret' } as const
-
-export interface Stats {
-  readonly posts: number
-  readonly acceptedPosts: number
-  readonly tokenRequests: number
-  readonly duplicates: number
-  readonly badHeader: number
-  readonly pipelined: number
-  readonly chunked: number
-  readonly wrongLength: number
-  readonly badRequest: number
-  readonly byStatus: Readonly<Record<string, number>>
-  readonly channels: Readonly<Record<string, number>>
-}
 
 /** The simulator with our transport and lanes before it. */
 export interface Simulated extends AsyncDisposable {
   readonly transport: Transport
   readonly pool: LanePool
   faults(document: FaultsDocument): Promise<void>
-  stats(): Promise<Stats>
+  stats(): Promise<SimulatorStats>
 }
 
 export async function startSimulated(options: LanePoolOptions = {}): Promise<Simulated> {
@@ -48,10 +35,7 @@ export async function startSimulated(options: LanePoolOptions = {}): Promise<Sim
       const text = await body.text()
       if (statusCode !== 200) throw new Error(text)
     },
-    stats: async () => {
-      const { body } = await request(`${simulator.control}/v1/stats`)
-      return (await body.json()) as Stats
-    },
+    stats: () => simulatorStats({ simulator }),
     [Symbol.asyncDispose]: async () => {
       pool.abortAll()
       await pool.stop()

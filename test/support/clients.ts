@@ -1,18 +1,12 @@
 import type { AppRequest } from '@wns-fanout/domain'
 import { request } from 'undici'
-import type { TestStack } from '../support/stack.ts'
-
-/** What the simulator counted for one client. */
-export interface ClientCounts {
-  readonly posts: number
-  readonly tokenRequests: number
-}
+import { type ClientCount, type WithSimulator, clientCount } from './simulator.ts'
 
 /** Apps by number, each with a client of its own, so that the simulator can treat them differently. */
 export class SimulatedClients {
-  readonly #stack: TestStack
+  readonly #stack: WithSimulator
 
-  constructor(stack: TestStack) {
+  constructor(stack: WithSimulator) {
     this.#stack = stack
   }
 
@@ -28,12 +22,16 @@ export class SimulatedClients {
   /** These clients have these faults, all others none. */
   async faults(clients: Readonly<Record<number, unknown>>): Promise<void> {
     const entries = Object.entries(clients).map(([n, fault]) => [this.sid(Number(n)), fault] as const)
-    await this.#stack.control('PUT', '/v1/faults', { clients: Object.fromEntries(entries) })
+    const { statusCode, body } = await request(`${this.#stack.simulator.control}/v1/faults`, {
+      method: 'PUT',
+      body: JSON.stringify({ clients: Object.fromEntries(entries) }),
+    })
+    const text = await body.text()
+    if (statusCode !== 200) throw new Error(text)
   }
 
-  async counts(n: number): Promise<ClientCounts> {
-    const { perClient } = (await this.#stack.control('GET', '/v1/stats')) as { perClient: Record<string, ClientCounts> }
-    return perClient[this.sid(n)] ?? { posts: 0, tokenRequests: 0 }
+  async counts(n: number): Promise<ClientCount> {
+    return await clientCount(this.#stack, this.sid(n))
   }
 
   /** How often each channel of an app was posted to. */
