@@ -1,6 +1,7 @@
 import { eventually } from '@wns-fanout/testing'
 import { setTimeout as wait } from 'node:timers/promises'
-import { evaluateIn, inspectable } from '../inspect.ts'
+import { inspectable } from '../../support/inspector.ts'
+import { evaluateIn } from '../inspect.ts'
 import { finishedCampaign, launchCampaign, registerChannels, settledCount } from '../load.ts'
 import { healthyFaults, Nemesis } from '../nemesis.ts'
 import { diceOf } from '../random.ts'
