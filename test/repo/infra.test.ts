@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join, posix } from 'node:path'
 import { campaignRequestSchema, lintNotification } from '@wns-fanout/domain'
+import { workerHeapLimits } from '@wns-fanout/local'
 import { variables } from '@wns-fanout/runtime'
 import { expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
@@ -196,7 +197,7 @@ test.each(deployments)('%s has probes on its ops port and time to drain', (_name
 })
 
 test('containers get only existing variables', () => {
-  const known = new Set([...variables.map(({ name }) => name), 'NODE_ENV'])
+  const known = new Set([...variables.map(({ name }) => name), 'NODE_ENV', 'NODE_OPTIONS'])
   const own = everyTemplate.filter(({ name }) => name.startsWith('wns-fanout-'))
   const given = own.flatMap(({ template }) => template.spec.containers.flatMap(({ env = [] }) => env))
   const maps = resourcesOf('infra/k8s/base').filter(
@@ -213,6 +214,19 @@ test('containers get only existing variables', () => {
   ]
   expect(names.length).toBeGreaterThan(8)
   expect(names.filter((name) => !known.has(name))).toEqual([])
+})
+
+test('workers have the limits of the local launcher on their heap, and containers that leave room beside it', () => {
+  const [container] = deployments.find(([name]) => name === 'wns-fanout-worker')?.[1].spec.containers ?? []
+  const options = container?.env?.find(({ name }) => name === 'NODE_OPTIONS')?.value
+  expect(options).toBe(workerHeapLimits.join(' '))
+  const { environment, mem_limit: composeLimit } = composeFile.services['worker'] ?? {}
+  expect(environment?.['NODE_OPTIONS']).toBe(options)
+  const [young = Number.NaN, old = Number.NaN] = workerHeapLimits.map((option) => Number(/=(\d+)$/.exec(option)?.[1]))
+  // V8 has three semi-spaces at most; Node itself and its buffers take about 150 MB.
+  const neededMb = 3 * young + old + 150
+  expect(Number.parseInt(container?.resources?.limits?.['memory'] ?? '', 10)).toBeGreaterThanOrEqual(neededMb)
+  expect(Number.parseInt(composeLimit ?? '', 10)).toBeGreaterThanOrEqual(neededMb)
 })
 
 interface Trigger {
@@ -327,6 +341,7 @@ interface Service {
   readonly profiles?: readonly string[]
   readonly volumes?: readonly string[]
   readonly deploy?: { readonly replicas: number }
+  readonly mem_limit?: string
 }
 const composeFile = parse(textOf('infra/docker/compose.yaml'), { merge: true }) as {
   readonly 'x-environment': Readonly<Record<string, string>>

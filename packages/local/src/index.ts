@@ -17,3 +17,4 @@ export {
 } from './supervisor.ts'
 export { type TemporaryFolder, temporaryFolder } from './temporary-folder.ts'
 export type { RedisCommand } from './unpack-redis.ts'
+export { workerHeapLimits } from './worker-heap-limits.ts'

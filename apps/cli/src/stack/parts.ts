@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Child, LocalRedis, Part, RedisCommand } from '@wns-fanout/local'
-import { findRedis, freePort, startChild, startRedis } from '@wns-fanout/local'
+import { findRedis, freePort, startChild, startRedis, workerHeapLimits } from '@wns-fanout/local'
 import { Failure } from '../failure.ts'
 import type { Folder } from './folder.ts'
 import { fieldOf, readableLog, textIn } from './log-line.ts'
@@ -98,9 +98,11 @@ export async function startApi(options: PartOptions, port: number): Promise<ApiP
 const BOOTSTRAP_VARIABLE = 'WNS_FANOUT_BOOTSTRAP_KEY_FILE'
 
 export async function startWorker(options: PartOptions, name: string): Promise<WorkerPart> {
+  const development = forDevelopment(options)
   const child = await start({ ...options, env: { ...options.env, OPS_PORT: await portFor(options, 0) } }, name, {
     script: scriptOf('worker'),
-    ...forDevelopment(options),
+    ...development,
+    nodeArgs: [...workerHeapLimits, ...(development.nodeArgs ?? [])],
   })
   const line = await child.ready
   return {
