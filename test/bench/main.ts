@@ -7,6 +7,7 @@ import { benchCheckpoints } from './checkpoints.ts'
 import { benchDurability } from './durability.ts'
 import { benchFairness } from './fairness.ts'
 import { benchLimiter } from './limiter.ts'
+import { benchMemory } from './memory.ts'
 import { benchRecovery } from './recovery.ts'
 import { benchSend } from './send.ts'
 import { benchStorm } from './storm.ts'
@@ -22,13 +23,14 @@ const help = `usage: pnpm bench <name> [options]
   recovery     how soon a campaign resumes after a worker is killed or stopped, and after a Redis outage
   checkpoints  Redis commands and CPU per 1,000 posts, with and without checkpoints within a batch
   durability   throughput and CPU with and without waiting for a Redis replica
+  memory       the memory of a worker at full speed, by the number of recipients
 
 options
   --posts N         send, checkpoints, durability: posts per contender and round (30000, 40000, 40000)
   --rounds N        send, checkpoints, durability: alternating rounds (3)
   --connections N   send: connections to the simulator (64)
   --seconds N       limiter, throttle, storm: approximate duration (40, 75, 90)
-  --recipients N    storm, fairness: recipients of the large campaign (20000, 1000000)
+  --recipients N    storm, fairness, memory: recipients of the large campaign (20000, 1000000, 1000000)
   --tries N         fairness: small and urgent campaigns beside a broadcast, at each rate (20)
   --rate N          limiter, checkpoints: limit in posts per second (500, 1000)
   --burst N         limiter: permits after an idle time (50)
@@ -36,6 +38,7 @@ options
   --kills N         recovery: workers killed with each lock (6)
   --stops N         recovery: workers stopped (6)
   --outage N        recovery: seconds without Redis (60)
+  --unlimited       memory: without the limits that the manifests set
   --json            progress to stderr; the last line is one JSON object
 `
 
@@ -56,6 +59,7 @@ const options = {
   kills: { type: 'string', default: '6' },
   stops: { type: 'string', default: '6' },
   outage: { type: 'string', default: '60' },
+  unlimited: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const
@@ -88,6 +92,13 @@ function rateOr(rate: string): number {
 }
 function secondsOr(seconds: string): number {
   return whole('seconds', values.seconds ?? seconds)
+}
+
+/** 10,000, 100,000 and so on, below the largest audience, and that. */
+function sizesUpTo(largest: number): readonly number[] {
+  const sizes = []
+  for (let size = 10_000; size < largest; size *= 10) sizes.push(size)
+  return [...sizes, largest]
 }
 
 const benches = new Map<string | undefined, () => Promise<Record<string, unknown>>>([
@@ -135,6 +146,7 @@ const benches = new Map<string | undefined, () => Promise<Record<string, unknown
       }),
   ],
   ['durability', () => benchDurability({ posts: postsOr('40000'), rounds: whole('rounds', values.rounds), say })],
+  ['memory', () => benchMemory({ sizes: sizesUpTo(recipientsOr('1000000')), limited: !values.unlimited, say })],
   ['throttle', () => benchThrottle({ seconds: secondsOr('75'), say })],
 ])
 
