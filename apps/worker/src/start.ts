@@ -1,5 +1,5 @@
 import type { FanoutWorker } from '@wns-fanout/fanout'
-import type { Lifecycle, Logger, Metrics, OpsServer } from '@wns-fanout/runtime'
+import type { Lifecycle, Logger, Metrics, OpsServer, Readiness } from '@wns-fanout/runtime'
 import {
   crashAt,
   createLifecycle,
@@ -14,6 +14,7 @@ import {
   connectRedis,
   Keys,
   readKeyringFile,
+  replicaWarning,
   StuckConnection,
   waitForFitRedis,
   waitForRedis,
@@ -76,7 +77,16 @@ async function serve(parts: Process, env: NodeJS.ProcessEnv): Promise<void> {
   const askRedis = () => redisProblem(look, keys)
   const stuck = new StuckConnection(redis, { open: () => connectRedis(config.REDIS_URL, { role: 'producer' }) })
   life.onStop('watch over the connection', () => stuck.stop())
-  const ops = await openOps(parts, stuck, async () => problemsOf(redis, await askRedis(), serving.worker))
+  const spare = () => replicaWarning(look, config.WNS_FANOUT_DURABILITY)
+  const ops = await openOps(parts, stuck, async () => {
+    const [ofRedis, ofReplicas] = await Promise.all([askRedis(), spare().catch(() => undefined)])
+    const problems = problemsOf(redis, ofRedis, serving.worker)
+    return {
+      ready: problems.length === 0,
+      problems,
+      ...(ofReplicas === undefined ? {} : { warnings: [ofReplicas] }),
+    }
+  })
   await waitForFitRedis(look, {
     keys,
     allowVolatile: config.WNS_FANOUT_ALLOW_VOLATILE_REDIS,
@@ -84,6 +94,11 @@ async function serve(parts: Process, env: NodeJS.ProcessEnv): Promise<void> {
     onWarning: (line) => logger.warn(line),
   })
   await waitForRedis(redis, { signal: life.signal })
+  const warning = await spare()
+  if (warning !== undefined) logger.warn({ warning }, 'Redis has more replicas than posts wait for')
+  metrics.onCollect(async () =>
+    metrics.redisProblem.set({ kind: 'spare-replicas' }, (await spare()) === undefined ? 0 : 1),
+  )
   const emit = reporter(logger, metrics)
   const worker = wire({ ...parts, env, emit, redis, keyring, reached: crashAt(config.WNS_CRASH_AT) })
   life.onStop('worker', (signal) => stopWorker(worker, askRedis, signal))
@@ -105,7 +120,7 @@ function openRedis({ config, logger, life }: Process, role: 'worker' | 'producer
 async function openOps(
   { config, logger, life, metrics }: Process,
   stuck: StuckConnection,
-  findProblems: () => Promise<readonly string[]>,
+  ready: () => Promise<Readiness>,
 ): Promise<OpsServer> {
   const ops = await startOpsServer({
     host: config.WNS_FANOUT_HOST,
@@ -113,10 +128,7 @@ async function openOps(
     metrics,
     logger,
     stuck: () => stuck.problem,
-    ready: async () => {
-      const problems = await findProblems()
-      return { ready: problems.length === 0, problems }
-    },
+    ready,
   })
   life.onStop('ops', () => ops.stop())
   return ops

@@ -5,6 +5,8 @@ import type { Metrics } from './metrics.ts'
 export interface Readiness {
   readonly ready: boolean
   readonly problems: readonly string[]
+  /** What an operator should change although the process serves, for people. */
+  readonly warnings?: readonly string[]
 }
 
 export interface OpsServerOptions {

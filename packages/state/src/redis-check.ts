@@ -82,6 +82,27 @@ export async function writeProblem(connection: RedisConnection, keys: Keys): Pro
   }
 }
 
+/** The warning about spare replicas for the Redis of `connection`; undefined if there is none. */
+export async function replicaWarning(connection: RedisConnection, required: number): Promise<string | undefined> {
+  if (required === 0) return undefined
+  const [info] = await infoOfEach(connection)
+  return spareReplicas(Number(info?.get('connected_slaves') ?? 0), required)
+}
+
+/**
+ * Why a failover may lose credit that `required` replicas acknowledged, for people: another replica may be promoted.
+ * While the old primary still runs, the replicas that are not promoted acknowledge in its place. Undefined if every
+ * replica has to acknowledge, or none.
+ */
+export function spareReplicas(replicas: number, required: number): string | undefined {
+  if (required === 0 || replicas <= required) return undefined
+  return (
+    `Redis has ${replicas} replicas, and WNS_FANOUT_DURABILITY=replicas:${required} waits for fewer: a failover may ` +
+    'promote one without the last credit, and recipients may then be notified twice; set ' +
+    `WNS_FANOUT_DURABILITY=replicas:${replicas}`
+  )
+}
+
 /** Share of `maxmemory` in use, 0 to 1, of the fullest node; 0 if no limit is set. */
 export async function memoryShare(connection: RedisConnection): Promise<number> {
   let share = 0

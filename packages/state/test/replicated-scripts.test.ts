@@ -3,7 +3,17 @@ import type { AddressInfo, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { code } from '@wns-fanout/domain'
 import type { RedisConnection } from '@wns-fanout/state'
-import { closeRedis, connectLedger, connectRedis, Keys, Ledger, loadScript, ReplicatedScripts } from '@wns-fanout/state'
+import {
+  closeRedis,
+  connectLedger,
+  connectRedis,
+  Keys,
+  Ledger,
+  loadScript,
+  replicaWarning,
+  ReplicatedScripts,
+  spareReplicas,
+} from '@wns-fanout/state'
 import { until } from '@wns-fanout/testing'
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest'
 import { openedBatch, Stage, toast } from './ledger-support.ts'
@@ -97,6 +107,16 @@ function vectorOn(redis: RedisConnection, stage: Stage): Promise<Buffer | null> 
 function credited(vector: Buffer | null): number {
   return [...(vector ?? [])].filter((byte) => byte === code.credited).length
 }
+
+test('more replicas than posts wait for cause a warning, because another one may be promoted', async () => {
+  expect(await replicaWarning(primary, 1)).toBeUndefined()
+  expect(await replicaWarning(primary, 0)).toBeUndefined()
+  expect([spareReplicas(2, 1), spareReplicas(3, 2)]).toEqual([
+    expect.stringContaining('Redis has 2 replicas, and WNS_FANOUT_DURABILITY=replicas:1 waits for fewer'),
+    expect.stringContaining('set WNS_FANOUT_DURABILITY=replicas:3'),
+  ])
+  expect([spareReplicas(2, 0), spareReplicas(1, 1), spareReplicas(0, 1)]).toEqual([undefined, undefined, undefined])
+})
 
 test('an open and a checkpoint are answered once the replica has acknowledged them', async () => {
   const { stage, problems } = await scene()
