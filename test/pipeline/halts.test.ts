@@ -1,5 +1,5 @@
-import type { Campaign, CampaignRequest, HaltCause, Result } from '@wns-fanout/domain'
-import { repeat } from '@wns-fanout/testing'
+import type { Campaign, CampaignRequest, HaltCause, ReplayFilter, Result } from '@wns-fanout/domain'
+import { repeat, until } from '@wns-fanout/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
@@ -94,10 +94,50 @@ test('a halted campaign reports the answers that it did not act on, and can be c
     reason: 'not-removed',
     posts: 1,
   } satisfies Partial<Result>)
+  const again = await stack.api.retry(id, { reasons: ['not-removed'] })
+  expect(again).toMatchObject({ parent: id, audienceSize: null })
+  expect(await halted(stack, again.id).catch(() => finished(stack, again.id))).toMatchObject({
+    audienceSize: suspects.length,
+  })
   const kept = (await stack.api.app('suspects')).channels
   await stack.api.cancelCampaign(id)
   expect(await finished(stack, id)).toMatchObject({ state: 'cancelled', reason: 'mass-removal' })
   const cancelled = await Array.fromAsync(stack.api.results(id, { class: 'cancelled', reason: 'not-removed' }))
   expect(cancelled.map(({ channel }) => channel)).toEqual(suspects.map(({ channel }) => channel))
   expect((await stack.api.app('suspects')).channels).toBe(kept)
+})
+
+test('a replay sends to the recipients with the given results, and none twice within the guard interval', async () => {
+  await registerApp(
+    stack,
+    'replay',
+    [...repeat(20, 'badheader'), ...repeat(40, 'dropped'), ...repeat(340)],
+    clients.as(26),
+  )
+  const retried = async (id: string, filter: ReplayFilter): Promise<Campaign> =>
+    finished(stack, (await stack.api.retry(id, filter)).id)
+  const first = await finished(stack, (await stack.api.createCampaign('replay', tile)).id)
+  expect(some(first.totals)).toEqual({ accepted: 340, rejected: 20, dropped: 40 })
+  const byReason = await retried(first.id, { reasons: ['bad-request'] })
+  expect(byReason).toMatchObject({ parent: first.id, audienceSize: 20, totals: { rejected: 20 } })
+  const byClass = await retried(first.id, { classes: ['rejected', 'dropped'] })
+  expect(some(byClass.totals)).toEqual({ rejected: 20, dropped: 40 })
+  const second = await finished(stack, (await stack.api.createCampaign('replay', { ...tile, topic: 'other' })).id)
+  expect(some(second.totals)).toEqual({ suppressed: 340, rejected: 20, dropped: 40 })
+  const suppressed = await retried(second.id, { classes: ['suppressed'], reasons: ['guard-interval'] })
+  expect(some(suppressed.totals)).toEqual({ suppressed: 340 })
+  await expect(stack.api.retry(first.id, { classes: ['lapsed'] })).rejects.toMatchObject({ status: 422 })
+})
+
+test('a replay of cancelled recipients reaches each of them', async () => {
+  await registerApp(stack, 'replay-cancelled', repeat(600), { ...clients.as(27), ratePerSecond: 100, burst: 10 })
+  const { id } = await stack.api.createCampaign('replay-cancelled', tile)
+  await expect(stack.api.retry(id, { classes: ['cancelled'] })).rejects.toMatchObject({ status: 409 })
+  await until('some to be accepted', async () => (await stack.api.campaign(id)).totals.accepted > 0)
+  await stack.api.cancelCampaign(id)
+  const { totals } = await finished(stack, id)
+  await stack.api.patchApp('replay-cancelled', { ratePerSecond: 5000, burst: null })
+  const rest = await finished(stack, (await stack.api.retry(id, { classes: ['cancelled'] })).id)
+  expect(some(rest.totals)).toEqual({ accepted: totals.cancelled })
+  expect((await simulatorStats(stack)).duplicates).toBe(0)
 })

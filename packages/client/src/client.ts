@@ -24,6 +24,7 @@ import type {
   ScheduleRequest,
   UnreadableApp,
   HaltCause,
+  ReplayFilter,
   UnreadableSchedule,
   UploadFormat,
   Verification,
@@ -354,6 +355,9 @@ export function createClient(settings: ClientOptions) {
         options,
         includeInDoubt === undefined ? {} : { includeInDoubt },
       ),
+    /** A new campaign to the recipients with these results; at least one of the lists is needed. */
+    retry: (id: string, { classes, reasons, ...options }: CallOptions & ReplayFilter) =>
+      call<Campaign>('POST', pathOf`/campaigns/${id}/retry`, options, { classes, reasons }),
     /** The progress of a campaign over one connection; ends with the campaign, or when the API stops. */
     events: (id: string, options: CallOptions = {}) => eventsOf(id, options, { lastEventId: '', delayMs: reconnectMs }),
     /**

@@ -11,6 +11,7 @@ import {
   MAX_VARIANTS,
   notificationSchema,
   Problem,
+  replaySchema,
   resultReasons,
   resultSchema,
   sampleSchema,
@@ -162,6 +163,23 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
       )
       return reply.code(201).send(child)
     },
+  )
+
+  api.post(
+    '/campaigns/:campaign/retry',
+    {
+      schema: {
+        tags,
+        summary: 'Send again to the recipients with certain results',
+        description:
+          'A recipient matches by its class and its reason; without one of the two lists, any matches. The 30-minute ' +
+          'guard applies. The campaign must be finished or halted.',
+        params: campaignPath,
+        body: replaySchema,
+        response: answers({ 201: campaignSchema }),
+      },
+    },
+    async ({ params, body }, reply) => reply.code(201).send(await campaigns.retry(params.campaign, body)),
   )
 
   api.get(

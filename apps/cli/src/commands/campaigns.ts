@@ -1,10 +1,19 @@
 import type { Client } from '@wns-fanout/client'
-import type { Campaign, CampaignState, HaltCause, RecipientClass } from '@wns-fanout/domain'
-import { campaignStates, classes, csvLines, haltCauses, resultReasons } from '@wns-fanout/domain'
+import type { Campaign, CampaignState, HaltCause, RecipientClass, ReplayFilter } from '@wns-fanout/domain'
+import {
+  campaignStates,
+  classes,
+  csvLines,
+  haltCauses,
+  replayClasses,
+  replayReasons,
+  resultReasons,
+} from '@wns-fanout/domain'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { withApi } from '../connection.ts'
 import { contextOf } from '../context.ts'
+import { UsageError } from '../failure.ts'
 import { stateOf } from '../follow.ts'
 import { integer } from '../input/arguments.ts'
 import { formatCount, formatShare } from '../terminal/format.ts'
@@ -82,6 +91,26 @@ Examples:
     .option('--include-in-doubt', 'also send to recipients in doubt; some of them will be notified twice')
     .option('--detach', 'return at once instead of showing progress')
     .action(async (id: string, options: RetryOptions, command: Command) => await retryFailed(command, id, options))
+  retryCommand(campaigns)
+}
+
+function retryCommand(campaigns: Command): void {
+  campaigns
+    .command('retry <campaign>')
+    .description('Send to the recipients with certain results again, as a new campaign, and show its progress.')
+    .addOption(new Option('--class <class...>', 'recipients of these classes').choices(replayClasses))
+    .addOption(new Option('--reason <reason...>', 'recipients with these reasons').choices(replayReasons))
+    .option('--detach', 'return at once instead of showing progress')
+    .addHelpText(
+      'after',
+      `
+The 30-minute guard applies: channels that were notified within the interval are suppressed.
+
+Examples:
+  $ wns-fanout campaigns retry 01j9… --class cancelled lapsed
+  $ wns-fanout campaigns retry 01j9… --reason not-removed`,
+    )
+    .action(async (id: string, options: ReplayOptions, command: Command) => await replay(command, id, options))
 }
 
 interface ListOptions {
@@ -94,6 +123,12 @@ interface ResultsOptions {
   readonly class?: RecipientClass
   readonly reason?: string
   readonly csv?: true
+}
+
+interface ReplayOptions {
+  readonly class?: ReplayFilter['classes']
+  readonly reason?: readonly string[]
+  readonly detach?: true
 }
 
 interface RetryOptions {
@@ -189,6 +224,20 @@ async function samples(command: Command, id: string, limit: number): Promise<voi
         ? [`${formatCount(shown.length)} of ${formatCount(items.length)}; use --limit to show more`]
         : []),
     ])
+  })
+}
+
+async function replay(
+  command: Command,
+  id: string,
+  { class: classNames, reason, detach }: ReplayOptions,
+): Promise<void> {
+  if (classNames === undefined && reason === undefined) throw new UsageError('give --class, --reason or both')
+  const context = contextOf(command)
+  await withApi(context, async (api) => {
+    const campaign = await api.retry(id, { classes: classNames, reasons: reason })
+    if (detach === true) context.screen.show(campaign, campaignLines(campaign))
+    else await watch(api, campaign, context)
   })
 }
 

@@ -9,7 +9,7 @@ import type {
   CampaignRequest,
   CampaignState,
   HaltCause,
-  InputError,
+  ReplayFilter,
   Result,
   Sample,
 } from '@wns-fanout/domain'
@@ -27,6 +27,7 @@ import type {
 import { memoryShare } from '@wns-fanout/state'
 import type { CrashPoints } from '../crash-points.ts'
 import type { Queues } from '../worker/queues.ts'
+import { audienceErrors } from './audience-errors.ts'
 import { campaignIdOf, newCampaignId } from './campaign-id.ts'
 import { definitionOf } from './definition.ts'
 import { evaluable } from './failed-of.ts'
@@ -35,6 +36,7 @@ import { forecast } from './forecast.ts'
 import { guardProblem } from './guideline.ts'
 import { nullIfUnavailable, translateLedgerErrors } from './ledger-problems.ts'
 import { instantMs, rejectErrors, requestErrors } from './request-errors.ts'
+import { replayOf } from './replay.ts'
 import type { ResultFilter } from './results.ts'
 import { results } from './results.ts'
 import { samplesOf } from './samples.ts'
@@ -82,7 +84,10 @@ export class Campaigns {
     { parent, idempotencyKey }: { readonly parent?: CampaignId; readonly idempotencyKey?: string | undefined } = {},
   ): Promise<Campaign> {
     const nowMs = await this.#deps.campaigns.redisNowMs()
-    rejectErrors([...requestErrors(app, request, nowMs), ...(await this.#audienceErrors(app.app, request, nowMs))])
+    rejectErrors([
+      ...requestErrors(app, request, nowMs),
+      ...(await audienceErrors(this.#deps, app.app, request, nowMs)),
+    ])
     const ratio = await memoryShare(this.#deps.redis)
     if (ratio > MEMORY_LIMIT)
       throw new Problem(
@@ -206,20 +211,16 @@ export class Campaigns {
   }
 
   /** A new campaign to the recipients that failed or lapsed in this one. */
-  async retryFailed(id: CampaignId, options: { readonly includeInDoubt?: boolean | undefined }): Promise<Campaign> {
-    const { app, record } = await this.#find(id)
-    if (!isTerminal(record.state))
-      throw new Problem('conflict', `campaign ${id} is ${record.state}; only a finished campaign has failures to retry`)
-    if (record.definitionLost === true)
-      throw new Problem(
-        'conflict',
-        `the definition of campaign ${id} was lost, so it cannot be repeated; send a new one`,
-      )
-    const settings = await this.#deps.apps.settings(app)
-    if (settings === null) throw new Problem('not-found', `there is no app ${app}`)
-    const { startAt: _, expiresAt: __, sample: ___, canary: ____, ...request } = record.definition.request
-    const includeInDoubt = options.includeInDoubt === true ? { includeInDoubt: true } : {}
-    return this.create(settings, { ...request, audience: { failedOf: id, ...includeInDoubt } }, { parent: id })
+  retryFailed(
+    id: CampaignId,
+    { includeInDoubt }: { readonly includeInDoubt?: boolean | undefined },
+  ): Promise<Campaign> {
+    return this.#replay(id, includeInDoubt === true ? { includeInDoubt } : {})
+  }
+
+  /** A new campaign to the recipients with these results in this one. */
+  retry(id: CampaignId, filter: ReplayFilter): Promise<Campaign> {
+    return this.#replay(id, filter)
   }
 
   /** One result for every recipient, in the order of registration. */
@@ -241,17 +242,15 @@ export class Campaigns {
     return records.filter((record) => record !== null)
   }
 
-  /** The campaign or list that the audience comes from must exist; a list may still be uploaded before the start. */
-  async #audienceErrors(app: AppId, { audience, startAt }: CampaignRequest, nowMs: number): Promise<InputError[]> {
-    if ('failedOf' in audience) {
-      const parent = await this.#deps.campaigns.get(app, audience.failedOf as CampaignId)
-      return parent === null ? missing('failedOf', `app ${app} has no campaign ${audience.failedOf}`) : []
-    }
-    if (!('list' in audience) || (instantMs(startAt) ?? nowMs) > nowMs) return []
-    const exists = await this.#deps.redis.exists(this.#deps.keys.listInfo(app, audience.list))
-    return exists === 1
-      ? []
-      : missing('list', `app ${app} has no list ${audience.list}; upload it first (lists are kept for 30 days)`)
+  async #replay(
+    id: CampaignId,
+    filter: ReplayFilter & { readonly includeInDoubt?: boolean | undefined },
+  ): Promise<Campaign> {
+    const { app, record } = await this.#find(id)
+    const request = replayOf(record, filter)
+    const settings = await this.#deps.apps.settings(app)
+    if (settings === null) throw new Problem('not-found', `there is no app ${app}`)
+    return this.create(settings, request, { parent: id })
   }
 
   /** The id of the campaign that a key stands for: after a day, another one. */
@@ -299,10 +298,6 @@ export class Campaigns {
     const delayMs = startAtMs - (await this.#deps.campaigns.redisNowMs())
     await this.#deps.queues.enqueue('launch', { app, campaign }, '', Math.max(0, delayMs))
   }
-}
-
-function missing(field: 'failedOf' | 'list', detail: string): InputError[] {
-  return [{ path: ['audience', field], code: 'missing', detail }]
 }
 
 /** The answer to an `Idempotency-Key` that was used for another request within the last day. */

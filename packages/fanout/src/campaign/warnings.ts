@@ -98,10 +98,19 @@ function reasonFor(audience: Audience, matching: number, unknownChannels: number
   if (matching > 0)
     return matching === 1 ? 'the only channel that matches opted out' : `all ${matching} channels that match opted out`
   if (unknownChannels > 0) return `none of its ${unknownChannels} channel ids is registered`
-  if ('failedOf' in audience) return `no recipient of campaign ${audience.failedOf} failed or lapsed`
+  if ('failedOf' in audience) return `no recipient of campaign ${audience.failedOf} ${resultsIn(audience)}`
   if ('all' in audience) return 'the app has no channels'
   if ('list' in audience) return `no channel of the list ${audience.list} is registered`
   return 'no channel matches it'
+}
+
+function resultsIn({ classes, reasons }: Extract<Audience, { failedOf: string }>): string {
+  if (classes === undefined && reasons === undefined) return 'failed or lapsed'
+  const parts = [
+    ...(classes === undefined ? [] : [`the class ${classes.join(' or ')}`]),
+    ...(reasons === undefined ? [] : [`the reason ${reasons.join(' or ')}`]),
+  ]
+  return `has ${parts.join(' and ')}, or its channel is gone`
 }
 
 function tagWarnings(expression: string, tags: readonly string[]): Warning[] {

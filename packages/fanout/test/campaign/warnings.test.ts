@@ -1,5 +1,7 @@
+import type { Audience } from '@wns-fanout/domain'
 import { campaignRequestSchema } from '@wns-fanout/domain'
 import { expect, test } from 'vitest'
+import type { KnownAudience } from '../../src/campaign/warnings.ts'
 import { audienceWarnings, warningsFor } from '../../src/campaign/warnings.ts'
 
 const tags = ['beta', 'news', 'sport']
@@ -37,12 +39,17 @@ test('an audience without recipients is reported, with the reason', () => {
   ])
 })
 
-test.each([
+test.each<[Audience, Partial<KnownAudience>, string]>([
   [{ all: true } as const, { matching: 0 }, 'the app has no channels'],
   [{ all: true } as const, { matching: 1 }, 'the only channel that matches opted out'],
   [{ tags: 'news' }, { matching: 4 }, 'all 4 channels that match opted out'],
   [{ list: 'vip' }, {}, 'no channel of the list vip is registered'],
   [{ failedOf: 'c1' }, {}, 'no recipient of campaign c1 failed or lapsed'],
+  [
+    { failedOf: 'c1', classes: ['cancelled', 'lapsed'], reasons: ['not-removed'] },
+    {},
+    'no recipient of campaign c1 has the class cancelled or lapsed and the reason not-removed, or its channel is gone',
+  ],
 ])('the reason why %j has no recipients with %j is: %s', (audience, known, reason) => {
   expect(audienceWarnings(audience, { size: 0, tags: ['news'], ...known }).map(({ detail }) => detail)).toEqual([
     `the audience has no recipients now: ${reason}`,

@@ -1,0 +1,31 @@
+import type { CampaignRequest, ReplayFilter } from '@wns-fanout/domain'
+import { isTerminal, Problem } from '@wns-fanout/domain'
+import type { CampaignRecord } from '@wns-fanout/state'
+
+/**
+ * The request of a campaign to recipients of an earlier one, with the same notification. Throws the Problem `conflict`
+ * while the earlier one sends, and if its definition was lost.
+ */
+export function replayOf(
+  record: CampaignRecord,
+  { classes, reasons, includeInDoubt }: ReplayFilter & { readonly includeInDoubt?: boolean | undefined },
+): CampaignRequest {
+  const { id, request } = record.definition
+  if (!isTerminal(record.state))
+    throw new Problem(
+      'conflict',
+      `campaign ${id} is ${record.state}; only a finished or halted campaign has results to retry`,
+    )
+  if (record.definitionLost === true)
+    throw new Problem('conflict', `the definition of campaign ${id} was lost, so it cannot be repeated; send a new one`)
+  const { startAt: _, expiresAt: __, sample: ___, canary: ____, ...rest } = request
+  return {
+    ...rest,
+    audience: {
+      failedOf: id,
+      ...(classes === undefined ? {} : { classes: [...classes] }),
+      ...(reasons === undefined ? {} : { reasons: [...reasons] }),
+      ...(includeInDoubt === undefined ? {} : { includeInDoubt }),
+    },
+  }
+}
