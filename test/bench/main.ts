@@ -20,7 +20,7 @@ const help = `usage: pnpm bench <name> [options]
   throttle     the rate of four workers when WNS accepts less than the configured rate
   storm        an app that gets only 401, on eight workers, next to another app
   fairness     the share of another app, and how the campaigns of one app share its rate
-  recovery     how soon a campaign resumes after a worker is killed or stopped, and after a Redis outage
+  recovery     how soon a campaign resumes after a worker is killed, stopped or frozen, and after a Redis outage
   checkpoints  Redis commands and CPU per 1,000 posts, with and without checkpoints within a batch
   durability   throughput and CPU with and without waiting for a Redis replica
   memory       the memory of a worker at full speed, by the number of recipients
@@ -34,8 +34,9 @@ options
   --tries N         fairness: small and urgent campaigns beside a broadcast, at each rate (20)
   --rate N          limiter, checkpoints: limit in posts per second (500, 1000)
   --burst N         limiter: permits after an idle time (50)
-  --lock-ms N       recovery: lock of a batch (60000, the default); the kills are repeated with 3000
-  --kills N         recovery: workers killed with each lock (6)
+  --kills N         recovery: workers killed at a limited rate (12)
+  --fast-kills N    recovery: workers killed at full speed (8)
+  --freeze N        recovery: seconds that a worker is frozen (20)
   --stops N         recovery: workers stopped (6)
   --outage N        recovery: seconds without Redis (60)
   --unlimited       memory: without the limits that the manifests set
@@ -54,9 +55,10 @@ const options = {
   recipients: { type: 'string' },
   rate: { type: 'string' },
   burst: { type: 'string', default: '50' },
-  'lock-ms': { type: 'string', default: '60000' },
   tries: { type: 'string', default: '20' },
-  kills: { type: 'string', default: '6' },
+  kills: { type: 'string', default: '12' },
+  'fast-kills': { type: 'string', default: '8' },
+  freeze: { type: 'string', default: '20' },
   stops: { type: 'string', default: '6' },
   outage: { type: 'string', default: '60' },
   unlimited: { type: 'boolean', default: false },
@@ -128,8 +130,9 @@ const benches = new Map<string | undefined, () => Promise<Record<string, unknown
     'recovery',
     () =>
       benchRecovery({
-        lockMs: whole('lock-ms', values['lock-ms']),
         kills: whole('kills', values.kills),
+        fastKills: whole('fast-kills', values['fast-kills']),
+        freezeSeconds: whole('freeze', values.freeze),
         stops: whole('stops', values.stops),
         outageSeconds: whole('outage', values.outage),
         say,
