@@ -44,6 +44,7 @@ export const crashCases: readonly CrashCase[] = [
   { point: 'stopping', nth: 1, given: 'asked-to-stop' },
   { point: 'job-missed', nth: 1, given: 'a-lost-job' },
   { point: 'death-claimed', nth: 1, given: 'a-dead-worker' },
+  { point: 'jobs-released', nth: 1, given: 'a-dead-worker' },
   { point: 'finish-reported', nth: 1, given: 'a-finished-campaign' },
   { point: 'dead-removed', nth: 1 },
 ]

@@ -1,4 +1,4 @@
-import { repeat, until } from '@wns-fanout/testing'
+import { nth, repeat, until } from '@wns-fanout/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { request } from 'undici'
 import type { RedisConnection } from '@wns-fanout/state'
@@ -242,5 +242,34 @@ test('a recipient that kills workers is looked for in one batch at a time, so th
   } finally {
     await closeRedis(redis)
     await dying.stop()
+  }
+})
+
+test('a worker that is frozen, and workers whose connections all broke, keep their batches', async () => {
+  const few = { WNS_FANOUT_LANES: '32' }
+  const workers = [await stack.startWorker(few), await stack.startWorker(few)]
+  const frozen = nth(workers, 0)
+  const redis = connectRedis(stack.redisUrl, { role: 'producer' })
+  try {
+    await registerApp(stack, 'kept', repeat(6000), { ratePerSecond: 500, burst: 50 })
+    await stack.control('POST', '/v1/reset')
+    const { id } = await stack.api.createCampaign('kept', tile)
+    const posted = (count: number): Promise<boolean> =>
+      until(`${count} posts`, async () => (await simulatorStats(stack)).posts > count)
+    await posted(300)
+    await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await posted(1000)
+    process.kill(frozen.pid, 'SIGSTOP')
+    // Far longer than a dead worker is left alone.
+    await posted((await simulatorStats(stack)).posts + 2500)
+    process.kill(frozen.pid, 'SIGCONT')
+    expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 6000 })
+    const lines = (await Promise.all(workers.map((worker) => worker.log()))).flat().map(({ msg }) => String(msg))
+    expect(lines.filter((line) => /worker died|taken over/.test(line))).toEqual([])
+    expect((await simulatorStats(stack)).duplicates).toBe(0)
+  } finally {
+    process.kill(frozen.pid, 'SIGCONT')
+    await closeRedis(redis)
+    for (const worker of workers) await worker.stop()
   }
 })

@@ -54,7 +54,8 @@ export function wire(options: WireOptions): FanoutWorker {
   metrics.onCollect(() => {
     for (const [state, count] of Object.entries(lanes.stats())) metrics.lanes.set({ state }, count)
   })
-  const replicated = openReplicated(options, keys)
+  const ledgerRedis = openLedger(options)
+  const replicated = ledgerRedis && openReplicated(options, ledgerRedis, keys)
   const queues = new Queues(redis, keys, (operation, error) => emit({ type: 'operation.failed', operation, error }), {
     reached,
   })
@@ -67,6 +68,7 @@ export function wire(options: WireOptions): FanoutWorker {
     audiences: new Audiences(redis, keys),
     campaigns: new CampaignStore(redis, keys),
     ledger: new Ledger(redis, keys, replicated),
+    ledgerRedis,
     queues,
   }
   const permits = new Permits(redis, keys)
@@ -118,26 +120,29 @@ export function wire(options: WireOptions): FanoutWorker {
 /** Batches are parked when replicas do not acknowledge for this time; twice that fits into the shutdown time. */
 const REPLICA_PATIENCE_MS = 10_000
 
-/** Where posts wait for replicas; the connection is the ledger's own, since `WAIT` blocks it. */
-function openReplicated(
-  { config, logger, life, metrics, emit }: WireOptions,
-  keys: Keys,
-): ReplicatedScripts | undefined {
-  const replicas = config.WNS_FANOUT_DURABILITY
-  if (replicas === 0) return undefined
+/** The ledger's own connection where it waits for replicas, since `WAIT` blocks it; else it shares the worker's. */
+function openLedger({ config, logger, life }: WireOptions): ReturnType<typeof connectLedger> | undefined {
+  if (config.WNS_FANOUT_DURABILITY === 0) return undefined
   const redis = connectLedger(config.REDIS_URL, {
     onError: (error) => logger.debug({ err: error }, 'the connection of the ledger failed'),
   })
+  life.onStop('connection of the ledger', () => closeRedis(redis))
+  return redis
+}
+
+/** Where posts wait for replicas. */
+function openReplicated(
+  { config, life, metrics, emit }: WireOptions,
+  redis: ReturnType<typeof connectLedger>,
+  keys: Keys,
+): ReplicatedScripts {
   const replicated = new ReplicatedScripts(redis, keys, {
-    replicas,
+    replicas: config.WNS_FANOUT_DURABILITY,
     patienceMs: Math.min(REPLICA_PATIENCE_MS, config.WNS_FANOUT_LOCK_MS / 2),
     onChange: (problem) => emit({ type: 'replication.changed', ...(problem === undefined ? {} : { problem }) }),
   })
   metrics.onCollect(() => metrics.redisProblem.set({ kind: 'replicas' }, replicated.problem === undefined ? 0 : 1))
-  life.onStop('ledger', async () => {
-    replicated.stop()
-    await closeRedis(redis)
-  })
+  life.onStop('ledger', () => replicated.stop())
   return replicated
 }
 

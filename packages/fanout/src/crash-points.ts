@@ -51,6 +51,8 @@ export const crashPoints = [
   'job-missed',
   /** A worker is found dead, and its jobs are not released. */
   'death-claimed',
+  /** The jobs of a dead worker are released, and it is still in the register. */
+  'jobs-released',
   /** The end of a campaign is logged, and that is not stored. */
   'finish-reported',
   /** Dead channels are removed, and the sender has not processed the reply. */

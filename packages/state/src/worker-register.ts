@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { Cluster } from 'ioredis'
 import type { Keys } from './keys.ts'
+import { refusalOf } from './redis-refusals.ts'
 import type { RedisConnection } from './redis.ts'
+import { waitForRedis } from './redis.ts'
+import { loadScript } from './scripts.ts'
+
+const claimScript = loadScript('worker-claim')
+const forgetScript = loadScript('worker-forget')
 
 export interface DeathTimes {
   /** How long a registered connection has to be gone. A worker that lost its connection is back before. */
@@ -45,6 +51,7 @@ export class WorkerRegister {
   #own: { readonly client: string; readonly run: string; readonly sinceMs: number } | undefined
   #isBlind: boolean
 
+  /** @param redis the connection that the ledger writes with: a worker without it can settle nothing */
   constructor(
     redis: RedisConnection,
     keys: Keys,
@@ -60,6 +67,8 @@ export class WorkerRegister {
   /** Enter this process, now and whenever it connects again. */
   async start(): Promise<void> {
     if (this.#isBlind) return
+    // Its first `ready` would enter it twice.
+    await waitForRedis(this.#redis)
     this.#redis.on('ready', this.#register).on('close', this.#lost)
     await this.#enter()
   }
@@ -79,11 +88,17 @@ export class WorkerRegister {
     const own = this.#own
     if (this.#isBlind || own === undefined) return []
     const entries = await this.#redis.hgetall(this.#keys.workers)
+    // Redis lost the entry, or another worker judged this one dead before it registered again.
+    if (entries[this.id] !== `${own.client} ${own.run}`) await this.#enter()
     const here = Object.entries(entries).filter(([, entry]) => runOf(entry) === own.run)
     const connected = await this.#connected([own.client, ...here.map(([, entry]) => clientOf(entry))])
+    // The list may be that of another server, after a reconnect.
+    if (connected === undefined || this.#own !== own) return []
     // A proxy may hide the clients from each other.
-    if (connected !== undefined && !connected.has(own.client)) this.#goBlind(new Error(NOT_LISTED))
-    if (connected === undefined || this.#isBlind || this.#own !== own) return []
+    if (!connected.has(own.client)) {
+      this.#goBlind(new Error(NOT_LISTED))
+      return []
+    }
     const nowMs = performance.now()
     await this.#removeOld(entries, own.run, nowMs)
     const gone = here
@@ -98,14 +113,18 @@ export class WorkerRegister {
     return gone.filter(({ id, entry }) => nowMs - since(`${id} ${entry}`) >= this.#times.goneMs)
   }
 
-  /** True for the one worker that acts on a death. Another may, if it does not end within seconds. */
-  async claim({ id }: DeadWorker): Promise<boolean> {
-    return (await this.#redis.set(this.#keys.deadWorker(id), this.id, 'PX', CLAIM_MS, 'NX')) === 'OK'
+  /**
+   * True for the one worker that acts on a death. Another may, if it does not end within seconds. None may once the
+   * worker has registered again.
+   */
+  async claim({ id, entry }: DeadWorker): Promise<boolean> {
+    const keys = [this.#keys.workers, this.#keys.deadWorker(id)]
+    return (await claimScript.run(this.#redis, keys, [id, entry, this.id, CLAIM_MS])) === 1
   }
 
   /** Remove a dead worker, unless it was alive after all and registered again. */
   async forget({ id, entry }: DeadWorker): Promise<void> {
-    if ((await this.#redis.hget(this.#keys.workers, id)) === entry) await this.#redis.hdel(this.#keys.workers, id)
+    await forgetScript.run(this.#redis, [this.#keys.workers], [id, entry])
   }
 
   /** Leave in order: nothing of this process is in hand any more. */
@@ -131,7 +150,7 @@ export class WorkerRegister {
       if (connection === this.#connection) this.#own = { client: String(client), run, sinceMs: performance.now() }
     } catch (error) {
       // The next connection enters it.
-      if (this.#redis.status === 'ready') this.#goBlind(error)
+      if (isRefused(error)) this.#goBlind(error)
     }
   }
 
@@ -140,7 +159,7 @@ export class WorkerRegister {
       const list = String(await this.#redis.call('CLIENT', 'LIST', 'ID', ...new Set(clients)))
       return new Set([...list.matchAll(/^id=(\d+) /gm)].map(([, id = '']) => id))
     } catch (error) {
-      if (this.#redis.status !== 'ready') throw error
+      if (!isRefused(error)) throw error
       this.#goBlind(error)
       return undefined
     }
@@ -164,6 +183,11 @@ export class WorkerRegister {
 }
 
 const NOT_LISTED = 'CLIENT LIST does not contain the connection that asked for it; is there a proxy before Redis?'
+
+/** Redis does not allow the command at all; other errors concern this attempt. */
+function isRefused(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError' && refusalOf(error) === undefined
+}
 
 function clientOf(entry: string): string {
   return entry.split(' ', 1)[0] ?? ''

@@ -34,6 +34,7 @@ export class DeathWatch {
     await leader.depose(dead.id)
     const served: readonly AppId[] = await apps.list()
     const jobs = await queues.releaseJobsOf(dead.id, served)
+    reached?.('jobs-released')
     await register.forget(dead)
     emit({ type: 'worker.died', worker: dead.id, jobs })
   }

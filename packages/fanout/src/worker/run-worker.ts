@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import type { Worker } from 'bullmq'
 
 /** Locks of the worker's jobs begin with the id of the process, so that others can release them when it dies. */
 export function ownedBy(worker: Worker, process: string): void {
-  Object.assign(worker, { id: process })
+  // An app may be served again while its previous worker still ends; no two of their locks are alike.
+  Object.assign(worker, { id: `${process}:${randomUUID()}` })
 }
 
 /** Does a lock belong to the process? */

@@ -1,5 +1,5 @@
 import type { AppId } from '@wns-fanout/domain'
-import type { AppRevision, AppStore, Audiences, DataSet, DeathTimes } from '@wns-fanout/state'
+import type { AppRevision, AppStore, Audiences, DataSet, DeathTimes, RedisConnection } from '@wns-fanout/state'
 import { Leader, WorkerRegister } from '@wns-fanout/state'
 import { Worker } from 'bullmq'
 import type { LaunchDeps } from '../campaign/launch.ts'
@@ -31,6 +31,8 @@ export interface FanoutWorkerDeps extends Omit<BatchSenderDeps, 'isRegistered'> 
   readonly onAppGone: (app: AppId) => void
   /** Called with the apps every few seconds while this process leads. */
   readonly runSchedules: (apps: readonly AppId[], signal: AbortSignal) => Promise<void>
+  /** The connection of the ledger, if it is one of its own. */
+  readonly ledgerRedis?: RedisConnection | undefined
   /** When another worker counts as dead. */
   readonly deathTimes?: Partial<DeathTimes> | undefined
   /** Only these apps, where workers are divided among apps. */
@@ -69,7 +71,7 @@ export class FanoutWorker {
   constructor(deps: FanoutWorkerDeps) {
     this.#deps = deps
     const rollback = new RollbackRecovery(deps, this.#stopping.signal)
-    this.#register = new WorkerRegister(deps.redis, deps.keys, {
+    this.#register = new WorkerRegister(deps.ledgerRedis ?? deps.redis, deps.keys, {
       ...deps.deathTimes,
       onError: (error) => this.#report('register of workers', error),
     })
