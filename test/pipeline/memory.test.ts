@@ -2,8 +2,10 @@ import { repeat } from '@wns-fanout/testing'
 import { expect, test } from 'vitest'
 import { INSPECT, openInspector } from '../support/inspector.ts'
 import { liveObjects } from '../support/memory.ts'
+import { registerApp } from '../support/apps.ts'
+import { finished } from '../support/campaigns.ts'
 import { startTestStack } from '../support/stack.ts'
-import { finished, registerApp, tile } from './support.ts'
+import { tile } from './support.ts'
 
 const RECIPIENTS = 3000
 const CAMPAIGNS = 3
