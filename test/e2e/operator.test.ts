@@ -124,7 +124,8 @@ test('a list that is uploaded is an audience', async () => {
 })
 
 test('Ctrl-C ends the watching and not the campaign; pause, resume and cancel steer it', async () => {
-  await registerApp(stack, 'slow', repeat(3000, 'slow-100'), { ratePerSecond: 300 })
+  // Slow enough not to end before the commands below, however long they take to start.
+  await registerApp(stack, 'slow', repeat(3000, 'slow-100'), { ratePerSecond: 10, burst: 10 })
   const watching = startCli(['send', '--app', 'slow', '--raw', 'x', '--all'], { cwd: stack.folder.path })
   const id = await until('it sends', async () => {
     for await (const campaign of stack.api.campaigns('slow'))

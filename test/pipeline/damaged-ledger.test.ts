@@ -419,8 +419,10 @@ test('a damaged campaign ends with totals that add up, and no recipient is poste
   const others = ids.filter((_, nth) => nameOf(nth) in leftAlone)
   const before = await Promise.all(others.map((id) => contentOf(placeOf(id))))
   const worker = await stack.startWorker({ WNS_FANOUT_LOCK_MS: '2000' })
-  const misses = ids.flatMap((id, nth) => (nameOf(nth) in leftAlone ? [] : [faultOf(nameOf(nth), id)]))
-  expect((await Promise.all(misses)).filter((miss) => miss !== undefined)).toEqual([])
+  const misses: unknown[] = []
+  // One after the other, since the API limits the downloads of one key.
+  for (const [nth, id] of ids.entries()) if (!(nameOf(nth) in leftAlone)) misses.push(await faultOf(nameOf(nth), id))
+  expect(misses.filter((miss) => miss !== undefined)).toEqual([])
   const posts = await postsByToken()
   expect([...posts.values()].filter((one) => one.posts > 1)).toEqual([])
   // Five recipients were settled before the damage; random bytes may show them as pending.
