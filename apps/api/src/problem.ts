@@ -19,6 +19,10 @@ export const problemSchema = z
       .string()
       .meta({ description: 'With `guard-interval`: when the request would be taken.' })
       .optional(),
+    campaign: z
+      .string()
+      .meta({ description: 'With `guard-interval`: the campaign that has the slot of the topic.' })
+      .optional(),
   })
   .meta({ id: 'Problem' })
 export type ProblemDocument = z.infer<typeof problemSchema>

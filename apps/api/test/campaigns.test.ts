@@ -60,12 +60,14 @@ test('a refusal is not kept: the same key may try again', async () => {
 test('a second generic update within the guard interval is refused with the time at which it would be taken', async () => {
   const { call, withApp } = await setup()
   await withApp('news', 1)
-  expect((await call('POST', '/v1/apps/news/campaigns', { body: rawCampaign })).status).toBe(201)
+  const first = await call('POST', '/v1/apps/news/campaigns', { body: rawCampaign })
+  expect(first.status).toBe(201)
 
   const { status, json, headers } = await call('POST', '/v1/apps/news/campaigns', { body: rawCampaign })
 
   expect(status).toBe(409)
-  expect(json.code).toBe('guard-interval')
+  expect(json).toMatchObject({ code: 'guard-interval', campaign: first.json.id })
+  expect(json.detail).toContain('a topic of its own')
   expect(new Date(json.admissibleAt).getTime()).toBeGreaterThan(Date.now())
   expect(Number(headers['retry-after'])).toBeGreaterThan(1)
 })
@@ -125,6 +127,7 @@ test('a dry run names the campaign that has the slot of the topic, and the time 
     .json
   const next = (await call('POST', '/v1/apps/news/campaigns', { body: rawCampaign })).json
   expect(deferred.state).toBe('scheduled')
+  expect(next.campaign).toBe(deferred.id)
   const later = await dryRun({})
   expect(Math.abs(Date.parse(later.until) - Date.parse(next.admissibleAt))).toBeLessThan(1000)
 })

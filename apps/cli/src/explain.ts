@@ -66,7 +66,7 @@ function refusal(error: ApiError): Explanation {
 const hints: ReadonlyMap<string, string> = new Map([
   ['unauthenticated', 'check WNS_FANOUT_API_KEY'],
   ['guard-interval', 'use --over-limit to change this'],
-  ['empty-audience', 'correct the audience, or use --allow-empty'],
+  ['empty-audience', 'correct the audience, or allow it (send --allow-empty, or allowEmpty in the file)'],
 ])
 
 /** The code of an error or of its cause. */

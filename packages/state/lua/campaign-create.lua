@@ -4,8 +4,8 @@
 -- ARGV: 1 id, 2 type, 3 topic, 4 guard window in ms (0 = exempt), 5 policy reject|defer|coalesce|drop,
 --       6 startAtMs or '' for now, 7 lifetime in ms from the start, or '', 8 expiresAtMs or '', 9 definition (JSON),
 --       10 share of failures that halts it, or '', 11 share of dead URIs that halts it, or '' for the usual one
--- Returns {'created', state, startAtMs, expiresAtMs, superseded campaign or ''}, or {'refused', admissibleAtMs},
---      or {'full', admissibleAtMs} if too many campaigns are deferred already.
+-- Returns {'created', state, startAtMs, expiresAtMs, superseded campaign or ''}, or
+--      {'refused', admissibleAtMs, campaign that is waited for}, or {'full', …} the same if too many are deferred.
 local base, campaign = KEYS[1], KEYS[2]
 local id, type, topic, interval, policy = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local MAX_DEFERRED = 10
@@ -24,8 +24,10 @@ if interval > 0 and start <= at then
     redis.call('SET', slot, id .. '|' .. at, 'PX', interval)
   else
     local admissible = at + math.max(ttl, 0)
+    -- The next one waits for the last one that is deferred, or for the one that has the slot.
+    local before = deferred[#deferred - 1] or string.match(redis.call('GET', slot) or '', '^[^|]*')
     if policy == 'reject' then
-      return { 'refused', #deferred > 0 and tonumber(deferred[#deferred]) + interval or admissible }
+      return { 'refused', #deferred > 0 and tonumber(deferred[#deferred]) + interval or admissible, before }
     end
     if policy == 'drop' then
       state, reason = 'cancelled', 'guard'
@@ -40,7 +42,9 @@ if interval > 0 and start <= at then
           superseded, start = deferred[w], math.max(admissible, tonumber(deferred[w + 1]))
         end
       end
-      if policy == 'defer' and others >= MAX_DEFERRED then return { 'full', tonumber(deferred[#deferred]) + interval } end
+      if policy == 'defer' and others >= MAX_DEFERRED then
+        return { 'full', tonumber(deferred[#deferred]) + interval, before }
+      end
       if superseded ~= '' then
         local older = base .. 'c:' .. superseded
         redis.call('HSET', older, 'state', 'cancelled', 'reason', 'superseded', 'audienceSize', 0, 'planComplete', 1)

@@ -108,7 +108,7 @@ export class Campaigns {
       startAtMs: instantMs(request.startAt),
       expiresAtMs: instantMs(request.expiresAt),
     })
-    if (answer.kind !== 'created') throw guardProblem(definition, answer.kind, answer.admissibleAtMs, nowMs)
+    if (answer.kind !== 'created') throw guardProblem(definition, answer, nowMs)
     this.#deps.reached?.('campaign-stored')
     if (answer.superseded !== undefined)
       await this.#deps.campaigns.steer(app.app, answer.superseded, 'cancel', 'superseded')

@@ -31,9 +31,10 @@ export async function forecast(
   const definition = definitionOf(app, request, '' as CampaignId)
   const audience = await evaluable(deps, app.app, request.audience)
   const { sample } = request
-  const [counted, everyone, tags, nowMs] = await Promise.all([
+  const [counted, everyone, whole, tags, nowMs] = await Promise.all([
     deps.audiences.bitmap(app.app, audience, { sample }),
     deps.audiences.count(app.app, audience, { sample, exceptOptOut: false }),
+    sample === undefined ? { size: 0 } : deps.audiences.count(app.app, audience),
     'tags' in request.audience ? deps.audiences.tags(app.app) : [],
     deps.campaigns.redisNowMs(),
   ])
@@ -58,7 +59,7 @@ export async function forecast(
     ...(message.isPersonalized ? { contents } : {}),
     ...(slot === undefined ? {} : { slot }),
     estimate: durationOf(definition, counted.size, counted.size - suppressed - gated, condition, sending),
-    ...asField(warningsFor(request, { ...counted, matching: everyone.size, tags })),
+    ...asField(warningsFor(request, { ...counted, matching: everyone.size, beforeSample: whole.size, tags })),
   }
 }
 

@@ -1,6 +1,6 @@
 import type { AppSettings, CampaignRequest } from '@wns-fanout/domain'
 import { GUIDELINE_SECONDS, prepareMessage, Problem } from '@wns-fanout/domain'
-import type { CampaignDefinition } from '@wns-fanout/state'
+import type { CampaignDefinition, CreateAnswer } from '@wns-fanout/state'
 
 /**
  * Seconds within which a channel gets no second generic update of a type. The margin of a minute covers clocks that
@@ -34,19 +34,20 @@ export function exceedsGuideline({
 /** The Problem of a campaign that the guard does not admit now. */
 export function guardProblem(
   { request, topic }: Pick<CampaignDefinition, 'request' | 'topic'>,
-  kind: 'refused' | 'full',
-  admissibleAtMs: number,
+  { kind, admissibleAtMs, before }: Exclude<CreateAnswer, { readonly kind: 'created' }>,
   nowMs: number,
 ): Problem {
   const admissibleAt = new Date(admissibleAtMs).toISOString()
   const { type } = request.notification
   const detail =
     kind === 'full'
-      ? `ten generic ${type} updates of topic ${topic} are deferred already; the next is admitted at ${admissibleAt}`
-      : `a generic ${type} update of topic ${topic} was launched within the guard interval; ` +
-        `the next is admitted at ${admissibleAt}. Wait, or choose overLimit defer, coalesce or drop`
+      ? `ten generic ${type} updates of topic ${topic} are deferred already, the last one as campaign ${before}; ` +
+        `the next is admitted at ${admissibleAt}`
+      : `campaign ${before} has the slot of generic ${type} updates of topic ${topic} within the guard interval; ` +
+        `the next is admitted at ${admissibleAt}. Wait, choose overLimit defer, coalesce or drop, or give an unrelated ` +
+        'update a topic of its own'
   return new Problem('guard-interval', detail, {
-    extra: { admissibleAt },
+    extra: { admissibleAt, campaign: before },
     retryAfterSeconds: Math.max(1, Math.ceil((admissibleAtMs - nowMs) / 1000)),
   })
 }

@@ -17,6 +17,8 @@ export interface KnownAudience {
   readonly size: number
   /** Channels that match an audience without recipients; all of them opted out. */
   readonly matching?: number | undefined
+  /** Recipients that an audience without recipients has without its sample. */
+  readonly beforeSample?: number | undefined
   /** Tags of the app. */
   readonly tags: readonly string[]
   readonly unknownChannels?: number | undefined
@@ -33,7 +35,7 @@ export function warningsFor({ notification, audience }: CampaignRequest, known: 
 /** The warnings of a request to create a campaign. */
 export async function warningsInAdvance(deps: AudienceDeps, app: AppId, request: CampaignRequest): Promise<Warning[]> {
   // Before a later start a list may be uploaded, and the campaign of `failedOf` may finish.
-  const known = await knownAudience(deps, app, request.audience).catch(undefinedIfMissing)
+  const known = await knownAudience(deps, app, request.audience, { sample: request.sample }).catch(undefinedIfMissing)
   return warningsFor(request, known)
 }
 
@@ -50,10 +52,12 @@ export async function knownAudience(
     'tags' in audience ? deps.audiences.tags(app) : [],
   ])
   if (counted.size > 0) return { ...counted, tags }
-  const { size: matching } = await deps.audiences.count(app, await evaluable(deps, app, audience), {
-    exceptOptOut: false,
-  })
-  return { ...counted, matching, tags }
+  const everyone = await evaluable(deps, app, audience)
+  const [{ size: all }, { size: sampled }] = await Promise.all([
+    deps.audiences.count(app, everyone, { exceptOptOut: false }),
+    deps.audiences.count(app, evaluated),
+  ])
+  return { ...counted, matching: all, beforeSample: sampled, tags }
 }
 
 /**
@@ -80,18 +84,29 @@ export function asField(warnings: Warning[]): { readonly warnings?: Warning[] } 
 /** The warnings of an audience: tags that no channel has, and that it has no recipients. */
 export function audienceWarnings(
   audience: Audience,
-  { size, matching = 0, tags, unknownChannels = 0 }: KnownAudience,
+  { size, matching = 0, beforeSample = 0, tags, unknownChannels = 0 }: KnownAudience,
 ): Warning[] {
   const warnings = 'tags' in audience ? tagWarnings(audience.tags, tags) : []
   if (size > 0) return warnings
-  return [...warnings, { pointer: '/audience', code: EMPTY, detail: whyEmpty(audience, { matching, unknownChannels }) }]
+  return [
+    ...warnings,
+    { pointer: '/audience', code: EMPTY, detail: whyEmpty(audience, { matching, beforeSample, unknownChannels }) },
+  ]
 }
 
 function whyEmpty(
   audience: Audience,
-  { matching, unknownChannels }: { readonly matching: number; readonly unknownChannels: number },
+  {
+    matching,
+    beforeSample,
+    unknownChannels,
+  }: { readonly matching: number; readonly beforeSample: number; readonly unknownChannels: number },
 ): string {
-  return `the audience has no recipients now: ${reasonFor(audience, matching, unknownChannels)}`
+  return `the audience has no recipients now: ${beforeSample > 0 ? noneInSample(beforeSample) : reasonFor(audience, matching, unknownChannels)}`
+}
+
+function noneInSample(count: number): string {
+  return `the sample holds none of the ${count} ${count === 1 ? 'channel' : 'channels'} that match; raise its share`
 }
 
 function reasonFor(audience: Audience, matching: number, unknownChannels: number): string {

@@ -58,6 +58,18 @@ describe('creating', () => {
     await expect(create).rejects.toMatchObject({ inputErrors: [{ path: ['audience', 'failedOf'], code: 'missing' }] })
   })
 
+  test('rejects a sample that thins its audience out to nothing', async () => {
+    const stage = new Stage()
+    const app = await stage.app(3)
+    const request = { ...helloToAll, sample: { share: 1e-9, seed: 1 } }
+    await expect(stage.campaigns.create(app, request)).rejects.toMatchObject({
+      code: 'empty-audience',
+      message: expect.stringContaining('the sample holds none of the 3 channels that match') as string,
+    })
+    const { warnings } = await stage.campaigns.forecast(app, request)
+    expect(warnings?.[0]?.detail).toContain('the sample holds none of the 3 channels')
+  })
+
   test('of a second generic update within the interval names the time at which it is admitted', async () => {
     const stage = new Stage()
     const app = await stage.app(1)

@@ -1,4 +1,4 @@
-import type { CampaignRequest } from '@wns-fanout/domain'
+import type { CampaignId, CampaignRequest } from '@wns-fanout/domain'
 import { expect, test } from 'vitest'
 import { exceedsGuideline, guardProblem, guardSecondsOf } from '../../src/campaign/guideline.ts'
 
@@ -32,18 +32,21 @@ test.each([
   expect(exceedsGuideline({ update, guardSeconds, request })).toBe(expected)
 })
 
+const before = 'c7' as CampaignId
+
 test.each([
-  ['refused', 'was launched within the guard interval'],
-  ['full', 'are deferred already'],
+  ['refused', 'campaign c7 has the slot'],
+  ['full', 'are deferred already, the last one as campaign c7'],
 ] as const)('a campaign that is %s has a problem with its reason and its time', (kind, text) => {
-  const problem = guardProblem({ request: badge, topic: 'sport' }, kind, 90_500, 60_000)
+  const problem = guardProblem({ request: badge, topic: 'sport' }, { kind, admissibleAtMs: 90_500, before }, 60_000)
   expect(problem).toMatchObject({ code: 'guard-interval', retryAfterSeconds: 31 })
-  expect(problem.extra).toEqual({ admissibleAt: '1970-01-01T00:01:30.500Z' })
+  expect(problem.extra).toEqual({ admissibleAt: '1970-01-01T00:01:30.500Z', campaign: 'c7' })
   expect(problem.message).toContain(text)
   expect(problem.message).toContain('badge')
   expect(problem.message).toContain('topic sport')
 })
 
 test('a campaign that may be admitted now is repeated after a second at the earliest', () => {
-  expect(guardProblem({ request: badge, topic: 'sport' }, 'refused', 60_000, 60_000).retryAfterSeconds).toBe(1)
+  const refused = { kind: 'refused', admissibleAtMs: 60_000, before } as const
+  expect(guardProblem({ request: badge, topic: 'sport' }, refused, 60_000).retryAfterSeconds).toBe(1)
 })

@@ -43,6 +43,11 @@ test.each<[Audience, Partial<KnownAudience>, string]>([
   [{ all: true } as const, { matching: 0 }, 'the app has no channels'],
   [{ all: true } as const, { matching: 1 }, 'the only channel that matches opted out'],
   [{ tags: 'news' }, { matching: 4 }, 'all 4 channels that match opted out'],
+  [
+    { tags: 'news' },
+    { matching: 4, beforeSample: 3 },
+    'the sample holds none of the 3 channels that match; raise its share',
+  ],
   [{ list: 'vip' }, {}, 'no channel of the list vip is registered'],
   [{ failedOf: 'c1' }, {}, 'no recipient of campaign c1 failed or lapsed'],
   [

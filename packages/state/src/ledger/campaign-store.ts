@@ -27,7 +27,12 @@ export type CreateAnswer =
       readonly startAtMs: number
       readonly superseded?: CampaignId
     }
-  | { readonly kind: 'refused' | 'full'; readonly admissibleAtMs: number }
+  | {
+      readonly kind: 'refused' | 'full'
+      readonly admissibleAtMs: number
+      /** The campaign that has the slot of the topic, or the last one that waits for it. */
+      readonly before: CampaignId
+    }
 
 export type LaunchAnswer =
   | { readonly kind: 'go' | 'frozen' }
@@ -83,8 +88,12 @@ export class CampaignStore {
       }
     }
     await this.#redis.del(this.#keys.campaignApp(definition.id))
-    const { admissibleAtMs } = named(reply, replies.notCreated)
-    return { kind: kind as 'refused' | 'full', admissibleAtMs: Number(admissibleAtMs) }
+    const { admissibleAtMs, before } = named(reply, replies.notCreated)
+    return {
+      kind: kind as 'refused' | 'full',
+      admissibleAtMs: Number(admissibleAtMs),
+      before: String(before) as CampaignId,
+    }
   }
 
   async launch(app: AppId, id: CampaignId): Promise<LaunchAnswer> {

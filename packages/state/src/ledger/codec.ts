@@ -48,7 +48,7 @@ export const replies = {
   sweep: ['state', 'closed', 'live', 'campaignFinished', 'damaged'],
   batch: ['range', 'dueAt', 'closed', 'closedAs', 'state', 'vector', 'notRemoved'],
   created: ['kind', 'state', 'startAtMs', 'expiresAtMs', 'superseded'],
-  notCreated: ['kind', 'admissibleAtMs'],
+  notCreated: ['kind', 'admissibleAtMs', 'before'],
   launchWait: ['kind', 'startAtMs'],
   launchStopped: ['kind', 'state'],
   steered: ['kind', 'state'],
