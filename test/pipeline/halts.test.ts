@@ -7,7 +7,7 @@ import { SimulatedClients } from '../support/clients.ts'
 import { registerApp } from '../support/apps.ts'
 import { finished } from '../support/campaigns.ts'
 import { simulatorStats } from '../support/simulator.ts'
-import { halted, some, tile, twoWorkers } from './support.ts'
+import { halted, letGo, some, tile, twoWorkers } from './support.ts'
 
 // Halts that can be resumed. Each app has a client of its own, so that the simulator can treat them differently.
 
@@ -140,4 +140,29 @@ test('a replay of cancelled recipients reaches each of them', async () => {
   const rest = await finished(stack, (await stack.api.retry(id, { classes: ['cancelled'] })).id)
   expect(some(rest.totals)).toEqual({ accepted: totals.cancelled })
   expect((await simulatorStats(stack)).duplicates).toBe(0)
+})
+
+test.each([
+  [{ size: 300 }, 300],
+  [{ size: 1 }, 1],
+  [{ share: 0.01 }, 20],
+])('a canary of %j posts to exactly that many, and to the rest once a person approves it', async (amount, count) => {
+  const app = `canary-${count}`
+  const client = 30 + [300, 1, 20].indexOf(count)
+  await registerApp(stack, app, repeat(2000), clients.as(client))
+  const { id } = await stack.api.createCampaign(app, { ...tile, canary: { ...amount, approve: 'manual' } })
+  const waiting = await until('the canary to be settled', async () => {
+    const now = await stack.api.campaign(id)
+    return now.detail === undefined ? undefined : now
+  })
+  expect(waiting).toMatchObject({
+    state: 'sending',
+    reason: 'canary',
+    totals: { accepted: count, pending: 2000 - count },
+  })
+  await letGo(stack, app, id)
+  expect((await clients.counts(client)).posts).toBe(count)
+  await stack.api.approveCampaign(id)
+  expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 2000 })
+  expect((await clients.counts(client)).posts).toBe(2000)
 })

@@ -65,6 +65,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   'POST /v1/campaigns/:campaign/pause': campaign('send'),
   'POST /v1/campaigns/:campaign/resume': campaign('send'),
   'POST /v1/campaigns/:campaign/cancel': campaign('send'),
+  'POST /v1/campaigns/:campaign/approve': campaign('send'),
   'POST /v1/campaigns/:campaign/retry': campaign('send'),
   'POST /v1/campaigns/:campaign/retry-failed': campaign('send'),
   'GET /v1/campaigns/:campaign/events': campaign('read', 'stream'),

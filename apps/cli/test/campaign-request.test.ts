@@ -124,3 +124,29 @@ describe('the audience', () => {
     expect(plan.upload).toBeUndefined()
   })
 })
+
+describe('the canary', () => {
+  test.each([
+    [
+      { canary: 300, maxFailureShare: 0.1 },
+      { size: 300, maxFailureShare: 0.1 },
+    ],
+    [
+      { canaryShare: 0.01, canaryApprove: true as const },
+      { share: 0.01, approve: 'manual' },
+    ],
+    [
+      { canary: 1, canaryFailing: ['dropped'] },
+      { size: 1, failingClasses: ['dropped'] },
+    ],
+    [{}, undefined],
+  ])('of the options %j is %j', async (options, canary) => {
+    const { request } = await planSend({ badge: '1', all: true, ...options })
+    expect(request['canary']).toEqual(canary)
+  })
+
+  test('has options that need its size', async () => {
+    const plan = planSend({ badge: '1', all: true, canaryApprove: true })
+    await expect(plan).rejects.toThrow('--canary-approve needs --canary <n> or --canary-share <share>')
+  })
+})

@@ -343,6 +343,9 @@ export function createClient(settings: ClientOptions) {
       { accept, ...options }: CallOptions & { readonly accept?: HaltCause | undefined } = {},
     ) =>
       call<Campaign>('POST', pathOf`/campaigns/${id}/resume`, options, accept === undefined ? undefined : { accept }),
+    /** Send the rest after a canary that waits for approval. */
+    approveCampaign: (id: string, options?: CallOptions) =>
+      call<Campaign>('POST', pathOf`/campaigns/${id}/approve`, options),
     cancelCampaign: (id: string, options?: CallOptions) =>
       call<Campaign>('POST', pathOf`/campaigns/${id}/cancel`, options),
     retryFailed: (

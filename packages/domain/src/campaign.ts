@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { audienceSchema } from './audience.ts'
+import { canarySchema } from './canary.ts'
 import { appIdSchema, campaignIdSchema, topicNameSchema } from './ids.ts'
 import { notificationSchema } from './notification.ts'
 import type { RecipientClass } from './vector.ts'
@@ -37,7 +38,7 @@ export const campaignRequestSchema = z
     startAt: instant.optional(),
     expiresAt: instant.optional(),
     pace: z.strictObject({ overSeconds: z.number().int().min(1).max(604_800) }).optional(),
-    canary: z.strictObject({ size: z.number().int().min(1).max(1_000_000), maxFailureShare: share }).optional(),
+    canary: canarySchema.optional(),
     maxFailureShare: share.optional(),
     maxDeadShare: z.strictObject({ share, reason: labelSchema(500) }).optional(),
     priority: z.enum(['urgent', 'normal']).optional(),

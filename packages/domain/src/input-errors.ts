@@ -76,7 +76,9 @@ function detailFor(issue: Issue): string {
     case 'invalid_type':
       return isMissing(issue) ? `this is missing; it must be ${aThing(issue.expected)}` : mustBe(issue)
     case 'too_big':
-      return `must be at most ${amount(issue.maximum, issue.origin)}${issue.inclusive === false ? ' exclusive' : ''}`
+      return issue.inclusive === false
+        ? `must be less than ${amount(issue.maximum, issue.origin)}`
+        : `must be at most ${amount(issue.maximum, issue.origin)}`
     case 'too_small':
       return issue.inclusive === false
         ? `must be more than ${amount(issue.minimum, issue.origin)}`

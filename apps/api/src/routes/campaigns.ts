@@ -111,6 +111,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
 
   for (const [action, summary] of [
     ['pause', 'Stop sending a campaign for now'],
+    ['approve', 'Send the rest after a canary that waits for approval'],
     ['cancel', 'End a campaign; what was not sent is cancelled'],
   ] as const)
     api.post(

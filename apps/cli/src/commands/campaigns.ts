@@ -59,6 +59,12 @@ export function addCampaigns(program: Command): void {
     )
   one(
     campaigns,
+    'approve',
+    'Send the rest after a canary that waits for approval.',
+    async (api, id) => await api.approveCampaign(id),
+  )
+  one(
+    campaigns,
     'cancel',
     'Cancel a campaign. Recipients not yet sent to are counted as cancelled.',
     async (api, id) => await api.cancelCampaign(id),

@@ -1,4 +1,5 @@
 import type { CampaignRequest } from '@wns-fanout/domain'
+import { canaryClasses } from '@wns-fanout/domain'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { withApi } from '../connection.ts'
@@ -83,6 +84,11 @@ export function addSend(program: Command): void {
       'send to this many recipients first; continue only if few of them fail',
       integer(1, 1_000_000),
     )
+    .option('--canary-share <share>', 'the same for this share of the audience', share)
+    .addOption(
+      new Option('--canary-failing <class...>', 'classes that count as failing in the canary').choices(canaryClasses),
+    )
+    .option('--canary-approve', 'wait after the canary until "campaigns approve" is run')
     .option('--max-failure-share <share>', 'halt when more than this share of recipients fails', share)
     .option('--max-dead-share <share>', 'halt only when more than this share of URIs is dead (default 0.2)', share)
     .option('--dead-reason <text>', 'why --max-dead-share of the URIs may be dead; it is logged')

@@ -33,6 +33,9 @@ export interface SendOptions {
   readonly expiresAt?: string
   readonly pace?: number
   readonly canary?: number
+  readonly canaryShare?: number
+  readonly canaryApprove?: true
+  readonly canaryFailing?: readonly string[]
   readonly maxFailureShare?: number
   readonly maxDeadShare?: number
   readonly deadReason?: string
@@ -68,10 +71,7 @@ export async function planSend(options: SendOptions): Promise<SendPlan> {
     startAt: options.startAt,
     expiresAt: options.expiresAt,
     pace: options.pace === undefined ? undefined : { overSeconds: options.pace },
-    canary:
-      options.canary === undefined
-        ? undefined
-        : { size: options.canary, maxFailureShare: options.maxFailureShare ?? DEFAULT_CANARY_FAILURES },
+    canary: canaryOf(options),
     maxFailureShare: options.maxFailureShare,
     maxDeadShare: maxDeadShareOf(options),
     priority: options.priority,
@@ -90,7 +90,16 @@ function maxDeadShareOf({ maxDeadShare, deadReason }: SendOptions): object | und
   return { share: maxDeadShare, reason: deadReason }
 }
 
-const DEFAULT_CANARY_FAILURES = 0.05
+function canaryOf(options: SendOptions): object | undefined {
+  const { canary: size, canaryShare: share, canaryApprove, canaryFailing: failingClasses, maxFailureShare } = options
+  if (size === undefined && share === undefined) {
+    const [lonely] = given({ '--canary-approve': canaryApprove, '--canary-failing': failingClasses })
+    if (lonely !== undefined) throw new UsageError(`${lonely} needs --canary <n> or --canary-share <share>`)
+    return undefined
+  }
+  const approve = canaryApprove === true ? 'manual' : undefined
+  return withoutAbsent({ size, share, maxFailureShare, failingClasses, approve })
+}
 
 async function notificationOf(options: SendOptions): Promise<Readonly<Record<string, unknown>>> {
   const ways = given({

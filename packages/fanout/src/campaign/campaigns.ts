@@ -40,7 +40,7 @@ import { replayOf } from './replay.ts'
 import type { ResultFilter } from './results.ts'
 import { results } from './results.ts'
 import { samplesOf } from './samples.ts'
-import { acceptHalt, steer } from './steering.ts'
+import { acceptHalt, approveCanary, steer } from './steering.ts'
 import type { AppCondition } from './view.ts'
 import { viewOf } from './view.ts'
 import { asField, emptyAudienceProblem, warningsInAdvance } from './warnings.ts'
@@ -196,6 +196,14 @@ export class Campaigns {
     await (accept === undefined
       ? steer(this.#deps, app, record, 'resume')
       : acceptHalt(this.#deps, app, record, accept))
+    await this.#deps.queues.enqueue('reconcile', { app, campaign: id }, randomUUID())
+    return this.#view(app, id)
+  }
+
+  /** Let the rest of a campaign follow its canary. */
+  async approve(id: CampaignId): Promise<Campaign> {
+    const { app, record } = await this.#find(id)
+    await approveCanary(this.#deps, app, record)
     await this.#deps.queues.enqueue('reconcile', { app, campaign: id }, randomUUID())
     return this.#view(app, id)
   }

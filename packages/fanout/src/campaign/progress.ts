@@ -1,5 +1,6 @@
 import { campaignWeight, isTerminal } from '@wns-fanout/domain'
 import type { CampaignRecord } from '@wns-fanout/state'
+import { canaryState } from '../plan/canary.ts'
 import type { AppCondition } from './view.ts'
 
 /** A campaign that is sending, as far as it decides how fast the campaigns of its app progress. */
@@ -89,7 +90,8 @@ export function progressOf(record: CampaignRecord, sending: readonly CampaignRec
     senders[0].maxRate,
     sharedRates(withoutPace(senders), achievable)[0] ?? 0,
   )
-  const isStopped = record.audienceSize === null || app.paused || app.breaker !== undefined
+  const isStopped =
+    record.audienceSize === null || app.paused || app.breaker !== undefined || canaryState(record) === 'unapproved'
   const pauseMs = Math.max(0, (app.throttledUntilMs ?? 0) - record.redisNowMs)
   const seconds = secondsLeft(senders, achievable) + pauseMs / 1000
   return {

@@ -1,6 +1,7 @@
 import type { AppId, CampaignId, HaltCause } from '@wns-fanout/domain'
 import { haltDetail, isTerminal, Problem } from '@wns-fanout/domain'
 import type { CampaignRecord, CampaignStore } from '@wns-fanout/state'
+import { canaryState } from '../plan/canary.ts'
 import { translateLedgerErrors } from './ledger-problems.ts'
 import { rejectErrors } from './request-errors.ts'
 
@@ -41,6 +42,33 @@ export async function acceptHalt(
   rejectErrors(causeErrors(record, cause))
   const { ok, state } = await translateLedgerErrors(id, () => campaigns.steer(app, id, 'accept', cause))
   if (!ok) throw new Problem('conflict', `campaign ${id} is ${state} by now; read it again before you resume it`)
+}
+
+/**
+ * Approve the canary of a campaign that waits for a person. Throws the Problem `conflict` if it does not wait for that.
+ * A repeated call changes nothing.
+ */
+export async function approveCanary({ campaigns }: SteeringDeps, app: AppId, record: CampaignRecord): Promise<void> {
+  const { definition, heldBy, state } = record
+  const { id, request } = definition
+  if (heldBy !== undefined) throw halted(id, heldBy)
+  if (request.canary?.approve === undefined)
+    throw new Problem(
+      'conflict',
+      `campaign ${id} has no canary to approve; only one with approve "manual" waits for it`,
+    )
+  const canary = canaryState(record)
+  if (canary === 'passed') return
+  if (state !== 'sending' && state !== 'paused')
+    throw new Problem('conflict', `campaign ${id} is ${state}; a canary is approved while its campaign is sending`)
+  if (canary === 'failed')
+    throw new Problem(
+      'conflict',
+      `too many recipients of the canary of campaign ${id} failed, so it halts; then resume it`,
+    )
+  if (canary !== 'unapproved')
+    throw new Problem('conflict', `the canary of campaign ${id} is not settled yet; read its results once it is`)
+  await campaigns.passCanary(app, id)
 }
 
 function causeErrors({ definition: { id }, state, reason, heldBy, accepted }: CampaignRecord, cause: HaltCause) {

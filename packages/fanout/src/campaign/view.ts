@@ -1,6 +1,7 @@
 import type { Campaign } from '@wns-fanout/domain'
-import { haltDetail } from '@wns-fanout/domain'
+import { haltDetail, isTerminal } from '@wns-fanout/domain'
 import type { CampaignRecord } from '@wns-fanout/state'
+import { canaryState } from '../plan/canary.ts'
 import { progressOf } from './progress.ts'
 
 /** What slows or stops an app as a whole. */
@@ -27,7 +28,7 @@ export function viewOf(record: CampaignRecord, app: AppCondition, sending: reado
     ...(definition.request.name === undefined ? {} : { name: definition.request.name }),
     state: record.state,
     ...(reason === undefined ? {} : { reason }),
-    ...(record.heldBy === undefined ? {} : { detail: haltDetail(record.heldBy) }),
+    ...detailOf(record),
     update: definition.update,
     topic: definition.topic,
     delivery: definition.delivery,
@@ -45,6 +46,16 @@ export function viewOf(record: CampaignRecord, app: AppCondition, sending: reado
     etaSeconds,
     ...(definition.parent === undefined ? {} : { parent: definition.parent }),
     ...(record.unknownChannels === undefined ? {} : { unknownChannels: record.unknownChannels }),
+  }
+}
+
+function detailOf(record: CampaignRecord): { readonly detail?: string } {
+  if (record.heldBy !== undefined) return { detail: haltDetail(record.heldBy) }
+  if (isTerminal(record.state) || canaryState(record) !== 'unapproved') return {}
+  return {
+    detail:
+      `the canary of ${record.plannedRecipients} recipients is settled. ` +
+      'Next: read the results, then approve the rest or cancel the campaign',
   }
 }
 

@@ -5,7 +5,7 @@ import { LedgerDamaged, assertIntact } from '@wns-fanout/state'
 import type { AppCondition } from '../campaign/view.ts'
 import type { CrashPoints } from '../crash-points.ts'
 import type { Queues } from '../worker/queues.ts'
-import { checkCanary } from './canary.ts'
+import { canarySize, checkCanary } from './canary.ts'
 import { cutBatches } from './cut.ts'
 import { MAX_LIVE_BATCHES, batchRecipients, lookAhead } from './look-ahead.ts'
 import type { Competitor } from './turns.ts'
@@ -37,7 +37,7 @@ export async function plan(deps: PlanDeps, app: AppId, campaign: CampaignId): Pr
     if (record === null || record.audienceSize === null || record.planComplete || record.state !== 'sending') return
     assertIntact(record)
     const canary = await checkCanary(deps, app, record)
-    if (canary === 'undecided' || canary === 'halted') return
+    if (canary !== 'passed' && canary !== 'unplanned') return
     const others = await othersSending(deps, app, campaign)
     const ratePerSecond = (await deps.condition(app)).effectiveRatePerSecond
     const ahead = lookAhead({ ratePerSecond, definition: record.definition, others, busyBatches: deps.busyBatches })
@@ -51,7 +51,7 @@ export async function plan(deps: PlanDeps, app: AppId, campaign: CampaignId): Pr
     const { batches, nextPage, nextBefore } = cutBatches(bits, record.cursor, atMost, last, {
       before: record.cursorBefore,
       size: batchRecipients(ratePerSecond),
-      ...(canary === 'unplanned' ? { limit: canarySize(record) - record.plannedRecipients } : {}),
+      ...(canary === 'unplanned' ? { limit: leftOfCanary(record) } : {}),
     })
     const ends = last && nextPage >= record.cursor + pagesFor(bits.length * 8)
     const timed = spreadOut(batches, record)
@@ -111,8 +111,9 @@ function undefinedIfDamaged(error: unknown): undefined {
   if (!(error instanceof LedgerDamaged)) throw error
 }
 
-function canarySize(record: CampaignRecord): number {
-  return record.definition.request.canary?.size ?? 0
+function leftOfCanary({ definition, audienceSize, plannedRecipients }: CampaignRecord): number {
+  const { canary } = definition.request
+  return canary === undefined ? 0 : canarySize(canary, audienceSize ?? 0) - plannedRecipients
 }
 
 /** The batches of a campaign with a pace are due evenly over its time. */

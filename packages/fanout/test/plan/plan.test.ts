@@ -161,6 +161,70 @@ describe('a canary', () => {
     }
   })
 
+  test.each([
+    [{ size: 1 }, [1, 511, 512, 76]],
+    [{ share: 0.01 }, [11, 501, 512, 76]],
+    [{ share: 0.0001 }, [1, 511, 512, 76]],
+  ])('of %j is exactly that many, then come the rest of their page and the others', async (amount, sizes) => {
+    const { stage, campaign, planOn, seqs } = await frozen({ canary: amount })
+    await planOn()
+    expect(seqs()).toEqual([0])
+    await stage.settle(campaign, 0, () => code.accepted)
+    await planOn()
+    const batches = await stage.ledger.batches({ app: NEWS, campaign }, seqs())
+    expect(batches.map((batch) => batch?.recipients)).toEqual(sizes)
+  })
+
+  test.each([
+    [['dropped'], code.dropped, 'halted'],
+    [['dropped'], code.rejectedForbidden, 'sending'],
+    [['suppressed', 'gated'], code.gated, 'halted'],
+    [undefined, code.deadExpired, 'halted'],
+    [undefined, code.dropped, 'sending'],
+  ] as const)('that counts %j as failing is, with the code %d, %s', async (failingClasses, outcome, state) => {
+    const failing = failingClasses === undefined ? {} : { failingClasses: [...failingClasses] }
+    const { stage, campaign, planOn } = await frozen({ canary: { size: 20, ...failing } })
+    await planOn()
+    await stage.settle(campaign, 0, (at) => (at < 2 ? outcome : code.accepted))
+    await planOn()
+    expect(await stage.record(campaign)).toMatchObject({ state })
+  })
+
+  test('with manual approval waits for a person once it is settled, and is planned on afterwards', async () => {
+    const { stage, campaign, planOn, seqs } = await frozen({ canary: { size: 20, approve: 'manual' } })
+    await planOn()
+    await expect(stage.campaigns.approve(campaign)).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('not settled yet') as string,
+    })
+    await stage.settle(campaign, 0, () => code.accepted)
+    await planOn()
+    expect(seqs()).toEqual([0])
+    const waiting = await stage.campaigns.get(campaign)
+    expect(waiting).toMatchObject({ state: 'sending', reason: 'canary', etaSeconds: null })
+    expect(waiting?.detail).toContain('approve the rest')
+    await stage.campaigns.approve(campaign)
+    expect(await stage.campaigns.approve(campaign)).not.toHaveProperty('detail')
+    await planOn()
+    expect(seqs()).toEqual([0, 1, 2, 3])
+  })
+
+  test('with manual approval halts all the same if too many fail, and is not approved then', async () => {
+    const { stage, campaign, planOn } = await frozen({ canary: { size: 20, approve: 'manual' } })
+    await planOn()
+    await stage.settle(campaign, 0, () => code.failedServerError)
+    await expect(stage.campaigns.approve(campaign)).rejects.toMatchObject({ code: 'conflict' })
+    await planOn()
+    await expect(stage.campaigns.approve(campaign)).rejects.toMatchObject({
+      message: expect.stringContaining('{"accept": "canary"}') as string,
+    })
+  })
+
+  test('without manual approval is not approved by a person', async () => {
+    const { stage, campaign } = await frozen({ canary: { size: 20 } })
+    await expect(stage.campaigns.approve(campaign)).rejects.toMatchObject({ code: 'conflict' })
+  })
+
   test('of the size of the audience lets the campaign complete', async () => {
     const { stage, campaign, planOn } = await frozen({ canary: { size: 1100, maxFailureShare: 0.5 } })
     for (const seq of [0, 1, 2]) {
