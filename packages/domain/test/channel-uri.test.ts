@@ -1,4 +1,5 @@
 import { fc, test as property } from '@fast-check/vitest'
+import { growsLinearly } from '@wns-fanout/testing'
 import { describe, expect, test } from 'vitest'
 import type { ChannelUriProblem } from '../src/channel-uri.ts'
 import { MAX_CHANNEL_URI_LENGTH, parseChannelUri, splitChannelUri } from '../src/channel-uri.ts'
@@ -299,17 +300,17 @@ describe('a channel URI', () => {
     const raw = `https://wns2-par02p.notify.windows.com${path}`
     const parsed = parseChannelUri(raw)
     expect(parsed).toMatchObject({ ok: false, reason: 'web-push', detail: expect.stringContaining('web push in Edge') })
-    // A channel that was registered before is posted to, and its answer settles it.
+    // A channel that was registered before is still posted to, so that the answer of WNS settles it.
     expect(splitChannelUri(raw)?.path).toBe(path)
   })
 
-  test('the tables are as large as the policy asks for', () => {
+  test('the tables cover the policy: at least 23 valid URIs, and 150 in all', () => {
     expect(benign.length).toBeGreaterThanOrEqual(23)
     expect(benign.length + hostile.length).toBeGreaterThanOrEqual(150)
     expect(new Set(hostile.map(([, raw]) => raw)).size).toBe(hostile.length)
   })
 
-  test('of exactly 2048 characters is accepted, of one more is not', () => {
+  test('of exactly 2048 characters is accepted, one of 2049 is rejected', () => {
     const base = `https://${host}/?token=`
     const longest = base.padEnd(MAX_CHANNEL_URI_LENGTH, 'a')
     expect(parseChannelUri(longest).ok).toBe(true)
@@ -318,7 +319,7 @@ describe('a channel URI', () => {
     expect(splitChannelUri(`${longest}a`)).toBeNull()
   })
 
-  test('is never repeated in the detail of its refusal', () => {
+  test('is never repeated in the detail of its rejection', () => {
     for (const [, raw] of hostile) {
       const parsed = parseChannelUri(raw)
       expect(parsed.ok).toBe(false)
@@ -328,29 +329,25 @@ describe('a channel URI', () => {
   })
 
   test('of hostile shape is judged in linear time', () => {
-    const size = MAX_CHANNEL_URI_LENGTH
-    const shapes = [
-      `https://${'a'.repeat(size)}`.slice(0, size),
-      `https://${'a.'.repeat(size)}`.slice(0, size),
-      `https://${'a-'.repeat(size)}`.slice(0, size),
-      `https://${'-'.repeat(size)}`.slice(0, size),
-      `https://${'.'.repeat(size)}`.slice(0, size),
-      `https://${'a.'.repeat(1000)}notify.windows.com/`,
-      `https://${'a'.repeat(1990)}.notify.windows.com/`,
-      `https://${host}/${'?'.repeat(size)}`.slice(0, size - 1) + '#',
-      `https://${host}/${'%'.repeat(size)}`.slice(0, size - 1) + '\\',
-      `https://${host}${':443'.repeat(500)}`,
-      `https://${'@'.repeat(size)}`.slice(0, size),
-      `https://${'%2e'.repeat(600)}.notify.windows.com`,
-      `https://${'xn--a.'.repeat(30)}notify.windows.com/`,
+    const most = MAX_CHANNEL_URI_LENGTH
+    const shapes: readonly ((size: number) => string)[] = [
+      (size) => `https://${'a'.repeat(size)}`,
+      (size) => `https://${'a.'.repeat(size / 2)}`,
+      (size) => `https://${'a-'.repeat(size / 2)}`,
+      (size) => `https://${'-'.repeat(size)}`,
+      (size) => `https://${'.'.repeat(size)}`,
+      (size) => `https://${'a.'.repeat(size / 2)}notify.windows.com/`,
+      (size) => `https://${'a'.repeat(size)}.notify.windows.com/`,
+      (size) => `https://${host}/${'?'.repeat(size)}#`,
+      (size) => `https://${host}/${'%'.repeat(size)}\\`,
+      (size) => `https://${host}${':443'.repeat(size / 4)}`,
+      (size) => `https://${'@'.repeat(size)}`,
+      (size) => `https://${'%2e'.repeat(size / 3)}.notify.windows.com`,
+      (size) => `https://${'xn--a.'.repeat(size / 6)}notify.windows.com/`,
     ]
     for (const shape of shapes) {
-      expect(shape.length).toBeLessThanOrEqual(size)
-      parseChannelUri(shape)
-      const startedAt = performance.now()
-      for (let round = 0; round < 20; round += 1) parseChannelUri(shape)
-      // 0.1 ms is usual; the bound leaves room for a busy machine and none for a quadratic scan.
-      expect((performance.now() - startedAt) / 20).toBeLessThan(5)
+      const isLinear = growsLinearly(most / 8, (size) => parseChannelUri(shape(size).slice(0, most)))
+      expect(isLinear, shape(4)).toBe(true)
     }
   })
 
@@ -369,7 +366,7 @@ describe('a channel URI', () => {
     fc.webUrl(),
   )
 
-  property.prop([nearUri], { numRuns: 5000 })('that is accepted means one host to every parser', (raw) => {
+  property.prop([nearUri], { numRuns: 5000 })('that is accepted has the same host for every parser', (raw) => {
     const parsed = parseChannelUri(raw)
     if (!parsed.ok) return
     // Appendix B of RFC 3986.

@@ -1,4 +1,5 @@
 import { fc, test as property } from '@fast-check/vitest'
+import { growsLinearly } from '@wns-fanout/testing'
 import { describe, expect, test } from 'vitest'
 import { foreignSyntax } from '../src/foreign-syntax.ts'
 import { parsePlaceholder } from '../src/placeholder.ts'
@@ -122,11 +123,11 @@ describe('the syntax of another template language', () => {
     'C# {0} {1}',
     'smile :-} ;-]',
     'https://example.com/?a=%20b&c={d}',
-  ])('is not seen in %s', (text) => {
+  ])('is not found in %s', (text) => {
     expect(detailsOf(text)).toEqual([])
   })
 
-  test('is reported with its place, behind other placeholders too', () => {
+  test('is reported with its place, also after other placeholders', () => {
     expect(detailsOf('{{vars.a}} ${b} {% c %}').map((detail) => detail.slice(0, 28))).toEqual([
       'foreign-syntax: character 12',
       'foreign-syntax: character 17',
@@ -135,7 +136,13 @@ describe('the syntax of another template language', () => {
 
   test('is found in linear time', () => {
     const units = ['{%', '${', '$ {', '<', '*|', '{ ', '{        vars', 'vars.a ', '&lt;%', '{#', '%  vars.']
-    for (const unit of units) expect(foreignSyntax(unit.repeat(100_000)).length).toBeLessThanOrEqual(20)
+    for (const unit of units) {
+      expect(foreignSyntax(unit.repeat(100_000)).length).toBeLessThanOrEqual(20)
+      expect(
+        growsLinearly(10_000, (size) => foreignSyntax(unit.repeat(size))),
+        unit,
+      ).toBe(true)
+    }
   })
 })
 

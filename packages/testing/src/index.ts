@@ -1,4 +1,5 @@
 export { collect } from './collect.ts'
+export { growsLinearly } from './grows-linearly.ts'
 export { logEntries, type LogEntry } from './log-entries.ts'
 export { nth } from './nth.ts'
 export { repeat } from './repeat.ts'
