@@ -18,7 +18,7 @@ test.each([
   ['30 2 * * *', 'America/New_York', '2026-03-07T12:00Z', ['2026-03-08T07:30Z', '2026-03-09T06:30Z']],
   // Both run at 03:30, which is one occurrence.
   ['30 2,3 * * *', 'Europe/Berlin', '2026-03-28T12:00Z', ['2026-03-29T01:30Z', '2026-03-30T00:30Z']],
-  // The clocks show 02:30 twice: the first time counts, whenever the question is asked.
+  // The clocks show 02:30 twice: only the first time counts, from whatever instant the search starts.
   ['30 2 * * *', 'Europe/Berlin', '2026-10-24T12:00Z', ['2026-10-25T00:30Z', '2026-10-26T01:30Z']],
   ['30 2 * * *', 'Europe/Berlin', '2026-10-25T00:30Z', ['2026-10-26T01:30Z', '2026-10-27T01:30Z']],
   ['30 2 * * *', 'Europe/Berlin', '2026-10-25T01:10Z', ['2026-10-26T01:30Z', '2026-10-27T01:30Z']],
@@ -77,7 +77,7 @@ const zones = [
 ] as const
 const crons = ['30 2 * * *', '30 1 * * *', '*/7 * * * *', '0 */2 * * *', '15,45 2,3 * * *', '0 0 1 * 1'] as const
 const yearMs = { min: Date.UTC(2026, 0), max: Date.UTC(2027, 0) }
-// Half of the instants lie near a change of clocks.
+// Half of the instants are near a change of clocks.
 const changes = [
   '2026-03-08T07:00Z',
   '2026-03-29T01:00Z',
@@ -118,7 +118,7 @@ test.each([
   ['0 8 */5 * 1-5', '2026-06-01T12:00Z', ['2026-06-11T08:00Z', '2026-06-16T08:00Z', '2026-06-26T08:00Z']],
   ['0 0 13 * */5', '2026-01-01T00:00Z', ['2026-02-13T00:00Z', '2026-03-13T00:00Z', '2026-09-13T00:00Z']],
   ['0 0 *,13 * 5', '2026-06-01T00:00Z', ['2026-06-05T00:00Z', '2026-06-12T00:00Z']],
-  // Neither begins with `*`: either will do.
+  // Neither begins with `*`: a match of either is enough.
   ['0 0 13 * 5', '2026-06-01T00:00Z', ['2026-06-05T00:00Z', '2026-06-12T00:00Z', '2026-06-13T00:00Z']],
   ['0 0 1-31 * 5', '2026-06-01T00:00Z', ['2026-06-02T00:00Z', '2026-06-03T00:00Z']],
   ['0 0 1-31/2 * 1', '2026-06-01T00:00Z', ['2026-06-03T00:00Z', '2026-06-05T00:00Z', '2026-06-07T00:00Z']],
@@ -133,7 +133,7 @@ test.each([
   ['0 0 * * 5-7', '2026-06-01T00:00Z', ['2026-06-05T00:00Z', '2026-06-06T00:00Z', '2026-06-07T00:00Z']],
   ['0 0 * * 0,7', '2026-06-01T00:00Z', ['2026-06-07T00:00Z', '2026-06-14T00:00Z']],
   ['0 0 1 jan,JUL *', '2026-06-01T00:00Z', ['2026-07-01T00:00Z', '2027-01-01T00:00Z']],
-  // A step behind a single number goes to the end of the field.
+  // A step after a single number continues to the end of the field.
   ['50/5 8 * * *', '2026-06-01T00:00Z', ['2026-06-01T08:50Z', '2026-06-01T08:55Z', '2026-06-02T08:50Z']],
   ['0 0 * * 5/1', '2026-06-01T00:00Z', ['2026-06-05T00:00Z', '2026-06-06T00:00Z', '2026-06-12T00:00Z']],
   // 28 years apart, and 40 across 2100.
@@ -171,17 +171,21 @@ test.each([
   ],
   [
     '0 8 * * 5#2',
-    'the day of week must be *, a number 0 to 7 or a name such as mon, a range, a step such as */2, or a list of these; found "5#2"',
+    'the day of week must be *, a number 0 to 7 or a name such as mon, a range, a step such as */2, ' +
+      'or a list of these; found "5#2"',
   ],
   [
     '0 8 * mon moo',
-    'the month must be *, a number 1 to 12 or a name such as feb, a range, a step such as */2, or a list of these; found "mon"; ' +
-      'the day of week must be *, a number 0 to 7 or a name such as mon, a range, a step such as */2, or a list of these; found "moo"',
+    'the month must be *, a number 1 to 12 or a name such as feb, a range, a step such as */2, ' +
+      'or a list of these; found "mon"; ' +
+      'the day of week must be *, a number 0 to 7 or a name such as mon, a range, a step such as */2, ' +
+      'or a list of these; found "moo"',
   ],
   ['60 24 * * *', 'the minute must be 0 to 59; found 60; the hour must be 0 to 23; found 24'],
   [
     '0 8 0 13 8',
-    'the day of month must be 1 to 31; found 0; the month must be 1 to 12; found 13; the day of week must be 0 to 7; found 8',
+    'the day of month must be 1 to 31; found 0; the month must be 1 to 12; found 13; ' +
+      'the day of week must be 0 to 7; found 8',
   ],
   [
     '0 8 1,,2 * *',

@@ -31,11 +31,13 @@ test.for<[string, string]>([
   ['{"a" 1}', 'line 1, column 6: wanted ":", found a number'],
   [
     '{"a": 1\n"b": 2}',
-    'line 2, column 1: wanted "," or "}", found a string that does not end, or that holds a line break, a control character or an unknown escape',
+    'line 2, column 1: wanted "," or "}", found a string that does not end, ' +
+      'or that holds a line break, a control character or an unknown escape',
   ],
   [
     '{"a": "x\n"}',
-    'line 1, column 7: wanted a value, found a string that does not end, or that holds a line break, a control character or an unknown escape',
+    'line 1, column 7: wanted a value, found a string that does not end, ' +
+      'or that holds a line break, a control character or an unknown escape',
   ],
   ['{"a": 1} {"b": 2}', 'line 1, column 10: wanted the end of the text, found "{"'],
   ['// a\n{}', 'line 1, column 1: wanted a value, found "/"; JSON has no comments'],
@@ -54,7 +56,7 @@ test.for<[string, string]>([
     String.raw`{"\u005f_proto__": {}}`,
     'the keys "__proto__" and "constructor" with "prototype" are not allowed anywhere; remove them',
   ],
-])('%j is rejected where it stops to be JSON', ([text, detail]) => {
+])('%j is rejected at the place where it stops being JSON', ([text, detail]) => {
   expect(detailOf(text)).toBe(detail)
 })
 
@@ -65,7 +67,7 @@ const piece = fc.constantFrom(
 )
 
 property.prop([fc.array(piece, { maxLength: 12 })], { numRuns: 20_000 })(
-  'a text is rejected exactly when JSON.parse rejects it, and never with the words of JSON.parse',
+  'a text is rejected exactly when JSON.parse rejects it, and never with the message of JSON.parse',
   (pieces) => {
     const text = pieces.join('')
     let reason: string | undefined

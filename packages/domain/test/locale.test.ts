@@ -48,7 +48,7 @@ test('a locale falls back to fewer subtags', () => {
   expect([...fallbacksOf('-')]).toEqual(['-'])
 })
 
-property.prop([fc.string({ unit: 'binary' })])('a canonical locale is read as itself', (text) => {
+property.prop([fc.string({ unit: 'binary' })])('reading a canonical locale returns it unchanged', (text) => {
   const parsed = parseLocale(text)
   if (parsed.ok) expect(parseLocale(parsed.locale)).toEqual(parsed)
 })

@@ -76,7 +76,7 @@ describe('the schema of a notification', () => {
     ['an unknown field in a variant', { type: 'raw', text: 'a', variants: { de: { text: 'b', foo: 1 } } }],
     ['a list', []],
     ['nothing', null],
-  ])('refuses %s', ([, notification]) => {
+  ])('rejects %s', ([, notification]) => {
     expect(notificationSchema.safeParse(notification).success).toBe(false)
   })
 
@@ -264,7 +264,7 @@ describe('the lint of a notification', () => {
       ['variants.de DE: locale'],
     ],
     [
-      'a locale Intl refuses',
+      'a locale that Intl rejects',
       { type: 'raw', text: 'a', variants: { 'de-a': { text: 'b' } } },
       ['variants.de-a: locale'],
     ],
@@ -283,7 +283,7 @@ describe('the lint of a notification', () => {
     expect(inputErrorsOf(notification)).toEqual(expected)
   })
 
-  test('lets Entra apps send toast and raw only', () => {
+  test('accepts only toast and raw from Entra apps', () => {
     expect(inputErrorsOf({ type: 'toast', xml: toastXml }, entra)).toEqual([])
     expect(inputErrorsOf({ type: 'raw', text: 'a' }, entra)).toEqual([])
     expect(inputErrorsOf({ type: 'tile', xml: tileXml }, entra)).toEqual(['type: type-not-supported'])
@@ -322,7 +322,7 @@ describe('the lint of a notification', () => {
     ])
   })
 
-  test('refuses more than 100 variants', () => {
+  test('rejects more than 100 variants', () => {
     const letters = 'abcdefghijklmnopqrstuvwxyz'.split('')
     const locales = letters.flatMap((a) => letters.map((b) => `${a}${b}`)).slice(0, 101)
     const variants = Object.fromEntries(locales.map((locale) => [locale, { text: 'a' }]))
@@ -331,7 +331,7 @@ describe('the lint of a notification', () => {
 })
 
 describe('a prepared message', () => {
-  test('carries the headers that are the same for everybody', () => {
+  test('has the headers that are the same for all recipients', () => {
     const message = prepareMessage(
       notificationSchema.parse({
         type: 'toast',
@@ -360,19 +360,19 @@ describe('a prepared message', () => {
     expect(message).toMatchObject({ body: Buffer.from(toastXml), template: null, isPersonalized: false })
   })
 
-  test('asks for the state of the device on raw by default', () => {
+  test('requests the status of the device for raw by default', () => {
     expect(headersOf({ type: 'raw', text: 'a' })).toEqual({ 'X-WNS-Type': 'wns/raw', 'X-WNS-RequestForStatus': 'true' })
     expect(headersOf({ type: 'raw', text: 'a', requestForStatus: false })).toEqual({ 'X-WNS-Type': 'wns/raw' })
     expect(headersOf({ type: 'badge', value: 1 })).toEqual({ 'X-WNS-Type': 'wns/badge' })
   })
 
-  test('sends raw as bytes, whatever they are', () => {
+  test('sends the bytes of a raw notification unchanged', () => {
     const message = prepareMessage({ type: 'raw', base64: '/wD+' })
     expect(message.contentType).toBe('application/octet-stream')
     expect(bodyFor(message)).toEqual({ ok: true, body: Buffer.from([0xff, 0x00, 0xfe]) })
   })
 
-  test('is not made from a notification with faults', () => {
+  test('is never made from a notification with errors', () => {
     expect(() => prepareMessage({ type: 'toast', xml: '<tile/>' })).toThrow('xml-root')
     expect(() => prepareMessage({ type: 'tile', xml: tileXml, wnsTag: 'a\r\nB: c' })).toThrow(RangeError)
   })
@@ -434,7 +434,7 @@ describe('a prepared message', () => {
     expect(bodyOf({ type: 'badge', value: '{{vars.n|0}}' }, { n: '3' })).toBe('<badge value="3"/>')
   })
 
-  test('gives a recipient the variant that is closest to their locale', () => {
+  test('has the variant that is closest to the locale of a recipient', () => {
     const notification = {
       type: 'raw',
       text: 'default',
@@ -458,7 +458,7 @@ describe('a prepared message', () => {
   })
 })
 
-/** Elements and attribute names of a document, without texts; throws on what is not well-formed. */
+/** Elements and attribute names of a document, without texts; throws if it is not well-formed. */
 function structureOf(document: string): string {
   let structure = ''
   const parser = new SaxesParser()
@@ -485,7 +485,7 @@ function textOf(document: string): string {
   return text
 }
 
-// Half of it is text that a lint lets through, so that what is built from it is looked at; the rest it must refuse.
+// About half of these texts pass the lint, so that the documents built from them are checked; the rest must fail it.
 const legalMarkup =
   '< > & " \' ]]> ] ]] <!-- --> <![CDATA[ <?xml </text> <b/> &lt; &#0; {{vars.a}} {{vars.b|<x>}} {{vars.c|]]}} { } \n \r \t = /> a é'
     .split(' ')
@@ -609,7 +609,7 @@ describe('a built document', () => {
         '<tile ><visual displayName><binding template><text ></text><text hint-wrap></text></binding></visual></tile>',
       )
       const written = [first, second].map((text) => bodyOf({ type: 'raw', text: `:${text}` }, vars).slice(1)).join('')
-      // oxlint-disable-next-line no-control-regex -- control characters are what cannot be written
+      // oxlint-disable-next-line no-control-regex -- XML cannot contain control characters
       expect(textOf(document)).toBe(written.replace(/[\0-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g, '\uFFFD'))
     },
   )
@@ -675,7 +675,7 @@ const anyNotification = fc.oneof(
 
 describe('any notification of the schema', () => {
   property.prop([anyNotification, hostileVars, fc.string()], { numRuns: 1000 })(
-    'is linted without a throw, and sent with printable headers when it has no fault',
+    'is linted without an exception, and has printable headers when the lint finds no error',
     (input, vars, locale) => {
       const parsed = notificationSchema.safeParse(input)
       if (!parsed.success) return
@@ -685,7 +685,7 @@ describe('any notification of the schema', () => {
         expect(detail.length).toBeGreaterThan(0)
       }
       if (errors.length > 0) {
-        // What the lint refuses is at most sent without its body being any different; it is never a broken header.
+        // Sending a notification despite its errors never produces a broken header.
         try {
           expectPrintable(prepareMessage(parsed.data).headers)
         } catch (error) {

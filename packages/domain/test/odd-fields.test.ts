@@ -14,7 +14,7 @@ test.for<[object, string]>([
   expect(parsed).toMatchObject({ ok: true, value: { locale } })
 })
 
-test('a locale that is none is an error of that field', () => {
+test('an invalid locale is an error of that field', () => {
   const parsed = parseImportLine({ channel: 'd1', uri, locale: 'english language' })
   expect(parsed).toMatchObject({ ok: false, inputErrors: [{ path: ['locale'] }] })
 })
@@ -30,13 +30,13 @@ test.for<[object, object, string[]]>([
   [{ tags: [] }, { tags: [] }, []],
   [{ locale: null, tags: null }, { locale: null, tags: null }, []],
   [{ foo: 1, vars: { a: 'b' } }, { foo: 1, vars: { a: 'b' } }, []],
-])('of %j an import that skips odd fields keeps %j', ([fields, kept, skipped]) => {
+])('an import that skips odd fields keeps, of %j, only %j', ([fields, kept, skipped]) => {
   expect(withoutOddFields({ channel: 'd1', uri, ...fields })).toEqual({
     input: { channel: 'd1', uri, ...kept },
     skipped,
   })
 })
 
-test.for([null, 5, 'a', [[]], undefined])('%j is no line and stays as it is', (input) => {
+test.for([null, 5, 'a', [[]], undefined])('%j is not a line, and is returned unchanged', (input) => {
   expect(withoutOddFields(input)).toEqual({ input, skipped: [] })
 })

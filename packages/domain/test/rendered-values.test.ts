@@ -31,7 +31,7 @@ const badges: [string, unknown][] = [
   ['a badge in a variant', { type: 'badge', value: 1, variants: { de: { value: '{{vars.n}}' } } }],
 ]
 
-describe('values of a recipient are judged like given ones', () => {
+describe('values of a recipient are checked like values in the notification', () => {
   for (const [where, notification] of badges)
     test.for<[Record<string, string>, string]>([
       [{ n: '3' }, '<badge value="3"/>'],
@@ -49,7 +49,7 @@ describe('values of a recipient are judged like given ones', () => {
       expect(rendered.ok ? rendered.body.toString() : rendered.reason).toBe(expected)
     })
 
-  test('of a badge whose fallback is a number, only present values can be wrong', () => {
+  test('a badge whose fallback is a number is rejected only for values that are present', () => {
     expect(resultOf({ type: 'badge', value: '{{vars.n|0}}' }, {})).toBe('<badge value="0"/>')
     expect(resultOf({ type: 'badge', value: '{{vars.n|0}}' }, { n: 'many' })).toBe('invalid-content')
   })
@@ -114,7 +114,7 @@ function codesOf(notification: unknown): string[] {
   return warningsOf(notificationSchema.parse(notification)).map(({ path, code }) => `${path.join('.')}: ${code}`)
 }
 
-test('a placeholder without fallback is a warning where a missing value costs the recipient', () => {
+test('a placeholder without fallback is a warning where a missing value excludes the recipient', () => {
   expect(codesOf({ type: 'badge', value: '{{vars.n}}' })).toEqual(['value: placeholder-value'])
   expect(codesOf({ type: 'badge', value: '{{vars.n|1}}' })).toEqual([])
   expect(codesOf({ type: 'badge', value: 1, variants: { de: { value: '{{vars.n}}' } } })).toEqual([

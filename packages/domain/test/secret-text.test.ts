@@ -25,7 +25,7 @@ function request(clientSecret: string): unknown {
   return { credentials: { kind: 'entra', tenantId: 't', clientId: 'c', clientSecret } }
 }
 
-test.each(accepted)('%s is accepted by every reader alike', (_, text) => {
+test.each(accepted)('%s is accepted by every reader', (_, text) => {
   expect(parseSecret(text)).toEqual({ ok: true, secret: 's3cret' })
   expect(appRequestSchema.parse(request(text))).toMatchObject({ credentials: { clientSecret: 's3cret' } })
 })

@@ -57,7 +57,7 @@ test('columns become fields, tags and variables', () => {
   expect(parseImportLine(line)).toMatchObject({ ok: true })
 })
 
-test('no value clears a field, an empty cell keeps it', () => {
+test('a missing value clears a field, an empty cell keeps it', () => {
   const row = { device_id: 'a', channel_url: uri, language: 'NULL', city: null, temp: '\\N' }
   expect(mapRow(row, mapping({ tagsFrom: ['city'], vars: { temp: 'temp' } })).line).toEqual({
     channel: 'a',
@@ -85,14 +85,14 @@ test.each([
   })
 })
 
-test('tags of a column and tags from texts are together', () => {
+test('tags of a column and tags made from texts are combined', () => {
   const columns = { channel: 'id', tags: 'tags' }
   const row = { id: 'a', tags: ['news', 'sport'], city: 'Rome' }
   expect(mapRow(row, mapping({ columns, tagsFrom: ['city'] })).line['tags']).toEqual(['news', 'sport', 'rome'])
   expect(mapRow({ id: 'a', tags: 'news;sport' }, mapping({ columns })).line['tags']).toEqual(['news', 'sport'])
 })
 
-test('numbers and nulls of JSON from a database are texts and no values', () => {
+test('numbers in JSON of a database become texts, and nulls become missing values', () => {
   const line = { channel: 42, uri, tags: null, locale: null, vars: { temp: 12, sunny: true, wind: null } }
   expect(parseImportLine(line)).toMatchObject({
     ok: true,

@@ -50,6 +50,10 @@ function selections(count: number): string {
   return times(count, (index) => `<selection id="s${index}" content="${index}"/>`)
 }
 
+const UNKNOWN_TOAST_TEMPLATE =
+  'xml-template: there is no such template for a toast; write ToastGeneric; others are ToastText01, ToastText02, ' +
+  'ToastText03, ToastText04, ToastImageAndText01, ToastImageAndText02, ToastImageAndText03, ToastImageAndText04'
+
 describe('a toast of XML', () => {
   test.for<[string, string]>([
     ['the least', binding('<text>Hi</text>')],
@@ -71,7 +75,8 @@ describe('a toast of XML', () => {
     [
       'a quick reply',
       toast(
-        '<actions><input id="t" type="text" placeHolderContent="p"/><action content="Send" arguments="" hint-inputId="t"/></actions>',
+        '<actions><input id="t" type="text" placeHolderContent="p"/>' +
+          '<action content="Send" arguments="" hint-inputId="t"/></actions>',
       ),
     ],
     [
@@ -89,12 +94,14 @@ describe('a toast of XML', () => {
       'every attribute',
       toast(
         '',
-        ' launch="a=1&amp;b=2" duration="short" displayTimestamp="2026-01-31T09:30:00Z" scenario="urgent" useButtonStyle="true"',
+        ' launch="a=1&amp;b=2" duration="short" displayTimestamp="2026-01-31T09:30:00Z"' +
+          ' scenario="urgent" useButtonStyle="true"',
       ),
     ],
     [
       'a namespace',
-      '<toast xmlns="u"><visual lang="en-US" baseUri="ms-appx:///"><binding template="ToastGeneric"><text xml:lang="de">a</text></binding></visual></toast>',
+      '<toast xmlns="u"><visual lang="en-US" baseUri="ms-appx:///"><binding template="ToastGeneric">' +
+        '<text xml:lang="de">a</text></binding></visual></toast>',
     ],
     [
       'a declaration, comments and line breaks',
@@ -168,25 +175,17 @@ describe('a toast of XML', () => {
       binding('<text>a</text>', ''),
       'xml-attribute-missing: <binding> needs the attribute template',
     ],
-    [
-      'an unknown template',
-      binding('<text>a</text>', 'template="ToastText05"'),
-      'xml-template: there is no such template for a toast; write ToastGeneric; others are ToastText01, ToastText02, ToastText03, ToastText04, ToastImageAndText01, ToastImageAndText02, ToastImageAndText03, ToastImageAndText04',
-    ],
+    ['an unknown template', binding('<text>a</text>', 'template="ToastText05"'), UNKNOWN_TOAST_TEMPLATE],
     [
       'a template in another case',
       binding('<text>a</text>', 'template="toastgeneric"'),
       'xml-template: there is no such template for a toast; write ToastGeneric',
     ],
-    [
-      'a template of tiles',
-      binding('<text>a</text>', 'template="TileMedium"'),
-      'xml-template: there is no such template for a toast; write ToastGeneric; others are ToastText01, ToastText02, ToastText03, ToastText04, ToastImageAndText01, ToastImageAndText02, ToastImageAndText03, ToastImageAndText04',
-    ],
+    ['a template of tiles', binding('<text>a</text>', 'template="TileMedium"'), UNKNOWN_TOAST_TEMPLATE],
     [
       'a template that differs',
       binding('<text>a</text>', 'template="{{vars.a|ToastGeneric}}"'),
-      'xml-template: there is no such template for a toast; write ToastGeneric; others are ToastText01, ToastText02, ToastText03, ToastText04, ToastImageAndText01, ToastImageAndText02, ToastImageAndText03, ToastImageAndText04',
+      UNKNOWN_TOAST_TEMPLATE,
     ],
     [
       'six actions',
@@ -271,17 +270,20 @@ describe('a toast of XML', () => {
     [
       'an image of another scheme',
       binding('<text>a</text><image src="javascript:1"/>'),
-      'xml-attribute-value: src of <image> must be a URI with http, https, ms-appx, ms-appdata, ms-resource or file, or a path relative to baseUri',
+      'xml-attribute-value: src of <image> must be a URI with http, https, ms-appx, ms-appdata, ms-resource or file, ' +
+        'or a path relative to baseUri',
     ],
     [
       'a web sound',
       toast('<audio src="https://example.com/a.mp3"/>'),
-      'xml-attribute-value: src of <audio> must be ms-winsoundevent:Notification.Default or another sound of Windows, or a URI with ms-appx, ms-appdata or ms-resource',
+      'xml-attribute-value: src of <audio> must be ms-winsoundevent:Notification.Default or another sound of Windows, ' +
+        'or a URI with ms-appx, ms-appdata or ms-resource',
     ],
     [
       'a progress above 1',
       binding('<text>a</text><progress value="50" status="a"/>'),
-      'xml-attribute-value: value of <progress> must be a number from 0 to 1, "indeterminate", or a data binding such as {value}',
+      'xml-attribute-value: value of <progress> must be a number from 0 to 1, "indeterminate", ' +
+        'or a data binding such as {value}',
     ],
     [
       'a header without title',
@@ -331,7 +333,9 @@ describe('a toast of XML', () => {
     [
       'an unknown hint',
       binding('<text hint-style="comic">a</text>'),
-      'xml-attribute-value: hint-style of <text> must be one of caption, captionSubtle, body, bodySubtle, base, baseSubtle, subtitle, subtitleSubtle, title, titleSubtle, titleNumeral, subheader, subheaderSubtle, subheaderNumeral, header, headerSubtle, headerNumeral, default',
+      'xml-attribute-value: hint-style of <text> must be one of caption, captionSubtle, body, bodySubtle, base, ' +
+        'baseSubtle, subtitle, subtitleSubtle, title, titleSubtle, titleNumeral, subheader, subheaderSubtle, ' +
+        'subheaderNumeral, header, headerSubtle, headerNumeral, default',
     ],
     [
       'a second binding',
@@ -389,7 +393,7 @@ describe('a toast of XML', () => {
     expect(oddities('toast', xml)).toEqual([warning])
   })
 
-  test('has the place of each error, also behind placeholders', () => {
+  test('reports the place of each error, also after placeholders', () => {
     const xml =
       '<toast>\n  <visual><binding template="ToastGeneric"><text>{{vars.a|b}}</text><foo/></binding></visual></toast>'
     const [error, ...more] = lintNotification(notificationSchema.parse({ type: 'toast', xml }), store)
@@ -398,7 +402,7 @@ describe('a toast of XML', () => {
     expect(error?.detail).toContain(`line 2, column ${column}: Windows does not know <foo>`)
   })
 
-  test('has all its errors reported at once', () => {
+  test('reports all its errors at once', () => {
     const xml = '<toast scenario="panic">a<visual><binding template="X"/></visual><foo/></toast>'
     expect(errorsOf('toast', xml).map((error) => error.split(':')[0])).toEqual([
       'xml-attribute-value',
@@ -420,7 +424,7 @@ describe('a tile of XML', () => {
     expect(oddities('tile', xml)).toEqual([])
   })
 
-  test('has the whole catalogs of Windows 8 and 8.1', () => {
+  test('accepts every template of the catalogs of Windows 8 and 8.1', () => {
     expect(new Set(legacyTileTemplates).size).toBe(legacyTileTemplates.length)
     expect(legacyTileTemplates.filter((name) => /^Tile(?:Square|Wide)[A-Z]/.test(name))).toHaveLength(46)
     expect(legacyTileTemplates.filter((name) => name.includes('310x310'))).toHaveLength(29)
@@ -452,7 +456,8 @@ describe('a tile of XML', () => {
     ['a fallback', tile('<text id="1">a</text>', 'template="TileSquare150x150Text04" fallback="TileSquareText04"')],
     [
       'texts of the lock screen',
-      '<tile><visual version="3" branding="nameAndLogo" displayName="A" hint-lockDetailedStatus1="a"><binding template="TileWide"><text>a</text></binding></visual></tile>',
+      '<tile><visual version="3" branding="nameAndLogo" displayName="A" hint-lockDetailedStatus1="a">' +
+        '<binding template="TileWide"><text>a</text></binding></visual></tile>',
     ],
   ])('passes: %s', ([, xml]) => {
     expect(errorsOf('tile', xml)).toEqual([])

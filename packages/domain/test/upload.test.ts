@@ -116,7 +116,7 @@ describe('a CSV is read as the usual programs write it', () => {
   })
 })
 
-describe('another format is named, with the one that is wanted', () => {
+describe('an upload in another format is rejected with the format that is wanted', () => {
   const twoLines = `${json('a')}\n${json('b')}\n`
   test.each<[string, 'ndjson' | 'csv', string | Buffer, RegExp]>([
     ['CSV by curl --data', 'csv', csv(',').replaceAll('\n', ''), /line ends are lost.*--data-binary/],
@@ -168,7 +168,7 @@ test('NDJSON may be UTF-16, and files that were joined keep their marks', async 
     ])
 })
 
-test('the name of a variable is refused with the rule for names', async () => {
+test('a bad name of a variable is rejected with the rule for names', async () => {
   const [first] = await read(json('a', { vars: { 'first-name': 'Ada' } }), 'ndjson')
   expect(first?.detail).toMatch(/vars: .*letter.*digits/)
   expect(first?.detail).not.toMatch(/record|first-name/)
@@ -205,23 +205,26 @@ describe('channel ids', () => {
     expect(await readIds(body, format)).toEqual(wanted)
   })
 
-  test('a CSV without the column is refused', async () => {
+  test('a CSV without the column is rejected', async () => {
     expect((await refusalOf(readIds('id,class\n', 'csv'))).message).toMatch(/at least channel/)
   })
 })
 
-test.prop([fc.stringMatching(/^[!-~]{1,40}$/)])('every channel id survives the way through a CSV', async (id) => {
-  const reader = csvReader({ required: ['channel'], optional: [], allowsOthers: true })
-  const [header = '', row = ''] = csvLines([
-    ['channel', 'class'],
-    [id, 'dead'],
-  ]).split('\r\n')
-  const [record] = reader.read([header, row].map((text, at) => ({ number: at + 1, text })))
-  expect(record).toMatchObject({ input: { class: 'dead' } })
-  const { channel } = (record as { input: { channel: string } }).input
-  expect(cellWithoutGuard(channel)).toBe(id)
-  expect(channel).not.toMatch(/^[=+\-@]/)
-})
+test.prop([fc.stringMatching(/^[!-~]{1,40}$/)])(
+  'every channel id is the same after it was written to and read from a CSV',
+  async (id) => {
+    const reader = csvReader({ required: ['channel'], optional: [], allowsOthers: true })
+    const [header = '', row = ''] = csvLines([
+      ['channel', 'class'],
+      [id, 'dead'],
+    ]).split('\r\n')
+    const [record] = reader.read([header, row].map((text, at) => ({ number: at + 1, text })))
+    expect(record).toMatchObject({ input: { class: 'dead' } })
+    const { channel } = (record as { input: { channel: string } }).input
+    expect(cellWithoutGuard(channel)).toBe(id)
+    expect(channel).not.toMatch(/^[=+\-@]/)
+  },
+)
 
 test.prop([
   fc.array(
@@ -231,7 +234,7 @@ test.prop([
     ),
     { minLength: 1, maxLength: 8 },
   ),
-])('a row of a CSV means the same alone and among others', (texts) => {
+])('a row of a CSV is read the same alone and among others', (texts) => {
   const columns = { required: ['channel', 'uri'], optional: [], allowsOthers: false }
   const lines = texts.map((text, at) => ({ number: at + 2, text }))
   const reader = (): ReturnType<typeof csvReader> => {
@@ -248,7 +251,7 @@ async function linesOf(pieces: readonly Buffer[]): Promise<Line[]> {
   return lines
 }
 
-// The beginning of a line that is too long is as long as the bytes that had arrived.
+// How much is kept of a line that is too long depends on the bytes that had arrived.
 function shown(lines: readonly Line[]): Line[] {
   return lines.map((line) => (line.defect === undefined ? line : { ...line, text: '' }))
 }
