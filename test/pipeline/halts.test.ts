@@ -166,3 +166,14 @@ test.each([
   expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 2000 })
   expect((await clients.counts(client)).posts).toBe(2000)
 })
+
+test('first one percent, then a look, then all the others: each channel gets one notification', async () => {
+  await registerApp(stack, 'look', repeat(2000), clients.as(33))
+  const first = await stack.api.createCampaign('look', { ...tile, sample: { share: 0.01, seed: 'look' } })
+  const { audienceSize } = await finished(stack, first.id)
+  expect(audienceSize).toBeGreaterThan(0)
+  const rest = await stack.api.createCampaign('look', { ...tile, audience: { restOf: first.id } })
+  expect(some((await finished(stack, rest.id)).totals)).toEqual({ accepted: 2000 - (audienceSize ?? 0) })
+  expect((await clients.counts(33)).posts).toBe(2000)
+  expect((await simulatorStats(stack)).duplicates).toBe(0)
+})

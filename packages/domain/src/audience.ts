@@ -32,6 +32,7 @@ export const audienceSchema = z
     z.strictObject({ channels: z.array(channelIdSchema).min(1).max(MAX_LISTED_CHANNELS) }),
     z.strictObject({ list: listNameSchema }),
     failedOfSchema,
+    z.strictObject({ restOf: campaignIdSchema }),
   ])
   .meta({ id: 'Audience' })
 

@@ -3,7 +3,8 @@
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 id, 2 type, 3 topic, 4 guard window in ms (0 = exempt), 5 policy reject|defer|coalesce|drop,
 --       6 startAtMs or '' for now, 7 lifetime in ms from the start, or '', 8 expiresAtMs or '', 9 definition (JSON),
---       10 share of failures that halts it, or '', 11 share of dead URIs that halts it, or '' for the usual one
+--       10 share of failures that halts it, or '', 11 share of dead URIs that halts it, or '' for the usual one,
+--       12 the campaign whose rest this one sends to, or '': it takes over the slot of that campaign
 -- Returns {'created', state, startAtMs, expiresAtMs, superseded campaign or ''}, or
 --      {'refused', admissibleAtMs, campaign that is waited for}, or {'full', …} the same if too many are deferred.
 local base, campaign = KEYS[1], KEYS[2]
@@ -20,12 +21,13 @@ local slot, waiting = base .. 'topic:' .. type .. ':' .. topic, base .. 'waiting
 if interval > 0 and start <= at then
   local ttl = redis.call('PTTL', slot)
   local deferred = redis.call('ZRANGE', waiting, 0, -1, 'WITHSCORES')
-  if ttl <= 0 and #deferred == 0 then
+  local holder = ttl > 0 and string.match(redis.call('GET', slot) or '', '^[^|]*') or ''
+  if (ttl <= 0 or holder == ARGV[12]) and #deferred == 0 then
     redis.call('SET', slot, id .. '|' .. at, 'PX', interval)
   else
     local admissible = at + math.max(ttl, 0)
     -- The next one waits for the last one that is deferred, or for the one that has the slot.
-    local before = deferred[#deferred - 1] or string.match(redis.call('GET', slot) or '', '^[^|]*')
+    local before = deferred[#deferred - 1] or holder
     if policy == 'reject' then
       return { 'refused', #deferred > 0 and tonumber(deferred[#deferred]) + interval or admissible, before }
     end
@@ -62,6 +64,7 @@ redis.call('HSET', campaign, 'version', VERSION, 'id', id, 'definition', ARGV[9]
 if reason ~= '' then redis.call('HSET', campaign, 'reason', reason) end
 if ARGV[10] ~= '' then redis.call('HSET', campaign, 'maxFailureShare', ARGV[10]) end
 if ARGV[11] ~= '' then redis.call('HSET', campaign, 'maxDeadShare', ARGV[11]) end
+if ARGV[12] ~= '' then redis.call('HSET', campaign, 'restOf', ARGV[12]) end
 redis.call('ZADD', base .. 'campaigns', at, id)
 if state == 'cancelled' then
   redis.call('HSET', campaign, 'audienceSize', 0, 'planComplete', 1, 'finishedAt', at)

@@ -11,7 +11,7 @@ local function wrong_launch(c)
   if not c.type or not c.topic or not c.id then return damaged('the campaign lacks its type, topic or id') end
 end
 local c = fields(campaign, 'state', 'expiresAt', 'startAt', 'topicIntervalMs', 'type', 'topic', 'policy', 'id',
-  'audienceSize', 'version')
+  'audienceSize', 'version', 'restOf')
 local wrong = wrong_campaign(c) or (c.state and wrong_launch(c))
 if wrong then return wrong end
 if not c.state then return { 'stopped', 'missing' } end
@@ -24,6 +24,7 @@ local interval, id = tonumber(c.topicIntervalMs), c.id
 if interval > 0 then
   local slot, waiting = base .. 'topic:' .. c.type .. ':' .. c.topic, base .. 'waiting:' .. c.type .. ':' .. c.topic
   local holder = redis.call('GET', slot)
+  if holder and c.restOf and sub(holder, 1, #c.restOf + 1) == c.restOf .. '|' then holder = nil end
   if holder and sub(holder, 1, #id + 1) ~= id .. '|' then
     local admissible = at + math.max(redis.call('PTTL', slot), 1)
     if c.policy == 'defer' or c.policy == 'coalesce' then

@@ -16,8 +16,17 @@ export interface BitmapAudience {
   readonly bitmapKey: string
 }
 
-/** The audiences that can be evaluated here. The ledger turns `failedOf` into a {@link BitmapAudience} first. */
-export type EvaluableAudience = Exclude<Audience, { failedOf: string }> | BitmapAudience
+/** An audience without the channels of a bitmap over the ordinals of the app. */
+export interface AudienceExcept {
+  readonly of: EvaluableAudience
+  readonly exceptKey: string
+}
+
+/** The audiences that can be evaluated here. Those that come from an earlier campaign become bitmaps first. */
+export type EvaluableAudience =
+  | Exclude<Audience, { failedOf: string } | { restOf: string }>
+  | BitmapAudience
+  | AudienceExcept
 
 export interface Frozen {
   /** Recipients. If it is 0, there is no bitmap. */
@@ -34,6 +43,13 @@ export interface FreezeOptions {
   readonly sample?: Sample | undefined
   /** Exclude channels that opted out; default true. */
   readonly exceptOptOut?: boolean
+}
+
+interface Program {
+  readonly words: readonly string[]
+  readonly unknownChannels?: number
+  /** Removed once the program has run. */
+  readonly temporaryKey?: string
 }
 
 const CHUNK_BYTES = 65_536
@@ -109,13 +125,22 @@ export class Audiences {
     ttlSeconds: string,
     { exceptOptOut = true }: FreezeOptions,
   ): Promise<Frozen> {
-    const run = async (program: readonly string[]): Promise<number> => {
-      const args = [exceptOptOut ? '1' : '0', ttlSeconds, ...program]
-      return Number(await audienceScript.run(this.#redis, [this.#keys.base(app), destination], args))
+    const { words, unknownChannels, temporaryKey } = await this.#program(app, audience)
+    const args = [exceptOptOut ? '1' : '0', ttlSeconds, ...words]
+    const size = Number(await audienceScript.run(this.#redis, [this.#keys.base(app), destination], args))
+    if (temporaryKey !== undefined) await this.#redis.unlink(temporaryKey)
+    return { size, ...(unknownChannels === undefined ? {} : { unknownChannels }) }
+  }
+
+  /** The words that the script reads, in postfix order. */
+  async #program(app: AppId, audience: EvaluableAudience): Promise<Program> {
+    if ('of' in audience) {
+      const { words, ...rest } = await this.#program(app, audience.of)
+      return { words: [...words, `b${audience.exceptKey}`, 'not', 'and'], ...rest }
     }
-    if ('bitmapKey' in audience) return { size: await run([`b${audience.bitmapKey}`]) }
-    if ('all' in audience) return { size: await run(['all']) }
-    if ('tags' in audience) return { size: await run(postfix(parsed(audience.tags))) }
+    if ('bitmapKey' in audience) return { words: [`b${audience.bitmapKey}`] }
+    if ('all' in audience) return { words: ['all'] }
+    if ('tags' in audience) return { words: postfix(parsed(audience.tags)) }
     if ('list' in audience) {
       const list = this.#keys.list(app, audience.list)
       if ((await this.#redis.exists(this.#keys.listInfo(app, audience.list))) === 0)
@@ -123,14 +148,12 @@ export class Audiences {
           'not-found',
           `there is no list ${audience.list} in app ${app}; upload it first (kept 30 days)`,
         )
-      return { size: await run([`b${list}`]) }
+      return { words: [`b${list}`] }
     }
-    const listed = this.#keys.temporary(app, randomUUID())
+    const temporaryKey = this.#keys.temporary(app, randomUUID())
     const ids = [...new Set(audience.channels)] as ChannelId[]
-    const unknownChannels = await markChannels(this.#redis, this.#keys, app, listed, ids)
-    const size = await run([`b${listed}`])
-    await this.#redis.unlink(listed)
-    return { size, unknownChannels }
+    const unknownChannels = await markChannels(this.#redis, this.#keys, app, temporaryKey, ids)
+    return { words: [`b${temporaryKey}`], unknownChannels, temporaryKey }
   }
 
   /** Read, thin out and write back in chunks: 64 kB hold half a million ordinals. */

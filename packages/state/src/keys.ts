@@ -265,6 +265,7 @@ export const campaignFields = {
   finishedAt: ['instant', 'create, closing', 'damage, finish-repair, record'],
   audienceSize: ['count', 'create, freeze, steer, sweep, finish-repair', 'plan, sweep, closing, record'],
   unknownChannels: ['count', 'freeze', 'record'],
+  restOf: ['the campaign whose rest this one sends to', 'create', 'launch'],
   maxFailureShare: ['0 to 1', 'create', 'halts'],
   maxDeadShare: ['0 to 1', 'create', 'halts'],
   canary: ['`passed`', 'CampaignStore', 'record'],

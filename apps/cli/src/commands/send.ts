@@ -54,6 +54,7 @@ export function addSend(program: Command): void {
       'file with one channel id per line, or "-" for stdin; a long file is uploaded as a list',
     )
     .option('--failed-of <campaign>', 'recipients that failed or lapsed in this campaign')
+    .option('--rest-of <campaign>', 'the rest of the audience of this campaign, for example after a sample')
     .optionsGroup('Delivery:')
     .addOption(
       new Option(

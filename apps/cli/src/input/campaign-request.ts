@@ -25,6 +25,7 @@ export interface SendOptions {
   readonly channel?: readonly string[]
   readonly channelsFile?: string
   readonly failedOf?: string
+  readonly restOf?: string
   readonly update?: string
   readonly topic?: string
   readonly overLimit?: string
@@ -173,10 +174,11 @@ async function audienceOf(options: SendOptions): Promise<{ audience: unknown; up
     '--channel': options.channel,
     '--channels-file': options.channelsFile,
     '--failed-of': options.failedOf,
+    '--rest-of': options.restOf,
   })
   if (ways.length !== 1) {
     throw new UsageError(
-      `give exactly one of --all, --tags, --list, --channel, --channels-file, --failed-of; ` +
+      `give exactly one of --all, --tags, --list, --channel, --channels-file, --failed-of, --rest-of; ` +
         `found ${ways.join(' and ') || 'none'}`,
     )
   }
@@ -184,6 +186,7 @@ async function audienceOf(options: SendOptions): Promise<{ audience: unknown; up
   if (options.tags !== undefined) return { audience: { tags: options.tags } }
   if (options.list !== undefined) return { audience: { list: options.list } }
   if (options.failedOf !== undefined) return { audience: { failedOf: options.failedOf } }
+  if (options.restOf !== undefined) return { audience: { restOf: options.restOf } }
   const channels = options.channel ?? (await listedIn(options.channelsFile ?? '-'))
   if (channels.length <= MAX_LISTED) return { audience: { channels } }
   const list = listNameOf(channels)

@@ -1,6 +1,7 @@
 import type { AppId, CampaignId, CampaignRequest, InputError } from '@wns-fanout/domain'
 import type { CampaignStore, Keys, RedisConnection } from '@wns-fanout/state'
 import { instantMs } from './request-errors.ts'
+import { restErrors } from './rest-of.ts'
 
 interface AudienceErrorDeps {
   readonly campaigns: CampaignStore
@@ -19,6 +20,8 @@ export async function audienceErrors(
     const parent = await campaigns.get(app, audience.failedOf as CampaignId)
     return parent === null ? missing('failedOf', `app ${app} has no campaign ${audience.failedOf}`) : []
   }
+  if ('restOf' in audience)
+    return restErrors(app, audience.restOf, await campaigns.get(app, audience.restOf as CampaignId))
   if (!('list' in audience) || (instantMs(startAt) ?? nowMs) > nowMs) return []
   const exists = await redis.exists(keys.listInfo(app, audience.list))
   return exists === 1

@@ -119,7 +119,11 @@ export class Campaigns {
 
   /** What would become of a campaign. Stores nothing. */
   async forecast(app: AppSettings, request: CampaignRequest): Promise<Forecast> {
-    rejectErrors(requestErrors(app, request, await this.#deps.campaigns.redisNowMs()))
+    const nowMs = await this.#deps.campaigns.redisNowMs()
+    rejectErrors([
+      ...requestErrors(app, request, nowMs),
+      ...(await audienceErrors(this.#deps, app.app, request, nowMs)),
+    ])
     const [condition, sending] = await Promise.all([this.#deps.condition(app.app), this.#sending(app.app)])
     return forecast(this.#deps, app, request, condition, sending)
   }

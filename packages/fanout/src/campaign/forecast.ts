@@ -135,7 +135,8 @@ async function slotAt(
   const heldUntilMs = nowMs + Math.max(0, ttlMs)
   const untilMs = startMs === undefined ? heldUntilMs : Math.max(heldUntilMs, Number(startMs) + guardSeconds * 1000)
   const campaign = holder?.split('|')[0] ?? last
-  if (campaign === undefined || untilMs <= atMs) return undefined
+  const takesOver = 'restOf' in request.audience && request.audience.restOf === campaign && last === undefined
+  if (campaign === undefined || untilMs <= atMs || takesOver) return undefined
   return { campaign, until: new Date(untilMs).toISOString() }
 }
 

@@ -114,6 +114,7 @@ function reasonFor(audience: Audience, matching: number, unknownChannels: number
     return matching === 1 ? 'the only channel that matches opted out' : `all ${matching} channels that match opted out`
   if (unknownChannels > 0) return `none of its ${unknownChannels} channel ids is registered`
   if ('failedOf' in audience) return `no recipient of campaign ${audience.failedOf} ${resultsIn(audience)}`
+  if ('restOf' in audience) return `campaign ${audience.restOf} had every channel of its audience as a recipient`
   if ('all' in audience) return 'the app has no channels'
   if ('list' in audience) return `no channel of the list ${audience.list} is registered`
   return 'no channel matches it'

@@ -75,6 +75,7 @@ export class CampaignStore {
       JSON.stringify(definition),
       definition.request.maxFailureShare ?? '',
       definition.request.maxDeadShare?.share ?? '',
+      'restOf' in definition.request.audience ? definition.request.audience.restOf : '',
     ])
     const kind = String(reply[0])
     if (kind === 'created') {
