@@ -1,5 +1,5 @@
 import type { AppId, CampaignId } from '@wns-fanout/domain'
-import { connectRedis, Ledger } from '@wns-fanout/state'
+import { closeRedis, connectRedis, Ledger } from '@wns-fanout/state'
 import { expect, inject, onTestFinished, test, vi } from 'vitest'
 import { AppPermits } from '../../src/send/app-permits.ts'
 import { Installation } from '../support/installation.ts'
@@ -137,6 +137,16 @@ test('the batches of a worker that died are opened by another one long before it
     expect(place.eventsOf('batch.fenced').length).toBeGreaterThan(0)
   })
   expect((await place.view(id)).totals).toMatchObject({ accepted: 300 })
+})
+
+test('a worker registers the connection that its ledger writes with', async () => {
+  const place = new Installation()
+  const ledgerRedis = connectRedis(inject('redisUrl'), { role: 'worker' })
+  onTestFinished(() => closeRedis(ledgerRedis))
+  await place.worker({ ledgerRedis }).start()
+  const client = String(await ledgerRedis.client('ID'))
+  const entries = await place.redis.hvals(place.keys.workers)
+  expect(entries.map((entry) => entry.split(' ')[0])).toEqual([client])
 })
 
 test('an app that cannot be served does not keep the others from being served', async () => {
