@@ -226,6 +226,11 @@ test('a raw notification that a device does not take closes its gate until its a
   expect((await simulatorStats(stack)).posts).toBe(6)
   await stack.api.channelActive('raw', 'd1')
   expect(some((await send()).totals)).toEqual({ accepted: 2, dropped: 1, gated: 1 })
+  expect(await stack.api.channel('raw', 'd2')).toMatchObject({ rawGate: 'closed' })
+  // Without gates a raw notification goes to every channel, and the answers close nothing.
+  await stack.api.patchApp('raw', { rawGates: false })
+  for (const _ of [1, 2]) expect(some((await send()).totals)).toEqual({ accepted: 2, dropped: 2 })
+  await stack.api.patchApp('raw', { rawGates: null })
   // The gate is for raw only.
   const toast = await stack.api.createCampaign('raw', {
     notification: { type: 'toast', content: { title: 'Hello' } },

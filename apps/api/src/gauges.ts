@@ -9,6 +9,7 @@ export type GaugeDeps = Pick<ApiDeps, 'apps' | 'registry' | 'rateOf' | 'campaign
 interface AppGauges {
   readonly app: AppId
   readonly channels: number
+  readonly closedRawGates: number
   readonly effectiveRate: number
   readonly backlog: number
   readonly campaigns: ReadonlyMap<CampaignState, number>
@@ -50,8 +51,9 @@ type Revision = Awaited<ReturnType<GaugeDeps['apps']['revisions']>> extends Map<
 
 async function readGauges(deps: GaugeDeps, { settings, state, breaker }: Revision): Promise<AppGauges> {
   const { app } = settings
-  const [channels, rate, records] = await Promise.all([
+  const [channels, closedRawGates, rate, records] = await Promise.all([
     deps.registry.count(app),
+    deps.registry.closedRawGates(app),
     deps.rateOf({ settings }),
     deps.campaigns.unfinished(app),
   ])
@@ -60,6 +62,7 @@ async function readGauges(deps: GaugeDeps, { settings, state, breaker }: Revisio
   return {
     app,
     channels,
+    closedRawGates,
     effectiveRate: rate.effectiveRatePerSecond,
     // More workers could not send a backlog that waits for an operator.
     backlog: state === 'active' && breaker === undefined ? pendingOf(records) : 0,
@@ -73,12 +76,21 @@ function pendingOf(records: readonly CampaignRecord[]): number {
 }
 
 function show(metrics: Metrics, all: readonly AppGauges[]): void {
-  const { backlogRecipients, backlogSeconds, campaigns, effectiveRate, channels, breakerOpen } = metrics
-  for (const gauge of [backlogRecipients, backlogSeconds, campaigns, effectiveRate, channels, breakerOpen])
+  const { backlogRecipients, backlogSeconds, campaigns, effectiveRate, channels, closedRawGates, breakerOpen } = metrics
+  for (const gauge of [
+    backlogRecipients,
+    backlogSeconds,
+    campaigns,
+    effectiveRate,
+    channels,
+    closedRawGates,
+    breakerOpen,
+  ])
     gauge.reset()
   for (const one of all) {
     const app = metrics.appLabel(one.app)
     channels.inc({ app }, one.channels)
+    closedRawGates.inc({ app }, one.closedRawGates)
     effectiveRate.inc({ app }, one.effectiveRate)
     backlogRecipients.inc({ app }, one.backlog)
     backlogSeconds.inc({ app }, one.effectiveRate > 0 ? one.backlog / one.effectiveRate : 0)

@@ -205,6 +205,7 @@ test('an app is created, replaced, paused, listed and removed', async () => {
     maxAttempts: 5,
     retentionDays: 7,
     sharedUri: 'move',
+    rawGates: true,
     state: 'active',
     channels: 2,
     effectiveRatePerSecond: 300,

@@ -70,6 +70,10 @@ export const sharedUriSchema = z.enum(['move', 'allow']).meta({
 })
 export type SharedUriPolicy = z.infer<typeof sharedUriSchema>
 
+const rawGatesSchema = z.boolean().meta({
+  description: 'False: raw notifications go to every channel, whether its app is running or not.',
+})
+
 export const appRequestSchema = z
   .strictObject({
     displayName: labelSchema(200).optional(),
@@ -81,6 +85,7 @@ export const appRequestSchema = z
     maxAttempts: z.number().int().min(1).max(6).optional(),
     retentionDays: z.number().int().min(1).max(365).optional(),
     sharedUri: sharedUriSchema.optional(),
+    rawGates: rawGatesSchema.optional(),
   })
   .refine(
     (app) =>
@@ -106,6 +111,7 @@ export interface AppSettings {
   readonly maxAttempts: number
   readonly retentionDays: number
   readonly sharedUri: SharedUriPolicy
+  readonly rawGates: boolean
   readonly credentialsKind: CredentialsKind
 }
 
@@ -123,6 +129,7 @@ export function appSettings(app: AppId, request: AppRequest): AppSettings {
     maxAttempts: request.maxAttempts ?? 5,
     retentionDays: request.retentionDays ?? 7,
     sharedUri: request.sharedUri ?? 'move',
+    rawGates: request.rawGates ?? true,
     credentialsKind: request.credentials.kind,
   }
 }
@@ -156,6 +163,7 @@ export const appSchema = z
     maxAttempts: z.number(),
     retentionDays: z.number(),
     sharedUri: sharedUriSchema,
+    rawGates: rawGatesSchema,
     state: z.enum(['active', 'paused']),
     channels: z.number().int(),
     effectiveRatePerSecond: z.number(),

@@ -107,6 +107,10 @@ export const channelSchema = z
       .literal(true)
       .meta({ description: 'The channel opted out and gets nothing; absent where it did not.' })
       .optional(),
+    rawGate: z
+      .literal('closed')
+      .meta({ description: 'Raw notifications wait until the app calls or registers; absent while the gate is open.' })
+      .optional(),
     registeredAt: z.string(),
   })
   .meta({ id: 'Channel' })

@@ -2,7 +2,7 @@
 -- needs: read uri-index gates unregister
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key
 -- ARGV[1] action   ARGV[2] channel id   ARGV[3] device key suffix
--- 'read'        → {the stored value `<id>\0<uri>\0<meta>`, 1 if it opted out else 0}
+-- 'read'        → {the stored value `<id>\0<uri>\0<meta>`, 1 if it opted out, 1 if its raw gate is closed}; else 0
 -- 'unregister'  → 1; URI, tags, locale and variables are removed; id and ordinal stay, so that results can name it
 -- 'active'      → 1; the raw gate opens
 -- 'opt-out'     → 1, and 'opt-in' → 1; these two also for a channel that was registered once
@@ -16,7 +16,11 @@ end
 local page, slot = floor(ordinal / PAGE), ordinal % PAGE
 
 if action == 'read' then
-  return {redis.call('HGET', base .. 'uri:' .. page, slot), redis.call('GETBIT', base .. 'optout', ordinal)}
+  return {
+    redis.call('HGET', base .. 'uri:' .. page, slot),
+    redis.call('GETBIT', base .. 'optout', ordinal),
+    redis.call('GETBIT', base .. 'gated', ordinal),
+  }
 elseif action == 'unregister' then
   unregister(base, ordinal, redis.call('HGET', base .. 'uri:' .. page, slot))
 elseif action == 'active' then

@@ -3,7 +3,8 @@
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 seq, 2 owner nonce, 3 window (maximum credit), 4 delivery, 5 type,
 --       6 guard interval in seconds (0 = no guard), 7 max attempts, 8 '1' if variables are wanted,
---       9 '1' if locales are wanted, 10 '1' if the credit is for one probe
+--       9 '1' if locales are wanted, 10 '1' if the credit is for one probe,
+--       11 '1' if raw gates are ignored
 -- Returns an error DAMAGED or VERSION before any write if the ledger is not what a script could have left,
 --      or {'closed' | 'missing' | 'paused'},
 --      or {'not-due', dueAtMs},
@@ -16,7 +17,7 @@
 local base, campaign = KEYS[1], KEYS[2]
 local seq, owner, window, delivery, type = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local guard, max_attempts, wants_vars = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
-local wants_locales, is_probe = ARGV[9] == '1', ARGV[10] == '1'
+local wants_locales, is_probe, has_gates = ARGV[9] == '1', ARGV[10] == '1', type == 'raw' and ARGV[11] ~= '1'
 local key = campaign .. ':b:' .. seq
 
 local where = 'batch ' .. seq
@@ -143,7 +144,7 @@ for page = from, to do
     local lower, upper = sub(pack4(page * PAGE), 1, 3), sub(pack4(page * PAGE + 256), 1, 3)
     local by_vars = wants_vars and redis.call('HMGET', base .. 'vars:' .. page, unpack(slots))
     local holds = redis.call('GET', base .. 'hold:' .. page)
-    local opted, gated = bits_of_page(base .. 'optout', page), type == 'raw' and bits_of_page(base .. 'gated', page)
+    local opted, gated = bits_of_page(base .. 'optout', page), has_gates and bits_of_page(base .. 'gated', page)
     for s = 1, #slots do
       local slot = slots[s]
       local ordinal = page * PAGE + slot

@@ -120,7 +120,7 @@ export class Keys {
   stamp(app: AppId | string, type: string, page: number): string {
     return `${this.base(app)}stamp:${type}:${page}`
   }
-  /** bitmap over ordinals: set while the channel's raw gate is closed. Contains dead channels too. */
+  /** bitmap over ordinals: set while the channel's raw gate is closed. */
   gated(app: AppId | string): string {
     return `${this.base(app)}gated`
   }

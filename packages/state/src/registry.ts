@@ -89,7 +89,7 @@ export class Registry {
 
   /** A registered channel as the API shows it: never its URI. Null when it is unknown or gone. */
   async get(app: AppId, channel: ChannelId): Promise<Channel | null> {
-    const reply = (await this.#run(app, 'read', channel)) as readonly [string, number] | null
+    const reply = (await this.#run(app, 'read', channel)) as readonly [string, number, number] | null
     if (reply === null) return null
     const { tags, locale, registeredAtSeconds } = parseStoredChannel(reply[0])
     return {
@@ -97,8 +97,14 @@ export class Registry {
       tags: [...tags],
       ...(locale === '' ? {} : { locale }),
       ...(reply[1] === 1 ? { optedOut: true } : {}),
+      ...(reply[2] === 1 ? { rawGate: 'closed' } : {}),
       registeredAt: new Date(registeredAtSeconds * 1000).toISOString(),
     }
+  }
+
+  /** Channels whose raw gate is closed. */
+  closedRawGates(app: AppId): Promise<number> {
+    return this.#redis.bitcount(this.#keys.gated(app))
   }
 
   /** Remove the URI of a channel, with its tags, locale and variables. False when it is unknown or already gone. */

@@ -337,6 +337,9 @@ describe('a recipient that is not posted to', () => {
     expect(await stage.totals()).toEqual({ gated: 1, pending: 1 })
     await stage.sending(upTo(2), { id: 'c2' })
     expect((await stage.hold(tile, stage.ref('c2'))).credited).toEqual([0, 1])
+    await stage.sending(upTo(2), { id: 'c3', terms: raw })
+    const hand = await stage.hold({ ...raw, ignoresGates: true }, stage.ref('c3'))
+    expect(hand.credited).toEqual([0, 1])
   })
 
   test('waits while its channel is held, and the answer contains the end of the hold', async () => {

@@ -129,6 +129,7 @@ export class Stage {
       guardSeconds: terms.guardSeconds,
       maxAttempts: terms.maxAttempts,
       retentionDays: 7,
+      rawGates: true,
     }
     // The store takes the type from the request; the content does not matter here.
     const request = { ...definition.request, notification: { ...definition.request.notification, type: terms.type } }

@@ -334,6 +334,19 @@ describe('leaving', () => {
     expect(await registry.markActive(NEWS, channelId('unknown'))).toBe(false)
   })
 
+  test('a closed raw gate is shown and counted, and is no longer once its channel leaves', async () => {
+    const { registry, redis, keys } = start()
+    await registry.register(NEWS, [registration('phone'), registration('tablet')])
+    await gated({ redis, keys }, 0, 1)
+    expect(await registry.get(NEWS, channelId('phone'))).toMatchObject({ rawGate: 'closed' })
+    expect(await registry.closedRawGates(NEWS)).toBe(2)
+    await registry.unregister(NEWS, channelId('tablet'))
+    expect(await registry.closedRawGates(NEWS)).toBe(1)
+    await registry.markActive(NEWS, channelId('phone'))
+    expect(await registry.get(NEWS, channelId('phone'))).not.toHaveProperty('rawGate')
+    expect(await registry.closedRawGates(NEWS)).toBe(0)
+  })
+
   test.each([
     { name: 'the same URI', uri: 'phone', holdStays: true },
     { name: 'a new URI', uri: 'rotated', holdStays: false },

@@ -172,6 +172,7 @@ async function showApp(deps: ApiDeps, record: AppRecord): Promise<App> {
     maxAttempts: settings.maxAttempts,
     retentionDays: settings.retentionDays,
     sharedUri: settings.sharedUri,
+    rawGates: settings.rawGates,
     state,
     channels,
     effectiveRatePerSecond: rate.effectiveRatePerSecond,

@@ -20,6 +20,7 @@ interface PutOptions extends CredentialOptions {
   readonly intervalReason?: string
   readonly maxAttempts?: number
   readonly retentionDays?: number
+  readonly rawGates?: 'on' | 'off'
 }
 
 export function addApp(program: Command): void {
@@ -70,6 +71,11 @@ function settingOptions(command: Command): Command {
     .option('--interval-reason <text>', 'reason for an --interval below the 30-minute guideline')
     .option('--max-attempts <n>', 'maximum number of attempts per recipient (default 5)', integer(1, 6))
     .option('--retention-days <n>', 'days to keep results (default 7)', integer(1, 365))
+    .addOption(
+      new Option('--raw-gates <switch>', 'off: raw notifications also go to apps that do not run (default on)').choices(
+        ['on', 'off'],
+      ),
+    )
 }
 
 function addSet(app: Command): void {
@@ -94,6 +100,7 @@ const settingNames: Readonly<Record<string, string>> = {
   'interval-reason': 'allowFasterThanGuideline',
   'max-attempts': 'maxAttempts',
   'retention-days': 'retentionDays',
+  'raw-gates': 'rawGates',
 }
 
 async function set(
@@ -119,6 +126,7 @@ function settingsOf(options: PutOptions) {
     allowFasterThanGuideline: options.intervalReason === undefined ? undefined : { reason: options.intervalReason },
     maxAttempts: options.maxAttempts,
     retentionDays: options.retentionDays,
+    rawGates: options.rawGates === undefined ? undefined : options.rawGates === 'on',
   })
 }
 
@@ -188,6 +196,7 @@ function appLines(app: App): readonly string[] {
     ['below the guideline', app.allowFasterThanGuideline?.reason],
     ['attempts', app.maxAttempts],
     ['results kept', `${app.retentionDays} days`],
+    ['raw gates', app.rawGates ? undefined : 'off'],
     ['throttled until', app.throttledUntil],
     ['breaker', app.breaker === undefined ? null : `${app.breaker.reason} since ${app.breaker.since}`],
   ])

@@ -271,6 +271,7 @@ async function show(command: Command, app: string, channel: string): Promise<voi
         ['tags', found.tags.join(', ')],
         ['locale', found.locale],
         ['opted out', found.optedOut === true ? 'yes' : undefined],
+        ['raw gate', found.rawGate],
         ['registered', found.registeredAt],
       ]),
     )

@@ -21,6 +21,7 @@ export function definitionOf(
     guardSeconds: update === 'generic' ? guardSecondsOf(app) : 0,
     maxAttempts: app.maxAttempts,
     retentionDays: app.retentionDays,
+    rawGates: app.rawGates,
     ...(parent === undefined ? {} : { parent }),
   }
 }

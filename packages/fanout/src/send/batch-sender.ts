@@ -121,7 +121,7 @@ export class BatchSender {
         terms,
         message: campaign.message,
         paceRatePerSecond: campaign.paceRatePerSecond,
-        keepRawGates: campaign.definition.request.keepRawGates,
+        keepRawGates: campaign.definition.request.keepRawGates === true || !campaign.definition.rawGates,
         isProbe: terms.isProbe,
         anotherSuspectOpen: suspect?.isTaken,
       },

@@ -48,6 +48,7 @@ export function prepareCampaign(
       maxAttempts: definition.maxAttempts,
       wantsVariables: message.isPersonalized,
       wantsLocales: message.variants.size > 0,
+      ignoresGates: !definition.rawGates,
     },
   }
 }

@@ -7,6 +7,7 @@ const app = appSettings('news' as AppId, {
   credentials: { kind: 'store', packageSid: 'S-1-15-2-1', clientSecret: 'secret' },
   maxAttempts: 3,
   retentionDays: 9,
+  rawGates: true,
 })
 const id = 'c1' as CampaignId
 const badge: CampaignRequest = { notification: { type: 'badge', value: 1 }, audience: { all: true } }
@@ -24,6 +25,7 @@ test('a request gets its defaults from the app and from the type of its notifica
     guardSeconds: 1860,
     maxAttempts: 3,
     retentionDays: 9,
+    rawGates: true,
   })
   expect(definitionOf(app, toast, id).delivery).toBe('at-most-once')
 })

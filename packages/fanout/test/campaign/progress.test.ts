@@ -40,6 +40,7 @@ function record({ id = 'c1', audienceSize = 3000, ...change }: Change = {}): Cam
       guardSeconds: 1860,
       maxAttempts: 5,
       retentionDays: 30,
+      rawGates: true,
     },
     state: 'sending',
     createdAtMs: NOW_MS - 100_000,

@@ -22,6 +22,7 @@ function record(change: Partial<CampaignRecord> = {}): CampaignRecord {
       guardSeconds: 1860,
       maxAttempts: 5,
       retentionDays: 30,
+      rawGates: true,
     },
     state: 'sending',
     createdAtMs: NOW_MS - 10_000,

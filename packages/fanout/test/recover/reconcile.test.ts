@@ -37,6 +37,7 @@ async function create(id: string): Promise<void> {
       guardSeconds: 0,
       maxAttempts: 5,
       retentionDays: 7,
+      rawGates: true,
     },
     policy: 'reject',
     topicIntervalMs: 0,

@@ -21,6 +21,7 @@ class Stopped extends Installation {
         guardSeconds: 0,
         maxAttempts: 5,
         retentionDays: 7,
+        rawGates: true,
       },
       policy: 'reject',
       topicIntervalMs: 0,

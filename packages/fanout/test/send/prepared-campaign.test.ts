@@ -16,6 +16,7 @@ const definition: CampaignDefinition = {
   guardSeconds: 1860,
   maxAttempts: 4,
   retentionDays: 7,
+  rawGates: true,
 }
 
 function storeOf(get: (id: string) => unknown): CampaignStore {
@@ -34,6 +35,7 @@ test.each([
     maxAttempts: 4,
     wantsVariables: false,
     wantsLocales: false,
+    ignoresGates: false,
   })
 })
 

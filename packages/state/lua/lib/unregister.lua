@@ -12,4 +12,5 @@ local function unregister(base, ordinal, value)
   redis.call('HSET', base .. 'uri:' .. page, slot, (id or '') .. '\0\0' .. (since or '0') .. ';;')
   redis.call('HDEL', base .. 'vars:' .. page, slot)
   redis.call('SETBIT', base .. 'occupied', ordinal, 0)
+  if redis.call('GETBIT', base .. 'gated', ordinal) == 1 then redis.call('SETBIT', base .. 'gated', ordinal, 0) end
 end

@@ -73,6 +73,7 @@ export class Ledger {
       terms.wantsVariables ? '1' : '0',
       terms.wantsLocales ? '1' : '0',
       terms.isProbe === true ? '1' : '0',
+      terms.ignoresGates === true ? '1' : '0',
     ])
     const kind = textOf(reply[0])
     switch (kind) {

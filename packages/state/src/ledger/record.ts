@@ -19,6 +19,8 @@ export interface CampaignDefinition {
   readonly guardSeconds: number
   readonly maxAttempts: number
   readonly retentionDays: number
+  /** False when the app has no raw gates. */
+  readonly rawGates: boolean
   readonly parent?: CampaignId | undefined
 }
 
@@ -191,5 +193,6 @@ function lostDefinition(app: AppId, id: CampaignId, fields: CampaignFields): Cam
     guardSeconds: 0,
     maxAttempts: 1,
     retentionDays: 7,
+    rawGates: true,
   }
 }

@@ -21,6 +21,8 @@ export interface BatchTerms {
   readonly maxAttempts: number
   readonly wantsVariables: boolean
   readonly wantsLocales: boolean
+  /** Post raw notifications to channels whose raw gate is closed too. */
+  readonly ignoresGates?: boolean
   /** Grant one credit only, to the recipient with the fewest posts: a probe of an app whose breaker is open. */
   readonly isProbe?: boolean
 }
