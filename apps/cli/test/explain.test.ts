@@ -1,4 +1,5 @@
 import { createServer } from 'node:net'
+import { ApiError } from '@wns-fanout/client'
 import { freePort } from '@wns-fanout/local'
 import { expect, test } from 'vitest'
 import { explain } from '../src/explain.ts'
@@ -13,6 +14,14 @@ test('usage errors end with 2 and failures with 1', () => {
     code: 'port-taken',
     extra: { port: 1 },
   })
+})
+
+test('an audience without recipients ends with 1, and the message has the reason and what to do', () => {
+  const detail = 'the audience has no recipients now: no channel matches it'
+  const explained = explain(new ApiError({ status: 422, code: 'empty-audience', detail }))
+  expect(explained).toMatchObject({ exitCode: 1, code: 'empty-audience', extra: { status: 422 } })
+  expect(explained.message).toContain(detail)
+  expect(explained.message).toContain('--allow-empty')
 })
 
 test('a refused connection is reported with its address', async () => {
