@@ -38,6 +38,8 @@ export interface ApiDeps extends CrashPoints {
   readonly rateOf: (app: Pick<AppRecord, 'settings'>) => Promise<RateView>
   /** Asks the token service with the app's credentials now. */
   readonly verifyCredentials: (app: AppId) => Promise<Verification>
+  /** The same, or the answer to the same credentials within the last minute. */
+  readonly lastVerification: (app: AppId) => Promise<Verification>
   /** Other times than the usual ones for streams of progress. */
   readonly progress?: Partial<Pick<WatchOptions, 'pollMs' | 'progressMs' | 'heartbeatMs' | 'drainMs'>>
 }

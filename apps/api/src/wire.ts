@@ -17,7 +17,7 @@ import {
 } from '@wns-fanout/state'
 import type { TokenAnswer } from '@wns-fanout/domain'
 import type { ApiDeps, RateView } from './deps.ts'
-import { verifyCredentials } from './verify.ts'
+import { askedLately, askedNow, verifyCredentials } from './verify.ts'
 
 export interface WireOptions extends CrashPoints {
   readonly redis: RedisConnection
@@ -74,7 +74,8 @@ export function wire({ redis, keys, keyring, logger, secrets, dataProblem, askTo
     idempotency: new Idempotency(redis, keys),
     rateOf,
     reached,
-    verifyCredentials: verifyCredentials(apps, askToken, logger),
+    verifyCredentials: verifyCredentials(apps, askedNow(askToken), logger),
+    lastVerification: verifyCredentials(apps, askedLately(askedNow(askToken)), logger),
   }
   return { deps, close: () => queues.close() }
 }

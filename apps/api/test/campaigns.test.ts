@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { csv } from '../src/ndjson.ts'
-import { rawCampaign, setup } from './support.ts'
+import { rawCampaign, setup, storeApp } from './support.ts'
 
 test('twenty requests with one Idempotency-Key make one campaign, and all get its answer', async () => {
   const { call, withApp } = await setup()
@@ -107,6 +107,29 @@ test('a dry run shows credentials that do not work in a field of its answer', as
     audienceSize: 1,
     credentials: { ok: false, code: 'invalid_client', explanation: 'Check the secret.' },
   })
+})
+
+test('dry runs ask the token service once a minute for the same credentials, and at once for others', async () => {
+  const asked: string[] = []
+  const { call, withApp } = await setup({
+    askToken: async ({ clientSecret }) => {
+      asked.push(clientSecret.reveal())
+      return { ok: true, token: clientSecret, expiresInSeconds: 3600 }
+    },
+  })
+  await withApp('news', 1)
+  const dryRun = () => call('POST', '/v1/apps/news/campaigns', { body: { ...rawCampaign, dryRun: true } })
+  const verify = () => call('POST', '/v1/apps/news/verify')
+
+  const answers = await Promise.all([dryRun(), dryRun(), dryRun()])
+  expect(answers.map(({ json }) => json.credentials.ok)).toEqual([true, true, true])
+  expect(asked).toHaveLength(1)
+  await verify()
+  expect(asked).toHaveLength(2)
+  const changed = { ...storeApp, credentials: { ...storeApp.credentials, clientSecret: 'another secret' } }
+  expect((await call('PUT', '/v1/apps/news', { body: changed })).status).toBe(200)
+  await dryRun()
+  expect(asked.slice(2)).toEqual(['another secret'])
 })
 
 test('a dry run names the campaign that has the slot of the topic, and the time it is free again', async () => {

@@ -65,7 +65,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
       const request = campaignOf(body, settings)
       if (request.dryRun === true) {
         const forecast = await campaigns.forecast(settings, request)
-        return { ...forecast, credentials: await deps.verifyCredentials(params.app) }
+        return { ...forecast, credentials: await deps.lastVerification(params.app) }
       }
       const create = async () => ({
         status: 201,
