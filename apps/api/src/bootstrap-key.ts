@@ -37,7 +37,8 @@ export class KeysExistError extends Error {
 
   constructor(count: number) {
     super(
-      `there ${count === 1 ? 'is 1 API key' : `are ${count} API keys`} already; make more with "wns-fanout keys create", or add --force when all of them are lost`,
+      `there ${count === 1 ? 'is 1 API key' : `are ${count} API keys`} already; ` +
+        'make more with "wns-fanout keys create", or add --force when all of them are lost',
     )
   }
 }

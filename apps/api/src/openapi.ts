@@ -15,7 +15,8 @@ export async function installOpenApi(app: FastifyInstance): Promise<void> {
         title: 'wns-fanout',
         version,
         description:
-          'Broadcast campaigns to Windows devices through WNS. Errors are `application/problem+json` with every error at once.',
+          'Broadcast campaigns to Windows devices through WNS. ' +
+          'Errors are `application/problem+json` with every error at once.',
       },
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
       security: [{ key: [] }],

@@ -84,12 +84,13 @@ const filters = new Set(
     'abs append at_least batch bytes camelcase capfirst capitalize capitalise ceil center cents compact concat convert ' +
     'currency cut date dateformat datetime decimal default dictsort divisibleby downcase e encode escape escapejs ' +
     'filesizeformat first floor floatformat float format groupby html i18n indent int join json jsonencode keys last ' +
-    'length linebreaks linebreaksbr list ljust localize lower lowercase lowerfirst lstrip map markdown max md5 merge min ' +
-    'minus modulo money nl2br number ordinal percent phone2numeric plus pluck pluralize pprint prepend random raw ' +
-    'reject remove replace reverse rjust round rstrip safe select selectattr sha1 sha256 shuffle size slice slugify ' +
-    'sort split squeeze string stringformat stringify strip striptags sum t time times timesince timeuntil title ' +
-    'titlecase tojson tolowercase tostring touppercase trans translate trim truncate truncatechars truncatewords unescape ' +
-    'uniq unique upcase upper uppercase upperfirst urlencode urlize values where wordcount wordwrap xmlattr yesno'
+    'length linebreaks linebreaksbr list ljust localize lower lowercase lowerfirst lstrip map markdown max md5 ' +
+    'merge min minus modulo money nl2br number ordinal percent phone2numeric plus pluck pluralize pprint prepend ' +
+    'random raw reject remove replace reverse rjust round rstrip safe select selectattr sha1 sha256 shuffle size ' +
+    'slice slugify sort split squeeze string stringformat stringify strip striptags sum t time times timesince ' +
+    'timeuntil title titlecase tojson tolowercase tostring touppercase trans translate trim truncate ' +
+    'truncatechars truncatewords unescape uniq unique upcase upper uppercase upperfirst urlencode urlize values ' +
+    'where wordcount wordwrap xmlattr yesno'
   ).split(' '),
 )
 

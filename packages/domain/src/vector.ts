@@ -59,7 +59,8 @@ export const codeTable = [
   { class: 'cancelled', reason: '' },
   { class: 'lapsed', reason: '' },
   { class: 'in_doubt', reason: '' },
-  { class: 'pending', reason: 'rotated' }, // the URI changed while a dead one was posted to: one more try with the new one
+  // The URI changed while a dead one was posted to: one more try with the new one.
+  { class: 'pending', reason: 'rotated' },
   { class: 'failed', reason: 'rotated' }, // the new one was dead too, and had changed again
   { class: 'rejected', reason: 'invalid-content' }, // never posted: a variable made the notification invalid
   { class: 'rejected', reason: 'unauthorized', status: 401 }, // a second 401, while WNS takes the token for others

@@ -105,7 +105,8 @@ const sounds = new Set([
 /** The sound of a toast: one of Windows, or a file of the app. */
 export const soundUri: AttributeType = {
   wanted:
-    'ms-winsoundevent:Notification.Default or another sound of Windows, or a URI with ms-appx, ms-appdata or ms-resource',
+    'ms-winsoundevent:Notification.Default or another sound of Windows, or a URI with ms-appx, ms-appdata or ' +
+    'ms-resource',
   ...uriOf(['ms-winsoundevent', 'ms-appx', 'ms-appdata', 'ms-resource', 'file'], false),
   odd: (value) => {
     const sound = /^ms-winsoundevent:Notification\.(.*)$/i.exec(value)?.[1]

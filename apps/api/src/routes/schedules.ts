@@ -30,8 +30,8 @@ export function scheduleRoutes(app: FastifyInstance, { apps, schedules, campaign
         tags,
         summary: 'Create or replace a schedule: a campaign that repeats',
         description:
-          'Each occurrence becomes one campaign; `overLimit` defaults to `coalesce`. If the clocks skip a time, it runs that much ' +
-          'later; if they show it twice, it runs the first time.',
+          'Each occurrence becomes one campaign; `overLimit` defaults to `coalesce`. If the clocks skip a time, it ' +
+          'runs that much later; if they show it twice, it runs the first time.',
         params: schedulePath,
         body: scheduleRequestSchema,
         response: answers({ 200: scheduleSchema }),
@@ -128,7 +128,7 @@ function campaignIn(body: unknown): unknown {
 const found = new Map<string, readonly number[]>()
 const MAX_FOUND = 10_000
 
-/** The next occurrences. They stay the same until the first of them is over. */
+/** The next occurrences. They stay the same until the first of them has passed. */
 function nextTimes({ cron, timeZone }: Pick<ScheduleRequest, 'cron' | 'timeZone'>, nowMs: number): string[] {
   const name = `${timeZone} ${cron}`
   const known = found.get(name)
