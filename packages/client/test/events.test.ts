@@ -103,3 +103,14 @@ test('watching ends at once when it is aborted', async () => {
   expect(error.message).toBe('enough')
   expect(seen).toHaveLength(1)
 })
+
+test('watching ends when the campaign halts until its owner decides, and not while one that is halted for good drains', async () => {
+  const held = await serve([stream(event({ state: 'halted', reason: 'canary' }))])
+  expect(await collect(held.client.watch('c1'))).toHaveLength(1)
+  const damaged = { state: 'halted', reason: 'ledger-damaged' }
+  const drains = await serve(
+    [stream(event(damaged)), stream(event({ ...damaged, finishedAt: '2026-01-01T00:00:00.000Z' }))],
+    { reconnectMs: 1 },
+  )
+  expect(await collect(drains.client.watch('c1'))).toHaveLength(2)
+})
