@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { csv } from '../src/ndjson.ts'
-import { rawCampaign, setup, storeApp } from './support.ts'
+import { rawCampaign, setup, storeApp, uriOf } from './support.ts'
 
 test('twenty requests with one Idempotency-Key make one campaign, and all get its answer', async () => {
   const { call, withApp } = await setup()
@@ -106,6 +106,30 @@ test('a dry run shows credentials that do not work in a field of its answer', as
   expect(answer.json).toMatchObject({
     audienceSize: 1,
     credentials: { ok: false, code: 'invalid_client', explanation: 'Check the secret.' },
+  })
+})
+
+test('a count of channels warns of tags that no channel has, and shows why the audience is empty', async () => {
+  const { call, withApp } = await setup()
+  await withApp('news', 1)
+  const tagged = { uri: uriOf('tagged'), tags: ['sport'] }
+  expect((await call('PUT', '/v1/apps/news/channels/tagged', { body: tagged })).status).toBe(201)
+  const count = async (expression: string) =>
+    (await call('POST', '/v1/apps/news/channels:count', { body: { audience: { tags: expression } } })).json
+
+  expect(await count('sport')).toEqual({ count: 1, optedOut: 0 })
+  const unknown = { pointer: '/audience/tags', code: 'unknown-tag' }
+  expect(await count('sport or sprot')).toMatchObject({ count: 1, warnings: [unknown] })
+  const { count: none, warnings } = await count('sprot')
+  expect(none).toBe(0)
+  expect(warnings).toMatchObject([unknown, { pointer: '/audience', code: 'empty-audience' }])
+  expect(warnings[0].detail).toContain('did you mean "sport"?')
+
+  await call('PUT', '/v1/apps/news/channels/tagged/opt-out')
+  expect(await count('sport')).toMatchObject({
+    count: 0,
+    optedOut: 1,
+    warnings: [{ code: 'empty-audience', detail: expect.stringContaining('the only channel that matches opted out') }],
   })
 })
 

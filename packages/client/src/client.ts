@@ -28,6 +28,7 @@ import type {
   UnreadableSchedule,
   UploadFormat,
   Verification,
+  Warning,
 } from '@wns-fanout/domain'
 import { isFinished, isHeld } from '@wns-fanout/domain'
 import { ApiError, ApiUnreachableError } from './api-error.ts'
@@ -276,9 +277,14 @@ export function createClient(settings: ClientOptions) {
     exportChannels: (app: string, options: CallOptions = {}) =>
       lines<ImportLine>(`${pathOf`/apps/${app}/channels`}:export`, {}, options),
     countChannels: (app: string, audience: Audience, options?: CallOptions) =>
-      call<{ count: number; optedOut: number }>('POST', `${pathOf`/apps/${app}/channels`}:count`, options, {
-        audience,
-      }),
+      call<{ count: number; optedOut: number; warnings?: readonly Warning[] }>(
+        'POST',
+        `${pathOf`/apps/${app}/channels`}:count`,
+        options,
+        {
+          audience,
+        },
+      ),
 
     /** Upload a list as lines of JSON, a CSV with a column `channel`, or bare ids; it is read by the API alone. */
     uploadList: (app: string, list: string, source: ImportSource, { type, gzip = false, signal }: UploadOptions) =>

@@ -7,6 +7,7 @@ import {
   importLineSchema,
   parseChannelPatch,
   parseChannelRequest,
+  warningSchema,
 } from '@wns-fanout/domain'
 import type { Registered } from '@wns-fanout/state'
 import { MAX_TAG_NAMES } from '@wns-fanout/state'
@@ -169,14 +170,18 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns,
           200: z.object({
             count: z.number().int().meta({ description: 'Channels that would be recipients.' }),
             optedOut: z.number().int().meta({ description: 'Channels of the audience that opted out.' }),
+            warnings: z
+              .array(warningSchema)
+              .optional()
+              .meta({ description: 'Tags that no channel has, and why the audience is empty.' }),
           }),
         }),
       },
     },
     async ({ params, body }) => {
       await mustExist(params.app)
-      const { size, optedOut } = await campaigns.audienceCounts(params.app, body.audience)
-      return { count: size, optedOut }
+      const { size, optedOut, warnings } = await campaigns.audienceCounts(params.app, body.audience)
+      return { count: size, optedOut, ...(warnings.length === 0 ? {} : { warnings: [...warnings] }) }
     },
   )
 }

@@ -17,6 +17,7 @@ import { fieldLines } from '../terminal/table.ts'
 import { addChannelChanges } from './channel-changes.ts'
 import type { TableFile, TableOptions } from './import-table.ts'
 import { importRows, isTable } from './import-table.ts'
+import { warningLines } from './watching.ts'
 
 interface ImportOptions extends TableOptions {
   readonly format?: 'ndjson' | 'csv'
@@ -248,6 +249,7 @@ async function count(command: Command, app: string, audience: Audience): Promise
     const result = await api.countChannels(app, audience)
     const { count: size, optedOut } = result
     context.screen.show(result, [
+      ...warningLines(result.warnings),
       `${formatCount(size)}${optedOut === 0 ? '' : ` (and ${formatCount(optedOut)} that opted out)`}`,
     ])
   })

@@ -27,6 +27,8 @@ import type {
 import { memoryShare } from '@wns-fanout/state'
 import type { CrashPoints } from '../crash-points.ts'
 import type { Queues } from '../worker/queues.ts'
+import type { AudienceCounts } from './audience-counts.ts'
+import { audienceCounts } from './audience-counts.ts'
 import { audienceErrors } from './audience-errors.ts'
 import { campaignIdOf, newCampaignId } from './campaign-id.ts'
 import { definitionOf } from './definition.ts'
@@ -139,14 +141,9 @@ export class Campaigns {
     return (await this.#deps.audiences.count(app, await evaluable(this.#deps, app, audience))).size
   }
 
-  /** The same, with the channels of the audience that opted out. */
-  async audienceCounts(app: AppId, audience: Audience): Promise<{ readonly size: number; readonly optedOut: number }> {
-    const evaluated = await evaluable(this.#deps, app, audience)
-    const [counted, everyone] = await Promise.all([
-      this.#deps.audiences.count(app, evaluated),
-      this.#deps.audiences.count(app, evaluated, { exceptOptOut: false }),
-    ])
-    return { size: counted.size, optedOut: Math.max(0, everyone.size - counted.size) }
+  /** The same, with the channels of the audience that opted out, and what is odd about the audience. */
+  audienceCounts(app: AppId, audience: Audience): Promise<AudienceCounts> {
+    return audienceCounts(this.#deps, app, audience)
   }
 
   /** The channels in an audience now, as a bitmap over ordinals, also those that opted out. */
