@@ -1,5 +1,6 @@
 -- Register channels of one app: new ones get the next ordinals, known ones keep theirs.
--- One with a URI opens the raw gate of its channel. Otherwise, the same input again changes nothing.
+-- One with a URI opens the raw gate of its channel and, once a day, renews its time. Otherwise, the same input again
+-- changes nothing.
 -- needs: uri-index gates tag-names merge-vars
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key   KEYS[3] of an import: bitmap of the channels that it counted
 -- ARGV[1] maximum number of tag names   ARGV[2] 'move' or 'allow': what happens when another channel has the URI
@@ -34,6 +35,12 @@ local function base36(number)
 end
 local second = tonumber(call('TIME')[1])
 local now = base36(second)
+
+-- A device registers often, so its time is written at most once a day.
+local DAY_SECONDS = 86400
+local function is_day_old(since)
+  return second - tonumber(since, 36) >= DAY_SECONDS
+end
 
 -- New channels get consecutive ordinals, so their values are written page by page and their bits together.
 local first_new = tonumber(call('GET', base .. 'next') or '0')
@@ -236,8 +243,9 @@ for at = FIRST, #ARGV, FIELDS do
     if tags == KEEP then tags = old_tags end
 
     local is_changed = old_uri ~= uri or old_locale ~= locale or old_tags ~= tags
-    if is_changed then
-      write_value(ordinal, value_of(id, uri, old_uri == uri and since or now, locale, tags))
+    local is_renewed = old_uri ~= uri or (ARGV[at + 2] ~= KEEP and is_day_old(since))
+    if is_changed or is_renewed then
+      write_value(ordinal, value_of(id, uri, is_renewed and now or since, locale, tags))
     end
     if old_uri ~= uri then
       forget_uri(base, old_uri, ordinal)

@@ -54,6 +54,44 @@ describe('registering', () => {
     expect(await registry.get(NEWS, channelId('unknown'))).toBeNull()
   })
 
+  test.each([
+    {
+      name: 'the same URI after a day',
+      ageSeconds: 86_400,
+      sends: registration('phone'),
+      outcome: 'unchanged',
+      isRenewed: true,
+    },
+    {
+      name: 'the same URI within a day',
+      ageSeconds: 80_000,
+      sends: registration('phone'),
+      outcome: 'unchanged',
+      isRenewed: false,
+    },
+    {
+      name: 'no URI after a day',
+      ageSeconds: 86_400,
+      sends: { channel: channelId('phone'), locale: 'de' },
+      outcome: 'updated',
+      isRenewed: false,
+    },
+  ])(
+    'registering $name renews the time of a channel: $isRenewed',
+    async ({ ageSeconds, sends, outcome, isRenewed }) => {
+      const { registry, redis, keys } = start()
+      await registry.register(NEWS, [registration('phone')])
+      const [nowSeconds] = await redis.time()
+      const old = Number(nowSeconds) - ageSeconds
+      const value = (await redis.hgetBuffer(keys.uri(NEWS, 0), '0'))?.toString('latin1') ?? ''
+      const aged = value.replace(/\0[^\0;]*;/, `\0${old.toString(36)};`)
+      await redis.hset(keys.uri(NEWS, 0), '0', Buffer.from(aged, 'latin1'))
+      expect(await registry.register(NEWS, [sends])).toEqual([{ outcome }])
+      const seconds = Date.parse((await registry.get(NEWS, channelId('phone')))?.registeredAt ?? '') / 1000
+      expect(seconds > old).toBe(isRenewed)
+    },
+  )
+
   test('the same id with a new URI keeps its ordinal', async () => {
     const { registry } = start()
     await registry.register(NEWS, [registration('other'), registration('phone')])
