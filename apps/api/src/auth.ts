@@ -1,4 +1,4 @@
-import type { ApiKey, AppId } from '@wns-fanout/domain'
+import type { ApiKey, AppId, CampaignId, CampaignRef } from '@wns-fanout/domain'
 import { isName, Problem } from '@wns-fanout/domain'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { Rule } from './access.ts'
@@ -10,6 +10,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The key of the request; set before the body is read. */
     caller: ApiKey | null
+    /** The campaign of the path and its app, which authorization reads anyway; null on other paths. */
+    campaign: CampaignRef | null
   }
 }
 
@@ -36,6 +38,7 @@ export function installAuth(app: FastifyInstance, deps: AuthDeps): void {
   const requests = new TokenBuckets({ burst: 2 * deps.requestsPerSecond, perSecond: deps.requestsPerSecond })
 
   app.decorateRequest('caller', null)
+  app.decorateRequest('campaign', null)
   app.addHook('onRoute', (route) => {
     for (const name of ruleNames(route)) {
       const rule = rules[name]
@@ -135,6 +138,7 @@ async function authorise(request: FastifyRequest, caller: ApiKey, rule: Rule, de
       const id = params['campaign'] ?? ''
       const app = isName(id) ? await deps.appOfCampaign(id) : null
       if (app === null || !maySee(caller, app)) throw notFound('campaign')
+      request.campaign = { app, campaign: id as CampaignId }
       break
     }
     case 'installation':

@@ -108,7 +108,7 @@ export async function buildServer(
     )
   })
 
-  const progress = new ProgressStreams({ read: (id) => deps.campaigns.get(id as CampaignId), logger, ...deps.progress })
+  const progress = new ProgressStreams({ read: (ref) => deps.campaigns.get(ref), logger, ...deps.progress })
   const open = new OpenRequests((key) => deps.apiKeys.isUsable(key))
   app.addHook('preClose', async () => {
     progress.stop()

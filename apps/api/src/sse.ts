@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http'
-import type { Campaign } from '@wns-fanout/domain'
+import type { Campaign, CampaignRef } from '@wns-fanout/domain'
 import { isFinished, isTerminal } from '@wns-fanout/domain'
 import type { Logger } from '@wns-fanout/runtime'
 
 export interface WatchOptions {
-  readonly read: (campaign: string) => Promise<Campaign | null>
+  readonly read: (campaign: CampaignRef) => Promise<Campaign | null>
   readonly logger: Logger
   /** How often a watched campaign is read, in milliseconds. A change of state is sent with the next read. */
   readonly pollMs?: number
@@ -17,6 +17,7 @@ export interface WatchOptions {
 }
 
 interface Watch {
+  readonly ref: CampaignRef
   readonly clients: Set<ServerResponse>
   last: Campaign
   lastText: string
@@ -59,7 +60,8 @@ export class ProgressStreams {
   }
 
   /** Writes the head and every progress of `campaign` to `response`, beginning with `now`, and ends it. */
-  add(campaign: string, now: Campaign, response: ServerResponse, headers: Readonly<Record<string, string>>): void {
+  add(ref: CampaignRef, now: Campaign, response: ServerResponse, headers: Readonly<Record<string, string>>): void {
+    const { campaign } = ref
     response.writeHead(200, {
       ...headers,
       'content-type': 'text/event-stream; charset=utf-8',
@@ -72,7 +74,7 @@ export class ProgressStreams {
       response.end()
       return
     }
-    const watch = this.#watches.get(campaign) ?? this.#begin(campaign, now)
+    const watch = this.#watches.get(campaign) ?? this.#begin(ref, now)
     watch.clients.add(response)
     response.on('close', () => this.#remove(campaign, response))
     response.on('error', () => this.#remove(campaign, response))
@@ -85,8 +87,9 @@ export class ProgressStreams {
     for (const [campaign, watch] of this.#watches) this.#endAll(campaign, watch)
   }
 
-  #begin(campaign: string, now: Campaign): Watch {
+  #begin(ref: CampaignRef, now: Campaign): Watch {
     const watch: Watch = {
+      ref,
       clients: new Set(),
       last: now,
       lastText: JSON.stringify(now),
@@ -94,8 +97,8 @@ export class ProgressStreams {
       terminalSinceMs: null,
       timer: null,
     }
-    this.#watches.set(campaign, watch)
-    this.#schedule(campaign, watch)
+    this.#watches.set(ref.campaign, watch)
+    this.#schedule(ref.campaign, watch)
     return watch
   }
 
@@ -108,7 +111,7 @@ export class ProgressStreams {
   // Never rejects: while Redis is away the streams stay open and silent but for heartbeats.
   async #poll(campaign: string, watch: Watch): Promise<void> {
     try {
-      const now = await this.#read(campaign)
+      const now = await this.#read(watch.ref)
       if (this.#watches.get(campaign) !== watch) return
       if (now === null) return this.#endAll(campaign, watch)
       this.#send(watch, now)

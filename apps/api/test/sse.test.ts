@@ -1,6 +1,6 @@
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Campaign } from '@wns-fanout/domain'
+import type { AppId, Campaign, CampaignId } from '@wns-fanout/domain'
 import { emptyTotals } from '@wns-fanout/domain'
 import { createLogger } from '@wns-fanout/runtime'
 import { until } from '@wns-fanout/testing'
@@ -49,7 +49,9 @@ async function watched(
     ...times,
   })
   const server = createServer((_request, response) =>
-    streams.add('c1', now.campaign ?? campaign(), response, { 'x-request-id': 'r' }),
+    streams.add({ app: 'news' as AppId, campaign: 'c1' as CampaignId }, now.campaign ?? campaign(), response, {
+      'x-request-id': 'r',
+    }),
   )
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo

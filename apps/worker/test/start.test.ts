@@ -72,8 +72,13 @@ test('a worker sends a campaign to WNS over TLS, and hands over and exits with 0
     notification: { type: 'toast', content: { title: 'Hi' } },
     audience: { all: true },
   })
-  await until('the campaign to end', async () => (await campaigns.get(id as CampaignId))?.state === 'completed')
-  expect(await campaigns.get(id as CampaignId)).toMatchObject({ totals: { accepted: 1, dead: 1, pending: 0 } })
+  await until(
+    'the campaign to end',
+    async () => (await campaigns.get({ app: settings.app, campaign: id as CampaignId }))?.state === 'completed',
+  )
+  expect(await campaigns.get({ app: settings.app, campaign: id as CampaignId })).toMatchObject({
+    totals: { accepted: 1, dead: 1, pending: 0 },
+  })
   expect(await worker.terminate()).toBe(0)
 })
 

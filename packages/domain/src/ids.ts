@@ -9,6 +9,12 @@ export type CampaignId = Branded<string, 'CampaignId'>
 export type ListName = Branded<string, 'ListName'>
 export type ScheduleName = Branded<string, 'ScheduleName'>
 
+/** A campaign and the app whose keys in Redis hold it. */
+export interface CampaignRef {
+  readonly app: AppId
+  readonly campaign: CampaignId
+}
+
 /** The number of a channel in its app: given once, never reused, from 0. */
 export type Ordinal = number
 

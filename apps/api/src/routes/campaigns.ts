@@ -1,4 +1,4 @@
-import type { AppSettings, Campaign, CampaignId, CampaignRequest, InputError, Result } from '@wns-fanout/domain'
+import type { AppSettings, Campaign, CampaignRef, CampaignRequest, InputError, Result } from '@wns-fanout/domain'
 import {
   campaignRequestSchema,
   campaignSchema,
@@ -17,7 +17,7 @@ import {
   sampleSchema,
 } from '@wns-fanout/domain'
 import { timeErrors } from '@wns-fanout/fanout'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
 import { notFound } from '../auth.ts'
@@ -36,8 +36,8 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
   const api = app.withTypeProvider<ZodTypeProvider>()
   const { apps, campaigns } = deps
 
-  const mustGet = async (id: CampaignId): Promise<Campaign> => {
-    const campaign = await campaigns.get(id)
+  const mustGet = async (ref: CampaignRef): Promise<Campaign> => {
+    const campaign = await campaigns.get(ref)
     if (campaign === null) throw notFound('campaign')
     return campaign
   }
@@ -106,7 +106,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
   api.get(
     '/campaigns/:campaign',
     { schema: { tags, summary: 'A campaign', params: campaignPath, response: answers({ 200: campaignSchema }) } },
-    ({ params }) => mustGet(params.campaign),
+    (request) => mustGet(campaignIn(request)),
   )
 
   for (const [action, summary] of [
@@ -117,7 +117,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
     api.post(
       `/campaigns/:campaign/${action}`,
       { schema: { tags, summary, params: campaignPath, response: answers({ 200: campaignSchema }) } },
-      ({ params }) => campaigns[action](params.campaign),
+      (request) => campaigns[action](campaignIn(request)),
     )
 
   api.post(
@@ -134,9 +134,9 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
         response: answers({ 200: campaignSchema }),
       },
     },
-    async ({ params, body, caller }) => {
+    async ({ campaign: ref, body, caller }) => {
       const accepted = body?.accept
-      const campaign = await campaigns.resume(params.campaign, accepted)
+      const campaign = await campaigns.resume(known(ref), accepted)
       if (accepted !== undefined)
         deps.logger.warn(
           { app: campaign.app, campaign: campaign.id, reason: accepted, key: caller?.id },
@@ -157,9 +157,10 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
         response: answers({ 201: campaignSchema }),
       },
     },
-    async ({ params, body }, reply) => {
+    async (request, reply) => {
+      const { body } = request
       const child = await campaigns.retryFailed(
-        params.campaign,
+        campaignIn(request),
         body?.includeInDoubt === undefined ? {} : { includeInDoubt: body.includeInDoubt },
       )
       return reply.code(201).send(child)
@@ -180,7 +181,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
         response: answers({ 201: campaignSchema }),
       },
     },
-    async ({ params, body }, reply) => reply.code(201).send(await campaigns.retry(params.campaign, body)),
+    async (request, reply) => reply.code(201).send(await campaigns.retry(campaignIn(request), request.body)),
   )
 
   api.get(
@@ -194,14 +195,15 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
         response: answers({ 200: { content: { 'text/event-stream': { schema: campaignSchema } } } }),
       },
     },
-    async ({ params }, reply) => {
-      const campaign = await mustGet(params.campaign)
+    async (request, reply) => {
+      const ref = campaignIn(request)
+      const campaign = await mustGet(ref)
       if (progress.clients >= MAX_STREAMS)
         throw new Problem('unavailable', 'too many progress streams are open; retry later', {
           retryAfterSeconds: 10,
         })
       reply.hijack()
-      progress.add(params.campaign, campaign, reply.raw, reply.getHeaders() as Record<string, string>)
+      progress.add(ref, campaign, reply.raw, reply.getHeaders() as Record<string, string>)
     },
   )
 
@@ -222,10 +224,9 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
         }),
       },
     },
-    async ({ params, query, headers }, reply) => {
-      await mustGet(params.campaign)
-      const results = campaigns.results(params.campaign, query)
-      return wantsCsv(headers.accept)
+    async (request, reply) => {
+      const results = await campaigns.results(campaignIn(request), request.query)
+      return wantsCsv(request.headers.accept)
         ? reply.type('text/csv; charset=utf-8').send(csv(results, resultColumns, rowOf))
         : reply.type('application/x-ndjson').send(ndjson(results))
     },
@@ -241,11 +242,17 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
         response: answers({ 200: z.object({ items: z.array(sampleSchema) }) }),
       },
     },
-    async ({ params }) => {
-      await mustGet(params.campaign)
-      return await campaigns.samples(params.campaign)
-    },
+    (request) => campaigns.samples(campaignIn(request)),
   )
+}
+
+function campaignIn({ campaign }: FastifyRequest): CampaignRef {
+  return known(campaign)
+}
+
+function known(campaign: CampaignRef | null): CampaignRef {
+  if (campaign === null) throw notFound('campaign')
+  return campaign
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8'

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { AppId, CampaignId } from '@wns-fanout/domain'
+import { Problem } from '@wns-fanout/domain'
 
 const ID_BYTES = 10
 
@@ -15,4 +16,9 @@ export function campaignIdOf(app: AppId, idempotencyKey: string): CampaignId {
 
 function inBase36(bytes: Buffer): CampaignId {
   return BigInt(`0x${bytes.toString('hex')}`).toString(36) as CampaignId
+}
+
+/** The answer to an `Idempotency-Key` that was used for another request within the last day. */
+export function keyOfAnother(): Problem {
+  return new Problem('invalid', 'this Idempotency-Key was used for another request; use a new key for a new request')
 }

@@ -6,6 +6,7 @@ import type {
   Audience,
   Campaign,
   CampaignId,
+  CampaignRef,
   CampaignRequest,
   CampaignState,
   HaltCause,
@@ -30,7 +31,7 @@ import type { Queues } from '../worker/queues.ts'
 import type { AudienceCounts } from './audience-counts.ts'
 import { audienceCounts } from './audience-counts.ts'
 import { audienceErrors } from './audience-errors.ts'
-import { campaignIdOf, newCampaignId } from './campaign-id.ts'
+import { campaignIdOf, keyOfAnother, newCampaignId } from './campaign-id.ts'
 import { definitionOf } from './definition.ts'
 import { evaluable } from './failed-of.ts'
 import type { Forecast } from './forecast.ts'
@@ -116,7 +117,7 @@ export class Campaigns {
       await this.#deps.campaigns.steer(app.app, answer.superseded, 'cancel', 'superseded')
     if (!isTerminal(answer.state)) await this.#enqueueLaunch(definition.app, definition.id, answer.startAtMs)
     this.#deps.reached?.('launch-asked')
-    return { ...(await this.#view(definition.app, definition.id)), ...asField(warnings) }
+    return { ...(await this.#view({ app: definition.app, campaign: definition.id })), ...asField(warnings) }
   }
 
   /** What would become of a campaign. Stores nothing. */
@@ -136,11 +137,6 @@ export class Campaigns {
     if (empty !== undefined) throw empty
   }
 
-  /** Channels in an audience now, without those that opted out. */
-  async audienceSize(app: AppId, audience: Audience): Promise<number> {
-    return (await this.#deps.audiences.count(app, await evaluable(this.#deps, app, audience))).size
-  }
-
   /** The same, with the channels of the audience that opted out, and what is odd about the audience. */
   audienceCounts(app: AppId, audience: Audience): Promise<AudienceCounts> {
     return audienceCounts(this.#deps, app, audience)
@@ -152,10 +148,8 @@ export class Campaigns {
     return (await this.#deps.audiences.bitmap(app, await evaluable(this.#deps, app, audience), options)).bits
   }
 
-  async get(id: CampaignId): Promise<Campaign | null> {
-    const app = await this.#deps.campaigns.appOf(id)
-    if (app === null) return null
-    const record = await this.#record(app, id)
+  async get({ app, campaign }: CampaignRef): Promise<Campaign | null> {
+    const record = await this.#record(app, campaign)
     return record === null ? null : this.#show(app, record)
   }
 
@@ -185,63 +179,62 @@ export class Campaigns {
   }
 
   /** Start no more posts. The answers to posts under way are still counted. */
-  async pause(id: CampaignId): Promise<Campaign> {
-    const { app, record } = await this.#find(id)
-    await steer(this.#deps, app, record, 'pause')
-    return this.#view(app, id)
+  async pause(ref: CampaignRef): Promise<Campaign> {
+    const record = await this.#find(ref)
+    await steer(this.#deps, ref.app, record, 'pause')
+    return this.#view(ref)
   }
 
   /** @param accept the cause of the halt that the owner of a halted campaign accepts */
-  async resume(id: CampaignId, accept?: HaltCause): Promise<Campaign> {
-    const { app, record } = await this.#find(id)
+  async resume(ref: CampaignRef, accept?: HaltCause): Promise<Campaign> {
+    const record = await this.#find(ref)
     await (accept === undefined
-      ? steer(this.#deps, app, record, 'resume')
-      : acceptHalt(this.#deps, app, record, accept))
-    await this.#deps.queues.enqueue('reconcile', { app, campaign: id }, randomUUID())
-    return this.#view(app, id)
+      ? steer(this.#deps, ref.app, record, 'resume')
+      : acceptHalt(this.#deps, ref.app, record, accept))
+    await this.#deps.queues.enqueue('reconcile', ref, randomUUID())
+    return this.#view(ref)
   }
 
   /** Let the rest of a campaign follow its canary. */
-  async approve(id: CampaignId): Promise<Campaign> {
-    const { app, record } = await this.#find(id)
-    await approveCanary(this.#deps, app, record)
-    await this.#deps.queues.enqueue('reconcile', { app, campaign: id }, randomUUID())
-    return this.#view(app, id)
+  async approve(ref: CampaignRef): Promise<Campaign> {
+    const record = await this.#find(ref)
+    await approveCanary(this.#deps, ref.app, record)
+    await this.#deps.queues.enqueue('reconcile', ref, randomUUID())
+    return this.#view(ref)
   }
 
-  async cancel(id: CampaignId): Promise<Campaign> {
-    const { app, record } = await this.#find(id)
-    await steer(this.#deps, app, record, 'cancel')
-    await translateLedgerErrors(id, () => this.#deps.ledger.sweep({ app, campaign: id }, SWEPT_AT_ONCE)).catch(
+  async cancel(ref: CampaignRef): Promise<Campaign> {
+    const record = await this.#find(ref)
+    await steer(this.#deps, ref.app, record, 'cancel')
+    await translateLedgerErrors(ref.campaign, () => this.#deps.ledger.sweep(ref, SWEPT_AT_ONCE)).catch(
       nullIfUnavailable,
     )
-    await this.#deps.queues.enqueue('sweep', { app, campaign: id }, randomUUID())
-    return this.#view(app, id)
+    await this.#deps.queues.enqueue('sweep', ref, randomUUID())
+    return this.#view(ref)
   }
 
   /** A new campaign to the recipients that failed or lapsed in this one. */
   retryFailed(
-    id: CampaignId,
+    ref: CampaignRef,
     { includeInDoubt }: { readonly includeInDoubt?: boolean | undefined },
   ): Promise<Campaign> {
-    return this.#replay(id, includeInDoubt === true ? { includeInDoubt } : {})
+    return this.#replay(ref, includeInDoubt === true ? { includeInDoubt } : {})
   }
 
   /** A new campaign to the recipients with these results in this one. */
-  retry(id: CampaignId, filter: ReplayFilter): Promise<Campaign> {
-    return this.#replay(id, filter)
+  retry(ref: CampaignRef, filter: ReplayFilter): Promise<Campaign> {
+    return this.#replay(ref, filter)
   }
 
   /** One result for every recipient, in the order of registration. */
-  async *results(id: CampaignId, only: ResultFilter = {}): AsyncGenerator<Result> {
-    const { app, record } = await this.#find(id)
-    yield* results(this.#deps, app, record, only)
+  async results(ref: CampaignRef, only: ResultFilter = {}): Promise<AsyncGenerator<Result>> {
+    return results(this.#deps, ref.app, await this.#find(ref), only)
   }
 
   /** Details of answers that were not plain acceptance, failures first. */
-  async samples(id: CampaignId): Promise<{ readonly items: Sample[] }> {
-    const { app } = await this.#find(id)
-    return { items: await samplesOf(this.#deps, app, id) }
+  async samples(ref: CampaignRef): Promise<{ readonly items: Sample[] }> {
+    await this.#find(ref)
+    return { items: await samplesOf(this.#deps, ref.app, ref.campaign) }
   }
 
   /** Records of the campaigns of an app that are not finished, for gauges. */
@@ -252,14 +245,13 @@ export class Campaigns {
   }
 
   async #replay(
-    id: CampaignId,
+    ref: CampaignRef,
     filter: ReplayFilter & { readonly includeInDoubt?: boolean | undefined },
   ): Promise<Campaign> {
-    const { app, record } = await this.#find(id)
-    const request = replayOf(record, filter)
-    const settings = await this.#deps.apps.settings(app)
-    if (settings === null) throw new Problem('not-found', `there is no app ${app}`)
-    return this.create(settings, request, { parent: id })
+    const request = replayOf(await this.#find(ref), filter)
+    const settings = await this.#deps.apps.settings(ref.app)
+    if (settings === null) throw new Problem('not-found', `there is no app ${ref.app}`)
+    return this.create(settings, request, { parent: ref.campaign })
   }
 
   /** The id of the campaign that a key stands for: after a day, another one. */
@@ -277,10 +269,8 @@ export class Campaigns {
     return translateLedgerErrors(id, () => this.#deps.campaigns.get(app, id))
   }
 
-  async #view(app: AppId, id: CampaignId): Promise<Campaign> {
-    const record = await this.#record(app, id)
-    if (record === null) throw new Problem('not-found', `there is no campaign ${id}`)
-    return this.#show(app, record)
+  async #view(ref: CampaignRef): Promise<Campaign> {
+    return this.#show(ref.app, await this.#find(ref))
   }
 
   /** How fast a campaign progresses depends on the others of its app, which only one that sends has to know. */
@@ -296,20 +286,14 @@ export class Campaigns {
     return (await this.unfinished(app)).filter(({ state }) => state === 'sending')
   }
 
-  async #find(id: CampaignId): Promise<{ readonly app: AppId; readonly record: CampaignRecord }> {
-    const app = await this.#deps.campaigns.appOf(id)
-    const record = app === null ? null : await this.#record(app, id)
-    if (app === null || record === null) throw new Problem('not-found', `there is no campaign ${id}`)
-    return { app, record }
+  async #find({ app, campaign }: CampaignRef): Promise<CampaignRecord> {
+    const record = await this.#record(app, campaign)
+    if (record === null) throw new Problem('not-found', `there is no campaign ${campaign}`)
+    return record
   }
 
   async #enqueueLaunch(app: AppId, campaign: CampaignId, startAtMs: number): Promise<void> {
     const delayMs = startAtMs - (await this.#deps.campaigns.redisNowMs())
     await this.#deps.queues.enqueue('launch', { app, campaign }, '', Math.max(0, delayMs))
   }
-}
-
-/** The answer to an `Idempotency-Key` that was used for another request within the last day. */
-export function keyOfAnother(): Problem {
-  return new Problem('invalid', 'this Idempotency-Key was used for another request; use a new key for a new request')
 }

@@ -2,9 +2,9 @@ import type { AppSettings, CampaignId } from '@wns-fanout/domain'
 import { code } from '@wns-fanout/domain'
 import { describe, expect, test } from 'vitest'
 import { campaignIdOf } from '../../src/campaign/campaign-id.ts'
-import { keyOfAnother } from '../../src/campaign/campaigns.ts'
+import { keyOfAnother } from '../../src/campaign/campaign-id.ts'
 import { launch } from '../../src/campaign/launch.ts'
-import { helloToAll, NEWS, Stage } from './stage.ts'
+import { helloToAll, NEWS, refOf, Stage } from './stage.ts'
 
 /** A campaign that was launched and whose only batch was settled. */
 async function finished(stage: Stage, app: AppSettings, codeAt: (position: number) => number): Promise<string> {
@@ -21,7 +21,7 @@ describe('creating', () => {
     const campaign = await stage.campaigns.create(app, { ...helloToAll, name: 'Spring' })
     expect(campaign).toMatchObject({ app: 'news', name: 'Spring', state: 'scheduled', audienceSize: null })
     expect(stage.queues.enqueued[0]?.slice(0, 2)).toEqual(['launch', { app: NEWS, campaign: campaign.id }])
-    expect(await stage.campaigns.get(campaign.id as CampaignId)).toEqual(campaign)
+    expect(await stage.campaigns.get(refOf(campaign.id))).toEqual(campaign)
     expect(await stage.campaigns.appOf(campaign.id as CampaignId)).toBe(NEWS)
   })
 
@@ -92,7 +92,7 @@ describe('creating', () => {
       await stage.campaigns.create(app, generic),
       await stage.campaigns.create(app, generic),
     ]
-    expect(await stage.campaigns.get(second.id as CampaignId)).toMatchObject({
+    expect(await stage.campaigns.get(refOf(second.id))).toMatchObject({
       state: 'cancelled',
       reason: 'superseded',
     })
@@ -145,7 +145,7 @@ describe('estimating', () => {
       contents: { examined: 10, lackingVariables: 0, tooLarge: 0, invalid: 0 },
       estimate: { seconds: 4, ratePerSecond: 3 },
     })
-    expect(await stage.campaigns.audienceSize(NEWS, { tags: 'even' })).toBe(5)
+    expect(await stage.campaigns.audienceCounts(NEWS, { tags: 'even' })).toMatchObject({ size: 5 })
   })
 
   test('takes no less time than the pace of the campaign, and a share of the audience where it is a sample', async () => {
@@ -173,16 +173,19 @@ describe('steering', () => {
     const campaign = id as CampaignId
     await launch(stage.deps, NEWS, campaign)
     stage.queues.enqueued.length = 0
-    expect(await stage.campaigns.pause(campaign)).toMatchObject({ state: 'paused' })
-    expect(await stage.campaigns.resume(campaign)).toMatchObject({ state: 'sending' })
-    expect(await stage.campaigns.cancel(campaign)).toMatchObject({ state: 'cancelled', totals: { cancelled: 3 } })
+    expect(await stage.campaigns.pause(refOf(campaign))).toMatchObject({ state: 'paused' })
+    expect(await stage.campaigns.resume(refOf(campaign))).toMatchObject({ state: 'sending' })
+    expect(await stage.campaigns.cancel(refOf(campaign))).toMatchObject({
+      state: 'cancelled',
+      totals: { cancelled: 3 },
+    })
     expect(stage.queues.names).toEqual(['reconcile', 'sweep'])
   })
 
   test('of a campaign in another state is a conflict that names the state it needs', async () => {
     const stage = new Stage()
     const { id } = await stage.campaigns.create(await stage.app(1), helloToAll)
-    await expect(stage.campaigns.resume(id as CampaignId)).rejects.toThrow(
+    await expect(stage.campaigns.resume(refOf(id))).rejects.toThrow(
       `campaign ${id} is scheduled; this needs one that is paused`,
     )
   })
@@ -190,8 +193,8 @@ describe('steering', () => {
   test('of a campaign that does not exist is not found', async () => {
     const stage = new Stage()
     const id = 'nothing' as CampaignId
-    await expect(stage.campaigns.cancel(id)).rejects.toMatchObject({ code: 'not-found' })
-    expect(await stage.campaigns.get(id)).toBeNull()
+    await expect(stage.campaigns.cancel(refOf(id))).rejects.toMatchObject({ code: 'not-found' })
+    expect(await stage.campaigns.get(refOf(id))).toBeNull()
   })
 })
 
@@ -199,7 +202,7 @@ describe('repeating for failed recipients', () => {
   test('makes a campaign to those alone, with the first one as its parent', async () => {
     const stage = new Stage()
     const id = await finished(stage, await stage.app(4), (at) => (at === 2 ? code.failedServerError : code.accepted))
-    const again = await stage.campaigns.retryFailed(id as CampaignId, {})
+    const again = await stage.campaigns.retryFailed(refOf(id), {})
     expect(again.parent).toBe(id)
     await launch(stage.deps, NEWS, again.id as CampaignId)
     expect(await stage.totals(again.id)).toEqual({ pending: 1 })
@@ -208,7 +211,7 @@ describe('repeating for failed recipients', () => {
   test('needs a finished campaign', async () => {
     const stage = new Stage()
     const { id } = await stage.campaigns.create(await stage.app(1), helloToAll)
-    await expect(stage.campaigns.retryFailed(id as CampaignId, {})).rejects.toMatchObject({ code: 'conflict' })
+    await expect(stage.campaigns.retryFailed(refOf(id), {})).rejects.toMatchObject({ code: 'conflict' })
   })
 })
 
@@ -218,7 +221,7 @@ describe('listing', () => {
     const app = await stage.app(1)
     const ids: string[] = []
     for (let count = 0; count < 5; count += 1) ids.unshift((await stage.campaigns.create(app, helloToAll)).id)
-    await stage.campaigns.cancel(ids[1] as CampaignId)
+    await stage.campaigns.cancel(refOf(ids[1] ?? ''))
     const first = await stage.campaigns.list(NEWS, { limit: 3 })
     expect(first.items.map(({ id }) => id)).toEqual(ids.slice(0, 3))
     const second = await stage.campaigns.list(NEWS, { limit: 3, after: first.next })
@@ -235,7 +238,7 @@ describe('listing', () => {
     const sound = await stage.campaigns.create(app, helloToAll)
     await stage.redis.del(stage.keys.campaign(NEWS, id))
     await stage.redis.set(stage.keys.campaign(NEWS, id), 'not a hash')
-    await expect(stage.campaigns.get(id as CampaignId)).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(stage.campaigns.get(refOf(id))).rejects.toMatchObject({ code: 'unavailable' })
     expect((await stage.campaigns.list(NEWS, { limit: 10 })).items.map((campaign) => campaign.id)).toEqual([sound.id])
     expect((await stage.campaigns.unfinished(NEWS)).map(({ definition }) => definition.id)).toEqual([sound.id])
   })
@@ -251,7 +254,7 @@ test('samples name channels, failures first', async () => {
     { ordinal: 900, status: 410, at },
   ].map((sample) => JSON.stringify(sample))
   const id = await finished(stage, await stage.app(3), () => code.accepted)
-  const { items } = await stage.campaigns.samples(id as CampaignId)
+  const { items } = await stage.campaigns.samples(refOf(id))
   expect(items).toEqual([
     { channel: 'device-1', status: 403, at },
     { channel: 'device-2', status: null, at },

@@ -2,7 +2,7 @@ import type { CampaignId } from '@wns-fanout/domain'
 import { LedgerDamaged } from '@wns-fanout/state'
 import { describe, expect, test } from 'vitest'
 import { launch } from '../../src/campaign/launch.ts'
-import { helloToAll, NEWS, Stage } from './stage.ts'
+import { helloToAll, NEWS, refOf, Stage } from './stage.ts'
 
 async function created(stage: Stage, request: Partial<typeof helloToAll> = {}): Promise<CampaignId> {
   const settings = await stage.apps.settings(NEWS)
@@ -56,7 +56,7 @@ test('a cancelled campaign is not launched', async () => {
   const stage = new Stage()
   await stage.app(1)
   const id = await created(stage)
-  await stage.campaigns.cancel(id)
+  await stage.campaigns.cancel(refOf(id))
   expect(await launch(stage.deps, NEWS, id)).toEqual({})
   expect(stage.queues.batches).toEqual([])
   expect(await stage.record(id)).toMatchObject({ state: 'cancelled' })

@@ -3,7 +3,7 @@ import { code } from '@wns-fanout/domain'
 import { expect, test } from 'vitest'
 import { launch } from '../../src/campaign/launch.ts'
 import { plan } from '../../src/plan/plan.ts'
-import { helloToAll, NEWS, Stage } from './stage.ts'
+import { helloToAll, NEWS, refOf, Stage } from './stage.ts'
 
 async function launched(stage: Stage, channels: number): Promise<CampaignId> {
   const { id } = await stage.campaigns.create(await stage.app(channels), { ...helloToAll, allowEmpty: true })
@@ -15,7 +15,7 @@ test('each recipient has one result, in the order of registration, with its post
   const stage = new Stage()
   const id = await launched(stage, 4)
   await stage.settle(id, 0, (at) => (at === 1 ? code.rejectedForbidden : code.accepted))
-  expect(await Array.fromAsync(stage.campaigns.results(id))).toEqual([
+  expect(await Array.fromAsync(await stage.campaigns.results(refOf(id)))).toEqual([
     { channel: 'device-0', class: 'accepted', status: 200, posts: 1 },
     { channel: 'device-1', class: 'rejected', status: 403, reason: 'forbidden', posts: 1 },
     { channel: 'device-2', class: 'accepted', status: 200, posts: 1 },
@@ -27,7 +27,7 @@ test('results of one class leave out the others', async () => {
   const stage = new Stage()
   const id = await launched(stage, 4)
   await stage.settle(id, 0, (at) => (at === 1 ? code.rejectedForbidden : code.accepted))
-  const rejected = await Array.fromAsync(stage.campaigns.results(id, { class: 'rejected' }))
+  const rejected = await Array.fromAsync(await stage.campaigns.results(refOf(id), { class: 'rejected' }))
   expect(rejected.map(({ channel }) => channel)).toEqual(['device-1'])
 })
 
@@ -46,7 +46,7 @@ test('recipients of batches that were not opened, and those not planned yet, are
   stage.planRatePerSecond = 50
   await plan(stage.deps, NEWS, id as CampaignId)
   await stage.settle(id, 0, () => code.accepted)
-  const results = await Array.fromAsync(stage.campaigns.results(id as CampaignId))
+  const results = await Array.fromAsync(await stage.campaigns.results(refOf(id)))
   expect(results.map((result) => result.class)).toEqual([
     ...(Array(100).fill('accepted') as string[]),
     ...(Array(925).fill('pending') as string[]),
@@ -61,7 +61,7 @@ test('a canary that ends within a page leaves each recipient one result, during 
   await launch(stage.deps, NEWS, id as CampaignId)
   await stage.settle(id, 0, () => code.accepted)
   const classes = async (): Promise<string[]> => {
-    const results = await Array.fromAsync(stage.campaigns.results(id as CampaignId))
+    const results = await Array.fromAsync(await stage.campaigns.results(refOf(id)))
     expect(new Set(results.map(({ channel }) => channel)).size).toBe(1025)
     return results.map((result) => result.class)
   }
@@ -71,15 +71,15 @@ test('a canary that ends within a page leaves each recipient one result, during 
   expect(await classes()).toEqual(expected)
   await stage.settle(id, 1, () => code.failedServerError)
   expect((await classes()).slice(300, 512)).toEqual(Array(212).fill('failed'))
-  await stage.campaigns.cancel(id as CampaignId)
-  expect(await stage.campaigns.audienceSize(NEWS, { failedOf: id })).toBe(212)
+  await stage.campaigns.cancel(refOf(id))
+  expect(await stage.campaigns.audienceCounts(NEWS, { failedOf: id })).toMatchObject({ size: 212 })
 })
 
 test('recipients that a cancelled campaign never reached are cancelled, without posts', async () => {
   const stage = new Stage()
   const id = await launched(stage, 3)
-  await stage.campaigns.cancel(id)
-  const results = await Array.fromAsync(stage.campaigns.results(id))
+  await stage.campaigns.cancel(refOf(id))
+  const results = await Array.fromAsync(await stage.campaigns.results(refOf(id)))
   expect(results.map((result) => [result.class, result.posts])).toEqual([
     ['cancelled', 0],
     ['cancelled', 0],
@@ -90,5 +90,5 @@ test('recipients that a cancelled campaign never reached are cancelled, without 
 test('of a campaign without recipients there are none', async () => {
   const stage = new Stage()
   const id = await launched(stage, 0)
-  expect(await Array.fromAsync(stage.campaigns.results(id))).toEqual([])
+  expect(await Array.fromAsync(await stage.campaigns.results(refOf(id)))).toEqual([])
 })

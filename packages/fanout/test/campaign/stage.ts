@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import type { AppId, AppSettings, CampaignId, CampaignRequest, FanoutEvent } from '@wns-fanout/domain'
+import type { AppId, AppSettings, CampaignId, CampaignRef, CampaignRequest, FanoutEvent } from '@wns-fanout/domain'
 import { byteOf, parseImportLine } from '@wns-fanout/domain'
 import type { BatchTerms, CampaignRecord, RedisConnection } from '@wns-fanout/state'
 import {
@@ -19,6 +19,10 @@ import type { AppCondition } from '../../src/campaign/view.ts'
 import type { Queues } from '../../src/worker/queues.ts'
 
 export const NEWS = 'news' as AppId
+
+export function refOf(campaign: string): CampaignRef {
+  return { app: NEWS, campaign: campaign as CampaignId }
+}
 
 /** A toast to all, with a placeholder: the guard on generic updates does not apply to it. */
 export const helloToAll: CampaignRequest = {

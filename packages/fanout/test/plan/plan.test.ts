@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { launch } from '../../src/campaign/launch.ts'
 import { failureShare } from '../../src/plan/canary.ts'
 import { plan } from '../../src/plan/plan.ts'
-import { helloToAll, NEWS, Stage } from '../campaign/stage.ts'
+import { helloToAll, NEWS, refOf, Stage } from '../campaign/stage.ts'
 
 /** A campaign with a frozen audience of 1,100 recipients: batches of 512, 512 and 76. */
 async function frozen(request: Partial<typeof helloToAll> = {}) {
@@ -155,7 +155,7 @@ describe('a canary', () => {
         heldBy: 'canary',
         totals: { pending: 800 },
       })
-      await stage.campaigns.resume(campaign, 'canary')
+      await stage.campaigns.resume(refOf(campaign), 'canary')
       await planOn()
       expect(seqs()).toEqual([0, 1, 2, 3])
     }
@@ -193,18 +193,18 @@ describe('a canary', () => {
   test('with manual approval waits for a person once it is settled, and is planned on afterwards', async () => {
     const { stage, campaign, planOn, seqs } = await frozen({ canary: { size: 20, approve: 'manual' } })
     await planOn()
-    await expect(stage.campaigns.approve(campaign)).rejects.toMatchObject({
+    await expect(stage.campaigns.approve(refOf(campaign))).rejects.toMatchObject({
       code: 'conflict',
       message: expect.stringContaining('not settled yet') as string,
     })
     await stage.settle(campaign, 0, () => code.accepted)
     await planOn()
     expect(seqs()).toEqual([0])
-    const waiting = await stage.campaigns.get(campaign)
+    const waiting = await stage.campaigns.get(refOf(campaign))
     expect(waiting).toMatchObject({ state: 'sending', reason: 'canary', etaSeconds: null })
     expect(waiting?.detail).toContain('approve the rest')
-    await stage.campaigns.approve(campaign)
-    expect(await stage.campaigns.approve(campaign)).not.toHaveProperty('detail')
+    await stage.campaigns.approve(refOf(campaign))
+    expect(await stage.campaigns.approve(refOf(campaign))).not.toHaveProperty('detail')
     await planOn()
     expect(seqs()).toEqual([0, 1, 2, 3])
   })
@@ -213,16 +213,16 @@ describe('a canary', () => {
     const { stage, campaign, planOn } = await frozen({ canary: { size: 20, approve: 'manual' } })
     await planOn()
     await stage.settle(campaign, 0, () => code.failedServerError)
-    await expect(stage.campaigns.approve(campaign)).rejects.toMatchObject({ code: 'conflict' })
+    await expect(stage.campaigns.approve(refOf(campaign))).rejects.toMatchObject({ code: 'conflict' })
     await planOn()
-    await expect(stage.campaigns.approve(campaign)).rejects.toMatchObject({
+    await expect(stage.campaigns.approve(refOf(campaign))).rejects.toMatchObject({
       message: expect.stringContaining('{"accept": "canary"}') as string,
     })
   })
 
   test('without manual approval is not approved by a person', async () => {
     const { stage, campaign } = await frozen({ canary: { size: 20 } })
-    await expect(stage.campaigns.approve(campaign)).rejects.toMatchObject({ code: 'conflict' })
+    await expect(stage.campaigns.approve(refOf(campaign))).rejects.toMatchObject({ code: 'conflict' })
   })
 
   test('of the size of the audience lets the campaign complete', async () => {

@@ -4,6 +4,7 @@ import type {
   AppSettings,
   Campaign,
   CampaignId,
+  CampaignRef,
   CampaignRequest,
   FanoutEvent,
   Outcome,
@@ -103,13 +104,20 @@ export class Installation {
   }
 
   async view(id: string): Promise<Campaign> {
-    const campaign = await this.campaigns.get(id as CampaignId)
+    const campaign = await this.campaigns.get(await this.#refOf(id))
     if (campaign === null) throw new Error(`there is no campaign ${id}`)
     return campaign
   }
 
   async pause(id: string): Promise<void> {
-    await this.campaigns.pause(id as CampaignId)
+    await this.campaigns.pause(await this.#refOf(id))
+  }
+
+  async #refOf(id: string): Promise<CampaignRef> {
+    const campaign = id as CampaignId
+    const app = await this.campaigns.appOf(campaign)
+    if (app === null) throw new Error(`there is no campaign ${id}`)
+    return { app, campaign }
   }
 
   /** A worker of this installation; it is stopped at the end of the test. */
