@@ -81,8 +81,8 @@ describe('registering', () => {
     async ({ ageSeconds, sends, outcome, isRenewed }) => {
       const { registry, redis, keys } = start()
       await registry.register(NEWS, [registration('phone')])
-      const [nowSeconds] = await redis.time()
-      const old = Number(nowSeconds) - ageSeconds
+      const [nowSeconds = 0] = await redis.time()
+      const old = nowSeconds - ageSeconds
       const value = (await redis.hgetBuffer(keys.uri(NEWS, 0), '0'))?.toString('latin1') ?? ''
       const aged = value.replace(/\0[^\0;]*;/, `\0${old.toString(36)};`)
       await redis.hset(keys.uri(NEWS, 0), '0', Buffer.from(aged, 'latin1'))
