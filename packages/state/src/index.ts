@@ -1,4 +1,5 @@
 export * from './keys.ts'
+export * from './ledger/fields.ts'
 export * from './redis.ts'
 export * from './redis-clock.ts'
 export * from './scripts.ts'

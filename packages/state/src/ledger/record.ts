@@ -1,6 +1,6 @@
 import type { AppId, CampaignId, CampaignRequest, CampaignState, HaltCause, Totals } from '@wns-fanout/domain'
 import { campaignStates, classes, emptyTotals, haltCauses, isTerminal } from '@wns-fanout/domain'
-import type { CampaignField } from '../keys.ts'
+import type { CampaignField } from './fields.ts'
 import { LedgerDamaged, LedgerVersion } from './errors.ts'
 
 /** The ledger version that this process writes. */

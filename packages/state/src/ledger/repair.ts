@@ -1,5 +1,6 @@
 import { codeTable, PAGE_SIZE } from '@wns-fanout/domain'
-import type { BatchField, Keys } from '../keys.ts'
+import type { Keys } from '../keys.ts'
+import type { BatchField } from './fields.ts'
 import type { RedisConnection } from '../redis.ts'
 import type { Script, ScriptArgument } from '../scripts.ts'
 import { loadScript } from '../scripts.ts'
