@@ -3,4 +3,4 @@
  * machine, and collects little garbage below them: the memory of a worker then grows with the number of posts, although
  * it retains the same for any number of recipients.
  */
-export const workerHeapLimits: readonly string[] = ['--max-semi-space-size=16', '--max-old-space-size=256']
+export const workerHeapLimits: readonly string[] = ['--max-semi-space-size=32', '--max-old-space-size=256']
