@@ -6,6 +6,7 @@ import { Queue } from 'bullmq'
 import { afterEach, beforeEach, expect, inject, onTestFinished, test } from 'vitest'
 import { CAMPAIGNS_QUEUE, Queues } from '../../src/worker/queues.ts'
 import { reconcileAll } from '../../src/recover/reconcile.ts'
+import { newCampaign } from '../support/new-campaign.ts'
 
 const app = 'news' as AppId
 let redis: RedisConnection
@@ -25,23 +26,7 @@ afterEach(async () => {
 })
 
 async function create(id: string): Promise<void> {
-  await campaigns.create({
-    definition: {
-      id: id as CampaignId,
-      app,
-      request: { notification: { type: 'badge', value: 1 }, audience: { all: true } },
-      update: 'generic',
-      topic: id,
-      delivery: 'at-least-once',
-      priority: 'normal',
-      guardSeconds: 0,
-      maxAttempts: 5,
-      retentionDays: 7,
-      rawGates: true,
-    },
-    policy: 'reject',
-    topicIntervalMs: 0,
-  })
+  await campaigns.create(newCampaign(app, id as CampaignId))
 }
 
 const left: CampaignId[] = []

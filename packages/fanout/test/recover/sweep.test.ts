@@ -2,6 +2,7 @@ import type { AppId, CampaignId } from '@wns-fanout/domain'
 import { describe, expect, test } from 'vitest'
 import { sweep } from '../../src/recover/sweep.ts'
 import { Installation } from '../support/installation.ts'
+import { newCampaign } from '../support/new-campaign.ts'
 
 const app = 'news' as AppId
 const id = 'c1' as CampaignId
@@ -9,23 +10,7 @@ const id = 'c1' as CampaignId
 /** A campaign of batches with one recipient each, and what the sweep of it does. */
 class Stopped extends Installation {
   async campaign(batches: readonly ('open' | 'parked')[]): Promise<void> {
-    await this.store.create({
-      definition: {
-        id,
-        app,
-        request: { notification: { type: 'badge', value: 1 }, audience: { all: true } },
-        update: 'generic',
-        topic: id,
-        delivery: 'at-least-once',
-        priority: 'normal',
-        guardSeconds: 0,
-        maxAttempts: 5,
-        retentionDays: 7,
-        rawGates: true,
-      },
-      policy: 'reject',
-      topicIntervalMs: 0,
-    })
+    await this.store.create(newCampaign(app, id))
     const count = batches.length
     const fields = { state: 'sending', audienceSize: count, planned: count, plannedRecipients: count, planComplete: 1 }
     await this.redis.hset(this.keys.campaign(app, id), fields)
