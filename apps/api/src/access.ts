@@ -7,10 +7,9 @@ import type { Load } from './open-requests.ts'
  * installation (only keys for all apps).
  */
 export interface Rule {
-  /** Default `light`. */
-  readonly load?: Load
   readonly verb: ApiVerb
   readonly scope: 'app' | 'campaign' | 'visible' | 'installation'
+  readonly load: Load
 }
 
 function app(verb: ApiVerb, load: Load = 'light'): Rule {
@@ -19,10 +18,10 @@ function app(verb: ApiVerb, load: Load = 'light'): Rule {
 function campaign(verb: ApiVerb, load: Load = 'light'): Rule {
   return { verb, scope: 'campaign', load }
 }
-const installation: Rule = { verb: 'admin', scope: 'installation' }
+const installation: Rule = { verb: 'admin', scope: 'installation', load: 'light' }
 
 export const rules: Readonly<Record<string, Rule>> = {
-  'GET /v1/apps': { verb: 'read', scope: 'visible' },
+  'GET /v1/apps': { verb: 'read', scope: 'visible', load: 'light' },
   'PUT /v1/apps/:app': app('admin'),
   'PATCH /v1/apps/:app': app('admin'),
   'GET /v1/apps/:app': app('read'),

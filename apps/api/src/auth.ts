@@ -99,13 +99,12 @@ function limitRate(requests: TokenBuckets, { id }: ApiKey, reply: FastifyReply):
 
 function limitOpen(
   open: OpenRequests,
-  { params }: FastifyRequest,
-  { load = 'light' }: Rule,
+  { campaign }: FastifyRequest,
+  { load }: Rule,
   { id }: ApiKey,
   { raw }: FastifyReply,
 ): void {
-  const { campaign } = params as Readonly<Record<string, string | undefined>>
-  const reason = open.enter(id, load, raw, campaign)
+  const reason = open.enter(id, load, raw, campaign?.campaign)
   if (reason !== undefined) throw new Problem('rate-limited', reason, { retryAfterSeconds: 1 })
 }
 

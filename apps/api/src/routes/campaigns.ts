@@ -134,9 +134,9 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
         response: answers({ 200: campaignSchema }),
       },
     },
-    async ({ campaign: ref, body, caller }) => {
+    async ({ campaign: found, body, caller }) => {
       const accepted = body?.accept
-      const campaign = await campaigns.resume(known(ref), accepted)
+      const campaign = await campaigns.resume(campaignIn({ campaign: found }), accepted)
       if (accepted !== undefined)
         deps.logger.warn(
           { app: campaign.app, campaign: campaign.id, reason: accepted, key: caller?.id },
@@ -246,11 +246,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
   )
 }
 
-function campaignIn({ campaign }: FastifyRequest): CampaignRef {
-  return known(campaign)
-}
-
-function known(campaign: CampaignRef | null): CampaignRef {
+function campaignIn({ campaign }: Pick<FastifyRequest, 'campaign'>): CampaignRef {
   if (campaign === null) throw notFound('campaign')
   return campaign
 }
@@ -289,7 +285,8 @@ export function refuseManyVariants(campaign: unknown, path: readonly string[] = 
   throw invalid('The campaign', [{ path: [...path, 'notification', 'variants'], code: 'out-of-range', detail }])
 }
 
-function memberOf(value: unknown, name: string): unknown {
+/** A member of a body that was not checked yet. */
+export function memberOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null
     ? Object.entries(value).find(([key]) => key === name)?.[1]
     : undefined

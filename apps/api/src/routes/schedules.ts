@@ -14,7 +14,7 @@ import * as z from 'zod'
 import { notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
 import { invalid } from '../problem.ts'
-import { notificationErrors, refuseManyVariants } from './campaigns.ts'
+import { memberOf, notificationErrors, refuseManyVariants } from './campaigns.ts'
 import { answers, appPath, bodyJudgedLater, nothing, pageOf, pageQuery, schedulePath } from './shapes.ts'
 
 const tags = ['schedules']
@@ -107,21 +107,17 @@ const storedSchema = z.union([scheduleSchema, unreadableScheduleSchema])
 
 /** The schedule in a body, with its campaign checked as one that starts now. Throws all problems at once. */
 function requestOf(body: unknown, settings: AppSettings, nowMs: number): ScheduleRequest {
-  refuseManyVariants(campaignIn(body), ['campaign'])
+  refuseManyVariants(memberOf(body, 'campaign'), ['campaign'])
   const parsed = scheduleRequestSchema.safeParse(body)
   const inCampaign = parsed.success
     ? requestErrors(settings, parsed.data.campaign, nowMs)
-    : notificationErrors(campaignIn(body), settings.credentialsKind)
+    : notificationErrors(memberOf(body, 'campaign'), settings.credentialsKind)
   const errors = [
     ...(parsed.success ? [] : inputErrorsOf(parsed.error.issues)),
     ...inCampaign.map((inputError) => ({ ...inputError, path: ['campaign', ...inputError.path] })),
   ]
   if (parsed.success && errors.length === 0) return parsed.data
   throw invalid('The schedule', errors)
-}
-
-function campaignIn(body: unknown): unknown {
-  return typeof body === 'object' && body !== null && 'campaign' in body ? body.campaign : undefined
 }
 
 // Finding the times of a rare date takes up to 100 ms, and a page lists a hundred schedules.
