@@ -1,6 +1,6 @@
 import type { InputError, ProblemCode } from '@wns-fanout/domain'
 import { pointerOf, Problem, problems } from '@wns-fanout/domain'
-import { isNoPermission } from '@wns-fanout/state'
+import { isNoPermission, isRedisAway } from '@wns-fanout/state'
 import * as z from 'zod'
 
 /** RFC 9457, with every fault of the input in `errors`. */
@@ -135,9 +135,6 @@ function blamesRequest(error: Error): readonly [ProblemCode, string] | undefined
   return ['bad-request', 'the request cannot be read; check its method and its headers']
 }
 
-const redisAway =
-  /connection is closed|stream isn't writeable|command timed out|max retries per request|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|socket closed|all sentinels|failed to refresh slots|too many cluster redirections|^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|BUSY)\b/i
-
 function isOutOfMemory({ message }: Error): boolean {
   return /^(?:ERR .*)?OOM\b|\bOOM command not allowed/.test(message)
 }
@@ -156,14 +153,12 @@ function fromRedis(error: Error): Problem | undefined {
       'the Redis user lacks a right that this needs (NOPERM); /readyz and doctor name the commands',
       { cause: error },
     )
-  const text = `${error.message} ${'code' in error ? String(error.code) : ''}`
   if (isOutOfMemory(error) || refusedInTransaction(error).some(isOutOfMemory))
     return new Problem('redis-memory', 'Redis has no memory left; raise maxmemory or delete finished campaigns', {
       cause: error,
       retryAfterSeconds: 30,
     })
-  if (!redisAway.test(error.message) && !redisAway.test(text) && error.name !== 'MaxRetriesPerRequestError')
-    return undefined
+  if (!isRedisAway(error)) return undefined
   return new Problem('unavailable', 'Redis cannot be reached now; try again soon', {
     cause: error,
     retryAfterSeconds: 2,

@@ -7,6 +7,7 @@ import {
   DataSet,
   diskProblem,
   Keys,
+  onceRedisServes,
   readKeyringFile,
   StuckConnection,
   waitForFitRedis,
@@ -117,7 +118,7 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
   })
   life.onStop('api server', () => server.close())
   const api = await listen(server, config)
-  await data.look()
+  await onceRedisServes(redis, () => data.look(), { signal: life.signal, onWaiting: (line) => logger.warn(line) })
   const watching = data.run(life.signal)
   life.onStop('watch over the data', () => watching)
   return { api, ops: ops.url }

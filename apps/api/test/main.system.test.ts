@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { spawn } from 'node:child_process'
 import { ApiKeys, closeRedis, connectRedis, Keys } from '@wns-fanout/state'
-import { until } from '@wns-fanout/testing'
+import { startTcpProxy, until } from '@wns-fanout/testing'
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { ensureKeyFile } from '../src/bootstrap-key.ts'
 
@@ -91,6 +91,23 @@ test('it reports on stdout when it is ready, serves, leaves a key, shows gauges 
   expect(seen.stdout.split('\n')).toHaveLength(2)
   for (const line of seen.stderr.split('\n').filter((text) => text !== '')) expect(() => JSON.parse(line)).not.toThrow()
   expect(seen.stderr).not.toContain(key)
+})
+
+test('it waits for a Redis that goes away while it starts, and is ready once Redis is back', async () => {
+  const url = new URL(inject('redisUrl'))
+  const proxy = await startTcpProxy(Number(url.port))
+  onTestFinished(() => proxy.close())
+  url.port = String(proxy.port)
+  let isCut = false
+  // The first check of the start ends the connection, and the next attempts to connect fail until ioredis gives up.
+  proxy.onRequest((bytes) => {
+    if (isCut || !/evalsha/i.test(bytes)) return
+    isCut = true
+    proxy.cut({ refused: 6 })
+  })
+  const { ready, seen } = await start({ REDIS_URL: url.href })
+  expect(await ready()).toMatchObject({ ready: true })
+  expect(seen.stderr).toContain('went away while this process starts')
 })
 
 test('it is not ready any more when Redis lost its data, and its key is good again when that is accepted', async () => {

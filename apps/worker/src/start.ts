@@ -13,6 +13,7 @@ import {
   closeRedis,
   connectRedis,
   Keys,
+  onceRedisServes,
   readKeyringFile,
   replicaWarning,
   StuckConnection,
@@ -94,7 +95,7 @@ async function serve(parts: Process, env: NodeJS.ProcessEnv): Promise<void> {
     onWarning: (line) => logger.warn(line),
   })
   await waitForRedis(redis, { signal: life.signal })
-  const warning = await spare()
+  const warning = await onceRedisServes(look, spare, { signal: life.signal, onWaiting: (line) => logger.warn(line) })
   if (warning !== undefined) logger.warn({ warning }, 'Redis has more replicas than posts wait for')
   metrics.onCollect(async () =>
     metrics.redisProblem.set({ kind: 'spare-replicas' }, (await spare()) === undefined ? 0 : 1),

@@ -1,7 +1,7 @@
 import { Cluster } from 'ioredis'
 import type { RedisConnection, WaitForRedisOptions } from './redis.ts'
 import type { Keys } from './keys.ts'
-import { waitForRedis } from './redis.ts'
+import { onceRedisServes } from './redis-away.ts'
 import { refusalOf } from './redis-refusals.ts'
 import { missingRights } from './rights.ts'
 
@@ -47,8 +47,8 @@ export async function waitForFitRedis(
     readonly onWarning: (line: string) => void
   },
 ): Promise<void> {
-  await waitForRedis(connection, { signal, onWaiting: onWarning })
-  const problems = await checkRedis(connection, { allowVolatile, keys })
+  const check = () => checkRedis(connection, { allowVolatile, keys })
+  const problems = await onceRedisServes(connection, check, { signal, onWaiting: onWarning })
   for (const { fatal, detail } of problems) if (!fatal) onWarning(detail)
   const fatal = problems.filter((problem) => problem.fatal)
   if (fatal.length > 0) throw new Error(fatal.map(({ detail }) => detail).join(' '))

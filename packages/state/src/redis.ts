@@ -62,7 +62,7 @@ export interface WaitForRedisOptions {
   readonly onWaiting?: (line: string) => void
 }
 
-const WAITING_LINE_EVERY_MS = 5000
+export const WAITING_LINE_EVERY_MS = 5000
 
 /** Resolves once Redis answers. Rejects with the signal's reason if it is aborted. */
 export async function waitForRedis(
@@ -208,7 +208,8 @@ function reconnectDelayMs(times: number): number {
   return Math.min(100 * 2 ** Math.min(times - 1, 10), 1000) + Math.random() * 200
 }
 
-function whereIs(connection: RedisConnection): string {
+/** The place of Redis, for people. */
+export function whereIs(connection: RedisConnection): string {
   if (connection instanceof Cluster) return 'the cluster'
   const { host, port, sentinels, name } = connection.options
   if (sentinels && sentinels.length > 0)
