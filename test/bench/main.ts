@@ -9,6 +9,7 @@ import { benchFairness } from './fairness.ts'
 import { benchLimiter } from './limiter.ts'
 import { benchMemory } from './memory.ts'
 import { benchRecovery } from './recovery.ts'
+import { benchRegistry } from './registry.ts'
 import { benchSend } from './send.ts'
 import { benchStorm } from './storm.ts'
 import { benchThrottle } from './throttle.ts'
@@ -23,11 +24,13 @@ const help = `usage: pnpm bench <name> [options]
   recovery     how soon a campaign resumes after a worker is killed, stopped or frozen, and after a Redis outage
   checkpoints  Redis commands and CPU per 1,000 posts, with and without checkpoints within a batch
   durability   throughput and CPU with and without waiting for a Redis replica
+  registry     a table of devices in and out: bytes for each channel, and speed against a bare loop
   memory       the memory of a worker at full speed, by the number of recipients
 
 options
   --posts N         send, checkpoints, durability: posts per contender and round (30000, 40000, 40000)
-  --rounds N        send, checkpoints, durability: alternating rounds (3)
+  --channels N      registry: rows of the table (1000000)
+  --rounds N        send, checkpoints, durability, registry: alternating rounds (3)
   --connections N   send: connections to the simulator (64)
   --seconds N       limiter, throttle, storm: approximate duration (40, 75, 90)
   --recipients N    storm, fairness, memory: recipients of the large campaign (20000, 1000000, 1000000)
@@ -53,6 +56,7 @@ const options = {
   connections: { type: 'string', default: '64' },
   seconds: { type: 'string' },
   recipients: { type: 'string' },
+  channels: { type: 'string', default: '1000000' },
   rate: { type: 'string' },
   burst: { type: 'string', default: '50' },
   tries: { type: 'string', default: '20' },
@@ -149,6 +153,15 @@ const benches = new Map<string | undefined, () => Promise<Record<string, unknown
       }),
   ],
   ['durability', () => benchDurability({ posts: postsOr('40000'), rounds: whole('rounds', values.rounds), say })],
+  [
+    'registry',
+    () =>
+      benchRegistry({
+        channels: whole('channels', values.channels),
+        rounds: whole('rounds', values.rounds),
+        say,
+      }),
+  ],
   ['memory', () => benchMemory({ sizes: sizesUpTo(recipientsOr('1000000')), limited: !values.unlimited, say })],
   ['throttle', () => benchThrottle({ seconds: secondsOr('75'), say })],
 ])

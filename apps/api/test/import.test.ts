@@ -1,3 +1,4 @@
+import { REGISTRATION_CHUNK } from '@wns-fanout/state'
 import { until } from '@wns-fanout/testing'
 import { request } from 'node:http'
 import { Readable } from 'node:stream'
@@ -349,10 +350,11 @@ test('an upload whose caller leaves is logged with its counts', async () => {
   })
   upload.on('error', () => {})
   // One chunk of the registry and a line behind it.
-  upload.write(Array.from({ length: 501 }, (_, n) => `${line(`c${n}`)}\n`).join(''))
-  await until(async () => (await call('GET', '/v1/apps/news')).json.channels === 500)
+  upload.write(Array.from({ length: REGISTRATION_CHUNK + 1 }, (_, n) => `${line(`c${n}`)}\n`).join(''))
+  await until(async () => (await call('GET', '/v1/apps/news')).json.channels === REGISTRATION_CHUNK)
   upload.destroy()
-  await until(() => logged.some((text) => text.includes('an upload ended early') && text.includes('"created":501')))
+  const counts = `"created":${REGISTRATION_CHUNK + 1}`
+  await until(() => logged.some((text) => text.includes('an upload ended early') && text.includes(counts)))
 })
 
 test('an upload of anything at all is counted line by line or refused, never an internal error', async () => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import type {
   AppId,
   ChannelId,
@@ -77,6 +78,8 @@ export async function importRegistrations(
       .finally(() => inFlight.delete(work))
     inFlight.add(work)
     if (inFlight.size >= chunksInFlight) await Promise.race(inFlight)
+    // Lines that are in memory already would keep everything else in the process waiting.
+    await setImmediate()
   }
 
   try {

@@ -16,8 +16,8 @@ const pageIdsScript = loadScript('page-ids')
 
 /** Tag names of an app at the most: each costs a bitmap. */
 export const MAX_TAG_NAMES = 1000
-/** Channels that one script call registers: about 3 ms of Redis, so that others wait no longer than that. */
-export const REGISTRATION_CHUNK = 500
+/** Channels that one script call registers: about 3 ms of Redis and of the process, so that others wait no longer. */
+export const REGISTRATION_CHUNK = 128
 /** How long the marks of an import outlive its last chunk. */
 const IMPORT_SECONDS = 3600
 
