@@ -8,8 +8,10 @@ import { benchDurability } from './durability.ts'
 import { benchFairness } from './fairness.ts'
 import { benchLimiter } from './limiter.ts'
 import { benchMemory } from './memory.ts'
+import { benchPlan } from './plan.ts'
 import { benchRecovery } from './recovery.ts'
 import { benchRegistry } from './registry.ts'
+import { benchScale } from './scale.ts'
 import { benchSend } from './send.ts'
 import { benchStorm } from './storm.ts'
 import { benchThrottle } from './throttle.ts'
@@ -24,17 +26,19 @@ const help = `usage: pnpm bench <name> [options]
   recovery     how soon a campaign resumes after a worker is killed, stopped or frozen, and after a Redis outage
   checkpoints  Redis commands and CPU per 1,000 posts, with and without checkpoints within a batch
   durability   throughput and CPU with and without waiting for a Redis replica
+  plan         the start of a campaign by the size of its audience: request, first post, whole plan
+  scale        the rate that lanes and workers reach, as a share of what the latency of WNS allows
   registry     a table of devices in and out: bytes for each channel, and speed against a bare loop
   memory       the memory of a worker at full speed, by the number of recipients
 
 options
   --posts N         send, checkpoints, durability: posts per contender and round (30000, 40000, 40000)
   --channels N      registry: rows of the table (1000000)
-  --rounds N        send, checkpoints, durability, registry: alternating rounds (3)
+  --rounds N        send, checkpoints, durability, registry, scale: alternating rounds (3)
   --connections N   send: connections to the simulator (64)
-  --seconds N       limiter, throttle, storm: approximate duration (40, 75, 90)
-  --recipients N    storm, fairness, memory: recipients of the large campaign (20000, 1000000, 1000000)
-  --tries N         fairness: small and urgent campaigns beside a broadcast, at each rate (20)
+  --seconds N       limiter, throttle, storm, scale: approximate duration (40, 75, 90; scale: 6 of each run)
+  --recipients N    storm, fairness, memory, plan: recipients of the large campaign (20000, 1000000, 1000000, 10000000)
+  --tries N         fairness: small and urgent campaigns beside a broadcast, at each rate; plan: campaigns (20, 5)
   --rate N          limiter, checkpoints: limit in posts per second (500, 1000)
   --burst N         limiter: permits after an idle time (50)
   --kills N         recovery: workers killed at a limited rate (12)
@@ -59,7 +63,7 @@ const options = {
   channels: { type: 'string', default: '1000000' },
   rate: { type: 'string' },
   burst: { type: 'string', default: '50' },
-  tries: { type: 'string', default: '20' },
+  tries: { type: 'string' },
   kills: { type: 'string', default: '12' },
   'fast-kills': { type: 'string', default: '8' },
   freeze: { type: 'string', default: '20' },
@@ -89,6 +93,9 @@ function say(line: string): void {
 }
 function recipientsOr(recipients: string): number {
   return whole('recipients', values.recipients ?? recipients)
+}
+function triesOr(tries: string): number {
+  return whole('tries', values.tries ?? tries)
 }
 function postsOr(posts: string): number {
   return whole('posts', values.posts ?? posts)
@@ -129,7 +136,8 @@ const benches = new Map<string | undefined, () => Promise<Record<string, unknown
       }),
   ],
   ['storm', () => benchStorm({ seconds: secondsOr('90'), recipients: recipientsOr('20000'), say })],
-  ['fairness', () => benchFairness({ recipients: recipientsOr('1000000'), tries: whole('tries', values.tries), say })],
+  ['fairness', () => benchFairness({ recipients: recipientsOr('1000000'), tries: triesOr('20'), say })],
+  ['plan', () => benchPlan({ sizes: sizesUpTo(recipientsOr('10000000')), tries: triesOr('5'), say })],
   [
     'recovery',
     () =>
@@ -163,6 +171,7 @@ const benches = new Map<string | undefined, () => Promise<Record<string, unknown
       }),
   ],
   ['memory', () => benchMemory({ sizes: sizesUpTo(recipientsOr('1000000')), limited: !values.unlimited, say })],
+  ['scale', () => benchScale({ seconds: secondsOr('6'), rounds: whole('rounds', values.rounds), say })],
   ['throttle', () => benchThrottle({ seconds: secondsOr('75'), say })],
 ])
 
