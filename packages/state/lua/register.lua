@@ -5,8 +5,8 @@
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key   KEYS[3] of an import: bitmap of the channels that it counted
 -- ARGV[1] maximum number of tag names   ARGV[2] 'move' or 'allow': what happens when another channel has the URI
 -- ARGV[3] seconds that KEYS[3] lives from now
--- ARGV[4…] seven for each channel: id, device key suffix, URI, locale, variables as JSON, tags joined by ',', opted
---   out. '' clears a field and '*' keeps it; '~{…}' merges variables; opted out is '1', '0' or '*'
+-- ARGV[4…] seven for each channel: id, device key suffix, packed URI, locale, variables as JSON, tags joined by ',',
+--   opted out. '' clears a field and '*' keeps it; '~{…}' merges variables; opted out is '1', '0' or '*'
 -- Without a URI ('*') a channel that is registered changes; of any other only the opt-out is stored.
 -- Returns {answers, position, id, …}: one letter for each channel, then the channels that lost their URI, each with the
 -- position of the channel that took it; or 'gone' when the app was removed. Letters:

@@ -100,7 +100,7 @@ export class Keys {
   optOut(app: AppId | string): string {
     return `${this.base(app)}optout`
   }
-  /** hash: slot → `<channel id>\0<uri>\0<meta>`; the URI is empty once the channel is dead or deleted. */
+  /** hash: slot → `<packed id>\0<packed URI>\0<meta>`; the URI is empty once the channel is dead or deleted. */
   uri(app: AppId | string, page: number): string {
     return `${this.base(app)}uri:${page}`
   }

@@ -7,6 +7,7 @@ import type { Keys } from './keys.ts'
 import { packId, unpackId } from './packed-id.ts'
 import type { RedisConnection } from './redis.ts'
 import { loadScript } from './scripts.ts'
+import { packUri } from './packed-uri.ts'
 import { parseStoredChannel } from './stored-channel.ts'
 
 const registerScript = loadScript('register')
@@ -169,7 +170,7 @@ export class Registry {
     return [
       packId(channel),
       this.#deviceSuffix(app, channel),
-      fieldFor(uri, ({ raw }) => raw),
+      fieldFor(uri, ({ raw }) => packUri(raw)),
       fieldFor(locale, (text) => text),
       varsPatch === undefined
         ? fieldFor(vars, (values) => (Object.keys(values).length === 0 ? '' : JSON.stringify(values)))

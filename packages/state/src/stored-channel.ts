@@ -1,5 +1,6 @@
 import type { ChannelId } from '@wns-fanout/domain'
 import { unpackId } from './packed-id.ts'
+import { unpackUri } from './packed-uri.ts'
 
 /** A channel as the hash of its page holds it. */
 export interface StoredChannel {
@@ -11,13 +12,13 @@ export interface StoredChannel {
   readonly tags: readonly string[]
 }
 
-/** `<packed id>\0<uri>\0<registeredAt in seconds, base 36>;<locale>;<tag,tag>` */
+/** `<packed id>\0<packed URI>\0<registeredAt in seconds, base 36>;<locale>;<tag,tag>` */
 export function parseStoredChannel(value: string): StoredChannel {
   const [id = '', uri = '', meta = ''] = value.split('\0')
   const [since = '0', locale = '', tags = ''] = meta.split(';')
   return {
     id: unpackId(id),
-    uri,
+    uri: unpackUri(uri),
     registeredAtSeconds: Number.parseInt(since, 36),
     locale,
     tags: tags === '' ? [] : tags.split(','),

@@ -1,6 +1,6 @@
 import type { AppId } from '@wns-fanout/domain'
 import { channelId, classOf, code, codeOf, codeTable } from '@wns-fanout/domain'
-import { loadScript, Registry } from '@wns-fanout/state'
+import { loadScript, Registry, unpackUri } from '@wns-fanout/state'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { PAGE, Stage, tile, toast, upTo } from './ledger-support.ts'
@@ -348,7 +348,7 @@ describe('a dead channel', () => {
     expect(await stage.uriAt(0)).toBe(uriOf('new'))
     await dueNow(stage)
     const second = await stage.hold()
-    expect(second.opened.uris).toEqual([uriOf('new')])
+    expect(second.opened.uris.map(unpackUri)).toEqual([uriOf('new')])
     expect([...second.opened.before]).toEqual([32 + code.rotated])
     await second.outcome(code.accepted, 0).close()
     expect(await stage.totals()).toEqual({ accepted: 1 })

@@ -13,7 +13,7 @@ import type {
   OpenAnswer,
   OpenBatch,
 } from '@wns-fanout/state'
-import { CampaignStore, Ledger } from '@wns-fanout/state'
+import { CampaignStore, Ledger, packUri, unpackUri } from '@wns-fanout/state'
 import { nth } from '@wns-fanout/testing'
 import type { Bench } from './support.ts'
 import { keysOf, NEWS, setup, uriOf } from './support.ts'
@@ -60,7 +60,7 @@ export class Stage {
     const pipeline = this.bench.redis.pipeline()
     for (const ordinal of ordinals) {
       const page = Math.floor(ordinal / PAGE)
-      const value = `ch-${ordinal}\0${uriOf(`u${ordinal}`)}\u00000;;`
+      const value = `ch-${ordinal}\0${packUri(uriOf(`u${ordinal}`))}\u00000;;`
       pipeline.hset(this.bench.keys.uri(this.app, page), String(ordinal % PAGE), value)
       pipeline.setbit(this.bench.keys.occupied(this.app), ordinal, 1)
     }
@@ -69,12 +69,12 @@ export class Stage {
 
   async moveTo(ordinal: number, uri: string): Promise<void> {
     const key = this.bench.keys.uri(this.app, Math.floor(ordinal / PAGE))
-    await this.bench.redis.hset(key, String(ordinal % PAGE), `ch-${ordinal}\0${uri}\u00000;;`)
+    await this.bench.redis.hset(key, String(ordinal % PAGE), `ch-${ordinal}\0${packUri(uri)}\u00000;;`)
   }
 
   async uriAt(ordinal: number): Promise<string> {
     const key = this.bench.keys.uri(this.app, Math.floor(ordinal / PAGE))
-    return (await this.bench.redis.hget(key, String(ordinal % PAGE)))?.split('\0')[1] ?? ''
+    return unpackUri((await this.bench.redis.hget(key, String(ordinal % PAGE)))?.split('\0')[1] ?? '')
   }
 
   async stampAt(ordinal: number, type = 'tile'): Promise<number> {

@@ -1,6 +1,7 @@
 import type { BodyRejection, Outcome } from '@wns-fanout/domain'
 import { bodyFor, splitChannelUri } from '@wns-fanout/domain'
 import type { OpenBatch } from '@wns-fanout/state'
+import { unpackUri } from '@wns-fanout/state'
 import type { LanePool, LaneSender } from '@wns-fanout/wns'
 import type { CrashPoints } from '../crash-points.ts'
 import type { HostBreakers } from './host-breakers.ts'
@@ -83,7 +84,7 @@ export class Poster {
 
   tryPost(position: number, token: string): PostStep {
     const { hosts, reached } = this.#deps
-    const target = splitChannelUri(this.#opened.uris[position] ?? '')
+    const target = splitChannelUri(unpackUri(this.#opened.uris[position] ?? ''))
     if (target === null) return 'bad-uri'
     const body = this.#body(position)
     if (typeof body === 'string') return body

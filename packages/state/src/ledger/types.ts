@@ -43,7 +43,7 @@ export interface OpenBatch {
   readonly before: Uint8Array
   readonly vector: Uint8Array
   readonly ordinals: Uint32Array
-  /** By position; empty if nothing is to be posted now. */
+  /** By position, as stored (see `unpackUri`); empty if nothing is to be posted now. */
   readonly uris: readonly string[]
   readonly variables: readonly string[]
   readonly locales: readonly string[]
@@ -71,12 +71,13 @@ export type OpenAnswer =
 export interface DeadChannel {
   readonly position: number
   readonly ordinal: number
+  /** As stored. */
   readonly uri: string
 }
 
 export interface GateChange {
   readonly ordinal: number
-  /** The URI that was posted to: the answer concerns no other. */
+  /** The URI that was posted to, as stored: the answer concerns no other. */
   readonly uri: string
   /** Redis second of the post: a gate that the app has opened since stays open. */
   readonly postedSecond: number
