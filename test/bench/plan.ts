@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { AppId, CampaignId } from '@wns-fanout/domain'
+import { workerHeapLimits } from '@wns-fanout/local'
 import { CampaignStore, Keys } from '@wns-fanout/state'
 import { eventually } from '@wns-fanout/testing'
 import { Redis } from 'ioredis'
@@ -67,10 +68,10 @@ function keysOf({ env }: TestStack): Keys {
 /** The app seems to have as many channels; those that are not registered have no URI. */
 async function extend(redis: Redis, stack: TestStack, app: string, recipients: number): Promise<void> {
   const keys = keysOf(stack)
-  const registered = Number(await redis.get(keys.next(app as AppId)))
+  const registered = Number(await redis.get(keys.next(app)))
   if (registered >= recipients) return
-  await redis.setrange(keys.occupied(app as AppId), registered / 8, Buffer.alloc((recipients - registered) / 8, 255))
-  await redis.set(keys.next(app as AppId), recipients)
+  await redis.setrange(keys.occupied(app), registered / 8, Buffer.alloc((recipients - registered) / 8, 255))
+  await redis.set(keys.next(app), recipients)
 }
 
 /** Medians of several campaigns, each of which is canceled after its first post. */
@@ -105,7 +106,7 @@ async function planToTheEnd(
   // It serves an app that does not exist, so it plans the campaigns of this one and sends nothing.
   const planner = await stack.startWorker({
     WNS_FANOUT_APPS: 'none',
-    NODE_OPTIONS: `--import ${new URL('support/without-look-ahead.ts', import.meta.url).href}`,
+    NODE_OPTIONS: `${workerHeapLimits.join(' ')} --import ${new URL('support/without-look-ahead.ts', import.meta.url).href}`,
   })
   await waitForReady(planner)
   const campaigns = new CampaignStore(redis, keysOf(stack))

@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util'
 import { createLifecycle, createLogger, exitWhenParentGone, readConfig } from '@wns-fanout/runtime'
-import { ApiKeys, closeRedis, connectRedis, Keys } from '@wns-fanout/state'
-import * as z from 'zod'
+import { ApiKeys, closeRedis, connectRedis, Keys, readRedisAccess } from '@wns-fanout/state'
 import { reportLoss } from './accept-loss.ts'
 import { bootstrapKey } from './bootstrap-key.ts'
 import { apiConfigSchema } from './config.ts'
@@ -45,14 +44,24 @@ async function main(): Promise<void> {
   }
 }
 
+const ofRedis = {
+  REDIS_URL: true,
+  WNS_FANOUT_REDIS_TLS_CA_FILE: true,
+  WNS_FANOUT_REDIS_TLS_CERT_FILE: true,
+  WNS_FANOUT_REDIS_TLS_KEY_FILE: true,
+  WNS_FANOUT_SENTINEL_USERNAME: true,
+  WNS_FANOUT_SENTINEL_PASSWORD_FILE: true,
+  WNS_FANOUT_PREFIX: true,
+  LOG_LEVEL: true,
+} as const
+
 // Reports the missing data, and with --yes accepts its loss. Only needs the place of Redis.
 async function acceptLoss(yes: boolean): Promise<void> {
-  const { REDIS_URL, WNS_FANOUT_PREFIX, LOG_LEVEL } = apiConfigSchema.shape
-  const config = readConfig(z.object({ REDIS_URL, WNS_FANOUT_PREFIX, LOG_LEVEL }), process.env)
+  const config = readConfig(apiConfigSchema.pick(ofRedis), process.env)
   const life = createLifecycle(createLogger({ name: 'api', level: config.LOG_LEVEL }))
   life.installSignals()
   exitWhenParentGone(life)
-  const redis = connectRedis(config.REDIS_URL, { role: 'producer' })
+  const redis = connectRedis(config.REDIS_URL, { ...(await readRedisAccess(config)), role: 'producer' })
   life.onStop('redis', () => closeRedis(redis))
   try {
     const report = await reportLoss(redis, new Keys(config.WNS_FANOUT_PREFIX), { yes, signal: life.signal })

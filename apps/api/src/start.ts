@@ -9,6 +9,7 @@ import {
   Keys,
   onceRedisServes,
   readKeyringFile,
+  readRedisAccess,
   StuckConnection,
   waitForFitRedis,
   writeProblem,
@@ -31,6 +32,7 @@ export interface StartOptions {
 /** Connects to Redis, waiting for it, and refuses one that would forget campaigns. */
 export async function openRedis({ config, logger, life }: StartOptions): Promise<RedisConnection> {
   const redis = connectRedis(config.REDIS_URL, {
+    ...(await readRedisAccess(config)),
     role: 'producer',
     onError: (error) => logger.debug({ err: error }, 'Redis connection'),
   })
@@ -97,7 +99,9 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
     metrics.redisProblem.set({ kind: 'disk' }, (await diskProblem(redis)) === undefined ? 0 : 1),
   )
   metrics.onCollect((signal) => collectGauges(metrics, deps, signal))
-  const stuck = new StuckConnection(redis, { open: () => connectRedis(config.REDIS_URL, { role: 'producer' }) })
+  const access = await readRedisAccess(config)
+  const open = () => connectRedis(config.REDIS_URL, { ...access, role: 'producer' })
+  const stuck = new StuckConnection(redis, { open })
   life.onStop('watch over the connection', () => stuck.stop())
   const ops = await startOpsServer({
     host: config.WNS_FANOUT_HOST,

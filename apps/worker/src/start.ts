@@ -8,13 +8,14 @@ import {
   exitWhenParentGone,
   startOpsServer,
 } from '@wns-fanout/runtime'
-import type { RedisConnection } from '@wns-fanout/state'
+import type { RedisAccess, RedisConnection } from '@wns-fanout/state'
 import {
   closeRedis,
   connectRedis,
   Keys,
   onceRedisServes,
   readKeyringFile,
+  readRedisAccess,
   replicaWarning,
   StuckConnection,
   waitForFitRedis,
@@ -70,13 +71,15 @@ async function serve(parts: Process, env: NodeJS.ProcessEnv): Promise<void> {
   if (config.WNS_ROUTE_TO !== undefined)
     logger.warn({ routeTo: config.WNS_ROUTE_TO }, 'ALL TRAFFIC TO WNS GOES TO THE SIMULATOR: nothing reaches a device')
 
-  const redis = openRedis(parts, 'worker')
+  const access = await readRedisAccess(config)
+  const redis = openRedis(parts, access, 'worker')
   // The connection of a worker waits while Redis refuses writes; this one reports it.
-  const look = openRedis(parts, 'producer')
+  const look = openRedis(parts, access, 'producer')
   const serving: { worker?: FanoutWorker } = {}
   const keys = new Keys(config.WNS_FANOUT_PREFIX)
   const askRedis = () => redisProblem(look, keys)
-  const stuck = new StuckConnection(redis, { open: () => connectRedis(config.REDIS_URL, { role: 'producer' }) })
+  const open = () => connectRedis(config.REDIS_URL, { ...access, role: 'producer' })
+  const stuck = new StuckConnection(redis, { open })
   life.onStop('watch over the connection', () => stuck.stop())
   const spare = () => replicaWarning(look, config.WNS_FANOUT_DURABILITY)
   const ops = await openOps(parts, stuck, async () => {
@@ -101,15 +104,20 @@ async function serve(parts: Process, env: NodeJS.ProcessEnv): Promise<void> {
     metrics.redisProblem.set({ kind: 'spare-replicas' }, (await spare()) === undefined ? 0 : 1),
   )
   const emit = reporter(logger, metrics)
-  const worker = wire({ ...parts, env, emit, redis, keyring, reached: crashAt(config.WNS_CRASH_AT) })
+  const worker = wire({ ...parts, env, emit, redis, access, keyring, reached: crashAt(config.WNS_CRASH_AT) })
   life.onStop('worker', (signal) => stopWorker(worker, askRedis, signal))
   await worker.start()
   serving.worker = worker
   process.stdout.write(`${JSON.stringify({ ready: true, ops: ops.url })}\n`)
 }
 
-function openRedis({ config, logger, life }: Process, role: 'worker' | 'producer'): RedisConnection {
+function openRedis(
+  { config, logger, life }: Process,
+  access: RedisAccess,
+  role: 'worker' | 'producer',
+): RedisConnection {
   const redis = connectRedis(config.REDIS_URL, {
+    ...access,
     role,
     // Both connections have the same troubles; one report is enough.
     onError: (error) => logger[role === 'worker' ? 'warn' : 'debug']({ err: error }, 'trouble with Redis'),

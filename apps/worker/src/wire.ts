@@ -2,7 +2,7 @@ import type { AppId, Listener } from '@wns-fanout/domain'
 import type { CrashPoints } from '@wns-fanout/fanout'
 import { Campaigns, conditionOf, FanoutWorker, AppPermits, Queues, ScheduleRunner } from '@wns-fanout/fanout'
 import type { Lifecycle, Logger, Metrics } from '@wns-fanout/runtime'
-import type { Keyring, RateLimit, RedisConnection } from '@wns-fanout/state'
+import type { Keyring, RateLimit, RedisAccess, RedisConnection } from '@wns-fanout/state'
 import {
   AppStore,
   Audiences,
@@ -32,6 +32,8 @@ export interface WireOptions extends CrashPoints {
   readonly metrics: Metrics
   readonly emit: Listener
   readonly redis: RedisConnection
+  /** How further connections to Redis are made. */
+  readonly access: RedisAccess
   readonly keyring: Keyring
 }
 
@@ -121,9 +123,10 @@ export function wire(options: WireOptions): FanoutWorker {
 const REPLICA_PATIENCE_MS = 10_000
 
 /** The ledger's own connection where it waits for replicas, since `WAIT` blocks it; else it shares the worker's. */
-function openLedger({ config, logger, life }: WireOptions): ReturnType<typeof connectLedger> | undefined {
+function openLedger({ config, access, logger, life }: WireOptions): ReturnType<typeof connectLedger> | undefined {
   if (config.WNS_FANOUT_DURABILITY === 0) return undefined
   const redis = connectLedger(config.REDIS_URL, {
+    ...access,
     onError: (error) => logger.debug({ err: error }, 'the connection of the ledger failed'),
   })
   life.onStop('connection of the ledger', () => closeRedis(redis))

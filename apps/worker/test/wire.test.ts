@@ -34,7 +34,7 @@ async function wired(more: Readonly<Record<string, string>> = {}) {
   const metrics = createMetrics({ onCollectError: () => {} })
   const events: FanoutEvent[] = []
   const emit = (event: FanoutEvent): void => void events.push(event)
-  const worker = wire({ config, env, logger, life, metrics, emit, redis, keyring })
+  const worker = wire({ config, env, logger, life, metrics, emit, redis, access: {}, keyring })
   life.onStop('worker', () => worker.stop())
   onTestFinished(async () => {
     await life.stop('the test ends')

@@ -13,12 +13,14 @@ export interface RedisAddress {
   readonly db: number
   /** Name of the group of masters that Sentinel watches; only with `sentinel`. */
   readonly masterName?: string
+  /** The user of the Sentinels themselves; only with `sentinel`. */
+  readonly sentinel?: { readonly username?: string; readonly password?: string }
 }
 
 /** The accepted forms of `REDIS_URL`, for people. */
 export const REDIS_URL_FORMS =
-  'redis://[user:password@]host:port[/db], redis+sentinel://[user:password@]h1:p1,h2:p2/<master>[/db] or ' +
-  'redis+cluster://[user:password@]h1:p1,h2:p2, each with rediss for TLS'
+  'redis://[user:password@]host:port[/db], redis+sentinel://[user:password@]h1:p1,h2:p2/<master>[/db]' +
+  '[?sentinelUsername=…&sentinelPassword=…] or redis+cluster://[user:password@]h1:p1,h2:p2, each with rediss for TLS'
 
 const DEFAULT_PORTS = { single: 6379, sentinel: 26_379, cluster: 6379 } as const
 
@@ -27,8 +29,9 @@ const DEFAULT_PORTS = { single: 6379, sentinel: 26_379, cluster: 6379 } as const
  * of the URL.
  */
 export function parseRedisUrl(url: string): RedisAddress {
-  const [, scheme = '', form, userInfo, hostList = '', path = ''] =
-    /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^/\s]*)@)?([^@/?#\s]+)(?:\/([^?#\s]*))?$/.exec(url) ?? []
+  const [, scheme = '', form, userInfo, hostList = '', path = '', query] =
+    /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^/\s]*)@)?([^@/?#\s]+)(?:\/([^?#\s]*))?(?:\?([^#\s]*))?$/.exec(url) ??
+    []
   if (scheme === '') throw refusal('it has none of the accepted forms')
   const kind = form === 'sentinel' || form === 'cluster' ? form : 'single'
   const steps = path.split('/')
@@ -47,7 +50,23 @@ export function parseRedisUrl(url: string): RedisAddress {
     db,
     ...parseUserInfo(userInfo),
     ...(masterName === undefined ? {} : { masterName }),
+    ...(query === undefined ? {} : { sentinel: parseSentinelUser(kind, query) }),
   }
+}
+
+function parseSentinelUser(kind: RedisAddress['kind'], query: string): NonNullable<RedisAddress['sentinel']> {
+  if (kind !== 'sentinel') throw refusal('only redis+sentinel takes parameters after "?"')
+  const found: { username?: string; password?: string } = {}
+  for (const parameter of query.split('&')) {
+    const equals = parameter.indexOf('=')
+    const name = equals === -1 ? parameter : parameter.slice(0, equals)
+    const value = equals === -1 ? '' : decode(parameter.slice(equals + 1))
+    if (value === '') throw refusal('a parameter after "?" has no value')
+    if (name === 'sentinelUsername') found.username = value
+    else if (name === 'sentinelPassword') found.password = value
+    else throw refusal('the parameters after "?" are sentinelUsername and sentinelPassword')
+  }
+  return found
 }
 
 /** For people: the hosts, never the password. */

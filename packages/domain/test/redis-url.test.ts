@@ -24,6 +24,17 @@ test.each([
     },
   ],
   [
+    'redis+sentinel://a/main?sentinelUsername=fan&sentinelPassword=p%26w',
+    {
+      kind: 'sentinel',
+      tls: false,
+      hosts: [{ host: 'a', port: 26_379 }],
+      db: 0,
+      masterName: 'main',
+      sentinel: { username: 'fan', password: 'p&w' },
+    },
+  ],
+  [
     'rediss+cluster://u:p@a:1,b:2',
     {
       kind: 'cluster',
@@ -78,6 +89,8 @@ test.each([
   'redis://h h',
   'redis://:p%zz@h:1',
   'redis://h:1?family=6',
+  'redis+sentinel://h/m?family=6',
+  'redis+sentinel://h/m?sentinelPassword=',
   'http://localhost',
   'redis://a,b',
   'redis://h:70000',

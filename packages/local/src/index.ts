@@ -18,3 +18,4 @@ export {
 export { type TemporaryFolder, temporaryFolder } from './temporary-folder.ts'
 export type { RedisCommand } from './unpack-redis.ts'
 export { workerHeapLimits } from './worker-heap-limits.ts'
+export { dieWithParent } from './die-with-parent.ts'

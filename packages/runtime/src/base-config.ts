@@ -63,6 +63,36 @@ export const baseConfig = {
     usedBy: both,
     secret: true,
   }),
+  WNS_FANOUT_REDIS_TLS_CA_FILE: variable(z.string().optional(), {
+    wanted: 'the path of a PEM file',
+    example: '/etc/wns-fanout/redis-ca.pem',
+    meaning: 'Certificate authorities for rediss://, in place of the public ones.',
+    usedBy: both,
+  }),
+  WNS_FANOUT_REDIS_TLS_CERT_FILE: variable(z.string().optional(), {
+    wanted: 'the path of a PEM file',
+    example: '/etc/wns-fanout/redis-client.pem',
+    meaning: 'Client certificate for rediss://. Needs WNS_FANOUT_REDIS_TLS_KEY_FILE.',
+    usedBy: both,
+  }),
+  WNS_FANOUT_REDIS_TLS_KEY_FILE: variable(z.string().optional(), {
+    wanted: 'the path of a PEM file without a passphrase',
+    example: '/etc/wns-fanout/redis-client.key',
+    meaning: 'Private key of the client certificate for rediss://.',
+    usedBy: both,
+  }),
+  WNS_FANOUT_SENTINEL_USERNAME: variable(z.string().min(1).optional(), {
+    wanted: 'the name of a user of the Sentinels',
+    example: 'wns-fanout',
+    meaning: 'User of the Sentinels, whose users are not those of Redis. Unset: the default user.',
+    usedBy: both,
+  }),
+  WNS_FANOUT_SENTINEL_PASSWORD_FILE: variable(z.string().optional(), {
+    wanted: 'the path of a file with the password',
+    example: '/etc/wns-fanout/sentinel-password',
+    meaning: 'File with the password of the Sentinels.',
+    usedBy: both,
+  }),
   // Braces would move the hash tag that keeps the keys of an app in one cluster slot.
   WNS_FANOUT_PREFIX: variable(
     z

@@ -7,7 +7,7 @@ import { missingRights } from './rights.ts'
 
 /** A property of this Redis that endangers campaigns. */
 export interface RedisProblem {
-  readonly code: 'version' | 'volatile' | 'evicting' | 'rights'
+  readonly code: 'kind' | 'version' | 'volatile' | 'evicting' | 'rights'
   /** False if the operator accepted it (`allowVolatile`): a warning instead of an error. */
   readonly fatal: boolean
   /** For people: what was found and what to set. */
@@ -21,10 +21,14 @@ export async function checkRedis(
   connection: RedisConnection,
   { allowVolatile = false, keys }: { readonly allowVolatile?: boolean; readonly keys?: Keys } = {},
 ): Promise<RedisProblem[]> {
+  const infos = await infoOfEach(connection)
+  // Nothing else can be asked of a server of another kind.
+  const other = infos.map((info) => otherKind(info, connection)).find((detail) => detail !== undefined)
+  if (other !== undefined) return [{ code: 'kind', fatal: true, detail: other }]
   const rights = keys === undefined ? undefined : await missingRights(connection, keys)
   if (rights !== undefined) return [{ code: 'rights', fatal: true, detail: rights }]
   const problems = new Map<string, RedisProblem>()
-  for (const info of await infoOfEach(connection)) {
+  for (const info of infos) {
     for (const problem of problemsOf(info, allowVolatile)) problems.set(problem.detail, problem)
   }
   return [...problems.values()]
@@ -112,6 +116,16 @@ export async function memoryShare(connection: RedisConnection): Promise<number> 
     if (limit > 0) share = Math.max(share, used / limit)
   }
   return share
+}
+
+/** For people: why this server is not of the kind that `REDIS_URL` names. */
+function otherKind(info: ReadonlyMap<string, string>, connection: RedisConnection): string | undefined {
+  if (connection instanceof Cluster) return undefined
+  if (info.get('redis_mode') === 'sentinel')
+    return 'REDIS_URL names a Sentinel as if it were Redis; use redis+sentinel://<host>:<port>/<master>.'
+  return info.get('cluster_enabled') === '1'
+    ? 'REDIS_URL names one node of a cluster; use redis+cluster://<host>:<port>, so that all nodes are found.'
+    : undefined
 }
 
 function problemsOf(info: ReadonlyMap<string, string>, allowVolatile: boolean): RedisProblem[] {

@@ -1,6 +1,7 @@
 import type { ClusterOptions, Command, RedisOptions } from 'ioredis'
 import { Cluster, Redis } from 'ioredis'
 import { refusalOf } from './redis-refusals.ts'
+import { followFailovers } from './sentinel-watch.ts'
 
 /** What a connection is for; see `connectRedis`. */
 export type RedisRole = 'worker' | 'producer' | 'ledger'
@@ -19,6 +20,8 @@ export class GuardedRedis extends Redis {
     super(options)
     this.#role = role
     failFastAfterReady(this, role)
+    // The Sentinels report a failover at once, before the next timeout.
+    if ((options.sentinels ?? []).length > 0) followFailovers(this, options)
   }
 
   override sendCommand(...args: Parameters<Redis['sendCommand']>): ReturnType<Redis['sendCommand']> {

@@ -1,7 +1,7 @@
-import type { SecureContextOptions } from 'node:tls'
 import type { RedisAddress } from '@wns-fanout/domain'
 import { describeAddress, parseRedisUrl } from '@wns-fanout/domain'
 import { Cluster, Redis } from 'ioredis'
+import type { RedisAccess } from './redis-access.ts'
 import type { RedisRole, SingleOptions } from './redis-guard.ts'
 import { GuardedCluster, GuardedRedis, withoutCommand } from './redis-guard.ts'
 
@@ -10,15 +10,13 @@ export type { RedisRole }
 /** One connection to Redis, or to all nodes of a Redis Cluster. */
 export type RedisConnection = Redis | Cluster
 
-export interface RedisConnectionOptions {
+export interface RedisConnectionOptions extends RedisAccess {
   /**
    * A `worker` waits for Redis without a limit: its scripts may be sent again, and the ledger holds what is certain. A
    * `producer` serves waiting callers, so it fails within seconds. A `ledger` command is answered on the connection it
    * was sent on, or fails, because `WAIT` covers the writes of one connection.
    */
   readonly role: RedisRole
-  /** For `rediss://`: certificate authorities and a client certificate, as in `tls.connect`. */
-  readonly tls?: Pick<SecureContextOptions, 'ca' | 'cert' | 'key' | 'passphrase'>
   /**
    * Called with every connection error, and at most every five seconds with a refusal that makes a worker wait. The
    * error does not contain the failed command, whose arguments are secret.
@@ -79,14 +77,19 @@ export async function waitForRedis(
   const onError = (error: Error) => {
     if (performance.now() - reportedAtMs < WAITING_LINE_EVERY_MS) return
     reportedAtMs = performance.now()
-    onWaiting?.(`Redis at ${whereIs(connection)} cannot be used yet: ${reasonOf(error)}; trying again.`)
+    onWaiting?.(
+      `Redis at ${whereIs(connection)} cannot be used yet: ${reasonOf(error, hasTls(connection))}; trying again.`,
+    )
   }
-  connection.on('ready', onReady).on('end', onEnd).on('error', onError)
+  // Without an error of its own, ioredis reports nothing of a connection that the other side closes.
+  const onClose = () =>
+    onError(new Error('the connection is closed before an answer (if this is a TLS port, use rediss://)'))
+  connection.on('ready', onReady).on('end', onEnd).on('error', onError).on('close', onClose)
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
     await promise
   } finally {
-    connection.off('ready', onReady).off('end', onEnd).off('error', onError)
+    connection.off('ready', onReady).off('end', onEnd).off('error', onError).off('close', onClose)
     signal?.removeEventListener('abort', onAbort)
   }
 }
@@ -117,8 +120,7 @@ function openSingle(address: RedisAddress, options: RedisConnectionOptions): Red
           sentinels: address.hosts.map((host) => ({ ...host })),
           ...(address.masterName === undefined ? {} : { name: address.masterName }),
           ...(address.tls ? { enableTLSForSentinelMode: true, sentinelTLS: { ...options.tls } } : {}),
-          // The Sentinels report a failover at once, before the next timeout.
-          failoverDetector: true,
+          ...sentinelUser({ ...address.sentinel, ...options.sentinel }),
           sentinelRetryStrategy: reconnectDelayMs,
           // A Sentinel that accepts a connection and never answers is passed over.
           sentinelCommandTimeout: 3000,
@@ -128,6 +130,13 @@ function openSingle(address: RedisAddress, options: RedisConnectionOptions): Red
     { ...commonOptions(address, options.role), ...where, ...tls, db: address.db, retryStrategy: reconnectDelayMs },
     options.role,
   )
+}
+
+function sentinelUser({ username, password }: NonNullable<RedisAccess['sentinel']>): Partial<SingleOptions> {
+  return {
+    ...(username === undefined ? {} : { sentinelUsername: username }),
+    ...(password === undefined ? {} : { sentinelPassword: password }),
+  }
 }
 
 function openCluster(address: RedisAddress, options: RedisConnectionOptions): Cluster {
@@ -222,8 +231,15 @@ export function whereIs(connection: RedisConnection): string {
   })
 }
 
+function hasTls({ options }: RedisConnection): boolean {
+  return (
+    ('tls' in options && options.tls !== undefined) ||
+    ('redisOptions' in options && options.redisOptions?.tls !== undefined)
+  )
+}
+
 /** The innermost reason, for people; some wrapper errors of Node have no message. */
-function reasonOf(error: Error): string {
+function reasonOf(error: Error, isTls: boolean): string {
   const inner =
     error instanceof AggregateError && error.errors[0] instanceof Error
       ? error.errors[0]
@@ -231,7 +247,36 @@ function reasonOf(error: Error): string {
         ? error.lastNodeError
         : error
   const text = inner.message
-  if (/^(WRONGPASS|NOAUTH)/.test(text)) return `${text} (check user and password in REDIS_URL)`
-  if (text.startsWith('NOPERM')) return `${text} (check the ACL of the Redis user)`
-  return text === '' ? inner.name : text
+  const code = 'code' in inner ? String(inner.code) : ''
+  // A port with TLS closes a connection without it. One without TLS takes the greeting for a command that continues.
+  const ofKind: Readonly<Record<string, string>> = isTls
+    ? { ETIMEDOUT: 'if this port has no TLS, use redis://', ECONNRESET: CLIENT_CERTIFICATE }
+    : { ECONNRESET: 'if this is a TLS port, use rediss://' }
+  const remedy = ofKind[code] ?? remedies.find(([pattern]) => pattern.test(text) || pattern.test(code))?.[1]
+  const shown = text === '' ? inner.name : text
+  return remedy === undefined ? shown : `${shown} (${remedy})`
 }
+
+const CLIENT_CERTIFICATE =
+  'if Redis wants a client certificate, set WNS_FANOUT_REDIS_TLS_CERT_FILE and WNS_FANOUT_REDIS_TLS_KEY_FILE'
+
+/** The first that fits the text or the code of an error. */
+const remedies: readonly (readonly [pattern: RegExp, remedy: string])[] = [
+  [
+    /Last error: (?:WRONGPASS|NOAUTH)/,
+    'check WNS_FANOUT_SENTINEL_USERNAME and WNS_FANOUT_SENTINEL_PASSWORD_FILE: Sentinels have users of their own',
+  ],
+  [/Last error: ERR unknown command/, 'is this a Sentinel? Use redis://… for a server of its own'],
+  [/^(?:WRONGPASS|NOAUTH)/, 'check user and password in REDIS_URL'],
+  [/^NOPERM/, 'check the ACL of the Redis user'],
+  [
+    /wrong version number|packet length too long|EPROTO|SSL_WRONG/i,
+    'is this a TLS port? Use redis:// for one without TLS',
+  ],
+  [
+    /self-signed|SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET)|unable to (?:verify|get)/i,
+    'set WNS_FANOUT_REDIS_TLS_CA_FILE to the certificate authority of Redis',
+  ],
+  [/ERR_TLS_CERT_ALTNAME_INVALID|altnames/i, 'use a host name in REDIS_URL that the certificate of Redis contains'],
+  [/certificate required|handshake failure|ERR_SSL_.*CERTIFICATE/i, CLIENT_CERTIFICATE],
+]

@@ -70,7 +70,7 @@ async function up(context: Context, options: UpOptions): Promise<void> {
       restart: options.restart,
       watch: options.watch === true,
       inspect: options.inspect === true,
-      env: inherited(['WNS_FANOUT_PREFIX', 'WNS_ROUTE_TO', 'WNS_CA_FILE']),
+      env: inherited([...ownRedis, 'WNS_FANOUT_PREFIX', 'WNS_ROUTE_TO', 'WNS_CA_FILE']),
       log: (line) => screen.say(line),
       onLog: showTrouble((line) => screen.say(line)),
       signal: interrupted,
@@ -139,6 +139,15 @@ async function isFree(port: number): Promise<boolean> {
     server.listen({ host: '127.0.0.1', port, exclusive: true }, () => server.close(() => resolve(true)))
   })
 }
+
+/** How the Redis of `REDIS_URL` is reached. */
+const ownRedis = [
+  'WNS_FANOUT_REDIS_TLS_CA_FILE',
+  'WNS_FANOUT_REDIS_TLS_CERT_FILE',
+  'WNS_FANOUT_REDIS_TLS_KEY_FILE',
+  'WNS_FANOUT_SENTINEL_USERNAME',
+  'WNS_FANOUT_SENTINEL_PASSWORD_FILE',
+] as const
 
 function inherited(names: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(
