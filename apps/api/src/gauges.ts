@@ -11,10 +11,15 @@ interface AppGauges {
   readonly channels: number
   readonly closedRawGates: number
   readonly effectiveRate: number
-  readonly backlog: number
+  readonly configuredRate: number
+  readonly pending: Readonly<Record<Held, number>>
   readonly campaigns: ReadonlyMap<CampaignState, number>
   readonly breaker: string | undefined
 }
+
+/** What holds recipients: nothing, the paused app, its breaker, or the paused or halted campaign. */
+const heldBy = ['none', 'app', 'breaker', 'campaign'] as const
+type Held = (typeof heldBy)[number]
 
 const breakerKinds = ['credentials', 'token', 'answers'] as const
 // A halted campaign waits for its owner.
@@ -43,6 +48,7 @@ export async function collectGauges(metrics: Metrics, deps: GaugeDeps, signal: A
   // If no app can be read, the cause is Redis and not an app.
   if (failures.length > 0 && all.length === 0) throw failures[0]
   show(metrics, all)
+  if (failures.length === 0) metrics.gaugesRead.setToCurrentTime()
   if (failures.length > 0)
     throw new AggregateError(failures, `the gauges of ${failures.length} of ${revisions.length} apps cannot be read`)
 }
@@ -64,15 +70,20 @@ async function readGauges(deps: GaugeDeps, { settings, state, breaker }: Revisio
     channels,
     closedRawGates,
     effectiveRate: rate.effectiveRatePerSecond,
-    // More workers could not send a backlog that waits for an operator.
-    backlog: state === 'active' && breaker === undefined ? pendingOf(records) : 0,
+    configuredRate: settings.ratePerSecond,
+    pending: pendingOf(records, state === 'active' ? (breaker === undefined ? 'none' : 'breaker') : 'app'),
     campaigns,
     breaker: breaker?.kind,
   }
 }
 
-function pendingOf(records: readonly CampaignRecord[]): number {
-  return records.reduce((sum, { state, totals }) => sum + (state === 'sending' ? totals.pending : 0), 0)
+function pendingOf(records: readonly CampaignRecord[], app: Exclude<Held, 'campaign'>): Record<Held, number> {
+  const pending = { none: 0, app: 0, breaker: 0, campaign: 0 }
+  for (const { state, totals } of records) {
+    if (state === 'sending') pending[app] += totals.pending
+    else if (state === 'paused' || state === 'halted') pending.campaign += totals.pending
+  }
+  return pending
 }
 
 function show(metrics: Metrics, all: readonly AppGauges[]): void {
@@ -85,6 +96,8 @@ function show(metrics: Metrics, all: readonly AppGauges[]): void {
     channels,
     closedRawGates,
     breakerOpen,
+    metrics.configuredRate,
+    metrics.pendingRecipients,
   ])
     gauge.reset()
   for (const one of all) {
@@ -92,8 +105,12 @@ function show(metrics: Metrics, all: readonly AppGauges[]): void {
     channels.inc({ app }, one.channels)
     closedRawGates.inc({ app }, one.closedRawGates)
     effectiveRate.inc({ app }, one.effectiveRate)
-    backlogRecipients.inc({ app }, one.backlog)
-    backlogSeconds.inc({ app }, one.effectiveRate > 0 ? one.backlog / one.effectiveRate : 0)
+    metrics.configuredRate.inc({ app }, one.configuredRate)
+    for (const held of heldBy) metrics.pendingRecipients.inc({ app, held }, one.pending[held])
+    // More workers could not send a backlog that waits for an operator.
+    const backlog = one.pending.none
+    backlogRecipients.inc({ app }, backlog)
+    backlogSeconds.inc({ app }, one.effectiveRate > 0 ? backlog / one.effectiveRate : 0)
     for (const [state, count] of one.campaigns) campaigns.inc({ app, state }, count)
     for (const kind of breakerKinds) breakerOpen.inc({ app, kind }, one.breaker === kind ? 1 : 0)
   }

@@ -40,6 +40,7 @@ export type Api = FastifyInstance<
 /**
  * The HTTP API; `listen` and `close` are the caller's.
  *
+ * @param onRequestEnd called after each response, for metrics; `route` is the method and the template of the path
  * @param options.stopGraceMs how long `close` lets requests finish before it ends their connections
  * @param options.keepAliveMs how long an idle connection is kept
  * @param options.requestsPerSecond that one API key may make in the long run
@@ -49,6 +50,7 @@ export type Api = FastifyInstance<
 export async function buildServer(
   deps: ApiDeps,
   { stopGraceMs = 10_000, keepAliveMs = 90_000, bodyMs = 60_000, uploadIdleMs = 60_000, requestsPerSecond = 1000 } = {},
+  onRequestEnd?: (end: { readonly route: string; readonly status: number; readonly durationMs: number }) => void,
 ): Promise<Api> {
   const { logger } = deps
   const app: Api = fastify({
@@ -86,7 +88,10 @@ export async function buildServer(
       throw new Problem('bad-request', 'a request of HTTP/1.1 has exactly one Host header')
   })
   limitBodyTime(app, bodyMs)
-  app.addHook('onResponse', async (request, reply) => logRequest(logger, request, reply))
+  app.addHook('onResponse', async (request, reply) => {
+    logRequest(logger, request, reply)
+    onRequestEnd?.({ route: routeOf(request), status: reply.statusCode, durationMs: reply.elapsedTime })
+  })
   app.setErrorHandler((error, request, reply) => {
     const problem = problemFrom(error)
     if (problem.code === 'internal')

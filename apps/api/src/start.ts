@@ -1,15 +1,16 @@
 import type { Lifecycle, Logger } from '@wns-fanout/runtime'
-import { crashAt, createMetrics, listenProblem, startOpsServer } from '@wns-fanout/runtime'
+import { crashAt, createMetrics, listenProblem, showRedis, startOpsServer } from '@wns-fanout/runtime'
 import type { RedisConnection } from '@wns-fanout/state'
 import {
   closeRedis,
   connectRedis,
   DataSet,
-  diskProblem,
   Keys,
   onceRedisServes,
   readKeyringFile,
   readRedisAccess,
+  redisProblemKinds,
+  redisStanding,
   StuckConnection,
   waitForFitRedis,
   writeProblem,
@@ -95,31 +96,35 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
   })
   life.onStop('queues', close)
 
-  metrics.onCollect(async () =>
-    metrics.redisProblem.set({ kind: 'disk' }, (await diskProblem(redis)) === undefined ? 0 : 1),
-  )
+  metrics.onCollect(async () => showRedis(metrics, redisProblemKinds, await redisStanding(redis, keys)))
   metrics.onCollect((signal) => collectGauges(metrics, deps, signal))
   const access = await readRedisAccess(config)
   const open = () => connectRedis(config.REDIS_URL, { ...access, role: 'producer' })
   const stuck = new StuckConnection(redis, { open })
   life.onStop('watch over the connection', () => stuck.stop())
+  const ready = async () => {
+    const problem = (await writeProblem(redis, keys)) ?? (await data.look())
+    return { ready: problem === undefined, problems: problem === undefined ? [] : [problem] }
+  }
   const ops = await startOpsServer({
     host: config.WNS_FANOUT_HOST,
     port: config.OPS_PORT,
     metrics,
     logger,
     stuck: () => stuck.problem,
-    ready: async () => {
-      const problem = (await writeProblem(redis, keys)) ?? (await data.look())
-      return { ready: problem === undefined, problems: problem === undefined ? [] : [problem] }
-    },
+    ready,
   })
   life.onStop('ops server', () => ops.stop())
 
-  const server = await buildServer(deps, {
-    keepAliveMs: config.WNS_FANOUT_KEEP_ALIVE_MS,
-    requestsPerSecond: config.WNS_FANOUT_KEY_REQUESTS_PER_SECOND,
-  })
+  const server = await buildServer(
+    deps,
+    {
+      keepAliveMs: config.WNS_FANOUT_KEEP_ALIVE_MS,
+      requestsPerSecond: config.WNS_FANOUT_KEY_REQUESTS_PER_SECOND,
+    },
+    ({ route, status, durationMs }) =>
+      metrics.apiRequestDuration.observe({ route, status: String(status) }, durationMs / 1000),
+  )
   life.onStop('api server', () => server.close())
   const api = await listen(server, config)
   await onceRedisServes(redis, () => data.look(), { signal: life.signal, onWaiting: (line) => logger.warn(line) })

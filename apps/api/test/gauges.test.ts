@@ -29,6 +29,19 @@ test('the gauges show every app, its backlog and its breakers, and forget an app
   expect(sending).toContain('wns_fanout_campaigns{app="news",state="scheduled"} 0')
   expect(sending).toContain('wns_fanout_backlog_recipients{app="news"} 3')
   expect(sending).toContain('wns_fanout_backlog_seconds{app="news"} 0.01')
+  expect(sending).toContain('wns_fanout_pending_recipients{app="news",held="none"} 3')
+  expect(sending).toContain('wns_fanout_configured_rate_posts_per_second{app="news"} 300')
+
+  await call('POST', `/v1/campaigns/${id}/pause`)
+  const paused = await lines()
+  expect(paused).toContain('wns_fanout_backlog_recipients{app="news"} 0')
+  expect(paused).toContain('wns_fanout_pending_recipients{app="news",held="none"} 0')
+  expect(paused).toContain('wns_fanout_pending_recipients{app="news",held="campaign"} 3')
+  await call('POST', `/v1/campaigns/${id}/resume`)
+
+  await call('POST', '/v1/apps/news/pause')
+  expect(await lines()).toContain('wns_fanout_pending_recipients{app="news",held="app"} 3')
+  await call('POST', '/v1/apps/news/resume')
 
   await deps.apps.setBreaker('news' as never, { kind: 'credentials', reason: 'x', since: '2026-01-01T00:00:00.000Z' })
   const broken = await lines()
@@ -36,6 +49,7 @@ test('the gauges show every app, its backlog and its breakers, and forget an app
   expect(broken).toContain('wns_fanout_breaker_open{app="news",kind="answers"} 0')
   // More workers could not send what waits for an operator.
   expect(broken).toContain('wns_fanout_backlog_seconds{app="news"} 0')
+  expect(broken).toContain('wns_fanout_pending_recipients{app="news",held="breaker"} 3')
   expect((await call('GET', '/v1/apps/news')).json.breaker).toEqual({ reason: 'x', since: '2026-01-01T00:00:00.000Z' })
 
   await call('POST', `/v1/campaigns/${id}/cancel`)
@@ -48,7 +62,9 @@ test('a scrape that is cut short leaves the gauges as they were', async () => {
   const metrics = createMetrics()
   await withApp('news', 2)
   await collectGauges(metrics, deps, never)
+  metrics.gaugesRead.set(7)
   await expect(collectGauges(metrics, deps, AbortSignal.abort())).rejects.toThrow()
+  expect(await metrics.registry.metrics()).toContain('wns_fanout_gauges_read_timestamp_seconds 7\n')
   expect(await metrics.registry.metrics()).toContain('wns_fanout_channels{app="news"} 2')
 })
 

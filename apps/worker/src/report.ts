@@ -1,5 +1,5 @@
 import type { FanoutEvent, Listener } from '@wns-fanout/domain'
-import type { Logger, Metrics } from '@wns-fanout/runtime'
+import { type Logger, type Metrics, endReasonLabel, operationLabel, statusLabel } from '@wns-fanout/runtime'
 
 /** Turns events into metrics and log lines; both are decided only here. */
 export function reporter(logger: Logger, metrics: Metrics): Listener {
@@ -15,7 +15,8 @@ function measure(metrics: Metrics, event: FanoutEvent): void {
       const app = metrics.appLabel(event.app)
       for (const { class: settled, count } of event.settled)
         metrics.sends.inc({ app, type: event.notificationType, class: settled }, count)
-      for (const [status, count] of event.responses) metrics.httpResponses.inc({ app, status: String(status) }, count)
+      for (const [status, count] of event.responses)
+        metrics.httpResponses.inc({ app, status: statusLabel(status) }, count)
       for (const [reason, count] of event.retries) metrics.retries.inc({ app, reason }, count)
       for (const durationMs of event.durationsMs) metrics.sendDuration.observe({ app }, durationMs / 1000)
       metrics.checkpointDuration.observe(event.checkpointMs / 1000)
@@ -76,18 +77,25 @@ function measure(metrics: Metrics, event: FanoutEvent): void {
     case 'guideline.exceeded':
       metrics.guard.inc({ app: metrics.appLabel(event.app), decision: 'faster-than-guideline' })
       return
+    case 'campaign.finished': {
+      const app = metrics.appLabel(event.app)
+      metrics.campaignsEnded.inc({ app, state: event.state, reason: endReasonLabel(event.reason) })
+      if (event.durationMs !== undefined) metrics.campaignDuration.observe({ app }, event.durationMs / 1000)
+      return
+    }
+    case 'operation.failed':
+      metrics.operationErrors.inc({ operation: operationLabel(event.operation) })
+      return
     case 'replication.changed':
     case 'batch.parked':
     case 'batch.closed':
     case 'permits.granted':
     case 'rate.decreased':
     case 'campaign.launched':
-    case 'campaign.finished':
     case 'ledger.other-version':
     case 'post.refused':
     case 'app.throttled':
     case 'token.unavailable':
-    case 'operation.failed':
       return
     default:
       event satisfies never

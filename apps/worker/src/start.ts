@@ -6,6 +6,7 @@ import {
   createLogger,
   createMetrics,
   exitWhenParentGone,
+  showRedis,
   startOpsServer,
 } from '@wns-fanout/runtime'
 import type { RedisAccess, RedisConnection } from '@wns-fanout/state'
@@ -16,6 +17,8 @@ import {
   onceRedisServes,
   readKeyringFile,
   readRedisAccess,
+  redisProblemKinds,
+  redisStanding,
   replicaWarning,
   StuckConnection,
   waitForFitRedis,
@@ -91,6 +94,7 @@ async function serve(parts: Process, env: NodeJS.ProcessEnv): Promise<void> {
       ...(ofReplicas === undefined ? {} : { warnings: [ofReplicas] }),
     }
   })
+  metrics.onCollect(async () => showRedis(metrics, redisProblemKinds, await redisStanding(look, keys)))
   await waitForFitRedis(look, {
     keys,
     allowVolatile: config.WNS_FANOUT_ALLOW_VOLATILE_REDIS,

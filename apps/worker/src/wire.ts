@@ -53,6 +53,7 @@ export function wire(options: WireOptions): FanoutWorker {
   })
   const lanes = createLanePool(transport, { lanes: config.WNS_FANOUT_LANES })
   life.onStop('lanes', () => lanes.stop())
+  metrics.lanesLimit.set(config.WNS_FANOUT_LANES)
   metrics.onCollect(() => {
     for (const [state, count] of Object.entries(lanes.stats())) metrics.lanes.set({ state }, count)
   })

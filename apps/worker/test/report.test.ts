@@ -1,4 +1,5 @@
 import type { AppId, CampaignId, FanoutEvent, ScheduleName } from '@wns-fanout/domain'
+import { emptyTotals } from '@wns-fanout/domain'
 import { createMetrics } from '@wns-fanout/runtime'
 import type { Logger } from '@wns-fanout/runtime'
 import { expect, test } from 'vitest'
@@ -9,6 +10,7 @@ const campaign = 'c1' as CampaignId
 const ref = { app, campaign, seq: 4 }
 const settled = [{ class: 'accepted', count: 3 }] as const
 const schedule = 'daily' as ScheduleName
+const totals = emptyTotals()
 const error = new Error('no Redis')
 
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
@@ -69,7 +71,21 @@ test.each<{ event: FanoutEvent; line?: string; metric?: string }>([
     metric: 'wns_fanout_batches_fenced_total{app="news"} 1',
   },
   { event: { type: 'campaign.launched', app, campaign, audienceSize: 3 }, line: 'info: campaign.launched' },
-  { event: { type: 'campaign.finished', app, campaign }, line: 'info: campaign.finished' },
+  {
+    event: { type: 'campaign.finished', app, campaign, state: 'halted', reason: 'canary', totals, durationMs: 90_000 },
+    line: 'info: campaign.finished',
+    metric: 'wns_fanout_campaigns_ended_total{app="news",state="halted",reason="canary"} 1',
+  },
+  {
+    event: { type: 'campaign.finished', app, campaign, state: 'completed', totals, durationMs: 90_000 },
+    line: 'info: campaign.finished',
+    metric: 'wns_fanout_campaign_duration_seconds_bucket{le="300",app="news"} 1',
+  },
+  {
+    event: { type: 'campaign.finished', app, campaign, state: 'cancelled', reason: 'guard', totals },
+    line: 'info: campaign.finished',
+    metric: 'wns_fanout_campaigns_ended_total{app="news",state="cancelled",reason="guard"} 1',
+  },
   {
     event: { type: 'post.refused', app, campaign, status: 403, trace: {} },
     line: 'warn: WNS rejected a notification permanently',
@@ -122,7 +138,11 @@ test.each<{ event: FanoutEvent; line?: string; metric?: string }>([
     line: 'warn: a schedule could not start its campaign',
   },
   { event: { type: 'token.unavailable', app, error }, line: 'warn: no token for the app' },
-  { event: { type: 'operation.failed', operation: 'worker', error }, line: 'warn: operation failed' },
+  {
+    event: { type: 'operation.failed', operation: 'schedules of news: daily', error },
+    line: 'warn: operation failed',
+    metric: 'wns_fanout_operation_errors_total{operation="schedules"} 1',
+  },
   {
     event: { type: 'reconciled', app, reason: 'no-job', count: 2 },
     line: 'info: reconciled',
@@ -137,4 +157,66 @@ test.each<{ event: FanoutEvent; line?: string; metric?: string }>([
 test('no error and no field of an event reaches the text of a log line', async () => {
   const { lines } = await report({ type: 'operation.failed', operation: 'secret', error: new Error('secret') })
   expect(lines.join()).not.toContain('secret')
+})
+
+const ten = [
+  'schedules of x: y',
+  'checkpoint 7',
+  'campaign 12',
+  'permits of x',
+  'send-x',
+  'watch of x',
+  'worker',
+  'x',
+  '',
+]
+
+test('the number of series has a bound, whatever apps, statuses, reasons and operations occur', async () => {
+  const metrics = createMetrics()
+  const silent = Object.fromEntries(levels.map((level) => [level, () => {}])) as unknown as Logger
+  const emit = reporter(silent, metrics)
+  let seed = 1
+  const random = (below: number): number => {
+    seed = (seed * 48_271) % 2_147_483_647
+    return seed % below
+  }
+  const states = ['completed', 'cancelled', 'expired', 'halted'] as const
+  for (let at = 0; at < 100_000; at += 1) {
+    const someApp = `app-${random(5000)}` as AppId
+    const id = `c-${random(1e9)}` as CampaignId
+    const event: FanoutEvent =
+      at % 4 === 0
+        ? {
+            type: 'batch.checkpointed',
+            app: someApp,
+            campaign: id,
+            notificationType: 'toast',
+            settled: [],
+            responses: new Map([[random(100_000), 1]]),
+            retries: new Map(),
+            durationsMs: [],
+            checkpointMs: 1,
+          }
+        : at % 4 === 1
+          ? {
+              type: 'campaign.finished',
+              app: someApp,
+              campaign: id,
+              state: states[random(4)] ?? 'halted',
+              reason: `r-${random(1e9)}`,
+              totals,
+            }
+          : at % 4 === 2
+            ? { type: 'operation.failed', operation: `${ten[random(ten.length)]}${random(1e9)}`, error }
+            : { type: 'operation.failed', operation: `schedules of ${someApp}: ${id}`, error }
+    emit(event)
+  }
+  const labels = async (name: string): Promise<readonly Readonly<Record<string, unknown>>[]> =>
+    ((await metrics.registry.getSingleMetric(name)?.get())?.values ?? []).map((value) => value.labels)
+  const valuesOf = async (name: string, label: string): Promise<number> =>
+    new Set((await labels(name)).map((each) => each[label])).size
+  expect(await valuesOf('wns_fanout_http_responses_total', 'app')).toBeLessThanOrEqual(1001)
+  expect(await valuesOf('wns_fanout_http_responses_total', 'status')).toBeLessThanOrEqual(23)
+  expect(await valuesOf('wns_fanout_campaigns_ended_total', 'reason')).toBe(1)
+  expect(await valuesOf('wns_fanout_operation_errors_total', 'operation')).toBe(13)
 })

@@ -2,7 +2,8 @@ import type { AppId, CampaignId, ScheduleName } from './ids.ts'
 import type { RetryReason } from './disposition.ts'
 import type { AnswerTrace } from './outcome.ts'
 import type { NotificationType } from './notification.ts'
-import type { RecipientClass } from './vector.ts'
+import type { CampaignState } from './campaign.ts'
+import type { RecipientClass, Totals } from './vector.ts'
 
 /**
  * What happens in a worker, emitted once; metrics and logs only read it. Each event is explained to operators in
@@ -72,6 +73,11 @@ export type FanoutEvent =
       readonly type: 'campaign.finished'
       readonly app: AppId
       readonly campaign: CampaignId
+      readonly state: CampaignState
+      readonly reason?: string
+      readonly totals: Totals
+      /** From the start to the end; absent where the campaign never started. */
+      readonly durationMs?: number
     }
   | {
       /** An answer settled a recipient as rejected, or as failed at its last attempt. */

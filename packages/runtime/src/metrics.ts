@@ -1,4 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import { version } from './version.ts'
+import { operations } from './metric-labels.ts'
 import { zeroCounters } from './zero-counters.ts'
 
 /** Sets gauges from external data (Redis) before a scrape is answered. It must end when `signal` is aborted. */
@@ -24,6 +26,8 @@ export function createMetrics({ collectTimeoutMs = 2000, onCollectError }: Metri
   const appLabel = createAppLabel(MAX_APPS)
   const startAtZero = zeroCounters(metrics)
   for (const kind of ['app', 'schedule']) metrics.unreadableRecords.inc({ kind }, 0)
+  for (const operation of operations) metrics.operationErrors.inc({ operation }, 0)
+  metrics.buildInfo.set({ version }, 1)
 
   return {
     registry,
@@ -34,6 +38,8 @@ export function createMetrics({ collectTimeoutMs = 2000, onCollectError }: Metri
     startApp: (app: string): void => startAtZero(appLabel(app)),
     /** Adds a collector that runs before every scrape. */
     onCollect: collectors.add,
+    /** Runs the collectors within their time limit. Never fails. */
+    collect: (): Promise<void> => collectors.run(),
     /** Runs the collectors within their time limit and returns the exposition text. A collector never makes it fail. */
     async scrape(): Promise<string> {
       await collectors.run()
@@ -57,8 +63,22 @@ function defineMetrics(registry: Registry) {
     sendDuration: histogram('send_duration_seconds', 'From writing a post to its answer', ['app'], sendBuckets),
     retries: counter('retries_total', 'Recipients to be tried again, by reason', ['app', 'reason']),
     backlogRecipients: gauge('backlog_recipients', 'Recipients of sending campaigns not yet settled', ['app']),
+    pendingRecipients: gauge('pending_recipients', 'Recipients not yet settled, by what holds them', ['app', 'held']),
+    configuredRate: gauge('configured_rate_posts_per_second', 'Posts per second of the settings of the app', ['app']),
+    gaugesRead: gauge('gauges_read_timestamp_seconds', 'When the gauges of all apps were last read from Redis', []),
     backlogSeconds: gauge('backlog_seconds', 'Backlog divided by the rate that is achievable', ['app']),
     campaigns: gauge('campaigns', 'Campaigns, by state', ['app', 'state']),
+    campaignsEnded: counter('campaigns_ended_total', 'Campaigns that ended, by state and reason', [
+      'app',
+      'state',
+      'reason',
+    ]),
+    campaignDuration: histogram(
+      'campaign_duration_seconds',
+      'From the start of a campaign to its end',
+      ['app'],
+      campaignBuckets,
+    ),
     tokenRequests: counter('token_requests_total', 'Requests to the token service, by result', ['app', 'result']),
     effectiveRate: gauge('effective_rate', 'Posts per second that are allowed now', ['app']),
     permitWait: histogram('permit_wait_seconds', 'Time a worker waited for permits', ['app'], waitBuckets),
@@ -77,7 +97,19 @@ function defineMetrics(registry: Registry) {
     unreadableRecords: counter('unreadable_records_total', 'Stored records that could not be read, by kind', ['kind']),
     redisRollbacks: counter('redis_rollbacks_total', 'Number of times that Redis lost acknowledged writes', []),
     dataLost: gauge('data_lost', '1 while a data loss is not accepted; nothing is sent', []),
+    redisUp: gauge('redis_up', '1 while Redis answers this process', []),
+    redisMemory: gauge('redis_memory_ratio', 'Memory of the fullest Redis node as a share of maxmemory', []),
     redisProblem: gauge('redis_problem', '1 while Redis does not keep what it should, by kind', ['kind']),
+    ready: gauge('ready', '1 while the process is ready', []),
+    buildInfo: gauge('build_info', 'Always 1; the label is the version of the process', ['version']),
+    operationErrors: counter('operation_errors_total', 'Internal operations that failed, by operation', ['operation']),
+    apiRequestDuration: histogram(
+      'api_request_duration_seconds',
+      'Requests to the API',
+      ['route', 'status'],
+      requestBuckets,
+    ),
+    lanesLimit: gauge('lanes_limit', 'Connections to WNS that a worker may open', []),
     lanes: gauge('lanes', 'Connections to WNS, by state', ['state']),
     checkpointDuration: histogram('checkpoint_duration_seconds', 'Time of one checkpoint', [], checkpointBuckets),
     channels: gauge('channels', 'Registered channels', ['app']),
@@ -89,6 +121,9 @@ function defineMetrics(registry: Registry) {
 // WNS answers within tens of milliseconds; the upper end is the request timeout.
 const sendBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 const waitBuckets = [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60]
+const campaignBuckets = [1, 10, 60, 300, 900, 3600, 14_400, 86_400]
+// One series for each bucket, route and status: few buckets.
+const requestBuckets = [0.01, 0.1, 1, 10]
 const checkpointBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5]
 
 function createAppLabel(limit: number): (app: string) => string {

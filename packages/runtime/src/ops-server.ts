@@ -13,7 +13,7 @@ export interface OpsServerOptions {
   readonly host: string
   /** 0 takes any free port. */
   readonly port: number
-  readonly metrics: Pick<Metrics, 'scrape' | 'registry'>
+  readonly metrics: Pick<Metrics, 'collect' | 'registry' | 'ready'>
   readonly ready: () => Readiness | Promise<Readiness>
   /** Why only a restart helps this process, for people; undefined if it is well. */
   readonly stuck?: () => string | undefined
@@ -70,7 +70,9 @@ async function answer(
   }
   switch (path) {
     case '/metrics':
-      send(response, 200, metrics.registry.contentType, await metrics.scrape())
+      // Both wait for Redis up to their time limits, at the same time.
+      await Promise.all([showReady(metrics, ready, readyTimeoutMs), metrics.collect()])
+      send(response, 200, metrics.registry.contentType, await metrics.registry.metrics())
       return
     case '/healthz': {
       const problem = stuck?.()
@@ -103,6 +105,14 @@ async function readiness(ready: OpsServerOptions['ready'], timeoutMs: number): P
   } finally {
     clearTimeout(timer)
   }
+}
+
+async function showReady(
+  metrics: OpsServerOptions['metrics'],
+  ready: OpsServerOptions['ready'],
+  timeoutMs: number,
+): Promise<void> {
+  metrics.ready.set((await readiness(ready, timeoutMs)).ready ? 1 : 0)
 }
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {

@@ -12,6 +12,7 @@ export interface AppCounters {
   readonly reconciled: Counter<'app' | 'reason'>
   readonly ledgerDamaged: Counter<'app'>
   readonly scheduleRuns: Counter<'app' | 'result'>
+  readonly campaignsEnded: Counter<'app' | 'state' | 'reason'>
 }
 
 // Each app has 44 series of recipients by class and type. A thousand apps would delay every scrape by half a second.
@@ -40,6 +41,8 @@ export function zeroCounters(counters: AppCounters): (app: string) => void {
     counters.takeovers.inc({ app }, 0)
     counters.batchesFenced.inc({ app }, 0)
     counters.ledgerDamaged.inc({ app }, 0)
+    counters.campaignsEnded.inc({ app, state: 'completed', reason: 'none' }, 0)
+    counters.campaignsEnded.inc({ app, state: 'expired', reason: 'expired' }, 0)
     for (const result of ['ran', 'refused', 'empty-audience']) counters.scheduleRuns.inc({ app, result }, 0)
     for (const reason of ['no-job', 'overdue']) counters.reconciled.inc({ app, reason }, 0)
     for (const result of ['ok', 'refused', 'failed']) counters.tokenRequests.inc({ app, result }, 0)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createMetrics } from '../src/index.ts'
+import { createMetrics, showRedis } from '../src/index.ts'
 
 // Dashboards, alerts and KEDA of others rely on these names and labels.
 const contract = {
@@ -9,6 +9,18 @@ const contract = {
   wns_fanout_retries_total: ['app', 'reason'],
   wns_fanout_backlog_recipients: ['app'],
   wns_fanout_backlog_seconds: ['app'],
+  wns_fanout_pending_recipients: ['app', 'held'],
+  wns_fanout_configured_rate_posts_per_second: ['app'],
+  wns_fanout_gauges_read_timestamp_seconds: [],
+  wns_fanout_campaigns_ended_total: ['app', 'state', 'reason'],
+  wns_fanout_campaign_duration_seconds: ['app'],
+  wns_fanout_redis_up: [],
+  wns_fanout_redis_memory_ratio: [],
+  wns_fanout_ready: [],
+  wns_fanout_build_info: ['version'],
+  wns_fanout_operation_errors_total: ['operation'],
+  wns_fanout_api_request_duration_seconds: ['route', 'status'],
+  wns_fanout_lanes_limit: [],
   wns_fanout_campaigns: ['app', 'state'],
   wns_fanout_token_requests_total: ['app', 'result'],
   wns_fanout_effective_rate: ['app'],
@@ -44,6 +56,21 @@ test('the registry has exactly the documented metrics with their labels', () => 
   for (const [name, labels] of Object.entries(contract)) {
     expect(metrics.registry.getSingleMetric(name)).toMatchObject({ labelNames: labels })
   }
+})
+
+test('the version of the process is known, and the errors of each operation start at 0', async () => {
+  const text = await createMetrics().scrape()
+  expect(text).toMatch(/^wns_fanout_build_info\{version="\d+\.\d+\.\d+[^"]*"\} 1$/m)
+  expect(text).toContain('wns_fanout_operation_errors_total{operation="reconciliation"} 0\n')
+})
+
+test('Redis shows at most one problem, and is up unless it is away', async () => {
+  const metrics = createMetrics()
+  const kinds = ['away', 'memory']
+  showRedis(metrics, kinds, { problem: 'memory', memoryShare: 1.2 })
+  expect(await metrics.scrape()).toMatch(/redis_up 1\n[^]*redis_memory_ratio 1.2\n[^]*"away"\} 0\n[^]*"memory"\} 1\n/)
+  showRedis(metrics, kinds, { problem: 'away', memoryShare: undefined })
+  expect(await metrics.scrape()).toMatch(/redis_up 0\n[^]*redis_memory_ratio 1.2\n[^]*"away"\} 1\n[^]*"memory"\} 0\n/)
 })
 
 test('the default metrics of Node are included', async () => {
@@ -87,6 +114,7 @@ test('every counter of an app starts at 0 when the app appears, so that its firs
     'wns_fanout_takeovers_total{app="news"} 5000',
     'wns_fanout_batches_fenced_total{app="news"} 0',
     'wns_fanout_ledger_damaged_total{app="news"} 0',
+    'wns_fanout_campaigns_ended_total{app="news",state="expired",reason="expired"} 0',
     'wns_fanout_reconciled_total{app="news",reason="no-job"} 0',
     'wns_fanout_reconciled_total{app="news",reason="overdue"} 0',
     'wns_fanout_token_requests_total{app="news",result="refused"} 0',

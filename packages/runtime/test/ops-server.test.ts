@@ -48,6 +48,14 @@ test('/metrics answers the exposition text', async () => {
   expect(text).toContain('wns_fanout_redis_rollbacks_total 1')
 })
 
+test('/metrics shows whether the process is ready', async () => {
+  let isReady = false
+  const server = await start({ ready: () => ({ ready: isReady, problems: [] }) })
+  expect((await ask(server, '/metrics')).text).toContain('wns_fanout_ready 0\n')
+  isReady = true
+  expect((await ask(server, '/metrics')).text).toContain('wns_fanout_ready 1\n')
+})
+
 test('/healthz answers while the process lives, also when it is not ready', async () => {
   const server = await start({ ready: () => ({ ready: false, problems: ['Redis is away'] }) })
   expect(await ask(server, '/healthz')).toMatchObject({ status: 200, text: '{"alive":true}\n' })

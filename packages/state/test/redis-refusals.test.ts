@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { RedisConnection } from '@wns-fanout/state'
-import { Keys, closeRedis, connectRedis, refusalOf, writeProblem } from '@wns-fanout/state'
+import { Keys, closeRedis, connectRedis, redisStanding, refusalOf, writeProblem } from '@wns-fanout/state'
 import { expect, inject, onTestFinished, test } from 'vitest'
 
 const keys = new Keys(`t-${randomBytes(6).toString('hex')}:`)
@@ -46,4 +46,29 @@ test('a Redis at maxmemory is reported', async () => {
     evalsha: async () => Promise.reject(new Error("OOM command not allowed when used memory > 'maxmemory'.")),
   })
   expect(await writeProblem(redis, keys)).toContain('Redis rejects writes (OOM)')
+})
+
+test.each([
+  [
+    'memory',
+    { evalsha: async () => Promise.reject(new Error("OOM command not allowed when used memory > 'maxmemory'.")) },
+  ],
+  ['disk', { info: async () => 'redis_version:7.4.0\r\naof_last_write_status:err\r\n' }],
+  ['refused', { evalsha: async () => Promise.reject(new Error('NOREPLICAS Not enough good replicas to write.')) }],
+  ['rights', { ping: async () => Promise.reject(new Error('NOPERM User default has no permissions to run ping')) }],
+  ['away', { info: async () => Promise.reject(new Error('Connection is closed.')) }],
+])('the kind of the problem is %s', async (problem, changes) => {
+  expect(await redisStanding(connection(changes), keys)).toMatchObject({ problem })
+})
+
+test('a Redis without an answer is away, and the use of its memory is not known', async () => {
+  const silent = connection({ info: () => new Promise(() => {}) })
+  expect(await redisStanding(silent, keys, { answerMs: 5 })).toEqual({ problem: 'away', memoryShare: undefined })
+})
+
+test('the use of memory is a share of maxmemory', async () => {
+  const redis = connection({})
+  await redis.ping()
+  redis.info = async () => 'redis_version:7.4.0\r\nused_memory:90\r\nmaxmemory:100\r\n'
+  expect(await redisStanding(redis, keys)).toEqual({ problem: undefined, memoryShare: 0.9 })
 })

@@ -114,9 +114,22 @@ async function reconcileApp(deps: ReconcileDeps, app: AppId, signal: AbortSignal
 async function retireFinished(deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> {
   const record = await deps.campaigns.get(app, id)
   if (record === null) return
-  deps.emit({ type: 'campaign.finished', app, campaign: id })
+  deps.emit(finished(app, record))
   deps.reached?.('finish-reported')
   await deps.campaigns.retire(app, record)
+}
+
+function finished(app: AppId, record: CampaignRecord): FanoutEvent {
+  const { definition, state, reason, totals, startedAtMs, finishedAtMs } = record
+  return {
+    type: 'campaign.finished',
+    app,
+    campaign: definition.id,
+    state,
+    totals,
+    ...(reason === undefined ? {} : { reason }),
+    ...(startedAtMs === undefined || finishedAtMs === undefined ? {} : { durationMs: finishedAtMs - startedAtMs }),
+  }
 }
 
 async function isolated(deps: ReconcileDeps, app: AppId, id: CampaignId, work: () => Promise<void>): Promise<void> {

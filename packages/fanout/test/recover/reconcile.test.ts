@@ -88,7 +88,9 @@ test('a finished campaign is reported until it is retired', async () => {
   await campaigns.steer(app, id, 'cancel')
   await new Ledger(redis, keys).sweep({ app, campaign: id }, 1)
   expect(await campaigns.finished(app)).toEqual([id])
-  expect(await leaderRuns()).toEqual([{ type: 'campaign.finished', app, campaign: id }])
+  expect(await leaderRuns()).toMatchObject([
+    { type: 'campaign.finished', app, campaign: id, state: 'cancelled', totals: { pending: 0 } },
+  ])
   expect(await leaderRuns()).toEqual([])
 })
 
