@@ -8,6 +8,7 @@ import type { Checkpointer, Proposal } from './checkpointer.ts'
 import { checkpointed } from './checkpointer.ts'
 import type { Ending, Stop, Wait } from './park.ts'
 import { NO_REPLICA_MS, batchEnd, endingOf, longerWait, noWait, parkDelayMs } from './park.ts'
+import type { HostWaits } from './host-waits.ts'
 import type { Poster } from './poster.ts'
 import type { Recipients } from './recipients.ts'
 import type { BatchRunDeps } from './run-parts.ts'
@@ -43,6 +44,7 @@ export class BatchRun {
   readonly #recipients: Recipients
   readonly #poster: Poster
   readonly #checkpointer: Checkpointer
+  readonly #hostWaits: HostWaits
   readonly #aside: SetAside
   readonly #answers: Answers
   readonly #token: TokenInUse
@@ -69,6 +71,7 @@ export class BatchRun {
     this.#poster = parts.poster
     this.#checkpointer = parts.checkpointer
     this.#answers = parts.answers
+    this.#hostWaits = parts.hostWaits
     this.#aside = parts.aside
     this.#token = parts.token
     this.#merge = parts.merge
@@ -146,9 +149,7 @@ export class BatchRun {
         this.#recipients.settle(position, code.rejectedInvalidContent)
         break
       case 'host-rests':
-        // Waiting for a host costs no attempt.
-        this.#recipients.retryLater(position, 'host-resting')
-        this.#wait = longerWait(this.#wait, { delayMs: this.#poster.restMs, reason: 'host-resting' })
+        this.#wait = longerWait(this.#wait, this.#hostWaits.leave(position))
         break
       default:
         step satisfies never

@@ -53,7 +53,7 @@ interface Open {
 export class BatchSender {
   readonly #deps: BatchSenderDeps
   readonly #rollback: RollbackRecovery
-  readonly #hosts = new HostBreakers()
+  readonly #hosts = new Map<AppId, HostBreakers>()
   readonly #suspects = new SuspectSlot()
   readonly #planner: PlannerWake
   #prepared: PreparedCampaigns
@@ -147,7 +147,7 @@ export class BatchSender {
     const batch = { ref, owner, opened: { fence, ordinals }, terms, notificationType: campaign.message.type }
     return {
       lanes,
-      hosts: this.#hosts,
+      hosts: this.#hostsOf(ref.app),
       breaker,
       permits: permits(ref.app).of(ref.campaign, campaignWeight[campaign.definition.priority]),
       token: token(ref.app),
@@ -165,6 +165,12 @@ export class BatchSender {
       random: Math.random,
       reached,
     }
+  }
+
+  #hostsOf(app: AppId): HostBreakers {
+    const hosts = this.#hosts.get(app) ?? new HostBreakers()
+    this.#hosts.set(app, hosts)
+    return hosts
   }
 
   #reportOpened({ ref, campaign, opened }: Open): void {

@@ -5,13 +5,20 @@ interface Host {
   /** Monotonic milliseconds until which the host rests; 0 while it works. */
   openUntilMs: number
   probing: boolean
+  /** Monotonic milliseconds at which the latest batch that waits for the host comes back. */
+  lastTurnMs: number
 }
 
 const HOST_REST_MS = 5000
+/** Ten batches a second are enough for any rate of an app, and cost Redis little. */
+const TURN_EVERY_MS = 100
+/** Batches of cancelled campaigns leave their turns unused, so no turn is further away. */
+const MAX_TURN_MS = 60_000
 
 /**
  * A host that mostly fails to connect or answers 503 rests for five seconds. One post then tests whether it works
- * again. The recipients of the host wait; those of other hosts do not.
+ * again. The recipients of the host wait; those of other hosts do not. Each app has its own breakers, because WNS may
+ * answer 503 to one app alone.
  */
 export class HostBreakers {
   readonly #hosts = new Map<string, Host>()
@@ -38,6 +45,19 @@ export class HostBreakers {
     return 0
   }
 
+  /**
+   * Milliseconds until a batch that waits for the host should be opened again. The batches take turns: if all came back
+   * when the rest ends, each rest would cost Redis an open and a park of every batch.
+   */
+  turnMs(origin: string): number {
+    const nowMs = this.#nowMs()
+    const host = this.#hosts.get(origin)
+    if (host === undefined) return 0
+    const turnMs = Math.max(host.lastTurnMs + TURN_EVERY_MS, host.openUntilMs)
+    host.lastTurnMs = Math.min(turnMs, nowMs + MAX_TURN_MS)
+    return Math.max(0, host.lastTurnMs - nowMs)
+  }
+
   /** The post that `admit` allowed was not started. If it was a probe, the next post may be the probe. */
   notPosted(origin: string): void {
     const host = this.#hosts.get(origin)
@@ -50,13 +70,14 @@ export class HostBreakers {
   record(origin: string, isBad: boolean): void {
     let host = this.#hosts.get(origin)
     if (host === undefined) {
-      host = { recent: new RecentAnswers(), openUntilMs: 0, probing: false }
+      host = { recent: new RecentAnswers(), openUntilMs: 0, probing: false, lastTurnMs: 0 }
       this.#hosts.set(origin, host)
     }
     if (host.openUntilMs > 0) {
       if (!host.probing) return
       host.probing = false
       host.openUntilMs = isBad ? this.#nowMs() + HOST_REST_MS : 0
+      if (!isBad) host.lastTurnMs = 0
       host.recent.reset()
       return
     }

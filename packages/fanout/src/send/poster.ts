@@ -42,7 +42,6 @@ export class Poster {
   readonly #origins: string[]
   readonly #tokens: string[]
   #inFlight = 0
-  #restMs = 0
 
   constructor(deps: PosterDeps, spec: BatchSpec, opened: OpenBatch, { onAnswer, onFree }: PosterCalls) {
     this.#deps = deps
@@ -62,11 +61,6 @@ export class Poster {
     return this.#inFlight
   }
 
-  /** After `host-rests`: milliseconds until the host may be tried again. */
-  get restMs(): number {
-    return this.#restMs
-  }
-
   /** When the permit of the latest post was granted, in Redis time. */
   permittedAtMs(position: number): number {
     return this.#permittedAtMs[position] ?? 0
@@ -82,14 +76,18 @@ export class Poster {
     return this.#tokens[position] ?? ''
   }
 
+  /** The origin of the URI of a recipient; undefined for a URI that must not be posted to. */
+  originOf(position: number): string | undefined {
+    return this.#targetOf(position)?.origin
+  }
+
   tryPost(position: number, token: string): PostStep {
     const { hosts, reached } = this.#deps
-    const target = splitChannelUri(unpackUri(this.#opened.uris[position] ?? ''))
+    const target = this.#targetOf(position)
     if (target === null) return 'bad-uri'
     const body = this.#body(position)
     if (typeof body === 'string') return body
-    this.#restMs = hosts.admit(target.origin)
-    if (this.#restMs > 0) return 'host-rests'
+    if (hosts.admit(target.origin) > 0) return 'host-rests'
     const permit = this.#takePermit()
     if (permit === undefined) return this.#notPosted(target.origin)
     const headers = this.#headers.next(token)
@@ -107,6 +105,10 @@ export class Poster {
   /** Use no lane any more. Posts under way still get their answers. */
   leave(): void {
     this.#lanes.leave()
+  }
+
+  #targetOf(position: number): ReturnType<typeof splitChannelUri> {
+    return splitChannelUri(unpackUri(this.#opened.uris[position] ?? ''))
   }
 
   #takePermit(): Permit | undefined {

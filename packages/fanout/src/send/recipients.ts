@@ -92,12 +92,20 @@ export class Recipients {
 
   /** Leave the recipient to a later open of the batch, or to a later turn in this one. */
   retryLater(position: number, reason: RetryReason, spent = this.spent(position), posts = this.posts(position)): void {
-    this.#putOff(position, spent, posts)
+    this.putOff(position, spent, posts)
     this.#buffer.waits(reason)
   }
 
-  #putOff(position: number, spent = this.spent(position), posts = this.posts(position)): void {
+  /** Leave the recipient to a later turn, and do not count that as a retry. */
+  putOff(position: number, spent = this.spent(position), posts = this.posts(position)): void {
     this.#vector[position] = byteOf(this.#rotated.has(position) ? code.rotated : pendingCode(spent), posts)
+  }
+
+  /** Leave some of the recipients without credit to a later open of the batch. */
+  leaveUncredited(isLeft: (position: number) => boolean): void {
+    const from = Math.max(this.#credited, this.#proposed)
+    const others = this.#line.slice(from).filter((position) => !isLeft(position))
+    this.#line = [...this.#line.slice(0, from), ...others]
   }
 
   /** Line the recipient up once more, as the next one to get credit. */
@@ -139,7 +147,7 @@ export class Recipients {
 
   /** Give unused credit back. */
   giveBackCredit(): void {
-    for (let at = this.#started; at < this.#credited; at += 1) this.#putOff(this.#line[at] ?? 0)
+    for (let at = this.#started; at < this.#credited; at += 1) this.putOff(this.#line[at] ?? 0)
   }
 
   /** The vector with all recipients that are under way as pending. */

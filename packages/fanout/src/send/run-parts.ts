@@ -4,6 +4,7 @@ import { OutcomeMerge } from '../recover/outcome-merge.ts'
 import { Answers } from './answers.ts'
 import type { AppBreaker } from './app-breaker.ts'
 import { Checkpointer } from './checkpointer.ts'
+import { HostWaits } from './host-waits.ts'
 import { OutcomeBuffer } from './outcome-buffer.ts'
 import type { PosterCalls, PosterDeps } from './poster.ts'
 import { Poster } from './poster.ts'
@@ -44,6 +45,7 @@ export interface RunParts {
   readonly poster: Poster
   readonly checkpointer: Checkpointer
   readonly answers: Answers
+  readonly hostWaits: HostWaits
   readonly aside: SetAside
   readonly token: TokenInUse
   readonly merge: OutcomeMerge
@@ -62,6 +64,7 @@ export function createParts(deps: BatchRunDeps, spec: BatchSpec, opened: OpenBat
     recipients,
     poster,
     aside,
+    hostWaits: new HostWaits({ hosts: deps.hosts, recipients, buffer, originOf: (at) => poster.originOf(at) }),
     answers: new Answers({ ...deps, recipients, buffer, poster, aside, redisNowMs }, spec, opened),
     checkpointer: new Checkpointer({
       recipients,

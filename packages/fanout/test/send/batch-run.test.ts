@@ -407,6 +407,35 @@ describe('a recipient', () => {
     expect(batch.codes).toEqual([code.pending, code.accepted])
     expect(batch.postsByPosition).toEqual([0, 1])
   })
+
+  test('of a host that rests are all left with one checkpoint, and count once', async () => {
+    const batch = new OneBatch({ recipients: 512, terms: { window: 64 } })
+    for (let at = 0; at < 60; at += 1) batch.hosts.record('https://db5p.notify.windows.com', true)
+    expect(await batch.start()).toMatchObject({ kind: 'parked', reason: 'host-resting' })
+    expect(batch.checkpoints).toHaveLength(1)
+    expect(new Set(batch.codes)).toEqual(new Set([code.pending]))
+    expect(batch.eventsOf('batch.checkpointed').map(({ retries }) => retries.get('host-resting'))).toEqual([1])
+  })
+
+  test('of other hosts are all posted to while one host rests', async () => {
+    const uris = Array.from(
+      { length: 512 },
+      (_, n) => `https://${n % 2 ? 'db5p' : 'hk2'}.notify.windows.com/?token=${n}`,
+    )
+    const batch = new OneBatch({ recipients: 512, uris, terms: { window: 64 } })
+    for (let at = 0; at < 60; at += 1) batch.hosts.record('https://db5p.notify.windows.com', true)
+    expect(await batch.start()).toMatchObject({ kind: 'parked', reason: 'host-resting' })
+    expect(batch.codes).toEqual(uris.map((_, n) => (n % 2 ? code.pending : code.accepted)))
+  })
+
+  test('of a host that begins to rest are left without credit from then on', async () => {
+    const outcome = { kind: 'server-error', status: 503, trace: {} } as const
+    const batch = new OneBatch({ recipients: 512, terms: { window: 64 }, answer: () => outcome })
+    expect(await batch.start()).toMatchObject({ kind: 'parked' })
+    expect(batch.posts.length).toBeLessThan(200)
+    expect(batch.checkpoints.length).toBeLessThan(8)
+    expect(batch.codes).not.toContain(code.credited)
+  })
 })
 
 describe('permits and pace', () => {

@@ -66,3 +66,21 @@ test('a probe that found no lane leaves its turn to the next', () => {
   expect(hosts.admit(HOST)).toBe(0)
   expect(hosts.admit(HOST)).toBe(5000)
 })
+
+test('batches that wait for a host come back after its rest, at most ten in a second', () => {
+  const { hosts } = resting()
+  const turns = Array.from({ length: 400 }, () => hosts.turnMs(HOST))
+  expect(turns.slice(0, 3)).toEqual([5000, 5100, 5200])
+  expect(turns.at(-1)).toBe(5000 + 399 * 100)
+})
+
+test('no batch waits for more than a minute, and a host that works again has no turns', () => {
+  const { clock, hosts } = resting()
+  const turns = Array.from({ length: 2000 }, () => hosts.turnMs(HOST))
+  expect(Math.max(...turns)).toBe(60_000)
+  clock.nowMs += 5000
+  expect(hosts.admit(HOST)).toBe(0)
+  hosts.record(HOST, false)
+  for (let answer = 0; answer < 50; answer += 1) hosts.record(HOST, true)
+  expect(hosts.turnMs(HOST)).toBe(5000)
+})

@@ -236,3 +236,26 @@ test('a campaign of another ledger version is reported once and left alone', asy
   expect(place.eventsOf('ledger.other-version')[0]).toMatchObject({ campaign: id as CampaignId })
   expect(place.posts).toEqual([])
 })
+
+test('a host that answers 503 to one app does not rest for the others, and its batches take turns', async () => {
+  const place = new Installation()
+  const [bad, good] = [await place.app('bad', 3000), await place.app('good', 1000)]
+  place.answer = (path) =>
+    path.includes('bad-')
+      ? { kind: 'server-error', status: 503, trace: {} }
+      : { kind: 'accepted', status: 200, trace: {} }
+  await place.worker().start()
+  await place.create(bad)
+  await until(() => {
+    const parked = place.eventsOf('batch.parked').filter(({ reason }) => reason === 'host-resting')
+    expect(new Set(parked.map(({ seq }) => seq)).size).toBeGreaterThan(2)
+    expect(new Set(parked.map(({ delayMs }) => Math.round(delayMs / 50))).size).toBeGreaterThan(2)
+  })
+  const { id } = await place.create(good)
+  await until(async () => {
+    expect(await place.view(id)).toMatchObject({ state: 'completed', totals: { accepted: 1000 } })
+  })
+  const retries = place.eventsOf('batch.checkpointed').filter(({ app }) => app === 'good')
+  expect(retries.filter(({ retries: each }) => each.has('host-resting'))).toEqual([])
+  expect(place.posts.filter((path) => path.includes('good-'))).toHaveLength(1000)
+})
