@@ -3,9 +3,11 @@ import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { createTransport, requestToken } from '@wns-fanout/wns'
+import { simulatorStats } from '../support/simulator.ts'
 import type { TestStack, StackWorker } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { tileToAll, toastToAll } from './support/campaign.ts'
+import { Redis } from 'ioredis'
+import { rounded, tileToAll, toastToAll } from './support/campaign.ts'
 import { cpuSecondsOf, spread } from './support/cpu.ts'
 import { QuietCampaigns } from './support/quiet-campaign.ts'
 
@@ -15,6 +17,20 @@ export interface SendBenchOptions {
   readonly connections: number
   readonly say: (line: string) => void
 }
+
+/** See `contenders/loop.ts`. HTTP/2 is not among them: the simulator, like the tests of WNS, uses HTTP/1.1. */
+const contenders = [
+  'pool',
+  'lanes',
+  'ownLanes',
+  'rawTls',
+  'https',
+  'fetch',
+  'bullmq',
+  'wns',
+  'pushNotifications',
+] as const
+const WARM_UP = 5000
 
 const packageSid = 'S-1-15-2-1-2-3-4-5-6-7'
 const run = promisify(execFile)
@@ -32,24 +48,33 @@ export async function benchSend({
 }: SendBenchOptions): Promise<Record<string, unknown>> {
   await using stack = await startTestStack()
   say(
-    `Two hand-written loops and the pipeline, ${posts} posts over ${connections} connections, ${rounds} rounds in turn.`,
+    `${contenders.length} other ways to post and the pipeline: ${posts} posts, ${connections} connections, ${rounds} rounds.`,
   )
   const worker = await stack.startWorker({ WNS_FANOUT_LANES: String(connections) })
   await prepareApps(stack, rounds + 1, posts)
   await campaign(stack, appOf(0), 'badge')
   const token = await askForToken(stack)
-  const cpu = { pool: [] as number[], lanes: [] as number[], ours: [] as number[], redis: [] as number[] }
+  const cpu = new Map<string, number[]>()
+  const note = (name: string, micros: number): void => {
+    cpu.set(name, [...(cpu.get(name) ?? []), micros])
+    say(`${name.padEnd(17)} ${micros.toFixed(1)} µs`)
+  }
   for (let round = 0; round < rounds; round += 1) {
-    for (const kind of ['pool', 'lanes'] as const) {
-      const figure = await loop(stack, kind, token, posts, connections)
-      cpu[kind].push(figure)
-      say(`round ${round + 1}: ${kind.padEnd(5)} ${figure.toFixed(1)} µs`)
+    say(`round ${round + 1}`)
+    for (const name of contenders) {
+      const before = cpuSecondsOf(stack.redisPid)
+      note(name, await loop(stack, name, token, posts, connections))
+      // The warm-up has jobs in Redis too.
+      if (name === 'bullmq') note('bullmqRedis', microsSince(stack.redisPid, before, posts + WARM_UP))
     }
     const ours = await pipeline(stack, worker, appOf(round), posts)
-    cpu.ours.push(ours.worker)
-    cpu.redis.push(ours.redis)
-    say(`round ${round + 1}: ours  ${ours.worker.toFixed(1)} µs, Redis ${ours.redis.toFixed(1)} µs`)
+    note('ours', ours.worker)
+    note('redis', ours.redis)
+    note('api', ours.api)
   }
+  const sumOf = (names: readonly string[]): number =>
+    rounded(names.reduce((sum, name) => sum + spread(cpu.get(name) ?? []).median, 0))
+  const ratio = (of: readonly string[], to: readonly string[]): number => rounded(sumOf(of) / sumOf(to))
   const commands = await countCommands(stack, rounds, posts)
   say(`commands to Redis: ${JSON.stringify(commands)}`)
   return {
@@ -57,12 +82,20 @@ export async function benchSend({
     posts,
     rounds,
     connections,
-    vsPool: ratio(cpu.ours, cpu.pool),
-    vsLanes: ratio(cpu.ours, cpu.lanes),
-    redisVsPool: ratio(cpu.redis, cpu.pool),
+    vsPool: ratio(['ours'], ['pool']),
+    vsRawTls: ratio(['ours'], ['rawTls']),
+    vsLanes: ratio(['ours'], ['lanes']),
+    vsOwnLanes: ratio(['ours'], ['ownLanes']),
+    totalVsPool: ratio(['ours', 'redis', 'api'], ['pool']),
+    redisVsPool: ratio(['redis'], ['pool']),
+    naiveBullmqOverOurs: ratio(['bullmq', 'bullmqRedis'], ['ours', 'redis']),
+    wnsPackageOverOurs: ratio(['wns'], ['ours']),
+    pushPackageOverOurs: ratio(['pushNotifications'], ['ours']),
+    redisMicrosPerPost: sumOf(['redis']),
     redisCommandsPer1000: commands.tile.per1000,
     redisCommandsPer1000Toast: commands.toast.per1000,
-    cpuMicrosPerPost: Object.fromEntries(Object.entries(cpu).map(([name, values]) => [name, spread(values)])),
+    ledgerBytesPerRecipient: await ledgerBytes(stack, posts),
+    cpuMicrosPerPost: Object.fromEntries([...cpu].map(([name, values]) => [name, spread(values)])),
   }
 }
 
@@ -75,9 +108,22 @@ async function countCommands(stack: TestStack, round: number, posts: number) {
   }
 }
 
-/** Medians compared; three digits are more than a shared machine deserves. */
-function ratio(of: readonly number[], to: readonly number[]): number {
-  return Math.round((spread(of).median / spread(to).median) * 1000) / 1000
+/** Redis bytes of the last campaigns, for each recipient; the registry and the frozen audiences do not count. */
+async function ledgerBytes({ redisUrl }: TestStack, posts: number): Promise<number> {
+  const redis = new Redis(redisUrl)
+  const sizes = new Map<string, number>()
+  for await (const keys of redis.scanStream({ match: '*:c:*', count: 1000 }))
+    for (const key of keys as string[]) {
+      const [, id = ''] = /:c:([^:]+)/.exec(key) ?? []
+      if (key.endsWith(':targets')) continue
+      sizes.set(id, (sizes.get(id) ?? 0) + Number(await redis.memory('USAGE', key, 'SAMPLES', 0)))
+    }
+  await redis.quit()
+  return rounded(spread([...sizes.values()]).median / posts)
+}
+
+function microsSince(pid: number, beforeSeconds: number, posts: number): number {
+  return ((cpuSecondsOf(pid) - beforeSeconds) * 1e6) / posts
 }
 
 function appOf(round: number): string {
@@ -104,15 +150,26 @@ async function prepareApps(stack: TestStack, rounds: number, channels: number): 
 }
 
 async function loop(
-  { simulator }: TestStack,
-  kind: 'pool' | 'lanes',
+  stack: TestStack,
+  name: string,
   token: string,
   posts: number,
   connections: number,
 ): Promise<number> {
+  const { simulator, redisUrl } = stack
   const script = fileURLToPath(new URL('contenders/loop.ts', import.meta.url))
-  const args = [kind, simulator.address, simulator.caFile, token, String(posts), String(connections)]
-  const { stdout } = await run(process.execPath, ['--conditions=@wns-fanout/source', script, ...args])
+  const args = [name, simulator.address, simulator.caFile, token, String(posts), String(connections), redisUrl]
+  const route = fileURLToPath(new URL('../conformance/support/route.cjs', import.meta.url))
+  const isPackage = name === 'wns' || name === 'pushNotifications'
+  const env = { ...process.env, ROUTE_TO: simulator.address, NODE_EXTRA_CA_CERTS: simulator.caFile }
+  const before = await simulatorStats(stack)
+  const { stdout } = await run(
+    process.execPath,
+    ['--conditions=@wns-fanout/source', ...(isPackage ? ['--require', route] : []), script, ...args],
+    isPackage ? { env } : {},
+  )
+  const accepted = (await simulatorStats(stack)).acceptedPosts - before.acceptedPosts
+  if (accepted !== posts + WARM_UP) throw new Error(`${accepted} of ${posts + WARM_UP} posts of ${name} were accepted`)
   return (JSON.parse(stdout) as { cpuMicrosPerPost: number }).cpuMicrosPerPost
 }
 
@@ -121,12 +178,14 @@ async function pipeline(
   worker: StackWorker,
   app: string,
   posts: number,
-): Promise<{ readonly worker: number; readonly redis: number }> {
-  const before = { worker: cpuSecondsOf(worker.pid), redis: cpuSecondsOf(stack.redisPid) }
+): Promise<Readonly<Record<'worker' | 'redis' | 'api', number>>> {
+  const pids = { worker: worker.pid, redis: stack.redisPid, api: stack.apiPid }
+  const before = { worker: cpuSecondsOf(pids.worker), redis: cpuSecondsOf(pids.redis), api: cpuSecondsOf(pids.api) }
   await campaign(stack, app, 'tile')
   return {
-    worker: ((cpuSecondsOf(worker.pid) - before.worker) * 1e6) / posts,
-    redis: ((cpuSecondsOf(stack.redisPid) - before.redis) * 1e6) / posts,
+    worker: microsSince(pids.worker, before.worker, posts),
+    redis: microsSince(pids.redis, before.redis, posts),
+    api: microsSince(pids.api, before.api, posts),
   }
 }
 

@@ -6,6 +6,7 @@ import { clusterScenarios } from './scenarios/cluster.ts'
 import { processScenarios } from './scenarios/process.ts'
 import { producerScenarios } from './scenarios/producer.ts'
 import { redisScenarios } from './scenarios/redis.ts'
+import { sentinelScenarios } from './scenarios/sentinel.ts'
 import { storageScenarios } from './scenarios/storage.ts'
 import { scaleScenarios } from './scenarios/scale.ts'
 import type { Bench, Facts, Scenario, ScenarioAlone, ScenarioInSystem } from './scenarios/scenario.ts'
@@ -33,6 +34,7 @@ export const catalogue: readonly Scenario[] = [
   ...redisScenarios,
   ...storageScenarios,
   ...clusterScenarios,
+  ...sentinelScenarios,
   ...producerScenarios,
   ...scaleScenarios,
 ]

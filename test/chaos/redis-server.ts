@@ -76,6 +76,15 @@ export class ChaosRedis implements RedisServers {
     this.#running = undefined
   }
 
+  /** It answers nothing until `thaw`, and its connections stay open. */
+  freeze(): void {
+    if (this.#running !== undefined) process.kill(this.#running.pid, 'SIGSTOP')
+  }
+
+  thaw(): void {
+    if (this.#running !== undefined) process.kill(this.#running.pid, 'SIGCONT')
+  }
+
   /** Complete when the process is gone. */
   async kill(): Promise<void> {
     const running = this.#running

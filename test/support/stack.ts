@@ -13,6 +13,7 @@ import { ensureKeyringFile, findRedis, startChild, startRedis, temporaryFolder }
 export interface TestStack {
   readonly redisUrl: string
   readonly redisPid: number
+  readonly apiPid: number
   /** Between API and workers and their Redis, where `proxied`. */
   readonly proxy: TcpProxy | undefined
   readonly simulator: { readonly address: string; readonly caFile: string; readonly control: string }
@@ -108,14 +109,15 @@ export async function startTestStack({
     OPS_PORT: '0',
     LOG_LEVEL: 'warn',
   }
-  const ready = (await (
-    await start('api', 'apps/api/src/main.ts', { ...env, PORT: '0', WNS_FANOUT_BOOTSTRAP_KEY_FILE: keyFile })
-  ).ready) as { api: string; ops: string }
+  const apiEnv = { ...env, PORT: '0', WNS_FANOUT_BOOTSTRAP_KEY_FILE: keyFile }
+  const apiChild = await start('api', 'apps/api/src/main.ts', apiEnv)
+  const ready = (await apiChild.ready) as { api: string; ops: string }
   const api = createClient({ url: ready.api, apiKey: (await readFile(keyFile, 'utf8')).trim() })
   let workers = 0
   return {
     redisUrl,
     redisPid: redis.pid,
+    apiPid: apiChild.pid,
     proxy,
     simulator: { address: env.WNS_ROUTE_TO, caFile: env.WNS_CA_FILE, control: simulator.control },
     api,
