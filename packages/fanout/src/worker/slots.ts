@@ -9,7 +9,7 @@ export interface SlotsOptions {
   readonly nextInQueue: () => Promise<CampaignId | undefined>
 }
 
-/** How often a job that waits for a place asks whether a newcomer waits behind it. */
+/** How often the jobs that wait for a place ask whether a newcomer waits behind them. */
 const ASK_EVERY_MS = 200
 
 /**
@@ -22,6 +22,7 @@ export class Slots {
   readonly #inHand = new Map<CampaignId, number>()
   readonly #waiting = new Set<() => void>()
   #count = 0
+  #mayAsk = true
 
   constructor(options: SlotsOptions) {
     this.#options = options
@@ -36,11 +37,21 @@ export class Slots {
     while (!this.#hasPlace(campaign)) {
       // The batch is handed back at once, without being opened.
       if (signal.aborted) break
-      const next = await this.#options.nextInQueue()
-      if (next !== undefined && !this.#inHand.has(next)) return undefined
+      if (await this.#isNewcomerNext()) return undefined
       if (!this.#hasPlace(campaign)) await this.#change(signal)
     }
     return this.#take(campaign)
+  }
+
+  /** Asked once for all jobs that wait, since one of them gives way. False if it was asked just now. */
+  async #isNewcomerNext(): Promise<boolean> {
+    if (!this.#mayAsk) return false
+    this.#mayAsk = false
+    setTimeout(() => {
+      this.#mayAsk = true
+    }, ASK_EVERY_MS).unref()
+    const next = await this.#options.nextInQueue()
+    return next !== undefined && !this.#inHand.has(next)
   }
 
   #hasPlace(campaign: CampaignId): boolean {

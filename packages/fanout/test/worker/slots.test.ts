@@ -8,9 +8,10 @@ const NEWCOMER = 'newcomer' as CampaignId
 function setup(busyBatches = 2) {
   const queue: CampaignId[] = []
   const stop = new AbortController()
-  const slots = new Slots({ busyBatches, freeSlots: 1, nextInQueue: async () => queue[0] })
+  const nextInQueue = vi.fn(async () => queue[0])
+  const slots = new Slots({ busyBatches, freeSlots: 1, nextInQueue })
   const enter = (campaign: CampaignId) => slots.enter(campaign, stop.signal)
-  return { queue, stop, enter }
+  return { queue, stop, enter, asked: () => nextInQueue.mock.calls.length }
 }
 
 test('a campaign gets as many places as keep the lanes busy, and a newcomer gets one more', async () => {
@@ -48,6 +49,24 @@ test('a newcomer that comes later is noticed too', async () => {
     queue.push(NEWCOMER)
     await vi.advanceTimersByTimeAsync(200)
     expect(await third).toBeUndefined()
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test('several jobs that wait ask together, and one of them gives way', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    const { queue, asked, enter, stop } = setup()
+    await Promise.all([enter(BROADCAST), enter(BROADCAST)])
+    const waiting = Array.from({ length: 5 }, () => enter(BROADCAST))
+    await vi.advanceTimersByTimeAsync(2000)
+    expect(asked()).toBeLessThanOrEqual(11)
+    queue.push(NEWCOMER)
+    await vi.advanceTimersByTimeAsync(200)
+    stop.abort()
+    const answers = await Promise.all(waiting)
+    expect(answers.filter((answer) => answer === undefined)).toHaveLength(1)
   } finally {
     vi.useRealTimers()
   }
