@@ -67,9 +67,10 @@ test('one key has a few uploads at once, and meanwhile short requests and other 
   const path = '/v1/apps/news/channels:import'
   const upload = (of: string) => open(place, { method: 'POST', path, key: of, headers: ndjson })
   const endless = Array.from({ length: maxOpen.heavy }, () => upload(key))
-  for (const { request } of endless) request.write('\n')
   const next = () => place.call('POST', path, { key, headers: ndjson, body: '{"channel":"a"}' })
   const refused = await until('all uploads to be under way', async () => {
+    // An upload that brings nothing for a while is ended.
+    for (const { request } of endless) request.write('\n')
     const answer = await next()
     return answer.status === 429 ? answer : undefined
   })
