@@ -12,6 +12,7 @@ import { benchPlan } from './plan.ts'
 import { benchRecovery } from './recovery.ts'
 import { benchRegistry } from './registry.ts'
 import { benchScale } from './scale.ts'
+import { benchScaling } from './scaling.ts'
 import { benchSend } from './send.ts'
 import { benchStorm } from './storm.ts'
 import { benchThrottle } from './throttle.ts'
@@ -28,6 +29,7 @@ const help = `usage: pnpm bench <name> [options]
   durability   throughput and CPU with and without waiting for a Redis replica
   plan         the start of a campaign by the size of its audience: request, first post, whole plan
   scale        the rate that lanes and workers reach, as a share of what the latency of WNS allows
+  scaling      workers, their minutes and the time of campaigns, in virtual time
   registry     a table of devices in and out: bytes for each channel, and speed against a bare loop
   memory       the memory of a worker at full speed, by the number of recipients
 
@@ -172,6 +174,7 @@ const benches = new Map<string | undefined, () => Promise<Record<string, unknown
   ],
   ['memory', () => benchMemory({ sizes: sizesUpTo(recipientsOr('1000000')), limited: !values.unlimited, say })],
   ['scale', () => benchScale({ seconds: secondsOr('6'), rounds: whole('rounds', values.rounds), say })],
+  ['scaling', () => benchScaling({ say })],
   ['throttle', () => benchThrottle({ seconds: secondsOr('75'), say })],
 ])
 

@@ -237,9 +237,10 @@ interface Trigger {
 const scaled = resourcesOf('infra/k8s/base').find(({ kind }) => kind === 'ScaledObject')
 const [trigger] = (scaled?.spec['triggers'] ?? []) as Trigger[]
 
-test('workers scale on the longest backlog, the maximum over all API replicas', () => {
+test('workers scale to the wanted number, the maximum over all API replicas', () => {
   expect(trigger?.type).toBe('prometheus')
-  expect(trigger?.metadata['query']).toBe('max(wns_fanout_backlog_seconds)')
+  expect(trigger?.metadata['query']).toBe('max(wns_fanout_workers_wanted)')
+  expect(trigger?.metadata['threshold']).toBe('1')
   expect(problemsOf(trigger?.metadata['query'] ?? '')).toEqual([])
   expect(scaled?.spec['minReplicaCount']).toBeGreaterThan(0)
   const worker = resourcesOf('infra/k8s/base').find(({ metadata }) => metadata.name === 'wns-fanout-worker')

@@ -1,5 +1,5 @@
 import type { AppId, Verification } from '@wns-fanout/domain'
-import type { Campaigns, CrashPoints } from '@wns-fanout/fanout'
+import type { Campaigns, CrashPoints, WorkersWanted } from '@wns-fanout/fanout'
 import type { Logger } from '@wns-fanout/runtime'
 import type {
   ApiKeys,
@@ -35,6 +35,8 @@ export interface ApiDeps extends CrashPoints {
   readonly schedules: Schedules
   readonly apiKeys: ApiKeys
   readonly idempotency: Idempotency
+  /** The workers that run, and how many are wanted. */
+  readonly workers: { readonly count: () => Promise<number>; readonly wanted: WorkersWanted }
   readonly rateOf: (app: Pick<AppRecord, 'settings'>) => Promise<RateView>
   /** Asks the token service with the app's credentials now. */
   readonly verifyCredentials: (app: AppId) => Promise<Verification>

@@ -1,10 +1,11 @@
 import type { AppId, CampaignState } from '@wns-fanout/domain'
 import { isTerminal, campaignStates } from '@wns-fanout/domain'
 import type { CampaignRecord } from '@wns-fanout/state'
+import { demandOf, measuredRate } from '@wns-fanout/fanout'
 import type { Metrics } from '@wns-fanout/runtime'
 import type { ApiDeps } from './deps.ts'
 
-export type GaugeDeps = Pick<ApiDeps, 'apps' | 'registry' | 'rateOf' | 'campaigns'>
+export type GaugeDeps = Pick<ApiDeps, 'apps' | 'registry' | 'rateOf' | 'campaigns' | 'workers'>
 
 interface AppGauges {
   readonly app: AppId
@@ -12,6 +13,10 @@ interface AppGauges {
   readonly closedRawGates: number
   readonly effectiveRate: number
   readonly configuredRate: number
+  /** Posts per second that workers could use. */
+  readonly demand: number
+  /** Recipients that are settled per second. */
+  readonly settled: number
   readonly pending: Readonly<Record<Held, number>>
   readonly campaigns: ReadonlyMap<CampaignState, number>
   readonly breaker: string | undefined
@@ -44,10 +49,18 @@ export async function collectGauges(metrics: Metrics, deps: GaugeDeps, signal: A
       if (result.status === 'fulfilled') all.push(result.value)
       else failures.push(result.reason)
   }
+  const workers = await deps.workers.count()
   signal.throwIfAborted()
   // If no app can be read, the cause is Redis and not an app.
   if (failures.length > 0 && all.length === 0) throw failures[0]
   show(metrics, all)
+  metrics.workersWanted.set(
+    deps.workers.wanted.count({
+      demand: all.reduce((sum, { demand }) => sum + demand, 0),
+      settled: all.reduce((sum, { settled }) => sum + settled, 0),
+      workers,
+    }),
+  )
   if (failures.length === 0) metrics.gaugesRead.setToCurrentTime()
   if (failures.length > 0)
     throw new AggregateError(failures, `the gauges of ${failures.length} of ${revisions.length} apps cannot be read`)
@@ -63,6 +76,8 @@ async function readGauges(deps: GaugeDeps, { settings, state, breaker }: Revisio
     deps.rateOf({ settings }),
     deps.campaigns.unfinished(app),
   ])
+  const isSending = state === 'active' && breaker === undefined
+  const sending = records.filter((record) => record.state === 'sending')
   const campaigns = new Map<CampaignState, number>(openStates.map((name) => [name, 0]))
   for (const record of records) campaigns.set(record.state, (campaigns.get(record.state) ?? 0) + 1)
   return {
@@ -71,6 +86,8 @@ async function readGauges(deps: GaugeDeps, { settings, state, breaker }: Revisio
     closedRawGates,
     effectiveRate: rate.effectiveRatePerSecond,
     configuredRate: settings.ratePerSecond,
+    demand: isSending ? demandOf(sending, rate.effectiveRatePerSecond) : 0,
+    settled: sending.reduce((sum, record) => sum + measuredRate(record), 0),
     pending: pendingOf(records, state === 'active' ? (breaker === undefined ? 'none' : 'breaker') : 'app'),
     campaigns,
     breaker: breaker?.kind,

@@ -1,5 +1,5 @@
 import type { CrashPoints } from '@wns-fanout/fanout'
-import { Campaigns, conditionOf, Queues } from '@wns-fanout/fanout'
+import { Campaigns, conditionOf, Queues, WorkersWanted } from '@wns-fanout/fanout'
 import type { Logger } from '@wns-fanout/runtime'
 import type { AppRecord, Keyring, Keys, RedisConnection, RevealedCredentials, SecretPlaces } from '@wns-fanout/state'
 import {
@@ -14,6 +14,7 @@ import {
   Permits,
   Registry,
   Schedules,
+  registeredWorkers,
 } from '@wns-fanout/state'
 import type { TokenAnswer } from '@wns-fanout/domain'
 import type { ApiDeps, RateView } from './deps.ts'
@@ -72,6 +73,7 @@ export function wire({ redis, keys, keyring, logger, secrets, dataProblem, askTo
     schedules: new Schedules(redis, keys),
     apiKeys: new ApiKeys(redis, keys),
     idempotency: new Idempotency(redis, keys),
+    workers: { count: () => registeredWorkers(redis, keys), wanted: new WorkersWanted() },
     rateOf,
     reached,
     verifyCredentials: verifyCredentials(apps, askedNow(askToken), logger),

@@ -82,3 +82,22 @@ test('an app that cannot be read has no gauges, and the others keep theirs', asy
   expect(text).not.toContain('wns_fanout_channels{app="news"}')
   expect(problems).toEqual(['the gauges of 1 of 2 apps cannot be read'])
 })
+
+test('the wanted workers follow the backlog that may be sent, and a paused app wants none', async () => {
+  const { call, withApp, deps, redis, keys } = await setup()
+  const metrics = createMetrics()
+  const wanted = async (): Promise<number | undefined> => {
+    await collectGauges(metrics, deps, never)
+    return (await metrics.workersWanted.get()).values[0]?.value
+  }
+  await withApp('news', 3)
+  expect(await wanted()).toBe(1)
+  await call('PATCH', '/v1/apps/news', { body: { ratePerSecond: 10_000 } })
+  const { id } = (await call('POST', '/v1/apps/news/campaigns', { body: rawCampaign })).json
+  const store = new CampaignStore(redis, keys)
+  await store.launch('news' as never, id)
+  await store.storeAudience('news' as never, id, `${keys.base('news')}draft`, { size: 1_000_000 })
+  expect(await wanted()).toBe(7)
+  await call('POST', '/v1/apps/news/pause')
+  expect(await wanted()).toBe(1)
+})

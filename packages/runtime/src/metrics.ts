@@ -109,6 +109,7 @@ function defineMetrics(registry: Registry) {
       ['route', 'status'],
       requestBuckets,
     ),
+    workersWanted: gauge('workers_wanted', 'Workers that the sending campaigns can use', []),
     lanesLimit: gauge('lanes_limit', 'Connections to WNS that a worker may open', []),
     lanes: gauge('lanes', 'Connections to WNS, by state', ['state']),
     checkpointDuration: histogram('checkpoint_duration_seconds', 'Time of one checkpoint', [], checkpointBuckets),

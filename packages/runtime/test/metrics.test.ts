@@ -21,6 +21,7 @@ const contract = {
   wns_fanout_operation_errors_total: ['operation'],
   wns_fanout_api_request_duration_seconds: ['route', 'status'],
   wns_fanout_lanes_limit: [],
+  wns_fanout_workers_wanted: [],
   wns_fanout_campaigns: ['app', 'state'],
   wns_fanout_token_requests_total: ['app', 'result'],
   wns_fanout_effective_rate: ['app'],

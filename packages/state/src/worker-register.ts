@@ -28,6 +28,11 @@ const CLAIM_MS = 5000
 /** An entry of an earlier run of Redis: by then its worker has registered again, or its locks have lapsed. */
 const OLD_ENTRY_MS = 600_000
 
+/** Workers in the register: those that run, and those that died a moment ago. A Redis Cluster has no register: 0. */
+export function registeredWorkers(redis: RedisConnection, keys: Keys): Promise<number> {
+  return redis.hlen(keys.workers)
+}
+
 /**
  * The workers with the connection of each, by which the others distinguish death from slowness. The kernel closes the
  * sockets of a process that dies, so Redis drops its client at once. A worker that is frozen, slow or cut off without

@@ -133,7 +133,7 @@ function achievableRate(record: CampaignRecord, others: readonly CampaignRecord[
 }
 
 /** Recipients settled per second: recently while it sends, over its whole life once it is finished. */
-function measuredRate(record: CampaignRecord): number {
+export function measuredRate(record: CampaignRecord): number {
   const { state, finishedAtMs, startedAtMs, audienceSize, totals, redisNowMs, ratePerSecond } = record
   if (finishedAtMs === undefined && state !== 'sending') return 0
   if (finishedAtMs === undefined && ratePerSecond > 0) return ratePerSecond
