@@ -1,11 +1,13 @@
 import type { FanoutEvent, Listener } from '@wns-fanout/domain'
 import { type Logger, type Metrics, endReasonLabel, operationLabel, statusLabel } from '@wns-fanout/runtime'
+import { LineLimit } from './line-limit.ts'
 
 /** Turns events into metrics and log lines; both are decided only here. */
 export function reporter(logger: Logger, metrics: Metrics): Listener {
+  const limit = new LineLimit()
   return (event) => {
     measure(metrics, event)
-    log(logger, event)
+    log(logger, limit, event)
   }
 }
 
@@ -102,7 +104,7 @@ function measure(metrics: Metrics, event: FanoutEvent): void {
   }
 }
 
-function log(logger: Logger, event: FanoutEvent): void {
+function log(logger: Logger, limit: LineLimit, event: FanoutEvent): void {
   const { type, ...fields } = event
   switch (event.type) {
     case 'batch.checkpointed':
@@ -131,7 +133,9 @@ function log(logger: Logger, event: FanoutEvent): void {
       logger.info(fields, type)
       return
     case 'post.refused':
-      logger.warn(fields, 'WNS rejected a notification permanently')
+      limit.write(`${event.type} ${event.campaign} ${event.status}`, (suppressed) =>
+        logger.warn({ ...fields, ...suppressed }, 'WNS rejected a notification permanently'),
+      )
       return
     case 'rate.decreased':
       logger.warn(fields, 'WNS throttles the app')
@@ -182,7 +186,9 @@ function log(logger: Logger, event: FanoutEvent): void {
     }
     case 'operation.failed': {
       const { error, ...rest } = event
-      logger.warn({ ...rest, err: error }, 'operation failed')
+      limit.write(`${event.type} ${operationLabel(event.operation)}`, (suppressed) =>
+        logger.warn({ ...rest, err: error, ...suppressed }, 'operation failed'),
+      )
       return
     }
     default:

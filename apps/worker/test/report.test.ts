@@ -220,3 +220,16 @@ test('the number of series has a bound, whatever apps, statuses, reasons and ope
   expect(await valuesOf('wns_fanout_campaigns_ended_total', 'reason')).toBe(1)
   expect(await valuesOf('wns_fanout_operation_errors_total', 'operation')).toBe(13)
 })
+
+test('refusals are written ten times a minute for each campaign and status, and errors for each operation', () => {
+  const lines: string[] = []
+  const write = () => (_fields: unknown, message: string) => void lines.push(message)
+  const logger = Object.fromEntries(levels.map((level) => [level, write()])) as unknown as Logger
+  const emit = reporter(logger, createMetrics())
+  for (let n = 0; n < 1000; n += 1) {
+    for (const status of [403, 413]) emit({ type: 'post.refused', app, campaign, status, trace: {} })
+    emit({ type: 'operation.failed', operation: `checkpoint ${n}`, error })
+  }
+  expect(lines.filter((line) => line.startsWith('WNS rejected'))).toHaveLength(20)
+  expect(lines.filter((line) => line === 'operation failed')).toHaveLength(10)
+})
