@@ -5,8 +5,8 @@ import { parseImportLine } from '@wns-fanout/domain'
 import type { TemporaryFolder } from '@wns-fanout/local'
 import { temporaryFolder } from '@wns-fanout/local'
 import type { RedisConnection } from '@wns-fanout/state'
-import { Keys, Registry, closeRedis, connectRedis } from '@wns-fanout/state'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Keys, Registry, closeRedis, connectRedis, waitForFitRedis } from '@wns-fanout/state'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { uriOf } from './load.ts'
 import { ChaosCluster } from './redis-cluster.ts'
 import type { ChaosRedis } from './redis-server.ts'
@@ -78,3 +78,29 @@ test('commands that wait for a node whose replica took over are carried out ther
   expect((await waiting).length).toBe(20)
   expect(await redis.get(key)).toBe('21')
 })
+
+test('a process that starts while a master is away waits for it, and reports that', async () => {
+  const away = cluster.masters[2]
+  await away?.kill()
+  onTestFinished(() => cluster.start())
+  await eventually(
+    'the others to call it dead',
+    async () => (await redis.cluster('INFO').catch(() => '')).includes('cluster_state:fail') || undefined,
+  )
+  const starting = connectRedis(cluster.url(cluster.port), { role: 'producer' })
+  onTestFinished(() => closeRedis(starting))
+  const lines: string[] = []
+  const ready = waitForFitRedis(starting, {
+    keys,
+    allowVolatile: true,
+    signal: new AbortController().signal,
+    onWarning: (line) => lines.push(line),
+  })
+  await eventually('a line about the wait', async () => lines.length > 0 || undefined)
+  expect(lines[0]).toBe(
+    'Redis at the cluster cannot be used yet: it does not serve all slots, or no node answers ' +
+      '(start the masters that are away); trying again.',
+  )
+  await cluster.start()
+  await ready
+}, 60_000)

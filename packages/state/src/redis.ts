@@ -60,6 +60,9 @@ export interface WaitForRedisOptions {
   readonly onWaiting?: (line: string) => void
 }
 
+const CLOSED_AT_ONCE = 'the connection is closed before an answer (if this is a TLS port, use rediss://)'
+const CLUSTER_AWAY = 'it does not serve all slots, or no node answers (start the masters that are away)'
+
 export const WAITING_LINE_EVERY_MS = 5000
 
 /** Resolves once Redis answers. Rejects with the signal's reason if it is aborted. */
@@ -81,9 +84,8 @@ export async function waitForRedis(
       `Redis at ${whereIs(connection)} cannot be used yet: ${reasonOf(error, hasTls(connection))}; trying again.`,
     )
   }
-  // Without an error of its own, ioredis reports nothing of a connection that the other side closes.
-  const onClose = () =>
-    onError(new Error('the connection is closed before an answer (if this is a TLS port, use rediss://)'))
+  // ioredis reports no error for a connection that the other side closes, nor for a cluster that is down.
+  const onClose = () => onError(new Error(connection instanceof Cluster ? CLUSTER_AWAY : CLOSED_AT_ONCE))
   connection.on('ready', onReady).on('end', onEnd).on('error', onError).on('close', onClose)
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
