@@ -5,6 +5,7 @@ import { type Context, contextOf } from '../context.ts'
 import { acceptLoss } from '../doctor/accept-loss.ts'
 import { probeChannel } from '../doctor/probe.ts'
 import { Failure, UsageError } from '../failure.ts'
+import { checkAllApps } from '../doctor/all-apps.ts'
 import { checkApi, checkApp, checkChannel, checkOps, checkStack, type Check } from '../doctor/checks.ts'
 
 interface DoctorOptions {
@@ -79,7 +80,7 @@ async function doctor(context: Context, { app, channel, post = false }: DoctorOp
     try {
       const reached = await checkApi(api, connection)
       note([reached])
-      if (reached.state !== 'fail' && app !== undefined) note(await checkApp(api, app))
+      if (reached.state !== 'fail') note(app === undefined ? await checkAllApps(api) : await checkApp(api, app))
       if (reached.state !== 'fail' && app !== undefined && channel !== undefined)
         note([await checkChannel(api, app, channel)])
       if (post && app !== undefined && channel !== undefined && checks.every(({ state }) => state !== 'fail'))
