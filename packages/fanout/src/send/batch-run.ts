@@ -158,6 +158,7 @@ export class BatchRun {
   }
 
   #answered(position: number, outcome: Outcome, durationMs: number): void {
+    this.#poster.answered(position, outcome)
     if (this.#isDone) return
     this.#deps.reached?.('answer-read')
     const { wait, renew, stop } = this.#answers.record(position, outcome, durationMs)

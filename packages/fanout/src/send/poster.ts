@@ -16,6 +16,7 @@ export interface PosterDeps extends CrashPoints {
 }
 
 export interface PosterCalls {
+  /** Called by the lanes. It passes the outcome to `answered`. */
   readonly onAnswer: (position: number, outcome: Outcome, durationMs: number) => void
   /** It is worth trying to post again. */
   readonly onFree: () => void
@@ -32,7 +33,6 @@ export class Poster {
   readonly #deps: PosterDeps
   readonly #spec: BatchSpec
   readonly #opened: OpenBatch
-  readonly #onAnswer: PosterCalls['onAnswer']
   readonly #lanes: LaneSender
   readonly #headers: PostHeaders
   /** A permit that found no lane: kept until it lapses. */
@@ -47,9 +47,8 @@ export class Poster {
     this.#deps = deps
     this.#spec = spec
     this.#opened = opened
-    this.#onAnswer = onAnswer
     this.#headers = new PostHeaders(spec.message, opened)
-    this.#lanes = deps.lanes.join(spec.ref.app, { done: this.#answered, onFree })
+    this.#lanes = deps.lanes.join(spec.ref.app, { done: onAnswer, onFree })
     this.#permittedAtMs = new Float64Array(opened.vector.length)
     this.#postedMs = new Float64Array(opened.vector.length)
     this.#origins = Array.from({ length: opened.vector.length }, () => '')
@@ -102,6 +101,12 @@ export class Poster {
     return 'posted'
   }
 
+  /** The post to this recipient is over: what its outcome means for the host. */
+  answered(position: number, outcome: Outcome): void {
+    this.#inFlight -= 1
+    this.#deps.hosts.record(this.#origins[position] ?? '', isHostTrouble(outcome))
+  }
+
   /** Use no lane any more. Posts under way still get their answers. */
   leave(): void {
     this.#lanes.leave()
@@ -130,12 +135,6 @@ export class Poster {
     const locale = this.#opened.locales[position]
     const rendered = bodyFor(message, vars, locale === '' ? undefined : locale)
     return rendered.ok ? rendered.body : rendered.reason
-  }
-
-  readonly #answered = (position: number, outcome: Outcome, durationMs: number): void => {
-    this.#inFlight -= 1
-    this.#deps.hosts.record(this.#origins[position] ?? '', isHostTrouble(outcome))
-    this.#onAnswer(position, outcome, durationMs)
   }
 }
 
