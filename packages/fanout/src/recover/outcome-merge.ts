@@ -1,12 +1,13 @@
 import type { FanoutEvent, NotificationType } from '@wns-fanout/domain'
-import type { BatchRef, MergeAnswer } from '@wns-fanout/state'
+import type { BatchRef } from '@wns-fanout/state'
+import type { BatchLedger } from '../send/batch-ledger.ts'
 import type { Recipients } from '../send/recipients.ts'
 
 /** A lane gives up a post before this; posts without an answer by then are merged as uncertain. */
 const LAST_ANSWERS_MS = 15_000
 
 export interface OutcomeMergeOptions {
-  readonly merge: (vector: Uint8Array) => Promise<MergeAnswer>
+  readonly ledger: Pick<BatchLedger, 'mergeOutcomes'>
   readonly recipients: Recipients
   /** Posts under way. */
   readonly inFlight: () => number
@@ -53,9 +54,11 @@ export class OutcomeMerge {
   }
 
   async #send(isLast: boolean): Promise<void> {
-    const { merge, recipients, batch, emit, onDone } = this.#options
+    const { ledger, recipients, batch, emit, onDone } = this.#options
     recipients.giveBackCredit()
-    const answer = await merge(isLast ? recipients.withCredit(recipients.credited) : recipients.withoutCredit())
+    const answer = await ledger.mergeOutcomes(
+      isLast ? recipients.withCredit(recipients.credited) : recipients.withoutCredit(),
+    )
     this.#isUnderWay = false
     this.#isDone = isLast
     const settled = answer.kind === 'ok' ? answer.settled : []

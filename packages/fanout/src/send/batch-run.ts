@@ -239,7 +239,7 @@ export class BatchRun {
     if (this.#checkpointer.isUnderWay || this.#isDone || this.#merge.isStarted) return
     const wantsCredit = endOf === undefined && this.#stop === undefined
     const proposal = this.#checkpointer.propose(wantsCredit ? this.#poster.inFlight : undefined, endOf)
-    this.#deps
+    this.#deps.ledger
       .checkpoint(proposal.change)
       .then((answer) => {
         this.#deps.reached?.('checkpoint-executed')

@@ -10,6 +10,7 @@ import type { Queues } from '../worker/queues.ts'
 import type { AppBreaker } from './app-breaker.ts'
 import type { AppPermits } from './app-permits.ts'
 import { PROBE_EVERY_MS } from './app-breaker.ts'
+import { BatchLedger } from './batch-ledger.ts'
 import { BatchRun } from './batch-run.ts'
 import { HostBreakers } from './host-breakers.ts'
 import { NO_REPLICA_MS } from './park.ts'
@@ -17,7 +18,6 @@ import type { PlanState } from './planner-wake.ts'
 import { PlannerWake } from './planner-wake.ts'
 import type { PreparedCampaign } from './prepared-campaign.ts'
 import { PreparedCampaigns } from './prepared-campaign.ts'
-import { resend } from './resend.ts'
 import type { BatchRunDeps } from './run-parts.ts'
 import { SuspectSlot } from './suspect-slot.ts'
 import type { BatchEnd, ParkReason, TokenSource } from './types.ts'
@@ -141,23 +141,14 @@ export class BatchSender {
 
   #runDeps({ ref, owner, campaign, terms, opened, breaker }: Open, onRollback: () => void): BatchRunDeps {
     const { ledger, emit, lanes, permits, token, lockMs, isRegistered, reached } = this.#deps
-    const rollback = this.#rollback
-    const { dataSetId } = rollback
-    const { fence, ordinals } = opened
-    const batch = { ref, owner, opened: { fence, ordinals }, terms, notificationType: campaign.message.type }
+    const batch = { ref, owner, terms, notificationType: campaign.message.type }
     return {
       lanes,
       hosts: this.#hostsOf(ref.app),
       breaker,
       permits: permits(ref.app).of(ref.campaign, campaignWeight[campaign.definition.priority]),
       token: token(ref.app),
-      checkpoint: async (change) => {
-        const send = () => ledger.checkpoint(ref, owner, opened, terms, change)
-        const answer = await resend(`checkpoint ${change.number}`, emit, send)
-        if (change.end !== undefined && answer.kind === 'ok') rollback.remember({ ...batch, change })
-        return answer
-      },
-      mergeOutcomes: (vector) => rollback.merge(batch, vector, dataSetId),
+      ledger: new BatchLedger({ ledger, rollback: this.#rollback, emit }, batch, opened),
       onRollback,
       emit,
       leaseMs: lockMs * 0.75,

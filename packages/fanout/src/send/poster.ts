@@ -101,7 +101,7 @@ export class Poster {
     return 'posted'
   }
 
-  /** The post to this recipient is over: what its outcome means for the host. */
+  /** The post to this recipient has ended. The breaker of the host counts its outcome. */
   answered(position: number, outcome: Outcome): void {
     this.#inFlight -= 1
     this.#deps.hosts.record(this.#origins[position] ?? '', isHostTrouble(outcome))

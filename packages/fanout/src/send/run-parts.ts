@@ -1,8 +1,9 @@
 import type { FanoutEvent } from '@wns-fanout/domain'
-import type { Checkpoint, CheckpointAnswer, MergeAnswer, OpenBatch } from '@wns-fanout/state'
+import type { OpenBatch } from '@wns-fanout/state'
 import { OutcomeMerge } from '../recover/outcome-merge.ts'
 import { Answers } from './answers.ts'
 import type { AppBreaker } from './app-breaker.ts'
+import type { BatchLedger } from './batch-ledger.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { HostWaits } from './host-waits.ts'
 import { OutcomeBuffer } from './outcome-buffer.ts'
@@ -17,11 +18,9 @@ export interface BatchRunDeps extends PosterDeps {
   readonly emit: (event: FanoutEvent) => void
   readonly breaker: AppBreaker
   readonly token: TokenSource
-  readonly checkpoint: (change: Checkpoint) => Promise<CheckpointAnswer>
+  readonly ledger: Pick<BatchLedger, 'checkpoint' | 'mergeOutcomes'>
   /** Redis has forgotten a write: other batches of the process may be affected too. */
   readonly onRollback: () => void
-  /** Merge the outcomes of the batch into it, after Redis has forgotten that this run opened it. */
-  readonly mergeOutcomes: (vector: Uint8Array) => Promise<MergeAnswer>
   /** Milliseconds after the last acknowledged checkpoint during which posts may start. */
   readonly leaseMs: number
   /** False while other workers may take this process for dead: then no post starts. */
@@ -83,7 +82,7 @@ export function createParts(deps: BatchRunDeps, spec: BatchSpec, opened: OpenBat
       onError,
     }),
     merge: new OutcomeMerge({
-      merge: deps.mergeOutcomes,
+      ledger: deps.ledger,
       recipients,
       inFlight: () => poster.inFlight,
       batch: { ...spec.ref, notificationType: spec.message.type },

@@ -22,9 +22,11 @@ function setup(answer: MergeAnswer = { kind: 'ok', settled: [] }) {
     errors: [] as unknown[],
   }
   const merge = new OutcomeMerge({
-    merge: async (vector) => {
-      state.vectors.push([...vector].map(codeOf))
-      return answer
+    ledger: {
+      mergeOutcomes: async (vector) => {
+        state.vectors.push([...vector].map(codeOf))
+        return answer
+      },
     },
     recipients,
     inFlight: () => state.inFlight,

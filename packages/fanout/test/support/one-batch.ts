@@ -120,10 +120,12 @@ export class OneBatch {
           fetch: () => this.#fetch(),
           renew: (refused) => this.#renew(refused),
         },
-        checkpoint: (change) => this.#checkpoint(change),
-        mergeOutcomes: (vector) => {
-          this.merged.push(vector)
-          return this.mergeWith()
+        ledger: {
+          checkpoint: (change) => this.#checkpoint(change),
+          mergeOutcomes: (vector) => {
+            this.merged.push(vector)
+            return this.mergeWith()
+          },
         },
         onRollback: () => (this.rollbacks += 1),
         emit: (event) => this.events.push(event),
