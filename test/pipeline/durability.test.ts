@@ -1,3 +1,4 @@
+import { createClient } from '@wns-fanout/client'
 import { repeat, until } from '@wns-fanout/testing'
 import type { RedisConnection } from '@wns-fanout/state'
 import { Keys } from '@wns-fanout/state'
@@ -48,6 +49,42 @@ test('a worker that is to wait for replicas posts only while one answers, and gi
   expect(await redis.hget(keys.campaign('durable', id), 'takeovers')).toBeNull()
   const stopped = (await worker.log()).filter(({ msg }) => String(msg).startsWith('sending stopped: no replica'))
   expect(stopped).toHaveLength(2)
+})
+
+test('a write of the API is a success only once the replicas have it', async () => {
+  await using stack = await startTestStack({ apiEnv: { WNS_FANOUT_DURABILITY: 'replicas:1' } })
+  await using replica = await startReplica(stack)
+  const api = createClient({ ...stack.apiAccess, retries: 0 })
+  const credentials = { kind: 'store', packageSid: 'S-1-15-2-7', clientSecret: 'a-secret' } as const
+  const alone = await api.putApp('news', { credentials }).catch((error: unknown) => error)
+  expect(alone).toMatchObject({ status: 503, detail: expect.stringContaining('too few replicas of Redis have it') })
+
+  await replica.follow()
+  await until('the write to be confirmed', () =>
+    api.putApp('news', { credentials }).then(
+      () => true,
+      () => undefined,
+    ),
+  )
+  const campaign = { ...tile, allowEmpty: true }
+  await api.createCampaign('news', campaign, { idempotencyKey: 'one' })
+
+  replica.freeze()
+  const refused = await api.patchApp('news', { ratePerSecond: 7 }).catch((error: unknown) => error)
+  expect(refused).toMatchObject({ status: 503 })
+  // What is read needs no replica, and the write is there.
+  expect((await api.app('news')).ratePerSecond).toBe(7)
+  expect((await api.countChannels('news', { all: true })).count).toBe(0)
+  replica.thaw()
+  await until('writes to be confirmed again', () =>
+    api.patchApp('news', { ratePerSecond: 8 }).then(
+      () => true,
+      () => undefined,
+    ),
+  )
+  // A request that was not confirmed may be repeated: it is the same campaign.
+  const again = await api.createCampaign('news', campaign, { idempotencyKey: 'one' })
+  expect((await api.campaign(again.id)).id).toBe(again.id)
 })
 
 async function problemsOf({ ops }: StackWorker): Promise<readonly string[]> {

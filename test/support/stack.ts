@@ -18,6 +18,8 @@ export interface TestStack {
   readonly proxy: TcpProxy | undefined
   readonly simulator: { readonly address: string; readonly caFile: string; readonly control: string }
   readonly api: Client
+  /** What `api` was made of, for another client. */
+  readonly apiAccess: { readonly url: string; readonly apiKey: string }
   /** The ops port of the API. */
   readonly apiOps: string
   /** What the API has written, standard error included. */
@@ -49,6 +51,8 @@ export interface TestStackOptions {
   readonly cluster?: boolean
   /** Rules of `ACL SETUSER` for the user of API and workers; the default user is then off. */
   readonly rights?: readonly string[]
+  /** More environment of the API. */
+  readonly apiEnv?: Readonly<Record<string, string>>
   /** API and workers reach Redis through a proxy. */
   readonly proxied?: boolean
 }
@@ -58,6 +62,7 @@ export async function startTestStack({
   cluster = false,
   rights,
   proxied = false,
+  apiEnv: moreOfApi = {},
 }: TestStackOptions = {}): Promise<TestStack> {
   const folder = await temporaryFolder('wns-fanout-stack-')
   const redis = await startRedis({
@@ -109,10 +114,11 @@ export async function startTestStack({
     OPS_PORT: '0',
     LOG_LEVEL: 'warn',
   }
-  const apiEnv = { ...env, PORT: '0', WNS_FANOUT_BOOTSTRAP_KEY_FILE: keyFile }
+  const apiEnv = { ...env, PORT: '0', WNS_FANOUT_BOOTSTRAP_KEY_FILE: keyFile, ...moreOfApi }
   const apiChild = await start('api', 'apps/api/src/main.ts', apiEnv)
   const ready = (await apiChild.ready) as { api: string; ops: string }
-  const api = createClient({ url: ready.api, apiKey: (await readFile(keyFile, 'utf8')).trim() })
+  const apiAccess = { url: ready.api, apiKey: (await readFile(keyFile, 'utf8')).trim() }
+  const api = createClient(apiAccess)
   let workers = 0
   return {
     redisUrl,
@@ -121,6 +127,7 @@ export async function startTestStack({
     proxy,
     simulator: { address: env.WNS_ROUTE_TO, caFile: env.WNS_CA_FILE, control: simulator.control },
     api,
+    apiAccess,
     apiOps: ready.ops,
     apiLogFile: join(folder.path, 'api.log'),
     env,

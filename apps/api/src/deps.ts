@@ -26,6 +26,8 @@ export interface ApiDeps extends CrashPoints {
   readonly logger: Logger
   /** Why nothing may be written now, because data is lost; for people. */
   readonly dataProblem: () => string | undefined
+  /** Do the replicas that must have every write have all writes so far? Absent where none must. */
+  readonly confirmWrites?: () => Promise<boolean>
   readonly apps: AppStore
   readonly registry: Registry
   readonly changes: ChannelChanges

@@ -6,6 +6,7 @@ import type { Logger } from '@wns-fanout/runtime'
 import { fastify } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { rules } from './access.ts'
 import { installAuth } from './auth.ts'
 import { limitBodyTime } from './body-time.ts'
 import { installBodies } from './bodies.ts'
@@ -124,6 +125,8 @@ export async function buildServer(
   })
 
   await installOpenApi(app)
+  const confirmWrites = deps.confirmWrites
+  if (confirmWrites !== undefined) installConfirmation(app, confirmWrites)
   await app.register(
     async (v1) => {
       installAuth(v1, {
@@ -149,6 +152,19 @@ export async function buildServer(
     { prefix: '/v1' },
   )
   return app
+}
+
+/** A success of a request that writes is answered only once the replicas have what was written. */
+function installConfirmation(app: Api, confirm: () => Promise<boolean>): void {
+  app.addHook('onSend', async (request, reply, payload) => {
+    const rule = rules[`${request.method} ${request.routeOptions.url}`]
+    if (rule === undefined || rule.verb === 'read' || reply.statusCode >= 300 || (await confirm())) return payload
+    throw new Problem(
+      'unavailable',
+      'it was written, but too few replicas of Redis have it yet, so a failover may lose it; repeat the request',
+      { retryAfterSeconds: 2 },
+    )
+  })
 }
 
 // A caller's own id is kept if it is harmless in a log.

@@ -3,6 +3,7 @@ import { crashAt, createMetrics, listenProblem, showRedis, startOpsServer } from
 import type { RedisConnection } from '@wns-fanout/state'
 import {
   closeRedis,
+  connectLedger,
   connectRedis,
   DataSet,
   Keys,
@@ -11,8 +12,10 @@ import {
   readRedisAccess,
   redisProblemKinds,
   redisStanding,
+  ReplicatedWrites,
   StuckConnection,
   waitForFitRedis,
+  waitForRedis,
   writeProblem,
 } from '@wns-fanout/state'
 import { createTransport, requestToken } from '@wns-fanout/wns'
@@ -47,6 +50,22 @@ export async function openRedis({ config, logger, life }: StartOptions): Promise
   return redis
 }
 
+/** Where replicas must have a write before it is answered: on a connection of its own, which `WAIT` blocks. */
+async function openReplicatedWrites(
+  { config, logger, life }: StartOptions,
+  redis: RedisConnection,
+): Promise<ReplicatedWrites | undefined> {
+  const replicas = config.WNS_FANOUT_DURABILITY
+  if (replicas === 0) return undefined
+  const waiter = connectLedger(config.REDIS_URL, {
+    ...(await readRedisAccess(config)),
+    onError: (error) => logger.debug({ err: error }, 'the connection that waits for replicas failed'),
+  })
+  life.onStop('connection that waits for replicas', () => closeRedis(waiter))
+  await waitForRedis(waiter, { signal: life.signal, onWaiting: (line) => logger.warn(line) })
+  return new ReplicatedWrites(redis, waiter, new Keys(config.WNS_FANOUT_PREFIX), { replicas })
+}
+
 /**
  * Starts the API; every part is stopped by `life`, in the opposite order. Where data is lost it serves what can be
  * read, and the rest once that is accepted.
@@ -67,6 +86,7 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
     )
 
   const redis = await openRedis(options)
+  const writes = await openReplicatedWrites(options, redis)
   const keys = new Keys(config.WNS_FANOUT_PREFIX)
   const metrics = createMetrics({ onCollectError: (error) => logger.warn({ err: error }, 'gauges') })
   const data = new DataWatch(new DataSet(redis, keys), {
@@ -92,6 +112,7 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
     secrets: { env, dir: config.WNS_FANOUT_SECRETS_DIR },
     reached: crashAt(config.WNS_CRASH_AT),
     dataProblem: () => data.problem,
+    confirmWrites: writes && (() => writes.confirm()),
     askToken: (credentials) => requestToken(credentials, transport, { signal: life.signal }),
   })
   life.onStop('queues', close)

@@ -28,12 +28,14 @@ export interface WireOptions extends CrashPoints {
   readonly secrets: SecretPlaces
   /** Why nothing may be written now, for people; undefined when all is well. */
   readonly dataProblem?: () => string | undefined
+  readonly confirmWrites?: (() => Promise<boolean>) | undefined
   /** Asks the token service. */
   readonly askToken: (credentials: RevealedCredentials) => Promise<TokenAnswer>
 }
 
 /** Everything that the API is made of, on one connection; `close` ends what was opened here. */
-export function wire({ redis, keys, keyring, logger, secrets, dataProblem, askToken, reached }: WireOptions) {
+export function wire(options: WireOptions) {
+  const { redis, keys, keyring, logger, secrets, dataProblem, confirmWrites, askToken, reached } = options
   const queues = new Queues(redis, keys, (queue, error) => logger.debug({ queue, err: error }, 'queue'))
   const apps = new AppStore(redis, keys, keyring, {
     secrets,
@@ -64,6 +66,7 @@ export function wire({ redis, keys, keyring, logger, secrets, dataProblem, askTo
   const deps: ApiDeps = {
     logger,
     dataProblem: dataProblem ?? (() => undefined),
+    ...(confirmWrites === undefined ? {} : { confirmWrites }),
     apps,
     registry,
     audiences,

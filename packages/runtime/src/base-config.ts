@@ -164,9 +164,10 @@ export const baseConfig = {
       wanted: 'async or replicas:<n>, n from 1 to 5',
       example: 'replicas:1',
       meaning:
-        'Number of Redis replicas that must acknowledge a credit before its posts. With async, a failover may lose it.',
+        'Number of Redis replicas that must acknowledge a credit before its posts, ' +
+        'and a write of the API before its answer.',
       default: 'async',
-      usedBy: ['worker'],
+      usedBy: both,
     },
   ),
   WNS_FANOUT_HOST: variable(

@@ -50,6 +50,10 @@ export class Keys {
   get replicated(): string {
     return `${this.prefix}replicated`
   }
+  /** string: number of the last write that a process had confirmed by replicas. An hour after it. */
+  replicatedBy(process: string): string {
+    return `${this.replicated}:${process}`
+  }
   /** string: a key of one check of the Redis user's rights; removed within the check. */
   get probeOfRights(): string {
     return `${this.prefix}rights`

@@ -12,7 +12,9 @@ import {
   loadScript,
   replicaWarning,
   ReplicatedScripts,
+  ReplicatedWrites,
   spareReplicas,
+  waitForRedis,
 } from '@wns-fanout/state'
 import { until } from '@wns-fanout/testing'
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest'
@@ -305,3 +307,27 @@ async function startGate(target: string): Promise<Gate> {
     },
   }
 }
+
+test('what a connection wrote is confirmed by the replica of its server, and only by that', async () => {
+  gate.open()
+  await isInStep()
+  const [primaryUrl] = inject('redisPairUrls')
+  const keys = new Keys(`t-${randomBytes(6).toString('hex')}:`)
+  const waiter = connectLedger(primaryUrl, {})
+  const elsewhere = connectRedis(inject('redisUrl'), { role: 'producer' })
+  onTestFinished(() => Promise.all([closeRedis(waiter), closeRedis(elsewhere)]).then(() => undefined))
+  await waitForRedis(waiter)
+  const options = { replicas: 1, waitMs: 300 }
+  const writes = new ReplicatedWrites(primary, waiter, keys, options)
+  expect(await Promise.all([writes.confirm(), writes.confirm()])).toEqual([true, true])
+  await primary.set(`${keys.prefix}written`, 'x')
+  expect(await writes.confirm()).toBe(true)
+  expect(await replica.get(`${keys.prefix}written`)).toBe('x')
+  // The waiter is at a server that never had these writes: its replica proves nothing.
+  expect(await new ReplicatedWrites(elsewhere, waiter, keys, options).confirm()).toBe(false)
+  gate.hold()
+  expect(await writes.confirm()).toBe(false)
+  gate.open()
+  await isInStep()
+  expect(await writes.confirm()).toBe(true)
+})

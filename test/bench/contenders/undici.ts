@@ -9,7 +9,7 @@ const origin = `https://${HOST}`
 export function pool(options: LoopOptions): Contender {
   const { connections, token } = options
   const each = new Pool(origin, { allowH2: false, pipelining: 1, connect: connector(options), connections })
-  const headers = headersOf(token)
+  const headers = Object.entries(headersOf(token)).flat()
   return {
     post: (posts) =>
       inTurns(posts, connections, async (n) => {
