@@ -32,7 +32,10 @@ async function main(): Promise<void> {
       return
     }
     // Makes the first key instead of serving.
-    const apiKeys = new ApiKeys(await openRedis(options), new Keys(config.WNS_FANOUT_PREFIX))
+    const apiKeys = new ApiKeys(
+      await openRedis(options, await readRedisAccess(config)),
+      new Keys(config.WNS_FANOUT_PREFIX),
+    )
     const made = await bootstrapKey(apiKeys, values['bootstrap-key'], { force: values.force === true })
     process.stdout.write(`${JSON.stringify(made)}\n`)
     await life.stop('the key is made')

@@ -1,6 +1,6 @@
 import type { Lifecycle, Logger } from '@wns-fanout/runtime'
 import { crashAt, createMetrics, listenProblem, showRedis, startOpsServer } from '@wns-fanout/runtime'
-import type { RedisConnection } from '@wns-fanout/state'
+import type { RedisAccess, RedisConnection } from '@wns-fanout/state'
 import {
   closeRedis,
   connectLedger,
@@ -34,9 +34,9 @@ export interface StartOptions {
 }
 
 /** Connects to Redis, waiting for it, and refuses one that would forget campaigns. */
-export async function openRedis({ config, logger, life }: StartOptions): Promise<RedisConnection> {
+export async function openRedis({ config, logger, life }: StartOptions, access: RedisAccess): Promise<RedisConnection> {
   const redis = connectRedis(config.REDIS_URL, {
-    ...(await readRedisAccess(config)),
+    ...access,
     role: 'producer',
     onError: (error) => logger.debug({ err: error }, 'Redis connection'),
   })
@@ -53,12 +53,13 @@ export async function openRedis({ config, logger, life }: StartOptions): Promise
 /** Where replicas must have a write before it is answered: on a connection of its own, which `WAIT` blocks. */
 async function openReplicatedWrites(
   { config, logger, life }: StartOptions,
+  access: RedisAccess,
   redis: RedisConnection,
 ): Promise<ReplicatedWrites | undefined> {
   const replicas = config.WNS_FANOUT_DURABILITY
   if (replicas === 0) return undefined
   const waiter = connectLedger(config.REDIS_URL, {
-    ...(await readRedisAccess(config)),
+    ...access,
     onError: (error) => logger.debug({ err: error }, 'the connection that waits for replicas failed'),
   })
   life.onStop('connection that waits for replicas', () => closeRedis(waiter))
@@ -85,8 +86,9 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
       'connections to WNS and its token service go to another place (WNS_ROUTE_TO)',
     )
 
-  const redis = await openRedis(options)
-  const writes = await openReplicatedWrites(options, redis)
+  const access = await readRedisAccess(config)
+  const redis = await openRedis(options, access)
+  const writes = await openReplicatedWrites(options, access, redis)
   const keys = new Keys(config.WNS_FANOUT_PREFIX)
   const metrics = createMetrics({ onCollectError: (error) => logger.warn({ err: error }, 'gauges') })
   const data = new DataWatch(new DataSet(redis, keys), {
@@ -119,7 +121,6 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
 
   metrics.onCollect(async () => showRedis(metrics, redisProblemKinds, await redisStanding(redis, keys)))
   metrics.onCollect((signal) => collectGauges(metrics, deps, signal))
-  const access = await readRedisAccess(config)
   const open = () => connectRedis(config.REDIS_URL, { ...access, role: 'producer' })
   const stuck = new StuckConnection(redis, { open })
   life.onStop('watch over the connection', () => stuck.stop())
