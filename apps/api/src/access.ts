@@ -1,4 +1,5 @@
 import type { ApiVerb } from '@wns-fanout/domain'
+import type { FastifyRequest } from 'fastify'
 import type { Load } from './open-requests.ts'
 
 /**
@@ -74,4 +75,9 @@ export const rules: Readonly<Record<string, Rule>> = {
   'POST /v1/keys': installation,
   'GET /v1/keys': installation,
   'DELETE /v1/keys/:key': installation,
+}
+
+/** The rule of the route of a request; undefined outside of the API's own routes. */
+export function ruleOf({ method, routeOptions }: Pick<FastifyRequest, 'method' | 'routeOptions'>): Rule | undefined {
+  return rules[`${method} ${routeOptions.url}`]
 }

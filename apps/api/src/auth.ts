@@ -2,7 +2,7 @@ import type { ApiKey, AppId, CampaignId, CampaignRef } from '@wns-fanout/domain'
 import { isName, Problem } from '@wns-fanout/domain'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { Rule } from './access.ts'
-import { rules } from './access.ts'
+import { ruleOf, rules } from './access.ts'
 import type { OpenRequests } from './open-requests.ts'
 import { sourceOf, TokenBuckets } from './token-buckets.ts'
 
@@ -49,7 +49,7 @@ export function installAuth(app: FastifyInstance, deps: AuthDeps): void {
     }
   })
   app.addHook('onRequest', async (request, reply) => {
-    const rule = rules[`${request.method} ${request.routeOptions.url}`]
+    const rule = ruleOf(request)
     if (rule === undefined) throw new Problem('forbidden', 'no API key may do this')
     refuseToWrite(request, deps)
     const caller = await authenticate(request, deps, failures)

@@ -6,7 +6,7 @@ import type { Logger } from '@wns-fanout/runtime'
 import { fastify } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { rules } from './access.ts'
+import { ruleOf } from './access.ts'
 import { installAuth } from './auth.ts'
 import { limitBodyTime } from './body-time.ts'
 import { installBodies } from './bodies.ts'
@@ -157,7 +157,7 @@ export async function buildServer(
 /** A success of a request that writes is answered only once the replicas have what was written. */
 function installConfirmation(app: Api, confirm: () => Promise<boolean>): void {
   app.addHook('onSend', async (request, reply, payload) => {
-    const rule = rules[`${request.method} ${request.routeOptions.url}`]
+    const rule = ruleOf(request)
     if (rule === undefined || rule.verb === 'read' || reply.statusCode >= 300 || (await confirm())) return payload
     throw new Problem(
       'unavailable',
