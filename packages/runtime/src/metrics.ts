@@ -38,11 +38,13 @@ export function createMetrics({ collectTimeoutMs = 2000, onCollectError }: Metri
     startApp: (app: string): void => startAtZero(appLabel(app)),
     /** Adds a collector that runs before every scrape. */
     onCollect: collectors.add,
-    /** Runs the collectors within their time limit. Never fails. */
-    collect: (): Promise<void> => collectors.run(),
-    /** Runs the collectors within their time limit and returns the exposition text. A collector never makes it fail. */
-    async scrape(): Promise<string> {
-      await collectors.run()
+    /**
+     * Runs the collectors within their time limit and returns the exposition text. A collector never makes it fail.
+     *
+     * @param alongside sets more gauges meanwhile, with a time limit of its own
+     */
+    async scrape(alongside?: Promise<void>): Promise<string> {
+      await Promise.all([collectors.run(), alongside])
       return await registry.metrics()
     },
   }

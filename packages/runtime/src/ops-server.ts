@@ -13,7 +13,7 @@ export interface OpsServerOptions {
   readonly host: string
   /** 0 takes any free port. */
   readonly port: number
-  readonly metrics: Pick<Metrics, 'collect' | 'registry' | 'ready'>
+  readonly metrics: Pick<Metrics, 'scrape' | 'registry' | 'ready'>
   readonly ready: () => Readiness | Promise<Readiness>
   /** Why only a restart helps this process, for people; undefined if it is well. */
   readonly stuck?: () => string | undefined
@@ -70,9 +70,7 @@ async function answer(
   }
   switch (path) {
     case '/metrics':
-      // Both wait for Redis up to their time limits, at the same time.
-      await Promise.all([showReady(metrics, ready, readyTimeoutMs), metrics.collect()])
-      send(response, 200, metrics.registry.contentType, await metrics.registry.metrics())
+      send(response, 200, metrics.registry.contentType, await metrics.scrape(showReady(metrics, ready, readyTimeoutMs)))
       return
     case '/healthz': {
       const problem = stuck?.()
