@@ -14,6 +14,9 @@ export interface RedisProblem {
   readonly detail: string
 }
 
+/** The fields of `INFO`. */
+export type RedisInfo = ReadonlyMap<string, string>
+
 const MIN_MAJOR_VERSION = 7
 
 /** The problems of this Redis. Uses INFO alone, since CONFIG may be forbidden. */
@@ -58,15 +61,9 @@ export async function waitForFitRedis(
   if (fatal.length > 0) throw new Error(fatal.map(({ detail }) => detail).join(' '))
 }
 
-/**
- * Why Redis rejects all writes although it answers, for people: it could not write its append-only file. It recovers by
- * itself. Undefined if all is well.
- */
-export async function diskProblem(connection: RedisConnection): Promise<string | undefined> {
-  const infos = await infoOfEach(connection)
+/** Whether Redis rejects all writes because it could not write its append-only file. It recovers by itself. */
+export function isDiskFull(infos: readonly RedisInfo[]): boolean {
   return infos.some((info) => info.get('aof_last_write_status') === 'err')
-    ? 'Redis cannot write its append-only file and rejects writes (MISCONF). Free space on its disk; it then resumes.'
-    : undefined
 }
 
 /**
@@ -75,8 +72,8 @@ export async function diskProblem(connection: RedisConnection): Promise<string |
  */
 export async function writeProblem(connection: RedisConnection, keys: Keys): Promise<string | undefined> {
   // Asked first: with a full disk Redis refuses the writes by which the rights are probed.
-  const disk = await diskProblem(connection)
-  if (disk !== undefined) return disk
+  if (isDiskFull(await infoOfEach(connection)))
+    return 'Redis cannot write its append-only file and rejects writes (MISCONF). Free space on its disk; it then resumes.'
   try {
     return await missingRights(connection, keys)
   } catch (error) {
@@ -109,8 +106,13 @@ export function spareReplicas(replicas: number, required: number): string | unde
 
 /** Share of `maxmemory` in use, 0 to 1, of the fullest node; 0 if no limit is set. */
 export async function memoryShare(connection: RedisConnection): Promise<number> {
+  return memoryShareOf(await infoOfEach(connection))
+}
+
+/** The same from what `infoOfEach` read. */
+export function memoryShareOf(infos: readonly RedisInfo[]): number {
   let share = 0
-  for (const info of await infoOfEach(connection)) {
+  for (const info of infos) {
     const used = Number(info.get('used_memory') ?? 0)
     const limit = Number(info.get('maxmemory') ?? 0)
     if (limit > 0) share = Math.max(share, used / limit)
@@ -119,7 +121,7 @@ export async function memoryShare(connection: RedisConnection): Promise<number> 
 }
 
 /** For people: why this server is not of the kind that `REDIS_URL` names. */
-function otherKind(info: ReadonlyMap<string, string>, connection: RedisConnection): string | undefined {
+function otherKind(info: RedisInfo, connection: RedisConnection): string | undefined {
   if (connection instanceof Cluster) return undefined
   if (info.get('redis_mode') === 'sentinel')
     return 'REDIS_URL names a Sentinel as if it were Redis; use redis+sentinel://<host>:<port>/<master>.'
@@ -128,7 +130,7 @@ function otherKind(info: ReadonlyMap<string, string>, connection: RedisConnectio
     : undefined
 }
 
-function problemsOf(info: ReadonlyMap<string, string>, allowVolatile: boolean): RedisProblem[] {
+function problemsOf(info: RedisInfo, allowVolatile: boolean): RedisProblem[] {
   const problems: RedisProblem[] = []
   const version = info.get('redis_version') ?? 'unknown'
   // Valkey reports 7.2.4 here, for clients that check.
@@ -158,14 +160,15 @@ function problemsOf(info: ReadonlyMap<string, string>, allowVolatile: boolean): 
   return problems
 }
 
-async function infoOfEach(connection: RedisConnection): Promise<ReadonlyMap<string, string>[]> {
+/** What `INFO` shows of each master. */
+export async function infoOfEach(connection: RedisConnection): Promise<RedisInfo[]> {
   const nodes = connection instanceof Cluster ? connection.nodes('master') : [connection]
   const texts: string[] = []
   for (const node of nodes) texts.push(await node.info())
   return texts.map(parseInfo)
 }
 
-function parseInfo(text: string): ReadonlyMap<string, string> {
+function parseInfo(text: string): RedisInfo {
   return new Map(
     text.split('\r\n').flatMap((line) => {
       const colon = line.indexOf(':')

@@ -1,6 +1,6 @@
 import type { RedisConnection } from './redis.ts'
 import type { Keys } from './keys.ts'
-import { diskProblem, memoryShare } from './redis-check.ts'
+import { infoOfEach, isDiskFull, memoryShareOf } from './redis-check.ts'
 import { refusalWordOf } from './redis-refusals.ts'
 import { missingRights } from './rights.ts'
 
@@ -38,8 +38,9 @@ export async function redisStanding(
 async function look(connection: RedisConnection, keys: Keys): Promise<RedisStanding> {
   let share: number | undefined
   try {
-    share = await memoryShare(connection)
-    if ((await diskProblem(connection)) !== undefined) return { problem: 'disk', memoryShare: share }
+    const infos = await infoOfEach(connection)
+    share = memoryShareOf(infos)
+    if (isDiskFull(infos)) return { problem: 'disk', memoryShare: share }
     const rights = await missingRights(connection, keys)
     return { problem: rights === undefined ? undefined : 'rights', memoryShare: share }
   } catch (error) {
