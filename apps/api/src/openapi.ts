@@ -1,9 +1,9 @@
 import { fastifySwagger } from '@fastify/swagger'
 import { fastifySwaggerUi } from '@fastify/swagger-ui'
+import { version } from '@wns-fanout/runtime'
 import type { FastifyInstance } from 'fastify'
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import * as z from 'zod'
-import { version } from './version.ts'
 
 /** `/openapi.json`, made from the schemas that check the requests, and a page to read it at `/docs`. */
 export async function installOpenApi(app: FastifyInstance): Promise<void> {

@@ -72,8 +72,12 @@ export function isDiskFull(infos: readonly RedisInfo[]): boolean {
  */
 export async function writeProblem(connection: RedisConnection, keys: Keys): Promise<string | undefined> {
   // Asked first: with a full disk Redis refuses the writes by which the rights are probed.
-  if (isDiskFull(await infoOfEach(connection)))
-    return 'Redis cannot write its append-only file and rejects writes (MISCONF). Free space on its disk; it then resumes.'
+  if (isDiskFull(await infoOfEach(connection))) {
+    return (
+      'Redis cannot write its append-only file and rejects writes (MISCONF). ' +
+      'Free space on its disk; it then resumes.'
+    )
+  }
   try {
     return await missingRights(connection, keys)
   } catch (error) {
