@@ -81,6 +81,20 @@ test('a campaign that may be without recipients is completed', async () => {
   await finished(stack, (await stack.api.createCampaign('no-recipients', tile)).id)
 })
 
+test('channels that opted out of the topic get nothing of it, and the campaign counts them', async () => {
+  await registerApp(stack, 'topics', repeat(4))
+  await stack.api.optOut('topics', 'd0')
+  await stack.api.patchChannel('topics', 'd1', { optedOutOf: ['weather', 'sport'] })
+  await stack.api.optOut('topics', 'd2', { topic: 'weather' })
+  const weather = { ...tile, topic: 'weather' }
+  expect(await stack.api.dryRun('topics', weather)).toMatchObject({ audienceSize: 1, optedOut: 1, optedOutOfTopic: 2 })
+  const campaign = await finished(stack, (await stack.api.createCampaign('topics', weather)).id)
+  expect(campaign).toMatchObject({ audienceSize: 1, optedOut: 1, optedOutOfTopic: 2 })
+  expect((await Array.fromAsync(stack.api.results(campaign.id))).map(({ channel }) => channel)).toEqual(['d3'])
+  const other = await finished(stack, (await stack.api.createCampaign('topics', { ...tile, topic: 'news' })).id)
+  expect(other).toMatchObject({ audienceSize: 3, optedOut: 1, optedOutOfTopic: 0 })
+})
+
 test('tags, lists and listed channels choose the audience; unknown ids are counted', async () => {
   await registerApp(stack, 'chosen', [])
   for (const [n, tags] of [['news'], ['news', 'beta'], ['sport'], []].entries())

@@ -31,6 +31,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   'POST /v1/apps/:app/pause': app('admin'),
   'POST /v1/apps/:app/resume': app('admin'),
 
+  'GET /v1/apps/:app/channels': app('read', 'heavy'),
   'PUT /v1/apps/:app/channels/:channel': app('register'),
   'PATCH /v1/apps/:app/channels/:channel': app('register'),
   'GET /v1/apps/:app/channels/:channel': app('read'),

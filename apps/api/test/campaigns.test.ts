@@ -83,6 +83,7 @@ test('a dry run shows what would happen and stores nothing', async () => {
   expect(answer.json).toEqual({
     audienceSize: 3,
     optedOut: 0,
+    optedOutOfTopic: 0,
     suppressed: 0,
     gated: 0,
     credentials: {

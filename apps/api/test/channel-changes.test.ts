@@ -62,6 +62,42 @@ test('opt-outs by id are kept for channels that are not registered', async () =>
   expect(await countOf('even')).toBe(4)
 })
 
+test('opt-outs of a topic by ids and by audience count for that topic alone, and are listed', async () => {
+  const { call, countOf } = await start()
+  const out = await call('POST', `${channels}:opt-out?topic=weather`, { headers: plain, body: 'c0\nlater\n' })
+  expect(out.json).toEqual({ matched: 2, updated: 2, unchanged: 0, refused: 0, unknown: 0 })
+  const more = await call('POST', `${channels}:opt-out?topic=weather`, { body: { audience: { tags: 'even' } } })
+  expect(more.json).toMatchObject({ matched: 3, updated: 2, unchanged: 1 })
+  await call('PUT', `${channels}/c1/opt-out?topic=sport`)
+  await call('PUT', `${channels}/c1/opt-out`)
+  const count = async (topic: string) =>
+    (await call('POST', `${channels}:count`, { body: { audience: { all: true }, topic } })).json
+  expect(await count('weather')).toEqual({ count: 2, optedOut: 1, optedOutOfTopic: 3 })
+  expect(await count('sport')).toEqual({ count: 5, optedOut: 1, optedOutOfTopic: 0 })
+  expect(await countOf('even')).toBe(3)
+  expect((await call('GET', `${channels}/c0`)).json).toMatchObject({ optedOutOf: ['weather'] })
+  const listed = await call('GET', `${channels}?optedOut=true&topic=weather`)
+  expect(listed.json.items).toMatchObject([
+    { channel: 'c0' },
+    { channel: 'c2' },
+    { channel: 'c4' },
+    { registered: false },
+  ])
+  expect((await call('GET', `${channels}?topic=weather`)).status).toBe(422)
+  const page = (await call('GET', `${channels}?optedOut=true&limit=1`)).json
+  const rest = (await call('GET', `${channels}?optedOut=true&after=${page.next}`)).json
+  expect([...page.items, ...rest.items].map(({ channel }: { channel: string }) => channel)).toEqual([
+    'c0',
+    'c1',
+    'c2',
+    'c4',
+    'later',
+  ])
+  const back = await call('POST', `${channels}:opt-in?topic=weather`, { headers: plain, body: 'c0\nstranger\n' })
+  expect(back.json).toMatchObject({ matched: 1, updated: 1, unknown: 1 })
+  expect(await count('weather')).toMatchObject({ optedOutOfTopic: 2 })
+})
+
 test('channels are deleted by a list of ids and by audience', async () => {
   const { call } = await start()
   expect((await call('POST', `${channels}:delete`, { headers: plain, body: 'c0\n' })).json).toMatchObject({

@@ -259,6 +259,8 @@ test('an export restores opt-outs, and an audience leaves them out again', async
   const { call, withApp } = await setup()
   await withApp('news', 3)
   await call('PUT', '/v1/apps/news/channels/c1/opt-out')
+  const topics = `channel,optedOutOf\nc2,weather;sport\nstranger,weather\n`
+  expect((await call('POST', path, { headers: csv, body: topics })).json).toMatchObject({ updated: 2, rejected: 0 })
   expect((await call('GET', '/v1/apps/news/channels/c1')).json).toMatchObject({ optedOut: true })
   const backup = (await call('GET', '/v1/apps/news/channels:export')).text
   expect((await call('DELETE', '/v1/apps/news')).status).toBe(204)

@@ -5,6 +5,7 @@ import { formatCount, formatDuration } from './terminal/format.ts'
 export function forecastLines({
   audienceSize,
   optedOut,
+  optedOutOfTopic,
   suppressed,
   gated,
   contents,
@@ -14,6 +15,7 @@ export function forecastLines({
 }: Estimate): string[] {
   const lessened: (readonly [count: number, meaning: string])[] = [
     [optedOut, 'opted out and are no recipients'],
+    [optedOutOfTopic, 'opted out of the topic and are no recipients'],
     [suppressed, 'would be suppressed: notified within the guard interval'],
     [gated, 'would be gated: the raw gate is closed'],
   ]

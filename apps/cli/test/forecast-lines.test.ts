@@ -4,6 +4,7 @@ import { forecastLines } from '../src/forecast-lines.ts'
 
 const fine: Estimate = {
   audienceSize: 12_000,
+  optedOutOfTopic: 0,
   optedOut: 0,
   suppressed: 0,
   gated: 0,

@@ -14,6 +14,7 @@ import type {
   CampaignState,
   Channel,
   Estimate,
+  ListedChannel,
   ImportResult,
   NewApiKey,
   OddFieldPolicy,
@@ -28,7 +29,6 @@ import type {
   UnreadableSchedule,
   UploadFormat,
   Verification,
-  Warning,
 } from '@wns-fanout/domain'
 import { isFinished, isHeld } from '@wns-fanout/domain'
 import { ApiError, ApiUnreachableError } from './api-error.ts'
@@ -38,6 +38,7 @@ import type { Reconnection } from './streams.ts'
 import { jsonLines, serverEvents } from './streams.ts'
 import type {
   ChangeResult,
+  ChannelCount,
   ChannelChangeKind,
   ChannelPatch,
   ChannelRequest,
@@ -91,6 +92,8 @@ export type ImportSource = { readonly file: string } | Readable | AsyncIterable<
 export type ChangeChannelsOptions = CallOptions & {
   /** The tags of `tag` and `untag`. */
   readonly tags?: readonly string[]
+  /** The topic of `opt-out` and `opt-in`; absent, they apply to everything. */
+  readonly topic?: string
 } & (
     | { readonly audience: Audience; readonly onProgress?: (step: { done: number; matched: number }) => void }
     | {
@@ -216,10 +219,21 @@ export function createClient(settings: ClientOptions) {
     /** Reports that the app runs on the device, which opens its raw gate. */
     channelActive: (app: string, channel: string, options?: CallOptions) =>
       call<void>('POST', pathOf`/apps/${app}/channels/${channel}/active`, options),
-    optOut: (app: string, channel: string, options?: CallOptions) =>
-      call<void>('PUT', pathOf`/apps/${app}/channels/${channel}/opt-out`, options),
-    optIn: (app: string, channel: string, options?: CallOptions) =>
-      call<void>('DELETE', pathOf`/apps/${app}/channels/${channel}/opt-out`, options),
+    /** All channels, or with `optedOut` those that opted out, also of ids that are not registered any more. */
+    channels: (
+      app: string,
+      { optedOut, topic, ...options }: CallOptions & { readonly optedOut?: boolean; readonly topic?: string } = {},
+    ) =>
+      pages<ListedChannel>(
+        pathOf`/apps/${app}/channels`,
+        { optedOut: optedOut === undefined ? undefined : String(optedOut), topic },
+        options,
+      ),
+    /** Opts out of everything, or of one topic. */
+    optOut: (app: string, channel: string, { signal, topic }: CallOptions & { readonly topic?: string } = {}) =>
+      call<void>('PUT', optOutPath(app, channel, topic), { signal }),
+    optIn: (app: string, channel: string, { signal, topic }: CallOptions & { readonly topic?: string } = {}) =>
+      call<void>('DELETE', optOutPath(app, channel, topic), { signal }),
     /** Registers many channels. The source is read once, as fast as the API accepts it. */
     importChannels: (
       app: string,
@@ -254,7 +268,7 @@ export function createClient(settings: ClientOptions) {
       const request = {
         method: 'POST',
         path: `${pathOf`/apps/${app}/channels`}:${kind}`,
-        query: { tags: options.tags?.join(',') },
+        query: { tags: options.tags?.join(','), topic: options.topic },
         signal: options.signal,
         // The answer of an audience begins at once and shows progress; that of ids follows their end.
         silenceMs: CHANGE_SILENCE_MS,
@@ -276,15 +290,12 @@ export function createClient(settings: ClientOptions) {
     /** All channels with their URIs, in the format of an import. */
     exportChannels: (app: string, options: CallOptions = {}) =>
       lines<ImportLine>(`${pathOf`/apps/${app}/channels`}:export`, {}, options),
-    countChannels: (app: string, audience: Audience, options?: CallOptions) =>
-      call<{ count: number; optedOut: number; warnings?: readonly Warning[] }>(
-        'POST',
-        `${pathOf`/apps/${app}/channels`}:count`,
-        options,
-        {
-          audience,
-        },
-      ),
+    /** The size of an audience, for a campaign of `topic` where it is given. */
+    countChannels: (
+      app: string,
+      audience: Audience,
+      { signal, topic }: CallOptions & { readonly topic?: string } = {},
+    ) => call<ChannelCount>('POST', `${pathOf`/apps/${app}/channels`}:count`, { signal }, { audience, topic }),
 
     /** Upload a list as lines of JSON, a CSV with a column `channel`, or bare ids; it is read by the API alone. */
     uploadList: (app: string, list: string, source: ImportSource, { type, gzip = false, signal }: UploadOptions) =>
@@ -464,4 +475,9 @@ async function* listLines(channels: Iterable<string> | AsyncIterable<string>): A
     piece = ''
   }
   if (piece !== '') yield piece
+}
+
+function optOutPath(app: string, channel: string, topic: string | undefined): string {
+  const path = pathOf`/apps/${app}/channels/${channel}/opt-out`
+  return topic === undefined ? path : `${path}?topic=${encodeURIComponent(topic)}`
 }

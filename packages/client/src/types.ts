@@ -1,4 +1,4 @@
-import type { Channel } from '@wns-fanout/domain'
+import type { Channel, Warning } from '@wns-fanout/domain'
 
 // Answers of the API that have no type in the domain.
 
@@ -12,6 +12,8 @@ export interface ChannelRequest {
   readonly vars?: Readonly<Record<string, string>> | null
   /** True excludes the channel from every audience. */
   readonly optedOut?: boolean | null
+  /** Topics whose campaigns the channel does not get; the list replaces the one before. */
+  readonly optedOutOf?: readonly string[] | null
 }
 
 /** A JSON merge patch: an absent field and an absent variable keep their value, null clears them. */
@@ -24,7 +26,7 @@ export interface RegisteredChannel extends Channel {
   readonly movedFrom?: string
 }
 
-/** Without a URI the line changes a registered channel; of any other it stores the opt-out alone. */
+/** Without a URI the line changes a registered channel; of any other it stores the opt-outs alone. */
 export interface ImportLine extends Partial<ChannelRequest> {
   readonly channel: string
 }
@@ -40,6 +42,15 @@ export interface ChangeResult {
   readonly refused: number
   /** Ids that are not registered. */
   readonly unknown: number
+}
+
+export interface ChannelCount {
+  readonly count: number
+  /** Channels of the audience that opted out in general. */
+  readonly optedOut: number
+  /** Others that opted out of the topic; only where a topic was given. */
+  readonly optedOutOfTopic?: number
+  readonly warnings?: readonly Warning[]
 }
 
 export interface MissingResult {

@@ -82,6 +82,12 @@ export const campaignSchema = z
     etaSeconds: z.number().nullable(),
     parent: z.string().optional(),
     unknownChannels: z.number().int().optional(),
+    optedOut: z.number().int().optional().meta({
+      description: 'Channels of the audience that are no recipients because they opted out; absent before the start.',
+    }),
+    optedOutOfTopic: z.number().int().optional().meta({
+      description: 'Other channels of the audience that are no recipients because they opted out of the topic.',
+    }),
     warnings: z
       .array(warningSchema)
       .optional()

@@ -3,11 +3,12 @@ import type { ChannelUri } from './channel-uri.ts'
 import { parseChannelUri } from './channel-uri.ts'
 import { inputErrorsOf } from './input-errors.ts'
 import type { ChannelId } from './ids.ts'
-import { channelIdSchema, tagNameSchema } from './ids.ts'
+import { channelIdSchema, tagNameSchema, topicNameSchema } from './ids.ts'
 import { parseLocale } from './locale.ts'
 import type { InputError } from './problem.ts'
 
 export const MAX_TAGS_PER_CHANNEL = 50
+const MAX_TOPICS_PER_CHANNEL = 50
 // The canonical locale of `parseLocale`, or its reason.
 const localeSchema = z
   .string()
@@ -55,6 +56,11 @@ const registration = {
     .boolean({ error: 'optedOut must be true or false' })
     .nullish()
     .meta({ description: 'True excludes the channel from every audience.' }),
+  optedOutOf: z
+    .array(topicNameSchema, { error: 'optedOutOf must be an array of topics' })
+    .max(MAX_TOPICS_PER_CHANNEL, { error: `a channel may opt out of at most ${MAX_TOPICS_PER_CHANNEL} topics` })
+    .nullish()
+    .meta({ description: 'Topics whose campaigns the channel does not get; the list replaces the one before.' }),
 }
 
 /** An absent field keeps its value, null clears it. */
@@ -64,7 +70,7 @@ export const importLineSchema = z
     channel: channelIdSchema,
     ...registration,
     uri: registration.uri.optional().meta({
-      description: 'Absent, the line changes a channel that is registered; of any other it stores the opt-out alone.',
+      description: 'Absent, the line changes a channel that is registered; of any other it stores the opt-outs alone.',
     }),
   })
   .meta({ id: 'ImportLine' })
@@ -96,6 +102,10 @@ export interface Registration {
   /** Instead of `vars`: variables to set, and with null those to remove. */
   readonly varsPatch?: Readonly<Record<string, string | null>> | undefined
   readonly optedOut?: boolean | null | undefined
+  /** Topics; the list replaces the one before. */
+  readonly optedOutOf?: readonly string[] | null | undefined
+  /** Instead of `optedOutOf`: one topic to opt out of, or into again. */
+  readonly topicPatch?: { readonly topic: string; readonly isOut: boolean } | undefined
 }
 
 export const channelSchema = z
@@ -106,6 +116,10 @@ export const channelSchema = z
     optedOut: z
       .literal(true)
       .meta({ description: 'The channel opted out and gets nothing; absent where it did not.' })
+      .optional(),
+    optedOutOf: z
+      .array(z.string())
+      .meta({ description: 'Topics that the channel opted out of; absent if there are none.' })
       .optional(),
     rawGate: z
       .literal('closed')
@@ -121,7 +135,17 @@ export type Parsed<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly inputErrors: readonly InputError[] }
 
-/** Parse one line of an import: `{channel, uri?, tags?, locale?, vars?, optedOut?}`; reports all errors at once. */
+export const listedChannelSchema = channelSchema
+  .extend({
+    registered: z
+      .literal(false)
+      .meta({ description: 'The channel is dead or was removed, and its opt-outs stay; absent for a registered one.' })
+      .optional(),
+  })
+  .meta({ id: 'ListedChannel' })
+export type ListedChannel = z.infer<typeof listedChannelSchema>
+
+/** Parse one line of an import, `{channel, uri?, tags?, locale?, vars?, …}`; reports all errors at once. */
 export function parseImportLine(input: unknown): Parsed<Registration> {
   return parseWith(importLineSchema, withTexts(input))
 }

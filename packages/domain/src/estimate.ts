@@ -7,7 +7,8 @@ const count = z.number().int()
 export const estimateSchema = z
   .object({
     audienceSize: count.meta({ description: 'Recipients now, without channels that opted out.' }),
-    optedOut: count.meta({ description: 'Channels of the audience that opted out.' }),
+    optedOut: count.meta({ description: 'Channels of the audience that opted out in general.' }),
+    optedOutOfTopic: count.meta({ description: 'Other channels of the audience that opted out of the topic.' }),
     suppressed: count.meta({ description: 'Recipients that the guard would suppress at the start.' }),
     gated: count.meta({ description: 'Recipients whose raw gate is closed; 0 unless the notification is raw.' }),
     contents: z

@@ -1,7 +1,7 @@
 import { tagFromText } from './tag-from-text.ts'
 
 /** The fields of a line of an import that one column may hold. */
-export const mappedFields = ['channel', 'uri', 'locale', 'tags', 'optedOut'] as const
+export const mappedFields = ['channel', 'uri', 'locale', 'tags', 'optedOut', 'optedOutOf'] as const
 export type MappedField = (typeof mappedFields)[number]
 
 /** How the rows of a table become lines of an import. */
@@ -40,7 +40,7 @@ export function mapRow(row: Row, mapping: TableMapping): MappedRow {
     const value = valueOf(column)
     // Nothing can clear the id or the URI; both are judged as missing.
     if (value === undefined || (value === null && (field === 'channel' || field === 'uri'))) continue
-    line[field] = field === 'optedOut' && value !== null ? truthOf(value) : value
+    line[field] = value === null ? null : fieldValue(field, value)
   }
   const made = tagsOf(row, mapping)
   if (made !== undefined) line['tags'] = made.tags
@@ -69,7 +69,7 @@ function tagsOf(
     if (tag !== value) madeTags.push([value, tag])
     return tag === undefined ? [] : [tag]
   })
-  const listed = (text ?? '').split(/[;,|\s]+/).filter((tag) => tag !== '')
+  const listed = namesIn(text ?? '')
   return { tags: [...new Set([...listed, ...made])], madeTags }
 }
 
@@ -85,6 +85,16 @@ function textOf(value: unknown, { nulls, emptyKeeps }: TableMapping): string | n
 /** Numbers, booleans and objects as JSON has them; NaN and the infinities, which JSON lacks, by their names. */
 function asJson(value: unknown): string {
   return typeof value === 'number' ? String(value) : JSON.stringify(value)
+}
+
+function fieldValue(field: string, value: string): unknown {
+  if (field === 'optedOut') return truthOf(value)
+  return field === 'optedOutOf' ? namesIn(value) : value
+}
+
+/** The tags or topics of a cell. */
+export function namesIn(text: string): string[] {
+  return text.split(/[;,|\s]+/).filter((name) => name !== '')
 }
 
 const truths: ReadonlyMap<string, boolean> = new Map([

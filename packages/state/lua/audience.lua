@@ -1,8 +1,9 @@
 -- Evaluate an audience to a bitmap over ordinals in one step, so that it is the audience at one instant.
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] destination: bitmap, replaced; removed again if only the size is wanted
 -- ARGV[1] '1' to exclude channels that opted out   ARGV[2] seconds to live: '' = no expiry, '0' = only the size
--- ARGV[3…] the audience in postfix order: 'all'; 't<tag>'; 'b<bitmap key of the same app>'; 'not'; 'and'; 'or'
--- Returns the number of recipients.
+-- ARGV[3] a topic: with ARGV[1], channels that opted out of it are excluded too; or ''
+-- ARGV[4…] the audience in postfix order: 'all'; 't<tag>'; 'b<bitmap key of the same app>'; 'not'; 'and'; 'or'
+-- Returns {recipients, excluded ones that opted out in general, other excluded ones that opted out of the topic}.
 local base, destination = KEYS[1], KEYS[2]
 local occupied = base .. 'occupied'
 local call = redis.call
@@ -29,7 +30,7 @@ local function pop()
   return table.remove(stack)
 end
 
-for at = 3, #ARGV do
+for at = 4, #ARGV do
   local word = ARGV[at]
   local head = string.sub(word, 1, 1)
   if word == 'all' then
@@ -51,15 +52,21 @@ end
 local last = pop()
 call('BITOP', 'AND', destination, last, occupied)
 release(last)
-if ARGV[1] == '1' and call('EXISTS', base .. 'optout') == 1 then
-  local out = operate('AND', destination, base .. 'optout')
-  call('BITOP', 'XOR', destination, destination, out)
+-- Removes the channels of a bitmap and returns their number.
+local function exclude(key)
+  if ARGV[1] ~= '1' or call('EXISTS', key) == 0 then return 0 end
+  local out = operate('AND', destination, key)
+  local excluded = call('BITCOUNT', out)
+  if excluded > 0 then call('BITOP', 'XOR', destination, destination, out) end
   release(out)
+  return excluded
 end
+local general = exclude(base .. 'optout')
+local of_topic = ARGV[3] == '' and 0 or exclude(base .. 'optout:' .. ARGV[3])
 local size = call('BITCOUNT', destination)
 if ARGV[2] == '0' then
   call('UNLINK', destination)
 elseif ARGV[2] ~= '' then
   call('EXPIRE', destination, ARGV[2])
 end
-return size
+return { size, general, of_topic }

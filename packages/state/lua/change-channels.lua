@@ -1,13 +1,15 @@
 -- Change registered channels of one app by their ordinals.
--- needs: read uri-index gates tag-names unregister
+-- needs: read uri-index gates tag-names unregister opt-outs
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key
 -- ARGV[1] action: 'tag', 'untag', 'delete', 'opt-out', 'opt-in' or 'activate'
--- ARGV[2] of 'tag' and 'untag': tags joined by ','. Of 'delete': a URI that came in this second or later stays, or ''
+-- ARGV[2] of 'tag' and 'untag': tags joined by ','. Of 'delete': a URI that came in this second or later stays, or ''.
+--   Of 'opt-out' and 'opt-in': a topic, or ''
 -- ARGV[3] maximum number of tag names   ARGV[4] maximum number of tags of a channel
--- ARGV[5…] ordinals
+-- ARGV[5] maximum number of topics that have opt-outs   ARGV[6…] ordinals
 -- Returns {updated, unchanged, refused}, where refused have too many tags; channels that are not registered any more
--- are not counted. Or 'gone' when the app was removed, or 'too-many-tags' when it would get too many tag names.
-local FIRST = 5
+-- are not counted. Or 'gone' when the app was removed, 'too-many-tags' when it would get too many tag names, or
+-- 'too-many-topics' when too many topics would have opt-outs.
+local FIRST = 6
 local base, action, parameter = KEYS[1], ARGV[1], ARGV[2]
 local max_names, max_tags = tonumber(ARGV[3]), tonumber(ARGV[4])
 local call = redis.call
@@ -17,6 +19,9 @@ if call('EXISTS', base .. 'gone') == 1 then
 end
 if action == 'tag' and not tags_fit(base, parameter, max_names) then
   return 'too-many-tags'
+end
+if action == 'opt-out' and not topics_fit(base, parameter, tonumber(ARGV[5])) then
+  return 'too-many-topics'
 end
 
 local second = floor(now_ms() / 1000)
@@ -70,7 +75,8 @@ local function change(ordinal, value)
     return was_closed and 1 or 2
   end
   local bit = action == 'opt-out' and 1 or 0
-  return call('SETBIT', base .. 'optout', ordinal, bit) == bit and 2 or 1
+  local key = parameter == '' and base .. 'optout' or base .. 'optout:' .. parameter
+  return call('SETBIT', key, ordinal, bit) == bit and 2 or 1
 end
 
 local counts = { 0, 0, 0 }

@@ -21,7 +21,7 @@ local wants_locales, is_probe, has_gates = ARGV[9] == '1', ARGV[10] == '1', type
 local key = campaign .. ':b:' .. seq
 
 local where = 'batch ' .. seq
-local c = fields(campaign, 'state', 'expiresAt', 'answers', 'version')
+local c = fields(campaign, 'state', 'expiresAt', 'answers', 'version', 'topic')
 local wrong = wrong_campaign(c) or wrong_numbers('the campaign', c, 'answers')
 if wrong then return wrong end
 if not c.state then return { 'missing' } end
@@ -145,6 +145,7 @@ for page = from, to do
     local by_vars = wants_vars and redis.call('HMGET', base .. 'vars:' .. page, unpack(slots))
     local holds = redis.call('GET', base .. 'hold:' .. page)
     local opted, gated = bits_of_page(base .. 'optout', page), has_gates and bits_of_page(base .. 'gated', page)
+    local opted_topic = bits_of_page(base .. 'optout:' .. (c.topic or ''), page)
     for s = 1, #slots do
       local slot = slots[s]
       local ordinal = page * PAGE + slot
@@ -162,7 +163,7 @@ for page = from, to do
         local settle, held = nil, 0
         if uri == '' then
           settle = UNREGISTERED
-        elseif opted and has_bit(opted, slot) then
+        elseif (opted and has_bit(opted, slot)) or (opted_topic and has_bit(opted_topic, slot)) then
           settle = SUPPRESSED_OPT_OUT
         elseif gated and has_bit(gated, slot) then
           settle = GATED

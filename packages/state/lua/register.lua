@@ -1,22 +1,23 @@
 -- Register channels of one app: new ones get the next ordinals, known ones keep theirs.
 -- One with a URI opens the raw gate of its channel and, once a day, renews its time. Otherwise, the same input again
 -- changes nothing.
--- needs: uri-index gates tag-names merge-vars
+-- needs: uri-index gates tag-names merge-vars opt-outs
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key   KEYS[3] of an import: bitmap of the channels that it counted
 -- ARGV[1] maximum number of tag names   ARGV[2] 'move' or 'allow': what happens when another channel has the URI
--- ARGV[3] seconds that KEYS[3] lives from now
--- ARGV[4…] seven for each channel: id, device key suffix, packed URI, locale, variables as JSON, tags joined by ',',
---   opted out. '' clears a field and '*' keeps it; '~{…}' merges variables; opted out is '1', '0' or '*'
--- Without a URI ('*') a channel that is registered changes; of any other only the opt-out is stored.
+-- ARGV[3] seconds that KEYS[3] lives from now   ARGV[4] maximum number of topics that have opt-outs
+-- ARGV[5…] eight for each channel: id, device key suffix, packed URI, locale, variables as JSON, tags joined by ',',
+--   opted out, topics that it opted out of joined by ','. '' clears a field and '*' keeps it; '~{…}' merges variables;
+--   opted out is '1', '0' or '*'; '+topic' opts out of one more topic and '~topic' into one again
+-- Without a URI ('*') a channel that is registered changes; of any other only the opt-outs are stored.
 -- Returns {answers, position, id, …}: one letter for each channel, then the channels that lost their URI, each with the
 -- position of the channel that took it; or 'gone' when the app was removed. Letters:
 --   'c' created or alive again   'u' updated   'n' unchanged   't' refused, too many tag names
---   'm' refused, not registered and no URI   'v' refused, too many variables
+--   'm' refused, not registered and no URI   'v' refused, too many variables   'o' refused, too many topics
 --   'd' counted before by this import   'D' the same, counted as unchanged until now
 local KEEP, MAX_VARS = '*', 20
-local FIRST, FIELDS = 4, 7
+local FIRST, FIELDS = 5, 8
 local base, counted = KEYS[1], KEYS[3]
-local max_tags, policy = tonumber(ARGV[1]), ARGV[2]
+local max_tags, policy, max_topics = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[4])
 local call = redis.call
 
 if call('EXISTS', base .. 'gone') == 1 then
@@ -161,9 +162,10 @@ local function write_vars(ordinal, is_known, vars)
   call('HSET', key, slot, vars)
   return true
 end
-local function write_opt_out(ordinal, opted_out)
+local function write_opt_outs(ordinal, opted_out, topics)
+  local is_changed = set_opt_out_topics(base, ordinal, topics)
   if opted_out == KEEP or call('GETBIT', base .. 'optout', ordinal) == tonumber(opted_out) then
-    return false
+    return is_changed
   end
   call('SETBIT', base .. 'optout', ordinal, opted_out)
   return true
@@ -196,15 +198,17 @@ local function is_registered(device, id)
 end
 
 -- An opt-out outlives the registration, and may be there before it.
-local function opt_out_alone(device, id, ordinal, opted_out)
-  if opted_out == KEEP or (not ordinal and opted_out == '0') then return 'm' end
-  if ordinal then return count_known(ordinal, write_opt_out(ordinal, opted_out) and 'u' or 'n') end
+local function opt_outs_alone(device, id, ordinal, opted_out, topics)
+  local names_one = opted_out ~= KEEP or topics ~= KEEP
+  local sets_one = opted_out == '1' or string.find(topics, '^[^*~]') ~= nil
+  if not names_one or (not ordinal and not sets_one) then return 'm' end
+  if ordinal then return count_known(ordinal, write_opt_outs(ordinal, opted_out, topics) and 'u' or 'n') end
   ordinal = next_ordinal
   next_ordinal = next_ordinal + 1
   call('HSET', device, id, ordinal)
   write_value(ordinal, value_of(id, '', now, '', ''))
   vacated[ordinal] = true
-  write_opt_out(ordinal, opted_out)
+  write_opt_outs(ordinal, opted_out, topics)
   return 'u'
 end
 
@@ -218,10 +222,13 @@ end
 for at = FIRST, #ARGV, FIELDS do
   local id, device, uri = ARGV[at], base .. ARGV[at + 1], ARGV[at + 2]
   local locale, vars, tags, opted_out = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
+  local topics = ARGV[at + 7]
   local has_uri, known = true, nil
   if uri == KEEP then has_uri, known = is_registered(device, id) end
-  if not has_uri then
-    answers[#answers + 1] = opt_out_alone(device, id, known, opted_out)
+  if not topics_fit(base, topics, max_topics) then
+    answers[#answers + 1] = 'o'
+  elseif not has_uri then
+    answers[#answers + 1] = opt_outs_alone(device, id, known, opted_out, topics)
   elseif not vars_fit(known, vars) then
     answers[#answers + 1] = 'v'
   elseif tags ~= KEEP and not tags_fit(base, tags, max_tags) then
@@ -259,7 +266,7 @@ for at = FIRST, #ARGV, FIELDS do
     if ordinal < first_new and ARGV[at + 2] ~= KEEP then open_gate(base, ordinal, second, old_uri == uri) end
     write_tags(ordinal, old_tags, tags)
     is_changed = write_vars(ordinal, is_known, vars) or is_changed
-    is_changed = write_opt_out(ordinal, opted_out) or is_changed
+    is_changed = write_opt_outs(ordinal, opted_out, topics) or is_changed
 
     local answer = old_uri == '' and 'c' or is_changed and 'u' or 'n'
     answers[#answers + 1] = is_known and count_known(ordinal, answer) or answer

@@ -33,6 +33,10 @@ export interface Frozen {
   readonly size: number
   /** For an audience of channel ids: how many ids have no registered channel. */
   readonly unknownChannels?: number
+  /** Channels left out because they opted out in general, counted before the sample; absent if there are none. */
+  readonly optedOut?: number
+  /** Other channels left out because they opted out of the topic; likewise. */
+  readonly optedOutOfTopic?: number
 }
 
 export interface Bitmap {
@@ -43,6 +47,8 @@ export interface FreezeOptions {
   readonly sample?: Sample | undefined
   /** Exclude channels that opted out; default true. */
   readonly exceptOptOut?: boolean
+  /** Exclude channels that opted out of this topic too. */
+  readonly topic?: string | undefined
 }
 
 interface Program {
@@ -94,7 +100,7 @@ export class Audiences {
     return { ...frozen, bits: Buffer.concat(pieces) }
   }
 
-  /** How many recipients an audience has now, without channels that opted out. */
+  /** How many recipients an audience has now. */
   async count(app: AppId, audience: EvaluableAudience, options: FreezeOptions = {}): Promise<Frozen> {
     const { sample } = options
     const draft = this.#keys.temporary(app, randomUUID())
@@ -123,13 +129,19 @@ export class Audiences {
     audience: EvaluableAudience,
     destination: string,
     ttlSeconds: string,
-    { exceptOptOut = true }: FreezeOptions,
+    { exceptOptOut = true, topic = '' }: FreezeOptions,
   ): Promise<Frozen> {
     const { words, unknownChannels, temporaryKey } = await this.#program(app, audience)
-    const args = [exceptOptOut ? '1' : '0', ttlSeconds, ...words]
-    const size = Number(await audienceScript.run(this.#redis, [this.#keys.base(app), destination], args))
+    const args = [exceptOptOut ? '1' : '0', ttlSeconds, topic, ...words]
+    const reply = await audienceScript.run(this.#redis, [this.#keys.base(app), destination], args)
+    const [size = 0, optedOut = 0, optedOutOfTopic = 0] = reply as readonly number[]
     if (temporaryKey !== undefined) await this.#redis.unlink(temporaryKey)
-    return { size, ...(unknownChannels === undefined ? {} : { unknownChannels }) }
+    return {
+      size,
+      ...(unknownChannels === undefined ? {} : { unknownChannels }),
+      ...(optedOut === 0 ? {} : { optedOut }),
+      ...(optedOutOfTopic === 0 ? {} : { optedOutOfTopic }),
+    }
   }
 
   /** The words that the script reads, in postfix order. */

@@ -3,7 +3,7 @@ import { MAX_TAGS_PER_CHANNEL, ordinalsIn, popcount, Problem } from '@wns-fanout
 import type { Keys } from './keys.ts'
 import { markChannels, TEMPORARY_SECONDS } from './marking.ts'
 import type { RedisConnection } from './redis.ts'
-import { MAX_TAG_NAMES, REGISTRATION_CHUNK } from './registry.ts'
+import { MAX_OPT_OUT_TOPICS, MAX_TAG_NAMES, REGISTRATION_CHUNK, TOO_MANY_TOPICS } from './registry.ts'
 import { loadScript } from './scripts.ts'
 
 const changeScript = loadScript('change-channels')
@@ -13,7 +13,9 @@ export type ChannelChange =
   | { readonly kind: 'tag' | 'untag'; readonly tags: readonly string[] }
   /** Channels whose URI came in the second `keptFromSecond` or later stay. */
   | { readonly kind: 'delete'; readonly keptFromSecond?: number }
-  | { readonly kind: 'opt-out' | 'opt-in' | 'activate' }
+  /** Of one topic, or in general. */
+  | { readonly kind: 'opt-out' | 'opt-in'; readonly topic?: string | undefined }
+  | { readonly kind: 'activate' }
 
 export interface ChangeCounts {
   readonly updated: number
@@ -60,14 +62,15 @@ export class ChannelChanges {
     onProgress: (done: number) => void = () => {},
   ): Promise<ChangeCounts> {
     const counts = { updated: 0, unchanged: 0, refused: 0 }
-    const parameter = 'tags' in change ? change.tags.join(',') : 'keptFromSecond' in change ? change.keptFromSecond : ''
     let done = 0
     for (const chunk of runsOf(ordinalsIn(bits, 0))) {
-      const args = [change.kind, parameter ?? '', MAX_TAG_NAMES, MAX_TAGS_PER_CHANNEL, ...chunk]
+      const limits = [MAX_TAG_NAMES, MAX_TAGS_PER_CHANNEL, MAX_OPT_OUT_TOPICS]
+      const args = [change.kind, parameterOf(change), ...limits, ...chunk]
       const reply = await changeScript.run(this.#redis, [this.#keys.base(app), this.#keys.app(app)], args)
       if (reply === 'gone') throw new Problem('not-found', `app ${app} was removed`)
       if (reply === 'too-many-tags')
         throw new Problem('invalid', `an app may have at most ${MAX_TAG_NAMES} tag names; use one that exists`)
+      if (reply === 'too-many-topics') throw new Problem('invalid', TOO_MANY_TOPICS)
       const [updated = 0, unchanged = 0, refused = 0] = reply as readonly number[]
       counts.updated += updated
       counts.unchanged += unchanged
@@ -159,6 +162,11 @@ export class ChannelChanges {
       pieces.push(await this.#redis.getrangeBuffer(key, at, at + CHUNK_BYTES - 1))
     return Buffer.concat(pieces)
   }
+}
+
+function parameterOf(change: ChannelChange): string | number {
+  if ('tags' in change) return change.tags.join(',')
+  return ('keptFromSecond' in change ? change.keptFromSecond : 'topic' in change ? change.topic : '') ?? ''
 }
 
 /** An array of all ordinals would take more memory than their bitmap by far. */

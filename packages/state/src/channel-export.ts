@@ -12,8 +12,10 @@ export interface ExportLine {
   readonly tags?: readonly string[]
   readonly locale?: string
   readonly vars?: Readonly<Record<string, string>>
-  /** Only where the channel opted out. */
+  /** Only where the channel opted out in general. */
   readonly optedOut?: true
+  /** Topics that the channel opted out of; absent if there are none. */
+  readonly optedOutOf?: readonly string[]
 }
 
 const PAGES_READ_AHEAD = 4
@@ -25,20 +27,30 @@ export async function* exportPages(
   app: AppId,
   pages: number,
 ): AsyncGenerator<ExportLine> {
+  const topics = (await redis.smembers(keys.optOutTopics(app))).toSorted()
   for (let page = 0; page < pages; page += PAGES_READ_AHEAD) {
     const count = Math.min(PAGES_READ_AHEAD, pages - page)
     const read = await Promise.all(
-      Array.from({ length: count }, (_, offset) => exportPage(redis, keys, app, page + offset)),
+      Array.from({ length: count }, (_, offset) => exportPage(redis, keys, app, page + offset, topics)),
     )
     for (const lines of read) yield* lines
   }
 }
 
-async function exportPage(redis: RedisConnection, keys: Keys, app: AppId, page: number): Promise<ExportLine[]> {
-  const [values, variables, optOuts] = await Promise.all([
+async function exportPage(
+  redis: RedisConnection,
+  keys: Keys,
+  app: AppId,
+  page: number,
+  topics: readonly string[],
+): Promise<ExportLine[]> {
+  const bitsOf = (key: string): Promise<Buffer> =>
+    redis.getrangeBuffer(key, page * PAGE_BYTES, (page + 1) * PAGE_BYTES - 1)
+  const [values, variables, optOuts, topicOptOuts] = await Promise.all([
     redis.hgetall(keys.uri(app, page)),
     redis.hgetall(keys.vars(app, page)),
-    redis.getrangeBuffer(keys.optOut(app), page * PAGE_BYTES, (page + 1) * PAGE_BYTES - 1),
+    bitsOf(keys.optOut(app)),
+    Promise.all(topics.map((topic) => bitsOf(keys.topicOptOut(app, topic)))),
   ])
   return Object.entries(values)
     .toSorted(([left], [right]) => Number(left) - Number(right))
@@ -47,7 +59,12 @@ async function exportPage(redis: RedisConnection, keys: Keys, app: AppId, page: 
       const vars = variables[slot]
       // An opt-out outlives the registration: an export without it would send again to people who opted out.
       const isOut = hasBit(optOuts, Number(slot))
-      if (uri === '') return isOut ? [{ channel: id, optedOut: true as const }] : []
+      const outOf = topics.filter((_, at) => hasBit(topicOptOuts[at] ?? Buffer.alloc(0), Number(slot)))
+      const optOutFields = {
+        ...(isOut ? { optedOut: true as const } : {}),
+        ...(outOf.length === 0 ? {} : { optedOutOf: outOf }),
+      }
+      if (uri === '') return isOut || outOf.length > 0 ? [{ channel: id, ...optOutFields }] : []
       return [
         {
           channel: id,
@@ -55,7 +72,7 @@ async function exportPage(redis: RedisConnection, keys: Keys, app: AppId, page: 
           ...(tags.length === 0 ? {} : { tags }),
           ...(locale === '' ? {} : { locale }),
           ...(vars === undefined ? {} : { vars: JSON.parse(vars) as Record<string, string> }),
-          ...(isOut ? { optedOut: true as const } : {}),
+          ...optOutFields,
         },
       ]
     })

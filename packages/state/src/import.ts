@@ -15,7 +15,7 @@ import type {
 import { pointerOf } from '@wns-fanout/domain'
 import type { ChannelChanges } from './channel-changes.ts'
 import type { Registered, RegistrationOutcome, Registry } from './registry.ts'
-import { MAX_TAG_NAMES, REGISTRATION_CHUNK } from './registry.ts'
+import { MAX_TAG_NAMES, REGISTRATION_CHUNK, TOO_MANY_TOPICS } from './registry.ts'
 
 /** The lines ended before the upload did. What was read until then is registered. */
 export class ImportEndedEarlyError extends Error {
@@ -107,7 +107,12 @@ export async function importRegistrations(
   return tally.result()
 }
 
-const refusals: ReadonlySet<RegistrationOutcome> = new Set(['too-many-tags', 'too-many-vars', 'unknown-channel'])
+const refusals: ReadonlySet<RegistrationOutcome> = new Set([
+  'too-many-tags',
+  'too-many-topics',
+  'too-many-vars',
+  'unknown-channel',
+])
 
 /** Ids of lines that were refused: an import that has a name notes them, since their channels are not missing. */
 class RejectedIds {
@@ -147,9 +152,10 @@ async function rehearse(
   const ids = registrations.map(({ channel }) => channel)
   const known = await registry.ordinalsOf(app, ids)
   await named?.changes.keep(app, named.id, ids, 0)
-  return registrations.map(({ channel, uri, optedOut }) => {
+  return registrations.map(({ channel, uri, optedOut, optedOutOf }) => {
     if (known.has(channel)) return { outcome: 'unchanged' }
-    return { outcome: uri !== undefined ? 'created' : optedOut === true ? 'updated' : 'unknown-channel' }
+    if (uri !== undefined) return { outcome: 'created' }
+    return { outcome: optedOut === true || (optedOutOf ?? []).length > 0 ? 'updated' : 'unknown-channel' }
   })
 }
 
@@ -163,6 +169,8 @@ const tooManyTags: InputError = {
   code: 'too-many-tags',
   detail: `an app has at most ${MAX_TAG_NAMES} tag names; use one that exists`,
 }
+
+const tooManyTopics: InputError = { path: ['optedOutOf'], code: 'too-many-topics', detail: TOO_MANY_TOPICS }
 
 const tooManyVars: InputError = {
   path: ['vars'],
@@ -239,6 +247,9 @@ class Tally {
         return
       case 'too-many-tags':
         this.refuse(line, [tooManyTags])
+        return
+      case 'too-many-topics':
+        this.refuse(line, [tooManyTopics])
         return
       case 'too-many-vars':
         this.refuse(line, [tooManyVars])

@@ -100,9 +100,17 @@ export class Keys {
   tag(app: AppId | string, tag: string): string {
     return `${this.base(app)}tag:${tag}`
   }
-  /** bitmap over ordinals: set if the channel opted out. */
+  /** bitmap over ordinals: set if the channel opted out in general. */
   optOut(app: AppId | string): string {
     return `${this.base(app)}optout`
+  }
+  /** set: topics that have opt-outs of their own, at most 100. */
+  optOutTopics(app: AppId | string): string {
+    return `${this.base(app)}optouts`
+  }
+  /** bitmap over ordinals: set if the channel opted out of that topic. */
+  topicOptOut(app: AppId | string, topic: string): string {
+    return `${this.base(app)}optout:${topic}`
   }
   /** hash: slot → `<packed id>\0<packed URI>\0<meta>`; the URI is empty once the channel is dead or deleted. */
   uri(app: AppId | string, page: number): string {

@@ -2,6 +2,8 @@ import type { AppId, Channel, ChannelId, Ordinal, Registration, SharedUriPolicy 
 import { pagesFor, Problem } from '@wns-fanout/domain'
 import type { ExportLine } from './channel-export.ts'
 import { exportPages } from './channel-export.ts'
+import type { ChannelPage, ListFilter } from './channel-list.ts'
+import { channelPage } from './channel-list.ts'
 import { inChunks } from './chunks.ts'
 import type { Keys } from './keys.ts'
 import { packId, unpackId } from './packed-id.ts'
@@ -17,6 +19,8 @@ const pageIdsScript = loadScript('page-ids')
 
 /** Tag names of an app at the most: each costs a bitmap. */
 export const MAX_TAG_NAMES = 1000
+/** Topics of an app that may have opt-outs: each costs a bitmap. */
+export const MAX_OPT_OUT_TOPICS = 100
 /** Channels that one script call registers: about 3 ms of Redis and of the process, so that others wait no longer. */
 export const REGISTRATION_CHUNK = 128
 /** How long the marks of an import outlive its last chunk. */
@@ -31,8 +35,9 @@ export type RegistrationOutcome =
   | 'duplicate'
   /** The same, and the import had counted the channel as unchanged. */
   | 'duplicate-updated'
-  /** Refused, as the next two; nothing changed. */
+  /** Refused, as the next three; nothing changed. */
   | 'too-many-tags'
+  | 'too-many-topics'
   | 'too-many-vars'
   /** There was no URI and no registered channel that it could change. */
   | 'unknown-channel'
@@ -51,7 +56,7 @@ export interface RegisterOptions {
 
 /**
  * The channels of the apps. A channel keeps its ordinal forever: death or DELETE empties its URI and clears its bit in
- * `occupied`; a new registration of the same id revives the ordinal with its guard stamp and opt-out.
+ * `occupied`; a new registration of the same id revives the ordinal with its guard stamp and opt-outs.
  */
 export class Registry {
   readonly #redis: RedisConnection
@@ -64,7 +69,7 @@ export class Registry {
 
   /**
    * Register channels, in order. A known id keeps the fields that are absent; null clears one. Without a URI a
-   * registered channel changes; of another one the opt-out alone is stored. The app must exist; throws the
+   * registered channel changes; of another one the opt-outs alone are stored. The app must exist; throws the
    * Problem `not-found` once it is removed.
    */
   async register(
@@ -76,7 +81,8 @@ export class Registry {
     const results: Registered[] = []
     for (const chunk of inChunks(registrations, REGISTRATION_CHUNK)) {
       const args = chunk.flatMap((registration) => this.#argumentsOf(app, registration))
-      const reply = await registerScript.run(this.#redis, keys, [MAX_TAG_NAMES, sharedUri, IMPORT_SECONDS, ...args])
+      const limits = [MAX_TAG_NAMES, sharedUri, IMPORT_SECONDS, MAX_OPT_OUT_TOPICS]
+      const reply = await registerScript.run(this.#redis, keys, [...limits, ...args])
       if (reply === 'gone') throw new Problem('not-found', `app ${app} was removed`)
       results.push(...registeredIn(reply as readonly (string | number)[]))
     }
@@ -90,7 +96,7 @@ export class Registry {
 
   /** A registered channel as the API shows it: never its URI. Null when it is unknown or gone. */
   async get(app: AppId, channel: ChannelId): Promise<Channel | null> {
-    const reply = (await this.#run(app, 'read', channel)) as readonly [string, number, number] | null
+    const reply = (await this.#run(app, 'read', channel)) as readonly [string, number, number, string] | null
     if (reply === null) return null
     const { tags, locale, registeredAtSeconds } = parseStoredChannel(reply[0])
     return {
@@ -98,6 +104,7 @@ export class Registry {
       tags: [...tags],
       ...(locale === '' ? {} : { locale }),
       ...(reply[1] === 1 ? { optedOut: true } : {}),
+      ...(reply[3] === '' ? {} : { optedOutOf: reply[3].split(',') }),
       ...(reply[2] === 1 ? { rawGate: 'closed' } : {}),
       registeredAt: new Date(registeredAtSeconds * 1000).toISOString(),
     }
@@ -118,9 +125,19 @@ export class Registry {
     return (await this.#run(app, 'active', channel)) === 1
   }
 
-  /** Exclude a channel from every audience, or include it again. False for an id that was never registered. */
-  async setOptOut(app: AppId, channel: ChannelId, on: boolean): Promise<boolean> {
-    return (await this.#run(app, on ? 'opt-out' : 'opt-in', channel)) === 1
+  /**
+   * Exclude a channel from every audience, or from the campaigns of one topic; or include it again. False for an id
+   * that was never registered. Throws the Problem `invalid` when the topic would be one too many.
+   */
+  async setOptOut(app: AppId, channel: ChannelId, on: boolean, topic = ''): Promise<boolean> {
+    const reply = await this.#run(app, on ? 'opt-out' : 'opt-in', channel, topic)
+    if (reply === 'too-many-topics') throw new Problem('invalid', TOO_MANY_TOPICS)
+    return reply === 1
+  }
+
+  /** A page of the registered channels, or of the channels that opted out. */
+  list(app: AppId, filter: ListFilter): Promise<ChannelPage> {
+    return channelPage(this.#redis, this.#keys, app, filter)
   }
 
   /** How many channels are registered. */
@@ -128,7 +145,7 @@ export class Registry {
     return this.#redis.bitcount(this.#keys.occupied(app))
   }
 
-  /** Every registered channel with its URI and opt-out, in the order of the ordinals; reads a few pages at a time. */
+  /** Every registered channel with its URI and opt-outs, in the order of the ordinals; reads a few pages at a time. */
   async *exportChannels(app: AppId): AsyncGenerator<ExportLine> {
     const pages = pagesFor(Number((await this.#redis.get(this.#keys.next(app))) ?? 0))
     yield* exportPages(this.#redis, this.#keys, app, pages)
@@ -161,12 +178,13 @@ export class Registry {
     return [this.#keys.base(app), this.#keys.app(app)]
   }
 
-  #run(app: AppId, action: string, channel: ChannelId): Promise<unknown> {
-    const args = [action, packId(channel), this.#deviceSuffix(app, channel)]
+  #run(app: AppId, action: string, channel: ChannelId, topic = ''): Promise<unknown> {
+    const args = [action, packId(channel), this.#deviceSuffix(app, channel), topic, MAX_OPT_OUT_TOPICS]
     return channelScript.run(this.#redis, this.#base(app), args)
   }
 
-  #argumentsOf(app: AppId, { channel, uri, tags, locale, vars, varsPatch, optedOut }: Registration): string[] {
+  #argumentsOf(app: AppId, registration: Registration): string[] {
+    const { channel, uri, tags, locale, vars, varsPatch, optedOut, optedOutOf, topicPatch } = registration
     return [
       packId(channel),
       this.#deviceSuffix(app, channel),
@@ -177,6 +195,9 @@ export class Registry {
         : `~${JSON.stringify(varsPatch)}`,
       fieldFor(tags, (names) => names.join(',')),
       optedOut === undefined ? KEEP : optedOut === true ? '1' : '0',
+      topicPatch === undefined
+        ? fieldFor(optedOutOf, (topics) => topics.join(','))
+        : `${topicPatch.isOut ? '+' : '~'}${topicPatch.topic}`,
     ]
   }
 
@@ -184,6 +205,8 @@ export class Registry {
     return this.#keys.device(app, channel).slice(this.#keys.base(app).length)
   }
 }
+
+export const TOO_MANY_TOPICS = `an app may have opt-outs of at most ${MAX_OPT_OUT_TOPICS} topics; use one that exists`
 
 /** No locale, no JSON object and no list of tags is written like this. */
 const KEEP = '*'
@@ -201,6 +224,7 @@ const outcomes: Readonly<Record<string, RegistrationOutcome>> = {
   d: 'duplicate',
   D: 'duplicate-updated',
   t: 'too-many-tags',
+  o: 'too-many-topics',
   v: 'too-many-vars',
   m: 'unknown-channel',
 }

@@ -56,11 +56,26 @@ describe('freezing', () => {
     const bench = await withWardrobe()
     await bench.registry.unregister(NEWS, channelId('c1'))
     await bench.registry.setOptOut(NEWS, channelId('c2'), true)
-    expect(await bench.audiences.freeze(NEWS, { all: true }, bench.target)).toEqual({ size: 3 })
+    expect(await bench.audiences.freeze(NEWS, { all: true }, bench.target)).toEqual({ size: 3, optedOut: 1 })
     expect(await membersOf(bench, bench.target)).toEqual([0, 3, 4])
     expect(await bench.audiences.freeze(NEWS, { all: true }, bench.target, { exceptOptOut: false })).toEqual({
       size: 4,
     })
+  })
+
+  test('a channel that opted out of a topic is left out for that topic alone, and counts once', async () => {
+    const bench = await withWardrobe()
+    await bench.registry.setOptOut(NEWS, channelId('c1'), true)
+    for (const id of ['c1', 'c2', 'c3']) await bench.registry.setOptOut(NEWS, channelId(id), true, 'weather')
+    expect(await bench.audiences.freeze(NEWS, { all: true }, bench.target, { topic: 'weather' })).toEqual({
+      size: 2,
+      optedOut: 1,
+      optedOutOfTopic: 2,
+    })
+    expect(await membersOf(bench, bench.target)).toEqual([0, 4])
+    expect(await bench.audiences.count(NEWS, { all: true }, { topic: 'sport' })).toEqual({ size: 4, optedOut: 1 })
+    await bench.registry.setOptOut(NEWS, channelId('c3'), false, 'weather')
+    expect(await bench.audiences.count(NEWS, { all: true }, { topic: 'weather' })).toMatchObject({ size: 3 })
   })
 
   test('dead channels keep their tags, and are in neither an audience nor its complement', async () => {

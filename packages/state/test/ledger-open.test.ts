@@ -18,6 +18,16 @@ describe('opening a batch', () => {
     expect(await stage.totals()).toEqual({ pending: 7 })
   })
 
+  test('a recipient that opts out of the topic after the freeze gets no post', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(3))
+    const { redis, keys } = stage.bench
+    await redis.setbit(keys.topicOptOut(stage.app, 'default'), 1, 1)
+    await redis.setbit(keys.topicOptOut(stage.app, 'other'), 2, 1)
+    const { opened } = await stage.hold()
+    expect([...opened.vector].map(codeOf)).toEqual([code.credited, code.suppressedOptOut, code.credited])
+  })
+
   test('a probe goes to the recipient with the fewest posts', async () => {
     const stage = new Stage()
     await stage.sending(upTo(4))

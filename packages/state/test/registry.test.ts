@@ -547,7 +547,8 @@ test.prop([anyChannels, fc.array(fc.nat(), { maxLength: 5 }), fc.array(fc.nat(),
     await registry.register(NEWS, given)
     const among = (picks: readonly number[]) => picks.flatMap((pick) => given[pick % Math.max(1, given.length)] ?? [])
     for (const { channel } of among(gone)) await registry.unregister(NEWS, channel)
-    for (const { channel } of among(out)) await registry.setOptOut(NEWS, channel, true)
+    for (const [at, { channel }] of among(out).entries())
+      await registry.setOptOut(NEWS, channel, true, ['', 'weather', 'sport'][at % 3])
     const lines = await exported(registry)
     const result = await importRegistrations(
       restored.registry,
@@ -560,6 +561,105 @@ test.prop([anyChannels, fc.array(fc.nat(), { maxLength: 5 }), fc.array(fc.nat(),
     expect(new Set(await Promise.all(audiences)).size).toBe(1)
   },
 )
+
+async function topicsOf(registry: Registry, channel: string) {
+  return (await registry.get(NEWS, channelId(channel)))?.optedOutOf
+}
+
+describe('opt-outs of topics', () => {
+  test('a registration replaces them, keeps them where it does not name them, and null clears them', async () => {
+    const { registry } = start()
+    const register = async (optedOutOf?: readonly string[] | null) => {
+      const line = { ...registration('phone'), ...(optedOutOf === undefined ? {} : { optedOutOf }) }
+      const [registered] = await registry.register(NEWS, [line])
+      return [registered?.outcome, await topicsOf(registry, 'phone')]
+    }
+    expect(await register(['weather', 'sport'])).toEqual(['created', ['sport', 'weather']])
+    expect(await register()).toEqual(['unchanged', ['sport', 'weather']])
+    expect(await register(['weather', 'sport'])).toEqual(['unchanged', ['sport', 'weather']])
+    expect(await register(['weather', 'news'])).toEqual(['updated', ['news', 'weather']])
+    expect(await register(null)).toEqual(['updated', undefined])
+  })
+
+  test('they outlive the registration, and one that comes first is kept', async () => {
+    const { registry } = start()
+    expect(await registry.register(NEWS, [withoutUri('later', { optedOutOf: ['weather'] })])).toEqual([
+      { outcome: 'updated' },
+    ])
+    expect(await registry.register(NEWS, [withoutUri('stranger', { optedOutOf: [] })])).toEqual([
+      { outcome: 'unknown-channel' },
+    ])
+    await registry.register(NEWS, [registration('later')])
+    await registry.unregister(NEWS, channelId('later'))
+    await registry.register(NEWS, [registration('later')])
+    expect(await topicsOf(registry, 'later')).toEqual(['weather'])
+  })
+
+  test('one topic is added and removed without the others', async () => {
+    const { registry } = start()
+    await registry.register(NEWS, [{ ...registration('phone'), optedOutOf: ['sport'] }])
+    const patch = (topic: string, isOut: boolean) =>
+      registry.register(NEWS, [{ channel: channelId('phone'), topicPatch: { topic, isOut } }])
+    expect(await patch('weather', true)).toEqual([{ outcome: 'updated' }])
+    expect(await patch('weather', true)).toEqual([{ outcome: 'unchanged' }])
+    expect(await topicsOf(registry, 'phone')).toEqual(['sport', 'weather'])
+    await patch('sport', false)
+    expect(await topicsOf(registry, 'phone')).toEqual(['weather'])
+  })
+
+  test('a 101st topic is refused', async () => {
+    const { registry } = start()
+    const [first, second] = [0, 50].map((from) => Array.from({ length: 50 }, (_, at) => `t${from + at}`))
+    await registry.register(NEWS, [
+      { ...registration('a'), optedOutOf: first },
+      { ...registration('b'), optedOutOf: second },
+    ])
+    expect(await registry.register(NEWS, [{ ...registration('c'), optedOutOf: ['more'] }])).toEqual([
+      { outcome: 'too-many-topics' },
+    ])
+    await expect(registry.setOptOut(NEWS, channelId('a'), true, 'more')).rejects.toMatchObject({ code: 'invalid' })
+    expect(await registry.setOptOut(NEWS, channelId('a'), true, 't99')).toBe(true)
+  })
+})
+
+describe('the list of channels', () => {
+  test('pages contain each channel once, over the end of a chunk and over gaps', async () => {
+    const { registry, redis, keys } = start()
+    const near = registrations(3)
+    await registry.register(NEWS, near)
+    await redis.set(keys.next(NEWS), 70_000)
+    await registry.register(NEWS, [registration('far')])
+    const found: string[] = []
+    let after: string | undefined
+    do {
+      const page = await registry.list(NEWS, { limit: 2, after })
+      found.push(...page.items.map(({ channel }) => channel))
+      after = page.next
+    } while (after !== undefined)
+    expect(found).toEqual([...near.map(({ channel }) => channel), 'far'])
+  })
+
+  test('those that opted out are listed in general, by topic, and when they are gone', async () => {
+    const { registry } = start()
+    await registry.register(NEWS, [
+      { ...registration('a'), optedOut: true },
+      { ...registration('b'), optedOutOf: ['weather'] },
+      registration('c'),
+      { ...registration('d'), optedOutOf: ['sport'] },
+    ])
+    await registry.unregister(NEWS, channelId('b'))
+    const list = async (optedOut: boolean, topic?: string) =>
+      (await registry.list(NEWS, { optedOut, topic, limit: 10 })).items
+    expect(await list(true)).toMatchObject([
+      { channel: 'a', optedOut: true },
+      { channel: 'b', optedOutOf: ['weather'], registered: false },
+      { channel: 'd', optedOutOf: ['sport'] },
+    ])
+    expect((await list(true, 'weather')).map(({ channel }) => channel)).toEqual(['b'])
+    expect(await list(true, 'none')).toEqual([])
+    expect((await list(false)).map(({ channel }) => channel)).toEqual(['c'])
+  })
+})
 
 test('a call that breaks off gives no ordinal twice, and the next one heals what it left', async () => {
   const { registry, redis, keys } = start()

@@ -11,8 +11,10 @@ import {
   readChannelIds,
   readJson,
   tagNameSchema,
+  topicNameSchema,
 } from '@wns-fanout/domain'
 import type { ChannelChange } from '@wns-fanout/state'
+import { TOO_MANY_TOPICS } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
@@ -45,7 +47,7 @@ const summaries: Readonly<Record<ChannelChange['kind'], string>> = {
   tag: 'Add tags to many channels',
   untag: 'Remove tags from many channels',
   delete: 'Remove many channels',
-  'opt-out': 'Exclude many channels from every audience',
+  'opt-out': 'Exclude many channels from every audience, or from the campaigns of a topic',
   'opt-in': 'Include many channels in audiences again',
   activate: 'Open the raw gates of many channels',
 }
@@ -69,6 +71,10 @@ export function channelChangeRoutes(app: FastifyInstance, deps: ApiDeps, idleMs:
 
 function changeRoute(app: FastifyInstance, deps: ApiDeps, idleMs: number, kind: ChannelChange['kind']): void {
   const isTagging = kind === 'tag' || kind === 'untag'
+  const isOpting = kind === 'opt-out' || kind === 'opt-in'
+  const topicQuery = z.strictObject({
+    topic: topicNameSchema.optional().meta({ description: 'A topic; absent, the opt-out applies to everything.' }),
+  })
   const tagsQuery = z.strictObject({
     tags: z
       .string()
@@ -85,18 +91,19 @@ function changeRoute(app: FastifyInstance, deps: ApiDeps, idleMs: number, kind: 
         summary: summaries[kind],
         description: DESCRIPTION,
         params: appPath,
-        querystring: isTagging ? tagsQuery : z.strictObject({}),
+        querystring: isTagging ? tagsQuery : isOpting ? topicQuery : z.strictObject({}),
         response: answers({ 200: changeResultSchema }),
       },
     },
     async ({ params, query, raw, headers }, reply) => {
       if ((await deps.apps.settings(params.app)) === null) throw notFound('app')
       const tags = 'tags' in query ? (query['tags'] as readonly string[]) : []
-      const change: ChannelChange = isTagging ? { kind, tags } : { kind }
+      const topic = 'topic' in query ? (query['topic'] as string | undefined) : undefined
+      const change: ChannelChange = isTagging ? { kind, tags } : isOpting ? { kind, topic } : { kind }
       const bytes = uploadBytes(raw, idleMs)
       const format = formatOf(headers['content-type'] ?? '')
-      if (format !== undefined && (kind === 'opt-out' || kind === 'opt-in'))
-        return await changeOptOuts(deps, params.app, readIds(bytes, format), kind === 'opt-out')
+      if (format !== undefined && isOpting)
+        return await changeOptOuts(deps, params.app, readIds(bytes, format), kind === 'opt-out', topic)
       const { bits, unknown } =
         format === undefined
           ? { bits: await deps.campaigns.audienceBits(params.app, await audienceIn(bytes)), unknown: 0 }
@@ -120,12 +127,14 @@ async function changeOptOuts(
   deps: ApiDeps,
   app: AppId,
   ids: AsyncIterable<ChannelId>,
-  optedOut: boolean,
+  isOut: boolean,
+  topic: string | undefined,
 ): Promise<ChangeResult> {
   const result = { matched: 0, updated: 0, unchanged: 0, refused: 0, unknown: 0 }
   let chunk: Registration[] = []
   const flush = async (): Promise<void> => {
     for (const { outcome } of await deps.registry.register(app, chunk)) {
+      if (outcome === 'too-many-topics') throw new Problem('invalid', TOO_MANY_TOPICS)
       if (outcome === 'unknown-channel') result.unknown += 1
       else {
         result.matched += 1
@@ -135,7 +144,7 @@ async function changeOptOuts(
     chunk = []
   }
   for await (const channel of ids) {
-    chunk.push({ channel, optedOut })
+    chunk.push(topic === undefined ? { channel, optedOut: isOut } : { channel, topicPatch: { topic, isOut } })
     if (chunk.length === 500) await flush()
   }
   await flush()

@@ -5,12 +5,14 @@ import {
   channelRequestSchema,
   channelSchema,
   importLineSchema,
+  listedChannelSchema,
   parseChannelPatch,
   parseChannelRequest,
+  topicNameSchema,
   warningSchema,
 } from '@wns-fanout/domain'
 import type { Registered } from '@wns-fanout/state'
-import { MAX_TAG_NAMES } from '@wns-fanout/state'
+import { MAX_TAG_NAMES, TOO_MANY_TOPICS } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
@@ -18,7 +20,7 @@ import { notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
 import { ndjson } from '../ndjson.ts'
 import { invalid } from '../problem.ts'
-import { answers, appPath, bodyJudgedLater, channelPath, nothing } from './shapes.ts'
+import { answers, appPath, bodyJudgedLater, channelPath, nothing, pageOf, pageQuery } from './shapes.ts'
 
 const tags = ['channels']
 const registeredChannelSchema = channelSchema
@@ -44,12 +46,37 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns,
     const [registered] = await registry.register(id, [registration], { sharedUri: settings.sharedUri })
     const { outcome, movedFrom } = registered ?? { outcome: 'too-many-tags' }
     if (outcome === 'too-many-tags') throw invalid('The body', [tooManyTags])
+    if (outcome === 'too-many-topics') throw invalid('The body', [tooManyTopics])
     if (outcome === 'too-many-vars') throw invalid('The body', [tooManyVars])
     if (outcome === 'unknown-channel') throw notFound('channel')
     if (movedFrom !== undefined)
       logger.info({ app: id, channel: registration.channel, from: movedFrom }, 'a channel URI moved to another channel')
     return { outcome, ...(movedFrom === undefined ? {} : { movedFrom }) }
   }
+  api.get(
+    '/apps/:app/channels',
+    {
+      schema: {
+        tags,
+        summary: 'The channels of an app, or those that opted out',
+        description:
+          'In the order of their registration. With `optedOut=true` those that opted out in general or of a topic, ' +
+          'also ids that are not registered any more; with `topic` those that opted out of this topic.',
+        params: appPath,
+        querystring: listQuery,
+        response: answers({ 200: pageOf(listedChannelSchema) }),
+      },
+    },
+    async ({ params, query }) => {
+      await mustExist(params.app)
+      const { optedOut, ...rest } = query
+      return registry.list(params.app, {
+        ...rest,
+        ...(optedOut === undefined ? {} : { optedOut: optedOut === 'true' }),
+      })
+    },
+  )
+
   api.put(
     '/apps/:app/channels/:channel',
     {
@@ -134,10 +161,11 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns,
         tags,
         summary: isOut ? 'Exclude a channel from every audience' : 'Include a channel in audiences again',
         params: channelPath,
+        querystring: topicQuery,
         response: answers({ 204: nothing }),
       },
-      handler: async ({ params }, reply) => {
-        mustHave(await registry.setOptOut(params.app, params.channel, isOut))
+      handler: async ({ params, query }, reply) => {
+        mustHave(await registry.setOptOut(params.app, params.channel, isOut, query.topic))
         return reply.code(204).send(null)
       },
     })
@@ -147,7 +175,7 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns,
     {
       schema: {
         tags,
-        summary: 'Every channel with its URI and opt-out, as lines that an import accepts',
+        summary: 'Every channel with its URI and opt-outs, as lines that an import accepts',
         params: appPath,
         response: answers({ 200: { content: { 'application/x-ndjson': { schema: importLineSchema } } } }),
       },
@@ -165,11 +193,19 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns,
         tags,
         summary: 'Count the channels of an audience',
         params: appPath,
-        body: z.strictObject({ audience: audienceSchema }),
+        body: z.strictObject({
+          audience: audienceSchema,
+          topic: topicNameSchema.optional().meta({ description: 'The topic of the campaign to count for.' }),
+        }),
         response: answers({
           200: z.object({
             count: z.number().int().meta({ description: 'Channels that would be recipients.' }),
-            optedOut: z.number().int().meta({ description: 'Channels of the audience that opted out.' }),
+            optedOut: z.number().int().meta({ description: 'Channels of the audience that opted out in general.' }),
+            optedOutOfTopic: z
+              .number()
+              .int()
+              .optional()
+              .meta({ description: 'Other channels of it that opted out of the topic; only with `topic`.' }),
             warnings: z
               .array(warningSchema)
               .optional()
@@ -180,8 +216,14 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns,
     },
     async ({ params, body }) => {
       await mustExist(params.app)
-      const { size, optedOut, warnings } = await campaigns.audienceCounts(params.app, body.audience)
-      return { count: size, optedOut, ...(warnings.length === 0 ? {} : { warnings: [...warnings] }) }
+      const { audience, topic } = body
+      const { size, optedOut, optedOutOfTopic, warnings } = await campaigns.audienceCounts(params.app, audience, topic)
+      return {
+        count: size,
+        optedOut,
+        ...(topic === undefined ? {} : { optedOutOfTopic }),
+        ...(warnings.length === 0 ? {} : { warnings: [...warnings] }),
+      }
     },
   )
 }
@@ -191,6 +233,27 @@ const tooManyTags: InputError = {
   code: 'too-many-tags',
   detail: `an app may have at most ${MAX_TAG_NAMES} tag names; use one that exists`,
 }
+
+const topicQuery = z.strictObject({
+  topic: topicNameSchema.optional().meta({ description: 'A topic; absent, the opt-out applies to everything.' }),
+})
+
+const listQuery = pageQuery
+  .extend({
+    after: z
+      .string()
+      .regex(/^[0-9a-z]{1,8}$/, { error: 'after must be the next of a page of this list' })
+      .meta({ description: 'The `next` of the page before.' })
+      .optional(),
+    optedOut: z.enum(['true', 'false']).optional(),
+    topic: topicNameSchema.optional(),
+  })
+  .refine(({ topic, optedOut }) => topic === undefined || optedOut === 'true', {
+    path: ['topic'],
+    error: 'topic needs optedOut=true; add it',
+  })
+
+const tooManyTopics: InputError = { path: ['optedOutOf'], code: 'too-many-topics', detail: TOO_MANY_TOPICS }
 
 const tooManyVars: InputError = {
   path: ['vars'],

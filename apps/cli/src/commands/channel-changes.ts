@@ -16,6 +16,7 @@ interface ChangeOptions {
   readonly list?: string
   readonly tags?: string
   readonly all?: true
+  readonly topic?: string
   readonly yes?: true
 }
 
@@ -23,7 +24,7 @@ const descriptions: Readonly<Record<ChannelChangeKind, string>> = {
   tag: 'Add tags to channels.',
   untag: 'Remove tags from channels.',
   delete: 'Delete channels. Nothing more is sent to them; their opt-outs stay.',
-  'opt-out': 'Exclude channels from every audience.',
+  'opt-out': 'Exclude channels from every audience, or from the campaigns of a topic.',
   'opt-in': 'Include channels in audiences again.',
   activate: 'Open the raw gates of channels.',
 }
@@ -44,6 +45,8 @@ export function addChannelChanges(channels: Command): void {
         'after',
         `\nExample:\n  $ wns-fanout channels ${kind}${isTagging ? ' rome,italy' : ''} --app news --ids devices.txt`,
       )
+    if (kind === 'opt-out' || kind === 'opt-in')
+      command.option('--topic <topic>', 'only for the campaigns of this topic (default: for all)')
     if (kind === 'delete') command.option('--yes', 'delete the channels of an audience without a question')
     command.action(async (...given: readonly unknown[]) => {
       const [tags, channel] = isTagging ? given : [undefined, given[0]]
@@ -69,7 +72,10 @@ async function change(
     throw new UsageError('add --yes to delete the channels of an audience; "channels count" shows how many they are')
   const progress = createProgress(screen, kind)
   await withApi(context, async (api) => {
-    const tags = options.newTags === undefined ? {} : { tags: options.newTags }
+    const tags = {
+      ...(options.newTags === undefined ? {} : { tags: options.newTags }),
+      ...(options.topic === undefined ? {} : { topic: options.topic }),
+    }
     const result =
       'audience' in target
         ? await api.changeChannels(options.app, kind, {

@@ -15,6 +15,7 @@ import { formatBytes, formatCount, formatRate } from '../terminal/format.ts'
 import { createProgress } from '../terminal/progress.ts'
 import { fieldLines } from '../terminal/table.ts'
 import { addChannelChanges } from './channel-changes.ts'
+import { addChannelList } from './channel-list.ts'
 import type { TableFile, TableOptions } from './import-table.ts'
 import { importRows, isTable } from './import-table.ts'
 import { warningLines } from './watching.ts'
@@ -69,8 +70,9 @@ export function addChannels(program: Command): void {
       'after',
       `
 NDJSON lines look like {"channel": "device-1", "uri": "https://….notify.windows.com/?token=…", "tags": ["news"]}, with
-"locale", "vars" and "optedOut" where you have them. CSV has the header channel,uri,tags,locale,optedOut, and tags are
-joined by ";". A line without a URI changes a channel that is registered.
+"locale", "vars", "optedOut" and "optedOutOf" where you have them. CSV has the header
+channel,uri,tags,locale,optedOut,optedOutOf, and tags and topics are joined by ";". A line without a URI changes a
+channel that is registered.
 Invalid lines are reported by line number, the others are registered. A known channel keeps the fields that a line does
 not name. When two channels have the same URI, the newest one gets it (--json shows which one lost it).
 
@@ -93,10 +95,11 @@ Examples:
     .requiredOption('--app <app>', 'app id')
     .option('--tags <expression>', 'tag expression, for example "(news or sport) and not beta"')
     .option('--list <name>', 'name of an uploaded list')
+    .option('--topic <topic>', 'count for a campaign of this topic, without channels that opted out of it')
     .addHelpText('after', '\nExample:\n  $ wns-fanout channels count --app news --tags "news and not beta"')
     .action(
-      async (options: AppOption & { tags?: string; list?: string }, command: Command) =>
-        await count(command, options.app, audienceOf(options)),
+      async (options: AppOption & { tags?: string; list?: string; topic?: string }, command: Command) =>
+        await count(command, options.app, audienceOf(options), options.topic),
     )
   channels
     .command('export')
@@ -109,6 +112,7 @@ Examples:
     .description('Show a channel. Its URI is never shown.')
     .requiredOption('--app <app>', 'app id')
     .action(async (channel: string, options: AppOption, command: Command) => await show(command, options.app, channel))
+  addChannelList(channels)
   addChannelChanges(channels)
 }
 
@@ -243,14 +247,18 @@ function audienceOf({ tags, list }: { tags?: string; list?: string }): Audience 
   return tags !== undefined ? { tags } : list !== undefined ? { list } : { all: true }
 }
 
-async function count(command: Command, app: string, audience: Audience): Promise<void> {
+async function count(command: Command, app: string, audience: Audience, topic: string | undefined): Promise<void> {
   const context = contextOf(command)
   await withApi(context, async (api) => {
-    const result = await api.countChannels(app, audience)
-    const { count: size, optedOut } = result
+    const result = await api.countChannels(app, audience, topic === undefined ? {} : { topic })
+    const { count: size, optedOut, optedOutOfTopic = 0 } = result
+    const out = [
+      ...(optedOut === 0 ? [] : [`${formatCount(optedOut)} that opted out`]),
+      ...(optedOutOfTopic === 0 ? [] : [`${formatCount(optedOutOfTopic)} that opted out of the topic`]),
+    ]
     context.screen.show(result, [
       ...warningLines(result.warnings),
-      `${formatCount(size)}${optedOut === 0 ? '' : ` (and ${formatCount(optedOut)} that opted out)`}`,
+      `${formatCount(size)}${out.length === 0 ? '' : ` (and ${out.join(', ')})`}`,
     ])
   })
 }
@@ -273,6 +281,7 @@ async function show(command: Command, app: string, channel: string): Promise<voi
         ['tags', found.tags.join(', ')],
         ['locale', found.locale],
         ['opted out', found.optedOut === true ? 'yes' : undefined],
+        ['opted out of', found.optedOutOf?.join(', ')],
         ['raw gate', found.rawGate],
         ['registered', found.registeredAt],
       ]),

@@ -71,6 +71,8 @@ export function campaignLines(campaign: Campaign): readonly string[] {
       ['parent', campaign.parent],
       ['recipients', audienceSize === null ? 'not frozen yet' : formatCount(audienceSize)],
       ['unknown channels', campaign.unknownChannels],
+      ['opted out', nonZero(campaign.optedOut)],
+      ['opted out of topic', nonZero(campaign.optedOutOfTopic)],
     ]),
     ...(counts.length === 0
       ? []
@@ -82,4 +84,8 @@ export function campaignLines(campaign: Campaign): readonly string[] {
           ),
         ]),
   ]
+}
+
+function nonZero(count = 0): string | undefined {
+  return count === 0 ? undefined : formatCount(count)
 }

@@ -5,7 +5,7 @@ import { channelIdSchema } from '../ids.ts'
 import type { OddFieldPolicy, SkippedField } from '../odd-fields.ts'
 import { withoutOddFields } from '../odd-fields.ts'
 import type { InputError } from '../problem.ts'
-import { truthOf } from '../table-mapping.ts'
+import { namesIn, truthOf } from '../table-mapping.ts'
 import type { CsvRow } from './csv-reader.ts'
 import { csvReader } from './csv-reader.ts'
 import { readLines } from './lines.ts'
@@ -22,7 +22,11 @@ export interface ImportedLine {
   readonly skipped?: readonly SkippedField[]
 }
 
-const columns = { required: ['channel'], optional: ['uri', 'tags', 'locale', 'optedout'], allowsOthers: false }
+const columns = {
+  required: ['channel'],
+  optional: ['uri', 'tags', 'locale', 'optedout', 'optedoutof'],
+  allowsOthers: false,
+}
 
 /**
  * The registrations of an upload, as fast as they are taken. A broken line is reported, and the others are read.
@@ -58,13 +62,21 @@ function idOf(input: unknown): { readonly channel?: ChannelId } {
 }
 
 // An empty cell is an absent field, which keeps its value; only JSON can clear one.
-function registrationFields({ channel, uri = '', tags = '', locale = '', optedout = '' }: CsvRow): object {
+function registrationFields({
+  channel,
+  uri = '',
+  tags = '',
+  locale = '',
+  optedout = '',
+  optedoutof = '',
+}: CsvRow): object {
   return {
     channel,
     ...(uri === '' ? {} : { uri }),
-    ...(tags === '' ? {} : { tags: tags.split(/[;,|\s]+/).filter((tag) => tag !== '') }),
+    ...(tags === '' ? {} : { tags: namesIn(tags) }),
     ...(locale === '' ? {} : { locale }),
     ...(optedout === '' ? {} : { optedOut: truthOf(optedout) }),
+    ...(optedoutof === '' ? {} : { optedOutOf: namesIn(optedoutof) }),
   }
 }
 
@@ -72,7 +84,7 @@ function asFault(issue: LineIssue): InputError {
   return { path: [], ...issue }
 }
 
-const fields = new Set<unknown>(['channel', 'uri', 'tags', 'locale', 'vars', 'optedOut'])
+const fields = new Set<unknown>(['channel', 'uri', 'tags', 'locale', 'vars', 'optedOut', 'optedOutOf'])
 
 /**
  * A line is one entry of the answer, however many errors it has. The reader of the answer may not be allowed to see the

@@ -138,8 +138,8 @@ export class Campaigns {
   }
 
   /** The same, with the channels of the audience that opted out, and what is odd about the audience. */
-  audienceCounts(app: AppId, audience: Audience): Promise<AudienceCounts> {
-    return audienceCounts(this.#deps, app, audience)
+  audienceCounts(app: AppId, audience: Audience, topic?: string): Promise<AudienceCounts> {
+    return audienceCounts(this.#deps, app, audience, topic)
   }
 
   /** The channels in an audience now, as a bitmap over ordinals, also those that opted out. */

@@ -31,10 +31,12 @@ export async function forecast(
   const definition = definitionOf(app, request, '' as CampaignId)
   const audience = await evaluable(deps, app.app, request.audience)
   const { sample } = request
-  const [counted, everyone, whole, tags, nowMs] = await Promise.all([
-    deps.audiences.bitmap(app.app, audience, { sample }),
+  const { topic } = definition
+  const [counted, anyTopic, everyone, whole, tags, nowMs] = await Promise.all([
+    deps.audiences.bitmap(app.app, audience, { sample, topic }),
+    deps.audiences.count(app.app, audience, { sample }),
     deps.audiences.count(app.app, audience, { sample, exceptOptOut: false }),
-    sample === undefined ? { size: 0 } : deps.audiences.count(app.app, audience),
+    sample === undefined ? { size: 0 } : deps.audiences.count(app.app, audience, { topic }),
     'tags' in request.audience ? deps.audiences.tags(app.app) : [],
     deps.campaigns.redisNowMs(),
   ])
@@ -53,7 +55,8 @@ export async function forecast(
   const { suppressed, gated, contents } = counts
   return {
     audienceSize: counted.size,
-    optedOut: Math.max(0, everyone.size - counted.size),
+    optedOut: Math.max(0, everyone.size - anyTopic.size),
+    optedOutOfTopic: Math.max(0, anyTopic.size - counted.size),
     suppressed,
     gated,
     ...(message.isPersonalized ? { contents } : {}),

@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import type { AppId, Audience, CampaignId, CampaignRequest, FanoutEvent } from '@wns-fanout/domain'
+import type { AppId, Audience, CampaignId, FanoutEvent } from '@wns-fanout/domain'
 import { Problem } from '@wns-fanout/domain'
-import type { AppStore, Audiences, CampaignDefinition, Frozen, Keys, RedisConnection } from '@wns-fanout/state'
+import type {
+  AppStore,
+  Audiences,
+  CampaignDefinition,
+  FreezeOptions,
+  Frozen,
+  Keys,
+  RedisConnection,
+} from '@wns-fanout/state'
 import { assertIntact } from '@wns-fanout/state'
 import type { PlanDeps } from '../plan/plan.ts'
 import { plan } from '../plan/plan.ts'
@@ -42,10 +50,11 @@ async function freeze(deps: LaunchDeps, app: AppId, id: CampaignId): Promise<boo
   const record = await deps.campaigns.get(app, id)
   if (record === null) return false
   assertIntact(record)
+  const { topic } = record.definition
   const { audience, sample, maxDeadShare } = record.definition.request
   // Two launches may run at once: each evaluates the audience for itself, and the first to finish decides.
   const draft = deps.keys.temporary(app, randomUUID())
-  const frozen = await evaluate(deps, app, audience, draft, sample)
+  const frozen = await evaluate(deps, app, audience, draft, { sample, topic })
   if (frozen === null) {
     // Retries would run for the whole life of the campaign, and keep the slot of its topic.
     await deps.campaigns.steer(app, id, 'halt', 'audience-missing')
@@ -66,10 +75,10 @@ async function evaluate(
   app: AppId,
   audience: Audience,
   draft: string,
-  sample: CampaignRequest['sample'],
+  options: FreezeOptions,
 ): Promise<Frozen | null> {
   try {
-    return await deps.audiences.freeze(app, await evaluable(deps, app, audience), draft, { sample })
+    return await deps.audiences.freeze(app, await evaluable(deps, app, audience), draft, options)
   } catch (error) {
     if (error instanceof Problem && error.code === 'not-found') return null
     throw error

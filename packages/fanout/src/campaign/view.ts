@@ -46,6 +46,8 @@ export function viewOf(record: CampaignRecord, app: AppCondition, sending: reado
     etaSeconds,
     ...(definition.parent === undefined ? {} : { parent: definition.parent }),
     ...(record.unknownChannels === undefined ? {} : { unknownChannels: record.unknownChannels }),
+    ...(record.optedOut === undefined ? {} : { optedOut: record.optedOut }),
+    ...(record.optedOutOfTopic === undefined ? {} : { optedOutOfTopic: record.optedOutOfTopic }),
   }
 }
 

@@ -22,6 +22,8 @@ export interface KnownAudience {
   /** Tags of the app. */
   readonly tags: readonly string[]
   readonly unknownChannels?: number | undefined
+  readonly optedOut?: number | undefined
+  readonly optedOutOfTopic?: number | undefined
 }
 
 /** The warnings of a request, `known` being absent where the audience is not evaluated in advance. */
@@ -35,7 +37,10 @@ export function warningsFor({ notification, audience }: CampaignRequest, known: 
 /** The warnings of a request to create a campaign. */
 export async function warningsInAdvance(deps: AudienceDeps, app: AppId, request: CampaignRequest): Promise<Warning[]> {
   // Before a later start a list may be uploaded, and the campaign of `failedOf` may finish.
-  const known = await knownAudience(deps, app, request.audience, { sample: request.sample }).catch(undefinedIfMissing)
+  const known = await knownAudience(deps, app, request.audience, {
+    sample: request.sample,
+    topic: request.topic ?? 'default',
+  }).catch(undefinedIfMissing)
   return warningsFor(request, known)
 }
 
@@ -44,7 +49,7 @@ export async function knownAudience(
   deps: AudienceDeps,
   app: AppId,
   audience: Audience,
-  options: Pick<FreezeOptions, 'sample'> = {},
+  options: Pick<FreezeOptions, 'sample' | 'topic'> = {},
 ): Promise<KnownAudience> {
   const evaluated = await evaluable(deps, app, audience)
   const [counted, tags] = await Promise.all([
@@ -55,7 +60,7 @@ export async function knownAudience(
   const everyone = await evaluable(deps, app, audience)
   const [{ size: all }, { size: sampled }] = await Promise.all([
     deps.audiences.count(app, everyone, { exceptOptOut: false }),
-    deps.audiences.count(app, evaluated),
+    deps.audiences.count(app, evaluated, { topic: options.topic }),
   ])
   return { ...counted, matching: all, beforeSample: sampled, tags }
 }

@@ -140,6 +140,7 @@ describe('estimating', () => {
     expect(await stage.campaigns.forecast(app, helloToAll)).toEqual({
       audienceSize: 10,
       optedOut: 0,
+      optedOutOfTopic: 0,
       suppressed: 0,
       gated: 0,
       contents: { examined: 10, lackingVariables: 0, tooLarge: 0, invalid: 0 },

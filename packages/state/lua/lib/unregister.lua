@@ -1,6 +1,6 @@
 -- needs: read uri-index pages
 -- The channel with this ordinal and stored value leaves: URI, tags, locale and variables are removed; its id, ordinal
--- and opt-out stay, so that results can name it.
+-- and opt-outs stay, so that results can name it.
 
 local function unregister(base, ordinal, value)
   local page, slot = floor(ordinal / PAGE), ordinal % PAGE

@@ -48,6 +48,13 @@ const retireScript = loadScript('campaign-retire')
 const RETIRED_AT_ONCE = 500
 const FORGOTTEN_AT_ONCE = 8
 
+interface StoredAudience {
+  readonly size: number
+  readonly unknownChannels?: number | undefined
+  readonly optedOut?: number | undefined
+  readonly optedOutOfTopic?: number | undefined
+}
+
 /** Campaigns in Redis: their definition, their life from create to retire, and their totals. */
 export class CampaignStore {
   readonly #redis: RedisConnection
@@ -115,9 +122,10 @@ export class CampaignStore {
     app: AppId,
     id: CampaignId,
     draftKey: string,
-    audience: { readonly size: number; readonly unknownChannels?: number | undefined },
+    { size, unknownChannels, optedOut = 0, optedOutOfTopic = 0 }: StoredAudience,
   ): Promise<string> {
-    const reply = await this.#ask(freezeScript, app, id, [audience.size, audience.unknownChannels ?? ''], [draftKey])
+    const counts = [size, unknownChannels ?? '', optedOut, optedOutOfTopic]
+    const reply = await this.#ask(freezeScript, app, id, counts, [draftKey])
     return String(reply[0])
   }
 

@@ -29,6 +29,8 @@ export const campaignFields = {
   finishedAt: ['instant', 'create, closing', 'damage, finish-repair, record'],
   audienceSize: ['count', 'create, freeze, steer, sweep, finish-repair', 'plan, sweep, closing, record'],
   unknownChannels: ['count', 'freeze', 'record'],
+  optedOut: ['count, left out of the audience', 'freeze', 'record'],
+  optedOutOfTopic: ['count, left out as well', 'freeze', 'record'],
   restOf: ['the campaign whose rest this one sends to', 'create', 'launch'],
   maxFailureShare: ['0 to 1', 'create', 'halts'],
   maxDeadShare: ['0 to 1', 'create', 'halts'],

@@ -41,6 +41,10 @@ export interface CampaignRecord {
   /** Null before the freeze. */
   readonly audienceSize: number | null
   readonly unknownChannels?: number | undefined
+  /** Channels of the audience that are no recipients because they opted out in general; undefined before the freeze. */
+  readonly optedOut?: number | undefined
+  /** The same for others that opted out of the topic. */
+  readonly optedOutOfTopic?: number | undefined
   readonly totals: Totals
   readonly takeovers: number
   readonly cursor: number
@@ -136,6 +140,8 @@ export function recordOf(app: AppId, id: CampaignId, fields: CampaignFields, red
     finishedAtMs: optional('finishedAt'),
     audienceSize,
     unknownChannels: optional('unknownChannels'),
+    optedOut: optional('optedOut'),
+    optedOutOfTopic: optional('optedOutOfTopic'),
     totals,
     takeovers: count('takeovers'),
     cursor,
