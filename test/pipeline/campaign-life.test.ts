@@ -292,6 +292,25 @@ test("variables and the language of a variant are each recipient's own", async (
   expect(some((await finished(stack, large.id)).totals)).toEqual({ accepted: 2, rejected: 1 })
 })
 
+test('values by tag reach the recipients with the tag, and one without a value is skipped', async () => {
+  await registerApp(stack, 'cities', [])
+  for (const [n, tags] of [['rome'], ['oslo', 'news'], ['news']].entries())
+    await stack.api.putChannel('cities', `d${n}`, { uri: String(importLine('cities', n, 'ok')['uri']), tags })
+  const before = await simulatorStats(stack)
+  const created = await stack.api.createCampaign('cities', {
+    notification: { type: 'badge', value: '{{vars.temperature}}' },
+    audience: { all: true },
+    update: 'personalized',
+    missing: 'skip',
+    valuesByTag: { rome: { temperature: '21' }, oslo: { temperature: '3' } },
+  })
+  const campaign = await finished(stack, created.id)
+  expect(some(campaign.totals)).toEqual({ accepted: 2, rejected: 1 })
+  expect((await simulatorStats(stack)).posts - before.posts).toBe(2)
+  const skipped = await Array.fromAsync(stack.api.results(campaign.id, { class: 'rejected' }))
+  expect(skipped).toMatchObject([{ channel: 'd2', reason: 'invalid-content', posts: 0 }])
+})
+
 test('a recipient whose variable makes the badge invalid is rejected without a post', async () => {
   await registerApp(stack, 'badges', [])
   for (const [n, vars] of [{ unread: '3' }, { unread: 'abc' }, {}].entries())

@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { audienceSchema } from './audience.ts'
 import { canarySchema } from './canary.ts'
 import { appIdSchema, campaignIdSchema, topicNameSchema } from './ids.ts'
+import { contentValuesShape } from './missing-variables.ts'
 import { notificationSchema } from './notification.ts'
 import type { RecipientClass } from './vector.ts'
 import { classes } from './vector.ts'
@@ -30,6 +31,7 @@ export const campaignRequestSchema = z
   .strictObject({
     name: labelSchema(200).optional(),
     notification: notificationSchema,
+    ...contentValuesShape,
     audience: audienceSchema,
     update: z.enum(['generic', 'personalized']).optional(),
     topic: topicNameSchema.optional(),

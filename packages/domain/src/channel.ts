@@ -6,6 +6,7 @@ import type { ChannelId } from './ids.ts'
 import { channelIdSchema, tagNameSchema, topicNameSchema } from './ids.ts'
 import { parseLocale } from './locale.ts'
 import type { InputError } from './problem.ts'
+import { checkVars, MAX_VAR_LENGTH, varsSchema, varText } from './vars.ts'
 
 export const MAX_TAGS_PER_CHANNEL = 50
 const MAX_TOPICS_PER_CHANNEL = 50
@@ -20,30 +21,6 @@ const localeSchema = z
     const parsed = parseLocale(text)
     if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.detail })
   })
-const MAX_VARS = 20
-const MAX_VAR_LENGTH = 1000
-const varName = /^[a-zA-Z][a-zA-Z0-9_]{0,39}$/
-const varText = `a variable must be a text of at most ${MAX_VAR_LENGTH.toLocaleString('en')} characters`
-// The names are checked here and not by the schema of the keys, whose errors do not state the rule.
-const varsSchema = z
-  .record(z.string(), z.string({ error: varText }).max(MAX_VAR_LENGTH, { error: varText }), {
-    error: 'vars must be an object of texts, such as {"name": "Ada"}',
-  })
-  .superRefine(checkVars)
-
-function checkVars(vars: Readonly<Record<string, string | null>>, context: z.RefinementCtx): void {
-  const names = Object.keys(vars)
-  for (const name of names.filter((one) => !varName.test(one)))
-    context.addIssue({
-      code: 'custom',
-      path: [name],
-      message: 'the name of a variable must be a letter, then up to 39 letters, digits or "_"; rename it',
-    })
-  const count = names.filter((one) => vars[one] !== null).length
-  if (count > MAX_VARS)
-    context.addIssue({ code: 'custom', message: `a channel may have at most ${MAX_VARS} variables; found ${count}` })
-}
-
 const registration = {
   uri: z.string({ error: 'uri must be the channel URI as Windows gave it, a text' }),
   tags: z

@@ -14,7 +14,9 @@ export const estimateSchema = z
     contents: z
       .object({
         examined: count.meta({ description: 'Recipients whose content was filled in.' }),
-        lackingVariables: count.meta({ description: 'Recipients without a variable that has no fallback.' }),
+        lackingVariables: count.meta({
+          description: 'Recipients without a value for a placeholder that has no fallback.',
+        }),
         tooLarge: count.meta({ description: 'Recipients whose content is too large once filled in.' }),
         invalid: count.meta({ description: 'Recipients whose content is invalid once filled in.' }),
       })

@@ -2,6 +2,8 @@ import type { PreparedBody } from './notification-body.ts'
 import { compileBody, contextOf } from './notification-body.ts'
 import type { Notification, NotificationType } from './notification.ts'
 import { MAX_PAYLOAD_BYTES } from './notification.ts'
+import type { ContentValues } from './missing-variables.ts'
+import { lackingIn, valuesFor } from './missing-variables.ts'
 import type { TemplateContext } from './template.ts'
 import { fallbacksOf, parseLocale } from './locale.ts'
 import { renderTemplate } from './template.ts'
@@ -21,14 +23,23 @@ export type PreparedMessage = PreparedBody & {
   readonly ttlSeconds?: number
   /** Other bodies, by canonical locale in lower case. */
   readonly variants: ReadonlyMap<string, PreparedBody>
+  /** Values of the campaign for the placeholders. */
+  readonly values: ContentValues
   /** Whether any body holds a placeholder. */
   readonly isPersonalized: boolean
   /** Whether WNS keeps it for a device that is not connected. */
   readonly isCached: boolean
 }
 
-/** Prepare a notification that passed `lintNotification`. Throws a RangeError on one with errors. */
-export function prepareMessage(notification: Notification): PreparedMessage {
+/**
+ * Prepare a notification that passed `lintNotification`. Throws a RangeError on one with errors.
+ *
+ * @param values those of the campaign, which is its request
+ */
+export function prepareMessage(
+  notification: Notification,
+  { missing, fallbacks, valuesByTag }: ContentValues = {},
+): PreparedMessage {
   const { type, ttlSeconds } = notification
   const prepared = compiled(type, notification)
   const variants = new Map<string, PreparedBody>()
@@ -42,13 +53,14 @@ export function prepareMessage(notification: Notification): PreparedMessage {
     context: contextOf(type),
     ...(ttlSeconds !== undefined && { ttlSeconds }),
     variants,
+    values: { missing, fallbacks, valuesByTag },
     isCached: notification.cachePolicy === 'cache',
     isPersonalized: [prepared, ...variants.values()].some(({ template }) => template !== null),
   }
 }
 
 /** Why the body for a recipient is not sent. */
-export type BodyRejection = 'too-large' | 'invalid-content'
+export type BodyRejection = 'too-large' | 'invalid-content' | 'missing-variable'
 
 export type RenderedBody =
   | { readonly ok: true; readonly body: Buffer }
@@ -58,19 +70,38 @@ export type RenderedBody =
  * The body for one recipient, in the variant of the recipient's locale if there is one: `de-AT` takes `de-at`, else
  * `de`, else the body of the notification. A body with the recipient's values is judged like one that was given: by its
  * size, and by what Windows shows. Never throws.
+ *
+ * @param own the variables of the recipient
+ * @param tags its tags, where the campaign has values by tag
  */
 export function bodyFor(
   message: PreparedMessage,
-  vars: Readonly<Record<string, string>> = {},
+  own: Readonly<Record<string, string>> = {},
   locale?: string,
+  tags: readonly string[] = [],
 ): RenderedBody {
   const prepared = locale === undefined ? message : variantFor(message, locale)
   if (prepared.body !== null) return { ok: true, body: prepared.body }
+  const vars = withFallbacks(message, prepared, valuesFor(message.values, own, tags))
+  if (vars === undefined) return { ok: false, reason: 'missing-variable' }
   const body = renderTemplate(prepared.template, vars, message.context)
   if (body.length > MAX_PAYLOAD_BYTES) return { ok: false, reason: 'too-large' }
   if (body.length === 0 || !passesChecks(prepared.checks, vars, () => body.toString('utf8')))
     return { ok: false, reason: 'invalid-content' }
   return { ok: true, body }
+}
+
+/** The values, with the fallbacks of the campaign for missing ones; undefined where one must not be missing. */
+function withFallbacks(
+  { values: { missing, fallbacks = {} } }: PreparedMessage,
+  { template }: PreparedBody,
+  values: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> | undefined {
+  if (missing === undefined) return values
+  const lacking = lackingIn(template, values).map(({ name }) => name)
+  if (lacking.length === 0) return values
+  if (missing !== 'fallback' || !lacking.every((name) => Object.hasOwn(fallbacks, name))) return undefined
+  return { ...fallbacks, ...values }
 }
 
 /** The body that recipients of this locale get; worth keeping by a caller with many recipients of few locales. */

@@ -4,16 +4,17 @@
 -- ARGV: 1 seq, 2 owner nonce, 3 window (maximum credit), 4 delivery, 5 type,
 --       6 guard interval in seconds (0 = no guard), 7 max attempts, 8 '1' if variables are wanted,
 --       9 '1' if locales are wanted, 10 '1' if the credit is for one probe,
---       11 '1' if raw gates are ignored
+--       11 '1' if raw gates are ignored, 12 '1' if tags are wanted
 -- Returns an error DAMAGED or VERSION before any write if the ledger is not what a script could have left,
 --      or {'closed' | 'missing' | 'paused'},
 --      or {'not-due', dueAtMs},
 --      or {'open', fence, takeover 0|1, nowMs, expiresAtMs, vector before the credit, vector,
 --          ordinals (4 bytes each, big endian), uris, variables, locales, heldUntilSecond or 0, uncertain, window,
---          settled (class, n, …) by this call, window until the first checkpoint}.
+--          settled (class, n, …) by this call, window until the first checkpoint, tags joined by ','}.
 -- `uris` has a text for each recipient in the vector; it is empty if nothing is to be posted now.
 -- Idempotent for the same owner: the script answers again and changes nothing, whatever state the campaign has by then.
 -- A late copy of the call may run while its owner works, and the owner would not learn of a change made here.
+local wants_tags = ARGV[12] == '1'
 local base, campaign = KEYS[1], KEYS[2]
 local seq, owner, window, delivery, type = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local guard, max_attempts, wants_vars = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
@@ -129,7 +130,7 @@ if state == 'paused' and not mine then
 end
 
 -- Decide for each recipient: post now, settle without a post, or hold.
-local ordinals, uris, vars, locales = {}, {}, {}, {}
+local ordinals, uris, vars, locales, tags = {}, {}, {}, {}, {}
 local stamps = guard > 0 and not mine and stamps_of(base, type)
 local ours, stamp_now = tonumber(b.stampedAt or '-1'), pack4(second)
 local held_until, i, unusable, last_credited = 0, 0, {}, 0
@@ -154,6 +155,7 @@ for page = from, to do
       uris[i] = ''
       if wants_vars then vars[i] = by_vars[s] or '' end
       if wants_locales then locales[i] = '' end
+      if wants_tags then tags[i] = '' end
       local code = code_of(vector[i] or 0)
       if CLASS[code] == 'pending' then
         local value = values[s]
@@ -194,6 +196,7 @@ for page = from, to do
         else
           uris[i] = uri
         end
+        if wants_tags and z and uris[i] ~= '' then tags[i] = string.match(sub(value, z + 1), '^[^;]*;[^;]*;(.*)$') or '' end
         if wants_locales and z and uris[i] ~= '' then locales[i] = string.match(sub(value, z + 1), '^[^;]*;([^;]*)') or '' end
       end
     end
@@ -231,4 +234,4 @@ local packed = pack_bytes(vector)
 if not mine and packed ~= stored then redis.call('SET', key .. ':v', packed) end
 add_totals(campaign, totals)
 return { 'open', fence, takeover and 1 or 0, at, tonumber(c.expiresAt), before, packed, table.concat(ordinals), uris, vars,
-  locales, held_until, uncertain, grants, list_of(totals), credit }
+  locales, held_until, uncertain, grants, list_of(totals), credit, tags }

@@ -14,6 +14,7 @@ export interface StoredRecipient {
   /** Only on pages whose contents are wanted; JSON, empty without variables. */
   readonly variables?: string
   readonly locale?: string
+  readonly tags?: readonly string[]
 }
 
 export interface WantedPages {
@@ -57,12 +58,17 @@ export async function* recipientPages(
     return slots.map((slot, at) => ({
       stampSeconds: stamps !== null && stamps.length >= slot * 4 + 4 ? stamps.readUInt32BE(slot * 4) : 0,
       isGated: gated !== undefined && hasBit(gated, slot),
-      ...(values === undefined ? {} : { locale: parseStoredChannel(values[at] ?? '').locale }),
+      ...(values === undefined ? {} : localeAndTags(values[at] ?? '')),
       ...(variables === undefined ? {} : { variables: variables[at] ?? '' }),
     }))
   }
   for (const chunk of inChunks(everyPage ? pages : [...chosen], PAGES_READ_AHEAD))
     yield* await Promise.all(chunk.map(read))
+}
+
+function localeAndTags(value: string): Pick<StoredRecipient, 'locale' | 'tags'> {
+  const { locale, tags } = parseStoredChannel(value)
+  return { locale, tags }
 }
 
 function pagesIn(bits: Buffer): number[] {

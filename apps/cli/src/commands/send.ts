@@ -44,6 +44,16 @@ export function addSend(program: Command): void {
     .option('--ttl <duration>', 'how long WNS may keep the notification for an offline device', seconds)
     .option('--wns-tag <tag>', 'tag; replaces an earlier toast or tile with the same tag')
     .option('--wns-group <group>', 'group of --wns-tag, for toasts')
+    .optionsGroup('Variables:')
+    .addOption(
+      new Option('--missing <policy>', 'what happens to a recipient without a variable').choices([
+        'skip',
+        'fallback',
+        'refuse',
+      ]),
+    )
+    .option('--fallback <variable=text>', 'with --missing fallback: its value (can be repeated)', collect)
+    .option('--values-by-tag <file>', 'JSON file with variables by tag: {"city-berlin": {"temperature": "7"}}')
     .optionsGroup('Audience (one of):')
     .option('--all', 'every channel of the app')
     .option('--tags <expression>', 'tag expression, for example "(news or sport) and not beta"')

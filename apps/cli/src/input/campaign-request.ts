@@ -43,6 +43,9 @@ export interface SendOptions {
   readonly priority?: string
   readonly dryRun?: true
   readonly allowEmpty?: true
+  readonly missing?: string
+  readonly fallback?: readonly string[]
+  readonly valuesByTag?: string
 }
 
 /** Maximum number of channels that a request may list; more go through an uploaded list. */
@@ -65,6 +68,9 @@ export async function planSend(options: SendOptions): Promise<SendPlan> {
     name: options.name,
     notification,
     audience,
+    missing: options.missing,
+    fallbacks: fallbacksOf(options),
+    valuesByTag: options.valuesByTag === undefined ? undefined : await readJson(options.valuesByTag),
     update: options.update,
     topic: options.topic,
     overLimit: options.overLimit,
@@ -80,6 +86,16 @@ export async function planSend(options: SendOptions): Promise<SendPlan> {
     allowEmpty: options.allowEmpty,
   })
   return upload === undefined ? { request } : { request, upload }
+}
+
+function fallbacksOf({ fallback }: SendOptions): Readonly<Record<string, string>> | undefined {
+  if (fallback === undefined) return undefined
+  const pairs = fallback.map((pair) => {
+    const at = pair.indexOf('=')
+    if (at < 1) throw new UsageError(`--fallback must be variable=text; found "${pair}"`)
+    return [pair.slice(0, at), pair.slice(at + 1)] as const
+  })
+  return Object.fromEntries(pairs)
 }
 
 /** Both options belong together: the decision is logged with its reason. */

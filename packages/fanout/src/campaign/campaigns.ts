@@ -38,6 +38,7 @@ import type { Forecast } from './forecast.ts'
 import { forecast } from './forecast.ts'
 import { guardProblem } from './guideline.ts'
 import { nullIfUnavailable, translateLedgerErrors } from './ledger-problems.ts'
+import { refuseMissing } from './refuse-missing.ts'
 import { instantMs, rejectErrors, requestErrors } from './request-errors.ts'
 import { replayOf } from './replay.ts'
 import type { ResultFilter } from './results.ts'
@@ -102,6 +103,7 @@ export class Campaigns {
     const isNow = (instantMs(request.startAt) ?? nowMs) <= nowMs
     const empty = isNow ? emptyAudienceProblem(warnings, request) : undefined
     if (empty !== undefined && (await this.#record(app.app, id)) === null) throw empty
+    if (isNow) await refuseMissing(this.#deps, app.app, request)
     const definition = definitionOf(app, request, id, parent)
     this.#deps.reached?.('campaign-admitted')
     const answer = await this.#deps.campaigns.create({

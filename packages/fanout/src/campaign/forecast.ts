@@ -1,5 +1,5 @@
 import type { AppId, AppSettings, CampaignId, CampaignRequest, Estimate, PreparedMessage } from '@wns-fanout/domain'
-import { bodyFor, campaignWeight, prepareMessage, variantFor } from '@wns-fanout/domain'
+import { bodyFor, campaignWeight, lackingIn, prepareMessage, valuesFor, variantFor } from '@wns-fanout/domain'
 import type { CampaignDefinition, CampaignRecord, StoredRecipient } from '@wns-fanout/state'
 import { recipientPages } from '@wns-fanout/state'
 import { definitionOf } from './definition.ts'
@@ -41,7 +41,7 @@ export async function forecast(
     deps.campaigns.redisNowMs(),
   ])
   const startMs = Math.max(nowMs, instantMs(request.startAt) ?? nowMs)
-  const message = prepareMessage(request.notification)
+  const message = prepareMessage(request.notification, request)
   const counts = new Counts(message, definition.guardSeconds, Math.floor(startMs / 1000))
   const wanted = {
     bits: counted.bits,
@@ -81,13 +81,13 @@ class Counts {
     this.#startSeconds = startSeconds
   }
 
-  add({ stampSeconds, isGated, variables, locale = '' }: StoredRecipient): void {
+  add({ stampSeconds, isGated, variables, locale = '', tags = [] }: StoredRecipient): void {
     if (isGated && this.#message.type === 'raw') this.gated += 1
     else if (stampSeconds !== 0 && this.#startSeconds - stampSeconds < this.#guardSeconds) this.suppressed += 1
-    else if (variables !== undefined) this.#fillIn(variables, locale)
+    else if (variables !== undefined) this.#fillIn(variables, locale, tags)
   }
 
-  #fillIn(text: string, locale: string): void {
+  #fillIn(text: string, locale: string, tags: readonly string[]): void {
     const { contents } = this
     contents.examined += 1
     const vars = variablesOf(text)
@@ -95,9 +95,9 @@ class Counts {
       contents.invalid += 1
       return
     }
-    if (isLacking(this.#message, vars, locale)) contents.lackingVariables += 1
-    const rendered = bodyFor(this.#message, vars, locale === '' ? undefined : locale)
-    if (rendered.ok) return
+    if (isLacking(this.#message, vars, locale, tags)) contents.lackingVariables += 1
+    const rendered = bodyFor(this.#message, vars, locale === '' ? undefined : locale, tags)
+    if (rendered.ok || rendered.reason === 'missing-variable') return
     if (rendered.reason === 'too-large') contents.tooLarge += 1
     else contents.invalid += 1
   }
@@ -112,11 +112,14 @@ function variablesOf(text: string): Record<string, string> | undefined {
 }
 
 /** Would a placeholder without a fallback be empty? */
-function isLacking(message: PreparedMessage, vars: Readonly<Record<string, string>>, locale: string): boolean {
+function isLacking(
+  message: PreparedMessage,
+  vars: Readonly<Record<string, string>>,
+  locale: string,
+  tags: readonly string[],
+): boolean {
   const { template } = variantFor(message, locale)
-  return (template?.parts ?? []).some(
-    (part) => typeof part !== 'string' && part.fallback === '' && !Object.hasOwn(vars, part.name),
-  )
+  return lackingIn(template, valuesFor(message.values, vars, tags)).length > 0
 }
 
 /** Who has the slot of the topic at an instant, as `campaign-create.lua` judges it, and when it is free again. */

@@ -1,5 +1,6 @@
 import type { AppSettings, CampaignRequest, InputError } from '@wns-fanout/domain'
 import { DAY_MS, lintNotification, MAX_LIFE_MS, Problem } from '@wns-fanout/domain'
+import { valueErrors } from './missing.ts'
 import { isPersonal, MAX_LISTED_WITHOUT_PLACEHOLDER } from './guideline.ts'
 
 /** Throws a Problem `invalid` with all errors, unless there are none. */
@@ -17,7 +18,7 @@ export function requestErrors(app: AppSettings, request: CampaignRequest, nowMs:
     path: ['notification', ...error.path],
   }))
   // Only an intact notification shows whether it has placeholders.
-  const personalization = errors.length === 0 ? personalizationErrors(app, request) : []
+  const personalization = errors.length === 0 ? [...personalizationErrors(app, request), ...valueErrors(request)] : []
   return [...errors, ...timeErrors(request, nowMs), ...personalization]
 }
 

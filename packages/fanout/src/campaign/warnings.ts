@@ -4,6 +4,7 @@ import { parseTagExpression, Problem, tagsIn, warningOf, warningsOf } from '@wns
 import type { Audiences, FreezeOptions } from '@wns-fanout/state'
 import type { FailedOfDeps } from './failed-of.ts'
 import { evaluable } from './failed-of.ts'
+import { missingWarnings } from './missing.ts'
 
 const EMPTY = 'empty-audience'
 
@@ -27,9 +28,11 @@ export interface KnownAudience {
 }
 
 /** The warnings of a request, `known` being absent where the audience is not evaluated in advance. */
-export function warningsFor({ notification, audience }: CampaignRequest, known: KnownAudience | undefined): Warning[] {
+export function warningsFor(request: CampaignRequest, known: KnownAudience | undefined): Warning[] {
+  const { notification, audience } = request
   return [
     ...warningsOf(notification).map((found) => warningOf(found, ['notification'])),
+    ...missingWarnings(request),
     ...(known === undefined ? [] : audienceWarnings(audience, known)),
   ]
 }

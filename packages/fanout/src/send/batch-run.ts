@@ -146,6 +146,7 @@ export class BatchRun {
         this.#recipients.settle(position, code.rejectedTooLarge)
         break
       case 'invalid-content':
+      case 'missing-variable':
         this.#recipients.settle(position, code.rejectedInvalidContent)
         break
       case 'host-rests':

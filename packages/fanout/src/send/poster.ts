@@ -133,7 +133,8 @@ export class Poster {
     const vars = terms.wantsVariables ? variablesOf(this.#opened.variables[position]) : {}
     if (vars === undefined) return 'invalid-content'
     const locale = this.#opened.locales[position]
-    const rendered = bodyFor(message, vars, locale === '' ? undefined : locale)
+    const tags = this.#opened.tags?.[position]?.split(',')
+    const rendered = bodyFor(message, vars, locale === '' ? undefined : locale, tags)
     return rendered.ok ? rendered.body : rendered.reason
   }
 }

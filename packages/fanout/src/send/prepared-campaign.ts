@@ -33,7 +33,7 @@ export function prepareCampaign(
   audienceSize: number,
   isLost = false,
 ): PreparedCampaign {
-  const message = prepareMessage(definition.request.notification)
+  const message = prepareMessage(definition.request.notification, definition.request)
   const { pace } = definition.request
   return {
     definition,
@@ -48,6 +48,7 @@ export function prepareCampaign(
       maxAttempts: definition.maxAttempts,
       wantsVariables: message.isPersonalized,
       wantsLocales: message.variants.size > 0,
+      ...(message.isPersonalized && message.values.valuesByTag !== undefined ? { wantsTags: true } : {}),
       ignoresGates: !definition.rawGates,
     },
   }

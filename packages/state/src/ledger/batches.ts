@@ -74,6 +74,7 @@ export class Ledger {
       terms.wantsLocales ? '1' : '0',
       terms.isProbe === true ? '1' : '0',
       terms.ignoresGates === true ? '1' : '0',
+      terms.wantsTags === true ? '1' : '0',
     ])
     const kind = textOf(reply[0])
     switch (kind) {
@@ -98,6 +99,7 @@ export class Ledger {
           uris: (opened.uris as Buffer[]).map((uri) => uri.toString('latin1')),
           variables: (opened.variables as Buffer[]).map((variables) => variables.toString('utf8')),
           locales: (opened.locales as Buffer[]).map((locale) => locale.toString('latin1')),
+          tags: (opened.tags as Buffer[]).map((tags) => tags.toString('latin1')),
           heldUntilSecond: Number(opened.heldUntilSecond),
           uncertain: Number(opened.uncertain),
           window: Number(opened.window),

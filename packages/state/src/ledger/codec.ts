@@ -23,6 +23,7 @@ export const replies = {
     'window',
     'settled',
     'firstWindow',
+    'tags',
   ],
   notDue: ['kind', 'dueAtMs'],
   checkpoint: [

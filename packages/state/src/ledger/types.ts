@@ -21,6 +21,7 @@ export interface BatchTerms {
   readonly maxAttempts: number
   readonly wantsVariables: boolean
   readonly wantsLocales: boolean
+  readonly wantsTags?: boolean
   /** Post raw notifications to channels whose raw gate is closed too. */
   readonly ignoresGates?: boolean
   /** Grant one credit only, to the recipient with the fewest posts: a probe of an app whose breaker is open. */
@@ -47,6 +48,8 @@ export interface OpenBatch {
   readonly uris: readonly string[]
   readonly variables: readonly string[]
   readonly locales: readonly string[]
+  /** By position, joined by ','; without elements unless the terms want tags. */
+  readonly tags?: readonly string[]
   /** Redis second at which the first held channel may be posted to again, or 0. */
   readonly heldUntilSecond: number
   /** Recipients that the lost owner may have posted to. */

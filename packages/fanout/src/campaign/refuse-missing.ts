@@ -1,0 +1,30 @@
+import type { AppId, CampaignRequest } from '@wns-fanout/domain'
+import { lackingIn, prepareMessage, Problem, valuesFor, variantFor } from '@wns-fanout/domain'
+import { recipientPages } from '@wns-fanout/state'
+import { evaluable } from './failed-of.ts'
+import type { AudienceDeps } from './warnings.ts'
+
+/** Throws the Problem `invalid` when a recipient lacks a variable now and the campaign refuses that. */
+export async function refuseMissing(deps: AudienceDeps, app: AppId, request: CampaignRequest): Promise<void> {
+  if (request.missing !== 'refuse') return
+  const { sample, topic = 'default' } = request
+  const { bits } = await deps.audiences.bitmap(app, await evaluable(deps, app, request.audience), { sample, topic })
+  const message = prepareMessage(request.notification, request)
+  const wanted = { bits, type: message.type, everyPage: false, contentPages: Infinity }
+  let lacking = 0
+  const names = new Set<string>()
+  for await (const page of recipientPages(deps.redis, deps.keys, app, wanted))
+    for (const { variables = '', locale = '', tags = [] } of page) {
+      const own = variables === '' ? {} : (JSON.parse(variables) as Record<string, string>)
+      const found = lackingIn(variantFor(message, locale).template, valuesFor(message.values, own, tags))
+      if (found.length > 0) lacking += 1
+      for (const { name } of found) names.add(name)
+    }
+  if (lacking === 0) return
+  const detail =
+    `${lacking} recipients have no value for ${[...names].toSorted().join(' or ')}; ` +
+    'add the values, give fallbacks, or choose missing: "skip"'
+  throw new Problem('invalid', detail, {
+    inputErrors: [{ path: ['missing'], code: 'missing-variable', detail }],
+  })
+}
