@@ -60,6 +60,13 @@ export const rules: Readonly<Record<string, Rule>> = {
   'DELETE /v1/apps/:app/schedules/:schedule': app('send'),
   'GET /v1/apps/:app/schedules': app('read', 'heavy'),
 
+  'PUT /v1/apps/:app/templates/:template': app('send'),
+  'GET /v1/apps/:app/templates/:template': app('read'),
+  'DELETE /v1/apps/:app/templates/:template': app('send'),
+  'GET /v1/apps/:app/templates': app('read', 'heavy'),
+  // It shows the variables of a channel, which reading alone does not.
+  'POST /v1/apps/:app/campaigns::preview': app('send'),
+
   'POST /v1/apps/:app/campaigns': app('send'),
   'GET /v1/apps/:app/campaigns': app('read'),
   'GET /v1/campaigns/:campaign': campaign('read'),

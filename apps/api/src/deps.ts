@@ -11,6 +11,7 @@ import type {
   Lists,
   Registry,
   Schedules,
+  Templates,
 } from '@wns-fanout/state'
 import type { WatchOptions } from './sse.ts'
 
@@ -35,6 +36,7 @@ export interface ApiDeps extends CrashPoints {
   readonly lists: Lists
   readonly campaigns: Campaigns
   readonly schedules: Schedules
+  readonly templates: Templates
   readonly apiKeys: ApiKeys
   readonly idempotency: Idempotency
   /** The workers that run, and how many are wanted. */

@@ -20,6 +20,7 @@ import { channelRoutes } from './routes/channels.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { listRoutes } from './routes/lists.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
+import { templateRoutes } from './routes/templates.ts'
 import { uploadRoutes } from './routes/uploads.ts'
 import { channelChangeRoutes } from './routes/channel-changes.ts'
 import { missingChannelRoutes } from './routes/missing-channels.ts'
@@ -144,6 +145,7 @@ export async function buildServer(
         listRoutes(json, deps)
         campaignRoutes(json, deps, progress)
         scheduleRoutes(json, deps)
+        templateRoutes(json, deps)
         keyRoutes(json, deps)
       })
       await v1.register(async (uploads) => uploadRoutes(uploads, deps, uploadIdleMs))

@@ -14,6 +14,7 @@ import {
   Permits,
   Registry,
   Schedules,
+  Templates,
   registeredWorkers,
 } from '@wns-fanout/state'
 import type { TokenAnswer } from '@wns-fanout/domain'
@@ -74,6 +75,7 @@ export function wire(options: WireOptions) {
     changes: new ChannelChanges(redis, keys),
     campaigns,
     schedules: new Schedules(redis, keys),
+    templates: new Templates(redis, keys),
     apiKeys: new ApiKeys(redis, keys),
     idempotency: new Idempotency(redis, keys),
     workers: { count: () => registeredWorkers(redis, keys), wanted: new WorkersWanted() },

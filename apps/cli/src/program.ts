@@ -7,6 +7,7 @@ import { addDoctor } from './commands/doctor.ts'
 import { addKeys } from './commands/keys.ts'
 import { addLists } from './commands/lists.ts'
 import { addSchedules } from './commands/schedules.ts'
+import { addTemplates } from './commands/templates.ts'
 import { addSend } from './commands/send.ts'
 import { addStartWorker } from './commands/start-worker.ts'
 import { addUp } from './commands/up.ts'
@@ -45,6 +46,7 @@ First steps:
     addSend,
     addCampaigns,
     addSchedules,
+    addTemplates,
     addLists,
     addKeys,
     addDoctor,

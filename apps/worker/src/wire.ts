@@ -16,6 +16,7 @@ import {
   Registry,
   ReplicatedScripts,
   Schedules,
+  Templates,
   TokenPool,
 } from '@wns-fanout/state'
 import type { Transport } from '@wns-fanout/wns'
@@ -76,6 +77,7 @@ export function wire(options: WireOptions): FanoutWorker {
   }
   const permits = new Permits(redis, keys)
   const schedules = new Schedules(redis, keys)
+  const templates = new Templates(redis, keys)
   const condition = conditionOf(apps, permits)
   const campaigns = new Campaigns({
     ...stores,
@@ -83,7 +85,7 @@ export function wire(options: WireOptions): FanoutWorker {
     condition,
     reached,
   })
-  const scheduleRunner = new ScheduleRunner({ apps, schedules, campaigns, emit })
+  const scheduleRunner = new ScheduleRunner({ apps, schedules, templates, campaigns, emit })
   const limits = new Map<AppId, RateLimit>()
   const identities = new Map<AppId, string>()
   const permitsOf = makePermits(options, permits, limits)

@@ -10,14 +10,18 @@ import type {
   AppRequest,
   Audience,
   Campaign,
-  CampaignRequest,
+  CampaignBody,
   CampaignState,
   Channel,
   Estimate,
   ListedChannel,
   ImportResult,
+  NamedTemplate,
   NewApiKey,
+  Notification,
   OddFieldPolicy,
+  Preview,
+  PreviewBody,
   RecipientClass,
   Result,
   Sample,
@@ -329,13 +333,25 @@ export function createClient(settings: ClientOptions) {
       call<Schedule>('PUT', pathOf`/apps/${app}/schedules/${schedule}`, options, request),
     schedule: (app: string, schedule: string, options?: CallOptions) =>
       call<Schedule | UnreadableSchedule>('GET', pathOf`/apps/${app}/schedules/${schedule}`, options),
+    putTemplate: (app: string, template: string, notification: Notification, options?: CallOptions) =>
+      call<NamedTemplate>('PUT', pathOf`/apps/${app}/templates/${template}`, options, { notification }),
+    template: (app: string, template: string, options?: CallOptions) =>
+      call<NamedTemplate>('GET', pathOf`/apps/${app}/templates/${template}`, options),
+    /** The templates of an app, by name. */
+    templates: (app: string, options: CallOptions = {}) =>
+      pages<NamedTemplate>(pathOf`/apps/${app}/templates`, {}, options),
+    deleteTemplate: (app: string, template: string, options?: CallOptions) =>
+      call<void>('DELETE', pathOf`/apps/${app}/templates/${template}`, options),
+    /** What would be posted to a recipient; sends nothing. */
+    preview: (app: string, request: PreviewBody, options?: CallOptions) =>
+      call<Preview>('POST', `${pathOf`/apps/${app}/campaigns`}:preview`, options, request),
     /** The schedules of an app, by name. */
     schedules: (app: string, options: CallOptions = {}) =>
       pages<Schedule | UnreadableSchedule>(pathOf`/apps/${app}/schedules`, {}, options),
     deleteSchedule: (app: string, schedule: string, options?: CallOptions) =>
       call<void>('DELETE', pathOf`/apps/${app}/schedules/${schedule}`, options),
 
-    createCampaign: (app: string, request: CampaignRequest, { idempotencyKey, signal }: CreateOptions = {}) =>
+    createCampaign: (app: string, request: CampaignBody, { idempotencyKey, signal }: CreateOptions = {}) =>
       http.json<Campaign>({
         method: 'POST',
         path: pathOf`/apps/${app}/campaigns`,
@@ -346,7 +362,7 @@ export function createClient(settings: ClientOptions) {
         signal,
       }),
     /** The size of the audience and the estimated duration; stores nothing. */
-    dryRun: (app: string, request: CampaignRequest, options?: CallOptions) =>
+    dryRun: (app: string, request: CampaignBody, options?: CallOptions) =>
       call<Estimate>('POST', pathOf`/apps/${app}/campaigns`, options, { ...request, dryRun: true }),
     /** Campaigns of an app, newest first. */
     campaigns: (app: string, { state, ...options }: CallOptions & { readonly state?: CampaignState } = {}) =>

@@ -27,29 +27,27 @@ const instant = z.iso.datetime({
 })
 const share = z.number().gt(0).max(1)
 
-export const campaignRequestSchema = z
-  .strictObject({
-    name: labelSchema(200).optional(),
-    notification: notificationSchema,
-    ...contentValuesShape,
-    audience: audienceSchema,
-    update: z.enum(['generic', 'personalized']).optional(),
-    topic: topicNameSchema.optional(),
-    overLimit: z.enum(overLimitPolicies).optional(),
-    delivery: z.enum(deliveries).optional(),
-    startAt: instant.optional(),
-    expiresAt: instant.optional(),
-    pace: z.strictObject({ overSeconds: z.number().int().min(1).max(604_800) }).optional(),
-    canary: canarySchema.optional(),
-    maxFailureShare: share.optional(),
-    maxDeadShare: z.strictObject({ share, reason: labelSchema(500) }).optional(),
-    priority: z.enum(['urgent', 'normal']).optional(),
-    dryRun: z.boolean().optional(),
-    allowEmpty: z.boolean().optional(),
-    keepRawGates: z.boolean().optional(),
-    sample: z.strictObject({ share, seed: z.union([z.string().max(100), z.number().int()]) }).optional(),
-  })
-  .meta({ id: 'CampaignRequest' })
+export const campaignRequestSchema = z.strictObject({
+  name: labelSchema(200).optional(),
+  notification: notificationSchema,
+  ...contentValuesShape,
+  audience: audienceSchema,
+  update: z.enum(['generic', 'personalized']).optional(),
+  topic: topicNameSchema.optional(),
+  overLimit: z.enum(overLimitPolicies).optional(),
+  delivery: z.enum(deliveries).optional(),
+  startAt: instant.optional(),
+  expiresAt: instant.optional(),
+  pace: z.strictObject({ overSeconds: z.number().int().min(1).max(604_800) }).optional(),
+  canary: canarySchema.optional(),
+  maxFailureShare: share.optional(),
+  maxDeadShare: z.strictObject({ share, reason: labelSchema(500) }).optional(),
+  priority: z.enum(['urgent', 'normal']).optional(),
+  dryRun: z.boolean().optional(),
+  allowEmpty: z.boolean().optional(),
+  keepRawGates: z.boolean().optional(),
+  sample: z.strictObject({ share, seed: z.union([z.string().max(100), z.number().int()]) }).optional(),
+})
 export type CampaignRequest = z.infer<typeof campaignRequestSchema>
 
 const totalsSchema = z

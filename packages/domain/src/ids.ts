@@ -7,6 +7,7 @@ export type AppId = Branded<string, 'AppId'>
 export type ChannelId = Branded<string, 'ChannelId'>
 export type CampaignId = Branded<string, 'CampaignId'>
 export type ListName = Branded<string, 'ListName'>
+export type TemplateName = Branded<string, 'TemplateName'>
 export type ScheduleName = Branded<string, 'ScheduleName'>
 
 /** A campaign and the app whose keys in Redis hold it. */
@@ -33,6 +34,7 @@ export const appIdSchema = name('an app id').meta({ id: 'AppId', example: 'news'
 export const tagNameSchema = name('a tag')
 export const topicNameSchema = name('a topic')
 export const listNameSchema = name('a list name')
+export const templateNameSchema = name('a template name')
 export const scheduleNameSchema = name('a schedule name')
 export const campaignIdSchema = name('a campaign id')
 export const channelIdSchema = z

@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { campaignRequestSchema } from './campaign.ts'
 import { cronError, isTimeZone } from './cron.ts'
 import { appIdSchema, scheduleNameSchema } from './ids.ts'
+import { templateReference } from './named-template.ts'
 
 const cron = z
   .string()
@@ -18,14 +19,14 @@ const timeZone = z
   .refine(isTimeZone, { error: 'timeZone must be a name of the IANA database, such as Europe/Berlin or UTC' })
   .meta({ example: 'Europe/Berlin' })
 
+const times = { cron, timeZone, paused: z.boolean().optional() }
+// Each occurrence is a campaign that starts at once and expires after a day.
+const campaign = campaignRequestSchema.omit({ startAt: true, expiresAt: true, dryRun: true })
+
+/** A schedule whose template, if it has one, is replaced with its notification. */
+export const resolvedScheduleSchema = z.strictObject({ ...times, campaign })
 export const scheduleRequestSchema = z
-  .strictObject({
-    cron,
-    timeZone,
-    // Each occurrence is a campaign that starts at once and expires after a day.
-    campaign: campaignRequestSchema.omit({ startAt: true, expiresAt: true, dryRun: true }),
-    paused: z.boolean().optional(),
-  })
+  .strictObject({ ...times, campaign: campaign.partial({ notification: true }).extend(templateReference) })
   .meta({ id: 'ScheduleRequest' })
 /** A campaign that repeats, and its times. */
 export type ScheduleRequest = z.infer<typeof scheduleRequestSchema>

@@ -1,9 +1,11 @@
 import { fc, test as property } from '@fast-check/vitest'
+import { SaxesParser } from 'saxes'
 import { describe, expect, test } from 'vitest'
 import { lintNotification, warningsOf } from '../src/notification-lint.ts'
 import { notificationSchema } from '../src/notification.ts'
 import type { PreparedMessage } from '../src/prepared-message.ts'
 import { bodyFor, prepareMessage } from '../src/prepared-message.ts'
+import { replaceIllegalCharacters } from '../src/xml-escape.ts'
 
 fc.configureGlobal({ seed: 1 })
 
@@ -131,6 +133,64 @@ const anyValue = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.nat({ max: 3_000_000_000 }).map(String),
   fc.constantFrom('alert', 'Alert', 'none', '', '0', '00', '1e3', '+1', '1 ', '١'),
+)
+
+const oddPiece = fc.constantFrom(
+  '<',
+  '&',
+  '"',
+  "'",
+  '>',
+  ']]>',
+  '&amp;',
+  '{{',
+  '\t',
+  '\n',
+  '\r',
+  '\0',
+  '\u0007',
+  '\uFFFE',
+  '👩‍👩‍👧',
+  'שלום',
+  '\u202E',
+  'é',
+  'a',
+)
+const oddText = fc.oneof(
+  fc.array(oddPiece, { maxLength: 12 }).map((pieces) => pieces.join('')),
+  fc.string({ unit: 'binary' }),
+)
+
+/** The texts and the launch attribute of a document, as an independent parser reads them. */
+function readBack(xml: string): { readonly text: string; readonly launch: string | undefined } {
+  const parser = new SaxesParser()
+  let text = ''
+  let launch: string | undefined
+  parser.on('opentag', ({ name, attributes }) => {
+    if (name === 'toast') launch = attributes['launch']
+  })
+  parser.on('text', (piece) => {
+    text += piece
+  })
+  parser.on('error', (error) => {
+    throw error
+  })
+  parser.write(xml).close()
+  return { text, launch }
+}
+
+property.prop([oddText], { numRuns: 2000 })(
+  'a toast with any value parses and contains exactly the value, in a text and in an attribute',
+  (value) => {
+    const xml =
+      '<toast launch="[{{vars.v}}]"><visual><binding template="ToastGeneric"><text>[{{vars.v}}]</text></binding>' +
+      '</visual></toast>'
+    const rendered = bodyFor(prepared({ type: 'toast', xml }), { v: value })
+    if (!rendered.ok) throw new Error(rendered.reason)
+    // XML 1.0 cannot hold some characters, not even escaped.
+    const expected = `[${replaceIllegalCharacters(value)}]`
+    expect(readBack(rendered.body.toString())).toEqual({ text: expected, launch: expected })
+  },
 )
 
 property.prop([anyValue], { numRuns: 2000 })(

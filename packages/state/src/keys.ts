@@ -192,6 +192,10 @@ export class Keys {
   schedules(app: AppId | string): string {
     return `${this.base(app)}schedules`
   }
+  /** hash: template → JSON {notification, updatedAtMs}. Until deleted. */
+  templates(app: AppId | string): string {
+    return `${this.base(app)}templates`
+  }
   /** bitmap under construction: an audience or list. An hour at most. */
   temporary(app: AppId | string, nonce: string): string {
     return `${this.base(app)}tmp:${nonce}`

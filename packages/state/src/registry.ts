@@ -1,5 +1,5 @@
 import type { AppId, Channel, ChannelId, Ordinal, Registration, SharedUriPolicy } from '@wns-fanout/domain'
-import { pagesFor, Problem } from '@wns-fanout/domain'
+import { pageOf, pagesFor, Problem, slotOf } from '@wns-fanout/domain'
 import type { ExportLine } from './channel-export.ts'
 import { exportPages } from './channel-export.ts'
 import type { ChannelPage, ListFilter } from './channel-list.ts'
@@ -108,6 +108,22 @@ export class Registry {
       ...(reply[2] === 1 ? { rawGate: 'closed' } : {}),
       registeredAt: new Date(registeredAtSeconds * 1000).toISOString(),
     }
+  }
+
+  /** What a notification is filled in with for a channel; null when it is unknown or gone. */
+  async recipient(
+    app: AppId,
+    channel: ChannelId,
+  ): Promise<{ vars: Record<string, string>; locale: string; tags: readonly string[] } | null> {
+    const ordinal = (await this.ordinalsOf(app, [channel])).get(channel)
+    if (ordinal === undefined) return null
+    const [page, slot] = [pageOf(ordinal), String(slotOf(ordinal))]
+    const [value, vars] = await Promise.all([
+      this.#redis.hget(this.#keys.uri(app, page), slot),
+      this.#redis.hget(this.#keys.vars(app, page), slot),
+    ])
+    const { locale, tags } = parseStoredChannel(value ?? '')
+    return { vars: vars === null ? {} : (JSON.parse(vars) as Record<string, string>), locale, tags }
   }
 
   /** Channels whose raw gate is closed. */

@@ -138,7 +138,7 @@ function parse(text: string): Stored | undefined {
     typeof cron === 'string' &&
     typeof timeZone === 'string' &&
     isObject(campaign) &&
-    isObject(campaign['notification']) &&
+    (isObject(campaign['notification']) || typeof campaign['template'] === 'string') &&
     isObject(campaign['audience'])
   return isIntact ? (value as unknown as Stored) : undefined
 }

@@ -1,5 +1,6 @@
 import type { AppSettings, Campaign, CampaignRef, CampaignRequest, InputError, Result } from '@wns-fanout/domain'
 import {
+  campaignBodySchema,
   campaignRequestSchema,
   campaignSchema,
   campaignStates,
@@ -25,6 +26,7 @@ import type { ApiDeps } from '../deps.ts'
 import { answerOnce } from '../idempotent.ts'
 import { csv, ndjson } from '../ndjson.ts'
 import { invalid } from '../problem.ts'
+import { withTemplate } from '../resolve-template.ts'
 import type { ProgressStreams } from '../sse.ts'
 import { answers, appPath, bodyJudgedLater, campaignPath, pageOf, pageQuery } from './shapes.ts'
 
@@ -53,7 +55,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
           '`Idempotency-Key` within 24 hours gets the first answer again, with `Idempotency-Replayed: true`.',
         params: appPath,
         headers: z.object({ 'idempotency-key': z.string().optional() }),
-        body: campaignRequestSchema,
+        body: campaignBodySchema,
         response: answers({ 200: estimateSchema, 201: campaignSchema }),
       },
       validatorCompiler: bodyJudgedLater(),
@@ -62,7 +64,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
       const key = idempotencyKey(headers['idempotency-key'])
       const settings = await apps.settings(params.app)
       if (settings === null) throw notFound('app')
-      const request = campaignOf(body, settings)
+      const request = campaignOf(await withTemplate(deps.templates, params.app, body), settings)
       if (request.dryRun === true) {
         const forecast = await campaigns.forecast(settings, request)
         return { ...forecast, credentials: await deps.lastVerification(params.app) }

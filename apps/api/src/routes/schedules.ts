@@ -2,6 +2,7 @@ import type { AppId, AppSettings, Schedule, ScheduleRequest, UnreadableSchedule 
 import {
   inputErrorsOf,
   nextRuns,
+  resolvedScheduleSchema,
   scheduleRequestSchema,
   scheduleSchema,
   unreadableScheduleSchema,
@@ -14,13 +15,14 @@ import * as z from 'zod'
 import { notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
 import { invalid } from '../problem.ts'
+import { withTemplate } from '../resolve-template.ts'
 import { memberOf, notificationErrors, refuseManyVariants } from './campaigns.ts'
 import { answers, appPath, bodyJudgedLater, nothing, pageOf, pageQuery, schedulePath } from './shapes.ts'
 
 const tags = ['schedules']
 const NEXT_RUNS = 5
 
-export function scheduleRoutes(app: FastifyInstance, { apps, schedules, campaigns }: ApiDeps): void {
+export function scheduleRoutes(app: FastifyInstance, { apps, schedules, campaigns, templates }: ApiDeps): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   api.put(
@@ -42,10 +44,12 @@ export function scheduleRoutes(app: FastifyInstance, { apps, schedules, campaign
       const settings = await apps.settings(params.app)
       if (settings === null) throw notFound('app')
       const nowMs = await schedules.redisNowMs()
-      const request = requestOf(body, settings, nowMs)
+      const campaign = await withTemplate(templates, params.app, memberOf(body, 'campaign'), ['campaign'])
+      const resolved = requestOf(withCampaign(body, campaign), settings, nowMs)
+      const request = withNamed(resolved, memberOf(memberOf(body, 'campaign'), 'template'))
       // Computed before the schedule is stored, so that one without times is never stored.
       const next = nextTimes(request, nowMs)
-      await campaigns.rejectEmpty(params.app, request.campaign)
+      await campaigns.rejectEmpty(params.app, resolved.campaign)
       return show(params.app, await schedules.put(params.app, params.schedule, request), next)
     },
   )
@@ -105,10 +109,23 @@ export function scheduleRoutes(app: FastifyInstance, { apps, schedules, campaign
 
 const storedSchema = z.union([scheduleSchema, unreadableScheduleSchema])
 
+type ResolvedSchedule = z.infer<typeof resolvedScheduleSchema>
+
+function withCampaign(body: unknown, campaign: unknown): unknown {
+  return campaign === undefined ? body : { ...(body as object), campaign }
+}
+
+/** The schedule as it is stored: with the name of its template, which may change before the next occurrence. */
+function withNamed(schedule: ResolvedSchedule, template: unknown): ScheduleRequest {
+  if (typeof template !== 'string') return schedule
+  const { notification: _, ...campaign } = schedule.campaign
+  return { ...schedule, campaign: { ...campaign, template } }
+}
+
 /** The schedule in a body, with its campaign checked as one that starts now. Throws all problems at once. */
-function requestOf(body: unknown, settings: AppSettings, nowMs: number): ScheduleRequest {
+function requestOf(body: unknown, settings: AppSettings, nowMs: number): ResolvedSchedule {
   refuseManyVariants(memberOf(body, 'campaign'), ['campaign'])
-  const parsed = scheduleRequestSchema.safeParse(body)
+  const parsed = resolvedScheduleSchema.safeParse(body)
   const inCampaign = parsed.success
     ? requestErrors(settings, parsed.data.campaign, nowMs)
     : notificationErrors(memberOf(body, 'campaign'), settings.credentialsKind)

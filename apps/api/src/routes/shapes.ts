@@ -1,5 +1,12 @@
-import type { AppId, CampaignId, ChannelId, ListName, ScheduleName } from '@wns-fanout/domain'
-import { appIdSchema, campaignIdSchema, channelIdSchema, listNameSchema, scheduleNameSchema } from '@wns-fanout/domain'
+import type { AppId, CampaignId, ChannelId, ListName, ScheduleName, TemplateName } from '@wns-fanout/domain'
+import {
+  appIdSchema,
+  campaignIdSchema,
+  channelIdSchema,
+  listNameSchema,
+  scheduleNameSchema,
+  templateNameSchema,
+} from '@wns-fanout/domain'
 import type { FastifySchemaCompiler } from 'fastify'
 import * as z from 'zod'
 import { judge } from '../bodies.ts'
@@ -13,6 +20,10 @@ export const listPath = z.strictObject({ app: appName, list: listNameSchema.tran
 export const schedulePath = z.strictObject({
   app: appName,
   schedule: scheduleNameSchema.transform((name) => name as ScheduleName),
+})
+export const templatePath = z.strictObject({
+  app: appName,
+  template: templateNameSchema.transform((name) => name as TemplateName),
 })
 export const campaignPath = z.strictObject({ campaign: campaignIdSchema.transform((id) => id as CampaignId) })
 

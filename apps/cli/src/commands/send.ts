@@ -30,6 +30,7 @@ export function addSend(program: Command): void {
     .option('--raw <text>', 'raw notification with this text')
     .option('--xml-file <file>', 'XML payload, or "-" for stdin')
     .option('--notification-file <file>', 'notification as JSON, or "-" for stdin')
+    .option('--template <name>', 'notification that was stored with "templates put"')
     .optionsGroup('Options of the notification:')
     .option('--line <text>', 'another line of the toast or tile (can be repeated)', collect)
     .option('--image <url>', 'image of the toast')

@@ -16,6 +16,7 @@ export interface SendOptions {
   readonly xmlFile?: string
   readonly type?: string
   readonly notificationFile?: string
+  readonly template?: string
   readonly ttl?: number
   readonly wnsTag?: string
   readonly wnsGroup?: string
@@ -63,10 +64,11 @@ export interface SendPlan {
 /** Builds the request of a campaign from options and the files they name. Throws `UsageError`. */
 export async function planSend(options: SendOptions): Promise<SendPlan> {
   const notification = await notificationOf(options)
+  const { template } = options
   const { audience, upload } = await audienceOf(options)
   const request = withoutAbsent({
     name: options.name,
-    notification,
+    ...(template === undefined ? { notification } : { template: templateAlone(template, notification) }),
     audience,
     missing: options.missing,
     fallbacks: fallbacksOf(options),
@@ -86,6 +88,12 @@ export async function planSend(options: SendOptions): Promise<SendPlan> {
     allowEmpty: options.allowEmpty,
   })
   return upload === undefined ? { request } : { request, upload }
+}
+
+/** A template has its own headers. */
+function templateAlone(template: string, notification: object): string {
+  if (Object.keys(notification).length === 0) return template
+  throw new UsageError('--template cannot be combined with options of the notification; put them into the template')
 }
 
 function fallbacksOf({ fallback }: SendOptions): Readonly<Record<string, string>> | undefined {
@@ -126,10 +134,11 @@ async function notificationOf(options: SendOptions): Promise<Readonly<Record<str
     '--raw': options.raw,
     '--xml-file': options.xmlFile,
     '--notification-file': options.notificationFile,
+    '--template': options.template,
   })
   if (ways.length !== 1) {
     throw new UsageError(
-      `give exactly one of --toast, --tile, --badge, --raw, --xml-file, --notification-file; ` +
+      `give exactly one of --toast, --tile, --badge, --raw, --xml-file, --notification-file, --template; ` +
         `found ${ways.join(' and ') || 'none'}`,
     )
   }
@@ -157,6 +166,7 @@ async function bodyOf(options: SendOptions): Promise<Readonly<Record<string, unk
     const xml = await readText(xmlFile)
     return { type: type ?? rootOf(xml, xmlFile), xml }
   }
+  if (options.template !== undefined) return {}
   const notification = await readJson(notificationFile ?? '-')
   if (typeof notification === 'object' && notification !== null && !Array.isArray(notification))
     return { ...notification }

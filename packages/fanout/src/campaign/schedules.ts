@@ -1,11 +1,20 @@
-import type { AppId, CampaignId, CampaignRequest, FanoutEvent, ScheduleName, ScheduleRequest } from '@wns-fanout/domain'
+import type {
+  AppId,
+  CampaignId,
+  CampaignRequest,
+  FanoutEvent,
+  ScheduleName,
+  ScheduleRequest,
+  TemplateName,
+} from '@wns-fanout/domain'
 import { latestRun, Problem } from '@wns-fanout/domain'
-import type { AppStore, ScheduleRecord, Schedules, StoredSchedule } from '@wns-fanout/state'
+import type { AppStore, ScheduleRecord, Schedules, StoredSchedule, Templates } from '@wns-fanout/state'
 import type { Campaigns } from './campaigns.ts'
 
 export interface ScheduleRunnerDeps {
   readonly apps: Pick<AppStore, 'settings'>
   readonly schedules: Schedules
+  readonly templates: Pick<Templates, 'get'>
   readonly campaigns: Pick<Campaigns, 'create'>
   readonly emit: (event: FanoutEvent) => void
 }
@@ -60,7 +69,8 @@ export class ScheduleRunner {
     if (settings === null) return
     const dueAt = new Date(dueMs).toISOString()
     try {
-      const campaign = await campaigns.create(settings, campaignOf(request), {
+      const resolved = await this.#campaignOf(app, request)
+      const campaign = await campaigns.create(settings, resolved, {
         // No caller of the API can send this key: keys of callers contain no spaces.
         idempotencyKey: `schedule ${schedule} ${dueAt}`,
       })
@@ -71,6 +81,15 @@ export class ScheduleRunner {
       emit({ type: 'schedule.refused', app, schedule, dueAt, code: error.code, error })
     }
     await schedules.ran(app, schedule, dueMs)
+  }
+
+  /** The template as it is now, so that a schedule sends the content of the day. */
+  async #campaignOf(app: AppId, { campaign }: ScheduleRequest): Promise<CampaignRequest> {
+    const { template, notification, ...rest } = campaign
+    const content = notification ?? (await this.#deps.templates.get(app, template as TemplateName))?.notification
+    if (content === undefined)
+      throw new Problem('invalid', `there is no template ${template} in app ${app}; put it, or change the schedule`)
+    return { ...rest, notification: content, overLimit: campaign.overLimit ?? 'coalesce' }
   }
 
   #failed(app: AppId, schedule: ScheduleName, error: unknown): void {
@@ -110,7 +129,3 @@ function dueOf(stored: StoredSchedule, nowMs: number): Due {
 
 /** Why a schedule that was accepted once cannot run here. */
 export const NO_TIMES = 'its cron or timeZone is not known to this version; put the schedule again'
-
-function campaignOf({ campaign }: ScheduleRequest): CampaignRequest {
-  return { ...campaign, overLimit: campaign.overLimit ?? 'coalesce' }
-}

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { AppId, FanoutEvent, ScheduleName, ScheduleRequest } from '@wns-fanout/domain'
+import type { AppId, FanoutEvent, ScheduleName, ScheduleRequest, TemplateName } from '@wns-fanout/domain'
 import type { RedisConnection } from '@wns-fanout/state'
 import {
   AppStore,
@@ -13,6 +13,7 @@ import {
   Permits,
   Registry,
   Schedules,
+  Templates,
 } from '@wns-fanout/state'
 import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { Campaigns } from '../../src/campaign/campaigns.ts'
@@ -35,6 +36,7 @@ let keys: Keys
 let queues: Queues
 let apps: AppStore
 let schedules: Schedules
+let templates: Templates
 let campaigns: Campaigns
 /** The next full hour: every schedule here has an occurrence then, and none is due before. */
 let hourMs: number
@@ -45,6 +47,7 @@ beforeEach(async () => {
   queues = new Queues(redis, keys, () => {})
   apps = new AppStore(redis, keys, Keyring.parse(`k1 ${randomBytes(32).toString('base64')}`))
   schedules = new Schedules(redis, keys)
+  templates = new Templates(redis, keys)
   campaigns = new Campaigns({
     redis,
     keys,
@@ -67,7 +70,11 @@ afterEach(async () => {
 async function leaderRuns(nowMs: number, create: Pick<Campaigns, 'create'> = campaigns): Promise<FanoutEvent[]> {
   const events: FanoutEvent[] = []
   const emit = (event: FanoutEvent): void => void events.push(event)
-  await new ScheduleRunner({ apps, schedules, campaigns: create, emit }).run([app], nowMs, new AbortController().signal)
+  await new ScheduleRunner({ apps, schedules, templates, campaigns: create, emit }).run(
+    [app],
+    nowMs,
+    new AbortController().signal,
+  )
   return events
 }
 async function made(): Promise<readonly string[]> {
@@ -213,7 +220,7 @@ test('a schedule that cannot be read is reported once and does not stop the othe
   })
   await schedules.put(app, morning, request)
   const events: FanoutEvent[] = []
-  const runner = new ScheduleRunner({ apps, schedules, campaigns, emit: (event) => void events.push(event) })
+  const runner = new ScheduleRunner({ apps, schedules, templates, campaigns, emit: (event) => void events.push(event) })
   await runner.run([app], hourMs, new AbortController().signal)
   await runner.run([app], hourMs, new AbortController().signal)
   expect(events.map((event) => [event.type, 'schedule' in event ? event.schedule : ''])).toEqual([
@@ -230,4 +237,16 @@ test('a schedule that cannot be read is reported once and does not stop the othe
   await redis.hset(keys.schedules(app), 'a-torn', '')
   await runner.run([app], hourMs, new AbortController().signal)
   expect(events).toHaveLength(6)
+})
+
+test('a schedule with a template sends the notification that the template has by then', async () => {
+  const name = 'forecast' as TemplateName
+  const { notification: _, ...campaign } = request.campaign
+  await schedules.put(app, morning, { ...request, campaign: { ...campaign, template: name } })
+  await templates.put(app, name, { type: 'badge', value: 1 })
+  await templates.put(app, name, { type: 'raw', text: 'today' })
+  await leaderRuns(hourMs)
+  expect((await campaigns.list(app, { limit: 10 })).items).toMatchObject([{ type: 'raw' }])
+  await templates.delete(app, name)
+  expect(await leaderRuns(hourMs + 15 * MINUTE_MS)).toMatchObject([{ type: 'schedule.refused', code: 'invalid' }])
 })
