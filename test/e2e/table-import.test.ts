@@ -131,6 +131,58 @@ test('many channels change by a file of ids and by tags', async () => {
   expect((await cli(['channels', 'tag', 'vip', '--app', 'bulk'])).code).toBe(2)
 })
 
+test('opt-outs of a topic are set, counted, shown and listed by the command line', async () => {
+  await app('outs')
+  const lines = [0, 1, 2].map((id) => JSON.stringify({ channel: `d${id}`, uri: uriOf(`o${id}`) }))
+  await cli(['channels', 'import', await file('outs.ndjson', lines.join('\n')), '--app', 'outs'])
+  const table = await file('outs.csv', 'device;no_topics\nd2;sport,weather\n')
+  const map = 'channel=device,optedOutOf=no_topics'
+  expect(await cli(['channels', 'import', table, '--app', 'outs', '--map', map])).toMatchObject({ code: 0 })
+  await cli(['channels', 'opt-out', 'd0', '--app', 'outs', '--topic', 'weather'])
+  await cli(['channels', 'opt-out', 'd1', '--app', 'outs'])
+  expect((await cli(['channels', 'count', '--app', 'outs', '--topic', 'weather'])).stdout).toContain(
+    '0 (and 1 that opted out, 2 that opted out of the topic)',
+  )
+  expect((await cli(['channels', 'get', 'd2', '--app', 'outs'])).stdout).toContain('sport, weather')
+  const listed = await cli(['channels', 'list', '--app', 'outs', '--opted-out'])
+  expect(listed.stdout.trim().split('\n')).toEqual([
+    'd0  opted out of weather',
+    'd1  opted out',
+    'd2  opted out of sport, weather',
+  ])
+  expect((await cli(['channels', 'list', '--app', 'outs', '--topic', 'weather'])).code).toBe(2)
+  await cli(['channels', 'opt-in', '--all', '--app', 'outs', '--topic', 'weather'])
+  expect(await exported('outs')).toMatchObject([{ channel: 'd0' }, { optedOut: true }, { optedOutOf: ['sport'] }])
+})
+
+test('a template is stored, previewed for a channel and sent by its name', async () => {
+  await app('named')
+  const line = JSON.stringify({ channel: 'd0', uri: uriOf('n0'), vars: { city: 'Rome' } })
+  await cli(['channels', 'import', await file('named.ndjson', line), '--app', 'named'])
+  const notification = await file('forecast.json', '{"type": "raw", "text": "{{vars.city}}: {{vars.degrees}}"}')
+  expect(await cli(['templates', 'put', 'forecast', notification, '--app', 'named'])).toMatchObject({ code: 0 })
+  const shown = await cli(['templates', 'preview', 'forecast', '--app', 'named', '--channel', 'd0'])
+  expect(shown.stdout).toMatch(/lacking +degrees/)
+  expect(shown.stdout).toMatch(/body +Rome: /)
+  const send = ['send', '--app', 'named', '--all', '--template', 'forecast', '--update', 'personalized']
+  const refused = await cli([...send, '--missing', 'refuse'])
+  expect(refused.code).toBe(1)
+  expect(refused.stderr).toContain('1 recipients have no value for degrees')
+  const sent = await cli([
+    ...send,
+    '--missing',
+    'fallback',
+    '--fallback',
+    'degrees=?',
+    '--fallback',
+    'city=?',
+    '--detach',
+  ])
+  expect(sent.stderr).toBe('')
+  expect(sent.code).toBe(0)
+  expect((await cli([...send, '--ttl', '1h'])).stderr).toContain('--template cannot be combined')
+})
+
 describe.each(postgresFolders())('from PostgreSQL in %s', (folder) => {
   let database: Postgres
   beforeAll(async () => {

@@ -6,6 +6,7 @@ import { definitionOf } from './definition.ts'
 import { evaluable } from './failed-of.ts'
 import { secondsLeft, senderOf, sharedRates } from './progress.ts'
 import { instantMs } from './request-errors.ts'
+import { storedVariables } from './stored-variables.ts'
 import type { AppCondition } from './view.ts'
 import type { AudienceDeps } from './warnings.ts'
 import { asField, warningsFor } from './warnings.ts'
@@ -90,7 +91,7 @@ class Counts {
   #fillIn(text: string, locale: string, tags: readonly string[]): void {
     const { contents } = this
     contents.examined += 1
-    const vars = variablesOf(text)
+    const vars = storedVariables(text)
     if (vars === undefined) {
       contents.invalid += 1
       return
@@ -100,14 +101,6 @@ class Counts {
     if (rendered.ok || rendered.reason === 'missing-variable') return
     if (rendered.reason === 'too-large') contents.tooLarge += 1
     else contents.invalid += 1
-  }
-}
-
-function variablesOf(text: string): Record<string, string> | undefined {
-  try {
-    return text === '' ? {} : (JSON.parse(text) as Record<string, string>)
-  } catch {
-    return undefined
   }
 }
 

@@ -2,6 +2,7 @@ import type { AppId, CampaignRequest } from '@wns-fanout/domain'
 import { lackingIn, prepareMessage, Problem, valuesFor, variantFor } from '@wns-fanout/domain'
 import { recipientPages } from '@wns-fanout/state'
 import { evaluable } from './failed-of.ts'
+import { storedVariables } from './stored-variables.ts'
 import type { AudienceDeps } from './warnings.ts'
 
 /** Throws the Problem `invalid` when a recipient lacks a variable now and the campaign refuses that. */
@@ -14,8 +15,8 @@ export async function refuseMissing(deps: AudienceDeps, app: AppId, request: Cam
   let lacking = 0
   const names = new Set<string>()
   for await (const page of recipientPages(deps.redis, deps.keys, app, wanted))
-    for (const { variables = '', locale = '', tags = [] } of page) {
-      const own = variables === '' ? {} : (JSON.parse(variables) as Record<string, string>)
+    for (const { variables, locale = '', tags = [] } of page) {
+      const own = storedVariables(variables) ?? {}
       const found = lackingIn(variantFor(message, locale).template, valuesFor(message.values, own, tags))
       if (found.length > 0) lacking += 1
       for (const { name } of found) names.add(name)
