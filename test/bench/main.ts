@@ -3,6 +3,7 @@
  * shared machine; quote the ratios.
  */
 import { parseArgs } from 'node:util'
+import { benchApps } from './apps.ts'
 import { benchCheckpoints } from './checkpoints.ts'
 import { benchDurability } from './durability.ts'
 import { benchFairness } from './fairness.ts'
@@ -31,6 +32,7 @@ const help = `usage: pnpm bench <name> [options]
   scale        the rate that lanes and workers reach, as a share of what the latency of WNS allows
   scaling      workers, their minutes and the time of campaigns, in virtual time
   registry     a table of devices in and out: bytes for each channel, and speed against a bare loop
+  apps         an idle worker by the number of its apps: CPU, memory, connections, and the first post of any app
   memory       the memory of a worker at full speed, by the number of recipients
 
 options
@@ -38,9 +40,11 @@ options
   --channels N      registry: rows of the table (1000000)
   --rounds N        send, checkpoints, durability, registry, scale: alternating rounds (3)
   --connections N   send: connections to the simulator (64)
-  --seconds N       limiter, throttle, storm, scale: approximate duration (40, 75, 90; scale: 6 of each run)
+  --seconds N       limiter, throttle, storm, scale: approximate duration (40, 75, 90; scale: 6 of each run);
+                    apps: seconds of idleness at each number of apps (10)
   --recipients N    storm, fairness, memory, plan: recipients of the large campaign (20000, 1000000, 1000000, 10000000)
-  --tries N         fairness: small and urgent campaigns beside a broadcast, at each rate; plan: campaigns (20, 5)
+  --tries N         fairness: small and urgent campaigns beside a broadcast, at each rate; plan: campaigns;
+                    apps: campaigns at each number of apps (20, 5, 20)
   --rate N          limiter, checkpoints: limit in posts per second (500, 1000)
   --burst N         limiter: permits after an idle time (50)
   --kills N         recovery: workers killed at a limited rate (12)
@@ -48,6 +52,7 @@ options
   --freeze N        recovery: seconds that a worker is frozen (20)
   --stops N         recovery: workers stopped (6)
   --outage N        recovery: seconds without Redis (60)
+  --apps N          apps: the most apps (2000); 100 for a quick run
   --unlimited       memory: without the limits that the manifests set
   --json            progress to stderr; the last line is one JSON object
 `
@@ -71,6 +76,7 @@ const options = {
   freeze: { type: 'string', default: '20' },
   stops: { type: 'string', default: '6' },
   outage: { type: 'string', default: '60' },
+  apps: { type: 'string', default: '2000' },
   unlimited: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
@@ -114,6 +120,10 @@ function sizesUpTo(largest: number): readonly number[] {
   const sizes = []
   for (let size = 10_000; size < largest; size *= 10) sizes.push(size)
   return [...sizes, largest]
+}
+
+function numbersOfAppsUpTo(most: number): readonly number[] {
+  return [...[1, 10, 100, 400, 2000].filter((apps) => apps < most), most]
 }
 
 const benches = new Map<string | undefined, () => Promise<Record<string, unknown>>>([
@@ -174,6 +184,16 @@ const benches = new Map<string | undefined, () => Promise<Record<string, unknown
   ],
   ['memory', () => benchMemory({ sizes: sizesUpTo(recipientsOr('1000000')), limited: !values.unlimited, say })],
   ['scale', () => benchScale({ seconds: secondsOr('6'), rounds: whole('rounds', values.rounds), say })],
+  [
+    'apps',
+    () =>
+      benchApps({
+        sizes: numbersOfAppsUpTo(whole('apps', values.apps)),
+        seconds: secondsOr('10'),
+        tries: triesOr('20'),
+        say,
+      }),
+  ],
   ['scaling', () => benchScaling({ say })],
   ['throttle', () => benchThrottle({ seconds: secondsOr('75'), say })],
 ])
