@@ -6,6 +6,7 @@ import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addKeys } from './commands/keys.ts'
 import { addLists } from './commands/lists.ts'
+import { addPlanCapacity } from './commands/plan-capacity.ts'
 import { addSchedules } from './commands/schedules.ts'
 import { addTemplates } from './commands/templates.ts'
 import { addSend } from './commands/send.ts'
@@ -50,6 +51,7 @@ First steps:
     addLists,
     addKeys,
     addDoctor,
+    addPlanCapacity,
   ])
     add(program)
   return program
