@@ -34,6 +34,7 @@ function measure(metrics: Metrics, event: FanoutEvent): void {
       }
       return
     }
+    case 'recipients.settled':
     case 'batch.outcomes-merged': {
       const app = metrics.appLabel(event.app)
       for (const { class: settled, count } of event.settled)
@@ -111,6 +112,7 @@ function log(logger: Logger, limit: LineLimit, event: FanoutEvent): void {
       return
     case 'batch.closed':
     case 'batch.parked':
+    case 'recipients.settled':
       logger.debug(fields, type)
       return
     case 'batch.opened':

@@ -54,6 +54,11 @@ test.each<{ event: FanoutEvent; line?: string; metric?: string }>([
     metric: 'wns_fanout_guard_total{app="news",decision="suppressed"} 2',
   },
   { event: { type: 'batch.parked', ...ref, delayMs: 1, reason: 'held' }, line: 'debug: batch.parked' },
+  {
+    event: { type: 'recipients.settled', app, campaign, notificationType: 'toast', settled },
+    line: 'debug: recipients.settled',
+    metric: 'wns_fanout_sends_total{app="news",type="toast",class="accepted"} 3',
+  },
   { event: { type: 'batch.closed', ...ref }, line: 'debug: batch.closed' },
   {
     event: { type: 'worker.died', worker: 'w', jobs: 2 },

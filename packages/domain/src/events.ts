@@ -54,6 +54,14 @@ export type FanoutEvent =
       readonly settled: readonly { readonly class: RecipientClass; readonly count: number }[]
     }
   | {
+      /** Recipients of a finished campaign that were settled without an owner, as by a cancel. Emitted once. */
+      readonly type: 'recipients.settled'
+      readonly app: AppId
+      readonly campaign: CampaignId
+      readonly notificationType: NotificationType
+      readonly settled: readonly { readonly class: RecipientClass; readonly count: number }[]
+    }
+  | {
       /** A worker ended without handing its jobs back, and they were given to the others. */
       readonly type: 'worker.died'
       readonly worker: string

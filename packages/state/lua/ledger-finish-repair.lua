@@ -12,8 +12,16 @@ for _, seq in ipairs(redis.call('SMEMBERS', campaign .. ':live')) do
   end
 end
 redis.call('DEL', campaign .. ':live', campaign .. ':parked')
+local before = {}
+for at, n in ipairs(redis.call('HMGET', campaign, total_fields())) do
+  before[select(at, total_fields())] = whole(n, 0, MAX_COUNT) or 0
+end
 redis.call('HDEL', campaign, 'damaged', total_fields())
 redis.call('HSET', campaign, 'audienceSize', ARGV[1], 'planned', ARGV[2], 'closed', ARGV[2], 'plannedRecipients', ARGV[3],
   'posts', ARGV[4])
-for a = 5, #ARGV, 2 do redis.call('HSET', campaign, 'total:' .. ARGV[a], ARGV[a + 1]) end
+for a = 5, #ARGV, 2 do
+  local class, count = ARGV[a], ARGV[a + 1]
+  redis.call('HSET', campaign, 'total:' .. class, count)
+  note_uncounted(campaign, class, tonumber(count) - (before['total:' .. class] or 0))
+end
 return { 'finished', finish_if_done(base, campaign, now_ms()) and 1 or 0 }

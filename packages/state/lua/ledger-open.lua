@@ -106,8 +106,10 @@ end
 if not mine and (final or state == 'completed') then
   redis.call('SET', key .. ':v', pack_bytes(vector))
   add_totals(campaign, totals)
+  for class, count in pairs(totals) do note_uncounted(campaign, class, count) end
   if final then settle_unplanned(campaign, final) end
-  close_with(base, campaign, key, seq, n, final or CANCELLED)
+  local code = final or CANCELLED
+  note_uncounted(campaign, CLASS[code], close_with(base, campaign, key, seq, n, code))
   finish_if_done(base, campaign, at)
   return { 'closed' }
 end
@@ -124,6 +126,7 @@ if state == 'paused' and not mine then
   -- The campaign is paused and the owner is lost: settle the uncertain recipients, then leave the batch parked.
   redis.call('SET', key .. ':v', pack_bytes(vector))
   add_totals(campaign, totals)
+  for class, count in pairs(totals) do note_uncounted(campaign, class, count) end
   redis.call('HSET', key, 'state', 'parked')
   set_parked(campaign, seq, true)
   return { 'paused' }

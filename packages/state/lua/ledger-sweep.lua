@@ -30,7 +30,7 @@ for _, seq in ipairs(redis.call('SMEMBERS', live)) do
   elseif not n or b.damaged or (vector and vector.err) or wrong_hold('batch ' .. seq, b, vector, n) then
     skipped = skipped + 1
   elseif b.state ~= 'open' then
-    close_with(base, campaign, key, seq, n, final)
+    note_uncounted(campaign, CLASS[final], close_with(base, campaign, key, seq, n, final))
     closed = closed + 1
   end
 end

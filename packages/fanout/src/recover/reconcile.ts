@@ -110,12 +110,17 @@ async function reconcileApp(deps: ReconcileDeps, app: AppId, signal: AbortSignal
   }
 }
 
-/** A leader that dies before it retires the campaign reports it again. */
+/** A leader that dies before it retires the campaign reports it again, but counts no recipient twice. */
 async function retireFinished(deps: ReconcileDeps, app: AppId, id: CampaignId): Promise<void> {
   const record = await deps.campaigns.get(app, id)
   if (record === null) return
   deps.emit(finished(app, record))
   deps.reached?.('finish-reported')
+  const settled = await deps.campaigns.takeUncounted(app, id)
+  if (settled.length > 0) {
+    const notificationType = record.definition.request.notification.type
+    deps.emit({ type: 'recipients.settled', app, campaign: id, notificationType, settled })
+  }
   await deps.campaigns.retire(app, record)
 }
 

@@ -40,12 +40,23 @@ local function state_now(campaign, c, at)
   return c.state
 end
 
+-- Remember `n` recipients that were settled without an owner that counts them in its metrics. The leader counts them
+-- once the campaign has finished (campaign-take-uncounted). They only feed a metric, so a damaged count is replaced.
+local function note_uncounted(campaign, class, n)
+  if n <= 0 then return end
+  local done = redis.pcall('HINCRBY', campaign, 'uncounted:' .. class, n)
+  if type(done) == 'table' and done.err then redis.call('HSET', campaign, 'uncounted:' .. class, n) end
+end
+
 -- End the plan of a stopped campaign: recipients that were never planned take the code of the final state.
 local function settle_unplanned(campaign, code)
   local c = fields(campaign, 'planComplete', 'audienceSize', 'plannedRecipients')
   if c.planComplete == '1' then return end
   local left = (tonumber(c.audienceSize) or 0) - (tonumber(c.plannedRecipients) or 0)
-  if left > 0 then redis.call('HINCRBY', campaign, 'total:' .. CLASS[code], left) end
+  if left > 0 then
+    redis.call('HINCRBY', campaign, 'total:' .. CLASS[code], left)
+    note_uncounted(campaign, CLASS[code], left)
+  end
   redis.call('HSET', campaign, 'planComplete', '1', 'stopCode', code)
 end
 

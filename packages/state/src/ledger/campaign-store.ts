@@ -6,10 +6,11 @@ import type { RedisConnection } from '../redis.ts'
 import type { Script, ScriptArgument } from '../scripts.ts'
 import { loadScript } from '../scripts.ts'
 import type { Reply } from './codec.ts'
-import { named, replies } from './codec.ts'
+import { named, replies, settledCounts } from './codec.ts'
 import { askLedger } from './errors.ts'
 import type { CampaignDefinition, CampaignRecord } from './record.ts'
 import { recordOf } from './record.ts'
+import type { SettledCount } from './types.ts'
 
 export interface NewCampaign {
   readonly definition: CampaignDefinition
@@ -44,6 +45,7 @@ const launchScript = loadScript('campaign-launch')
 const freezeScript = loadScript('campaign-freeze')
 const steerScript = loadScript('campaign-steer')
 const retireScript = loadScript('campaign-retire')
+const takeUncountedScript = loadScript('campaign-take-uncounted')
 
 const RETIRED_AT_ONCE = 500
 const FORGOTTEN_AT_ONCE = 8
@@ -182,6 +184,11 @@ export class CampaignStore {
   async samples(app: AppId, id: CampaignId, count: number): Promise<string[]> {
     const entries = await this.#redis.xrange(this.#keys.samples(app, id), '-', '+', 'COUNT', count)
     return entries.map(([, fields]) => fields[1] ?? '{}')
+  }
+
+  /** Take the recipients that were settled without an owner that counts them. A second call returns none of them. */
+  async takeUncounted(app: AppId, id: CampaignId): Promise<SettledCount[]> {
+    return settledCounts(await takeUncountedScript.run(this.#redis, [this.#keys.campaign(app, id)], []))
   }
 
   /** Let everything of a finished campaign expire after its retention. A repeated call only sets a later expiry. */

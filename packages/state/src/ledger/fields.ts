@@ -55,8 +55,14 @@ export const campaignFields = {
   damaged: ['what was found; until repaired', 'damage', 'sweep, repair, closing, record'],
 } as const satisfies Readonly<Record<string, FieldInfo>>
 
-/** `total:<class>` counts the settled recipients of a class; written by most scripts, read by closing and record. */
-export type CampaignField = keyof typeof campaignFields | `total:${Exclude<RecipientClass, 'pending'>}`
+/**
+ * `total:<class>` counts the settled recipients of a class; written by most scripts, read by closing and record.
+ * `uncounted:<class>` counts those that no worker has counted in its metrics; written by closing, read by
+ * take-uncounted.
+ */
+export type CampaignField =
+  | keyof typeof campaignFields
+  | `${'total' | 'uncounted'}:${Exclude<RecipientClass, 'pending'>}`
 
 /** The fields of a batch's hash. From `state` on they are removed when the batch closes. */
 export const batchFields = {
