@@ -352,7 +352,7 @@ const composeFile = parse(textOf('infra/docker/compose.yaml'), { merge: true }) 
 
 test('on one Docker host, Redis, the API and two workers are as restricted as in Kubernetes', () => {
   const { services, secrets } = composeFile
-  expect(Object.keys(services)).toEqual(['redis', 'api', 'worker', 'prometheus'])
+  expect(Object.keys(services)).toEqual(['redis', 'api', 'worker', 'prometheus', 'alertmanager', 'grafana'])
   expect(services['worker']?.deploy?.replicas).toBe(2)
   for (const name of ['api', 'worker']) {
     const service = services[name]
@@ -366,8 +366,44 @@ test('on one Docker host, Redis, the API and two workers are as restricted as in
   const ports = Object.values(services).flatMap((service) => service.ports ?? [])
   expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([])
   expect(services['redis']?.ports).toBeUndefined()
-  expect(services['prometheus']?.profiles).toEqual(['metrics'])
+  for (const name of ['prometheus', 'alertmanager', 'grafana']) expect(services[name]?.profiles).toEqual(['metrics'])
   expect(Object.values(services).filter(({ image }) => !/:[\w.-]*\d[\w.-]*$/.test(image))).toEqual([])
+})
+
+test('Grafana on one Docker host finds Prometheus and a dashboard that nothing can change', () => {
+  const { services } = composeFile
+  const { datasources } = parse(textOf('infra/grafana/provisioning/datasources/prometheus.yaml')) as {
+    readonly datasources: readonly { readonly url: string; readonly isDefault: boolean }[]
+  }
+  expect(datasources).toMatchObject([{ url: 'http://prometheus:9090', isDefault: true }])
+  expect(services['prometheus']?.ports).toEqual(['127.0.0.1:9090:9090'])
+  const { providers } = parse(textOf('infra/grafana/provisioning/dashboards/wns-fanout.yaml')) as {
+    readonly providers: readonly { readonly allowUiUpdates: boolean; readonly options: { readonly path: string } }[]
+  }
+  const [provider] = providers
+  expect(provider?.allowUiUpdates).toBe(false)
+  const file = `${provider?.options.path}/wns-fanout.json`
+  expect(services['grafana']?.volumes).toEqual([
+    '../grafana/provisioning:/etc/grafana/provisioning:ro',
+    `../grafana/wns-fanout.json:${file}:ro`,
+  ])
+  expect(services['grafana']?.environment).toMatchObject({
+    GF_AUTH_ANONYMOUS_ORG_ROLE: 'Viewer',
+    GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH: file,
+  })
+})
+
+test('Prometheus on one Docker host sends alerts to Alertmanager, without the label of the links', () => {
+  const { alerting } = parse(textOf('infra/prometheus/prometheus.yaml')) as {
+    readonly alerting: {
+      readonly alert_relabel_configs: unknown
+      readonly alertmanagers: readonly { readonly static_configs: readonly { readonly targets: string[] }[] }[]
+    }
+  }
+  expect(alerting.alert_relabel_configs).toEqual([{ action: 'labeldrop', regex: 'runbook_base' }])
+  expect(alerting.alertmanagers).toEqual([{ static_configs: [{ targets: ['alertmanager:9093'] }] }])
+  expect(composeFile.services['alertmanager']?.ports).toEqual(['127.0.0.1:9093:9093'])
+  expect(composeFile.services['alertmanager']?.volumes?.[0]).toMatch(/^..\/prometheus\/alertmanager\.yaml:/)
 })
 
 const dockerfile = textOf('infra/docker/Dockerfile')

@@ -68,9 +68,9 @@ test.each(rules)('the alert $alert has a severity, a summary, a description and 
   expect(['critical', 'warning', 'info', 'none']).toContain(rule.labels['severity'])
   expect(rule.annotations['summary']).toBeTruthy()
   expect(rule.annotations['description']).toBeTruthy()
-  const [file = '', anchor = ''] = (rule.annotations['runbook_url'] ?? '').split('#')
-  expect(file).toBe('docs/operations.md')
-  expect(anchorsOf(textOf(file))).toContain(anchor)
+  const [url = '', anchor = ''] = (rule.annotations['runbook_url'] ?? '').split('#')
+  expect(url).toBe('{{ $externalLabels.runbook_base }}docs/operations.md')
+  expect(anchorsOf(textOf('docs/operations.md'))).toContain(anchor)
 })
 
 test('alert names are unique, and the runbook mentions each', () => {
