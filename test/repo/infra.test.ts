@@ -440,3 +440,41 @@ test('only sources and manifests enter the build of an image', () => {
   expect(lines).toContain('*')
   for (const out of ['**/node_modules', '**/dist', '**/.wns-fanout']) expect(lines).toContain(out)
 })
+
+test('the PrometheusRule has the alerts of infra/prometheus', () => {
+  const folder = 'infra/k8s/components/alerts'
+  const { kind, resources } = parse(textOf(`${folder}/kustomization.yaml`)) as { kind: string; resources: string[] }
+  expect({ kind, resources }).toEqual({ kind: 'Component', resources: ['prometheus-rule.yaml'] })
+  expect(parse(textOf(`${folder}/prometheus-rule.yaml`))).toMatchObject({
+    apiVersion: 'monitoring.coreos.com/v1',
+    kind: 'PrometheusRule',
+    metadata: { name: 'wns-fanout' },
+    spec: parse(textOf('infra/prometheus/alerts.yaml')) as object,
+  })
+})
+
+test('the ConfigMap of the dashboard has the label that the sidecar of Grafana looks for', () => {
+  expect(parse(textOf('infra/grafana/kustomization.yaml'))).toMatchObject({
+    kind: 'Component',
+    configMapGenerator: [{ files: ['wns-fanout.json'], options: { labels: { grafana_dashboard: '1' } } }],
+  })
+})
+
+test.each(['api', 'worker'])('pods of the %s are spread over zones, then over nodes, and always start', (name) => {
+  interface Constraint {
+    readonly topologyKey: string
+    readonly whenUnsatisfiable: string
+  }
+  const { spec } = parse(textOf(`infra/k8s/base/${name}.yaml`).split(/^---$/m)[0] ?? '') as {
+    readonly spec: { readonly template: { readonly spec: { readonly topologySpreadConstraints: Constraint[] } } }
+  }
+  expect(
+    spec.template.spec.topologySpreadConstraints.map(({ topologyKey, whenUnsatisfiable }) => [
+      topologyKey,
+      whenUnsatisfiable,
+    ]),
+  ).toEqual([
+    ['topology.kubernetes.io/zone', 'ScheduleAnyway'],
+    ['kubernetes.io/hostname', 'ScheduleAnyway'],
+  ])
+})
