@@ -39,6 +39,8 @@ export async function openRedis({ config, logger, life }: StartOptions, access: 
     ...access,
     role: 'producer',
     onError: (error) => logger.debug({ err: error }, 'Redis connection'),
+    onBack: (awayMs) =>
+      logger.info({ awayMs: Math.round(awayMs) }, `Redis is back after ${(awayMs / 1000).toFixed(1)} s`),
   })
   life.onStop('redis', () => closeRedis(redis))
   await waitForFitRedis(redis, {

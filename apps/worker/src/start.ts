@@ -125,9 +125,16 @@ function openRedis(
     role,
     // Both connections have the same troubles; one report is enough.
     onError: (error) => logger[role === 'worker' ? 'warn' : 'debug']({ err: error }, 'trouble with Redis'),
+    ...(role === 'worker'
+      ? { onBack: (awayMs: number) => logger.info({ awayMs: Math.round(awayMs) }, backLine(awayMs)) }
+      : {}),
   })
   life.onStop(`redis (${role})`, () => closeRedis(redis))
   return redis
+}
+
+function backLine(awayMs: number): string {
+  return `Redis is back after ${(awayMs / 1000).toFixed(1)} s`
 }
 
 async function openOps(

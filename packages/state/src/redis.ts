@@ -2,6 +2,7 @@ import type { RedisAddress } from '@wns-fanout/domain'
 import { describeAddress, parseRedisUrl } from '@wns-fanout/domain'
 import { Cluster, Redis } from 'ioredis'
 import type { RedisAccess } from './redis-access.ts'
+import { watchAbsence } from './redis-absence.ts'
 import type { RedisRole, SingleOptions } from './redis-guard.ts'
 import { GuardedCluster, GuardedRedis, withoutCommand } from './redis-guard.ts'
 
@@ -22,6 +23,8 @@ export interface RedisConnectionOptions extends RedisAccess {
    * error does not contain the failed command, whose arguments are secret.
    */
   readonly onError?: (error: Error) => void
+  /** Called each time that Redis is reachable again, with the milliseconds for which it was not. */
+  readonly onBack?: (awayMs: number) => void
 }
 
 /** Connect to the Redis of `url`; see {@link parseRedisUrl} for its forms. Reconnects until `disconnect()`. */
@@ -31,6 +34,7 @@ export function connectRedis(url: string, options: RedisConnectionOptions): Redi
   const report = options.onError
   // Without a listener ioredis writes errors to stderr, past the logger.
   connection.on('error', (error: Error) => report?.(withoutCommand(error)))
+  if (options.onBack !== undefined) watchAbsence(connection, options.onBack)
   let refusedAtMs = Number.NEGATIVE_INFINITY
   connection.on('refused', (refusal: string) => {
     if (performance.now() - refusedAtMs < WAITING_LINE_EVERY_MS) return
