@@ -109,6 +109,7 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
     },
   })
   const { deps, close } = wire({
+    onSlot: metrics.countSlot,
     redis,
     keys,
     keyring,

@@ -1,4 +1,4 @@
-import type { CrashPoints } from '@wns-fanout/fanout'
+import type { CampaignsDeps, CrashPoints } from '@wns-fanout/fanout'
 import { Campaigns, conditionOf, Queues, WorkersWanted } from '@wns-fanout/fanout'
 import type { Logger } from '@wns-fanout/runtime'
 import type { AppRecord, Keyring, Keys, RedisConnection, RevealedCredentials, SecretPlaces } from '@wns-fanout/state'
@@ -21,7 +21,7 @@ import type { TokenAnswer } from '@wns-fanout/domain'
 import type { ApiDeps, RateView } from './deps.ts'
 import { askedLately, askedNow, verifyCredentials } from './verify.ts'
 
-export interface WireOptions extends CrashPoints {
+export interface WireOptions extends CrashPoints, Pick<CampaignsDeps, 'onSlot'> {
   readonly redis: RedisConnection
   readonly keys: Keys
   readonly keyring: Keyring
@@ -36,7 +36,7 @@ export interface WireOptions extends CrashPoints {
 
 /** Everything that the API is made of, on one connection; `close` ends what was opened here. */
 export function wire(options: WireOptions) {
-  const { redis, keys, keyring, logger, secrets, dataProblem, confirmWrites, askToken, reached } = options
+  const { redis, keys, keyring, logger, secrets, dataProblem, confirmWrites, askToken, reached, onSlot } = options
   const queues = new Queues(redis, keys, (queue, error) => logger.debug({ queue, err: error }, 'queue'))
   const apps = new AppStore(redis, keys, keyring, {
     secrets,
@@ -63,6 +63,7 @@ export function wire(options: WireOptions) {
     queues,
     condition: conditionOf(apps, permits),
     reached,
+    ...(onSlot === undefined ? {} : { onSlot }),
   })
   const deps: ApiDeps = {
     logger,

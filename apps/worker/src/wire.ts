@@ -84,6 +84,7 @@ export function wire(options: WireOptions): FanoutWorker {
     registry: new Registry(redis, keys),
     condition,
     reached,
+    onSlot: (app, decision) => metrics.countSlot(app, decision),
   })
   const scheduleRunner = new ScheduleRunner({ apps, schedules, templates, campaigns, emit })
   const limits = new Map<AppId, RateLimit>()

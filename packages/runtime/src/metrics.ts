@@ -36,6 +36,9 @@ export function createMetrics({ collectTimeoutMs = 2000, onCollectError }: Metri
     appLabel,
     /** Starts the counters of an app at 0. Call it when the process begins to serve the app. Idempotent. */
     startApp: (app: string): void => startAtZero(appLabel(app)),
+    /** Counts what the guard decided about the slot of a new campaign's topic. */
+    countSlot: (app: string, decision: string): void =>
+      metrics.guard.inc({ app: appLabel(app), decision: `slot-${decision}` }),
     /** Adds a collector that runs before every scrape. */
     onCollect: collectors.add,
     /**

@@ -19,6 +19,8 @@ export interface AppCounters {
 const MAX_APPS_WITH_CLASSES = 100
 
 const settledClasses = classes.filter((name) => name !== 'pending')
+const slotDecisions = ['taken', 'deferred', 'coalesced', 'dropped', 'refused'].map((decision) => `slot-${decision}`)
+const guardDecisions = ['admitted', 'suppressed', 'faster-than-guideline', ...slotDecisions]
 const retryReasons = Object.keys({
   'app-throttled': true,
   'channel-throttled': true,
@@ -46,7 +48,7 @@ export function zeroCounters(counters: AppCounters): (app: string) => void {
     for (const result of ['ran', 'refused', 'empty-audience']) counters.scheduleRuns.inc({ app, result }, 0)
     for (const reason of ['no-job', 'overdue']) counters.reconciled.inc({ app, reason }, 0)
     for (const result of ['ok', 'refused', 'failed']) counters.tokenRequests.inc({ app, result }, 0)
-    for (const decision of ['admitted', 'suppressed', 'faster-than-guideline']) counters.guard.inc({ app, decision }, 0)
+    for (const decision of guardDecisions) counters.guard.inc({ app, decision }, 0)
     for (const reason of retryReasons) counters.retries.inc({ app, reason }, 0)
     if (started.size > MAX_APPS_WITH_CLASSES) return
     for (const type of notificationTypes) {

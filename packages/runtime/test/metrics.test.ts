@@ -120,6 +120,7 @@ test('every counter of an app starts at 0 when the app appears, so that its firs
     'wns_fanout_reconciled_total{app="news",reason="overdue"} 0',
     'wns_fanout_token_requests_total{app="news",result="refused"} 0',
     'wns_fanout_guard_total{app="news",decision="faster-than-guideline"} 0',
+    'wns_fanout_guard_total{app="news",decision="slot-refused"} 0',
     'wns_fanout_retries_total{app="news",reason="server-error"} 0',
     'wns_fanout_sends_total{app="news",type="toast",class="in_doubt"} 0',
     'wns_fanout_sends_total{app="news",type="raw",class="dead"} 0',

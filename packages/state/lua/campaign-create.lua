@@ -5,18 +5,19 @@
 --       6 startAtMs or '' for now, 7 lifetime in ms from the start, or '', 8 expiresAtMs or '', 9 definition (JSON),
 --       10 share of failures that halts it, or '', 11 share of dead URIs that halts it, or '' for the usual one,
 --       12 the campaign whose rest this one sends to, or '': it takes over the slot of that campaign
--- Returns {'created', state, startAtMs, expiresAtMs, superseded campaign or ''}, or
+-- Returns {'created', state, startAtMs, expiresAtMs, superseded campaign or '', slot}, or
 --      {'refused', admissibleAtMs, campaign that is waited for}, or {'full', …} the same if too many are deferred.
+-- `slot` is what the guard decided for this call: taken, deferred, coalesced or dropped, or '' if it decided nothing.
 local base, campaign = KEYS[1], KEYS[2]
 local id, type, topic, interval, policy = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local MAX_DEFERRED = 10
 local at = now_ms()
 if redis.call('EXISTS', campaign) == 1 then
   local c = fields(campaign, 'state', 'startAt', 'expiresAt')
-  return { 'created', c.state, tonumber(c.startAt), tonumber(c.expiresAt), '' }
+  return { 'created', c.state, tonumber(c.startAt), tonumber(c.expiresAt), '', '' }
 end
 local start = ARGV[6] ~= '' and tonumber(ARGV[6]) or at
-local state, reason, superseded = 'scheduled', '', ''
+local state, reason, superseded, decided = 'scheduled', '', '', ''
 local slot, waiting = base .. 'topic:' .. type .. ':' .. topic, base .. 'waiting:' .. type .. ':' .. topic
 if interval > 0 and start <= at then
   local ttl = redis.call('PTTL', slot)
@@ -24,6 +25,7 @@ if interval > 0 and start <= at then
   local holder = ttl > 0 and string.match(redis.call('GET', slot) or '', '^[^|]*') or ''
   if (ttl <= 0 or holder == ARGV[12]) and #deferred == 0 then
     redis.call('SET', slot, id .. '|' .. at, 'PX', interval)
+    decided = 'taken'
   else
     local admissible = at + math.max(ttl, 0)
     -- The next one waits for the last one that is deferred, or for the one that has the slot.
@@ -32,7 +34,7 @@ if interval > 0 and start <= at then
       return { 'refused', #deferred > 0 and tonumber(deferred[#deferred]) + interval or admissible, before }
     end
     if policy == 'drop' then
-      state, reason = 'cancelled', 'guard'
+      state, reason, decided = 'cancelled', 'guard', 'dropped'
     else
       -- At most ten deferred campaigns wait. One more may wait for all that were coalesced: the newest takes its place.
       start = #deferred > 0 and math.max(admissible, tonumber(deferred[#deferred]) + interval) or admissible
@@ -53,7 +55,7 @@ if interval > 0 and start <= at then
         finish_if_done(base, older, at)
       end
       redis.call('ZADD', waiting, start, id)
-      reason = 'guard'
+      reason, decided = 'guard', superseded == '' and 'deferred' or 'coalesced'
     end
   end
 end
@@ -72,4 +74,4 @@ if state == 'cancelled' then
 else
   redis.call('SADD', base .. 'active', id)
 end
-return { 'created', state, start, expires, superseded }
+return { 'created', state, start, expires, superseded, decided }

@@ -50,7 +50,8 @@ describe('the slot of a topic', () => {
 
   test('creating the same campaign again changes nothing', async () => {
     const stage = new Stage()
-    const first = await stage.create(named('c1'))
+    const { slot, ...first } = { slot: undefined, ...(await stage.create(named('c1'))) }
+    expect(slot).toBe('taken')
     expect(await stage.create(named('c1'))).toEqual(first)
   })
 
@@ -119,7 +120,7 @@ describe('over the limit', () => {
     await stage.create(named('c0'))
     const older = await stage.create(named('c1', 'coalesce'))
     const newer = await stage.create(named('c2', 'coalesce'))
-    expect(newer).toEqual({ ...older, superseded: 'c1' })
+    expect(newer).toEqual({ ...older, slot: 'coalesced', superseded: 'c1' })
     expect(await stage.record('c1')).toMatchObject({ state: 'cancelled', reason: 'superseded' })
     expect((await stage.record('c1')).finishedAtMs).toBeTypeOf('number')
     expect(await stage.campaigns.launch(stage.app, idOf('c1'))).toEqual({ kind: 'stopped', state: 'cancelled' })

@@ -24,6 +24,7 @@ import type {
   Ledger,
   RedisConnection,
   Registry,
+  SlotDecision,
 } from '@wns-fanout/state'
 import { memoryShare } from '@wns-fanout/state'
 import type { CrashPoints } from '../crash-points.ts'
@@ -60,6 +61,8 @@ export interface CampaignsDeps extends CrashPoints {
   readonly queues: Pick<Queues, 'enqueue'>
   /** What slows or stops an app now. */
   readonly condition: (app: AppId) => Promise<AppCondition>
+  /** Called with what the guard decided about the slot of a new campaign's topic. */
+  readonly onSlot?: (app: AppId, decision: SlotDecision | 'refused') => void
 }
 
 /** The share of Redis memory above which no new campaign is admitted. */
@@ -113,6 +116,8 @@ export class Campaigns {
       startAtMs: instantMs(request.startAt),
       expiresAtMs: instantMs(request.expiresAt),
     })
+    const slot = answer.kind === 'created' ? answer.slot : 'refused'
+    if (slot !== undefined) this.#deps.onSlot?.(app.app, slot)
     if (answer.kind !== 'created') throw guardProblem(definition, answer, nowMs)
     this.#deps.reached?.('campaign-stored')
     if (answer.superseded !== undefined)

@@ -21,12 +21,17 @@ export interface NewCampaign {
   readonly expiresAtMs?: number | undefined
 }
 
+/** A campaign took the slot of its topic, waits for it, waits in place of another one, or was dropped. */
+export type SlotDecision = 'taken' | 'deferred' | 'coalesced' | 'dropped'
+
 export type CreateAnswer =
   | {
       readonly kind: 'created'
       readonly state: CampaignState
       readonly startAtMs: number
       readonly superseded?: CampaignId
+      /** What the guard decided for this call; absent where it had nothing to decide, as for a repeated call. */
+      readonly slot?: SlotDecision
     }
   | {
       readonly kind: 'refused' | 'full'
@@ -90,11 +95,13 @@ export class CampaignStore {
     if (kind === 'created') {
       const created = named(reply, replies.created)
       const superseded = String(created.superseded)
+      const slot = String(created.slot)
       return {
         kind,
         state: created.state as CampaignState,
         startAtMs: Number(created.startAtMs),
         ...(superseded === '' ? {} : { superseded: superseded as CampaignId }),
+        ...(slot === '' ? {} : { slot: slot as SlotDecision }),
       }
     }
     await this.#redis.del(this.#keys.campaignApp(definition.id))

@@ -48,7 +48,7 @@ export const replies = {
   planStopped: ['kind', 'state'],
   sweep: ['state', 'closed', 'live', 'campaignFinished', 'damaged'],
   batch: ['range', 'dueAt', 'closed', 'closedAs', 'state', 'vector', 'notRemoved'],
-  created: ['kind', 'state', 'startAtMs', 'expiresAtMs', 'superseded'],
+  created: ['kind', 'state', 'startAtMs', 'expiresAtMs', 'superseded', 'slot'],
   notCreated: ['kind', 'admissibleAtMs', 'before'],
   launchWait: ['kind', 'startAtMs'],
   launchStopped: ['kind', 'state'],
