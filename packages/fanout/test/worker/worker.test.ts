@@ -1,5 +1,5 @@
 import type { AppId, CampaignId } from '@wns-fanout/domain'
-import { closeRedis, connectRedis, Ledger } from '@wns-fanout/state'
+import { closeRedis, connectRedis } from '@wns-fanout/state'
 import { expect, inject, onTestFinished, test, vi } from 'vitest'
 import { AppPermits } from '../../src/send/app-permits.ts'
 import { Installation } from '../support/installation.ts'
@@ -107,36 +107,6 @@ test('a stop hands the batches back, and another worker continues', async () => 
     expect((await place.view(id)).totals.accepted).toBe(1200)
   })
   expect(place.posts).toHaveLength(1200)
-})
-
-test('the batches of a worker that died are opened by another one long before its locks lapse', async () => {
-  const place = new Installation()
-  const settings = await place.app('news', 300)
-  place.answer = () => undefined
-  const dying = connectRedis(inject('redisUrl'), { role: 'worker' })
-  const lockMs = 3_600_000
-  const dead = place.worker({ redis: dying, ledger: new Ledger(dying, place.keys), lockMs })
-  await dead.start()
-  const { id } = await place.create(settings)
-  await until(() => {
-    expect(place.posts.length).toBeGreaterThan(0)
-  })
-  await place.worker({ lockMs }).start()
-  // As the kernel does with the sockets of a process that ends. Its answers never come.
-  dying.disconnect()
-  place.answer = () => ({ kind: 'accepted', status: 200, trace: {} })
-  await until(async () => {
-    expect(await place.view(id)).toMatchObject({ state: 'completed', totals: { accepted: 300, pending: 0 } })
-  })
-  expect(place.eventsOf('worker.died')).toMatchObject([{ jobs: expect.any(Number) }])
-  expect(place.eventsOf('batch.opened').some(({ takeover }) => takeover)).toBe(true)
-  // What was taken for dead returns, and finds that another one owns its batches.
-  await dying.connect()
-  place.release()
-  await until(() => {
-    expect(place.eventsOf('batch.fenced').length).toBeGreaterThan(0)
-  })
-  expect((await place.view(id)).totals).toMatchObject({ accepted: 300 })
 })
 
 test('a worker registers the connection that its ledger writes with', async () => {
