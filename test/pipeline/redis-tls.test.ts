@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { closeRedis, connectRedis, readRedisAccess, waitForRedis } from '@wns-fanout/state'
-import { until } from '@wns-fanout/testing'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import type { TlsRedis } from '../support/tls-redis.ts'
 import { startTlsRedis } from '../support/tls-redis.ts'
+import { firstLine } from '../support/waiting-line.ts'
 
 // Redis behind TLS with a private certificate authority, as platform teams run it.
 let redis: TlsRedis
@@ -37,29 +37,29 @@ test('the certificate authority and the client certificate of the environment op
   expect(await connection.ping()).toBe('PONG')
 })
 
-/** The first line that is written while a process waits for Redis. */
-async function firstLine(config: { readonly REDIS_URL: string }): Promise<string> {
+async function lineAboutTheWait(config: { readonly REDIS_URL: string }): Promise<string> {
   const connection = connectRedis(config.REDIS_URL, { ...(await readRedisAccess(config)), role: 'producer' })
-  const lines: string[] = []
-  const stopping = new AbortController()
-  const waiting = waitForRedis(connection, { signal: stopping.signal, onWaiting: (line) => lines.push(line) })
-  const line = await until('a line about the wait', () => lines[0])
-  stopping.abort(new Error('enough'))
-  await expect(waiting).rejects.toThrow('enough')
-  connection.disconnect()
-  return line
+  try {
+    return await firstLine(connection)
+  } finally {
+    connection.disconnect()
+  }
 }
 
 test('what is wrong with the connection is reported with its remedy', async () => {
-  expect(await firstLine({ REDIS_URL: url('rediss', redis.tlsPort) })).toContain('set WNS_FANOUT_REDIS_TLS_CA_FILE')
-  expect(await firstLine({ REDIS_URL: url('rediss', redis.plainPort), ...withClient() })).toContain(
+  expect(await lineAboutTheWait({ REDIS_URL: url('rediss', redis.tlsPort) })).toContain(
+    'set WNS_FANOUT_REDIS_TLS_CA_FILE',
+  )
+  expect(await lineAboutTheWait({ REDIS_URL: url('rediss', redis.plainPort), ...withClient() })).toContain(
     'if this port has no TLS, use redis://',
   )
-  expect(await firstLine({ REDIS_URL: url('redis', redis.tlsPort) })).toContain('if this is a TLS port, use rediss://')
-  expect(await firstLine({ REDIS_URL: url('rediss', redis.tlsPort, '127.0.0.1'), ...withClient() })).toContain(
+  expect(await lineAboutTheWait({ REDIS_URL: url('redis', redis.tlsPort) })).toContain(
+    'if this is a TLS port, use rediss://',
+  )
+  expect(await lineAboutTheWait({ REDIS_URL: url('rediss', redis.tlsPort, '127.0.0.1'), ...withClient() })).toContain(
     'use a host name in REDIS_URL that the certificate of Redis contains',
   )
-  expect(await firstLine({ REDIS_URL: url('rediss', redis.tlsPort), ...withCa() })).toContain(
+  expect(await lineAboutTheWait({ REDIS_URL: url('rediss', redis.tlsPort), ...withCa() })).toContain(
     'set WNS_FANOUT_REDIS_TLS_CERT_FILE and',
   )
 })

@@ -6,6 +6,7 @@ import { Cluster } from 'ioredis'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import type { SentinelGroup } from '../support/sentinels.ts'
 import { startSentinels } from '../support/sentinels.ts'
+import { firstLine } from '../support/waiting-line.ts'
 
 // Sentinels with a password of their own, as they are deployed.
 let group: SentinelGroup
@@ -27,17 +28,6 @@ async function connect(variables: Readonly<Record<string, string>> = {}, url = g
   return connection
 }
 
-async function firstLine(...given: Parameters<typeof connect>): Promise<string> {
-  const connection = await connect(...given)
-  const lines: string[] = []
-  const stopping = new AbortController()
-  const waiting = waitForRedis(connection, { signal: stopping.signal, onWaiting: (line) => lines.push(line) })
-  const line = await until('a line about the wait', () => lines[0])
-  stopping.abort(new Error('enough'))
-  await expect(waiting).rejects.toThrow('enough')
-  return line
-}
-
 test('the password of the Sentinels comes from a file, or from the URL', async () => {
   const byFile = await connect({ WNS_FANOUT_SENTINEL_PASSWORD_FILE: passwordFile })
   expect(await byFile.ping()).toBe('PONG')
@@ -46,7 +36,9 @@ test('the password of the Sentinels comes from a file, or from the URL', async (
 })
 
 test('without it the line about the wait names the variables', async () => {
-  expect(await firstLine()).toContain('WNS_FANOUT_SENTINEL_PASSWORD_FILE: Sentinels have users of their own')
+  expect(await firstLine(await connect())).toContain(
+    'WNS_FANOUT_SENTINEL_PASSWORD_FILE: Sentinels have users of their own',
+  )
 })
 
 test('all connections of a process follow a failover, and share one connection to each Sentinel', async () => {
@@ -87,8 +79,7 @@ test('a Sentinel in place of Redis, and Redis in place of a Sentinel, are named'
   await expect(waitForFitRedis(sentinel, options)).rejects.toThrow('REDIS_URL names a Sentinel as if it were Redis')
   const redisPort = await group.primaryPort()
   const line = await firstLine(
-    {},
-    `redis+sentinel://:redis-secret@127.0.0.1:${redisPort}/main?sentinelPassword=redis-secret`,
+    await connect({}, `redis+sentinel://:redis-secret@127.0.0.1:${redisPort}/main?sentinelPassword=redis-secret`),
   )
   expect(line).toContain('is this a Sentinel? Use redis://')
 })
