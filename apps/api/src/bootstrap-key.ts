@@ -9,6 +9,9 @@ type Keys = Pick<ApiKeys, 'count' | 'create' | 'list' | 'restore' | 'verify'>
 /** An admin key for every app: what an installation starts with. */
 const everything = { apps: ['*'], verbs: ['read', 'register', 'send', 'admin'] } as const
 
+/** What made a key that no other key made. */
+const BOOTSTRAP = 'bootstrap'
+
 const localStack = { name: 'local-stack', ...everything }
 
 /**
@@ -19,8 +22,9 @@ const localStack = { name: 'local-stack', ...everything }
 export async function ensureKeyFile(keys: Keys, file: string): Promise<void> {
   const present = (await readFile(file, 'utf8').catch(() => '')).trim()
   if (present !== '' && (await keys.verify(present)) !== null) return
-  if (present !== '' && (await keys.count()) === 0 && (await keys.restore(present, localStack)) !== null) return
-  const { key } = await keys.create(localStack)
+  if (present !== '' && (await keys.count()) === 0 && (await keys.restore(present, localStack, BOOTSTRAP)) !== null)
+    return
+  const { key } = await keys.create(localStack, BOOTSTRAP)
   await mkdir(dirname(file), { recursive: true })
   const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`
   try {
@@ -51,6 +55,6 @@ export async function bootstrapKey(
 ): Promise<ApiKey & { readonly key: string }> {
   const { length } = await keys.list()
   if (length > 0 && !force) throw new KeysExistError(length)
-  const { apiKey, key } = await keys.create({ name, ...everything })
+  const { apiKey, key } = await keys.create({ name, ...everything }, BOOTSTRAP)
   return { ...apiKey, key }
 }

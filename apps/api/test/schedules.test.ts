@@ -28,6 +28,7 @@ test('a schedule is returned as it was put, with its next five times', async () 
     ...body,
     paused: false,
     createdAt: expect.stringMatching(/^\d{4}-.*\.\d{3}Z$/) as unknown,
+    createdBy: expect.stringMatching(/^[0-9a-f]{12}$/) as unknown,
     next: expect.any(Array) as unknown,
   })
   const next = put.json.next as string[]

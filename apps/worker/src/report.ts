@@ -77,6 +77,9 @@ function measure(metrics: Metrics, event: FanoutEvent): void {
       metrics.scheduleRuns.inc({ app: metrics.appLabel(event.app), result })
       return
     }
+    case 'schedule.stopped':
+      metrics.scheduleRuns.inc({ app: metrics.appLabel(event.app), result: 'stopped' })
+      return
     case 'guideline.exceeded':
       metrics.guard.inc({ app: metrics.appLabel(event.app), decision: 'faster-than-guideline' })
       return
@@ -175,6 +178,9 @@ function log(logger: Logger, limit: LineLimit, event: FanoutEvent): void {
       logger.warn({ ...rest, err: error }, 'a schedule could not start its campaign')
       return
     }
+    case 'schedule.stopped':
+      logger.warn(fields, 'a schedule did not run: the API key that put it is revoked or expired')
+      return
     case 'app.unreadable':
       logger.error(fields, 'the stored record of an app cannot be read')
       return

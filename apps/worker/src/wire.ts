@@ -4,6 +4,7 @@ import { Campaigns, conditionOf, FanoutWorker, AppPermits, Queues, ScheduleRunne
 import type { Lifecycle, Logger, Metrics } from '@wns-fanout/runtime'
 import type { Keyring, RateLimit, RedisAccess, RedisConnection } from '@wns-fanout/state'
 import {
+  ApiKeys,
   AppStore,
   Audiences,
   CampaignStore,
@@ -86,7 +87,14 @@ export function wire(options: WireOptions): FanoutWorker {
     reached,
     onSlot: (app, decision) => metrics.countSlot(app, decision),
   })
-  const scheduleRunner = new ScheduleRunner({ apps, schedules, templates, campaigns, emit })
+  const scheduleRunner = new ScheduleRunner({
+    apps,
+    schedules,
+    templates,
+    campaigns,
+    apiKeys: new ApiKeys(redis, keys),
+    emit,
+  })
   const limits = new Map<AppId, RateLimit>()
   const identities = new Map<AppId, string>()
   const permitsOf = makePermits(options, permits, limits)

@@ -5,6 +5,11 @@ import { labelSchema } from './visible-text.ts'
 export const apiVerbs = ['read', 'register', 'send', 'admin'] as const
 export type ApiVerb = (typeof apiVerbs)[number]
 
+/** Part of everything that a key makes. Absent on what was made before keys were recorded. */
+export const createdBySchema = z.string().optional().meta({
+  description: 'The id of the API key that made it; `bootstrap` if it was made without a key.',
+})
+
 type ReadonlyFields<T> = { readonly [Name in keyof T]: T[Name] extends (infer Item)[] ? readonly Item[] : T[Name] }
 
 const key = {
@@ -34,6 +39,7 @@ export const apiKeySchema = z
     ...key,
     expiresAt: z.string().optional(),
     createdAt: z.string(),
+    createdBy: createdBySchema,
     problem: z.string().optional().meta({ description: 'Why it cannot be used; absent if it can.' }),
   })
   .meta({ id: 'ApiKey' })

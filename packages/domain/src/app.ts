@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { createdBySchema } from './api-key.ts'
 import { normalizePackageSid } from './package-sid.ts'
 import type { AppId } from './ids.ts'
 import { appIdSchema } from './ids.ts'
@@ -169,6 +170,7 @@ export const appSchema = z
     effectiveRatePerSecond: z.number(),
     throttledUntil: z.string().optional(),
     breaker: z.strictObject({ reason: z.string(), since: z.string() }).optional(),
+    createdBy: createdBySchema,
   })
   .meta({ id: 'App' })
 export type App = z.infer<typeof appSchema>

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { createdBySchema } from './api-key.ts'
 import { audienceSchema } from './audience.ts'
 import { canarySchema } from './canary.ts'
 import { appIdSchema, campaignIdSchema, topicNameSchema } from './ids.ts'
@@ -73,6 +74,7 @@ export const campaignSchema = z
     priority: z.enum(['urgent', 'normal']),
     type: z.enum(['toast', 'tile', 'badge', 'raw']),
     createdAt: z.string(),
+    createdBy: createdBySchema,
     startAt: z.string().optional(),
     expiresAt: z.string(),
     finishedAt: z.string().optional(),

@@ -185,6 +185,15 @@ export type FanoutEvent =
       readonly app: AppId
     }
   | {
+      /** An occurrence of a schedule did not run: the API key that put the schedule is revoked or expired. */
+      readonly type: 'schedule.stopped'
+      readonly app: AppId
+      readonly schedule: ScheduleName
+      readonly dueAt: string
+      /** The id of the key. */
+      readonly createdBy: string
+    }
+  | {
       /** The stored record of a schedule cannot be read or has no times. Reported once; the other schedules run. */
       readonly type: 'schedule.unreadable'
       readonly app: AppId

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { createdBySchema } from './api-key.ts'
 import { campaignRequestSchema } from './campaign.ts'
 import { cronError, isTimeZone } from './cron.ts'
 import { appIdSchema, scheduleNameSchema } from './ids.ts'
@@ -38,6 +39,9 @@ export const scheduleSchema = z
     app: appIdSchema,
     paused: z.boolean(),
     createdAt: z.string(),
+    createdBy: createdBySchema.describe(
+      'The id of the API key that last put it. It runs only while that key is valid.',
+    ),
     lastRunAt: z.string().optional().meta({ description: 'The occurrence that was last run.' }),
     next: z.array(z.string()).meta({ description: 'The next five occurrences, also while it is paused.' }),
     problem: z.string().optional().meta({ description: 'Why it cannot run; absent if it can.' }),

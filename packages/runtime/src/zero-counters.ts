@@ -45,7 +45,7 @@ export function zeroCounters(counters: AppCounters): (app: string) => void {
     counters.ledgerDamaged.inc({ app }, 0)
     counters.campaignsEnded.inc({ app, state: 'completed', reason: 'none' }, 0)
     counters.campaignsEnded.inc({ app, state: 'expired', reason: 'expired' }, 0)
-    for (const result of ['ran', 'refused', 'empty-audience']) counters.scheduleRuns.inc({ app, result }, 0)
+    for (const result of ['ran', 'refused', 'empty-audience', 'stopped']) counters.scheduleRuns.inc({ app, result }, 0)
     for (const reason of ['no-job', 'overdue']) counters.reconciled.inc({ app, reason }, 0)
     for (const result of ['ok', 'refused', 'failed']) counters.tokenRequests.inc({ app, result }, 0)
     for (const decision of guardDecisions) counters.guard.inc({ app, decision }, 0)

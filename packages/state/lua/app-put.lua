@@ -2,6 +2,7 @@
 -- KEYS[1] app: hash   KEYS[2] mark of a removed app   KEYS[3] token   KEYS[4] lease of the token
 -- KEYS[5] refusal by the token service   KEYS[6] mark of a renewed token
 -- ARGV[1] settings   ARGV[2] credentials, both JSON   ARGV[3] identity: the client whose tokens these credentials get
+-- ARGV[4] the API key that makes the app, or ''
 -- Returns 1 if the app is new, else 0.
 local app, identity = KEYS[1], ARGV[3]
 local state = redis.call('HGET', app, 'state')
@@ -9,6 +10,7 @@ local before = redis.call('HGET', app, 'identity')
 -- A script is not rolled back when Redis refuses a command in it, so one command writes the whole app first.
 redis.call('HSET', app, 'state', state or 'active', 'settings', ARGV[1], 'credentials', ARGV[2], 'identity', identity)
 redis.call('HINCRBY', app, 'revision', 1)
+if not state and ARGV[4] ~= '' then redis.call('HSET', app, 'createdBy', ARGV[4]) end
 redis.call('UNLINK', KEYS[2])
 
 -- The new credentials are tried at once, whatever the token service answered to the old ones.

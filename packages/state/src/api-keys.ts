@@ -25,17 +25,21 @@ export class ApiKeys {
     this.#keys = keys
   }
 
-  /** Make a key. `key` is its whole text, to be shown this once. */
-  async create(request: ApiKeyRequest): Promise<{ readonly apiKey: ApiKey; readonly key: string }> {
+  /**
+   * Make a key. `key` is its whole text, to be shown this once.
+   *
+   * @param createdBy the id of the key that makes it, or `bootstrap`
+   */
+  async create(request: ApiKeyRequest, createdBy?: string): Promise<{ readonly apiKey: ApiKey; readonly key: string }> {
     const id = randomBytes(6).toString('hex')
     const key = `wnsf_${id}_${randomBytes(32).toString('base64url')}`
-    return { apiKey: await this.#store(id, key, request), key }
+    return { apiKey: await this.#store(id, key, request, createdBy), key }
   }
 
   /** Enter a key that was made before and is unknown here, under its old id. Null when the text is no key. */
-  async restore(key: string, request: ApiKeyRequest): Promise<ApiKey | null> {
+  async restore(key: string, request: ApiKeyRequest, createdBy?: string): Promise<ApiKey | null> {
     const [, id] = keyForm.exec(key) ?? []
-    return id === undefined ? null : this.#store(id, key, request)
+    return id === undefined ? null : this.#store(id, key, request, createdBy)
   }
 
   /** Remember nothing of any key: what is known of them here may be of data that was lost. */
@@ -80,7 +84,7 @@ export class ApiKeys {
     return this.#redis.hlen(this.#keys.apiKeys)
   }
 
-  async #store(id: string, key: string, request: ApiKeyRequest): Promise<ApiKey> {
+  async #store(id: string, key: string, request: ApiKeyRequest, createdBy?: string): Promise<ApiKey> {
     const { name, apps, verbs, expiresAt } = request
     const stored: StoredKey = {
       name,
@@ -88,6 +92,7 @@ export class ApiKeys {
       verbs: [...verbs],
       ...(expiresAt === undefined ? {} : { expiresAt }),
       createdAt: new Date().toISOString(),
+      ...(createdBy === undefined ? {} : { createdBy }),
       sha256: sha256(key).toString('hex'),
     }
     await this.#redis.hset(this.#keys.apiKeys, id, JSON.stringify(stored))

@@ -30,6 +30,8 @@ export interface AppRecord {
   /** As the API shows them: of a secret only that it is set. */
   readonly credentials: App['credentials']
   readonly breaker?: Breaker
+  /** The id of the API key that made it; absent for one that was made before keys were recorded. */
+  readonly createdBy?: string
 }
 
 /**
@@ -74,8 +76,14 @@ export class AppStore {
   /**
    * Create or replace an app. Its state stays; a breaker that the old credentials opened closes. Throws the Problem
    * `invalid` for secrets that the app may not refer to.
+   *
+   * @param createdBy the id of the API key that makes it; one that replaces it changes nothing about that
    */
-  async put(app: AppId, request: AppRequest): Promise<{ readonly created: boolean; readonly settings: AppSettings }> {
+  async put(
+    app: AppId,
+    request: AppRequest,
+    createdBy?: string,
+  ): Promise<{ readonly created: boolean; readonly settings: AppSettings }> {
     const settings = appSettings(app, request)
     const stored = this.#credentials.seal(app, request.credentials)
     const keys = [
@@ -86,7 +94,7 @@ export class AppStore {
       this.#keys.tokenRefusal(app),
       this.#keys.tokenRenewed(app),
     ]
-    const args = [JSON.stringify(settings), JSON.stringify(stored), identityOf(stored)]
+    const args = [JSON.stringify(settings), JSON.stringify(stored), identityOf(stored), createdBy ?? '']
     const created = (await putScript.run(this.#redis, keys, args)) === 1
     await this.#publish(app)
     return { created, settings }
@@ -109,12 +117,13 @@ export class AppStore {
   }
 
   async get(app: AppId): Promise<AppRecord | null> {
-    const [settings, state, credentials, breaker] = await this.#redis.hmget(
+    const [settings, state, credentials, breaker, createdBy] = await this.#redis.hmget(
       this.#keys.app(app),
       'settings',
       'state',
       'credentials',
       'breaker',
+      'createdBy',
     )
     if (settings === null || settings === undefined || credentials === null || credentials === undefined) return null
     return {
@@ -122,6 +131,7 @@ export class AppStore {
       state: parseState(state),
       credentials: viewOf(JSON.parse(credentials) as StoredCredentials),
       ...parseBreaker(breaker),
+      ...(typeof createdBy === 'string' ? { createdBy } : {}),
     }
   }
 

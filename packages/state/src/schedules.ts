@@ -12,6 +12,8 @@ export interface ScheduleRecord {
   readonly request: ScheduleRequest
   /** Redis time, as all times here. */
   readonly createdAtMs: number
+  /** The id of the API key that last put it; absent for one that was put before keys were recorded. */
+  readonly createdBy?: string | undefined
   /** The occurrence that last ran. */
   readonly lastRunMs?: number
   /** Occurrences up to here do not run: they ran already, or are older than the schedule in its present form. */
@@ -29,6 +31,7 @@ export type StoredSchedule = ScheduleRecord | UnreadableRecord
 interface Stored {
   readonly request: ScheduleRequest
   readonly createdAtMs: number
+  readonly createdBy?: string | undefined
   readonly sinceMs: number
 }
 
@@ -48,8 +51,10 @@ export class Schedules {
   /**
    * Create or replace a schedule. With new times, or after a pause, it starts now; otherwise an occurrence that is due
    * already still runs. Throws the Problem `conflict` if the app has 100 others.
+   *
+   * @param createdBy the id of the API key that puts it, which takes it over
    */
-  async put(app: AppId, schedule: ScheduleName, request: ScheduleRequest): Promise<ScheduleRecord> {
+  async put(app: AppId, schedule: ScheduleName, request: ScheduleRequest, createdBy?: string): Promise<ScheduleRecord> {
     const nowMs = await this.redisNowMs()
     const known = await this.#read(app, schedule)
     if (known === null && (await this.list(app)).length >= MAX_SCHEDULES)
@@ -65,6 +70,7 @@ export class Schedules {
     const stored: Stored = {
       request,
       createdAtMs: known?.createdAtMs ?? nowMs,
+      ...(createdBy === undefined ? {} : { createdBy }),
       sinceMs: isUnchanged ? known.sinceMs : nowMs,
     }
     await this.#redis.hset(this.#keys.schedules(app), schedule, JSON.stringify(stored))
@@ -130,11 +136,12 @@ function parse(text: string): Stored | undefined {
     return undefined
   }
   if (!isObject(value) || !isObject(value['request'])) return undefined
-  const { createdAtMs, sinceMs, request } = value
+  const { createdAtMs, createdBy, sinceMs, request } = value
   const { cron, timeZone, campaign } = request
   const isIntact =
     isInstant(createdAtMs) &&
     isInstant(sinceMs) &&
+    (createdBy === undefined || typeof createdBy === 'string') &&
     typeof cron === 'string' &&
     typeof timeZone === 'string' &&
     isObject(campaign) &&
@@ -156,7 +163,7 @@ const MAX_INSTANT_MS = 8.64e15
 
 function recordOf(
   schedule: ScheduleName,
-  { request, createdAtMs, sinceMs }: Stored,
+  { request, createdAtMs, createdBy, sinceMs }: Stored,
   ran: string | null | undefined,
 ): ScheduleRecord {
   const lastRunMs = typeof ran === 'string' && isInstant(Number(ran)) ? Number(ran) : undefined
@@ -164,6 +171,7 @@ function recordOf(
     schedule,
     request,
     createdAtMs,
+    ...(createdBy === undefined ? {} : { createdBy }),
     ...(lastRunMs === undefined ? {} : { lastRunMs }),
     overUntilMs: Math.max(sinceMs, lastRunMs ?? 0),
   }

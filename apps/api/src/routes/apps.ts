@@ -72,8 +72,8 @@ export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
         response: answers({ 200: appSchema, 201: appSchema }),
       },
     },
-    async ({ params, body }, reply) => {
-      const { created } = await apps.put(params.app, body)
+    async ({ params, body, caller }, reply) => {
+      const { created } = await apps.put(params.app, body, caller?.id)
       reply.code(created ? 201 : 200)
       return await view(params.app)
     },
@@ -157,7 +157,7 @@ export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
 }
 
 async function showApp(deps: ApiDeps, record: AppRecord): Promise<App> {
-  const { settings, state, credentials, breaker } = record
+  const { settings, state, credentials, breaker, createdBy } = record
   const [channels, rate] = await Promise.all([deps.registry.count(settings.app), deps.rateOf(record)])
   return {
     app: settings.app,
@@ -178,5 +178,6 @@ async function showApp(deps: ApiDeps, record: AppRecord): Promise<App> {
     effectiveRatePerSecond: rate.effectiveRatePerSecond,
     ...(rate.throttledUntilMs === undefined ? {} : { throttledUntil: new Date(rate.throttledUntilMs).toISOString() }),
     ...(breaker === undefined ? {} : { breaker: { reason: breaker.reason, since: breaker.since } }),
+    ...(createdBy === undefined ? {} : { createdBy }),
   }
 }

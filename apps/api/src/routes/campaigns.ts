@@ -60,7 +60,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
       },
       validatorCompiler: bodyJudgedLater(),
     },
-    async ({ params, body, headers }, reply) => {
+    async ({ params, body, headers, caller }, reply) => {
       const key = idempotencyKey(headers['idempotency-key'])
       const settings = await apps.settings(params.app)
       if (settings === null) throw notFound('app')
@@ -71,7 +71,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
       }
       const create = async () => ({
         status: 201,
-        body: JSON.stringify(await campaigns.create(settings, request, { idempotencyKey: key })),
+        body: JSON.stringify(await campaigns.create(settings, request, { idempotencyKey: key, createdBy: caller?.id })),
       })
       if (key === undefined) {
         const { status, body: text } = await create()
@@ -164,6 +164,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
       const child = await campaigns.retryFailed(
         campaignIn(request),
         body?.includeInDoubt === undefined ? {} : { includeInDoubt: body.includeInDoubt },
+        request.caller?.id,
       )
       return reply.code(201).send(child)
     },
@@ -183,7 +184,8 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
         response: answers({ 201: campaignSchema }),
       },
     },
-    async (request, reply) => reply.code(201).send(await campaigns.retry(campaignIn(request), request.body)),
+    async (request, reply) =>
+      reply.code(201).send(await campaigns.retry(campaignIn(request), request.body, request.caller?.id)),
   )
 
   api.get(

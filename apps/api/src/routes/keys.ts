@@ -22,9 +22,9 @@ export function keyRoutes(app: FastifyInstance, { apiKeys }: ApiDeps): void {
         response: answers({ 201: newApiKeySchema }),
       },
     },
-    async ({ body }, reply) => {
+    async ({ body, caller }, reply) => {
       reply.code(201)
-      const { apiKey, key: text } = await apiKeys.create(body)
+      const { apiKey, key: text } = await apiKeys.create(body, caller?.id)
       return { ...apiKey, key: text }
     },
   )

@@ -7,7 +7,7 @@ import {
   scheduleSchema,
   unreadableScheduleSchema,
 } from '@wns-fanout/domain'
-import { NO_TIMES, requestErrors } from '@wns-fanout/fanout'
+import { keyIsOver, NO_TIMES, requestErrors } from '@wns-fanout/fanout'
 import type { ScheduleRecord, StoredSchedule } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
@@ -22,8 +22,17 @@ import { answers, appPath, bodyJudgedLater, nothing, pageOf, pageQuery, schedule
 const tags = ['schedules']
 const NEXT_RUNS = 5
 
-export function scheduleRoutes(app: FastifyInstance, { apps, schedules, campaigns, templates }: ApiDeps): void {
+export function scheduleRoutes(
+  app: FastifyInstance,
+  { apps, schedules, campaigns, templates, apiKeys }: ApiDeps,
+): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
+
+  const showStored = async (id: AppId, stored: StoredSchedule, nowMs: number) => {
+    const shown = readStored(id, stored, nowMs)
+    if ('problem' in stored || stored.createdBy === undefined || 'problem' in shown) return shown
+    return (await apiKeys.isUsable(stored.createdBy)) ? shown : { ...shown, problem: keyIsOver(stored.createdBy) }
+  }
 
   api.put(
     '/apps/:app/schedules/:schedule',
@@ -33,14 +42,15 @@ export function scheduleRoutes(app: FastifyInstance, { apps, schedules, campaign
         summary: 'Create or replace a schedule: a campaign that repeats',
         description:
           'Each occurrence becomes one campaign; `overLimit` defaults to `coalesce`. If the clocks skip a time, it ' +
-          'runs that much later; if they show it twice, it runs the first time.',
+          'runs that much later; if they show it twice, it runs the first time. ' +
+          'It runs only while the API key that last put it is valid: to put it with another key hands it over.',
         params: schedulePath,
         body: scheduleRequestSchema,
         response: answers({ 200: scheduleSchema }),
       },
       validatorCompiler: bodyJudgedLater(),
     },
-    async ({ params, body }) => {
+    async ({ params, body, caller }) => {
       const settings = await apps.settings(params.app)
       if (settings === null) throw notFound('app')
       const nowMs = await schedules.redisNowMs()
@@ -50,7 +60,7 @@ export function scheduleRoutes(app: FastifyInstance, { apps, schedules, campaign
       // Computed before the schedule is stored, so that one without times is never stored.
       const next = nextTimes(request, nowMs)
       await campaigns.rejectEmpty(params.app, resolved.campaign)
-      return show(params.app, await schedules.put(params.app, params.schedule, request), next)
+      return show(params.app, await schedules.put(params.app, params.schedule, request, caller?.id), next)
     },
   )
 
@@ -60,7 +70,7 @@ export function scheduleRoutes(app: FastifyInstance, { apps, schedules, campaign
     async ({ params }) => {
       const stored = await schedules.get(params.app, params.schedule)
       if (stored === null) throw notFound('schedule')
-      return showStored(params.app, stored, await schedules.redisNowMs())
+      return await showStored(params.app, stored, await schedules.redisNowMs())
     },
   )
 
@@ -84,7 +94,7 @@ export function scheduleRoutes(app: FastifyInstance, { apps, schedules, campaign
       const nowMs = await schedules.redisNowMs()
       const last = page.at(-1)
       return {
-        items: page.map((stored) => showStored(params.app, stored, nowMs)),
+        items: await Promise.all(page.map((stored) => showStored(params.app, stored, nowMs))),
         ...(rest.length > limit && last !== undefined ? { next: last.schedule } : {}),
       }
     },
@@ -152,7 +162,7 @@ function nextTimes({ cron, timeZone }: Pick<ScheduleRequest, 'cron' | 'timeZone'
   return times.map((ms) => new Date(ms).toISOString())
 }
 
-function showStored(app: AppId, stored: StoredSchedule, nowMs: number): Schedule | UnreadableSchedule {
+function readStored(app: AppId, stored: StoredSchedule, nowMs: number): Schedule | UnreadableSchedule {
   if ('problem' in stored) return { schedule: stored.schedule, app, problem: stored.problem }
   try {
     return show(app, stored, nextTimes(stored.request, nowMs))
@@ -162,13 +172,15 @@ function showStored(app: AppId, stored: StoredSchedule, nowMs: number): Schedule
   }
 }
 
-function show(app: AppId, { schedule, request, createdAtMs, lastRunMs }: ScheduleRecord, next: string[]): Schedule {
+function show(app: AppId, stored: ScheduleRecord, next: string[]): Schedule {
+  const { schedule, request, createdAtMs, createdBy, lastRunMs } = stored
   return {
     schedule,
     app,
     ...request,
     paused: request.paused ?? false,
     createdAt: new Date(createdAtMs).toISOString(),
+    ...(createdBy === undefined ? {} : { createdBy }),
     ...(lastRunMs === undefined ? {} : { lastRunAt: new Date(lastRunMs).toISOString() }),
     next,
   }

@@ -119,8 +119,16 @@ async function list(command: Command): Promise<void> {
     context.screen.show(
       { items: keys },
       tableLines(
-        ['id', 'name', 'apps', 'verbs', 'created', 'expires'],
-        keys.map((key) => [key.id, key.name, key.apps.join(', '), key.verbs.join(', '), key.createdAt, key.expiresAt]),
+        ['id', 'name', 'apps', 'verbs', 'created', 'created by', 'expires'],
+        keys.map((key) => [
+          key.id,
+          key.name,
+          key.apps.join(', '),
+          key.verbs.join(', '),
+          key.createdAt,
+          key.createdBy,
+          key.expiresAt,
+        ]),
       ),
     )
   })

@@ -66,7 +66,7 @@ Example:
                     schedule.cron,
                     schedule.timeZone,
                     schedule.paused ? 'yes' : 'no',
-                    schedule.next[0] ?? schedule.problem,
+                    schedule.problem ?? schedule.next[0],
                   ]
                 : [schedule.schedule, '', '', '', schedule.problem],
             ),
@@ -93,11 +93,12 @@ function scheduleLines(name: string, schedule: Schedule): readonly string[] {
       ['schedule', name],
       ['problem', schedule.problem],
     ])
-  const { cron, timeZone, paused, next, problem } = schedule
+  const { cron, timeZone, paused, createdBy, next, problem } = schedule
   return fieldLines([
     ['schedule', name],
     ['cron', `${cron} in ${timeZone}`],
     ['paused', paused ? 'yes' : 'no'],
+    ['key', createdBy],
     ['next', next.join('\n          ')],
     ['problem', problem],
   ])

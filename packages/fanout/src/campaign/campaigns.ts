@@ -15,23 +15,11 @@ import type {
   Sample,
 } from '@wns-fanout/domain'
 import { DAY_MS, isTerminal, Problem } from '@wns-fanout/domain'
-import type {
-  AppStore,
-  Audiences,
-  CampaignRecord,
-  CampaignStore,
-  Keys,
-  Ledger,
-  RedisConnection,
-  Registry,
-  SlotDecision,
-} from '@wns-fanout/state'
-import { memoryShare } from '@wns-fanout/state'
-import type { CrashPoints } from '../crash-points.ts'
-import type { Queues } from '../worker/queues.ts'
+import type { CampaignRecord } from '@wns-fanout/state'
 import type { AudienceCounts } from './audience-counts.ts'
 import { audienceCounts } from './audience-counts.ts'
 import { audienceErrors } from './audience-errors.ts'
+import type { CampaignsDeps, CreateOptions } from './campaigns-deps.ts'
 import { campaignIdOf, keyOfAnother, newCampaignId } from './campaign-id.ts'
 import { definitionOf } from './definition.ts'
 import { evaluable } from './failed-of.ts'
@@ -39,6 +27,7 @@ import type { Forecast } from './forecast.ts'
 import { forecast } from './forecast.ts'
 import { guardProblem } from './guideline.ts'
 import { nullIfUnavailable, translateLedgerErrors } from './ledger-problems.ts'
+import { rejectWhenFull } from './reject-when-full.ts'
 import { refuseMissing } from './refuse-missing.ts'
 import { instantMs, rejectErrors, requestErrors } from './request-errors.ts'
 import { replayOf } from './replay.ts'
@@ -46,27 +35,9 @@ import type { ResultFilter } from './results.ts'
 import { results } from './results.ts'
 import { samplesOf } from './samples.ts'
 import { acceptHalt, approveCanary, steer } from './steering.ts'
-import type { AppCondition } from './view.ts'
 import { viewOf } from './view.ts'
 import { asField, emptyAudienceProblem, warningsInAdvance } from './warnings.ts'
 
-export interface CampaignsDeps extends CrashPoints {
-  readonly redis: RedisConnection
-  readonly keys: Keys
-  readonly apps: AppStore
-  readonly registry: Registry
-  readonly audiences: Audiences
-  readonly campaigns: CampaignStore
-  readonly ledger: Ledger
-  readonly queues: Pick<Queues, 'enqueue'>
-  /** What slows or stops an app now. */
-  readonly condition: (app: AppId) => Promise<AppCondition>
-  /** Called with what the guard decided about the slot of a new campaign's topic. */
-  readonly onSlot?: (app: AppId, decision: SlotDecision | 'refused') => void
-}
-
-/** The share of Redis memory above which no new campaign is admitted. */
-const MEMORY_LIMIT = 0.8
 /** Batches that a cancel closes itself; a worker closes the rest. */
 const SWEPT_AT_ONCE = 256
 
@@ -81,33 +52,26 @@ export class Campaigns {
   /**
    * Admit a campaign. Throws a Problem: `invalid` with every error, `empty-audience`, `guard-interval` with the time at
    * which it would be admitted, `redis-memory` when Redis is nearly full.
-   *
-   * @param options.idempotencyKey the same key stands for the same campaign: it is created once, even if the process
-   *   dies between creating it and returning. Throws `invalid` if the campaign of the key has another request
+   * Throws `invalid` if the campaign of `idempotencyKey` has another request.
    */
   async create(
     app: AppSettings,
     request: CampaignRequest,
-    { parent, idempotencyKey }: { readonly parent?: CampaignId; readonly idempotencyKey?: string | undefined } = {},
+    { parent, idempotencyKey, createdBy }: CreateOptions = {},
   ): Promise<Campaign> {
     const nowMs = await this.#deps.campaigns.redisNowMs()
     rejectErrors([
       ...requestErrors(app, request, nowMs),
       ...(await audienceErrors(this.#deps, app.app, request, nowMs)),
     ])
-    const ratio = await memoryShare(this.#deps.redis)
-    if (ratio > MEMORY_LIMIT)
-      throw new Problem(
-        'redis-memory',
-        `Redis uses ${Math.round(ratio * 100)} % of its memory; new campaigns wait until it is below 80 %`,
-      )
+    await rejectWhenFull(this.#deps.redis)
     const warnings = await warningsInAdvance(this.#deps, app.app, request)
     const id = idempotencyKey === undefined ? newCampaignId() : await this.#idFor(app.app, idempotencyKey, request)
     const isNow = (instantMs(request.startAt) ?? nowMs) <= nowMs
     const empty = isNow ? emptyAudienceProblem(warnings, request) : undefined
     if (empty !== undefined && (await this.#record(app.app, id)) === null) throw empty
     if (isNow) await refuseMissing(this.#deps, app.app, request)
-    const definition = definitionOf(app, request, id, parent)
+    const definition = definitionOf(app, request, id, { parent, createdBy })
     this.#deps.reached?.('campaign-admitted')
     const answer = await this.#deps.campaigns.create({
       definition,
@@ -224,13 +188,14 @@ export class Campaigns {
   retryFailed(
     ref: CampaignRef,
     { includeInDoubt }: { readonly includeInDoubt?: boolean | undefined },
+    createdBy?: string,
   ): Promise<Campaign> {
-    return this.#replay(ref, includeInDoubt === true ? { includeInDoubt } : {})
+    return this.#replay(ref, includeInDoubt === true ? { includeInDoubt } : {}, createdBy)
   }
 
   /** A new campaign to the recipients with these results in this one. */
-  retry(ref: CampaignRef, filter: ReplayFilter): Promise<Campaign> {
-    return this.#replay(ref, filter)
+  retry(ref: CampaignRef, filter: ReplayFilter, createdBy?: string): Promise<Campaign> {
+    return this.#replay(ref, filter, createdBy)
   }
 
   /** One result for every recipient, in the order of registration. */
@@ -254,11 +219,12 @@ export class Campaigns {
   async #replay(
     ref: CampaignRef,
     filter: ReplayFilter & { readonly includeInDoubt?: boolean | undefined },
+    createdBy: string | undefined,
   ): Promise<Campaign> {
     const request = replayOf(await this.#find(ref), filter)
     const settings = await this.#deps.apps.settings(ref.app)
     if (settings === null) throw new Problem('not-found', `there is no app ${ref.app}`)
-    return this.create(settings, request, { parent: ref.campaign })
+    return this.create(settings, request, { parent: ref.campaign, createdBy })
   }
 
   /** The id of the campaign that a key stands for: after a day, another one. */

@@ -7,7 +7,7 @@ export function definitionOf(
   app: AppSettings,
   request: CampaignRequest,
   id: CampaignId,
-  parent?: CampaignId,
+  { parent, createdBy }: Pick<CampaignDefinition, 'parent' | 'createdBy'> = {},
 ): CampaignDefinition {
   const update = request.update ?? 'generic'
   return {
@@ -23,5 +23,6 @@ export function definitionOf(
     retentionDays: app.retentionDays,
     rawGates: app.rawGates,
     ...(parent === undefined ? {} : { parent }),
+    ...(createdBy === undefined ? {} : { createdBy }),
   }
 }

@@ -8,7 +8,7 @@ import type {
   TemplateName,
 } from '@wns-fanout/domain'
 import { latestRun, Problem } from '@wns-fanout/domain'
-import type { AppStore, ScheduleRecord, Schedules, StoredSchedule, Templates } from '@wns-fanout/state'
+import type { ApiKeys, AppStore, ScheduleRecord, Schedules, StoredSchedule, Templates } from '@wns-fanout/state'
 import type { Campaigns } from './campaigns.ts'
 
 export interface ScheduleRunnerDeps {
@@ -16,6 +16,7 @@ export interface ScheduleRunnerDeps {
   readonly schedules: Schedules
   readonly templates: Pick<Templates, 'get'>
   readonly campaigns: Pick<Campaigns, 'create'>
+  readonly apiKeys: Pick<ApiKeys, 'isUsable'>
   readonly emit: (event: FanoutEvent) => void
 }
 
@@ -63,16 +64,23 @@ export class ScheduleRunner {
     if (due.kind === 'due') await this.#start(app, due.record, due.atMs)
   }
 
-  async #start(app: AppId, { schedule, request }: ScheduleRecord, dueMs: number): Promise<void> {
-    const { apps, campaigns, schedules, emit } = this.#deps
+  async #start(app: AppId, { schedule, request, createdBy }: ScheduleRecord, dueMs: number): Promise<void> {
+    const { apps, campaigns, schedules, apiKeys, emit } = this.#deps
     const settings = await apps.settings(app)
     if (settings === null) return
     const dueAt = new Date(dueMs).toISOString()
+    if (createdBy !== undefined && !(await apiKeys.isUsable(createdBy))) {
+      emit({ type: 'schedule.stopped', app, schedule, dueAt, createdBy })
+      // A key that takes the schedule over starts it with the next occurrence.
+      await schedules.ran(app, schedule, dueMs)
+      return
+    }
     try {
       const resolved = await this.#campaignOf(app, request)
       const campaign = await campaigns.create(settings, resolved, {
         // No caller of the API can send this key: keys of callers contain no spaces.
         idempotencyKey: `schedule ${schedule} ${dueAt}`,
+        createdBy,
       })
       emit({ type: 'schedule.ran', app, schedule, dueAt, campaign: campaign.id as CampaignId })
     } catch (error) {
@@ -125,6 +133,11 @@ function dueOf(stored: StoredSchedule, nowMs: number): Due {
     if (!(error instanceof RangeError)) throw error
     return { kind: 'unreadable', problem: NO_TIMES }
   }
+}
+
+/** Why a schedule does not run whose key is revoked or expired. */
+export function keyIsOver(key: string): string {
+  return `the API key ${key}, which put it, is revoked or expired; put the schedule again with another key`
 }
 
 /** Why a schedule that was accepted once cannot run here. */

@@ -35,6 +35,7 @@ export function viewOf(record: CampaignRecord, app: AppCondition, sending: reado
     priority: definition.priority,
     type: definition.request.notification.type,
     createdAt: iso(record.createdAtMs),
+    ...(definition.createdBy === undefined ? {} : { createdBy: definition.createdBy }),
     ...(definition.request.startAt === undefined && record.startAtMs <= redisNowMs
       ? {}
       : { startAt: iso(record.startAtMs) }),

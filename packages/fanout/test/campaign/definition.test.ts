@@ -41,5 +41,5 @@ test('the choices of a request come before the defaults', () => {
 })
 
 test('a campaign that repeats another one has it as its parent', () => {
-  expect(definitionOf(app, badge, id, 'c0' as CampaignId).parent).toBe('c0')
+  expect(definitionOf(app, badge, id, { parent: 'c0' as CampaignId }).parent).toBe('c0')
 })

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { AppId, FanoutEvent, ScheduleName, ScheduleRequest, TemplateName } from '@wns-fanout/domain'
 import type { RedisConnection } from '@wns-fanout/state'
 import {
+  ApiKeys,
   AppStore,
   Audiences,
   CampaignStore,
@@ -70,7 +71,8 @@ afterEach(async () => {
 async function leaderRuns(nowMs: number, create: Pick<Campaigns, 'create'> = campaigns): Promise<FanoutEvent[]> {
   const events: FanoutEvent[] = []
   const emit = (event: FanoutEvent): void => void events.push(event)
-  await new ScheduleRunner({ apps, schedules, templates, campaigns: create, emit }).run(
+  const apiKeys = new ApiKeys(redis, keys)
+  await new ScheduleRunner({ apps, schedules, templates, campaigns: create, apiKeys, emit }).run(
     [app],
     nowMs,
     new AbortController().signal,
@@ -220,7 +222,14 @@ test('a schedule that cannot be read is reported once and does not stop the othe
   })
   await schedules.put(app, morning, request)
   const events: FanoutEvent[] = []
-  const runner = new ScheduleRunner({ apps, schedules, templates, campaigns, emit: (event) => void events.push(event) })
+  const runner = new ScheduleRunner({
+    apps,
+    schedules,
+    templates,
+    campaigns,
+    apiKeys: new ApiKeys(redis, keys),
+    emit: (event) => void events.push(event),
+  })
   await runner.run([app], hourMs, new AbortController().signal)
   await runner.run([app], hourMs, new AbortController().signal)
   expect(events.map((event) => [event.type, 'schedule' in event ? event.schedule : ''])).toEqual([
@@ -249,4 +258,27 @@ test('a schedule with a template sends the notification that the template has by
   expect((await campaigns.list(app, { limit: 10 })).items).toMatchObject([{ type: 'raw' }])
   await templates.delete(app, name)
   expect(await leaderRuns(hourMs + 15 * MINUTE_MS)).toMatchObject([{ type: 'schedule.refused', code: 'invalid' }])
+})
+
+test('a schedule stops with its key, and runs again from the next occurrence when another key takes it over', async () => {
+  const apiKeys = new ApiKeys(redis, keys)
+  const access = { name: 'test', apps: ['news'], verbs: ['send'] } as const
+  const { apiKey: first } = await apiKeys.create(access)
+  const { apiKey: second } = await apiKeys.create(access, first.id)
+  await schedules.put(app, morning, request, first.id)
+  expect(await leaderRuns(hourMs)).toMatchObject([{ type: 'schedule.ran' }])
+
+  await apiKeys.revoke(first.id)
+  const dueAt = new Date(hourMs + 15 * MINUTE_MS).toISOString()
+  expect(await leaderRuns(hourMs + 15 * MINUTE_MS)).toEqual([
+    { type: 'schedule.stopped', app, schedule: morning, dueAt, createdBy: first.id },
+  ])
+  expect(await leaderRuns(hourMs + 16 * MINUTE_MS)).toEqual([])
+
+  await schedules.put(app, morning, request, second.id)
+  expect(await leaderRuns(hourMs + 17 * MINUTE_MS)).toEqual([])
+  const [ran] = await leaderRuns(hourMs + 30 * MINUTE_MS)
+  expect(ran).toMatchObject({ type: 'schedule.ran' })
+  const { items } = await campaigns.list(app, { limit: 10 })
+  expect(items.map(({ createdBy }) => createdBy)).toEqual([second.id, first.id])
 })

@@ -22,6 +22,8 @@ export interface CampaignDefinition {
   /** False when the app has no raw gates. */
   readonly rawGates: boolean
   readonly parent?: CampaignId | undefined
+  /** The id of the API key that made it. */
+  readonly createdBy?: string | undefined
 }
 
 /** A campaign as the ledger holds it at one instant. */
