@@ -18,6 +18,8 @@ declare module 'fastify' {
 export interface AuthDeps {
   /** The caller behind a key, or null when the key is unknown, wrong, revoked or expired. */
   readonly verifyKey: (key: string) => Promise<ApiKey | null>
+  /** Was this key valid when this process last saw it? Must not ask Redis. */
+  readonly isFamiliarKey: (key: string) => boolean
   readonly appOfCampaign: (campaign: string) => Promise<AppId | null>
   /** Why nothing may be written now, because data is lost; for people. */
   readonly dataProblem: () => string | undefined
@@ -69,16 +71,39 @@ async function authenticate(request: FastifyRequest, deps: AuthDeps, failures: T
   if (header === undefined)
     throw new Problem('unauthenticated', 'no API key was sent; send the header "Authorization: Bearer <key>"')
   const key = /^Bearer +(\S{1,512}) *$/i.exec(header)?.[1]
-  const caller = key === undefined ? null : await deps.verifyKey(key)
-  if (caller !== null) return caller
-  // A valid key can be among the lost data, and its owner must keep it.
-  if (key !== undefined) refuseWhileLost(deps, 'this API key cannot be checked')
-  const { waitSeconds } = failures.take(sourceOf(request.ip))
+  const source = sourceOf(request.ip)
+  // A guess must not reach Redis once its source has made too many. A key that was right here passes in any case: many
+  // clients can share one address.
+  const isFamiliar = key !== undefined && deps.isFamiliarKey(key)
+  if (!isFamiliar) limitGuesses(failures, source)
+  const caller = key === undefined ? null : await judge(deps, key, failures, source)
+  if (caller !== null) {
+    if (!isFamiliar) failures.give(source)
+    return caller
+  }
+  if (isFamiliar) limitGuesses(failures, source)
+  throw new Problem('unauthenticated', 'the API key is unknown, revoked or expired; ask an administrator for another')
+}
+
+function limitGuesses(failures: TokenBuckets, source: string): void {
+  const { waitSeconds } = failures.take(source)
   if (waitSeconds > 0)
     throw new Problem('rate-limited', 'too many wrong API keys came from your address; wait', {
       retryAfterSeconds: waitSeconds,
     })
-  throw new Problem('unauthenticated', 'the API key is unknown, revoked or expired; ask an administrator for another')
+}
+
+/** The caller behind a key. What cannot be checked is no wrong key, so it does not count as one. */
+async function judge(deps: AuthDeps, key: string, failures: TokenBuckets, source: string): Promise<ApiKey | null> {
+  try {
+    const caller = await deps.verifyKey(key)
+    // A valid key can be among the lost data, and its owner must keep it.
+    if (caller === null) refuseWhileLost(deps, 'this API key cannot be checked')
+    return caller
+  } catch (error) {
+    failures.give(source)
+    throw error
+  }
 }
 
 /** Before the body is read, so that a busy client costs the others nothing. */

@@ -1,8 +1,25 @@
+import { isIP } from 'node:net'
 import { crashPoints } from '@wns-fanout/fanout'
 import { baseConfig, crashAtVariable, integer, variable } from '@wns-fanout/runtime'
 import * as z from 'zod'
 
 const { WNS_FANOUT_LANES: _lanes, WNS_FANOUT_LOCK_MS: _lockMs, WNS_FANOUT_APPS: _apps, ...shared } = baseConfig
+
+/** A count of proxies or "all" is not offered: a client that reaches the API directly could then choose its address. */
+const trustedProxies = z
+  .string()
+  .default('')
+  .transform((text) => text.split(',').flatMap((part) => part.trim() || []))
+  .refine((parts) => parts.every((part) => isNetwork(part)))
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/')
+  const family = isIP(address)
+  if (family === 0 || rest.length > 0) return false
+  return (
+    bits === undefined || (/^[0-9]{1,3}$/.test(bits) && Number(bits) >= 1 && Number(bits) <= (family === 4 ? 32 : 128))
+  )
+}
 
 /** The environment of the API. */
 export const apiConfigSchema = z.object({
@@ -27,6 +44,14 @@ export const apiConfigSchema = z.object({
     example: '1000',
     meaning: 'Requests per second that one API key may make of one API process; twice as many at once.',
     default: '1000',
+    usedBy: ['api'],
+  }),
+  WNS_FANOUT_TRUST_PROXY: variable(trustedProxies, {
+    wanted: 'addresses and networks, separated by commas, such as 10.0.0.0/8,fd00::/8',
+    example: '10.0.0.0/8',
+    meaning:
+      'The proxies in front of the API, whose `X-Forwarded-For` has the address of the client. Without it, all clients ' +
+      'behind a proxy count as one source of wrong keys.',
     usedBy: ['api'],
   }),
   WNS_CRASH_AT: crashAtVariable(crashPoints),

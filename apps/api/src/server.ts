@@ -39,24 +39,42 @@ export type Api = FastifyInstance<
   ZodTypeProvider
 >
 
+export interface ServerOptions {
+  /** How long `close` lets requests finish before it ends their connections. */
+  readonly stopGraceMs?: number
+  /** How long an idle connection is kept. */
+  readonly keepAliveMs?: number
+  /** Requests per second that one API key may make in the long run. */
+  readonly requestsPerSecond?: number
+  /** The longest time that a body may take to arrive, unless it is an upload. */
+  readonly bodyMs?: number
+  /** The longest time without bytes of an upload. */
+  readonly uploadIdleMs?: number
+  /** Addresses and networks of the proxies whose `X-Forwarded-For` is believed. */
+  readonly trustProxy?: readonly string[]
+}
+
 /**
  * The HTTP API; `listen` and `close` are the caller's.
  *
  * @param onRequestEnd called after each response, for metrics; `route` is the method and the template of the path
- * @param options.stopGraceMs how long `close` lets requests finish before it ends their connections
- * @param options.keepAliveMs how long an idle connection is kept
- * @param options.requestsPerSecond that one API key may make in the long run
- * @param options.bodyMs the longest time that a body may take to arrive, unless it is an upload
- * @param options.uploadIdleMs the longest time without bytes of an upload
  */
 export async function buildServer(
   deps: ApiDeps,
-  { stopGraceMs = 10_000, keepAliveMs = 90_000, bodyMs = 60_000, uploadIdleMs = 60_000, requestsPerSecond = 1000 } = {},
+  {
+    stopGraceMs = 10_000,
+    keepAliveMs = 90_000,
+    bodyMs = 60_000,
+    uploadIdleMs = 60_000,
+    requestsPerSecond = 1000,
+    trustProxy = [],
+  }: ServerOptions = {},
   onRequestEnd?: (end: { readonly route: string; readonly status: number; readonly durationMs: number }) => void,
 ): Promise<Api> {
   const { logger } = deps
   const app: Api = fastify({
     logger: false,
+    trustProxy: trustProxy.length === 0 ? false : [...trustProxy],
     bodyLimit: MAX_BODY_BYTES,
     // An upload of millions of channels may take an hour. `limitBodyTime` and the readers of uploads end slow bodies;
     // a socket on which nothing moves is closed.
@@ -134,6 +152,7 @@ export async function buildServer(
         dataProblem: deps.dataProblem,
         open,
         requestsPerSecond,
+        isFamiliarKey: (key) => deps.apiKeys.isFamiliar(key),
         verifyKey: (key) => deps.apiKeys.verify(key),
         appOfCampaign: (id) => deps.campaigns.appOf(id as CampaignId),
       })

@@ -146,6 +146,7 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
     {
       keepAliveMs: config.WNS_FANOUT_KEEP_ALIVE_MS,
       requestsPerSecond: config.WNS_FANOUT_KEY_REQUESTS_PER_SECOND,
+      trustProxy: config.WNS_FANOUT_TRUST_PROXY,
     },
     ({ route, status, durationMs }) =>
       metrics.apiRequestDuration.observe({ route, status: String(status) }, durationMs / 1000),

@@ -53,6 +53,12 @@ export class TokenBuckets {
     }
   }
 
+  /** Undo a take that should not count. */
+  give(name: string): void {
+    const known = this.#buckets.get(name)
+    if (known !== undefined) known.left = Math.min(this.burst, known.left + 1)
+  }
+
   #forgetOne(): void {
     for (const name of this.#buckets.keys()) {
       this.#buckets.delete(name)

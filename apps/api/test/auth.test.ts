@@ -104,6 +104,7 @@ test('keys are listed in pages', async () => {
 
 test('too many wrong keys get 429, and a valid key still works', async () => {
   const { call } = await setup()
+  expect((await call('GET', '/v1/apps')).status).toBe(200)
   const wrong = () => call('GET', '/v1/apps', { key: 'wnsf_wrong' })
   let answer = await wrong()
   let tries = 1
@@ -114,6 +115,50 @@ test('too many wrong keys get 429, and a valid key still works', async () => {
   expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1)
   expect((await call('GET', '/v1/apps')).status).toBe(200)
   expect((await call('GET', '/v1/apps', { key: null })).status).toBe(401)
+})
+
+function guess(n: number): string {
+  return `wnsf_${String(n).padStart(12, '0')}_${'A'.repeat(43)}`
+}
+
+test('wrong keys beyond the limit do not reach Redis', async () => {
+  const { call, deps } = await setup()
+  let n = 0
+  for (; (await call('GET', '/v1/apps', { key: guess(n) })).status === 401 && n < 1000; n += 1);
+  expect(n).toBeGreaterThanOrEqual(200)
+  // A new key is right, but this process cannot know that without asking Redis.
+  const { key } = await deps.apiKeys.create({ name: 'new', apps: ['*'], verbs: ['read'] })
+  const answers = await Promise.all(Array.from({ length: 20 }, () => call('GET', '/v1/apps', { key: guess(n) })))
+  expect(answers.filter(({ status }) => status === 429).length).toBeGreaterThan(0)
+  await until(async () => (await call('GET', '/v1/apps', { key })).status === 200)
+})
+
+test('behind a trusted proxy each client has its own limit of wrong keys', async () => {
+  const { call } = await setup({ server: { trustProxy: ['127.0.0.1'] } })
+  const from = (address: string) =>
+    call('GET', '/v1/apps', { key: 'wnsf_wrong', headers: { 'x-forwarded-for': address } })
+  let tries = 0
+  while ((await from('192.0.2.1')).status === 401 && tries < 1000) tries += 1
+  expect(tries).toBeGreaterThanOrEqual(200)
+  expect((await from('192.0.2.2')).status).toBe(401)
+})
+
+test('the address that a client claims is not believed without a trusted proxy', async () => {
+  const { call } = await setup()
+  const statuses = new Set<number>()
+  for (let n = 0; n < 1000 && !statuses.has(429); n += 1) {
+    const headers = { 'x-forwarded-for': `192.0.2.${n % 250}` }
+    statuses.add((await call('GET', '/v1/apps', { key: 'wnsf_wrong', headers })).status)
+  }
+  expect(statuses).toEqual(new Set([401, 429]))
+})
+
+test('a take that is given back does not count', () => {
+  const buckets = new TokenBuckets({ burst: 1, perSecond: 1, nowMs: () => 0 })
+  buckets.take('a')
+  buckets.give('a')
+  buckets.give('a')
+  expect([buckets.take('a').waitSeconds, buckets.take('a').waitSeconds]).toEqual([0, 1])
 })
 
 test('a bucket of each name empties, fills again with time and takes bounded memory', () => {

@@ -18,7 +18,10 @@ const unknownKeyHash = createHash('sha256').update(randomBytes(32)).digest()
 export class ApiKeys {
   readonly #redis: RedisConnection
   readonly #keys: Keys
-  readonly #cache = new Map<string, { readonly stored: StoredKey | null; readonly until: number }>()
+  // Only keys that exist, so that guesses of ids cannot fill it or push a key out.
+  readonly #cache = new Map<string, { readonly stored: StoredKey; readonly until: number }>()
+  // Hash of each key text that was right here, by id.
+  readonly #familiar = new Map<string, Buffer>()
 
   constructor(redis: RedisConnection, keys: Keys) {
     this.#redis = redis
@@ -45,21 +48,39 @@ export class ApiKeys {
   /** Remember nothing of any key: what is known of them here may be of data that was lost. */
   forget(): void {
     this.#cache.clear()
+    this.#familiar.clear()
   }
 
-  /** Whose key this text is; null for anything that is no valid key now. Takes the same time for any of them. */
+  /** Was this text a valid key when this process last saw it? Asks nothing of Redis. */
+  isFamiliar(text: string): boolean {
+    const [, id = ''] = keyForm.exec(text) ?? []
+    const hash = this.#familiar.get(id)
+    return timingSafeEqual(sha256(text), hash ?? unknownKeyHash)
+  }
+
+  /**
+   * Whose key this text is; null for anything that is no valid key now. A wrong key of a known id and one of an unknown
+   * id take the same steps.
+   */
   async verify(text: string): Promise<ApiKey | null> {
     const [, id = ''] = keyForm.exec(text) ?? []
-    const stored = id === '' ? null : await this.#read(id)
-    const expected = stored === null ? unknownKeyHash : Buffer.from(stored.sha256, 'hex')
-    const matches = timingSafeEqual(sha256(text), expected)
-    if (!matches || stored === null || isOver(stored)) return null
+    if (id === '') return null
+    const hash = sha256(text)
+    const cached = this.#cached(id)
+    // A wrong key is never judged by the cache: an answer without Redis would show that its id exists.
+    const stored = cached !== undefined && isHashOf(cached, hash) ? cached : await this.#read(id)
+    const matches = isHashOf(stored, hash)
+    if (!matches || stored === null || isOver(stored)) {
+      if (this.#familiar.get(id)?.equals(hash) === true) this.#familiar.delete(id)
+      return null
+    }
+    remember(this.#familiar, id, hash)
     return withoutHash(id, stored)
   }
 
   /** Is this the id of a key that is valid now? Another process may have revoked it up to two seconds ago. */
   async isUsable(id: string): Promise<boolean> {
-    const stored = await this.#read(id)
+    const stored = this.#cached(id) ?? (await this.#read(id))
     return stored !== null && !isOver(stored)
   }
 
@@ -77,6 +98,7 @@ export class ApiKeys {
   /** False when there was none. Other processes refuse it within two seconds. */
   async revoke(id: string): Promise<boolean> {
     this.#cache.delete(id)
+    this.#familiar.delete(id)
     return (await this.#redis.hdel(this.#keys.apiKeys, id)) === 1
   }
 
@@ -101,14 +123,41 @@ export class ApiKeys {
   }
 
   async #read(id: string): Promise<StoredKey | null> {
-    const known = this.#cache.get(id)
-    if (known !== undefined && performance.now() < known.until) return known.stored
     const text = await this.#redis.hget(this.#keys.apiKeys, id)
-    const stored = text === null ? null : parseKey(text)
-    // Guesses of ids must not fill the memory.
-    if (this.#cache.size >= CACHE_SIZE) this.#cache.clear()
-    this.#cache.set(id, { stored, until: performance.now() + CACHE_MS })
+    // The stand-in costs what a stored key costs.
+    const parsed = parseKey(text ?? standIn)
+    const stored = text === null ? null : parsed
+    if (stored === null) this.#cache.delete(id)
+    else remember(this.#cache, id, { stored, until: performance.now() + CACHE_MS })
     return stored
+  }
+
+  #cached(id: string): StoredKey | undefined {
+    const known = this.#cache.get(id)
+    return known !== undefined && performance.now() < known.until ? known.stored : undefined
+  }
+}
+
+const standIn = JSON.stringify({
+  name: 'nobody',
+  apps: ['*'],
+  verbs: ['read'],
+  createdAt: new Date(0).toISOString(),
+  sha256: unknownKeyHash.toString('hex'),
+})
+
+function isHashOf(stored: StoredKey | null, hash: Buffer): boolean {
+  return timingSafeEqual(hash, stored === null ? unknownKeyHash : Buffer.from(stored.sha256, 'hex'))
+}
+
+/** Set an entry as the newest; beyond the size, the oldest goes. */
+function remember<T>(map: Map<string, T>, id: string, value: T): void {
+  map.delete(id)
+  map.set(id, value)
+  if (map.size <= CACHE_SIZE) return
+  for (const oldest of map.keys()) {
+    map.delete(oldest)
+    return
   }
 }
 
