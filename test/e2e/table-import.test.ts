@@ -28,9 +28,10 @@ async function app(name: string): Promise<void> {
   const credentials = { kind: 'store', packageSid: 'S-1-15-2-7', clientSecret: 'a-secret' } as const
   await stack.api.putApp(name, { credentials })
 }
+/** The lines of an export without their times. */
 async function exported(name: string): Promise<ImportLine[]> {
   const lines: ImportLine[] = []
-  for await (const line of stack.api.exportChannels(name)) lines.push(line)
+  for await (const { registeredAt: _, ...line } of stack.api.exportChannels(name)) lines.push(line)
   return lines
 }
 function uriOf(id: string): string {

@@ -40,7 +40,8 @@ test('the client and the API understand each other in every call', async () => {
   await api.optIn('news', odd)
   await api.channelActive('news', odd)
   await api.deleteChannel('news', odd)
-  const lines = Array.from({ length: 1200 }, (_, n) => ({ channel: `c${n}`, uri: uriOf(n) }))
+  const registeredAt = '2026-05-31T08:30:00.000Z'
+  const lines = Array.from({ length: 1200 }, (_, n) => ({ channel: `c${n}`, uri: uriOf(n), registeredAt }))
   const text = lines.map((one) => `${JSON.stringify(one)}\n`).join('')
   expect(await api.importChannels('news', [text], { type: 'ndjson' })).toMatchObject({ created: 1200, rejected: 0 })
   const again = await api.importChannels('news', Readable.from([gzipSync(text)]), { type: 'ndjson', gzip: true })

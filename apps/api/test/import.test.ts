@@ -13,11 +13,16 @@ function line(channel: string, rest: object = {}): string {
 }
 const path = '/v1/apps/news/channels:import'
 
+/** The lines of the export without their times, which Redis sets where an import has none. */
 async function exported(call: Awaited<ReturnType<typeof setup>>['call']) {
   return (await call('GET', '/v1/apps/news/channels:export')).text
     .split('\n')
     .filter((text) => text !== '')
-    .map((text) => JSON.parse(text))
+    .map((text) => {
+      const { registeredAt, ...rest } = JSON.parse(text)
+      if (rest.uri !== undefined) expect(registeredAt).toMatch(/^\d{4}-\d\d-\d\dT[\d:]{8}\.000Z$/)
+      return rest
+    })
 }
 
 test('lines are registered, and an export is what was imported', async () => {
@@ -447,4 +452,15 @@ test('an import names the lines that it rejected', async () => {
   const body = [line('a'), '{', JSON.stringify({ channel: 'unknown' }), line('b')].join('\n')
   const { json } = await call('POST', path, { headers: ndjson, body })
   expect(json).toMatchObject({ created: 2, rejected: 2, rejectedLines: [2, 3] })
+})
+
+test('an import takes the times of registrations as databases write them, and an export has them', async () => {
+  const { call, withApp } = await setup()
+  await withApp()
+  const rows = `channel,uri,registeredAt\na,${uriOf('a')},2026-03-01 08:30:00+01\nb,${uriOf('b')},yesterday\n`
+  const answer = await call('POST', path, { headers: { 'content-type': 'text/csv' }, body: rows })
+  expect(answer.json).toMatchObject({ created: 1, rejected: 1 })
+  expect(answer.json.errors[0].detail).toContain('registeredAt must be a time')
+  const text: string = (await call('GET', '/v1/apps/news/channels:export')).text
+  expect(JSON.parse(text)).toEqual({ channel: 'a', uri: uriOf('a'), registeredAt: '2026-03-01T07:30:00.000Z' })
 })

@@ -29,6 +29,8 @@ export interface RegisteredChannel extends Channel {
 /** Without a URI the line changes a registered channel; of any other it stores the opt-outs alone. */
 export interface ImportLine extends Partial<ChannelRequest> {
   readonly channel: string
+  /** When the device got this URI, such as `2026-05-31T08:30:00Z`; absent, the time of the import. */
+  readonly registeredAt?: string | null
 }
 
 export type ChannelChangeKind = 'tag' | 'untag' | 'delete' | 'opt-out' | 'opt-in' | 'activate'

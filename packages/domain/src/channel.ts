@@ -6,6 +6,7 @@ import type { ChannelId } from './ids.ts'
 import { channelIdSchema, tagNameSchema, topicNameSchema } from './ids.ts'
 import { parseLocale } from './locale.ts'
 import type { InputError } from './problem.ts'
+import { parseRegisteredAt } from './registered-at.ts'
 import { checkVars, MAX_VAR_LENGTH, varsSchema, varText } from './vars.ts'
 
 export const MAX_TAGS_PER_CHANNEL = 50
@@ -19,6 +20,17 @@ const localeSchema = z
   })
   .superRefine((text, context) => {
     const parsed = parseLocale(text)
+    if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.detail })
+  })
+// The time that `parseRegisteredAt` reads, or its reason.
+const registeredAtSchema = z
+  .string({ error: 'registeredAt must be a text such as "2026-05-31T08:30:00Z"' })
+  .overwrite((text) => {
+    const parsed = parseRegisteredAt(text)
+    return parsed.ok ? parsed.time : text
+  })
+  .superRefine((text, context) => {
+    const parsed = parseRegisteredAt(text)
     if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.detail })
   })
 const registration = {
@@ -48,6 +60,11 @@ export const importLineSchema = z
     ...registration,
     uri: registration.uri.optional().meta({
       description: 'Absent, the line changes a channel that is registered; of any other it stores the opt-outs alone.',
+    }),
+    registeredAt: registeredAtSchema.nullish().meta({
+      description:
+        'When the device got this URI; absent or null, the time of the import. ' +
+        'Where the URI is unchanged, a later time that is stored stays.',
     }),
   })
   .meta({ id: 'ImportLine' })
@@ -83,6 +100,8 @@ export interface Registration {
   readonly optedOutOf?: readonly string[] | null | undefined
   /** Instead of `optedOutOf`: one topic to opt out of, or into again. */
   readonly topicPatch?: { readonly topic: string; readonly isOut: boolean } | undefined
+  /** ISO 8601 in whole seconds. Absent or null, the time at which Redis stores the registration. */
+  readonly registeredAt?: string | null | undefined
 }
 
 export const channelSchema = z

@@ -5,9 +5,10 @@
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key   KEYS[3] of an import: bitmap of the channels that it counted
 -- ARGV[1] maximum number of tag names   ARGV[2] 'move' or 'allow': what happens when another channel has the URI
 -- ARGV[3] seconds that KEYS[3] lives from now   ARGV[4] maximum number of topics that have opt-outs
--- ARGV[5…] eight for each channel: id, device key suffix, packed URI, locale, variables as JSON, tags joined by ',',
+-- ARGV[5…] nine for each channel: id, device key suffix, packed URI, locale, variables as JSON, tags joined by ',',
 --   opted out, topics that it opted out of joined by ','. '' clears a field and '*' keeps it; '~{…}' merges variables;
---   opted out is '1', '0' or '*'; '+topic' opts out of one more topic and '~topic' into one again
+--   opted out is '1', '0' or '*'; '+topic' opts out of one more topic and '~topic' into one again;
+--   last, the second in which the device got the URI, or '' for now
 -- Without a URI ('*') a channel that is registered changes; of any other only the opt-outs are stored.
 -- Returns {answers, position, id, …}: one letter for each channel, then the channels that lost their URI, each with the
 -- position of the channel that took it; or 'gone' when the app was removed. Letters:
@@ -15,7 +16,7 @@
 --   'm' refused, not registered and no URI   'v' refused, too many variables   'o' refused, too many topics
 --   'd' counted before by this import   'D' the same, counted as unchanged until now
 local KEEP, MAX_VARS = '*', 20
-local FIRST, FIELDS = 5, 8
+local FIRST, FIELDS = 5, 9
 local base, counted = KEYS[1], KEYS[3]
 local max_tags, policy, max_topics = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[4])
 local call = redis.call
@@ -41,6 +42,13 @@ local now = base36(second)
 local DAY_SECONDS = 86400
 local function is_day_old(since)
   return second - tonumber(since, 36) >= DAY_SECONDS
+end
+
+-- The time of a channel after this call. A URI that stays gets no older: its device may have registered since.
+local function time_of(since, given, is_new_uri, is_registering)
+  if given == '' then return (is_new_uri or (is_registering and is_day_old(since))) and now or since end
+  given = tonumber(given)
+  return (is_new_uri or given > tonumber(since, 36)) and base36(given) or since
 end
 
 -- New channels get consecutive ordinals, so their values are written page by page and their bits together.
@@ -250,9 +258,9 @@ for at = FIRST, #ARGV, FIELDS do
     if tags == KEEP then tags = old_tags end
 
     local is_changed = old_uri ~= uri or old_locale ~= locale or old_tags ~= tags
-    local is_renewed = old_uri ~= uri or (ARGV[at + 2] ~= KEEP and is_day_old(since))
-    if is_changed or is_renewed then
-      write_value(ordinal, value_of(id, uri, is_renewed and now or since, locale, tags))
+    local time = time_of(since, ARGV[at + 8], old_uri ~= uri, ARGV[at + 2] ~= KEEP)
+    if is_changed or time ~= since then
+      write_value(ordinal, value_of(id, uri, time, locale, tags))
     end
     if old_uri ~= uri then
       forget_uri(base, old_uri, ordinal)

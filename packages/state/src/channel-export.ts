@@ -12,6 +12,8 @@ export interface ExportLine {
   readonly tags?: readonly string[]
   readonly locale?: string
   readonly vars?: Readonly<Record<string, string>>
+  /** ISO 8601; absent for a channel that is no longer registered. */
+  readonly registeredAt?: string
   /** Only where the channel opted out in general. */
   readonly optedOut?: true
   /** Topics that the channel opted out of; absent if there are none. */
@@ -55,7 +57,7 @@ async function exportPage(
   return Object.entries(values)
     .toSorted(([left], [right]) => Number(left) - Number(right))
     .flatMap(([slot, value]): ExportLine[] => {
-      const { id, uri, tags, locale } = parseStoredChannel(value)
+      const { id, uri, tags, locale, registeredAtSeconds } = parseStoredChannel(value)
       const vars = variables[slot]
       // An opt-out outlives the registration: an export without it would send again to people who opted out.
       const isOut = hasBit(optOuts, Number(slot))
@@ -72,6 +74,7 @@ async function exportPage(
           ...(tags.length === 0 ? {} : { tags }),
           ...(locale === '' ? {} : { locale }),
           ...(vars === undefined ? {} : { vars: JSON.parse(vars) as Record<string, string> }),
+          registeredAt: new Date(registeredAtSeconds * 1000).toISOString(),
           ...optOutFields,
         },
       ]

@@ -200,7 +200,7 @@ export class Registry {
   }
 
   #argumentsOf(app: AppId, registration: Registration): string[] {
-    const { channel, uri, tags, locale, vars, varsPatch, optedOut, optedOutOf, topicPatch } = registration
+    const { channel, uri, tags, locale, vars, varsPatch, optedOut, optedOutOf, topicPatch, registeredAt } = registration
     return [
       packId(channel),
       this.#deviceSuffix(app, channel),
@@ -214,6 +214,7 @@ export class Registry {
       topicPatch === undefined
         ? fieldFor(optedOutOf, (topics) => topics.join(','))
         : `${topicPatch.isOut ? '+' : '~'}${topicPatch.topic}`,
+      registeredAt === undefined || registeredAt === null ? '' : String(Date.parse(registeredAt) / 1000),
     ]
   }
 

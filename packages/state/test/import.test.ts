@@ -13,7 +13,7 @@ function start() {
 
 async function exported(registry: Registry): Promise<unknown[]> {
   const lines = []
-  for await (const line of registry.exportChannels(NEWS)) lines.push(line)
+  for await (const { registeredAt: _, ...line } of registry.exportChannels(NEWS)) lines.push(line)
   return lines
 }
 

@@ -21,10 +21,15 @@ function withoutUri(channel: string, rest: object = {}): Registration {
   return parsed.value
 }
 
-async function exported(registry: Registry) {
+async function exportedWithTimes(registry: Registry) {
   const lines = []
   for await (const line of registry.exportChannels(NEWS)) lines.push(line)
   return lines
+}
+
+/** Without the times, which Redis sets where the registration has none. */
+async function exported(registry: Registry) {
+  return (await exportedWithTimes(registry)).map(({ registeredAt: _, ...line }) => line)
 }
 
 describe('registering', () => {
@@ -91,6 +96,34 @@ describe('registering', () => {
       expect(seconds > old).toBe(isRenewed)
     },
   )
+
+  test.each([
+    { name: 'a new channel', stored: undefined, sends: { registeredAt: '2026-03-01' }, shows: '2026-03-01' },
+    { name: 'a new URI', stored: '2026-05-31', sends: { uri: 'new', registeredAt: '2026-03-01' }, shows: '2026-03-01' },
+    { name: 'the same URI, later', stored: '2026-03-01', sends: { registeredAt: '2026-05-31' }, shows: '2026-05-31' },
+    { name: 'the same URI, earlier', stored: '2026-05-31', sends: { registeredAt: '2026-03-01' }, shows: '2026-05-31' },
+    {
+      name: 'the same URI in old data',
+      stored: '2026-03-01',
+      sends: { registeredAt: '2026-03-01' },
+      shows: '2026-03-01',
+    },
+  ])('a registration with its time: $name shows $shows', async ({ stored, sends, shows }) => {
+    const { registry } = start()
+    if (stored !== undefined) await registry.register(NEWS, [registration('phone', { registeredAt: stored })])
+    const { uri, ...rest } = { uri: undefined, ...sends }
+    await registry.register(NEWS, [
+      registration('phone', { ...rest, ...(uri === undefined ? {} : { uri: uriOf(uri) }) }),
+    ])
+    expect((await registry.get(NEWS, channelId('phone')))?.registeredAt).toBe(`${shows}T00:00:00.000Z`)
+  })
+
+  test('a line without a URI can set a later time', async () => {
+    const { registry } = start()
+    await registry.register(NEWS, [registration('phone', { registeredAt: '2026-03-01' })])
+    await registry.register(NEWS, [withoutUri('phone', { registeredAt: '2026-05-31' })])
+    expect((await registry.get(NEWS, channelId('phone')))?.registeredAt).toBe('2026-05-31T00:00:00.000Z')
+  })
 
   test('the same id with a new URI keeps its ordinal', async () => {
     const { registry } = start()
@@ -505,6 +538,7 @@ const anyChannel = fc.record({
   tags: fc.uniqueArray(name, { maxLength: 4 }),
   locale: fc.constantFrom('en', 'pt-BR', 'zh-Hant-TW', null, undefined),
   optedOut: fc.constantFrom(true, false, null, undefined),
+  registeredAt: fc.constantFrom('1970-01-01T00:00:01Z', '2024-02-29 23:59:59+02', '2026-05-31', null, undefined),
   vars: fc.option(
     fc.dictionary(fc.constantFrom('name', 'constructor', 'toString'), fc.string({ unit: 'binary', maxLength: 30 })),
     {
@@ -524,7 +558,7 @@ const anyChannels = fc
 test.prop([anyChannels], { numRuns: 60 })('whatever the parser accepts comes out as it was given', async (given) => {
   const { registry } = start()
   await registry.register(NEWS, given)
-  const expected = given.map(({ channel, uri, tags, locale, vars, optedOut }) => ({
+  const expected = given.map(({ channel, uri, tags, locale, vars, optedOut, registeredAt }) => ({
     channel,
     uri: uri?.raw,
     ...(tags?.length ? { tags } : {}),
@@ -534,8 +568,9 @@ test.prop([anyChannels], { numRuns: 60 })('whatever the parser accepts comes out
       : // What UTF-8 cannot carry was replaced on the way in.
         { vars: JSON.parse(Buffer.from(JSON.stringify(vars), 'utf8').toString('utf8')) as unknown }),
     ...(optedOut === true ? { optedOut } : {}),
+    registeredAt: registeredAt ?? expect.any(String),
   }))
-  expect(await exported(registry)).toEqual(expected)
+  expect(await exportedWithTimes(registry)).toEqual(expected)
   expect([...(await registry.channelIds(NEWS, 0)).values()]).toEqual(given.map(({ channel }) => channel))
 })
 
@@ -549,14 +584,14 @@ test.prop([anyChannels, fc.array(fc.nat(), { maxLength: 5 }), fc.array(fc.nat(),
     for (const { channel } of among(gone)) await registry.unregister(NEWS, channel)
     for (const [at, { channel }] of among(out).entries())
       await registry.setOptOut(NEWS, channel, true, ['', 'weather', 'sport'][at % 3])
-    const lines = await exported(registry)
+    const lines = await exportedWithTimes(registry)
     const result = await importRegistrations(
       restored.registry,
       NEWS,
       lines.map((line, at) => ({ line: at + 1, parsed: parseImportLine(JSON.parse(JSON.stringify(line))) })),
     )
     expect(result).toMatchObject({ created: await registry.count(NEWS), rejected: 0, moved: 0 })
-    expect(await exported(restored.registry)).toEqual(lines)
+    expect(await exportedWithTimes(restored.registry)).toEqual(lines)
     const audiences = [registry, restored.registry].map((one) => one.count(NEWS))
     expect(new Set(await Promise.all(audiences)).size).toBe(1)
   },

@@ -82,6 +82,7 @@ export interface RegistrationInput {
   readonly locale?: string | null | undefined
   readonly vars?: Readonly<Record<string, string>> | null | undefined
   readonly optedOut?: boolean | null | undefined
+  readonly registeredAt?: string | null | undefined
 }
 
 /** A registration from the parser; without a URI, one is derived from the id. */

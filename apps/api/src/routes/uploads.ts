@@ -65,7 +65,8 @@ function importRoute(app: FastifyInstance, { apps, registry, changes, logger }: 
         summary: 'Register many channels',
         description:
           'Body: `application/x-ndjson` with lines like those of the export, or `text/csv` with the header ' +
-          '`channel,uri,tags,locale,optedOut` and tags joined by `;`. Gzip allowed. A known channel keeps the fields ' +
+          '`channel,uri,tags,locale,optedOut,optedOutOf,registeredAt`, with tags and topics joined by `;`. Gzip ' +
+          'allowed. A known channel keeps the fields ' +
           'that a line does not name, its URI too, and `null` clears a field. Broken lines are ' +
           'reported and the others are registered; 422 when no line was accepted. ' +
           'With `oddFields=skip-field`, a locale or tag that is not valid is left out and reported, and its line is ' +

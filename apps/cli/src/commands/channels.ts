@@ -70,9 +70,9 @@ export function addChannels(program: Command): void {
       'after',
       `
 NDJSON lines look like {"channel": "device-1", "uri": "https://….notify.windows.com/?token=…", "tags": ["news"]}, with
-"locale", "vars", "optedOut" and "optedOutOf" where you have them. CSV has the header
-channel,uri,tags,locale,optedOut,optedOutOf, and tags and topics are joined by ";". A line without a URI changes a
-channel that is registered.
+"locale", "vars", "optedOut", "optedOutOf" and "registeredAt" where you have them. CSV has the header
+channel,uri,tags,locale,optedOut,optedOutOf,registeredAt, and tags and topics are joined by ";". A line without a URI
+changes a channel that is registered.
 Invalid lines are reported by line number, the others are registered. A known channel keeps the fields that a line does
 not name. When two channels have the same URI, the newest one gets it (--json shows which one lost it).
 

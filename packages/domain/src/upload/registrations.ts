@@ -24,7 +24,7 @@ export interface ImportedLine {
 
 const columns = {
   required: ['channel'],
-  optional: ['uri', 'tags', 'locale', 'optedout', 'optedoutof'],
+  optional: ['uri', 'tags', 'locale', 'optedout', 'optedoutof', 'registeredat'],
   allowsOthers: false,
 }
 
@@ -69,6 +69,7 @@ function registrationFields({
   locale = '',
   optedout = '',
   optedoutof = '',
+  registeredat = '',
 }: CsvRow): object {
   return {
     channel,
@@ -77,6 +78,7 @@ function registrationFields({
     ...(locale === '' ? {} : { locale }),
     ...(optedout === '' ? {} : { optedOut: truthOf(optedout) }),
     ...(optedoutof === '' ? {} : { optedOutOf: namesIn(optedoutof) }),
+    ...(registeredat === '' ? {} : { registeredAt: registeredat }),
   }
 }
 
@@ -84,7 +86,7 @@ function asFault(issue: LineIssue): InputError {
   return { path: [], ...issue }
 }
 
-const fields = new Set<unknown>(['channel', 'uri', 'tags', 'locale', 'vars', 'optedOut', 'optedOutOf'])
+const fields = new Set<unknown>(['channel', 'uri', 'tags', 'locale', 'vars', 'optedOut', 'optedOutOf', 'registeredAt'])
 
 /**
  * A line is one entry of the answer, however many errors it has. The reader of the answer may not be allowed to see the
