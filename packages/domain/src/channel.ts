@@ -11,28 +11,33 @@ import { checkVars, MAX_VAR_LENGTH, varsSchema, varText } from './vars.ts'
 
 export const MAX_TAGS_PER_CHANNEL = 50
 const MAX_TOPICS_PER_CHANNEL = 50
-// The canonical locale of `parseLocale`, or its reason.
-const localeSchema = z
-  .string()
-  .overwrite((text) => {
-    const parsed = parseLocale(text)
-    return parsed.ok ? parsed.locale : text
-  })
-  .superRefine((text, context) => {
-    const parsed = parseLocale(text)
-    if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.detail })
-  })
-// The time that `parseRegisteredAt` reads, or its reason.
-const registeredAtSchema = z
-  .string({ error: 'registeredAt must be a text such as "2026-05-31T08:30:00Z"' })
-  .overwrite((text) => {
+// Each reads a text into its canonical form, or gives the reason why not.
+const localeSchema = canonical(z.string(), (text) => {
+  const parsed = parseLocale(text)
+  return parsed.ok ? { ok: true, text: parsed.locale } : parsed
+})
+const registeredAtSchema = canonical(
+  z.string({ error: 'registeredAt must be a text such as "2026-05-31T08:30:00Z"' }),
+  (text) => {
     const parsed = parseRegisteredAt(text)
-    return parsed.ok ? parsed.time : text
-  })
-  .superRefine((text, context) => {
-    const parsed = parseRegisteredAt(text)
-    if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.detail })
-  })
+    return parsed.ok ? { ok: true, text: parsed.time } : parsed
+  },
+)
+
+type Canonical = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly detail: string }
+
+function canonical(schema: z.ZodString, read: (text: string) => Canonical): z.ZodString {
+  return schema
+    .overwrite((text) => {
+      const result = read(text)
+      return result.ok ? result.text : text
+    })
+    .superRefine((text, context) => {
+      const result = read(text)
+      if (!result.ok) context.addIssue({ code: 'custom', message: result.detail })
+    })
+}
+
 const registration = {
   uri: z.string({ error: 'uri must be the channel URI as Windows gave it, a text' }),
   tags: z

@@ -4,6 +4,7 @@ import type { Notification, NotificationType } from './notification.ts'
 import { MAX_PAYLOAD_BYTES } from './notification.ts'
 import type { ContentValues } from './missing-variables.ts'
 import { lackingIn, valuesFor } from './missing-variables.ts'
+import type { Placeholder } from './placeholder.ts'
 import type { TemplateContext } from './template.ts'
 import { fallbacksOf, parseLocale } from './locale.ts'
 import { renderTemplate } from './template.ts'
@@ -89,6 +90,16 @@ export function bodyFor(
   if (body.length === 0 || !passesChecks(prepared.checks, vars, () => body.toString('utf8')))
     return { ok: false, reason: 'invalid-content' }
   return { ok: true, body }
+}
+
+/** The placeholders without a fallback for which a recipient has no value, in the body that it would get. */
+export function lackingFor(
+  message: PreparedMessage,
+  own: Readonly<Record<string, string>>,
+  locale: string,
+  tags: readonly string[],
+): Placeholder[] {
+  return lackingIn(variantFor(message, locale).template, valuesFor(message.values, own, tags))
 }
 
 /** The values, with the fallbacks of the campaign for missing ones; undefined where one must not be missing. */

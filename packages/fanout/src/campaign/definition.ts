@@ -2,6 +2,11 @@ import type { AppSettings, CampaignId, CampaignRequest } from '@wns-fanout/domai
 import type { CampaignDefinition } from '@wns-fanout/state'
 import { guardSecondsOf } from './guideline.ts'
 
+/** The topic of a request. */
+export function topicOf({ topic = 'default' }: CampaignRequest): string {
+  return topic
+}
+
 /** A request with every default filled in, from the settings of its app. */
 export function definitionOf(
   app: AppSettings,
@@ -15,7 +20,7 @@ export function definitionOf(
     app: app.app,
     request,
     update,
-    topic: request.topic ?? 'default',
+    topic: topicOf(request),
     delivery: request.delivery ?? (request.notification.type === 'toast' ? 'at-most-once' : 'at-least-once'),
     priority: request.priority ?? 'normal',
     guardSeconds: update === 'generic' ? guardSecondsOf(app) : 0,

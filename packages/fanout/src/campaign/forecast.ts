@@ -1,12 +1,12 @@
 import type { AppId, AppSettings, CampaignId, CampaignRequest, Estimate, PreparedMessage } from '@wns-fanout/domain'
-import { bodyFor, campaignWeight, lackingIn, prepareMessage, valuesFor, variantFor } from '@wns-fanout/domain'
+import { bodyFor, campaignWeight, lackingFor, prepareMessage } from '@wns-fanout/domain'
 import type { CampaignDefinition, CampaignRecord, StoredRecipient } from '@wns-fanout/state'
 import { recipientPages } from '@wns-fanout/state'
 import { definitionOf } from './definition.ts'
 import { evaluable } from './failed-of.ts'
 import { secondsLeft, senderOf, sharedRates } from './progress.ts'
 import { instantMs } from './request-errors.ts'
-import { storedVariables } from './stored-variables.ts'
+import { storedVariables } from '../stored-variables.ts'
 import type { AppCondition } from './view.ts'
 import type { AudienceDeps } from './warnings.ts'
 import { asField, warningsFor } from './warnings.ts'
@@ -96,23 +96,12 @@ class Counts {
       contents.invalid += 1
       return
     }
-    if (isLacking(this.#message, vars, locale, tags)) contents.lackingVariables += 1
+    if (lackingFor(this.#message, vars, locale, tags).length > 0) contents.lackingVariables += 1
     const rendered = bodyFor(this.#message, vars, locale === '' ? undefined : locale, tags)
     if (rendered.ok || rendered.reason === 'missing-variable') return
     if (rendered.reason === 'too-large') contents.tooLarge += 1
     else contents.invalid += 1
   }
-}
-
-/** Would a placeholder without a fallback be empty? */
-function isLacking(
-  message: PreparedMessage,
-  vars: Readonly<Record<string, string>>,
-  locale: string,
-  tags: readonly string[],
-): boolean {
-  const { template } = variantFor(message, locale)
-  return lackingIn(template, valuesFor(message.values, vars, tags)).length > 0
 }
 
 /** Who has the slot of the topic at an instant, as `campaign-create.lua` judges it, and when it is free again. */

@@ -1,5 +1,5 @@
 import type { Preview, PreviewRequest } from '@wns-fanout/domain'
-import { bodyFor, lackingIn, prepareMessage, valuesFor, variantFor } from '@wns-fanout/domain'
+import { bodyFor, lackingFor, prepareMessage } from '@wns-fanout/domain'
 
 /** A channel, as far as a notification is filled in with it. */
 interface Recipient {
@@ -13,9 +13,8 @@ export function preview(request: PreviewRequest, channel: Recipient = { vars: {}
   const message = prepareMessage(request.notification, request)
   const vars = { ...channel.vars, ...request.vars }
   const { locale = channel.locale, tags = channel.tags } = request
-  const { type, contentType, headers, values } = message
-  const { template } = variantFor(message, locale)
-  const lacking = [...new Set(lackingIn(template, valuesFor(values, vars, tags)).map(({ name }) => name))]
+  const { type, contentType, headers } = message
+  const lacking = [...new Set(lackingFor(message, vars, locale, tags).map(({ name }) => name))]
   const common = { type, contentType, headers, lacking }
   const rendered = bodyFor(message, vars, locale === '' ? undefined : locale, tags)
   if (!rendered.ok) return { ...common, reason: rendered.reason }

@@ -1,23 +1,23 @@
 import type { AppId, CampaignRequest } from '@wns-fanout/domain'
-import { lackingIn, prepareMessage, Problem, valuesFor, variantFor } from '@wns-fanout/domain'
+import { lackingFor, prepareMessage, Problem } from '@wns-fanout/domain'
 import { recipientPages } from '@wns-fanout/state'
+import { topicOf } from './definition.ts'
 import { evaluable } from './failed-of.ts'
-import { storedVariables } from './stored-variables.ts'
+import { storedVariables } from '../stored-variables.ts'
 import type { AudienceDeps } from './warnings.ts'
 
 /** Throws the Problem `invalid` when a recipient lacks a variable now and the campaign refuses that. */
 export async function refuseMissing(deps: AudienceDeps, app: AppId, request: CampaignRequest): Promise<void> {
   if (request.missing !== 'refuse') return
-  const { sample, topic = 'default' } = request
-  const { bits } = await deps.audiences.bitmap(app, await evaluable(deps, app, request.audience), { sample, topic })
+  const options = { sample: request.sample, topic: topicOf(request) }
+  const { bits } = await deps.audiences.bitmap(app, await evaluable(deps, app, request.audience), options)
   const message = prepareMessage(request.notification, request)
   const wanted = { bits, type: message.type, everyPage: false, contentPages: Infinity }
   let lacking = 0
   const names = new Set<string>()
   for await (const page of recipientPages(deps.redis, deps.keys, app, wanted))
     for (const { variables, locale = '', tags = [] } of page) {
-      const own = storedVariables(variables) ?? {}
-      const found = lackingIn(variantFor(message, locale).template, valuesFor(message.values, own, tags))
+      const found = lackingFor(message, storedVariables(variables) ?? {}, locale, tags)
       if (found.length > 0) lacking += 1
       for (const { name } of found) names.add(name)
     }

@@ -2,6 +2,7 @@ import { closest, distance } from 'fastest-levenshtein'
 import type { AppId, Audience, CampaignRequest, Warning } from '@wns-fanout/domain'
 import { parseTagExpression, Problem, tagsIn, warningOf, warningsOf } from '@wns-fanout/domain'
 import type { Audiences, FreezeOptions } from '@wns-fanout/state'
+import { topicOf } from './definition.ts'
 import type { FailedOfDeps } from './failed-of.ts'
 import { evaluable } from './failed-of.ts'
 import { missingWarnings } from './missing.ts'
@@ -42,7 +43,7 @@ export async function warningsInAdvance(deps: AudienceDeps, app: AppId, request:
   // Before a later start a list may be uploaded, and the campaign of `failedOf` may finish.
   const known = await knownAudience(deps, app, request.audience, {
     sample: request.sample,
-    topic: request.topic ?? 'default',
+    topic: topicOf(request),
   }).catch(undefinedIfMissing)
   return warningsFor(request, known)
 }

@@ -7,6 +7,7 @@ import type { CrashPoints } from '../crash-points.ts'
 import type { HostBreakers } from './host-breakers.ts'
 import type { Permit, PermitSource } from './local-permits.ts'
 import { PostHeaders } from './post-headers.ts'
+import { storedVariables } from '../stored-variables.ts'
 import type { BatchSpec } from './types.ts'
 
 export interface PosterDeps extends CrashPoints {
@@ -130,22 +131,12 @@ export class Poster {
   #body(position: number): Buffer | BodyRejection {
     const { message, terms } = this.#spec
     if (message.body !== null && message.variants.size === 0) return message.body
-    const vars = terms.wantsVariables ? variablesOf(this.#opened.variables[position]) : {}
+    const vars = terms.wantsVariables ? storedVariables(this.#opened.variables[position]) : {}
     if (vars === undefined) return 'invalid-content'
     const locale = this.#opened.locales[position]
     const tags = this.#opened.tags?.[position]?.split(',')
     const rendered = bodyFor(message, vars, locale === '' ? undefined : locale, tags)
     return rendered.ok ? rendered.body : rendered.reason
-  }
-}
-
-/** The variables of a recipient; undefined where they are not what the registry writes, which concerns no other one. */
-function variablesOf(text = ''): Record<string, string> | undefined {
-  if (text === '') return {}
-  try {
-    return JSON.parse(text) as Record<string, string>
-  } catch {
-    return undefined
   }
 }
 

@@ -1,4 +1,4 @@
-/** The variables of a recipient as they are stored; undefined where they are not what the registry writes. */
+/** The variables of a recipient; undefined where they are not what the registry writes, which concerns no other one. */
 export function storedVariables(text = ''): Record<string, string> | undefined {
   try {
     return text === '' ? {} : (JSON.parse(text) as Record<string, string>)
