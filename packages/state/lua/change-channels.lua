@@ -75,8 +75,7 @@ local function change(ordinal, value)
     return was_closed and 1 or 2
   end
   local bit = action == 'opt-out' and 1 or 0
-  local key = parameter == '' and base .. 'optout' or base .. 'optout:' .. parameter
-  return call('SETBIT', key, ordinal, bit) == bit and 2 or 1
+  return call('SETBIT', opt_out_key(base, parameter), ordinal, bit) == bit and 2 or 1
 end
 
 local counts = { 0, 0, 0 }

@@ -31,8 +31,7 @@ elseif action == 'active' then
   open_gate(base, ordinal, floor(now_ms() / 1000), true)
 elseif is_opting then
   if action == 'opt-out' and not topics_fit(base, topic, tonumber(ARGV[5])) then return 'too-many-topics' end
-  local key = topic == '' and base .. 'optout' or base .. 'optout:' .. topic
-  redis.call('SETBIT', key, ordinal, action == 'opt-out' and 1 or 0)
+  redis.call('SETBIT', opt_out_key(base, topic), ordinal, action == 'opt-out' and 1 or 0)
 else
   return redis.error_reply('ERR channel.lua does not know the action ' .. action)
 end

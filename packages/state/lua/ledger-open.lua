@@ -105,8 +105,7 @@ end
 
 if not mine and (final or state == 'completed') then
   redis.call('SET', key .. ':v', pack_bytes(vector))
-  add_totals(campaign, totals)
-  for class, count in pairs(totals) do note_uncounted(campaign, class, count) end
+  add_uncounted_totals(campaign, totals)
   if final then settle_unplanned(campaign, final) end
   local code = final or CANCELLED
   note_uncounted(campaign, CLASS[code], close_with(base, campaign, key, seq, n, code))
@@ -125,8 +124,7 @@ end
 if state == 'paused' and not mine then
   -- The campaign is paused and the owner is lost: settle the uncertain recipients, then leave the batch parked.
   redis.call('SET', key .. ':v', pack_bytes(vector))
-  add_totals(campaign, totals)
-  for class, count in pairs(totals) do note_uncounted(campaign, class, count) end
+  add_uncounted_totals(campaign, totals)
   redis.call('HSET', key, 'state', 'parked')
   set_parked(campaign, seq, true)
   return { 'paused' }

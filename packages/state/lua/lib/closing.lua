@@ -48,6 +48,12 @@ local function note_uncounted(campaign, class, n)
   if type(done) == 'table' and done.err then redis.call('HSET', campaign, 'uncounted:' .. class, n) end
 end
 
+-- Add `totals` like `add_totals`, of recipients that no owner counts in its metrics.
+local function add_uncounted_totals(campaign, totals)
+  add_totals(campaign, totals)
+  for class, n in pairs(totals) do note_uncounted(campaign, class, n) end
+end
+
 -- End the plan of a stopped campaign: recipients that were never planned take the code of the final state.
 local function settle_unplanned(campaign, code)
   local c = fields(campaign, 'planComplete', 'audienceSize', 'plannedRecipients')

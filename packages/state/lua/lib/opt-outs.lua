@@ -3,6 +3,11 @@
 
 local opt_outs = {}
 
+-- The bitmap of the opt-outs of a topic, or with '' of those in general.
+local function opt_out_key(base, topic)
+  return topic == '' and base .. 'optout' or base .. 'optout:' .. topic
+end
+
 local function opt_out_topics(base)
   opt_outs.topics = opt_outs.topics or redis.call('SMEMBERS', base .. 'optouts')
   return opt_outs.topics
@@ -25,7 +30,7 @@ local function topics_fit(base, list, max)
 end
 
 local function set_opt_out_topic(base, ordinal, topic, bit)
-  local key = base .. 'optout:' .. topic
+  local key = opt_out_key(base, topic)
   if redis.call('GETBIT', key, ordinal) == bit then return false end
   redis.call('SETBIT', key, ordinal, bit)
   return true
@@ -49,7 +54,7 @@ end
 local function topics_opted_out_of(base, ordinal)
   local found = {}
   for _, topic in ipairs(opt_out_topics(base)) do
-    if redis.call('GETBIT', base .. 'optout:' .. topic, ordinal) == 1 then found[#found + 1] = topic end
+    if redis.call('GETBIT', opt_out_key(base, topic), ordinal) == 1 then found[#found + 1] = topic end
   end
   table.sort(found)
   return table.concat(found, ',')
