@@ -2,6 +2,7 @@ import type { Lifecycle, Logger } from '@wns-fanout/runtime'
 import { crashAt, createMetrics, listenProblem, showRedis, startOpsServer } from '@wns-fanout/runtime'
 import type { RedisAccess, RedisConnection } from '@wns-fanout/state'
 import {
+  backLine,
   closeRedis,
   connectLedger,
   connectRedis,
@@ -39,8 +40,7 @@ export async function openRedis({ config, logger, life }: StartOptions, access: 
     ...access,
     role: 'producer',
     onError: (error) => logger.debug({ err: error }, 'Redis connection'),
-    onBack: (awayMs) =>
-      logger.info({ awayMs: Math.round(awayMs) }, `Redis is back after ${(awayMs / 1000).toFixed(1)} s`),
+    onBack: (awayMs) => logger.info({ awayMs: Math.round(awayMs) }, backLine(awayMs)),
   })
   life.onStop('redis', () => closeRedis(redis))
   await waitForFitRedis(redis, {

@@ -11,6 +11,7 @@ import {
 } from '@wns-fanout/runtime'
 import type { RedisAccess, RedisConnection } from '@wns-fanout/state'
 import {
+  backLine,
   closeRedis,
   connectRedis,
   Keys,
@@ -131,10 +132,6 @@ function openRedis(
   })
   life.onStop(`redis (${role})`, () => closeRedis(redis))
   return redis
-}
-
-function backLine(awayMs: number): string {
-  return `Redis is back after ${(awayMs / 1000).toFixed(1)} s`
 }
 
 async function openOps(

@@ -235,9 +235,19 @@ export function createClient(settings: ClientOptions) {
       ),
     /** Opts out of everything, or of one topic. */
     optOut: (app: string, channel: string, { signal, topic }: CallOptions & { readonly topic?: string } = {}) =>
-      call<void>('PUT', optOutPath(app, channel, topic), { signal }),
+      http.json<void>({
+        method: 'PUT',
+        path: pathOf`/apps/${app}/channels/${channel}/opt-out`,
+        query: { topic },
+        signal,
+      }),
     optIn: (app: string, channel: string, { signal, topic }: CallOptions & { readonly topic?: string } = {}) =>
-      call<void>('DELETE', optOutPath(app, channel, topic), { signal }),
+      http.json<void>({
+        method: 'DELETE',
+        path: pathOf`/apps/${app}/channels/${channel}/opt-out`,
+        query: { topic },
+        signal,
+      }),
     /** Registers many channels. The source is read once, as fast as the API accepts it. */
     importChannels: (
       app: string,
@@ -491,9 +501,4 @@ async function* listLines(channels: Iterable<string> | AsyncIterable<string>): A
     piece = ''
   }
   if (piece !== '') yield piece
-}
-
-function optOutPath(app: string, channel: string, topic: string | undefined): string {
-  const path = pathOf`/apps/${app}/channels/${channel}/opt-out`
-  return topic === undefined ? path : `${path}?topic=${encodeURIComponent(topic)}`
 }

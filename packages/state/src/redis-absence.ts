@@ -1,5 +1,10 @@
 import type { RedisConnection } from './redis.ts'
 
+/** The log line about a return, for people. */
+export function backLine(awayMs: number): string {
+  return `Redis is back after ${(awayMs / 1000).toFixed(1)} s`
+}
+
 /**
  * Calls `onBack` each time that a connection is ready again after it was lost, with the milliseconds between. The first
  * connection is no return.

@@ -11,7 +11,6 @@ import {
   readChannelIds,
   readJson,
   tagNameSchema,
-  topicNameSchema,
 } from '@wns-fanout/domain'
 import type { ChannelChange } from '@wns-fanout/state'
 import { TOO_MANY_TOPICS } from '@wns-fanout/state'
@@ -24,7 +23,7 @@ import type { ApiDeps } from '../deps.ts'
 import { refuseOtherTypes } from '../media-types.ts'
 import { invalid } from '../problem.ts'
 import { uploadBytes } from '../upload-body.ts'
-import { answers, appPath } from './shapes.ts'
+import { answers, appPath, topicQuery } from './shapes.ts'
 import { channelsIn } from './uploads.ts'
 
 const count = z.number().int()
@@ -72,9 +71,6 @@ export function channelChangeRoutes(app: FastifyInstance, deps: ApiDeps, idleMs:
 function changeRoute(app: FastifyInstance, deps: ApiDeps, idleMs: number, kind: ChannelChange['kind']): void {
   const isTagging = kind === 'tag' || kind === 'untag'
   const isOpting = kind === 'opt-out' || kind === 'opt-in'
-  const topicQuery = z.strictObject({
-    topic: topicNameSchema.optional().meta({ description: 'A topic; absent, the opt-out applies to everything.' }),
-  })
   const tagsQuery = z.strictObject({
     tags: z
       .string()

@@ -20,7 +20,7 @@ import { notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
 import { ndjson } from '../ndjson.ts'
 import { invalid } from '../problem.ts'
-import { answers, appPath, bodyJudgedLater, channelPath, nothing, pageOf, pageQuery } from './shapes.ts'
+import { answers, appPath, bodyJudgedLater, channelPath, nothing, pageOf, pageQuery, topicQuery } from './shapes.ts'
 
 const tags = ['channels']
 const registeredChannelSchema = channelSchema
@@ -233,10 +233,6 @@ const tooManyTags: InputError = {
   code: 'too-many-tags',
   detail: `an app may have at most ${MAX_TAG_NAMES} tag names; use one that exists`,
 }
-
-const topicQuery = z.strictObject({
-  topic: topicNameSchema.optional().meta({ description: 'A topic; absent, the opt-out applies to everything.' }),
-})
 
 const listQuery = pageQuery
   .extend({

@@ -17,7 +17,7 @@ import type { ApiDeps } from '../deps.ts'
 import { invalid } from '../problem.ts'
 import { withTemplate } from '../resolve-template.ts'
 import { memberOf, notificationErrors, refuseManyVariants } from './campaigns.ts'
-import { answers, appPath, bodyJudgedLater, nothing, pageOf, pageQuery, schedulePath } from './shapes.ts'
+import { answers, appPath, bodyJudgedLater, nothing, pageByName, pageOf, pageQuery, schedulePath } from './shapes.ts'
 
 const tags = ['schedules']
 const NEXT_RUNS = 5
@@ -86,17 +86,11 @@ export function scheduleRoutes(
         response: answers({ 200: pageOf(storedSchema) }),
       },
     },
-    async ({ params, query: { after, limit } }) => {
+    async ({ params, query }) => {
       if ((await apps.settings(params.app)) === null) throw notFound('app')
-      const all = await schedules.list(params.app)
-      const rest = after === undefined ? all : all.filter(({ schedule }) => schedule > after)
-      const page = rest.slice(0, limit)
+      const { page, next } = pageByName(await schedules.list(params.app), ({ schedule }) => schedule, query)
       const nowMs = await schedules.redisNowMs()
-      const last = page.at(-1)
-      return {
-        items: await Promise.all(page.map((stored) => showStored(params.app, stored, nowMs))),
-        ...(rest.length > limit && last !== undefined ? { next: last.schedule } : {}),
-      }
+      return { items: await Promise.all(page.map((stored) => showStored(params.app, stored, nowMs))), ...next }
     },
   )
 

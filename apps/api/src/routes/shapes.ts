@@ -6,6 +6,7 @@ import {
   listNameSchema,
   scheduleNameSchema,
   templateNameSchema,
+  topicNameSchema,
 } from '@wns-fanout/domain'
 import type { FastifySchemaCompiler } from 'fastify'
 import * as z from 'zod'
@@ -26,6 +27,11 @@ export const templatePath = z.strictObject({
   template: templateNameSchema.transform((name) => name as TemplateName),
 })
 export const campaignPath = z.strictObject({ campaign: campaignIdSchema.transform((id) => id as CampaignId) })
+
+/** Of what to opt out, or into again. */
+export const topicQuery = z.strictObject({
+  topic: topicNameSchema.optional().meta({ description: 'A topic; absent, the opt-out applies to everything.' }),
+})
 
 /** Where a page of a list starts, and its size. */
 export const pageQuery = z.strictObject({
@@ -64,4 +70,16 @@ export function bodyJudgedLater<Schema>(): FastifySchemaCompiler<Schema> {
     route.httpPart === 'body'
       ? (input: unknown) => ({ value: input })
       : judge(route as unknown as Parameters<typeof judge>[0])
+}
+
+/** The page of a list that is sorted by name, and the name after which the next page starts. */
+export function pageByName<T>(
+  all: readonly T[],
+  nameOf: (item: T) => string,
+  { after = '', limit }: { readonly after?: string | undefined; readonly limit: number },
+): { readonly page: readonly T[]; readonly next: { readonly next?: string } } {
+  const rest = all.filter((item) => nameOf(item) > after)
+  const page = rest.slice(0, limit)
+  const last = page.at(-1)
+  return { page, next: rest.length > limit && last !== undefined ? { next: nameOf(last) } : {} }
 }

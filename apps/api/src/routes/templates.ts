@@ -1,7 +1,6 @@
-import type { AppId, NamedTemplate } from '@wns-fanout/domain'
+import type { AppId, AppSettings, NamedTemplate } from '@wns-fanout/domain'
 import {
   inputErrorsOf,
-  lintNotification,
   namedTemplateSchema,
   notificationSchema,
   previewRequestSchema,
@@ -17,7 +16,7 @@ import type { ApiDeps } from '../deps.ts'
 import { invalid } from '../problem.ts'
 import { withTemplate } from '../resolve-template.ts'
 import { notificationErrors, refuseManyVariants } from './campaigns.ts'
-import { answers, appPath, bodyJudgedLater, nothing, pageOf, pageQuery, templatePath } from './shapes.ts'
+import { answers, appPath, bodyJudgedLater, nothing, pageByName, pageOf, pageQuery, templatePath } from './shapes.ts'
 
 const tags = ['templates']
 const bodySchema = z.strictObject({ notification: notificationSchema })
@@ -46,14 +45,8 @@ export function templateRoutes(app: FastifyInstance, { apps, templates, registry
     async ({ params, body }) => {
       const settings = await apps.settings(params.app)
       if (settings === null) throw notFound('app')
-      refuseManyVariants(body)
-      const parsed = bodySchema.safeParse(body)
-      const errors = [
-        ...(parsed.success ? [] : inputErrorsOf(parsed.error.issues)),
-        ...notificationErrors(body, settings.credentialsKind),
-      ]
-      if (!parsed.success || errors.length > 0) throw invalid('The template', errors)
-      return show(params.app, await templates.put(params.app, params.template, parsed.data.notification))
+      const { notification } = judged('The template', bodySchema, body, settings)
+      return show(params.app, await templates.put(params.app, params.template, notification))
     },
   )
 
@@ -78,15 +71,10 @@ export function templateRoutes(app: FastifyInstance, { apps, templates, registry
         response: answers({ 200: pageOf(namedTemplateSchema) }),
       },
     },
-    async ({ params, query: { after = '', limit } }) => {
+    async ({ params, query }) => {
       if ((await apps.settings(params.app)) === null) throw notFound('app')
-      const rest = (await templates.list(params.app)).filter(({ template }) => template > after)
-      const page = rest.slice(0, limit)
-      const last = page.at(-1)
-      return {
-        items: page.map((record) => show(params.app, record)),
-        ...(rest.length > limit && last !== undefined ? { next: last.template } : {}),
-      }
+      const { page, next } = pageByName(await templates.list(params.app), ({ template }) => template, query)
+      return { items: page.map((record) => show(params.app, record)), ...next }
     },
   )
 
@@ -123,25 +111,25 @@ export function templateRoutes(app: FastifyInstance, { apps, templates, registry
       const settings = await apps.settings(params.app)
       if (settings === null) throw notFound('app')
       const resolved = await withTemplate(templates, params.app, body)
-      refuseManyVariants(resolved)
-      const parsed = previewRequestSchema.safeParse(resolved)
-      if (!parsed.success)
-        throw invalid('The preview', [
-          ...inputErrorsOf(parsed.error.issues),
-          ...notificationErrors(resolved, settings.credentialsKind),
-        ])
-      const errors = lintNotification(parsed.data.notification, settings)
-      if (errors.length > 0)
-        throw invalid(
-          'The preview',
-          errors.map((error) => ({ ...error, path: ['notification', ...error.path] })),
-        )
-      const { channel } = parsed.data
+      const request = judged('The preview', previewRequestSchema, resolved, settings)
+      const { channel } = request
       const recipient = channel === undefined ? undefined : await registry.recipient(params.app, channel as never)
       if (recipient === null) throw notFound('channel')
-      return preview(parsed.data, recipient)
+      return preview(request, recipient)
     },
   )
+}
+
+/** A body with a notification. Throws all problems at once. */
+function judged<T>(what: string, schema: z.ZodType<T>, body: unknown, { credentialsKind }: AppSettings): T {
+  refuseManyVariants(body)
+  const parsed = schema.safeParse(body)
+  const errors = [
+    ...(parsed.success ? [] : inputErrorsOf(parsed.error.issues)),
+    ...notificationErrors(body, credentialsKind),
+  ]
+  if (!parsed.success || errors.length > 0) throw invalid(what, errors)
+  return parsed.data
 }
 
 function show(app: AppId, { template, notification, updatedAtMs }: TemplateRecord): NamedTemplate {
