@@ -37,6 +37,8 @@ export class Nemesis {
   readonly #choices: readonly Act[]
   readonly #busy = new Set<ChaosProcess>()
   readonly #acts = new Set<Promise<void>>()
+  /** Of acts that have ended already; the repair reports them. */
+  readonly #failures: unknown[] = []
   readonly #stopping = new AbortController()
   readonly counts: NemesisCounts = {}
   #redisBusy = false
@@ -67,7 +69,8 @@ export class Nemesis {
   async heal(): Promise<void> {
     this.#stopping.abort()
     await this.#run
-    await Promise.all(this.#acts)
+    await Promise.allSettled(this.#acts)
+    if (this.#failures.length > 0) throw new AggregateError(this.#failures, 'the nemesis could not do what it wanted')
     await this.#system.redis.start()
     await this.#system.wns(healthyFaults)
     for (const each of [this.#system.apiProcess, ...this.#system.workers]) await each.repair()
@@ -81,8 +84,7 @@ export class Nemesis {
       if (act === undefined) continue
       this.counts[what] = (this.counts[what] ?? 0) + 1
       const done: Promise<void> = act.finally(() => this.#acts.delete(done))
-      // The repair awaits it and reports its failure.
-      done.catch(() => {})
+      done.catch((error: unknown) => this.#failures.push(error))
       this.#acts.add(done)
     }
   }
@@ -93,12 +95,12 @@ export class Nemesis {
         return this.#withWorker(async (worker, ms) => {
           await worker.kill()
           await this.#sleep(ms / 4)
-          await worker.start()
+          await worker.startAgain()
         })
       case 'terminate':
         return this.#withWorker(async (worker) => {
           await worker.terminate()
-          await worker.start()
+          await worker.startAgain()
         })
       case 'freeze':
         return this.#withWorker(async (worker, ms) => {

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Child } from '@wns-fanout/local'
 import { startChild } from '@wns-fanout/local'
 import type { FaultProxy } from './fault-proxy.ts'
@@ -17,6 +18,10 @@ export interface ChaosProcessOptions {
   readonly redis: { readonly port: number; url(port: number): string }
 }
 
+/** Number of exits before it was ready after which a start is given up. */
+const START_ATTEMPTS = 5
+const START_AGAIN_AFTER_MS = 500
+
 /** The API or a worker through all its lives, and its way to Redis. Its acts are to be called one after another. */
 export class ChaosProcess {
   readonly name: string
@@ -25,8 +30,12 @@ export class ChaosProcess {
   readonly #script: string
   readonly #env: Readonly<Record<string, string>>
   #child: Child | undefined
+  /** Set when the present child has exited and nothing here waited for it. */
+  #exit: string | undefined
   #ready: { readonly api?: string; readonly ops: string } | undefined
   lives = 0
+  /** Each exit that nothing here caused, in words. A process has to live through every fault of its surroundings. */
+  readonly deaths: string[] = []
 
   private constructor({ name, script, env, folder, redis }: ChaosProcessOptions, proxy: FaultProxy) {
     this.name = name
@@ -62,6 +71,7 @@ export class ChaosProcess {
 
   /** @param extra more environment, for this life only */
   async start(extra: Readonly<Record<string, string>> = {}): Promise<void> {
+    this.#buryTheDead()
     if (this.#child !== undefined) return
     this.lives += 1
     const child = await startChild({
@@ -71,11 +81,32 @@ export class ChaosProcess {
       logFile: this.logFile,
     })
     this.#child = child
+    this.#exit = undefined
     guard(child)
+    child.exited.then(
+      ({ code, signal }) => {
+        if (this.#child === child) this.#exit = `${this.name} ended by itself: code ${code}, signal ${signal}`
+      },
+      () => {},
+    )
     this.#ready = (await child.ready) as { api?: string; ops: string }
   }
 
+  /** Starts it as an orchestrator does, which starts a process again when it exits before it is ready. */
+  async startAgain(): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.start()
+        return
+      } catch (error) {
+        if (attempt === START_ATTEMPTS) throw error
+        await wait(START_AGAIN_AFTER_MS)
+      }
+    }
+  }
+
   async kill(): Promise<void> {
+    this.#buryTheDead()
     const child = this.#child
     if (child === undefined) return
     this.#signal('SIGKILL')
@@ -92,6 +123,7 @@ export class ChaosProcess {
 
   /** SIGTERM, as an orchestrator does it; resolves to the exit code, null when it had to be killed. */
   async terminate(graceMs = 30_000): Promise<number | null> {
+    this.#buryTheDead()
     const child = this.#child
     if (child === undefined) return 0
     const { code } = await child.stop({ graceMs })
@@ -119,7 +151,7 @@ export class ChaosProcess {
   async repair(): Promise<void> {
     this.proxy.set({ kind: 'pass' })
     this.thaw()
-    await this.start()
+    await this.startAgain()
   }
 
   async dispose(): Promise<void> {
@@ -127,6 +159,12 @@ export class ChaosProcess {
     this.proxy.set({ kind: 'pass' })
     await this.terminate(5000)
     await this.proxy.close()
+  }
+
+  #buryTheDead(): void {
+    if (this.#exit === undefined || this.#child === undefined) return
+    this.deaths.push(this.#exit)
+    this.#child = undefined
   }
 
   #signal(name: NodeJS.Signals): void {

@@ -2,6 +2,7 @@ import { copyFile, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Delivery } from '@wns-fanout/domain'
+import { messageOf } from './catalogue.ts'
 import type { Verdict } from './judge.ts'
 import { Watch, judge } from './judge.ts'
 import type { ChaosCampaign } from './load.ts'
@@ -47,8 +48,11 @@ const NEXT_AT_SHARE = 0.95
 const NEXT_AFTER_MS = 15_000
 /** So long is waited for the end of a campaign under fire before a second one to the same devices is given up. */
 const END_UNDER_FIRE_MS = 60_000
-/** Liveness: after the last fault the longest waits are a lock, two checks for stalled jobs and the last retries. */
-const HEAL_LIMIT_MS = 120_000
+/**
+ * Liveness: after the last fault the longest wait is that of an app whose token was revoked twice within a minute. Its
+ * breaker opens, the first probe may get another 401, and the last retries follow.
+ */
+const HEAL_LIMIT_MS = 240_000
 const PROGRESS_MS = 5000
 
 /** Sends campaigns while the nemesis injects faults; then repairs everything, waits for the end, and judges. */
@@ -102,16 +106,34 @@ export async function chaosRun(options: ChaosRunOptions): Promise<ChaosRun> {
     await nemesis.heal()
     say(`healed; waiting for ${campaigns.length} campaigns`)
     const healedAtMs = performance.now()
-    for (const { id } of campaigns) await finishedCampaign(system, id, HEAL_LIMIT_MS)
+    for (const { id } of campaigns) {
+      await finishedCampaign(system, id, HEAL_LIMIT_MS).catch(async (error: unknown) => {
+        throw new Error(`not settled after the repair: ${await unfinished(system, campaigns)}`, { cause: error })
+      })
+    }
     const healMs = Math.round(performance.now() - healedAtMs)
     const verdict = await judge(system, campaigns)
-    const broken = [...verdict.broken, ...watches.flatMap((watch) => watch.broken)]
+    const deaths = [system.apiProcess, ...system.workers].flatMap((process) => process.deaths)
+    const broken = [...verdict.broken, ...watches.flatMap((watch) => watch.broken), ...deaths]
     return { campaigns: campaigns.length, faults: nemesis.counts, healMs, ...verdict, broken }
   } finally {
     over.abort()
     if (options.logsTo !== undefined) await keepLogs(system.folder, options.logsTo)
     await system.stop()
   }
+}
+
+/** Each campaign that has not finished with its state, or why it cannot be asked. */
+async function unfinished({ api }: ChaosSystem, campaigns: readonly ChaosCampaign[]): Promise<string> {
+  const lines = await Promise.all(
+    campaigns.map(async ({ app, id }) => {
+      const view = await api.campaign(id).catch((error: unknown) => `cannot be read: ${messageOf(error)}`)
+      if (typeof view === 'string') return [`${id} of ${app} ${view}`]
+      if (view.finishedAt !== undefined) return []
+      return [`${id} of ${app} is ${view.state} (${view.reason ?? 'no reason'}), ${view.totals.pending} pending`]
+    }),
+  )
+  return lines.flat().join('; ')
 }
 
 /** Whatever fails meanwhile aborts `over` as well, so this ends. */

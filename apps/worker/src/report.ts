@@ -102,6 +102,7 @@ function measure(metrics: Metrics, event: FanoutEvent): void {
     case 'post.refused':
     case 'app.throttled':
     case 'token.unavailable':
+    case 'breaker.probed':
       return
     default:
       event satisfies never
@@ -135,6 +136,7 @@ function log(logger: Logger, limit: LineLimit, event: FanoutEvent): void {
     case 'campaign.finished':
     case 'schedule.ran':
     case 'reconciled':
+    case 'breaker.probed':
       logger.info(fields, type)
       return
     case 'post.refused':

@@ -1,6 +1,6 @@
 import type { AppId, CampaignId, ScheduleName } from './ids.ts'
 import type { RetryReason } from './disposition.ts'
-import type { AnswerTrace } from './outcome.ts'
+import type { AnswerTrace, Outcome } from './outcome.ts'
 import type { NotificationType } from './notification.ts'
 import type { CampaignState } from './campaign.ts'
 import type { RecipientClass, Totals } from './vector.ts'
@@ -199,6 +199,14 @@ export type FanoutEvent =
       readonly app: AppId
       readonly schedule: ScheduleName
       readonly problem: string
+    }
+  | {
+      /** A probe while the breaker of an app is open: how the post ended, and what that showed about the app. */
+      readonly type: 'breaker.probed'
+      readonly app: AppId
+      readonly kind: 'credentials' | 'token' | 'answers'
+      readonly answer: Outcome['kind']
+      readonly verdict: 'closed' | 'refused' | 'unclear'
     }
   | { readonly type: 'token.unavailable'; readonly app: AppId; readonly error: unknown }
   | { readonly type: 'operation.failed'; readonly operation: string; readonly error: unknown }

@@ -33,11 +33,17 @@ export interface Effect {
   readonly stop?: { readonly reason: ParkReason; readonly delayMs: number } | undefined
 }
 
+/** Posts of one probe, while their answers show nothing about the app. */
+const PROBES_AT_ONCE = 5
+
+const untilNextProbe = { stop: { reason: 'breaker', delayMs: PROBE_EVERY_MS } } as const
+
 /** Takes the answers to the posts of one batch: decides about the recipient, and judges the app. */
 export class Answers {
   readonly #deps: AnswersDeps
   readonly #spec: BatchSpec
   readonly #opened: OpenBatch
+  #probes = 0
 
   constructor(deps: AnswersDeps, spec: BatchSpec, opened: OpenBatch) {
     this.#deps = deps
@@ -127,11 +133,21 @@ export class Answers {
     const { breaker, poster } = this.#deps
     const token = poster.token(position)
     const verdict = breaker.record(outcome, token, poster.postedMs(position))
-    const stop = { reason: 'breaker', delayMs: PROBE_EVERY_MS } as const
-    if (verdict === 'open') return { stop }
-    if (this.#spec.isProbe === true)
-      return breaker.probed(outcome) ? { stop: { reason: 'in-hand', delayMs: 0 } } : { stop }
+    if (verdict === 'open') return untilNextProbe
+    if (this.#spec.isProbe === true) return this.#judgeProbe(outcome)
     return verdict === 'renew' ? { renew: token } : undefined
+  }
+
+  /** The connections of a few recipients may always fail, and they must not keep the breaker open for a minute each. */
+  #judgeProbe(outcome: Outcome): Omit<Effect, 'wait'> | undefined {
+    const { breaker, emit } = this.#deps
+    const kind = breaker.openFor
+    const verdict = breaker.probed(outcome)
+    this.#probes += 1
+    if (kind !== undefined)
+      emit({ type: 'breaker.probed', app: this.#spec.ref.app, kind, answer: outcome.kind, verdict })
+    if (verdict === 'closed') return { stop: { reason: 'in-hand', delayMs: 0 } }
+    return verdict === 'unclear' && this.#probes < PROBES_AT_ONCE ? undefined : untilNextProbe
   }
 
   #posted(position: number): Pick<GateChange, 'ordinal' | 'uri' | 'postedSecond'> {

@@ -5,13 +5,17 @@ import { TokenTrust } from './token-trust.ts'
 
 export const PROBE_EVERY_MS = 60_000
 
+/** What a probe showed about the app. */
+export type ProbeVerdict = 'closed' | 'refused' | 'unclear'
+
 /** The part of the app store that a breaker works with. */
 export type BreakerStore = Pick<AppStore, 'setBreaker' | 'clearBreaker' | 'mayProbe'>
 
 /**
  * The breaker of one app. It opens for all workers when WNS refuses the app as a whole: most posts are answered by 401
- * to the newest token, by 403 or by "blocked". While it is open, one worker posts one notification a minute. It closes
- * when WNS does not refuse the app for that one. A few channels that are refused never open it.
+ * to the newest token, by 403 or by "blocked". While it is open, one worker posts one notification a minute, and a few
+ * more where a connection failed instead of an answer. It closes when WNS does not refuse the app for one of them. A
+ * few channels that are refused never open it.
  */
 export class AppBreaker {
   /** Distinguishes a refused token from a refused channel. */
@@ -63,13 +67,21 @@ export class AppBreaker {
       : this.#trip('answers', 'WNS answers most posts by 403; check that channels and credentials are of one app')
   }
 
-  /** Take the answer to the one post of this minute; true when it closed the breaker. */
-  probed(outcome: Outcome): boolean {
-    if (this.#openFor === undefined || stillRefuses(outcome, this.#openFor)) return false
+  /**
+   * Take the answer to a probe.
+   *
+   * @returns `closed` when the breaker is closed now, `refused` when WNS still refuses the app, `unclear` when the
+   * answer shows neither
+   */
+  probed(outcome: Outcome): ProbeVerdict {
+    // Another worker's probe closed it.
+    if (this.#openFor === undefined) return 'closed'
+    const verdict = verdictOf(outcome, this.#openFor)
+    if (verdict !== 'closed') return verdict
     this.#openFor = undefined
     this.#recent.reset()
     this.#apps.clearBreaker(this.#app).catch(this.#onError)
-    return true
+    return 'closed'
   }
 
   /** A 401 counts only for the newest token: an older one may simply have ended. */
@@ -109,20 +121,21 @@ function showsGoodToken(outcome: Outcome): boolean {
 }
 
 /**
- * Does the answer leave open whether WNS takes the app's posts again? It does not matter whether the notification was
- * delivered: WNS may fail for each of the recipients that are left, and they must not keep the breaker open.
+ * Does WNS take the app's posts again? It does not matter whether the notification was delivered: WNS may fail for each
+ * of the recipients that are left, and they must not keep the breaker open.
  */
-function stillRefuses(outcome: Outcome, openFor: Breaker['kind']): boolean {
+function verdictOf(outcome: Outcome, openFor: Breaker['kind']): ProbeVerdict {
   switch (outcome.kind) {
     case 'not-sent':
     case 'ambiguous':
+      return 'unclear'
     case 'unauthorized':
-      return true
+      return 'refused'
     case 'forbidden':
     case 'blocked':
       // About the channel and the app; the token was good.
-      return openFor === 'answers'
+      return openFor === 'answers' ? 'refused' : 'closed'
     default:
-      return false
+      return 'closed'
   }
 }

@@ -37,7 +37,6 @@ const takes: readonly Outcome[] = [
 const showsNothing: readonly Outcome[] = [
   { kind: 'not-sent', code: 'ECONNREFUSED' },
   { kind: 'ambiguous', code: 'reset' },
-  unauthorized,
 ]
 
 /** A breaker that is closed again at the end of the test. */
@@ -67,18 +66,19 @@ function asNewest(breaker: AppBreaker): AppBreaker {
 }
 
 test.each([
-  { name: '401', openedBy: unauthorized, closing: [...takes, forbidden, blocked], others: showsNothing },
-  { name: '403', openedBy: forbidden, closing: takes, others: [forbidden, blocked, ...showsNothing] },
+  { name: '401', openedBy: unauthorized, closing: [...takes, forbidden, blocked], refusing: [unauthorized] },
+  { name: '403', openedBy: forbidden, closing: takes, refusing: [unauthorized, forbidden, blocked] },
 ])(
   'a breaker that $name opened closes at an answer that does not refuse the app',
-  async ({ openedBy, closing, others }) => {
+  async ({ openedBy, closing, refusing }) => {
     const breaker = breakerOfApp()
     expect(record(asNewest(breaker), openedBy, 60)).toBe(true)
     await expect.poll(stored).toBeDefined()
-    for (const outcome of others) expect([outcome, breaker.probed(outcome)]).toEqual([outcome, false])
+    for (const outcome of refusing) expect([outcome, breaker.probed(outcome)]).toEqual([outcome, 'refused'])
+    for (const outcome of showsNothing) expect([outcome, breaker.probed(outcome)]).toEqual([outcome, 'unclear'])
     expect(breaker.isOpen).toBe(true)
     for (const outcome of closing) {
-      expect([outcome, breaker.probed(outcome)]).toEqual([outcome, true])
+      expect([outcome, breaker.probed(outcome)]).toEqual([outcome, 'closed'])
       expect(breaker.isOpen).toBe(false)
       await expect.poll(stored).toBeUndefined()
       record(breaker, openedBy, 60)
@@ -88,7 +88,9 @@ test.each([
     const other = breakerOfApp()
     other.follow(await stored())
     expect(other.openFor).toBe(breaker.openFor)
-    expect(other.probed(forbidden)).toBe(closing.length > takes.length)
+    expect(other.probed(forbidden)).toBe(closing.length > takes.length ? 'closed' : 'refused')
+    other.follow(undefined)
+    expect(other.probed(unauthorized)).toBe('closed')
   },
 )
 

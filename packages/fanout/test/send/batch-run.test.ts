@@ -1,7 +1,12 @@
 import { byteOf, code, pendingCode, prepareMessage } from '@wns-fanout/domain'
+import type { Outcome } from '@wns-fanout/domain'
 import { repeat } from '@wns-fanout/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { OneBatch, accepted, forbidden, serverError, throttled, unauthorized } from '../support/one-batch.ts'
+
+function unreachable(): Outcome {
+  return { kind: 'not-sent', code: 'ECONNREFUSED' }
+}
 
 function later(ms: number): Promise<unknown> {
   return vi.advanceTimersByTimeAsync(ms)
@@ -566,6 +571,32 @@ describe('a probe', () => {
     expect(await batch.start()).toMatchObject({ kind: 'parked', reason: 'breaker', delayMs: 60_000 })
     expect(batch.posts).toHaveLength(1)
     expect(batch.codes).toEqual([code.pending, code.pending, code.pending])
+    expect(batch.breaker.isOpen).toBe(true)
+  })
+
+  test('whose connection fails continues with the next recipient, whose answer closes the breaker', async () => {
+    const answers: Outcome[] = [
+      { kind: 'not-sent', code: 'ECONNREFUSED' },
+      { kind: 'ambiguous', code: 'reset' },
+    ]
+    const answer = (): Outcome => answers.shift() ?? accepted
+    const batch = new OneBatch({ recipients: 5, isProbe: true, terms: { window: 1 }, answer })
+    batch.breaker.follow(open)
+    expect(await batch.start()).toMatchObject({ kind: 'parked', reason: 'in-hand', delayMs: 0 })
+    expect(batch.posts).toHaveLength(3)
+    expect(batch.breaker.isOpen).toBe(false)
+    expect(batch.eventsOf('breaker.probed')).toMatchObject([
+      { kind: 'token', answer: 'not-sent', verdict: 'unclear' },
+      { kind: 'token', answer: 'ambiguous', verdict: 'unclear' },
+      { kind: 'token', answer: 'accepted', verdict: 'closed' },
+    ])
+  })
+
+  test('posts to five recipients at most, and waits for the next minute if no connection works', async () => {
+    const batch = new OneBatch({ recipients: 9, isProbe: true, terms: { window: 1 }, answer: unreachable })
+    batch.breaker.follow(open)
+    expect(await batch.start()).toMatchObject({ kind: 'parked', reason: 'breaker', delayMs: 60_000 })
+    expect(batch.posts).toHaveLength(5)
     expect(batch.breaker.isOpen).toBe(true)
   })
 
