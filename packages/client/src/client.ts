@@ -67,7 +67,7 @@ export interface ImportOptions extends CallOptions {
   readonly type: 'ndjson' | 'csv'
   /** Whether the source is gzip already. */
   readonly gzip?: boolean
-  /** `skip-field` registers lines without their invalid locales and tags; default `strict`. */
+  /** `skip-field` registers lines without their invalid locales, time zones and tags; default `strict`. */
   readonly oddFields?: OddFieldPolicy
   /** Uploads with the same name within an hour are one import, for `removeMissing`: 8 to 40 of a-z, 0-9 and "-". */
   readonly importId?: string

@@ -9,6 +9,8 @@ export interface ChannelRequest {
   readonly tags?: readonly string[] | null
   /** BCP 47, for example `pt-BR`. */
   readonly locale?: string | null
+  /** Name of the IANA database, such as `Europe/Berlin`. */
+  readonly timeZone?: string | null
   readonly vars?: Readonly<Record<string, string>> | null
   /** True excludes the channel from every audience. */
   readonly optedOut?: boolean | null

@@ -7,6 +7,7 @@ import { channelIdSchema, tagNameSchema, topicNameSchema } from './ids.ts'
 import { parseLocale } from './locale.ts'
 import type { InputError } from './problem.ts'
 import { parseRegisteredAt } from './registered-at.ts'
+import { parseTimeZone } from './time-zone.ts'
 import { checkVars, MAX_VAR_LENGTH, varsSchema, varText } from './vars.ts'
 
 export const MAX_TAGS_PER_CHANNEL = 50
@@ -15,6 +16,10 @@ const MAX_TOPICS_PER_CHANNEL = 50
 const localeSchema = canonical(z.string(), (text) => {
   const parsed = parseLocale(text)
   return parsed.ok ? { ok: true, text: parsed.locale } : parsed
+})
+const timeZoneSchema = canonical(z.string({ error: 'timeZone must be a text such as "Europe/Berlin"' }), (text) => {
+  const parsed = parseTimeZone(text)
+  return parsed.ok ? { ok: true, text: parsed.timeZone } : parsed
 })
 const registeredAtSchema = canonical(
   z.string({ error: 'registeredAt must be a text such as "2026-05-31T08:30:00Z"' }),
@@ -45,6 +50,10 @@ const registration = {
     .max(MAX_TAGS_PER_CHANNEL, { error: `a channel may have at most ${MAX_TAGS_PER_CHANNEL} tags` })
     .nullish(),
   locale: localeSchema.nullish(),
+  timeZone: timeZoneSchema.nullish().meta({
+    description:
+      'Name of the IANA database, such as `Europe/Berlin`: where a campaign at a local time finds the device.',
+  }),
   vars: varsSchema.nullish(),
   optedOut: z
     .boolean({ error: 'optedOut must be true or false' })
@@ -97,6 +106,8 @@ export interface Registration {
   readonly uri?: ChannelUri
   readonly tags?: readonly string[] | null | undefined
   readonly locale?: string | null | undefined
+  /** Canonical name of the IANA database. */
+  readonly timeZone?: string | null | undefined
   readonly vars?: Readonly<Record<string, string>> | null | undefined
   /** Instead of `vars`: variables to set, and with null those to remove. */
   readonly varsPatch?: Readonly<Record<string, string | null>> | undefined
@@ -114,6 +125,7 @@ export const channelSchema = z
     channel: z.string(),
     tags: z.array(z.string()),
     locale: z.string().optional(),
+    timeZone: z.string().optional(),
     optedOut: z
       .literal(true)
       .meta({ description: 'The channel opted out and gets nothing; absent where it did not.' })

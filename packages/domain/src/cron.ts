@@ -9,17 +9,6 @@ export function cronError(cron: string): string | undefined {
   return 'problems' in parsed ? parsed.problems.join('; ') : undefined
 }
 
-/** Is this a time zone of the IANA database, such as `Europe/Berlin` or `UTC`? */
-export function isTimeZone(timeZone: string): boolean {
-  // An offset such as +01:00 has no daylight saving time, so it is rarely what was meant.
-  if (!/^[A-Za-z]/.test(timeZone)) return false
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions().timeZone !== ''
-  } catch {
-    return false
-  }
-}
-
 /**
  * The next `count` times of a cron expression after `afterMs`, in milliseconds since 1970, ascending.
  *

@@ -1,7 +1,8 @@
 import * as z from 'zod'
 import { createdBySchema } from './api-key.ts'
 import { campaignRequestSchema } from './campaign.ts'
-import { cronError, isTimeZone } from './cron.ts'
+import { cronError } from './cron.ts'
+import { isTimeZone } from './time-zone.ts'
 import { appIdSchema, scheduleNameSchema } from './ids.ts'
 import { templateReference } from './named-template.ts'
 

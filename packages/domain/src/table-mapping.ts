@@ -1,7 +1,16 @@
 import { tagFromText } from './tag-from-text.ts'
 
 /** The fields of a line of an import that one column may hold. */
-export const mappedFields = ['channel', 'uri', 'locale', 'tags', 'optedOut', 'optedOutOf', 'registeredAt'] as const
+export const mappedFields = [
+  'channel',
+  'uri',
+  'locale',
+  'timeZone',
+  'tags',
+  'optedOut',
+  'optedOutOf',
+  'registeredAt',
+] as const
 export type MappedField = (typeof mappedFields)[number]
 
 /** How the rows of a table become lines of an import. */

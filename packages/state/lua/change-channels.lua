@@ -1,5 +1,5 @@
 -- Change registered channels of one app by their ordinals.
--- needs: read uri-index gates tag-names unregister opt-outs
+-- needs: read uri-index gates tag-names unregister opt-outs time-zones
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key
 -- ARGV[1] action: 'tag', 'untag', 'delete', 'opt-out', 'opt-in' or 'activate'
 -- ARGV[2] of 'tag' and 'untag': tags joined by ','. Of 'delete': a URI that came in this second or later stays, or ''.
@@ -50,9 +50,9 @@ end
 -- 1 updated, 2 unchanged, 3 refused.
 local function change_tags(ordinal, value)
   local head, list = string.match(value, '^([^%z]*%z[^%z]*%z[^;]*;[^;]*;)(.*)$')
-  local tags = tagged(list)
+  local tags = tagged(tags_without_zone(list))
   if #tags > max_tags then return 3 end
-  local joined = table.concat(tags, ',')
+  local joined = tags_with_zone(table.concat(tags, ','), zone_in(list))
   for _, tag in ipairs(names) do
     call('SETBIT', base .. 'tag:' .. tag, ordinal, action == 'tag' and 1 or 0)
   end

@@ -1,14 +1,14 @@
 -- Register channels of one app: new ones get the next ordinals, known ones keep theirs.
 -- One with a URI opens the raw gate of its channel and, once a day, renews its time. Otherwise, the same input again
 -- changes nothing.
--- needs: uri-index gates tag-names merge-vars opt-outs
+-- needs: uri-index gates tag-names merge-vars opt-outs time-zones registered-at
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the app's key   KEYS[3] of an import: bitmap of the channels that it counted
 -- ARGV[1] maximum number of tag names   ARGV[2] 'move' or 'allow': what happens when another channel has the URI
 -- ARGV[3] seconds that KEYS[3] lives from now   ARGV[4] maximum number of topics that have opt-outs
--- ARGV[5…] nine for each channel: id, device key suffix, packed URI, locale, variables as JSON, tags joined by ',',
+-- ARGV[5…] ten for each channel: id, device key suffix, packed URI, locale, variables as JSON, tags joined by ',',
 --   opted out, topics that it opted out of joined by ','. '' clears a field and '*' keeps it; '~{…}' merges variables;
 --   opted out is '1', '0' or '*'; '+topic' opts out of one more topic and '~topic' into one again;
---   last, the second in which the device got the URI, or '' for now
+--   the second in which the device got the URI, or '' for now; last, the time zone
 -- Without a URI ('*') a channel that is registered changes; of any other only the opt-outs are stored.
 -- Returns {answers, position, id, …}: one letter for each channel, then the channels that lost their URI, each with the
 -- position of the channel that took it; or 'gone' when the app was removed. Letters:
@@ -16,7 +16,7 @@
 --   'm' refused, not registered and no URI   'v' refused, too many variables   'o' refused, too many topics
 --   'd' counted before by this import   'D' the same, counted as unchanged until now
 local KEEP, MAX_VARS = '*', 20
-local FIRST, FIELDS = 5, 9
+local FIRST, FIELDS = 5, 10
 local base, counted = KEYS[1], KEYS[3]
 local max_tags, policy, max_topics = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[4])
 local call = redis.call
@@ -25,31 +25,7 @@ if call('EXISTS', base .. 'gone') == 1 then
   return 'gone'
 end
 
-local digits = '0123456789abcdefghijklmnopqrstuvwxyz'
-local function base36(number)
-  local text = ''
-  repeat
-    local digit = number % 36
-    text = string.sub(digits, digit + 1, digit + 1) .. text
-    number = (number - digit) / 36
-  until number == 0
-  return text
-end
 local second = tonumber(call('TIME')[1])
-local now = base36(second)
-
--- A device registers often, so its time is written at most once a day.
-local DAY_SECONDS = 86400
-local function is_day_old(since)
-  return second - tonumber(since, 36) >= DAY_SECONDS
-end
-
--- The time of a channel after this call. A URI that stays gets no older: its device may have registered since.
-local function time_of(since, given, is_new_uri, is_registering)
-  if given == '' then return (is_new_uri or (is_registering and is_day_old(since))) and now or since end
-  given = tonumber(given)
-  return (is_new_uri or given > tonumber(since, 36)) and base36(given) or since
-end
 
 -- New channels get consecutive ordinals, so their values are written page by page and their bits together.
 local first_new = tonumber(call('GET', base .. 'next') or '0')
@@ -214,7 +190,7 @@ local function opt_outs_alone(device, id, ordinal, opted_out, topics)
   ordinal = next_ordinal
   next_ordinal = next_ordinal + 1
   call('HSET', device, id, ordinal)
-  write_value(ordinal, value_of(id, '', now, '', ''))
+  write_value(ordinal, value_of(id, '', base36(second), '', ''))
   vacated[ordinal] = true
   write_opt_outs(ordinal, opted_out, topics)
   return 'u'
@@ -230,7 +206,7 @@ end
 for at = FIRST, #ARGV, FIELDS do
   local id, device, uri = ARGV[at], base .. ARGV[at + 1], ARGV[at + 2]
   local locale, vars, tags, opted_out = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
-  local topics = ARGV[at + 7]
+  local topics, zone = ARGV[at + 7], ARGV[at + 9]
   local has_uri, known = true, nil
   if uri == KEEP then has_uri, known = is_registered(device, id) end
   if not topics_fit(base, topics, max_topics) then
@@ -255,10 +231,11 @@ for at = FIRST, #ARGV, FIELDS do
     old_uri, old_locale, old_tags = old_uri or '', old_locale or '', old_tags or ''
     if uri == KEEP then uri = old_uri end
     if locale == KEEP then locale = old_locale end
-    if tags == KEEP then tags = old_tags end
+    if zone == KEEP then zone = zone_in(old_tags) else note_zone(base, zone) end
+    tags = tags_with_zone(tags == KEEP and tags_without_zone(old_tags) or tags, zone)
 
     local is_changed = old_uri ~= uri or old_locale ~= locale or old_tags ~= tags
-    local time = time_of(since, ARGV[at + 8], old_uri ~= uri, ARGV[at + 2] ~= KEEP)
+    local time = time_of(second, since, ARGV[at + 8], old_uri ~= uri, ARGV[at + 2] ~= KEEP)
     if is_changed or time ~= since then
       write_value(ordinal, value_of(id, uri, time, locale, tags))
     end

@@ -11,6 +11,8 @@ export interface ExportLine {
   readonly uri?: string
   readonly tags?: readonly string[]
   readonly locale?: string
+  /** IANA name, such as `Europe/Berlin`. */
+  readonly timeZone?: string
   readonly vars?: Readonly<Record<string, string>>
   /** ISO 8601; absent for a channel that is no longer registered. */
   readonly registeredAt?: string
@@ -57,7 +59,7 @@ async function exportPage(
   return Object.entries(values)
     .toSorted(([left], [right]) => Number(left) - Number(right))
     .flatMap(([slot, value]): ExportLine[] => {
-      const { id, uri, tags, locale, registeredAtSeconds } = parseStoredChannel(value)
+      const { id, uri, tags, locale, timeZone, registeredAtSeconds } = parseStoredChannel(value)
       const vars = variables[slot]
       // An opt-out outlives the registration: an export without it would send again to people who opted out.
       const isOut = hasBit(optOuts, Number(slot))
@@ -73,6 +75,7 @@ async function exportPage(
           uri,
           ...(tags.length === 0 ? {} : { tags }),
           ...(locale === '' ? {} : { locale }),
+          ...(timeZone === '' ? {} : { timeZone }),
           ...(vars === undefined ? {} : { vars: JSON.parse(vars) as Record<string, string> }),
           registeredAt: new Date(registeredAtSeconds * 1000).toISOString(),
           ...optOutFields,

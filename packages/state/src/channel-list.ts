@@ -85,12 +85,13 @@ function chosen(bits: Bits, optedOut: boolean | undefined, topic: string | undef
 }
 
 function listed(value: string, { occupied, optedOut, gated, byTopic }: Bits, bit: number): ListedChannel {
-  const { id, tags, locale, registeredAtSeconds } = parseStoredChannel(value)
+  const { id, tags, locale, timeZone, registeredAtSeconds } = parseStoredChannel(value)
   const outOf = [...byTopic].filter(([, bits]) => hasBit(bits, bit)).map(([topic]) => topic)
   return {
     channel: id,
     tags: [...tags],
     ...(locale === '' ? {} : { locale }),
+    ...(timeZone === '' ? {} : { timeZone }),
     ...(hasBit(optedOut, bit) ? { optedOut: true } : {}),
     ...(outOf.length === 0 ? {} : { optedOutOf: outOf }),
     ...(hasBit(gated, bit) ? { rawGate: 'closed' } : {}),

@@ -100,6 +100,14 @@ export class Keys {
   tag(app: AppId | string, tag: string): string {
     return `${this.base(app)}tag:${tag}`
   }
+  /** set: the time zones that channels of the app have or had. */
+  zones(app: AppId | string): string {
+    return `${this.base(app)}zones`
+  }
+  /** bitmap over ordinals: set if the channel is in that time zone, which is stored like a tag (lib/time-zones.lua). */
+  zone(app: AppId | string, zone: string): string {
+    return this.tag(app, `@${zone}`)
+  }
   /** bitmap over ordinals: set if the channel opted out in general. */
   optOut(app: AppId | string): string {
     return `${this.base(app)}optout`

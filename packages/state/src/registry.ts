@@ -98,11 +98,12 @@ export class Registry {
   async get(app: AppId, channel: ChannelId): Promise<Channel | null> {
     const reply = (await this.#run(app, 'read', channel)) as readonly [string, number, number, string] | null
     if (reply === null) return null
-    const { tags, locale, registeredAtSeconds } = parseStoredChannel(reply[0])
+    const { tags, locale, timeZone, registeredAtSeconds } = parseStoredChannel(reply[0])
     return {
       channel,
       tags: [...tags],
       ...(locale === '' ? {} : { locale }),
+      ...(timeZone === '' ? {} : { timeZone }),
       ...(reply[1] === 1 ? { optedOut: true } : {}),
       ...(reply[3] === '' ? {} : { optedOutOf: reply[3].split(',') }),
       ...(reply[2] === 1 ? { rawGate: 'closed' } : {}),
@@ -200,7 +201,8 @@ export class Registry {
   }
 
   #argumentsOf(app: AppId, registration: Registration): string[] {
-    const { channel, uri, tags, locale, vars, varsPatch, optedOut, optedOutOf, topicPatch, registeredAt } = registration
+    const { channel, uri, tags, locale, vars, varsPatch, optedOut, optedOutOf, topicPatch, registeredAt, timeZone } =
+      registration
     return [
       packId(channel),
       this.#deviceSuffix(app, channel),
@@ -215,6 +217,7 @@ export class Registry {
         ? fieldFor(optedOutOf, (topics) => topics.join(','))
         : `${topicPatch.isOut ? '+' : '~'}${topicPatch.topic}`,
       registeredAt === undefined || registeredAt === null ? '' : String(Date.parse(registeredAt) / 1000),
+      fieldFor(timeZone, (zone) => zone),
     ]
   }
 

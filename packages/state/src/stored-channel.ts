@@ -10,9 +10,11 @@ export interface StoredChannel {
   readonly registeredAtSeconds: number
   readonly locale: string
   readonly tags: readonly string[]
+  /** IANA name; empty where it is not known. */
+  readonly timeZone: string
 }
 
-/** `<packed id>\0<packed URI>\0<registeredAt in seconds, base 36>;<locale>;<tag,tag>` */
+/** `<packed id>\0<packed URI>\0<registeredAt in seconds, base 36>;<locale>;<tag,tag,@time zone>` */
 export function parseStoredChannel(value: string): StoredChannel {
   const [id = '', uri = '', meta = ''] = value.split('\0')
   const [since = '0', locale = '', tags = ''] = meta.split(';')
@@ -21,6 +23,14 @@ export function parseStoredChannel(value: string): StoredChannel {
     uri: unpackUri(uri),
     registeredAtSeconds: Number.parseInt(since, 36),
     locale,
-    tags: tags === '' ? [] : tags.split(','),
+    ...tagsAndZone(tags),
   }
+}
+
+function tagsAndZone(text: string): Pick<StoredChannel, 'tags' | 'timeZone'> {
+  const names = text === '' ? [] : text.split(',')
+  const last = names.at(-1)
+  return last?.startsWith('@') === true
+    ? { tags: names.slice(0, -1), timeZone: last.slice(1) }
+    : { tags: names, timeZone: '' }
 }

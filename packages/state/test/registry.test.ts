@@ -163,6 +163,24 @@ describe('registering', () => {
     expect(await registry.register(NEWS, [registration('phone', none)])).toEqual([{ outcome: 'unchanged' }])
   })
 
+  test('a time zone is kept beside the tags, is found by its bitmap, and is no tag', async () => {
+    const { registry, redis, keys } = start()
+    const bits = (...zones: readonly string[]): Promise<readonly number[]> =>
+      Promise.all(zones.map((zone) => redis.getbit(keys.zone(NEWS, zone), 0)))
+    await registry.register(NEWS, [registration('phone', { tags: ['a'], timeZone: 'europe/berlin' })])
+    expect(await registry.get(NEWS, channelId('phone'))).toMatchObject({ tags: ['a'], timeZone: 'Europe/Berlin' })
+    await registry.register(NEWS, [registration('phone', { tags: ['b', 'c'] })])
+    expect(await exported(registry)).toMatchObject([{ tags: ['b', 'c'], timeZone: 'Europe/Berlin' }])
+    await registry.register(NEWS, [registration('phone', { timeZone: 'Asia/Tokyo' })])
+    expect(await exported(registry)).toMatchObject([{ tags: ['b', 'c'], timeZone: 'Asia/Tokyo' }])
+    expect(await bits('Europe/Berlin', 'Asia/Tokyo')).toEqual([0, 1])
+    expect(await redis.smembers(keys.tags(NEWS))).toEqual(expect.not.arrayContaining([expect.stringContaining('@')]))
+    expect((await redis.smembers(keys.zones(NEWS))).toSorted()).toEqual(['Asia/Tokyo', 'Europe/Berlin'])
+    await registry.register(NEWS, [registration('phone', { tags: null, timeZone: null })])
+    expect(await exported(registry)).toEqual([{ channel: 'phone', uri: uriOf('phone') }])
+    expect(await bits('Asia/Tokyo')).toEqual([0])
+  })
+
   test('a dead channel that registers a new URI keeps its fields', async () => {
     const { registry } = start()
     await registry.register(NEWS, [registration('phone', { tags: ['a'], locale: 'de', vars: { name: 'Ana' } })])
@@ -537,6 +555,7 @@ const anyChannel = fc.record({
   token: fc.stringMatching(/^[a-zA-Z0-9\-._~!$&'()*+,;=:@/?%]{0,200}$/),
   tags: fc.uniqueArray(name, { maxLength: 4 }),
   locale: fc.constantFrom('en', 'pt-BR', 'zh-Hant-TW', null, undefined),
+  timeZone: fc.constantFrom('Europe/Berlin', 'America/Argentina/Buenos_Aires', 'UTC', null, undefined),
   optedOut: fc.constantFrom(true, false, null, undefined),
   registeredAt: fc.constantFrom('1970-01-01T00:00:01Z', '2024-02-29 23:59:59+02', '2026-05-31', null, undefined),
   vars: fc.option(
@@ -558,11 +577,12 @@ const anyChannels = fc
 test.prop([anyChannels], { numRuns: 60 })('whatever the parser accepts comes out as it was given', async (given) => {
   const { registry } = start()
   await registry.register(NEWS, given)
-  const expected = given.map(({ channel, uri, tags, locale, vars, optedOut, registeredAt }) => ({
+  const expected = given.map(({ channel, uri, tags, locale, timeZone, vars, optedOut, registeredAt }) => ({
     channel,
     uri: uri?.raw,
     ...(tags?.length ? { tags } : {}),
     ...(locale === undefined || locale === null ? {} : { locale }),
+    ...(timeZone === undefined || timeZone === null ? {} : { timeZone }),
     ...(vars === undefined || vars === null || Object.keys(vars).length === 0
       ? {}
       : // What UTF-8 cannot carry was replaced on the way in.

@@ -80,6 +80,7 @@ export interface RegistrationInput {
   readonly uri?: string
   readonly tags?: readonly string[] | null | undefined
   readonly locale?: string | null | undefined
+  readonly timeZone?: string | null | undefined
   readonly vars?: Readonly<Record<string, string>> | null | undefined
   readonly optedOut?: boolean | null | undefined
   readonly registeredAt?: string | null | undefined

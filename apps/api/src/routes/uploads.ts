@@ -65,12 +65,12 @@ function importRoute(app: FastifyInstance, { apps, registry, changes, logger }: 
         summary: 'Register many channels',
         description:
           'Body: `application/x-ndjson` with lines like those of the export, or `text/csv` with the header ' +
-          '`channel,uri,tags,locale,optedOut,optedOutOf,registeredAt`, with tags and topics joined by `;`. Gzip ' +
-          'allowed. A known channel keeps the fields ' +
+          '`channel,uri,tags,locale,timeZone,optedOut,optedOutOf,registeredAt`, with tags and topics joined by `;`. ' +
+          'Gzip allowed. A known channel keeps the fields ' +
           'that a line does not name, its URI too, and `null` clears a field. Broken lines are ' +
           'reported and the others are registered; 422 when no line was accepted. ' +
-          'With `oddFields=skip-field`, a locale or tag that is not valid is left out and reported, and its line is ' +
-          'registered.',
+          'With `oddFields=skip-field`, a locale, time zone or tag that is not valid is left out and reported, and its ' +
+          'line is registered.',
         params: appPath,
         querystring: z.strictObject({
           oddFields: z.enum(oddFieldPolicies).optional(),

@@ -45,7 +45,10 @@ export function addChannels(program: Command): void {
       ]),
     )
     .option('--gzip', 'read the file as gzip (default for names that end in .gz)')
-    .option('--skip-odd-fields', 'register channels without their invalid locales and tags, and report these')
+    .option(
+      '--skip-odd-fields',
+      'register channels without their invalid locales, time zones and tags, and report them',
+    )
     .option('--map <pairs>', 'columns of fields: channel=device_id,uri=channel_url,locale=language', fieldColumns)
     .option('--tag-from <columns>', 'make a tag from the text of these columns: "São Paulo" is sao-paulo', names)
     .option('--var <columns>', 'columns that become variables: city, or name=first_name', variableColumns)
@@ -70,9 +73,9 @@ export function addChannels(program: Command): void {
       'after',
       `
 NDJSON lines look like {"channel": "device-1", "uri": "https://….notify.windows.com/?token=…", "tags": ["news"]}, with
-"locale", "vars", "optedOut", "optedOutOf" and "registeredAt" where you have them. CSV has the header
-channel,uri,tags,locale,optedOut,optedOutOf,registeredAt, and tags and topics are joined by ";". A line without a URI
-changes a channel that is registered.
+"locale", "timeZone", "vars", "optedOut", "optedOutOf" and "registeredAt" where you have them. CSV has the header
+channel,uri,tags,locale,timeZone,optedOut,optedOutOf,registeredAt, and tags and topics are joined by ";". A line without
+a URI changes a channel that is registered.
 Invalid lines are reported by line number, the others are registered. A known channel keeps the fields that a line does
 not name. When two channels have the same URI, the newest one gets it (--json shows which one lost it).
 
@@ -280,6 +283,7 @@ async function show(command: Command, app: string, channel: string): Promise<voi
         ['channel', found.channel],
         ['tags', found.tags.join(', ')],
         ['locale', found.locale],
+        ['time zone', found.timeZone],
         ['opted out', found.optedOut === true ? 'yes' : undefined],
         ['opted out of', found.optedOutOf?.join(', ')],
         ['raw gate', found.rawGate],

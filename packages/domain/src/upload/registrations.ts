@@ -24,7 +24,7 @@ export interface ImportedLine {
 
 const columns = {
   required: ['channel'],
-  optional: ['uri', 'tags', 'locale', 'optedout', 'optedoutof', 'registeredat'],
+  optional: ['uri', 'tags', 'locale', 'optedout', 'optedoutof', 'registeredat', 'timezone'],
   allowsOthers: false,
 }
 
@@ -70,6 +70,7 @@ function registrationFields({
   optedout = '',
   optedoutof = '',
   registeredat = '',
+  timezone = '',
 }: CsvRow): object {
   return {
     channel,
@@ -79,6 +80,7 @@ function registrationFields({
     ...(optedout === '' ? {} : { optedOut: truthOf(optedout) }),
     ...(optedoutof === '' ? {} : { optedOutOf: namesIn(optedoutof) }),
     ...(registeredat === '' ? {} : { registeredAt: registeredat }),
+    ...(timezone === '' ? {} : { timeZone: timezone }),
   }
 }
 
@@ -86,7 +88,17 @@ function asFault(issue: LineIssue): InputError {
   return { path: [], ...issue }
 }
 
-const fields = new Set<unknown>(['channel', 'uri', 'tags', 'locale', 'vars', 'optedOut', 'optedOutOf', 'registeredAt'])
+const fields: ReadonlySet<unknown> = new Set([
+  'channel',
+  'uri',
+  'tags',
+  'locale',
+  'timeZone',
+  'vars',
+  'optedOut',
+  'optedOutOf',
+  'registeredAt',
+])
 
 /**
  * A line is one entry of the answer, however many errors it has. The reader of the answer may not be allowed to see the
