@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander'
 import { describe, expect, test } from 'vitest'
-import { instant, integer, names, seconds, share } from '../src/input/arguments.ts'
+import { instant, integer, names, past, seconds, share } from '../src/input/arguments.ts'
 
 describe('option values', () => {
   test.each([
@@ -34,6 +34,13 @@ describe('option values', () => {
     expect(Date.parse(instant('+2h')) - Date.now()).toBeGreaterThan(7_190_000)
     for (const text of ['', 'tomorrow', '2026-01-31T10:30:00', '2026-13-31T10:30:00Z'])
       expect(() => instant(text)).toThrow(InvalidArgumentError)
+  })
+
+  test('a time in the past has a zone or is an age', () => {
+    expect(past('2026-01-31T10:30:00+01:00')).toBe('2026-01-31T09:30:00.000Z')
+    expect(Date.now() - Date.parse(past('90d'))).toBeGreaterThanOrEqual(90 * 86_400_000)
+    for (const text of ['', '90', '+2h', 'yesterday', '2026-01-31T10:30:00', '2026-13-31T10:30:00Z'])
+      expect(() => past(text)).toThrow(InvalidArgumentError)
   })
 
   test('names are separated by commas, over several uses', () => {

@@ -101,11 +101,23 @@ async function idsIn(path: string): Promise<readonly string[]> {
   return await allOf(channelIds(path))
 }
 
+async function audienceOf(options: object): Promise<unknown> {
+  return (await planSend({ badge: '1', ...options })).request['audience']
+}
+
 describe('the audience', () => {
   test('channel ids can be bare or NDJSON', async () => {
     expect(await inFile('a\n\n{"channel":"b","x":1}\r\n c \n', idsIn)).toEqual(['a', 'b', 'c'])
     await expect(inFile('a\n{"chanel":"b"}\n', idsIn)).rejects.toThrow(/line 2/)
     await expect(inFile('\n', idsIn)).rejects.toThrow(/contains no channel id/)
+  })
+
+  test('an audience can be narrowed, or be narrowed channels alone', async () => {
+    const narrowing = { registeredAfter: '2026-01-01T00:00:00.000Z', gate: 'open' } as const
+    expect(await audienceOf({ tags: 'news', ...narrowing })).toEqual({ tags: 'news', ...narrowing })
+    expect(await audienceOf({ channel: ['a'], ...narrowing })).toEqual({ channels: ['a'], ...narrowing })
+    expect(await audienceOf(narrowing)).toEqual({ all: true, ...narrowing })
+    await expect(planSend({ badge: '1' })).rejects.toThrow(UsageError)
   })
 
   test('a long file becomes an uploaded list, the same one each time', async () => {

@@ -3,6 +3,7 @@ import { createdBySchema } from './api-key.ts'
 import { audienceSchema } from './audience.ts'
 import { canarySchema } from './canary.ts'
 import { appIdSchema, campaignIdSchema, topicNameSchema } from './ids.ts'
+import { instantSchema } from './instant.ts'
 import { contentValuesShape } from './missing-variables.ts'
 import { notificationSchema } from './notification.ts'
 import type { RecipientClass } from './vector.ts'
@@ -22,10 +23,6 @@ export type OverLimitPolicy = (typeof overLimitPolicies)[number]
 export const deliveries = ['at-least-once', 'at-most-once'] as const
 export type Delivery = (typeof deliveries)[number]
 
-const instant = z.iso.datetime({
-  offset: true,
-  error: 'a time must be ISO 8601 with a zone, e.g. 2026-01-31T09:30:00.000Z',
-})
 const share = z.number().gt(0).max(1)
 
 export const campaignRequestSchema = z.strictObject({
@@ -37,8 +34,8 @@ export const campaignRequestSchema = z.strictObject({
   topic: topicNameSchema.optional(),
   overLimit: z.enum(overLimitPolicies).optional(),
   delivery: z.enum(deliveries).optional(),
-  startAt: instant.optional(),
-  expiresAt: instant.optional(),
+  startAt: instantSchema.optional(),
+  expiresAt: instantSchema.optional(),
   pace: z.strictObject({ overSeconds: z.number().int().min(1).max(604_800) }).optional(),
   canary: canarySchema.optional(),
   maxFailureShare: share.optional(),

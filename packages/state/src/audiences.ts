@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import type { AppId, Audience, ChannelId, TagExpression } from '@wns-fanout/domain'
+import type { AppId, Audience, AudienceFilters, ChannelId, TagExpression } from '@wns-fanout/domain'
 import { parseTagExpression, Problem } from '@wns-fanout/domain'
 import type { Keys } from './keys.ts'
 import { markChannels, TEMPORARY_SECONDS } from './marking.ts'
 import type { RedisConnection } from './redis.ts'
+import { markRegistered } from './registered-between.ts'
 import type { Sample } from './sample.ts'
 import { thinOut } from './sample.ts'
 import { loadScript } from './scripts.ts'
@@ -22,11 +23,10 @@ export interface AudienceExcept {
   readonly exceptKey: string
 }
 
+type NamedAudience = Exclude<Audience, { failedOf: string } | { restOf: string }>
+
 /** The audiences that can be evaluated here. Those that come from an earlier campaign become bitmaps first. */
-export type EvaluableAudience =
-  | Exclude<Audience, { failedOf: string } | { restOf: string }>
-  | BitmapAudience
-  | AudienceExcept
+export type EvaluableAudience = NamedAudience | BitmapAudience | AudienceExcept
 
 export interface Frozen {
   /** Recipients. If it is 0, there is no bitmap. */
@@ -55,7 +55,7 @@ interface Program {
   readonly words: readonly string[]
   readonly unknownChannels?: number
   /** Removed once the program has run. */
-  readonly temporaryKey?: string
+  readonly temporaryKeys?: readonly string[]
 }
 
 const CHUNK_BYTES = 65_536
@@ -131,11 +131,11 @@ export class Audiences {
     ttlSeconds: string,
     { exceptOptOut = true, topic = '' }: FreezeOptions,
   ): Promise<Frozen> {
-    const { words, unknownChannels, temporaryKey } = await this.#program(app, audience)
+    const { words, unknownChannels, temporaryKeys = [] } = await this.#program(app, audience)
     const args = [exceptOptOut ? '1' : '0', ttlSeconds, topic, ...words]
     const reply = await audienceScript.run(this.#redis, [this.#keys.base(app), destination], args)
     const [size = 0, optedOut = 0, optedOutOfTopic = 0] = reply as readonly number[]
-    if (temporaryKey !== undefined) await this.#redis.unlink(temporaryKey)
+    if (temporaryKeys.length > 0) await this.#redis.unlink(...temporaryKeys)
     return {
       size,
       ...(unknownChannels === undefined ? {} : { unknownChannels }),
@@ -151,7 +151,17 @@ export class Audiences {
       return { words: [...words, `b${audience.exceptKey}`, 'not', 'and'], ...rest }
     }
     if ('bitmapKey' in audience) return { words: [`b${audience.bitmapKey}`] }
-    if ('all' in audience) return { words: ['all'] }
+    const source = await this.#source(app, audience)
+    const filter = await this.#filter(app, audience)
+    return {
+      ...source,
+      words: [...source.words, ...filter.words],
+      temporaryKeys: [...(source.temporaryKeys ?? []), ...(filter.temporaryKeys ?? [])],
+    }
+  }
+
+  /** The channels that an audience names, or all of the app. */
+  async #source(app: AppId, audience: NamedAudience): Promise<Program> {
     if ('tags' in audience) return { words: postfix(parsed(audience.tags)) }
     if ('list' in audience) {
       const list = this.#keys.list(app, audience.list)
@@ -162,10 +172,20 @@ export class Audiences {
         )
       return { words: [`b${list}`] }
     }
+    if (!('channels' in audience)) return { words: ['all'] }
     const temporaryKey = this.#keys.temporary(app, randomUUID())
     const ids = [...new Set(audience.channels)] as ChannelId[]
     const unknownChannels = await markChannels(this.#redis, this.#keys, app, temporaryKey, ids)
-    return { words: [`b${temporaryKey}`], unknownChannels, temporaryKey }
+    return { words: [`b${temporaryKey}`], unknownChannels, temporaryKeys: [temporaryKey] }
+  }
+
+  /** Words that narrow the audience on the stack. */
+  async #filter(app: AppId, { gate, ...times }: AudienceFilters): Promise<Program> {
+    const isOpen = gate === undefined ? [] : [`b${this.#keys.gated(app)}`, 'not', 'and']
+    if ((times.registeredAfter ?? times.registeredBefore) === undefined) return { words: isOpen }
+    const temporaryKey = this.#keys.temporary(app, randomUUID())
+    await markRegistered(this.#redis, this.#keys, app, temporaryKey, times)
+    return { words: [`b${temporaryKey}`, 'and', ...isOpen], temporaryKeys: [temporaryKey] }
   }
 
   /** Read, thin out and write back in chunks: 64 kB hold half a million ordinals. */

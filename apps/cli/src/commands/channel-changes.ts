@@ -6,11 +6,13 @@ import { withApi } from '../connection.ts'
 import { contextOf } from '../context.ts'
 import { Failure, UsageError } from '../failure.ts'
 import { names } from '../input/arguments.ts'
+import type { FilterOptions } from '../input/audience.ts'
+import { addFilters, audienceOf, filtersOf } from '../input/audience.ts'
 import { openSource } from '../input/read.ts'
 import { formatBytes, formatCount } from '../terminal/format.ts'
 import { createProgress } from '../terminal/progress.ts'
 
-interface ChangeOptions {
+interface ChangeOptions extends FilterOptions {
   readonly app: string
   readonly ids?: string
   readonly list?: string
@@ -41,10 +43,10 @@ export function addChannelChanges(channels: Command): void {
       .option('--list <name>', 'the channels of an uploaded list')
       .option('--tags <expression>', 'the channels of a tag expression')
       .option('--all', 'all channels')
-      .addHelpText(
-        'after',
-        `\nExample:\n  $ wns-fanout channels ${kind}${isTagging ? ' rome,italy' : ''} --app news --ids devices.txt`,
-      )
+    addFilters(command).addHelpText(
+      'after',
+      `\nExample:\n  $ wns-fanout channels ${kind}${isTagging ? ' rome,italy' : ''} --app news --ids devices.txt`,
+    )
     if (kind === 'opt-out' || kind === 'opt-in')
       command.option('--topic <topic>', 'only for the campaigns of this topic (default: for all)')
     if (kind === 'delete') command.option('--yes', 'delete the channels of an audience without a question')
@@ -108,18 +110,20 @@ async function change(
 
 type Target = { readonly audience: Audience } | { readonly channel: string } | { readonly file: string }
 
-function targetOf({ channel, ids, list, tags, all }: ChangeOptions & { readonly channel?: string }): Target {
+function targetOf(options: ChangeOptions & { readonly channel?: string }): Target {
+  const { channel, ids, list, tags, all } = options
+  const isFiltered = Object.keys(filtersOf(options)).length > 0
+  const hasAudience = (list ?? tags ?? all) !== undefined || isFiltered
   const targets: Target[] = [
     ...(channel === undefined ? [] : [{ channel }]),
     ...(ids === undefined ? [] : [{ file: ids }]),
-    ...(list === undefined ? [] : [{ audience: { list } as Audience }]),
-    ...(tags === undefined ? [] : [{ audience: { tags } as Audience }]),
-    ...(all === undefined ? [] : [{ audience: { all: true } as Audience }]),
+    ...(hasAudience ? [{ audience: audienceOf(options) }] : []),
   ]
   const [target] = targets
-  if (target === undefined || targets.length > 1)
+  if (target === undefined || targets.length > 1 || (all === true && (list ?? tags) !== undefined))
     throw new UsageError(
-      `name the channels in one way: an id, --ids, --list, --tags or --all; found ${targets.length === 0 ? 'none' : targets.length}`,
+      'name the channels in one way: an id, --ids, --list, --tags or --all; only the last three can be narrowed by ' +
+        '--registered-after, --registered-before and --gate',
     )
   return target
 }

@@ -9,6 +9,7 @@ import { contextOf } from '../context.ts'
 import type { Context } from '../context.ts'
 import { Failure, UsageError } from '../failure.ts'
 import { integer, names, share } from '../input/arguments.ts'
+import { addFilters, audienceOf } from '../input/audience.ts'
 import { fieldColumns, variableColumns } from '../input/mapping.ts'
 import { openSource } from '../input/read.ts'
 import { formatBytes, formatCount, formatRate } from '../terminal/format.ts'
@@ -92,16 +93,18 @@ Examples:
       async (file: string | undefined, options: ImportOptions, command: Command) =>
         await importFile(command, file, options),
     )
-  channels
-    .command('count')
+  addFilters(channels.command('count'))
     .description('Count the channels of an audience.')
     .requiredOption('--app <app>', 'app id')
     .option('--tags <expression>', 'tag expression, for example "(news or sport) and not beta"')
     .option('--list <name>', 'name of an uploaded list')
     .option('--topic <topic>', 'count for a campaign of this topic, without channels that opted out of it')
-    .addHelpText('after', '\nExample:\n  $ wns-fanout channels count --app news --tags "news and not beta"')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ wns-fanout channels count --app news --tags "news and not beta" --registered-after 90d',
+    )
     .action(
-      async (options: AppOption & { tags?: string; list?: string; topic?: string }, command: Command) =>
+      async (options: AppOption & Parameters<typeof audienceOf>[0] & { topic?: string }, command: Command) =>
         await count(command, options.app, audienceOf(options), options.topic),
     )
   channels
@@ -243,11 +246,6 @@ function importLines(result: ImportResult, seconds: number): readonly string[] {
     ),
     ...(rejected > shown ? [`  … and ${formatCount(rejected - shown)} more lines`] : []),
   ]
-}
-
-function audienceOf({ tags, list }: { tags?: string; list?: string }): Audience {
-  // The API checks the name and the expression.
-  return tags !== undefined ? { tags } : list !== undefined ? { list } : { all: true }
 }
 
 async function count(command: Command, app: string, audience: Audience, topic: string | undefined): Promise<void> {

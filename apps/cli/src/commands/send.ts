@@ -6,6 +6,7 @@ import { withApi } from '../connection.ts'
 import { contextOf } from '../context.ts'
 import { UsageError } from '../failure.ts'
 import { collect, instant, integer, names, seconds, share } from '../input/arguments.ts'
+import { addFilters } from '../input/audience.ts'
 import { planSend, type SendOptions } from '../input/campaign-request.ts'
 import { formatCount } from '../terminal/format.ts'
 import { forecastLines } from '../forecast-lines.ts'
@@ -18,7 +19,7 @@ interface Options extends SendOptions {
 }
 
 export function addSend(program: Command): void {
-  program
+  const command = program
     .command('send')
     .description('Send one notification to an audience and show its progress.')
     .requiredOption('--app <app>', 'app id')
@@ -66,6 +67,8 @@ export function addSend(program: Command): void {
     )
     .option('--failed-of <campaign>', 'recipients that failed or lapsed in this campaign')
     .option('--rest-of <campaign>', 'the rest of the audience of this campaign, for example after a sample')
+    .optionsGroup('Audience, narrowed:')
+  addFilters(command)
     .optionsGroup('Delivery:')
     .addOption(
       new Option(
@@ -125,7 +128,7 @@ Examples:
   $ wns-fanout send --app shop --notification-file sale.json --all --start-at +2h --pace 30m --detach
   $ wns-fanout send --app shop --toast "Hello {{vars.name}}" --update personalized --channels-file vip.txt`,
     )
-    .action(async (options: Options, command: Command) => await send(command, options))
+    .action(async (options: Options, called: Command) => await send(called, options))
 }
 
 async function send(command: Command, options: Options): Promise<void> {

@@ -43,6 +43,18 @@ export function instant(text: string): string {
   return new Date(atMs).toISOString()
 }
 
+/** An instant in the past as ISO 8601 in UTC, given as such or by its age: `90d`, `2h`. */
+export function past(text: string): string {
+  return /^\d+[smhd]$/.test(text) ? new Date(Date.now() - seconds(text) * 1000).toISOString() : instantWithZone(text)
+}
+
+function instantWithZone(text: string): string {
+  // Without a zone the same text would mean different moments on two machines.
+  if (Number.isNaN(Date.parse(text)) || !/(Z|[+-]\d\d:?\d\d)$/i.test(text))
+    throw new InvalidArgumentError('It must be an age such as 90d, or a time such as 2026-01-31T09:30:00Z.')
+  return new Date(text).toISOString()
+}
+
 /** For options that can be repeated. */
 export function collect(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text]

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import { UsageError } from '../failure.ts'
+import type { FilterOptions } from './audience.ts'
+import { filtersOf } from './audience.ts'
 import { channelIds } from './channel-ids.ts'
 import { readJson, readText } from './read.ts'
 
 /** The options of `send` as they come from the command line. */
-export interface SendOptions {
+export interface SendOptions extends FilterOptions {
   readonly name?: string
   readonly toast?: string
   readonly line?: readonly string[]
@@ -193,6 +195,7 @@ function headersOf({ ttl, wnsTag, wnsGroup }: SendOptions): Readonly<Record<stri
 }
 
 async function audienceOf(options: SendOptions): Promise<{ audience: unknown; upload?: SendPlan['upload'] & object }> {
+  const filters = filtersOf(options)
   const ways = given({
     '--all': options.all,
     '--tags': options.tags,
@@ -202,21 +205,21 @@ async function audienceOf(options: SendOptions): Promise<{ audience: unknown; up
     '--failed-of': options.failedOf,
     '--rest-of': options.restOf,
   })
-  if (ways.length !== 1) {
+  if (ways.length > 1 || (ways.length === 0 && Object.keys(filters).length === 0)) {
     throw new UsageError(
       `give exactly one of --all, --tags, --list, --channel, --channels-file, --failed-of, --rest-of; ` +
         `found ${ways.join(' and ') || 'none'}`,
     )
   }
-  if (options.all === true) return { audience: { all: true } }
-  if (options.tags !== undefined) return { audience: { tags: options.tags } }
-  if (options.list !== undefined) return { audience: { list: options.list } }
-  if (options.failedOf !== undefined) return { audience: { failedOf: options.failedOf } }
-  if (options.restOf !== undefined) return { audience: { restOf: options.restOf } }
+  if (options.tags !== undefined) return { audience: { tags: options.tags, ...filters } }
+  if (options.list !== undefined) return { audience: { list: options.list, ...filters } }
+  if (options.failedOf !== undefined) return { audience: { failedOf: options.failedOf, ...filters } }
+  if (options.restOf !== undefined) return { audience: { restOf: options.restOf, ...filters } }
+  if ((options.channel ?? options.channelsFile) === undefined) return { audience: { all: true, ...filters } }
   const channels = options.channel ?? (await listedIn(options.channelsFile ?? '-'))
-  if (channels.length <= MAX_LISTED) return { audience: { channels } }
+  if (channels.length <= MAX_LISTED) return { audience: { channels, ...filters } }
   const list = listNameOf(channels)
-  return { audience: { list }, upload: { list, channels } }
+  return { audience: { list, ...filters }, upload: { list, channels } }
 }
 
 async function listedIn(path: string): Promise<readonly string[]> {

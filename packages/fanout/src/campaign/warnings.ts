@@ -121,6 +121,9 @@ function noneInSample(count: number): string {
 function reasonFor(audience: Audience, matching: number, unknownChannels: number): string {
   if (matching > 0)
     return matching === 1 ? 'the only channel that matches opted out' : `all ${matching} channels that match opted out`
+  const filters = ['registeredAfter', 'registeredBefore', 'gate'].filter((term) => term in audience)
+  if (filters.length > 0 && !('channels' in audience && audience.channels.length === unknownChannels))
+    return `no channel of it matches ${filters.join(' and ')}`
   if (unknownChannels > 0) return `none of its ${unknownChannels} channel ids is registered`
   if ('failedOf' in audience) return `no recipient of campaign ${audience.failedOf} ${resultsIn(audience)}`
   if ('restOf' in audience) return `campaign ${audience.restOf} had every channel of its audience as a recipient`

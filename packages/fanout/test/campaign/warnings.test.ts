@@ -49,6 +49,13 @@ test.each<[Audience, Partial<KnownAudience>, string]>([
     'the sample holds none of the 3 channels that match; raise its share',
   ],
   [{ list: 'vip' }, {}, 'no channel of the list vip is registered'],
+  [{ list: 'vip', gate: 'open' }, {}, 'no channel of it matches gate'],
+  [
+    { channels: ['a', 'b'], registeredAfter: '2026-01-01T00:00:00Z', gate: 'open' },
+    { unknownChannels: 1 },
+    'no channel of it matches registeredAfter and gate',
+  ],
+  [{ channels: ['a'], gate: 'open' }, { unknownChannels: 1 }, 'none of its 1 channel ids is registered'],
   [{ failedOf: 'c1' }, {}, 'no recipient of campaign c1 failed or lapsed'],
   [
     { failedOf: 'c1', classes: ['cancelled', 'lapsed'], reasons: ['not-removed'] },
