@@ -370,7 +370,7 @@ test('on one Docker host, Redis, the API and two workers are as restricted as in
   expect(Object.values(services).filter(({ image }) => !/:[\w.-]*\d[\w.-]*$/.test(image))).toEqual([])
 })
 
-test('Grafana on one Docker host finds Prometheus and a dashboard that nothing can change', () => {
+test('Grafana on one Docker host finds Prometheus and dashboards that nothing can change', () => {
   const { services } = composeFile
   const { datasources } = parse(textOf('infra/grafana/provisioning/datasources/prometheus.yaml')) as {
     readonly datasources: readonly { readonly url: string; readonly isDefault: boolean }[]
@@ -382,14 +382,14 @@ test('Grafana on one Docker host finds Prometheus and a dashboard that nothing c
   }
   const [provider] = providers
   expect(provider?.allowUiUpdates).toBe(false)
-  const file = `${provider?.options.path}/wns-fanout.json`
+  const folder = provider?.options.path
   expect(services['grafana']?.volumes).toEqual([
     '../grafana/provisioning:/etc/grafana/provisioning:ro',
-    `../grafana/wns-fanout.json:${file}:ro`,
+    `../grafana/dashboards:${folder}:ro`,
   ])
   expect(services['grafana']?.environment).toMatchObject({
     GF_AUTH_ANONYMOUS_ORG_ROLE: 'Viewer',
-    GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH: file,
+    GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH: `${folder}/overview.json`,
   })
 })
 
@@ -456,7 +456,9 @@ test('the PrometheusRule has the alerts of infra/prometheus', () => {
 test('the ConfigMap of the dashboard has the label that the sidecar of Grafana looks for', () => {
   expect(parse(textOf('infra/grafana/kustomization.yaml'))).toMatchObject({
     kind: 'Component',
-    configMapGenerator: [{ files: ['wns-fanout.json'], options: { labels: { grafana_dashboard: '1' } } }],
+    configMapGenerator: [
+      { files: expect.arrayContaining(['dashboards/overview.json']), options: { labels: { grafana_dashboard: '1' } } },
+    ],
   })
 })
 

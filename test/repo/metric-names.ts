@@ -39,8 +39,8 @@ export function usedIn(query: string): readonly Used[] {
   )
 }
 
-// Labels that Prometheus adds.
-const added = ['job', 'instance', 'le']
+// Labels that Prometheus adds, the last two in some installations only.
+const added = ['job', 'instance', 'le', 'namespace', 'cluster']
 
 /** Unknown metrics and labels in a query, as messages. */
 export function problemsOf(query: string): readonly string[] {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { root, textOf } from './files.ts'
 import { anchorsOf } from './markdown.ts'
-import { metricOf, ownMetrics, problemsOf, usedIn } from './metric-names.ts'
+import { problemsOf, usedIn } from './metric-names.ts'
 
 interface Rule {
   readonly alert: string
@@ -37,20 +37,6 @@ interface RuleTests {
   }[]
 }
 const ruleTests = parse(textOf('infra/prometheus/alerts.test.yaml')) as RuleTests
-
-interface Panel {
-  readonly id: number
-  readonly title: string
-  readonly type: string
-  readonly description?: string
-  readonly gridPos: { readonly h: number; readonly w: number; readonly x: number; readonly y: number }
-  readonly targets?: readonly { readonly expr: string }[]
-}
-const dashboard = JSON.parse(textOf('infra/grafana/wns-fanout.json')) as {
-  readonly panels: readonly Panel[]
-  readonly templating: { readonly list: readonly { readonly name: string; readonly query: unknown }[] }
-}
-const panels = dashboard.panels.filter(({ type }) => type !== 'row')
 
 test('an unknown metric and an unknown label are found', () => {
   expect(problemsOf('rate(wns_fanout_sends_totals[5m])')).toEqual(['wns_fanout_sends_totals is not one of our metrics'])
@@ -170,37 +156,6 @@ test('Prometheus scrapes the ops ports and loads the alerts', () => {
   expect(config.rule_files).toEqual(['alerts.yaml'])
   expect(config.scrape_configs.map(({ job_name }) => job_name)).toEqual(['wns-fanout-api', 'wns-fanout-worker'])
   expect(config.scrape_configs.flatMap((one) => one.dns_sd_configs.map(({ port }) => port))).toEqual([8081, 8081])
-})
-
-test.each(panels)('the panel "$title" uses existing metrics and has a description', (panel) => {
-  const queries = (panel.targets ?? []).map(({ expr }) => expr)
-  expect(queries.length).toBeGreaterThan(0)
-  expect(queries.flatMap(problemsOf)).toEqual([])
-  expect(queries.every((query) => usedIn(query).length > 0)).toBe(true)
-  expect(panel.description).toBeTruthy()
-})
-
-test('the dashboard shows each of our metrics', () => {
-  const asked = new Set(
-    panels.flatMap(({ targets = [] }) => targets.flatMap(({ expr }) => usedIn(expr).map(({ name }) => metricOf(name)))),
-  )
-  expect(ownMetrics.filter((name) => !asked.has(name))).toEqual([])
-})
-
-test('the dashboard has a variable for the app and one for the data source', () => {
-  expect(dashboard.templating.list.map(({ name }) => name)).toEqual(['datasource', 'app'])
-  expect(problemsOf(JSON.stringify(dashboard.templating.list[1]?.query))).toEqual([])
-  const byApp = panels.flatMap(({ targets = [] }) => targets).filter(({ expr }) => expr.includes('app=~"$app"'))
-  expect(byApp.length).toBeGreaterThan(15)
-})
-
-test('panels do not overlap', () => {
-  expect(new Set(dashboard.panels.map(({ id }) => id)).size).toBe(dashboard.panels.length)
-  const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
-    Array.from({ length: w * h }, (_, at) => `${x + (at % w)},${y + Math.floor(at / w)}`),
-  )
-  expect(new Set(cells).size).toBe(cells.length)
-  expect(dashboard.panels.every(({ gridPos: { x, w } }) => x + w <= 24)).toBe(true)
 })
 
 function count(text: string, character: string): number {

@@ -15,7 +15,7 @@ const { version, engines } = manifestAt('package.json')
 const node = /^nodeVersion: (.+)$/m.exec(textOf('pnpm-workspace.yaml'))?.[1] ?? ''
 
 test('every manifest has the version of the root', () => {
-  const manifests = filesLike(/^(apps|packages)\/[^/]+\/package\.json$|^test\/package\.json$/)
+  const manifests = filesLike(/^(apps|packages)\/[^/]+\/package\.json$|^(test|infra\/grafana)\/package\.json$/)
   expect(manifests.filter((path) => manifestAt(path).version !== version)).toEqual([])
 })
 
