@@ -5,6 +5,7 @@ import type { Lifecycle, Logger, Metrics } from '@wns-fanout/runtime'
 import type { Keyring, RateLimit, RedisAccess, RedisConnection } from '@wns-fanout/state'
 import {
   ApiKeys,
+  AppEvents,
   AppStore,
   Audiences,
   CampaignStore,
@@ -71,6 +72,7 @@ export function wire(options: WireOptions): FanoutWorker {
     keys,
     apps,
     audiences: new Audiences(redis, keys),
+    events: new AppEvents(redis, keys),
     campaigns: new CampaignStore(redis, keys),
     ledger: new Ledger(redis, keys, replicated),
     ledgerRedis,

@@ -48,7 +48,7 @@ export const campaignRequestSchema = z.strictObject({
 })
 export type CampaignRequest = z.infer<typeof campaignRequestSchema>
 
-const totalsSchema = z
+export const totalsSchema = z
   .strictObject(
     Object.fromEntries(classes.map((name) => [name, z.number().int()])) as Record<RecipientClass, z.ZodNumber>,
   )

@@ -9,6 +9,7 @@ export type CampaignId = Branded<string, 'CampaignId'>
 export type ListName = Branded<string, 'ListName'>
 export type TemplateName = Branded<string, 'TemplateName'>
 export type ScheduleName = Branded<string, 'ScheduleName'>
+export type WebhookName = Branded<string, 'WebhookName'>
 
 /** A campaign and the app whose keys in Redis hold it. */
 export interface CampaignRef {
@@ -36,6 +37,7 @@ export const topicNameSchema = name('a topic')
 export const listNameSchema = name('a list name')
 export const templateNameSchema = name('a template name')
 export const scheduleNameSchema = name('a schedule name')
+export const webhookNameSchema = name('a webhook name')
 export const campaignIdSchema = name('a campaign id')
 export const channelIdSchema = z
   .string()

@@ -1,6 +1,7 @@
 export * from './api-key.ts'
 export * from './app.ts'
 export * from './app-patch.ts'
+export * from './app-event.ts'
 export * from './audience.ts'
 export * from './bitmap.ts'
 export * from './campaign.ts'

@@ -7,6 +7,7 @@ export const operations: readonly string[] = [
   'breaker',
   'campaign',
   'checkpoint',
+  'events',
   'merge of outcomes',
   'permits',
   'queue',

@@ -1,6 +1,7 @@
 -- Create an app or replace its settings and credentials, in one step. Its state stays.
+-- needs: events
 -- KEYS[1] app: hash   KEYS[2] mark of a removed app   KEYS[3] token   KEYS[4] lease of the token
--- KEYS[5] refusal by the token service   KEYS[6] mark of a renewed token
+-- KEYS[5] refusal by the token service   KEYS[6] mark of a renewed token   KEYS[7] `<prefix>{<app>}:`
 -- ARGV[1] settings   ARGV[2] credentials, both JSON   ARGV[3] identity: the client whose tokens these credentials get
 -- ARGV[4] the API key that makes the app, or ''
 -- Returns 1 if the app is new, else 0.
@@ -17,6 +18,7 @@ redis.call('UNLINK', KEYS[2])
 local breaker = redis.call('HGET', app, 'breaker')
 if breaker and string.find(breaker, '"kind":"credentials"', 1, true) then
   redis.call('HDEL', app, 'breaker')
+  add_event(KEYS[7], 'breaker.closed', { kind = 'credentials' })
 end
 redis.call('UNLINK', KEYS[5], KEYS[6])
 if before and before ~= identity then

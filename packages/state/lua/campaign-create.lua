@@ -71,6 +71,7 @@ redis.call('ZADD', base .. 'campaigns', at, id)
 if state == 'cancelled' then
   redis.call('HSET', campaign, 'audienceSize', 0, 'planComplete', 1, 'finishedAt', at)
   redis.call('SADD', base .. 'finished', id)
+  report_finished(base, campaign)
 else
   redis.call('SADD', base .. 'active', id)
 end

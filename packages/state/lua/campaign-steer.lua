@@ -1,5 +1,5 @@
 -- Pause, resume, cancel, hold or halt a campaign.
--- needs: read codes pages checks stamps closing halts
+-- needs: read codes pages checks stamps closing events halts
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 pause|resume|accept|cancel|hold|halt, 2 reason or ''; of `accept` and `hold` the cause (lib/halts.lua)
 -- Returns {'ok', state}, or {'conflict', state} if the state does not allow it. The state of a campaign that is held is
@@ -36,7 +36,7 @@ elseif act == 'accept' then
 elseif act == 'hold' then
   if held_by == reason then return { 'ok', 'halted' } end
   if held_by or (state ~= 'sending' and state ~= 'paused') then return { 'conflict', held_by and 'halted' or state } end
-  hold(campaign, c, reason)
+  hold(base, campaign, c, reason)
   return { 'ok', 'halted' }
 else
   local stopped = STOPPED[act]
@@ -44,6 +44,9 @@ else
   if state == 'completed' or stop_code(state) then return { 'conflict', state } end
   redis.call('HSET', campaign, 'state', stopped)
   redis.call('HDEL', campaign, 'heldBy')
+  -- The event of the end contains the reason.
+  if reason ~= '' then redis.call('HSET', campaign, 'reason', reason) end
+  if act == 'halt' then add_campaign_event(base, campaign, 'campaign.halted', { reason = reason, resumable = false }) end
   redis.call('ZREM', base .. 'waiting:' .. c.type .. ':' .. c.topic, c.id)
   if not c.audienceSize and not c.plannedRecipients then
     redis.call('HSET', campaign, 'audienceSize', 0, 'planComplete', 1)

@@ -1,5 +1,5 @@
 -- Record the outcomes that an owner reports for its batch, and grant the next credit.
--- needs: read codes pages window checks stamps closing halts uri-index gates
+-- needs: read codes pages window checks stamps closing events halts uri-index gates
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 seq, 2 owner nonce, 3 fence, 4 checkpoint number (from 1, one more each time), 5 window of the terms, 6 type,
 --       7 guard interval in seconds (0 = no guard),
@@ -145,7 +145,7 @@ end
 
 -- Step 2: remove dead channels, but only while the rejected URI is still the URI of the channel, and while not too many
 -- are removed.
-local at_arg, suspects, not_removed = 15, {}, {}
+local at_arg, suspects, not_removed, removed = 15, {}, {}, {}
 if dead_count > 0 then
   local dead, answers = tonumber(c['total:dead'] or '0'), tonumber(c.answers or '0')
   for _ = 1, dead_count do
@@ -155,7 +155,7 @@ if dead_count > 0 then
       local code, posts = code_of(new[position]), posts_of(new[position])
       if removes_too_many(c, dead, answers) then
         if not final then
-          hold(campaign, c, MASS_REMOVAL)
+          hold(base, campaign, c, MASS_REMOVAL)
           state = 'paused'
         end
         local is_rotated = code == FAILED_ROTATED
@@ -172,6 +172,7 @@ if dead_count > 0 then
           redis.call('HSET', base .. 'uri:' .. page, slot, sub(value, 1, a) .. sub(value, z))
           redis.call('SETBIT', base .. 'occupied', ordinal, 0)
           forget_uri(base, uri, ordinal)
+          removed[#removed + 1] = sub(value, 1, a - 1)
         end
         if uri ~= posted and uri ~= '' then
           new[position] = byte_of(code == FAILED_ROTATED and FAILED_ROTATED or ROTATED, posts)
@@ -184,6 +185,7 @@ if dead_count > 0 then
     end
   end
   note_not_removed(key, not_removed)
+  note_removed(base, removed)
 end
 
 -- Step 3: write the vector and what follows from its change: totals, stamps, gates, samples.
@@ -262,7 +264,7 @@ add_totals(campaign, counts)
 -- Step 4: hold a campaign that WNS rejects as malformed, or that fails more than its owner allows.
 local cause = answered > 0 and not final and cause_of(campaign, c, answered, refusals)
 if cause then
-  hold(campaign, c, cause)
+  hold(base, campaign, c, cause)
   state = 'paused'
 end
 

@@ -1,5 +1,5 @@
 -- Stop a campaign whose ledger is damaged, and restore the fields that sweep and repair need.
--- needs: read codes pages checks stamps closing
+-- needs: read codes pages checks stamps closing events
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 id, 2 what was found, 3 seq of the batch in which it was found, or ''
 -- The batch is marked: the sweep passes over it, and the repair closes it with what is left of it.
@@ -26,6 +26,7 @@ local code = stop_code(state)
 if not code then
   state, code = 'halted', CANCELLED
   halt(campaign, 'ledger-damaged')
+  add_campaign_event(base, campaign, 'campaign.halted', { reason = 'ledger-damaged', resumable = false })
 end
 -- Remove fields that should be numbers and are not. The repair counts the totals again; the others are informational.
 local numbers = { 'finishedAt', 'startedAt', 'unknownChannels', 'audienceSize', 'planned', 'closed', 'cursor',

@@ -93,6 +93,7 @@ export class AppStore {
       this.#keys.tokenLease(app),
       this.#keys.tokenRefusal(app),
       this.#keys.tokenRenewed(app),
+      this.#keys.base(app),
     ]
     const args = [JSON.stringify(settings), JSON.stringify(stored), identityOf(stored), createdBy ?? '']
     const created = (await putScript.run(this.#redis, keys, args)) === 1
@@ -243,7 +244,7 @@ export class AppStore {
   }
 
   async #changeBreaker(app: AppId, args: readonly [string, string, string]): Promise<boolean> {
-    const changed = await changeBreaker.run(this.#redis, [this.#keys.app(app)], args)
+    const changed = await changeBreaker.run(this.#redis, [this.#keys.base(app), this.#keys.app(app)], args)
     if (changed === 1) await this.#publish(app)
     return changed === 1
   }

@@ -204,6 +204,14 @@ export class Keys {
   templates(app: AppId | string): string {
     return `${this.base(app)}templates`
   }
+  /** stream {type, data: JSON} or {type, channels}: what happened to the app. About 10,000 events, at most 7 days. */
+  events(app: AppId | string): string {
+    return `${this.base(app)}events`
+  }
+  /** list: stored ids of channels that WNS has ended and that no event reports yet. Seconds. */
+  removed(app: AppId | string): string {
+    return `${this.base(app)}removed`
+  }
   /** bitmap under construction: an audience or list. An hour at most. */
   temporary(app: AppId | string, nonce: string): string {
     return `${this.base(app)}tmp:${nonce}`

@@ -81,6 +81,7 @@ export const probedCommands: readonly string[] = [
   'XADD KEY * a b',
   'XLEN KEY',
   'XRANGE KEY - +',
+  'XREVRANGE KEY + -',
   'XREAD COUNT 1 STREAMS KEY 0',
   'XTRIM KEY MAXLEN 1',
   'XDEL KEY 1-1',

@@ -1,4 +1,4 @@
-import type { AppId, ScheduleName, ScheduleRequest } from '@wns-fanout/domain'
+import type { AppEvent, AppId, ScheduleName, ScheduleRequest } from '@wns-fanout/domain'
 import { Problem } from '@wns-fanout/domain'
 import type { Keys } from './keys.ts'
 import { redisNowMs } from './redis-clock.ts'
@@ -25,6 +25,12 @@ export interface UnreadableRecord {
   readonly schedule: ScheduleName
   readonly problem: string
 }
+
+/** Why an occurrence did not run, as an event of the app. */
+export type ScheduleFailure = Pick<
+  Extract<AppEvent, { readonly type: 'schedule.refused' | 'schedule.stopped' }>,
+  'type' | 'data'
+>
 
 export type StoredSchedule = ScheduleRecord | UnreadableRecord
 
@@ -99,9 +105,15 @@ export class Schedules {
     return (await this.#redis.hdel(this.#keys.schedules(app), schedule, ranField(schedule))) > 0
   }
 
-  /** Note that an occurrence ran. A later one that ran already stays the last. */
-  async ran(app: AppId, schedule: ScheduleName, occurrenceMs: number): Promise<void> {
-    await noteRun.run(this.#redis, [this.#keys.schedules(app)], [schedule, ranField(schedule), occurrenceMs])
+  /**
+   * Note that an occurrence ran. A later one that ran already stays the last.
+   *
+   * @param failure the event that reports why it did not run; it is added once, in the same step
+   */
+  async ran(app: AppId, schedule: ScheduleName, occurrenceMs: number, failure?: ScheduleFailure): Promise<void> {
+    const event = failure === undefined ? [] : [failure.type, JSON.stringify(failure.data)]
+    const keys = [this.#keys.base(app), this.#keys.schedules(app)]
+    await noteRun.run(this.#redis, keys, [schedule, ranField(schedule), occurrenceMs, ...event])
   }
 
   redisNowMs(): Promise<number> {

@@ -59,6 +59,9 @@ export async function dumpOf(bench: Bench): Promise<string> {
       case 'string':
         parts.push((await bench.redis.get(key)) ?? '')
         break
+      case 'stream':
+        parts.push(JSON.stringify(await bench.redis.xrange(key, '-', '+')))
+        break
       default:
         throw new Error(`${key} is of a type that the dump does not know`)
     }

@@ -8,7 +8,15 @@ import type {
   TemplateName,
 } from '@wns-fanout/domain'
 import { latestRun, Problem } from '@wns-fanout/domain'
-import type { ApiKeys, AppStore, ScheduleRecord, Schedules, StoredSchedule, Templates } from '@wns-fanout/state'
+import type {
+  ApiKeys,
+  AppStore,
+  ScheduleFailure,
+  ScheduleRecord,
+  Schedules,
+  StoredSchedule,
+  Templates,
+} from '@wns-fanout/state'
 import type { Campaigns } from './campaigns.ts'
 
 export interface ScheduleRunnerDeps {
@@ -72,9 +80,10 @@ export class ScheduleRunner {
     if (createdBy !== undefined && !(await apiKeys.isUsable(createdBy))) {
       emit({ type: 'schedule.stopped', app, schedule, dueAt, createdBy })
       // A key that takes the schedule over starts it with the next occurrence.
-      await schedules.ran(app, schedule, dueMs)
+      await schedules.ran(app, schedule, dueMs, { type: 'schedule.stopped', data: { schedule, dueAt, createdBy } })
       return
     }
+    let failure: ScheduleFailure | undefined
     try {
       const resolved = await this.#campaignOf(app, request)
       const campaign = await campaigns.create(settings, resolved, {
@@ -87,8 +96,9 @@ export class ScheduleRunner {
       // An internal failure is retried in the next round; a rejected request ends this occurrence.
       if (!(error instanceof Problem) || error.status >= 500) throw error
       emit({ type: 'schedule.refused', app, schedule, dueAt, code: error.code, error })
+      failure = { type: 'schedule.refused', data: { schedule, dueAt, code: error.code, detail: error.message } }
     }
-    await schedules.ran(app, schedule, dueMs)
+    await schedules.ran(app, schedule, dueMs, failure)
   }
 
   /** The template as it is now, so that a schedule sends the content of the day. */

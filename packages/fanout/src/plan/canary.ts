@@ -37,6 +37,7 @@ export async function checkCanary(deps: CanaryDeps, app: AppId, record: Campaign
   if (state === 'failed') await deps.campaigns.steer(app, id, 'hold', 'canary')
   if (state === 'passed' && request.canary !== undefined && !record.canaryPassed)
     await deps.campaigns.passCanary(app, id)
+  if (state === 'unapproved') await deps.campaigns.reportCanary(app, id)
   return state
 }
 

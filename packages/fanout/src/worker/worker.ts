@@ -1,5 +1,13 @@
 import type { AppId } from '@wns-fanout/domain'
-import type { AppRevision, AppStore, Audiences, DataSet, DeathTimes, RedisConnection } from '@wns-fanout/state'
+import type {
+  AppEvents,
+  AppRevision,
+  AppStore,
+  Audiences,
+  DataSet,
+  DeathTimes,
+  RedisConnection,
+} from '@wns-fanout/state'
 import { Leader, WorkerRegister } from '@wns-fanout/state'
 import { Worker } from 'bullmq'
 import type { LaunchDeps } from '../campaign/launch.ts'
@@ -22,6 +30,7 @@ import { UnusableLedgers } from './unusable-ledgers.ts'
 export interface FanoutWorkerDeps extends Omit<BatchSenderDeps, 'isRegistered'> {
   readonly apps: AppStore
   readonly audiences: Audiences
+  readonly events: Pick<AppEvents, 'report'>
   /** The data set that the process works on; while it is lost nothing is sent. */
   readonly dataSet: Pick<DataSet, 'look'>
   readonly condition: LaunchDeps['condition']
@@ -169,6 +178,8 @@ export class FanoutWorker {
       await this.#deps
         .runSchedules(apps, this.#stopping.signal)
         .catch((error: unknown) => this.#report('schedules', error))
+      for (const app of apps)
+        await this.#deps.events.report(app).catch((error: unknown) => this.#report(`events of ${app}`, error))
       if (performance.now() - lastMs < reconcileMs) return
       lastMs = performance.now()
       await reconcileAll(this.#reconcile, apps, this.#stopping.signal)

@@ -3,6 +3,7 @@ import type { AppId, FanoutEvent, ScheduleName, ScheduleRequest, TemplateName } 
 import type { RedisConnection } from '@wns-fanout/state'
 import {
   ApiKeys,
+  AppEvents,
   AppStore,
   Audiences,
   CampaignStore,
@@ -153,6 +154,10 @@ test('a rejection is reported once and ends the occurrence', async () => {
   ])
   expect(await leaderRuns(hourMs + MINUTE_MS)).toEqual([])
   expect(await made()).toEqual([])
+  const { items } = await new AppEvents(redis, keys).read(app, { limit: 9 })
+  expect(items).toMatchObject([
+    { type: 'schedule.refused', data: { schedule: morning, code: 'invalid', detail: expect.stringMatching(/./) } },
+  ])
 })
 
 test('an occurrence without recipients becomes no campaign, and is reported with its own code', async () => {

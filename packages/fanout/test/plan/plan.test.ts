@@ -1,6 +1,6 @@
 import type { CampaignId } from '@wns-fanout/domain'
 import { code, emptyTotals } from '@wns-fanout/domain'
-import { LedgerDamaged } from '@wns-fanout/state'
+import { AppEvents, LedgerDamaged } from '@wns-fanout/state'
 import { describe, expect, test } from 'vitest'
 import { launch } from '../../src/campaign/launch.ts'
 import { failureShare } from '../../src/plan/canary.ts'
@@ -203,6 +203,9 @@ describe('a canary', () => {
     const waiting = await stage.campaigns.get(refOf(campaign))
     expect(waiting).toMatchObject({ state: 'sending', reason: 'canary', etaSeconds: null })
     expect(waiting?.detail).toContain('approve the rest')
+    await planOn()
+    const { items } = await new AppEvents(stage.redis, stage.keys).read(refOf(campaign).app, { limit: 9 })
+    expect(items).toMatchObject([{ type: 'campaign.waiting-for-approval', data: { campaign } }])
     await stage.campaigns.approve(refOf(campaign))
     expect(await stage.campaigns.approve(refOf(campaign))).not.toHaveProperty('detail')
     await planOn()

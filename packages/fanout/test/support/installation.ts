@@ -13,6 +13,7 @@ import type {
 import { parseImportLine } from '@wns-fanout/domain'
 import type { RedisConnection } from '@wns-fanout/state'
 import {
+  AppEvents,
   AppStore,
   Audiences,
   CampaignStore,
@@ -128,6 +129,7 @@ export class Installation {
       keys: this.keys,
       apps: this.apps,
       audiences: this.audiences,
+      events: new AppEvents(this.redis, this.keys),
       campaigns: this.store,
       ledger: this.ledger,
       queues: this.queues,

@@ -1,4 +1,4 @@
--- needs: read codes checks stamps
+-- needs: read codes checks stamps events
 -- How batches and campaigns end: totals, the stop of a campaign, closing a batch, finishing a campaign.
 
 -- Add `totals` (class → count) to the campaign. `pending` is not stored: it is the rest of the audience.
@@ -139,6 +139,17 @@ local function have_outcomes(campaign, batches)
   return true
 end
 
+-- Report the end of a campaign with its totals.
+local function report_finished(base, campaign)
+  local c = fields(campaign, 'state', 'reason', 'type', 'topic', 'audienceSize')
+  local totals = { pending = 0 }
+  for at, n in ipairs(redis.call('HMGET', campaign, total_fields())) do
+    totals[sub(select(at, total_fields()), 7)] = tonumber(n) or 0
+  end
+  add_campaign_event(base, campaign, 'campaign.finished', { state = c.state, reason = c.reason, type = c.type,
+    topic = c.topic, audienceSize = tonumber(c.audienceSize) or 0, totals = totals })
+end
+
 -- Finish a campaign whose plan is complete and whose planned batches are all closed. Called wherever either changes.
 -- The set `finished` makes the completion event at-least-once: the leader emits it, retires the campaign, then removes
 -- the id.
@@ -161,6 +172,7 @@ local function finish_if_done(base, campaign, at)
   redis.call('HSET', campaign, 'finishedAt', at)
   redis.call('SADD', base .. 'finished', id)
   redis.call('SREM', base .. 'active', id)
+  report_finished(base, campaign)
   -- A campaign that ended before it started waits for no slot any more.
   redis.call('ZREM', base .. 'waiting:' .. c.type .. ':' .. c.topic, id)
   if not c.posts or c.posts == '0' then

@@ -1,4 +1,4 @@
--- needs: read codes
+-- needs: read codes events
 -- What stops a campaign by itself: each cause by the name that the API shows as the reason of the halt.
 --
 -- Such a campaign is held: it is stored as paused, with `heldBy`. Its recipients stay pending. It can be cancelled, or
@@ -18,10 +18,11 @@ local function is_accepted(c, cause)
 end
 
 -- The first cause stays. A campaign in a final state is not held.
-local function hold(campaign, c, cause)
+local function hold(base, campaign, c, cause)
   if c.heldBy then return end
   c.heldBy = cause
   redis.call('HSET', campaign, 'state', 'paused', 'heldBy', cause, 'reason', cause)
+  add_campaign_event(base, campaign, 'campaign.halted', { reason = cause, resumable = true })
 end
 
 -- Would another removed channel be one too many? A share this large points to an error of the sender. It counts for

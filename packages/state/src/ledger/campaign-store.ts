@@ -49,6 +49,7 @@ const createScript = loadScript('campaign-create')
 const launchScript = loadScript('campaign-launch')
 const freezeScript = loadScript('campaign-freeze')
 const steerScript = loadScript('campaign-steer')
+const canaryWaitScript = loadScript('canary-wait')
 const retireScript = loadScript('campaign-retire')
 const takeUncountedScript = loadScript('campaign-take-uncounted')
 
@@ -156,6 +157,11 @@ export class CampaignStore {
   /** The canary's outcome was good enough: from now on the rest of the audience is planned. */
   async passCanary(app: AppId, id: CampaignId): Promise<void> {
     await this.#redis.hset(this.#keys.campaign(app, id), 'canary', 'passed')
+  }
+
+  /** Report, once, that the canary waits for approval. */
+  async reportCanary(app: AppId, id: CampaignId): Promise<void> {
+    await this.#ask(canaryWaitScript, app, id)
   }
 
   async appOf(id: CampaignId): Promise<AppId | null> {

@@ -34,7 +34,7 @@ export const campaignFields = {
   restOf: ['the campaign whose rest this one sends to', 'create', 'launch'],
   maxFailureShare: ['0 to 1', 'create', 'halts'],
   maxDeadShare: ['0 to 1', 'create', 'halts'],
-  canary: ['`passed`', 'CampaignStore', 'record'],
+  canary: ['`passed`, or `waiting` once it is reported', 'CampaignStore, canary-wait', 'canary-wait, record'],
   cursor: ['next page to plan', 'create, plan', 'plan, checkpoint, record'],
   cursorBefore: ['recipients of that page that are planned', 'plan', 'record'],
   turn: ['turn of the next batch', 'plan', 'record'],
