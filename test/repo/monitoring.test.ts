@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { prometheusFolders } from '../support/prometheus.ts'
 import { root, textOf } from './files.ts'
 import { anchorsOf } from './markdown.ts'
 import { problemsOf, usedIn } from './metric-names.ts'
@@ -126,21 +128,21 @@ test('inhibition names alerts that exist, and no alert inhibits itself', () => {
   }
 })
 
-// Where promtool is installed, it checks the rules and runs their tests; elsewhere the brackets are compared.
-const promtool = spawnSync('promtool', ['--version']).status === 0
+// promtool checks the rules and runs their tests; where there is none, the brackets are compared.
+const [folder] = await prometheusFolders()
 
 test('the rules are well-formed and pass their tests', () => {
   for (const { expr } of rules) {
     expect(count(expr, '(')).toBe(count(expr, ')'))
     expect(count(expr, '{')).toBe(count(expr, '}'))
   }
-  if (!promtool) return
+  if (folder === undefined) return
   for (const args of [
     ['check', 'rules', 'alerts.yaml'],
     ['test', 'rules', 'alerts.test.yaml'],
     ['check', 'config', 'prometheus.yaml'],
   ]) {
-    const { status, stdout, stderr } = spawnSync('promtool', args, {
+    const { status, stdout, stderr } = spawnSync(join(folder, 'promtool'), args, {
       cwd: `${root}/infra/prometheus`,
       encoding: 'utf8',
     })

@@ -1,7 +1,7 @@
 import { type RetryReason, classes, notificationTypes } from '@wns-fanout/domain'
-import type { Counter } from 'prom-client'
+import type { Counter, Histogram } from 'prom-client'
 
-/** The counters with an `app` label whose other labels have known values. */
+/** The counters with an `app` label whose other labels have known values, and the histogram of rare events. */
 export interface AppCounters {
   readonly sends: Counter<'app' | 'type' | 'class'>
   readonly retries: Counter<'app' | 'reason'>
@@ -13,6 +13,7 @@ export interface AppCounters {
   readonly ledgerDamaged: Counter<'app'>
   readonly scheduleRuns: Counter<'app' | 'result'>
   readonly campaignsEnded: Counter<'app' | 'state' | 'reason'>
+  readonly campaignDuration: Histogram<'app'>
 }
 
 // Each app has 44 series of recipients by class and type. A thousand apps would delay every scrape by half a second.
@@ -43,6 +44,7 @@ export function zeroCounters(counters: AppCounters): (app: string) => void {
     counters.takeovers.inc({ app }, 0)
     counters.batchesFenced.inc({ app }, 0)
     counters.ledgerDamaged.inc({ app }, 0)
+    counters.campaignDuration.zero({ app })
     counters.campaignsEnded.inc({ app, state: 'completed', reason: 'none' }, 0)
     counters.campaignsEnded.inc({ app, state: 'expired', reason: 'expired' }, 0)
     for (const result of ['ran', 'refused', 'empty-audience', 'stopped']) counters.scheduleRuns.inc({ app, result }, 0)

@@ -129,6 +129,12 @@ test('every counter of an app starts at 0 when the app appears, so that its firs
   expect(text).not.toContain('class="pending"')
 })
 
+test('the duration of campaigns starts at 0, so that the first campaign of an app counts', async () => {
+  const metrics = createMetrics()
+  metrics.startApp('news')
+  expect(await metrics.scrape()).toContain('wns_fanout_campaign_duration_seconds_count{app="news"} 0\n')
+})
+
 test('counters by class start at 0 for the first 100 apps, the others for all apps', async () => {
   const metrics = createMetrics()
   for (let app = 1; app <= 101; app += 1) metrics.startApp(`app-${app}`)
