@@ -292,6 +292,35 @@ test("variables and the language of a variant are each recipient's own", async (
   expect(some((await finished(stack, large.id)).totals)).toEqual({ accepted: 2, rejected: 1 })
 })
 
+test('a campaign at a local time is sent to the zones whose time it is, and the others wait for theirs', async () => {
+  await registerApp(stack, 'zones', [])
+  const zones = ['Europe/Berlin', 'UTC', null, 'Asia/Tokyo']
+  for (const [n, timeZone] of zones.entries())
+    await stack.api.putChannel('zones', `d${n}`, { uri: String(importLine('zones', n, 'ok')['uri']), timeZone })
+  const atThisTime = { ...tile, localTime: new Date().toISOString().slice(11, 16) }
+  const expected = await stack.api.dryRun('zones', atThisTime)
+  const { id } = await stack.api.createCampaign('zones', atThisTime)
+  const first = await until('the zone that is due to be sent to', async () => {
+    const view = await stack.api.campaign(id)
+    return view.totals.accepted === 2 ? view : undefined
+  })
+  expect(first).toMatchObject({ state: 'sending', audienceSize: 4, totals: { pending: 2 } })
+  expect(first.waves?.map(({ recipients, timeZones }) => [recipients, timeZones])).toEqual([
+    [2, ['UTC']],
+    [1, ['Asia/Tokyo']],
+    [1, ['Europe/Berlin']],
+  ])
+  expect(expected.waves?.map(({ timeZones }) => timeZones)).toEqual(first.waves?.map(({ timeZones }) => timeZones))
+  await stack.api.cancelCampaign(id)
+  const results = await Array.fromAsync(stack.api.results(id))
+  expect(Object.fromEntries(results.map(({ channel, class: name }) => [channel, name]))).toEqual({
+    d0: 'cancelled',
+    d1: 'accepted',
+    d2: 'accepted',
+    d3: 'cancelled',
+  })
+})
+
 test('values by tag reach the recipients with the tag, and one without a value is skipped', async () => {
   await registerApp(stack, 'cities', [])
   for (const [n, tags] of [['rome'], ['oslo', 'news'], ['news']].entries())

@@ -1,7 +1,7 @@
 import type { AppId, CampaignState } from '@wns-fanout/domain'
 import { isTerminal, campaignStates } from '@wns-fanout/domain'
 import type { CampaignRecord } from '@wns-fanout/state'
-import { demandOf, measuredRate } from '@wns-fanout/fanout'
+import { demandOf, measuredRate, pendingNow } from '@wns-fanout/fanout'
 import type { Metrics } from '@wns-fanout/runtime'
 import type { ApiDeps } from './deps.ts'
 
@@ -23,7 +23,7 @@ interface AppGauges {
 }
 
 /** What holds recipients: nothing, the paused app, its breaker, or the paused or halted campaign. */
-const heldBy = ['none', 'app', 'breaker', 'campaign'] as const
+const heldBy = ['none', 'app', 'breaker', 'campaign', 'local-time'] as const
 type Held = (typeof heldBy)[number]
 
 const breakerKinds = ['credentials', 'token', 'answers'] as const
@@ -94,11 +94,18 @@ async function readGauges(deps: GaugeDeps, { settings, state, breaker }: Revisio
   }
 }
 
-function pendingOf(records: readonly CampaignRecord[], app: Exclude<Held, 'campaign'>): Record<Held, number> {
-  const pending = { none: 0, app: 0, breaker: 0, campaign: 0 }
-  for (const { state, totals } of records) {
-    if (state === 'sending') pending[app] += totals.pending
-    else if (state === 'paused' || state === 'halted') pending.campaign += totals.pending
+function pendingOf(
+  records: readonly CampaignRecord[],
+  app: Exclude<Held, 'campaign' | 'local-time'>,
+): Record<Held, number> {
+  const pending = { none: 0, app: 0, breaker: 0, campaign: 0, 'local-time': 0 }
+  for (const record of records) {
+    const { state, totals } = record
+    if (state === 'sending') {
+      const now = pendingNow(record)
+      pending[app] += now
+      pending['local-time'] += totals.pending - now
+    } else if (state === 'paused' || state === 'halted') pending.campaign += totals.pending
   }
   return pending
 }

@@ -1,5 +1,6 @@
 import type { Estimate } from '@wns-fanout/domain'
 import { formatCount, formatDuration } from './terminal/format.ts'
+import { waveLines } from './wave-lines.ts'
 
 /** The answer to a dry run, what would stop or lessen the campaign first. */
 export function forecastLines({
@@ -9,6 +10,8 @@ export function forecastLines({
   suppressed,
   gated,
   contents,
+  waves,
+  localTimePassed = 0,
   slot,
   credentials,
   estimate,
@@ -16,6 +19,7 @@ export function forecastLines({
   const lessened: (readonly [count: number, meaning: string])[] = [
     [optedOut, 'opted out and are no recipients'],
     [optedOutOfTopic, 'opted out of the topic and are no recipients'],
+    [localTimePassed, 'are no recipients: the local time of their zone has passed'],
     [suppressed, 'would be suppressed: notified within the guard interval'],
     [gated, 'would be gated: the raw gate is closed'],
   ]
@@ -34,5 +38,6 @@ export function forecastLines({
       .map(([count, meaning]) => `${formatCount(count)} ${meaning}.`),
     `${formatCount(audienceSize)} recipients; about ${formatDuration(estimate.seconds * 1000)} ` +
       `at ${formatCount(estimate.ratePerSecond)} posts per second. Nothing was sent.`,
+    ...waveLines(waves),
   ]
 }

@@ -4,6 +4,7 @@ import { audienceSchema } from './audience.ts'
 import { canarySchema } from './canary.ts'
 import { appIdSchema, campaignIdSchema, topicNameSchema } from './ids.ts'
 import { instantSchema } from './instant.ts'
+import { localTimeShape, waveSchema } from './local-delivery.ts'
 import { contentValuesShape } from './missing-variables.ts'
 import { notificationSchema } from './notification.ts'
 import type { RecipientClass } from './vector.ts'
@@ -36,6 +37,7 @@ export const campaignRequestSchema = z.strictObject({
   delivery: z.enum(deliveries).optional(),
   startAt: instantSchema.optional(),
   expiresAt: instantSchema.optional(),
+  ...localTimeShape,
   pace: z.strictObject({ overSeconds: z.number().int().min(1).max(604_800) }).optional(),
   canary: canarySchema.optional(),
   maxFailureShare: share.optional(),
@@ -86,6 +88,12 @@ export const campaignSchema = z
     }),
     optedOutOfTopic: z.number().int().optional().meta({
       description: 'Other channels of the audience that are no recipients because they opted out of the topic.',
+    }),
+    waves: z.array(waveSchema).optional().meta({
+      description: 'Of a campaign at a local time: when each group of time zones gets it; absent before the start.',
+    }),
+    localTimePassed: z.number().int().optional().meta({
+      description: 'Channels of the audience that are no recipients because the local time of their zone had passed.',
     }),
     warnings: z
       .array(warningSchema)

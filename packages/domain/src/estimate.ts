@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { waveSchema } from './local-delivery.ts'
 import { verificationSchema } from './verification.ts'
 import { warningSchema } from './warning.ts'
 
@@ -24,6 +25,10 @@ export const estimateSchema = z
       .meta({ description: 'Only with placeholders. Counts among the examined, at most 65,536.' }),
     slot: z.object({ campaign: z.string(), until: z.string() }).optional().meta({
       description: 'The campaign that has the slot of the topic at the start, and the time it is free again.',
+    }),
+    waves: z.array(waveSchema).optional().meta({ description: 'Only with `localTime`: when each time zone gets it.' }),
+    localTimePassed: count.optional().meta({
+      description: 'Only with `localTime`: channels of the audience that are no recipients because it had passed.',
     }),
     credentials: verificationSchema,
     estimate: z.object({ seconds: z.number(), ratePerSecond: z.number() }),

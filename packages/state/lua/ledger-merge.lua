@@ -63,11 +63,11 @@ redis.call('HINCRBY', campaign, 'answers', answered)
 if posts > 0 then redis.call('HINCRBY', campaign, 'posts', posts) end
 if guard > 0 then
   local stamps, ours, i = stamps_of(base, type), tonumber(b.stampedAt or '-1'), 0
-  local stamp_now = pack4(floor(now_ms() / 1000))
+  local stamp_now, wave_pages = pack4(floor(now_ms() / 1000)), wave_pages_of(campaign)
   for page = from, to do
     for _, slot in ipairs(slots_in_batch(campaign, page, from, to, others_before, others_after)) do
       i = i + 1
-      if merged[i] then stamp_settled(stamps, page * PAGE + slot, merged[i], ours, stamp_now) end
+      if merged[i] then stamp_settled(stamps, page % wave_pages * PAGE + slot, merged[i], ours, stamp_now) end
     end
   end
   stamps:save()

@@ -22,8 +22,11 @@ local wants_locales, is_probe, has_gates = ARGV[9] == '1', ARGV[10] == '1', type
 local key = campaign .. ':b:' .. seq
 
 local where = 'batch ' .. seq
-local c = fields(campaign, 'state', 'expiresAt', 'answers', 'version', 'topic')
+local c = fields(campaign, 'state', 'expiresAt', 'answers', 'version', 'topic', 'wavePages')
 local wrong = wrong_campaign(c) or wrong_numbers('the campaign', c, 'answers')
+if not wrong and c.wavePages and not whole(c.wavePages, 1, MAX_PAGE) then
+  wrong = wrong_field('the campaign', 'wavePages', c.wavePages)
+end
 if wrong then return wrong end
 if not c.state then return { 'missing' } end
 local b = fields(key, 'range', 'state', 'owner', 'fence', 'takeovers', 'dueAt', 'stampedAt', 'closed', 'losses', 'suspect',
@@ -138,9 +141,11 @@ local held_until, i, unusable, last_credited = 0, 0, {}, 0
 if mine then
   for p = 1, n do if code_of(vector[p]) == CREDITED then last_credited = p end end
 end
-for page = from, to do
-  local slots = slots_by_page[page] or slots_in_batch(campaign, page, from, to, others_before, others_after)
+local wave_pages = tonumber(c.wavePages or ONE_WAVE)
+for wave_page = from, to do
+  local slots = slots_by_page[wave_page] or slots_in_batch(campaign, wave_page, from, to, others_before, others_after)
   if #slots > 0 then
+    local page = wave_page % wave_pages
     local values = redis.call('HMGET', base .. 'uri:' .. page, unpack(slots))
     -- All ordinals of a page share their upper 23 bits.
     local lower, upper = sub(pack4(page * PAGE), 1, 3), sub(pack4(page * PAGE + 256), 1, 3)

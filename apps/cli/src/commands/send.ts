@@ -1,5 +1,5 @@
 import type { CampaignRequest } from '@wns-fanout/domain'
-import { canaryClasses } from '@wns-fanout/domain'
+import { canaryClasses, passedPolicies } from '@wns-fanout/domain'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { withApi } from '../connection.ts'
@@ -93,6 +93,14 @@ export function addSend(program: Command): void {
     )
     .option('--start-at <time>', 'start time: +15m or 2026-01-31T09:30:00Z (default: now)', instant)
     .option('--expires-at <time>', 'end time; recipients not sent to by then have lapsed (default +24h)', instant)
+    .option('--local-time <time>', 'send to each time zone when its clocks show this time, such as 07:00')
+    .option('--local-date <date>', 'the date of each zone (default: the next time its clocks show the local time)')
+    .addOption(
+      new Option('--local-time-passed <policy>', 'what a zone gets whose time has passed (default: tomorrow)').choices(
+        passedPolicies,
+      ),
+    )
+    .option('--default-time-zone <zone>', 'the zone of channels without one (default: UTC)')
     .option('--pace <duration>', 'spread the posts evenly over this time', seconds)
     .option(
       '--canary <n>',
@@ -126,6 +134,7 @@ Examples:
   $ wns-fanout send --app news --toast "Storm tonight" --line "Stay inside from 20:00" --tags "region-north"
   $ wns-fanout send --app news --badge 3 --all --dry-run
   $ wns-fanout send --app shop --notification-file sale.json --all --start-at +2h --pace 30m --detach
+  $ wns-fanout send --app weather --notification-file forecast.json --all --local-time 07:00 --detach
   $ wns-fanout send --app shop --toast "Hello {{vars.name}}" --update personalized --channels-file vip.txt`,
     )
     .action(async (options: Options, called: Command) => await send(called, options))

@@ -7,6 +7,7 @@ import { classCounts, classMeanings, follow, stateOf } from '../follow.ts'
 import { formatCount, formatShare } from '../terminal/format.ts'
 import { createProgress } from '../terminal/progress.ts'
 import { fieldLines, tableLines } from '../terminal/table.ts'
+import { waveLines } from '../wave-lines.ts'
 
 /** Shows the progress of a campaign until it ends or the operator interrupts; with `--json` one line per change. */
 export async function watch(api: Client, campaign: Campaign, { screen, interrupted }: Context): Promise<void> {
@@ -73,7 +74,9 @@ export function campaignLines(campaign: Campaign): readonly string[] {
       ['unknown channels', campaign.unknownChannels],
       ['opted out', nonZero(campaign.optedOut)],
       ['opted out of topic', nonZero(campaign.optedOutOfTopic)],
+      ['local time passed', nonZero(campaign.localTimePassed)],
     ]),
+    ...waveLines(campaign.waves),
     ...(counts.length === 0
       ? []
       : [

@@ -35,6 +35,10 @@ export interface SendOptions extends FilterOptions {
   readonly delivery?: string
   readonly startAt?: string
   readonly expiresAt?: string
+  readonly localTime?: string
+  readonly localDate?: string
+  readonly localTimePassed?: string
+  readonly defaultTimeZone?: string
   readonly pace?: number
   readonly canary?: number
   readonly canaryShare?: number
@@ -81,6 +85,10 @@ export async function planSend(options: SendOptions): Promise<SendPlan> {
     delivery: options.delivery,
     startAt: options.startAt,
     expiresAt: options.expiresAt,
+    localTime: options.localTime,
+    localDate: options.localDate,
+    localTimePassed: options.localTimePassed,
+    defaultTimeZone: options.defaultTimeZone,
     pace: options.pace === undefined ? undefined : { overSeconds: options.pace },
     canary: canaryOf(options),
     maxFailureShare: options.maxFailureShare,

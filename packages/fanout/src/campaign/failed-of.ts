@@ -63,7 +63,12 @@ async function writeRecipients(
   for await (const { page, recipients: onPage } of recipients(deps.ledger, app, record)) {
     const wanted = onPage.filter(isWanted)
     if (wanted.length === 0) continue
-    const bits = Buffer.alloc(PAGE_BYTES)
+    // A page has recipients in several waves of a campaign at a local time.
+    const isRepeated = record.waves !== undefined
+    const before = isRepeated
+      ? await deps.redis.getrangeBuffer(key, page * PAGE_BYTES, (page + 1) * PAGE_BYTES - 1)
+      : Buffer.alloc(0)
+    const bits = Buffer.concat([before], PAGE_BYTES)
     for (const { ordinal } of wanted) setBit(bits, slotOf(ordinal))
     await deps.redis.setrange(key, page * PAGE_BYTES, bits)
   }

@@ -1,13 +1,22 @@
 import type { AppId, AppSettings, CampaignId, CampaignRequest, Estimate, PreparedMessage } from '@wns-fanout/domain'
 import { bodyFor, campaignWeight, lackingFor, prepareMessage } from '@wns-fanout/domain'
-import type { CampaignDefinition, CampaignRecord, StoredRecipient } from '@wns-fanout/state'
-import { recipientPages } from '@wns-fanout/state'
+import type {
+  CampaignDefinition,
+  CampaignRecord,
+  DividedAudience,
+  StoredRecipient,
+  StoredWave,
+} from '@wns-fanout/state'
+import { countWaves, recipientPages, timeZonesOf } from '@wns-fanout/state'
 import { definitionOf } from './definition.ts'
 import { evaluable } from './failed-of.ts'
+import { slotMs } from './guideline.ts'
+import { zoneGroups } from './local-waves.ts'
 import { secondsLeft, senderOf, sharedRates } from './progress.ts'
 import { instantMs } from './request-errors.ts'
 import { storedVariables } from '../stored-variables.ts'
 import type { AppCondition } from './view.ts'
+import { shownWave } from './view.ts'
 import type { AudienceDeps } from './warnings.ts'
 import { asField, warningsFor } from './warnings.ts'
 
@@ -52,19 +61,39 @@ export async function forecast(
   }
   for await (const page of recipientPages(deps.redis, deps.keys, app.app, wanted))
     for (const recipient of page) counts.add(recipient)
-  const slot = definition.guardSeconds > 0 ? await slotAt(deps, app.app, definition, startMs) : undefined
+  const slot = slotMs(definition) > 0 ? await slotAt(deps, app.app, definition, startMs) : undefined
   const { suppressed, gated, contents } = counts
+  const divided = await wavesOf(deps, app.app, request, counted.bits, startMs)
+  const audienceSize = counted.size - (divided?.leftOut ?? 0)
+  const duration = durationOf(definition, audienceSize, audienceSize - suppressed - gated, condition, sending)
   return {
-    audienceSize: counted.size,
+    audienceSize,
     optedOut: Math.max(0, everyone.size - anyTopic.size),
     optedOutOfTopic: Math.max(0, anyTopic.size - counted.size),
     suppressed,
     gated,
     ...(message.isPersonalized ? { contents } : {}),
     ...(slot === undefined ? {} : { slot }),
-    estimate: durationOf(definition, counted.size, counted.size - suppressed - gated, condition, sending),
+    ...(divided === undefined ? {} : { waves: divided.waves.map(shownWave), localTimePassed: divided.leftOut }),
+    estimate: { ...duration, seconds: Math.max(duration.seconds, lastWaveSeconds(divided?.waves, startMs)) },
     ...asField(warningsFor(request, { ...counted, matching: everyone.size, beforeSample: whole.size, tags })),
   }
+}
+
+/** The waves of a campaign at a local time; undefined for any other. */
+async function wavesOf(
+  { redis, keys }: AudienceDeps,
+  app: AppId,
+  request: CampaignRequest,
+  bits: Uint8Array,
+  startMs: number,
+): Promise<Pick<DividedAudience, 'waves' | 'leftOut'> | undefined> {
+  if (request.localTime === undefined) return undefined
+  return countWaves(redis, keys, app, bits, zoneGroups(request, await timeZonesOf(redis, keys, app), startMs))
+}
+
+function lastWaveSeconds(waves: readonly StoredWave[] | undefined, startMs: number): number {
+  return Math.ceil(((waves?.at(-1)?.dueAtMs ?? startMs) - startMs) / 1000)
 }
 
 /** Each recipient counts once, by the order in which a worker decides: the gate, the guard, then the content. */

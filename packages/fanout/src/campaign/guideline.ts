@@ -11,6 +11,14 @@ export function guardSecondsOf(app: Pick<AppSettings, 'genericIntervalSeconds'>)
   return interval === 0 ? 0 : interval + Math.min(60, Math.floor(interval / 30))
 }
 
+/**
+ * Milliseconds for which a campaign takes the slot of its topic. A replay has the devices of its parent, and one at a
+ * local time would have the slot for a day: the stamps of the devices alone protect these.
+ */
+export function slotMs({ guardSeconds, parent, request }: CampaignDefinition): number {
+  return parent === undefined && request.localTime === undefined ? guardSeconds * 1000 : 0
+}
+
 /** Most listed channels that count as personal without a placeholder. */
 export const MAX_LISTED_WITHOUT_PLACEHOLDER = 100
 

@@ -5,16 +5,19 @@ import type {
   AppStore,
   Audiences,
   CampaignDefinition,
+  CampaignRecord,
+  DividedAudience,
   FreezeOptions,
   Frozen,
   Keys,
   RedisConnection,
 } from '@wns-fanout/state'
-import { assertIntact } from '@wns-fanout/state'
+import { assertIntact, divideIntoWaves, timeZonesOf } from '@wns-fanout/state'
 import type { PlanDeps } from '../plan/plan.ts'
 import { plan } from '../plan/plan.ts'
 import { evaluable } from './failed-of.ts'
 import { exceedsGuideline } from './guideline.ts'
+import { zoneGroups } from './local-waves.ts'
 
 export interface LaunchDeps extends PlanDeps {
   readonly apps: AppStore
@@ -54,19 +57,34 @@ async function freeze(deps: LaunchDeps, app: AppId, id: CampaignId): Promise<boo
   const { audience, sample, maxDeadShare } = record.definition.request
   // Two launches may run at once: each evaluates the audience for itself, and the first to finish decides.
   const draft = deps.keys.temporary(app, randomUUID())
-  const frozen = await evaluate(deps, app, audience, draft, { sample, topic })
-  if (frozen === null) {
+  const evaluated = await evaluate(deps, app, audience, draft, { sample, topic })
+  if (evaluated === null) {
     // Retries would run for the whole life of the campaign, and keep the slot of its topic.
     await deps.campaigns.steer(app, id, 'halt', 'audience-missing')
     return false
   }
   await deps.redis.expire(draft, DRAFT_SECONDS)
-  await deps.campaigns.storeAudience(app, id, draft, frozen)
+  const { key, ...frozen } = await inWaves(deps, record, draft, evaluated)
+  await deps.campaigns.storeAudience(app, id, key, frozen)
   const decision = maxDeadShare === undefined ? {} : { maxDeadShare }
   deps.emit({ type: 'campaign.launched', app, campaign: id, audienceSize: frozen.size, ...decision })
   if (exceedsGuideline(record.definition)) await reportGuideline(deps, record.definition)
   deps.reached?.('audience-frozen')
   return true
+}
+
+/** The audience of a campaign at a local time is divided by the instants at which its time zones get the campaign. */
+async function inWaves(
+  { redis, keys }: LaunchDeps,
+  { definition: { app, request }, redisNowMs }: CampaignRecord,
+  draft: string,
+  evaluated: Frozen,
+): Promise<Frozen & { readonly key: string; readonly divided?: DividedAudience }> {
+  if (request.localTime === undefined) return { ...evaluated, key: draft }
+  const key = keys.temporary(app, randomUUID())
+  const groups = zoneGroups(request, await timeZonesOf(redis, keys, app), redisNowMs)
+  const divided = await divideIntoWaves(redis, keys, app, { source: draft, destination: key }, groups)
+  return { ...evaluated, size: divided.size, key, divided }
 }
 
 /** Null when the list or campaign that the audience comes from does not exist. */

@@ -1,6 +1,7 @@
 import { campaignWeight, isTerminal } from '@wns-fanout/domain'
 import type { CampaignRecord } from '@wns-fanout/state'
 import { canaryState } from '../plan/canary.ts'
+import { pendingNow, secondsOfWaves, waitsForWave } from './local-waves.ts'
 import type { AppCondition } from './view.ts'
 
 /** A campaign that is sending, as far as it decides how fast the campaigns of its app progress. */
@@ -93,18 +94,21 @@ export function progressOf(record: CampaignRecord, sending: readonly CampaignRec
   const isStopped =
     record.audienceSize === null || app.paused || app.breaker !== undefined || canaryState(record) === 'unapproved'
   const pauseMs = Math.max(0, (app.throttledUntilMs ?? 0) - record.redisNowMs)
-  const seconds = secondsLeft(senders, achievable) + pauseMs / 1000
+  const [own, ...rest] = senders
+  const secondsFor = (pending: number): number => secondsLeft([{ ...own, pending }, ...rest], achievable)
+  const seconds = secondsOfWaves(record, secondsFor) + pauseMs / 1000
   return {
-    ratePerSecond: measured > 0 || isStopped ? measured : Math.round(share * 10) / 10,
+    ratePerSecond: measured > 0 || isStopped || waitsForWave(record) ? measured : Math.round(share * 10) / 10,
     etaSeconds: isStopped || !Number.isFinite(seconds) ? null : Math.ceil(seconds),
     reason,
   }
 }
 
-export function senderOf({ definition, totals, audienceSize }: CampaignRecord): Sender {
+export function senderOf(record: CampaignRecord): Sender {
+  const { definition, audienceSize } = record
   const { pace } = definition.request
   return {
-    pending: totals.pending,
+    pending: pendingNow(record),
     weight: campaignWeight[definition.priority],
     maxRate: pace === undefined ? Infinity : (audienceSize ?? 0) / pace.overSeconds,
   }
@@ -162,6 +166,7 @@ function reasonOf(
   if ((app.throttledUntilMs ?? 0) > record.redisNowMs) return 'throttled'
   const { canary } = record.definition.request
   if (canary !== undefined && !record.canaryPassed) return 'canary'
+  if (waitsForWave(record)) return 'local-time'
   if (others.length > 0 && record.totals.pending === record.audienceSize) return 'queued'
   return paceRate < unpacedRate ? 'pace' : undefined
 }

@@ -1,5 +1,5 @@
 import type { CampaignRequest, ReplayFilter } from '@wns-fanout/domain'
-import { isTerminal, Problem } from '@wns-fanout/domain'
+import { isTerminal, localTimeFields, Problem } from '@wns-fanout/domain'
 import type { CampaignRecord } from '@wns-fanout/state'
 
 /**
@@ -18,9 +18,8 @@ export function replayOf(
     )
   if (record.definitionLost === true)
     throw new Problem('conflict', `the definition of campaign ${id} was lost, so it cannot be repeated; send a new one`)
-  const { startAt: _, expiresAt: __, sample: ___, canary: ____, ...rest } = request
   return {
-    ...rest,
+    ...withoutTimes(request),
     audience: {
       failedOf: id,
       ...(classes === undefined ? {} : { classes: [...classes] }),
@@ -28,4 +27,11 @@ export function replayOf(
       ...(includeInDoubt === undefined ? {} : { includeInDoubt }),
     },
   }
+}
+
+/** A replay starts at once and has no part of its own to look at first. */
+function withoutTimes(request: CampaignRequest): CampaignRequest {
+  const once: (keyof CampaignRequest)[] = ['startAt', 'expiresAt', 'sample', 'canary', ...localTimeFields]
+  const fields = Object.entries(request).filter(([name]) => !once.some((each) => each === name))
+  return Object.fromEntries(fields) as CampaignRequest
 }

@@ -1,5 +1,5 @@
 import type { AppSettings, CampaignRequest, InputError } from '@wns-fanout/domain'
-import { DAY_MS, lintNotification, MAX_LIFE_MS, Problem } from '@wns-fanout/domain'
+import { DAY_MS, endOfLocalDate, lintNotification, localTimeFields, MAX_LIFE_MS, Problem } from '@wns-fanout/domain'
 import { valueErrors } from './missing.ts'
 import { isPersonal, MAX_LISTED_WITHOUT_PLACEHOLDER } from './guideline.ts'
 
@@ -19,7 +19,7 @@ export function requestErrors(app: AppSettings, request: CampaignRequest, nowMs:
   }))
   // Only an intact notification shows whether it has placeholders.
   const personalization = errors.length === 0 ? [...personalizationErrors(app, request), ...valueErrors(request)] : []
-  return [...errors, ...timeErrors(request, nowMs), ...personalization]
+  return [...errors, ...timeErrors(request, nowMs), ...localTimeErrors(request, nowMs), ...personalization]
 }
 
 function personalizationErrors(app: AppSettings, request: CampaignRequest): InputError[] {
@@ -29,6 +29,7 @@ function personalizationErrors(app: AppSettings, request: CampaignRequest): Inpu
   return [{ path: ['update'], code: 'not-personalized', detail }]
 }
 
+const HOUR_MS = 3_600_000
 /** The last instant that ISO 8601 writes with four digits of the year. */
 const LAST_INSTANT_MS = 253_402_300_799_999
 
@@ -48,6 +49,51 @@ export function timeErrors(
   if (expiresAtMs - startAtMs > MAX_LIFE_MS)
     return outOfRange('expiresAt', 'expiresAt must be at most 7 days after the start')
   return []
+}
+
+function fault(field: string, code: string, detail: string): InputError {
+  return { path: [field], code, detail }
+}
+
+/** Errors in the local time of a request. */
+function localTimeErrors(request: CampaignRequest, nowMs: number): InputError[] {
+  const { localTime, localDate, pace } = request
+  if (localTime === undefined)
+    return localTimeFields
+      .filter((field) => request[field] !== undefined)
+      .map((field) =>
+        fault(field, 'without-local-time', `${field} needs a localTime, such as "07:00"; add it or remove both`),
+      )
+  const errors: InputError[] = []
+  if (pace !== undefined)
+    errors.push(fault('pace', 'pace-and-local-time', 'a campaign has a pace or a localTime, not both; remove one'))
+  if (localDate === undefined) return errors
+  const startAtMs = instantMs(request.startAt) ?? nowMs
+  if (endOfLocalDate(localDate) <= startAtMs)
+    errors.push(fault('localDate', 'out-of-range', 'localDate has ended in every time zone when the campaign starts'))
+  if (expiryOf(request, nowMs) - startAtMs > MAX_LIFE_MS)
+    errors.push(
+      fault('localDate', 'out-of-range', 'localDate must be at most 4 days after the start; give a later startAt'),
+    )
+  return errors
+}
+
+/**
+ * When a campaign expires that names no time for it. One at a local time has a day after its last zone got it; clocks
+ * that are put back make a day an hour longer.
+ */
+export function defaultExpiry(
+  { startAt, localTime, localDate }: Pick<CampaignRequest, 'startAt' | 'localTime' | 'localDate'>,
+  nowMs: number,
+): number {
+  const startAtMs = instantMs(startAt) ?? nowMs
+  if (localTime === undefined) return startAtMs + DAY_MS
+  // A zone whose time has passed on that date gets it on the next day.
+  return Math.max(startAtMs + DAY_MS, localDate === undefined ? 0 : endOfLocalDate(localDate)) + DAY_MS + HOUR_MS
+}
+
+function expiryOf(request: CampaignRequest, nowMs: number): number {
+  return instantMs(request.expiresAt) ?? defaultExpiry(request, nowMs)
 }
 
 /** Milliseconds of a time of a request. */

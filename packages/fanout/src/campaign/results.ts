@@ -31,7 +31,7 @@ interface RecipientPage {
 const BATCHES_AT_ONCE = 64
 const STRETCH_BYTES = 1024 * PAGE_BYTES
 
-/** Every recipient of a campaign, page by page, in the order of the ordinals. */
+/** Every recipient of a campaign, page by page in the order of the ordinals, wave by wave. */
 export const recipients = async function* (
   ledger: Ledger,
   app: AppId,
@@ -61,7 +61,7 @@ const parts = async function* (ledger: Ledger, app: AppId, record: CampaignRecor
       if (batch === null) throw new Error(`campaign ${id} has planned a batch that the ledger does not hold`)
       const bits = await ledger.targets(of, batch.fromPage * PAGE_BYTES, (batch.toPage + 1) * PAGE_BYTES - 1)
       const { before = 0, after = 0 } = batch
-      const ordinals = [...ordinalsIn(bits, batch.fromPage * PAGE_SIZE)]
+      const ordinals = [...registered(ordinalsIn(bits, batch.fromPage * PAGE_SIZE), record)]
       yield* byPage(ordinals.slice(before, ordinals.length - after), outcomeIn(batch))
       page = after > 0 ? batch.toPage : batch.toPage + 1
       unplanned = after
@@ -74,8 +74,13 @@ const parts = async function* (ledger: Ledger, app: AppId, record: CampaignRecor
     if (bits.length === 0) return
     const planned = unplanned === 0 ? 0 : popcount(bits, 0, Math.min(bits.length, PAGE_BYTES)) - unplanned
     unplanned = 0
-    yield* byPage([...ordinalsIn(bits, from * 8)].slice(planned), () => ({ byte: code }))
+    yield* byPage([...registered(ordinalsIn(bits, from * 8), record)].slice(planned), () => ({ byte: code }))
   }
+}
+
+/** The ordinals of the registry: each wave of a campaign at a local time has its own copy of the pages. */
+const registered = function* (ordinals: Iterable<number>, { wavePages }: CampaignRecord): Generator<Ordinal> {
+  for (const ordinal of ordinals) yield wavePages === undefined ? ordinal : ordinal % (wavePages * PAGE_SIZE)
 }
 
 /** The outcome of the recipient at a position: its byte, and the code of an answer that was not acted on. */

@@ -1,6 +1,6 @@
-import type { Campaign } from '@wns-fanout/domain'
+import type { Campaign, Wave } from '@wns-fanout/domain'
 import { haltDetail, isTerminal } from '@wns-fanout/domain'
-import type { CampaignRecord } from '@wns-fanout/state'
+import type { CampaignRecord, StoredWave } from '@wns-fanout/state'
 import { canaryState } from '../plan/canary.ts'
 import { progressOf } from './progress.ts'
 
@@ -49,7 +49,13 @@ export function viewOf(record: CampaignRecord, app: AppCondition, sending: reado
     ...(record.unknownChannels === undefined ? {} : { unknownChannels: record.unknownChannels }),
     ...(record.optedOut === undefined ? {} : { optedOut: record.optedOut }),
     ...(record.optedOutOfTopic === undefined ? {} : { optedOutOfTopic: record.optedOutOfTopic }),
+    ...(record.localTimePassed === undefined ? {} : { localTimePassed: record.localTimePassed }),
+    ...(record.waves === undefined ? {} : { waves: record.waves.map(shownWave) }),
   }
+}
+
+export function shownWave({ dueAtMs, recipients, timeZones }: StoredWave): Wave {
+  return { at: iso(dueAtMs), recipients, timeZones: [...timeZones] }
 }
 
 function detailOf(record: CampaignRecord): { readonly detail?: string } {

@@ -2,6 +2,7 @@ import type { AppId, CampaignId } from '@wns-fanout/domain'
 import { PAGE_BYTES, pagesFor } from '@wns-fanout/domain'
 import type { CampaignRecord, CampaignStore, Ledger, PlannedBatch } from '@wns-fanout/state'
 import { LedgerDamaged, assertIntact } from '@wns-fanout/state'
+import { waitsForWave, waveAt } from '../campaign/local-waves.ts'
 import type { AppCondition } from '../campaign/view.ts'
 import type { CrashPoints } from '../crash-points.ts'
 import type { Queues } from '../worker/queues.ts'
@@ -45,16 +46,20 @@ export async function plan(deps: PlanDeps, app: AppId, campaign: CampaignId): Pr
     const wakeAt = Math.ceil(ahead / 2)
     const atMost = Math.min(canary === 'unplanned' ? 1 : room, STEP_BATCHES, roomFor(record))
     if (atMost <= 0) return deps.ledger.wakeAt({ app, campaign }, wakeAt)
+    // No batch has recipients of two waves, since these are due at different times.
+    const wave = waveAt(record, record.cursor)
+    const pages = Math.min(STRETCH_PAGES, (wave?.endPage ?? Infinity) - record.cursor)
     const from = record.cursor * PAGE_BYTES
-    const bits = await deps.ledger.targets({ app, campaign }, from, from + STRETCH_PAGES * PAGE_BYTES - 1)
-    const last = bits.length < STRETCH_PAGES * PAGE_BYTES
+    const bits = await deps.ledger.targets({ app, campaign }, from, from + pages * PAGE_BYTES - 1)
+    const isEnd = bits.length < pages * PAGE_BYTES
+    const last = isEnd || record.cursor + pages === wave?.endPage
     const { batches, nextPage, nextBefore } = cutBatches(bits, record.cursor, atMost, last, {
       before: record.cursorBefore,
       size: batchRecipients(ratePerSecond),
       ...(canary === 'unplanned' ? { limit: leftOfCanary(record) } : {}),
     })
-    const ends = last && nextPage >= record.cursor + pagesFor(bits.length * 8)
-    const timed = spreadOut(batches, record)
+    const ends = last && wave?.isLast !== false && nextPage >= record.cursor + pagesFor(bits.length * 8)
+    const timed = wave === undefined ? spreadOut(batches, record) : dueAt(batches, wave.dueAtMs, record)
     const { turns, next } = nextTurns(record, others, timed.length)
     const step = await deps.ledger.plan(
       { app, campaign },
@@ -103,7 +108,7 @@ async function othersSending(deps: PlanDeps, app: AppId, campaign: CampaignId): 
 
 async function competitorOf(deps: PlanDeps, app: AppId, campaign: CampaignId): Promise<Competitor | undefined> {
   const record = await deps.campaigns.get(app, campaign)
-  if (record?.state !== 'sending') return undefined
+  if (record?.state !== 'sending' || waitsForWave(record)) return undefined
   return { ...record, active: await deps.ledger.activeBatches({ app, campaign }) }
 }
 
@@ -114,6 +119,11 @@ function undefinedIfDamaged(error: unknown): undefined {
 function leftOfCanary({ definition, audienceSize, plannedRecipients }: CampaignRecord): number {
   const { canary } = definition.request
   return canary === undefined ? 0 : canarySize(canary, audienceSize ?? 0) - plannedRecipients
+}
+
+/** Those that are due already have no time of their own, so that workers take them as any other. */
+function dueAt(batches: readonly PlannedBatch[], dueAtMs: number, { redisNowMs }: CampaignRecord): PlannedBatch[] {
+  return dueAtMs <= redisNowMs ? [...batches] : batches.map((batch) => ({ ...batch, dueAtMs }))
 }
 
 /** The batches of a campaign with a pace are due evenly over its time. */

@@ -3,6 +3,13 @@
 
 local PAGE = 512
 
+-- A campaign at a local time has its audience in waves: page `w * wavePages + p` of its bitmap has the recipients of
+-- wave w that are on page p of the registry. Any other campaign has one wave, which is longer than any audience.
+local ONE_WAVE = 2 ^ 31
+local function wave_pages_of(campaign)
+  return tonumber(redis.call('HGET', campaign, 'wavePages') or ONE_WAVE)
+end
+
 -- The slots of a page whose recipients are in the campaign's frozen audience, in order.
 local function slots_of(campaign, page)
   local bits = redis.call('GETRANGE', campaign .. ':targets', page * 64, page * 64 + 63)

@@ -76,10 +76,11 @@ local function clear_stamps(base, campaign, key, positions)
   if not b.stampedAt then return end
   local from, to, _, before, after = range_of(b.range)
   local stamps, ours, i = stamps_of(base, type), tonumber(b.stampedAt), 0
+  local wave_pages = wave_pages_of(campaign)
   for page = from, to do
     for _, slot in ipairs(slots_in_batch(campaign, page, from, to, before, after)) do
       i = i + 1
-      local ordinal = page * PAGE + slot
+      local ordinal = page % wave_pages * PAGE + slot
       if positions[i] and stamps:get(ordinal) == ours then stamps:set(ordinal, '\0\0\0\0') end
     end
   end

@@ -10,6 +10,7 @@ import { named, replies, settledCounts } from './codec.ts'
 import { askLedger } from './errors.ts'
 import type { CampaignDefinition, CampaignRecord } from './record.ts'
 import { recordOf } from './record.ts'
+import type { DividedAudience } from '../waves.ts'
 import type { SettledCount } from './types.ts'
 
 export interface NewCampaign {
@@ -61,6 +62,8 @@ interface StoredAudience {
   readonly unknownChannels?: number | undefined
   readonly optedOut?: number | undefined
   readonly optedOutOfTopic?: number | undefined
+  /** Of a campaign at a local time. */
+  readonly divided?: DividedAudience | undefined
 }
 
 /** Campaigns in Redis: their definition, their life from create to retire, and their totals. */
@@ -132,10 +135,11 @@ export class CampaignStore {
     app: AppId,
     id: CampaignId,
     draftKey: string,
-    { size, unknownChannels, optedOut = 0, optedOutOfTopic = 0 }: StoredAudience,
+    { size, unknownChannels, optedOut = 0, optedOutOfTopic = 0, divided }: StoredAudience,
   ): Promise<string> {
     const counts = [size, unknownChannels ?? '', optedOut, optedOutOfTopic]
-    const reply = await this.#ask(freezeScript, app, id, counts, [draftKey])
+    const waves = divided === undefined ? [''] : [divided.wavePages, JSON.stringify(divided.waves), divided.leftOut]
+    const reply = await this.#ask(freezeScript, app, id, [...counts, ...waves], [draftKey])
     return String(reply[0])
   }
 

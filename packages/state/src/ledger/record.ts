@@ -1,5 +1,6 @@
 import type { AppId, CampaignId, CampaignRequest, CampaignState, HaltCause, Totals } from '@wns-fanout/domain'
 import { campaignStates, classes, emptyTotals, haltCauses, isTerminal } from '@wns-fanout/domain'
+import type { StoredWave } from '../waves.ts'
 import type { CampaignField } from './fields.ts'
 import { LedgerDamaged, LedgerVersion } from './errors.ts'
 
@@ -47,6 +48,11 @@ export interface CampaignRecord {
   readonly optedOut?: number | undefined
   /** The same for others that opted out of the topic. */
   readonly optedOutOfTopic?: number | undefined
+  /** Of a campaign at a local time: channels that are no recipients because the time of their zone had passed. */
+  readonly localTimePassed?: number | undefined
+  /** Of a campaign at a local time, after the freeze: its waves, and the pages of each in the bitmap. */
+  readonly waves?: readonly StoredWave[] | undefined
+  readonly wavePages?: number | undefined
   readonly totals: Totals
   readonly takeovers: number
   readonly cursor: number
@@ -144,6 +150,9 @@ export function recordOf(app: AppId, id: CampaignId, fields: CampaignFields, red
     unknownChannels: optional('unknownChannels'),
     optedOut: optional('optedOut'),
     optedOutOfTopic: optional('optedOutOfTopic'),
+    localTimePassed: optional('localTimePassed'),
+    waves: fields.waves === undefined ? undefined : (wavesOf(fields.waves) ?? wrong('waves')),
+    wavePages: optional('wavePages'),
     totals,
     takeovers: count('takeovers'),
     cursor,
@@ -166,6 +175,19 @@ export function recordOf(app: AppId, id: CampaignId, fields: CampaignFields, red
 
 function isState(state: string | undefined): state is CampaignState {
   return (campaignStates as readonly unknown[]).includes(state)
+}
+
+function wavesOf(json: string): readonly StoredWave[] | undefined {
+  try {
+    const waves = JSON.parse(json) as readonly Partial<StoredWave>[]
+    return Array.isArray(waves) && waves.every(isWave) ? (waves as readonly StoredWave[]) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isWave({ dueAtMs, recipients, timeZones }: Partial<StoredWave>): boolean {
+  return Number.isSafeInteger(dueAtMs) && Number.isSafeInteger(recipients) && Array.isArray(timeZones)
 }
 
 function definitionOf(json: string | undefined, id: CampaignId): CampaignDefinition | null {
