@@ -39,6 +39,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   fastify: ['apps/api'],
   'csv-parse': ['packages/domain'],
   'csv-stringify': ['packages/domain'],
+  'fastest-levenshtein': ['packages/domain'],
   commander: ['apps/cli'],
   pg: ['apps/cli'],
   'pg-cursor': ['apps/cli'],

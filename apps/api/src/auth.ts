@@ -3,6 +3,7 @@ import { isName, Problem } from '@wns-fanout/domain'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { Rule } from './access.ts'
 import { ruleOf, rules } from './access.ts'
+import { notFound } from './not-found.ts'
 import type { OpenRequests } from './open-requests.ts'
 import { sourceOf, TokenBuckets } from './token-buckets.ts'
 
@@ -156,12 +157,12 @@ async function authorise(request: FastifyRequest, caller: ApiKey, rule: Rule, de
   const params = request.params as Readonly<Record<string, string>>
   switch (rule.scope) {
     case 'app':
-      if (!maySee(caller, params['app'] ?? '')) throw notFound('app')
+      if (!maySee(caller, params['app'] ?? '')) throw notFound('app', params['app'] ?? '')
       break
     case 'campaign': {
       const id = params['campaign'] ?? ''
       const app = isName(id) ? await deps.appOfCampaign(id) : null
-      if (app === null || !maySee(caller, app)) throw notFound('campaign')
+      if (app === null || !maySee(caller, app)) throw notFound('campaign', id)
       request.campaign = { app, campaign: id as CampaignId }
       break
     }
@@ -182,9 +183,4 @@ async function authorise(request: FastifyRequest, caller: ApiKey, rule: Rule, de
       'forbidden',
       `this needs the verb "${rule.verb}"; the API key has ${caller.verbs.join(', ') || 'none'}`,
     )
-}
-
-/** The object does not exist, or the caller may not see it; both look the same. */
-export function notFound(what: string): Problem {
-  return new Problem('not-found', `there is no such ${what}`)
 }

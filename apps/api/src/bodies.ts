@@ -4,6 +4,8 @@ import { inputErrorsOf, Problem, readJson } from '@wns-fanout/domain'
 import type { InputError } from '@wns-fanout/domain'
 import { $ZodType, safeParse } from 'zod/v4/core'
 import { refuseOtherTypes } from './media-types.ts'
+import type { Missing } from './not-found.ts'
+import { notFound } from './not-found.ts'
 import { invalid } from './problem.ts'
 
 /** Make the routes of `app` read JSON bodies and check them with zod schemas, with all errors at once. */
@@ -74,9 +76,14 @@ export const judge: FastifySchemaCompiler<$ZodType> =
     const parsed = safeParse(schema, httpPart === 'body' && input === null && isOptional(schema) ? undefined : input)
     if (parsed.success) return { value: parsed.data }
     // Only PUT creates things by name. For other methods, an invalid name is a name that does not exist.
-    if (httpPart === 'params' && method !== 'PUT') return { error: new Problem('not-found', 'nothing has this name') }
-    return { error: invalid(partNames[httpPart ?? 'body'] ?? 'The input', inputErrorsOf(parsed.error.issues)) }
+    if (httpPart === 'params' && method !== 'PUT') return { error: notFound(...missingIn(parsed.error.issues, input)) }
+    return { error: invalid(partNames[httpPart ?? 'body'] ?? 'The input', inputErrorsOf(parsed.error.issues, schema)) }
   }
+
+function missingIn([issue]: readonly { readonly path: readonly PropertyKey[] }[], params: unknown): [Missing, string] {
+  const kind = String(issue?.path[0]) as Missing
+  return [kind, String((params as Readonly<Record<string, unknown>>)[kind])]
+}
 
 const partNames: Readonly<Record<string, string>> = {
   body: 'The body',

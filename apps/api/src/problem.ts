@@ -23,6 +23,7 @@ export const problemSchema = z
       .string()
       .meta({ description: 'With `guard-interval`: the campaign that has the slot of the topic.' })
       .optional(),
+    missing: z.string().meta({ description: 'With `not-found`: what is missing, such as `app`.' }).optional(),
   })
   .meta({ id: 'Problem' })
 export type ProblemDocument = z.infer<typeof problemSchema>

@@ -11,6 +11,7 @@ import { installAuth } from './auth.ts'
 import { limitBodyTime } from './body-time.ts'
 import { installBodies } from './bodies.ts'
 import { installOpenApi } from './openapi.ts'
+import { withNearestApp } from './nearest-app.ts'
 import type { ProblemAnswer } from './problem.ts'
 import { answerOf, methodNotAllowed, problemFrom } from './problem.ts'
 import type { ApiDeps } from './deps.ts'
@@ -112,14 +113,15 @@ export async function buildServer(
     logRequest(logger, request, reply)
     onRequestEnd?.({ route: routeOf(request), status: reply.statusCode, durationMs: reply.elapsedTime })
   })
-  app.setErrorHandler((error, request, reply) => {
-    const problem = problemFrom(error)
+  app.setErrorHandler(async (error, request, reply) => {
+    const problem = await withNearestApp(problemFrom(error), request, deps.apps)
     if (problem.code === 'internal')
       logger.error({ requestId: request.id, route: routeOf(request), err: error }, 'a request failed')
     // The loss of data was logged once; each request meanwhile would log it again.
     else if (problem.status >= 500 && deps.dataProblem() === undefined)
       logger.warn({ requestId: request.id, route: routeOf(request), err: error }, 'a request cannot be served now')
     sendProblem(request, reply, answerOf(problem))
+    return reply
   })
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0] ?? '/'

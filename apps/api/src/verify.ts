@@ -3,7 +3,7 @@ import type { AppId, TokenAnswer, Verification } from '@wns-fanout/domain'
 import type { AppStore, RevealedCredentials } from '@wns-fanout/state'
 import { SecretUnavailableError } from '@wns-fanout/state'
 import type { Logger } from '@wns-fanout/runtime'
-import { notFound } from './auth.ts'
+import { notFound } from './not-found.ts'
 
 /** How long a dry run shows an earlier answer of the token service. */
 const REMEMBERED_MS = 60_000
@@ -28,7 +28,7 @@ export function verifyCredentials(
       logger.warn({ app, err: error }, 'the client secret of an app cannot be read')
       return { ok: false, code: error.code, explanation: error.message }
     }
-    if (credentials === null) throw notFound('app')
+    if (credentials === null) throw notFound('app', app)
     return verify(credentials)
   }
 }

@@ -46,13 +46,13 @@ test('an object without access looks like one that does not exist', async () => 
   const { id } = (await call('POST', '/v1/apps/news/campaigns', { body: { ...rawCampaign, allowEmpty: true } })).json
   const key = await keyFor(['foreign'], verbs)
   const shown = async (path: string) => {
-    const { status, json } = await call('GET', path, { key })
-    return { status, json }
+    const { status, text } = await call('GET', path, { key })
+    return { status, text: text.replaceAll(path.slice(path.lastIndexOf('/') + 1), '<name>') }
   }
 
   expect(await shown('/v1/apps/news')).toEqual(await shown('/v1/apps/nothing'))
   expect(await shown(`/v1/campaigns/${id}`)).toEqual(await shown('/v1/campaigns/nothing'))
-  expect((await shown('/v1/apps')).json).toEqual({ items: [] })
+  expect((await call('GET', '/v1/apps', { key })).json).toEqual({ items: [] })
 })
 
 test('the right key may', async () => {

@@ -33,5 +33,5 @@ export function patchedSettings(settings: AppSettings, patch: AppPatch): AppSett
 function errorsOf(settings: object): readonly InputError[] {
   const placeholder = { kind: 'entra', tenantId: 'x', clientId: 'x', clientSecret: { ref: 'env:X' } }
   const parsed = appRequestSchema.safeParse({ ...settings, credentials: placeholder })
-  return parsed.success ? [] : inputErrorsOf(parsed.error.issues)
+  return parsed.success ? [] : inputErrorsOf(parsed.error.issues, appRequestSchema)
 }

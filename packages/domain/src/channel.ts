@@ -202,7 +202,7 @@ function parseWith(schema: z.ZodType, input: unknown): Parsed<Registration> {
   const line = schema.safeParse(input)
   const rawUri = typeof input === 'object' && input !== null && 'uri' in input ? input.uri : undefined
   const uri = rawUri === undefined ? undefined : parseChannelUri(rawUri)
-  const errors = line.success ? [] : inputErrorsOf(line.error.issues)
+  const errors = line.success ? [] : inputErrorsOf(line.error.issues, schema)
   if (uri?.ok === false && typeof rawUri === 'string')
     errors.push({ path: ['uri'], code: 'channel-uri', detail: uri.detail })
   if (!line.success || uri?.ok === false) return { ok: false, inputErrors: errors }

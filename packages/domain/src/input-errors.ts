@@ -1,4 +1,6 @@
 import type * as z from 'zod'
+import { fieldsAt } from './fields-at.ts'
+import { nearest } from './nearest.ts'
 import type { InputError } from './problem.ts'
 
 type Issue = z.core.$ZodIssue
@@ -6,22 +8,33 @@ type Issue = z.core.$ZodIssue
 /**
  * The errors of an input that a schema rejected, in our own words; of a union, those of the branch that the input fits
  * best. A message of our own schemas stays, since no default message of the library begins like one.
+ *
+ * @param schema the one that rejected it, for the name of the field that an unknown one was probably meant to be
  */
-export function inputErrorsOf(issues: readonly Issue[], at: readonly (string | number)[] = []): InputError[] {
+export function inputErrorsOf(
+  issues: readonly Issue[],
+  schema: z.core.$ZodType,
+  at: readonly (string | number)[] = [],
+): InputError[] {
   return withoutEchoes(issues).flatMap((issue) => {
     const path = [...at, ...issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))]
     if (issue.code === 'unrecognized_keys')
       return issue.keys.map((key) => ({
         path: [...path, key],
         code: 'unknown-field',
-        detail: `there is no field "${key.slice(0, 100)}" here; remove it or check its spelling`,
+        detail: `there is no field "${key.slice(0, 100)}" here; ${spelling(key, fieldsAt(schema, path))}`,
       }))
     if (issue.code === 'invalid_union' && issue.errors.length > 0)
-      return inputErrorsOf(closestBranch(issue.errors), path)
+      return inputErrorsOf(closestBranch(issue.errors), schema, path)
     if (issue.code === 'invalid_key')
-      return inputErrorsOf(issue.issues, path).map((error) => ({ ...error, code: 'invalid' }))
+      return inputErrorsOf(issue.issues, schema, path).map((error) => ({ ...error, code: 'invalid' }))
     return [{ path, code: codeFor(issue), detail: detailFor(issue) }]
   })
+}
+
+function spelling(key: string, known: readonly string[]): string {
+  const meant = nearest(key.slice(0, 100), known)
+  return meant === undefined ? 'remove it or check its spelling' : `did you mean "${meant}"?`
 }
 
 /** The issues without those about the size of a value that has the wrong type. */

@@ -4,7 +4,9 @@ import { expect, test } from 'vitest'
 function faults(audience: unknown): Record<string, string> {
   const parsed = audienceSchema.safeParse(audience)
   if (parsed.success) return {}
-  return Object.fromEntries(inputErrorsOf(parsed.error.issues).map(({ path, detail }) => [path.join('/'), detail]))
+  return Object.fromEntries(
+    inputErrorsOf(parsed.error.issues, audienceSchema).map(({ path, detail }) => [path.join('/'), detail]),
+  )
 }
 
 const filters = { registeredAfter: '2026-01-01T00:00:00Z', registeredBefore: '2026-02-01T00:00:00+01:00', gate: 'open' }

@@ -14,7 +14,9 @@ test.each([
   ],
 ])('a canary %j has the faults %j', (canary, faults) => {
   const { error } = canarySchema.safeParse(canary)
-  const found = inputErrorsOf(error?.issues ?? []).map(({ path, detail }) => `${path.join('.')}: ${detail}`)
+  const found = inputErrorsOf(error?.issues ?? [], canarySchema).map(
+    ({ path, detail }) => `${path.join('.')}: ${detail}`,
+  )
   expect(found).toHaveLength(faults.length)
   for (const [at, fault] of faults.entries()) expect(found[at]).toContain(fault)
 })

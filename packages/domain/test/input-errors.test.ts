@@ -13,7 +13,7 @@ function errorsOf(schema: z.ZodType, input: unknown): string[] {
   const parsed = schema.safeParse(input)
   return parsed.success
     ? []
-    : inputErrorsOf(parsed.error.issues).map(({ path, code, detail }) => `${path.join('.')} ${code}: ${detail}`)
+    : inputErrorsOf(parsed.error.issues, schema).map(({ path, code, detail }) => `${path.join('.')} ${code}: ${detail}`)
 }
 
 const shape = z.strictObject({

@@ -4,7 +4,7 @@ import type { RecipientClass, ReplayFilter } from '@wns-fanout/domain'
 
 function errorsOf(input: unknown, schema: typeof replaySchema | typeof audienceSchema = replaySchema): string[] {
   const { error } = schema.safeParse(input)
-  return inputErrorsOf(error?.issues ?? []).map(({ path, detail }) => `${path.join('.')}: ${detail}`)
+  return inputErrorsOf(error?.issues ?? [], schema).map(({ path, detail }) => `${path.join('.')}: ${detail}`)
 }
 
 describe('the filter of a replay', () => {

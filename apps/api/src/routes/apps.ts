@@ -10,8 +10,9 @@ import type { AppRecord } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
-import { maySee, notFound } from '../auth.ts'
+import { maySee } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
+import { notFound } from '../not-found.ts'
 import { problemFrom } from '../problem.ts'
 import { answers, appPath, nothing, pageOf, pageQuery } from './shapes.ts'
 
@@ -23,7 +24,7 @@ export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
 
   const view = async (id: AppId): Promise<App> => {
     const record = await apps.get(id)
-    if (record === null) throw notFound('app')
+    if (record === null) throw notFound('app', id)
     return await showApp(deps, record)
   }
 
@@ -92,7 +93,7 @@ export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
       },
     },
     async ({ params, body }) => {
-      if (!(await apps.patch(params.app, body))) throw notFound('app')
+      if (!(await apps.patch(params.app, body))) throw notFound('app', params.app)
       return await view(params.app)
     },
   )
@@ -114,7 +115,7 @@ export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
       },
     },
     async ({ params }, reply) => {
-      if (!(await apps.delete(params.app))) throw notFound('app')
+      if (!(await apps.delete(params.app))) throw notFound('app', params.app)
       return reply.code(204).send(null)
     },
   )
@@ -130,7 +131,7 @@ export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
       },
     },
     async ({ params }) => {
-      if ((await apps.settings(params.app)) === null) throw notFound('app')
+      if ((await apps.settings(params.app)) === null) throw notFound('app', params.app)
       return await deps.verifyCredentials(params.app)
     },
   )
@@ -150,7 +151,7 @@ export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
         },
       },
       async ({ params }) => {
-        if (!(await apps.setState(params.app, state))) throw notFound('app')
+        if (!(await apps.setState(params.app, state))) throw notFound('app', params.app)
         return await view(params.app)
       },
     )

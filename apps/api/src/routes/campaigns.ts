@@ -8,9 +8,8 @@ import {
   estimateSchema,
   haltCauses,
   inputErrorsOf,
-  lintNotification,
+  lintInput,
   MAX_VARIANTS,
-  notificationSchema,
   Problem,
   replaySchema,
   resultReasons,
@@ -21,10 +20,10 @@ import { timeErrors } from '@wns-fanout/fanout'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
-import { notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
 import { answerOnce } from '../idempotent.ts'
 import { csv, ndjson } from '../ndjson.ts'
+import { notFound } from '../not-found.ts'
 import { invalid } from '../problem.ts'
 import { withTemplate } from '../resolve-template.ts'
 import type { ProgressStreams } from '../sse.ts'
@@ -40,7 +39,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
 
   const mustGet = async (ref: CampaignRef): Promise<Campaign> => {
     const campaign = await campaigns.get(ref)
-    if (campaign === null) throw notFound('campaign')
+    if (campaign === null) throw notFound('campaign', ref.campaign)
     return campaign
   }
 
@@ -63,7 +62,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
     async ({ params, body, headers, caller }, reply) => {
       const key = idempotencyKey(headers['idempotency-key'])
       const settings = await apps.settings(params.app)
-      if (settings === null) throw notFound('app')
+      if (settings === null) throw notFound('app', params.app)
       const request = campaignOf(await withTemplate(deps.templates, params.app, body), settings)
       if (request.dryRun === true) {
         const forecast = await campaigns.forecast(settings, request)
@@ -96,7 +95,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
       },
     },
     async ({ params, query: { state, after, limit } }) => {
-      if ((await apps.settings(params.app)) === null) throw notFound('app')
+      if ((await apps.settings(params.app)) === null) throw notFound('app', params.app)
       return await campaigns.list(params.app, {
         limit,
         ...(state === undefined ? {} : { state }),
@@ -251,7 +250,7 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
 }
 
 function campaignIn({ campaign }: Pick<FastifyRequest, 'campaign'>): CampaignRef {
-  if (campaign === null) throw notFound('campaign')
+  if (campaign === null) throw new Error('authorization did not set the campaign of the path')
   return campaign
 }
 
@@ -273,7 +272,7 @@ function campaignOf(body: unknown, { credentialsKind }: AppSettings): CampaignRe
   const parsed = campaignRequestSchema.safeParse(body)
   if (parsed.success) return parsed.data
   throw invalid('The campaign', [
-    ...inputErrorsOf(parsed.error.issues),
+    ...inputErrorsOf(parsed.error.issues, campaignBodySchema),
     ...notificationErrors(body, credentialsKind),
     ...timeErrorsIn(body),
   ])
@@ -296,12 +295,10 @@ export function memberOf(value: unknown, name: string): unknown {
     : undefined
 }
 
-/** Errors of a notification whose shape is right, in a body whose shape may be wrong. */
+/** Errors of a notification beyond those of its shape, in a body whose shape may be wrong. */
 export function notificationErrors(body: unknown, credentialsKind: AppSettings['credentialsKind']): InputError[] {
   if (typeof body !== 'object' || body === null || !('notification' in body)) return []
-  const parsed = notificationSchema.safeParse(body.notification)
-  if (!parsed.success) return []
-  return lintNotification(parsed.data, { credentialsKind }).map((inputError) => ({
+  return lintInput(body.notification, { credentialsKind }).map((inputError) => ({
     ...inputError,
     path: ['notification', ...inputError.path],
   }))

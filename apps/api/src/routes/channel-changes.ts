@@ -17,10 +17,10 @@ import { TOO_MANY_TOPICS } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
-import { notFound } from '../auth.ts'
 import { installSchemas } from '../bodies.ts'
 import type { ApiDeps } from '../deps.ts'
 import { refuseOtherTypes } from '../media-types.ts'
+import { notFound } from '../not-found.ts'
 import { invalid } from '../problem.ts'
 import { uploadBytes } from '../upload-body.ts'
 import { answers, appPath, topicQuery } from './shapes.ts'
@@ -92,7 +92,7 @@ function changeRoute(app: FastifyInstance, deps: ApiDeps, idleMs: number, kind: 
       },
     },
     async ({ params, query, raw, headers }, reply) => {
-      if ((await deps.apps.settings(params.app)) === null) throw notFound('app')
+      if ((await deps.apps.settings(params.app)) === null) throw notFound('app', params.app)
       const tags = 'tags' in query ? (query['tags'] as readonly string[]) : []
       const topic = 'topic' in query ? (query['topic'] as string | undefined) : undefined
       const change: ChannelChange = isTagging ? { kind, tags } : isOpting ? { kind, topic } : { kind }
@@ -182,6 +182,6 @@ async function audienceIn(bytes: AsyncIterable<Buffer>): Promise<Audience> {
   const read = readJson(Buffer.concat(pieces).toString('utf8'))
   if (!read.ok) throw new Problem('malformed-json', `the body is not valid JSON: ${read.detail}`)
   const parsed = bodySchema.safeParse(read.value)
-  if (!parsed.success) throw invalid('The body', inputErrorsOf(parsed.error.issues))
+  if (!parsed.success) throw invalid('The body', inputErrorsOf(parsed.error.issues, bodySchema))
   return parsed.data.audience
 }

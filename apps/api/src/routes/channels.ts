@@ -16,9 +16,9 @@ import { MAX_TAG_NAMES, TOO_MANY_TOPICS } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
-import { notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
 import { ndjson } from '../ndjson.ts'
+import { notFound } from '../not-found.ts'
 import { invalid } from '../problem.ts'
 import { answers, appPath, bodyJudgedLater, channelPath, nothing, pageOf, pageQuery, topicQuery } from './shapes.ts'
 
@@ -33,22 +33,22 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns,
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   const mustExist = async (id: AppId): Promise<void> => {
-    if ((await apps.settings(id)) === null) throw notFound('app')
+    if ((await apps.settings(id)) === null) throw notFound('app', id)
   }
   const view = async (id: AppId, channelId: ChannelId): Promise<Channel> => {
     const channel = await registry.get(id, channelId)
-    if (channel === null) throw notFound('channel')
+    if (channel === null) throw notFound('channel', channelId)
     return channel
   }
   const register = async (id: AppId, registration: Registration): Promise<Registered> => {
     const settings = await apps.settings(id)
-    if (settings === null) throw notFound('app')
+    if (settings === null) throw notFound('app', id)
     const [registered] = await registry.register(id, [registration], { sharedUri: settings.sharedUri })
     const { outcome, movedFrom } = registered ?? { outcome: 'too-many-tags' }
     if (outcome === 'too-many-tags') throw invalid('The body', [tooManyTags])
     if (outcome === 'too-many-topics') throw invalid('The body', [tooManyTopics])
     if (outcome === 'too-many-vars') throw invalid('The body', [tooManyVars])
-    if (outcome === 'unknown-channel') throw notFound('channel')
+    if (outcome === 'unknown-channel') throw notFound('channel', registration.channel)
     if (movedFrom !== undefined)
       logger.info({ app: id, channel: registration.channel, from: movedFrom }, 'a channel URI moved to another channel')
     return { outcome, ...(movedFrom === undefined ? {} : { movedFrom }) }
@@ -132,7 +132,7 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns,
     '/apps/:app/channels/:channel',
     { schema: { tags, summary: 'Remove a channel', params: channelPath, response: answers({ 204: nothing }) } },
     async ({ params }, reply) => {
-      mustHave(await registry.unregister(params.app, params.channel))
+      mustHave(params.channel, await registry.unregister(params.app, params.channel))
       return reply.code(204).send(null)
     },
   )
@@ -148,7 +148,7 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns,
       },
     },
     async ({ params }, reply) => {
-      mustHave(await registry.markActive(params.app, params.channel))
+      mustHave(params.channel, await registry.markActive(params.app, params.channel))
       return reply.code(204).send(null)
     },
   )
@@ -165,7 +165,7 @@ export function channelRoutes(app: FastifyInstance, { apps, registry, campaigns,
         response: answers({ 204: nothing }),
       },
       handler: async ({ params, query }, reply) => {
-        mustHave(await registry.setOptOut(params.app, params.channel, isOut, query.topic))
+        mustHave(params.channel, await registry.setOptOut(params.app, params.channel, isOut, query.topic))
         return reply.code(204).send(null)
       },
     })
@@ -257,8 +257,8 @@ const tooManyVars: InputError = {
   detail: 'a channel may have at most 20 variables; remove some with null',
 }
 
-function mustHave(found: boolean): void {
-  if (!found) throw notFound('channel')
+function mustHave(channel: ChannelId, found: boolean): void {
+  if (!found) throw notFound('channel', channel)
 }
 
 /** The registration in a body. Throws `invalid` with all errors, those of the URI too. */

@@ -1,8 +1,7 @@
-import { apiKeyRequestSchema, apiKeySchema, newApiKeySchema } from '@wns-fanout/domain'
+import { apiKeyRequestSchema, apiKeySchema, newApiKeySchema, Problem } from '@wns-fanout/domain'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
-import { notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
 import { invalid } from '../problem.ts'
 import { answers, nothing, pageOf, pageQuery } from './shapes.ts'
@@ -64,7 +63,7 @@ export function keyRoutes(app: FastifyInstance, { apiKeys }: ApiDeps): void {
       },
     },
     async ({ params }, reply) => {
-      if (!(await apiKeys.revoke(params.key))) throw notFound('API key')
+      if (!(await apiKeys.revoke(params.key))) throw new Problem('not-found', 'no API key has this id; list the keys')
       return reply.code(204).send(null)
     },
   )

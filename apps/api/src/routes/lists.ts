@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
+import { notFound } from '../not-found.ts'
 import { answers, listPath, nothing } from './shapes.ts'
 import { listSchema } from './uploads.ts'
 
@@ -15,7 +15,7 @@ export function listRoutes(app: FastifyInstance, { lists }: ApiDeps): void {
     { schema: { tags, summary: 'A list', params: listPath, response: answers({ 200: listSchema }) } },
     async ({ params }) => {
       const list = await lists.get(params.app, params.list)
-      if (list === null) throw notFound('list')
+      if (list === null) throw notFound('list', params.list)
       return { list: params.list, ...list }
     },
   )
@@ -24,7 +24,7 @@ export function listRoutes(app: FastifyInstance, { lists }: ApiDeps): void {
     '/apps/:app/lists/:list',
     { schema: { tags, summary: 'Forget a list', params: listPath, response: answers({ 204: nothing }) } },
     async ({ params }, reply) => {
-      if (!(await lists.delete(params.app, params.list))) throw notFound('list')
+      if (!(await lists.delete(params.app, params.list))) throw notFound('list', params.list)
       return reply.code(204).send(null)
     },
   )

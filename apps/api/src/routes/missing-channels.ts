@@ -2,8 +2,8 @@ import { Problem } from '@wns-fanout/domain'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
-import { notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
+import { notFound } from '../not-found.ts'
 import { answers, appPath } from './shapes.ts'
 
 /** The name that several uploads of one import have in common. */
@@ -49,7 +49,7 @@ export function missingChannelRoutes(app: FastifyInstance, { changes, logger }: 
     },
     async ({ params, body }) => {
       const found = await changes.missing(params.app, body.import)
-      if (found === null) throw notFound('import')
+      if (found === null) throw notFound('import', body.import)
       const { bits, missing, registered, startedSecond, unreadable } = found
       if (body.dryRun) return { registered, missing, removed: 0 }
       if (unreadable > 0)

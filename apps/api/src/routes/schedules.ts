@@ -12,8 +12,8 @@ import type { ScheduleRecord, StoredSchedule } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
-import { notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
+import { notFound } from '../not-found.ts'
 import { invalid } from '../problem.ts'
 import { withTemplate } from '../resolve-template.ts'
 import { memberOf, notificationErrors, refuseManyVariants } from './campaigns.ts'
@@ -52,7 +52,7 @@ export function scheduleRoutes(
     },
     async ({ params, body, caller }) => {
       const settings = await apps.settings(params.app)
-      if (settings === null) throw notFound('app')
+      if (settings === null) throw notFound('app', params.app)
       const nowMs = await schedules.redisNowMs()
       const campaign = await withTemplate(templates, params.app, memberOf(body, 'campaign'), ['campaign'])
       const resolved = requestOf(withCampaign(body, campaign), settings, nowMs)
@@ -69,7 +69,7 @@ export function scheduleRoutes(
     { schema: { tags, summary: 'A schedule', params: schedulePath, response: answers({ 200: storedSchema }) } },
     async ({ params }) => {
       const stored = await schedules.get(params.app, params.schedule)
-      if (stored === null) throw notFound('schedule')
+      if (stored === null) throw notFound('schedule', params.schedule)
       return await showStored(params.app, stored, await schedules.redisNowMs())
     },
   )
@@ -87,7 +87,7 @@ export function scheduleRoutes(
       },
     },
     async ({ params, query }) => {
-      if ((await apps.settings(params.app)) === null) throw notFound('app')
+      if ((await apps.settings(params.app)) === null) throw notFound('app', params.app)
       const { page, next } = pageByName(await schedules.list(params.app), ({ schedule }) => schedule, query)
       const nowMs = await schedules.redisNowMs()
       return { items: await Promise.all(page.map((stored) => showStored(params.app, stored, nowMs))), ...next }
@@ -105,7 +105,7 @@ export function scheduleRoutes(
       },
     },
     async ({ params }, reply) => {
-      if (!(await schedules.delete(params.app, params.schedule))) throw notFound('schedule')
+      if (!(await schedules.delete(params.app, params.schedule))) throw notFound('schedule', params.schedule)
       return reply.code(204).send(null)
     },
   )
@@ -134,7 +134,7 @@ function requestOf(body: unknown, settings: AppSettings, nowMs: number): Resolve
     ? requestErrors(settings, parsed.data.campaign, nowMs)
     : notificationErrors(memberOf(body, 'campaign'), settings.credentialsKind)
   const errors = [
-    ...(parsed.success ? [] : inputErrorsOf(parsed.error.issues)),
+    ...(parsed.success ? [] : inputErrorsOf(parsed.error.issues, scheduleRequestSchema)),
     ...inCampaign.map((inputError) => ({ ...inputError, path: ['campaign', ...inputError.path] })),
   ]
   if (parsed.success && errors.length === 0) return parsed.data

@@ -11,8 +11,8 @@ import type { TemplateRecord } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
-import { notFound } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
+import { notFound } from '../not-found.ts'
 import { invalid } from '../problem.ts'
 import { withTemplate } from '../resolve-template.ts'
 import { notificationErrors, refuseManyVariants } from './campaigns.ts'
@@ -44,7 +44,7 @@ export function templateRoutes(app: FastifyInstance, { apps, templates, registry
     },
     async ({ params, body }) => {
       const settings = await apps.settings(params.app)
-      if (settings === null) throw notFound('app')
+      if (settings === null) throw notFound('app', params.app)
       const { notification } = judged('The template', bodySchema, body, settings)
       return show(params.app, await templates.put(params.app, params.template, notification))
     },
@@ -55,7 +55,7 @@ export function templateRoutes(app: FastifyInstance, { apps, templates, registry
     { schema: { tags, summary: 'A template', params: templatePath, response: answers({ 200: namedTemplateSchema }) } },
     async ({ params }) => {
       const found = await templates.get(params.app, params.template)
-      if (found === null) throw notFound('template')
+      if (found === null) throw notFound('template', params.template)
       return show(params.app, found)
     },
   )
@@ -72,7 +72,7 @@ export function templateRoutes(app: FastifyInstance, { apps, templates, registry
       },
     },
     async ({ params, query }) => {
-      if ((await apps.settings(params.app)) === null) throw notFound('app')
+      if ((await apps.settings(params.app)) === null) throw notFound('app', params.app)
       const { page, next } = pageByName(await templates.list(params.app), ({ template }) => template, query)
       return { items: page.map((record) => show(params.app, record)), ...next }
     },
@@ -89,7 +89,7 @@ export function templateRoutes(app: FastifyInstance, { apps, templates, registry
       },
     },
     async ({ params }, reply) => {
-      if (!(await templates.delete(params.app, params.template))) throw notFound('template')
+      if (!(await templates.delete(params.app, params.template))) throw notFound('template', params.template)
       return reply.code(204).send(null)
     },
   )
@@ -109,12 +109,12 @@ export function templateRoutes(app: FastifyInstance, { apps, templates, registry
     },
     async ({ params, body }) => {
       const settings = await apps.settings(params.app)
-      if (settings === null) throw notFound('app')
+      if (settings === null) throw notFound('app', params.app)
       const resolved = await withTemplate(templates, params.app, body)
       const request = judged('The preview', previewRequestSchema, resolved, settings)
       const { channel } = request
       const recipient = channel === undefined ? undefined : await registry.recipient(params.app, channel as never)
-      if (recipient === null) throw notFound('channel')
+      if (recipient === null) throw notFound('channel', channel ?? '')
       return preview(request, recipient)
     },
   )
@@ -125,7 +125,7 @@ function judged<T>(what: string, schema: z.ZodType<T>, body: unknown, { credenti
   refuseManyVariants(body)
   const parsed = schema.safeParse(body)
   const errors = [
-    ...(parsed.success ? [] : inputErrorsOf(parsed.error.issues)),
+    ...(parsed.success ? [] : inputErrorsOf(parsed.error.issues, schema)),
     ...notificationErrors(body, credentialsKind),
   ]
   if (!parsed.success || errors.length > 0) throw invalid(what, errors)

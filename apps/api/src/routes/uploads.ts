@@ -14,10 +14,10 @@ import { ImportEndedEarlyError, importRegistrations } from '@wns-fanout/state'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
-import { notFound } from '../auth.ts'
 import { installSchemas } from '../bodies.ts'
 import type { ApiDeps } from '../deps.ts'
 import { refuseOtherTypes } from '../media-types.ts'
+import { notFound } from '../not-found.ts'
 import { invalid, problemFrom } from '../problem.ts'
 import { uploadBytes } from '../upload-body.ts'
 import { importIdSchema } from './missing-channels.ts'
@@ -87,7 +87,7 @@ function importRoute(app: FastifyInstance, { apps, registry, changes, logger }: 
     },
     async ({ params, query, raw, headers }) => {
       const settings = await apps.settings(params.app)
-      if (settings === null) throw notFound('app')
+      if (settings === null) throw notFound('app', params.app)
       const lines = readRegistrations(uploadBytes(raw, idleMs), formatFor(headers, importFormats), query.oddFields)
       try {
         const result = await importRegistrations(registry, params.app, lines, {
@@ -176,7 +176,7 @@ function listRoute(app: FastifyInstance, { apps, lists }: ApiDeps, idleMs: numbe
       },
     },
     async ({ params, raw, headers }) => {
-      if ((await apps.settings(params.app)) === null) throw notFound('app')
+      if ((await apps.settings(params.app)) === null) throw notFound('app', params.app)
       const channels = channelsIn(readChannelIds(uploadBytes(raw, idleMs), formatFor(headers, listFormats)))
       return { list: params.list, ...(await lists.put(params.app, params.list, channels)) }
     },

@@ -1,6 +1,5 @@
-import { closest, distance } from 'fastest-levenshtein'
 import type { AppId, Audience, CampaignRequest, Warning } from '@wns-fanout/domain'
-import { parseTagExpression, Problem, tagsIn, warningOf, warningsOf } from '@wns-fanout/domain'
+import { nearest, parseTagExpression, Problem, tagsIn, warningOf, warningsOf } from '@wns-fanout/domain'
 import type { Audiences, FreezeOptions } from '@wns-fanout/state'
 import { topicOf } from './definition.ts'
 import type { FailedOfDeps } from './failed-of.ts'
@@ -154,15 +153,10 @@ function tagWarnings(expression: string, tags: readonly string[]): Warning[] {
     }))
 }
 
-/** The longest edit distance at which a tag is still likely to be the one that was meant. */
-const MAX_DISTANCE = 3
-
 function hint(tag: string, tags: readonly string[]): string {
   if (tags.length === 0) return '; the channels of this app have no tags'
-  const nearest = closest(tag, tags)
-  return distance(tag, nearest) <= Math.min(MAX_DISTANCE, Math.ceil(tag.length / 2))
-    ? `; did you mean "${nearest}"?`
-    : '; check the tags of the channels'
+  const meant = nearest(tag, tags)
+  return meant === undefined ? '; check the tags of the channels' : `; did you mean "${meant}"?`
 }
 
 function undefinedIfMissing(error: unknown): undefined {
