@@ -101,6 +101,13 @@ test('from an app to the results of a campaign', async () => {
   expect(updates.at(-1)).toMatchObject({ parent: id, state: 'completed', audienceSize: 1 })
 
   expect((await cli(['channels', 'count', '--app', 'news'])).stdout.trim()).toBe('3')
+  const removed = await until('the removed channel is reported', async () => {
+    const { stdout } = await cli(['events', 'list', '--app', 'news', '--type', 'channels.removed', '--json'])
+    return parse<{ items: unknown[] }>(stdout).items[0]
+  })
+  expect(removed).toMatchObject({ type: 'channels.removed', data: { count: 1, channels: ['d-2'] } })
+  const happened = (await cli(['events', 'list', '--app', 'news'])).stdout
+  expect(happened).toMatch(new RegExp(`campaign\\.finished +${id}: completed, \\d of 4 accepted`))
   const exported = (await cli(['channels', 'export', '--app', 'news'])).stdout
   expect(exported.trim().split('\n')).toHaveLength(3)
   expect((await cli(['channels', 'get', 'd-2', '--app', 'news'])).code).toBe(1)

@@ -60,6 +60,8 @@ export const rules: Readonly<Record<string, Rule>> = {
   'DELETE /v1/apps/:app/schedules/:schedule': app('send'),
   'GET /v1/apps/:app/schedules': app('read', 'heavy'),
 
+  'GET /v1/apps/:app/events': app('read'),
+
   'PUT /v1/apps/:app/templates/:template': app('send'),
   'GET /v1/apps/:app/templates/:template': app('read'),
   'DELETE /v1/apps/:app/templates/:template': app('send'),

@@ -3,6 +3,7 @@ import type { Campaigns, CrashPoints, WorkersWanted } from '@wns-fanout/fanout'
 import type { Logger } from '@wns-fanout/runtime'
 import type {
   ApiKeys,
+  AppEvents,
   AppRecord,
   AppStore,
   Audiences,
@@ -37,6 +38,7 @@ export interface ApiDeps extends CrashPoints {
   readonly campaigns: Campaigns
   readonly schedules: Schedules
   readonly templates: Templates
+  readonly events: AppEvents
   readonly apiKeys: ApiKeys
   readonly idempotency: Idempotency
   /** The workers that run, and how many are wanted. */

@@ -18,6 +18,7 @@ import type { ApiDeps } from './deps.ts'
 import { appRoutes } from './routes/apps.ts'
 import { campaignRoutes } from './routes/campaigns.ts'
 import { channelRoutes } from './routes/channels.ts'
+import { eventRoutes } from './routes/events.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { listRoutes } from './routes/lists.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
@@ -167,6 +168,7 @@ export async function buildServer(
         campaignRoutes(json, deps, progress)
         scheduleRoutes(json, deps)
         templateRoutes(json, deps)
+        eventRoutes(json, deps)
         keyRoutes(json, deps)
       })
       await v1.register(async (uploads) => uploadRoutes(uploads, deps, uploadIdleMs))

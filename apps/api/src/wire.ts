@@ -4,6 +4,7 @@ import type { Logger } from '@wns-fanout/runtime'
 import type { AppRecord, Keyring, Keys, RedisConnection, RevealedCredentials, SecretPlaces } from '@wns-fanout/state'
 import {
   ApiKeys,
+  AppEvents,
   AppStore,
   Audiences,
   CampaignStore,
@@ -77,6 +78,7 @@ export function wire(options: WireOptions) {
     campaigns,
     schedules: new Schedules(redis, keys),
     templates: new Templates(redis, keys),
+    events: new AppEvents(redis, keys),
     apiKeys: new ApiKeys(redis, keys),
     idempotency: new Idempotency(redis, keys),
     workers: { count: () => registeredWorkers(redis, keys), wanted: new WorkersWanted() },

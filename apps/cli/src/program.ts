@@ -4,6 +4,7 @@ import { addCampaigns } from './commands/campaigns.ts'
 import { addChannels } from './commands/channels.ts'
 import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
+import { addEvents } from './commands/events.ts'
 import { addKeys } from './commands/keys.ts'
 import { addLists } from './commands/lists.ts'
 import { addPlanCapacity } from './commands/plan-capacity.ts'
@@ -47,6 +48,7 @@ First steps:
     addSend,
     addCampaigns,
     addSchedules,
+    addEvents,
     addTemplates,
     addLists,
     addKeys,

@@ -223,7 +223,7 @@ test('the number of series has a bound, whatever apps, statuses, reasons and ope
   expect(await valuesOf('wns_fanout_http_responses_total', 'app')).toBeLessThanOrEqual(1001)
   expect(await valuesOf('wns_fanout_http_responses_total', 'status')).toBeLessThanOrEqual(23)
   expect(await valuesOf('wns_fanout_campaigns_ended_total', 'reason')).toBe(1)
-  expect(await valuesOf('wns_fanout_operation_errors_total', 'operation')).toBe(13)
+  expect(await valuesOf('wns_fanout_operation_errors_total', 'operation')).toBe(14)
 })
 
 test('refusals are written ten times a minute for each campaign and status, and errors for each operation', () => {

@@ -35,6 +35,7 @@ import type {
   Verification,
 } from '@wns-fanout/domain'
 import { isFinished, isHeld } from '@wns-fanout/domain'
+import { appEventCalls } from './app-events.ts'
 import { ApiError, ApiUnreachableError } from './api-error.ts'
 import type { HttpOptions, HttpRequest } from './http.ts'
 import { Http } from './http.ts'
@@ -445,6 +446,8 @@ export function createClient(settings: ClientOptions) {
     createKey: (request: ApiKeyRequest, options?: CallOptions) => call<NewApiKey>('POST', '/keys', options, request),
     keys: (options: CallOptions = {}) => pages<ApiKey>('/keys', {}, options),
     deleteKey: (id: string, options?: CallOptions) => call<void>('DELETE', pathOf`/keys/${id}`, options),
+
+    ...appEventCalls(http),
 
     /** Closes all connections; calls in progress fail. */
     close: () => http.close(),
