@@ -41,6 +41,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   'DELETE /v1/apps/:app/channels/:channel/opt-out': app('register'),
   'POST /v1/apps/:app/channels::import': app('register', 'heavy'),
   'POST /v1/apps/:app/channels::remove-missing': app('register', 'heavy'),
+  'POST /v1/apps/:app/channels::cleanup': app('register', 'heavy'),
   'POST /v1/apps/:app/channels::tag': app('register', 'heavy'),
   'POST /v1/apps/:app/channels::untag': app('register', 'heavy'),
   'POST /v1/apps/:app/channels::delete': app('register', 'heavy'),

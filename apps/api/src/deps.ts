@@ -14,6 +14,7 @@ import type {
   Schedules,
   Templates,
 } from '@wns-fanout/state'
+import type { AgeGauges } from './age-gauges.ts'
 import type { WatchOptions } from './sse.ts'
 
 /** How fast an app may send now. */
@@ -32,6 +33,7 @@ export interface ApiDeps extends CrashPoints {
   readonly confirmWrites?: () => Promise<boolean>
   readonly apps: AppStore
   readonly registry: Registry
+  readonly ages: AgeGauges
   readonly changes: ChannelChanges
   readonly audiences: Audiences
   readonly lists: Lists

@@ -3,14 +3,17 @@ import { isTerminal, campaignStates } from '@wns-fanout/domain'
 import type { CampaignRecord } from '@wns-fanout/state'
 import { demandOf, measuredRate, pendingNow } from '@wns-fanout/fanout'
 import type { Metrics } from '@wns-fanout/runtime'
+import { ageDays } from './age-gauges.ts'
 import type { ApiDeps } from './deps.ts'
 
-export type GaugeDeps = Pick<ApiDeps, 'apps' | 'registry' | 'rateOf' | 'campaigns' | 'workers'>
+export type GaugeDeps = Pick<ApiDeps, 'apps' | 'registry' | 'ages' | 'rateOf' | 'campaigns' | 'workers'>
 
 interface AppGauges {
   readonly app: AppId
   readonly channels: number
   readonly closedRawGates: number
+  /** Of each of `ageDays`; empty while it is not known. */
+  readonly older: readonly number[]
   readonly effectiveRate: number
   readonly configuredRate: number
   /** Posts per second that workers could use. */
@@ -40,6 +43,10 @@ const APPS_AT_ONCE = 50
  */
 export async function collectGauges(metrics: Metrics, deps: GaugeDeps, signal: AbortSignal): Promise<void> {
   const revisions = [...(await deps.apps.revisions()).values()].slice(0, MAX_APPS)
+  await deps.ages.refresh(
+    revisions.map(({ settings }) => settings.app),
+    signal,
+  )
   const all: AppGauges[] = []
   const failures: unknown[] = []
   for (let at = 0; at < revisions.length; at += APPS_AT_ONCE) {
@@ -84,6 +91,7 @@ async function readGauges(deps: GaugeDeps, { settings, state, breaker }: Revisio
     app,
     channels,
     closedRawGates,
+    older: deps.ages.of(app),
     effectiveRate: rate.effectiveRatePerSecond,
     configuredRate: settings.ratePerSecond,
     demand: isSending ? demandOf(sending, rate.effectiveRatePerSecond) : 0,
@@ -121,6 +129,7 @@ function show(metrics: Metrics, all: readonly AppGauges[]): void {
     closedRawGates,
     breakerOpen,
     metrics.configuredRate,
+    metrics.channelsOlderThan,
     metrics.pendingRecipients,
   ])
     gauge.reset()
@@ -128,6 +137,8 @@ function show(metrics: Metrics, all: readonly AppGauges[]): void {
     const app = metrics.appLabel(one.app)
     channels.inc({ app }, one.channels)
     closedRawGates.inc({ app }, one.closedRawGates)
+    for (const [at, count] of one.older.entries())
+      metrics.channelsOlderThan.inc({ app, days: String(ageDays[at]) }, count)
     effectiveRate.inc({ app }, one.effectiveRate)
     metrics.configuredRate.inc({ app }, one.configuredRate)
     for (const held of heldBy) metrics.pendingRecipients.inc({ app, held }, one.pending[held])

@@ -25,6 +25,7 @@ import { scheduleRoutes } from './routes/schedules.ts'
 import { templateRoutes } from './routes/templates.ts'
 import { uploadRoutes } from './routes/uploads.ts'
 import { channelChangeRoutes } from './routes/channel-changes.ts'
+import { cleanupRoutes } from './routes/cleanup.ts'
 import { missingChannelRoutes } from './routes/missing-channels.ts'
 import { OpenRequests } from './open-requests.ts'
 import { ProgressStreams } from './sse.ts'
@@ -164,6 +165,7 @@ export async function buildServer(
         appRoutes(json, deps)
         channelRoutes(json, deps)
         missingChannelRoutes(json, deps)
+        cleanupRoutes(json, deps)
         listRoutes(json, deps)
         campaignRoutes(json, deps, progress)
         scheduleRoutes(json, deps)

@@ -19,6 +19,7 @@ import {
   registeredWorkers,
 } from '@wns-fanout/state'
 import type { TokenAnswer } from '@wns-fanout/domain'
+import { AgeGauges } from './age-gauges.ts'
 import type { ApiDeps, RateView } from './deps.ts'
 import { askedLately, askedNow, verifyCredentials } from './verify.ts'
 
@@ -72,6 +73,7 @@ export function wire(options: WireOptions) {
     ...(confirmWrites === undefined ? {} : { confirmWrites }),
     apps,
     registry,
+    ages: new AgeGauges(registry),
     audiences,
     lists: new Lists(redis, keys),
     changes: new ChannelChanges(redis, keys),

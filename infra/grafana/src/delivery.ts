@@ -229,15 +229,18 @@ const guardAndTokens = [
   }),
   graph({
     title: 'Channels, by app',
-    description: 'Registered channels, and those whose raw gate is closed. Dead channels are removed.',
+    description:
+      'Registered channels, those whose raw gate is closed, and those that have not registered for 90 days. ' +
+      'Dead channels are removed.',
     queries: [
       { expr: installation('app', series('channels')), legend: '{{app}}' },
       { expr: installation('app', series('closed_raw_gates')), legend: '{{app}} raw gate closed' },
+      { expr: installation('app', series('channels_older_than', 'days="90"')), legend: '{{app}} older than 90 days' },
     ],
     unit: 'short',
     width: 8,
     runbook: 'channels-vanish',
-    colors: { '.*raw gate closed': GRAY },
+    colors: { '.*raw gate closed': GRAY, '.*older than 90 days': ORANGE },
   }),
   graph({
     title: 'Dead channels, by app',

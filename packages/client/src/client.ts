@@ -49,6 +49,7 @@ import type {
   ChannelRequest,
   ImportLine,
   List,
+  CleanupResult,
   MissingResult,
   RegisteredChannel,
 } from './types.ts'
@@ -108,6 +109,14 @@ export type ChangeChannelsOptions = CallOptions & {
         readonly onBytes?: (bytes: number) => void
       }
   )
+
+export interface CleanupOptions extends CallOptions {
+  /** The largest share of the channels that may be removed; default 0.1. */
+  readonly maxShare?: number
+  /** Only count. */
+  readonly dryRun?: boolean
+  readonly onProgress?: (step: { done: number; matched: number }) => void
+}
 
 export interface CreateOptions extends CallOptions {
   /** A repeat with the same key within 24 hours returns the first answer. By default each call gets a new key. */
@@ -278,6 +287,26 @@ export function createClient(settings: ClientOptions) {
           ...body,
         },
       ),
+    /** Removes the channels that last registered before a time (ISO 8601); see `maxShare` in the API. */
+    cleanUpChannels: async (
+      app: string,
+      registeredBefore: string,
+      { signal, onProgress, ...options }: CleanupOptions = {},
+    ) => {
+      const answer = await http.send({
+        method: 'POST',
+        path: `${pathOf`/apps/${app}/channels`}:cleanup`,
+        signal,
+        silenceMs: CHANGE_SILENCE_MS,
+        headers: { accept: LINES_TYPE },
+        body: json({ registeredBefore, ...options }),
+      })
+      for await (const line of jsonLines<CleanupResult | { done: number; matched: number }>(answer.body)) {
+        if (!('done' in line)) return line
+        onProgress?.(line)
+      }
+      throw new ApiUnreachableError(http.url, 'the answer broke off', undefined)
+    },
     /** Changes many channels: those of an audience, or those with the given ids. */
     changeChannels: async (app: string, kind: ChannelChangeKind, options: ChangeChannelsOptions) => {
       const request = {

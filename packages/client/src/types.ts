@@ -64,6 +64,19 @@ export interface MissingResult {
   readonly removed: number
 }
 
+export interface CleanupResult {
+  readonly registered: number
+  /** Channels that last registered before the given time. */
+  readonly matched: number
+  readonly removed: number
+  /** At most ten of the matched channels. */
+  readonly sample: readonly {
+    readonly channel: string
+    readonly registeredAt: string
+    readonly tags: readonly string[]
+  }[]
+}
+
 export interface List {
   readonly list: string
   readonly size: number

@@ -119,6 +119,10 @@ function defineMetrics(registry: Registry) {
     lanes: gauge('lanes', 'Connections to WNS, by state', ['state']),
     checkpointDuration: histogram('checkpoint_duration_seconds', 'Time of one checkpoint', [], checkpointBuckets),
     channels: gauge('channels', 'Registered channels', ['app']),
+    channelsOlderThan: gauge('channels_older_than', 'Channels that have not registered for a number of days', [
+      'app',
+      'days',
+    ]),
     closedRawGates: gauge('closed_raw_gates', 'Channels whose raw gate is closed', ['app']),
     breakerOpen: gauge('breaker_open', '1 while a breaker stops sending', ['app', 'kind']),
   }

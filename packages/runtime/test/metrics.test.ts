@@ -31,6 +31,7 @@ const contract = {
   wns_fanout_takeovers_total: ['app'],
   wns_fanout_workers_died_total: [],
   wns_fanout_closed_raw_gates: ['app'],
+  wns_fanout_channels_older_than: ['app', 'days'],
   wns_fanout_reconciled_total: ['app', 'reason'],
   wns_fanout_schedule_runs_total: ['app', 'result'],
   wns_fanout_unreadable_records_total: ['kind'],

@@ -1,5 +1,6 @@
 import type { AppId, Channel, ChannelId, Ordinal, Registration, SharedUriPolicy } from '@wns-fanout/domain'
 import { pageOf, pagesFor, Problem, slotOf } from '@wns-fanout/domain'
+import { channelAges } from './channel-ages.ts'
 import type { ExportLine } from './channel-export.ts'
 import { exportPages } from './channel-export.ts'
 import type { ChannelPage, ListFilter } from './channel-list.ts'
@@ -130,6 +131,18 @@ export class Registry {
   /** Channels whose raw gate is closed. */
   closedRawGates(app: AppId): Promise<number> {
     return this.#redis.bitcount(this.#keys.gated(app))
+  }
+
+  /** The channel with an ordinal, without its URI. */
+  async at(app: AppId, ordinal: Ordinal): Promise<{ channel: ChannelId; registeredAt: string; tags: string[] }> {
+    const value = await this.#redis.hget(this.#keys.uri(app, pageOf(ordinal)), String(slotOf(ordinal)))
+    const { id, registeredAtSeconds, tags } = parseStoredChannel(value ?? '')
+    return { channel: id, registeredAt: new Date(registeredAtSeconds * 1000).toISOString(), tags: [...tags] }
+  }
+
+  /** How many channels last registered at least a number of seconds ago; see `channelAges`. */
+  ages(app: AppId, agesSeconds: readonly number[]): Promise<number[]> {
+    return channelAges(this.#redis, this.#keys, app, agesSeconds)
   }
 
   /** Remove the URI of a channel, with its tags, locale and variables. False when it is unknown or already gone. */

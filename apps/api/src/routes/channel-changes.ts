@@ -23,6 +23,7 @@ import { refuseOtherTypes } from '../media-types.ts'
 import { notFound } from '../not-found.ts'
 import { invalid } from '../problem.ts'
 import { uploadBytes } from '../upload-body.ts'
+import { progressLines } from './change-progress.ts'
 import { answers, appPath, topicQuery } from './shapes.ts'
 import { channelsIn } from './uploads.ts'
 
@@ -105,11 +106,14 @@ function changeRoute(app: FastifyInstance, deps: ApiDeps, idleMs: number, kind: 
           ? { bits: await deps.campaigns.audienceBits(params.app, await audienceIn(bytes)), unknown: 0 }
           : await deps.changes.bitsOf(params.app, readIds(bytes, format), randomUUID())
       const matched = popcount(bits)
-      if (headers.accept !== 'application/x-ndjson')
-        return { matched, ...(await deps.changes.apply(params.app, bits, change)), unknown }
+      const apply = async (onProgress?: (done: number) => void): Promise<ChangeResult> => {
+        const counts = await deps.changes.apply(params.app, bits, change, onProgress)
+        return { matched, ...counts, unknown }
+      }
+      if (headers.accept !== 'application/x-ndjson') return await apply()
       return reply
         .type('application/x-ndjson')
-        .send(Readable.from(progressLines(deps, params.app, bits, change, { matched, unknown }), { objectMode: false }))
+        .send(Readable.from(progressLines(matched, apply), { objectMode: false }))
     },
   )
 }
@@ -146,29 +150,6 @@ async function changeOptOuts(
   await flush()
   return result
 }
-
-async function* progressLines(
-  deps: ApiDeps,
-  app: AppId,
-  bits: Buffer,
-  change: ChannelChange,
-  { matched, unknown }: Pick<ChangeResult, 'matched' | 'unknown'>,
-): AsyncGenerator<string> {
-  let done = 0
-  const work = deps.changes.apply(app, bits, change, (now) => {
-    done = now
-  })
-  let counts: Awaited<typeof work> | undefined
-  while (counts === undefined) {
-    const { promise: pause, resolve } = Promise.withResolvers<undefined>()
-    const timer = setTimeout(() => resolve(undefined), PROGRESS_MS)
-    counts = await Promise.race([work, pause]).finally(() => clearTimeout(timer))
-    if (counts === undefined) yield `${JSON.stringify({ done, matched })}\n`
-  }
-  yield `${JSON.stringify({ matched, ...counts, unknown })}\n`
-}
-
-const PROGRESS_MS = 500
 
 async function audienceIn(bytes: AsyncIterable<Buffer>): Promise<Audience> {
   const pieces: Buffer[] = []

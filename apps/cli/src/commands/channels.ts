@@ -16,6 +16,7 @@ import { formatBytes, formatCount, formatRate } from '../terminal/format.ts'
 import { createProgress } from '../terminal/progress.ts'
 import { fieldLines } from '../terminal/table.ts'
 import { addChannelChanges } from './channel-changes.ts'
+import { addCleanup } from './cleanup.ts'
 import { addChannelList } from './channel-list.ts'
 import type { TableFile, TableOptions } from './import-table.ts'
 import { importRows, isTable } from './import-table.ts'
@@ -119,6 +120,7 @@ Examples:
     .requiredOption('--app <app>', 'app id')
     .action(async (channel: string, options: AppOption, command: Command) => await show(command, options.app, channel))
   addChannelList(channels)
+  addCleanup(channels)
   addChannelChanges(channels)
 }
 
