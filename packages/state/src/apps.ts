@@ -2,6 +2,8 @@ import type { App, AppId, AppPatch, AppRequest, AppSettings } from '@wns-fanout/
 import { appSettings, patchedSettings, Problem } from '@wns-fanout/domain'
 import type { RevealedCredentials, StoredCredentials } from './app-credentials.ts'
 import { AppCredentials, identityOf, viewOf } from './app-credentials.ts'
+import type { AppRevision } from './app-revisions.ts'
+import { AppRevisions } from './app-revisions.ts'
 import { deleteByPrefix } from './delete-by-prefix.ts'
 import type { Keyring } from './keyring.ts'
 import type { Keys } from './keys.ts'
@@ -34,18 +36,6 @@ export interface AppRecord {
   readonly createdBy?: string
 }
 
-/**
- * The part of an app that workers watch. `revision` changes with every change of the app, `identity` when its tokens
- * are those of another client.
- */
-export interface AppRevision {
-  readonly settings: AppSettings
-  readonly state: AppState
-  readonly breaker?: Breaker
-  readonly identity: string
-  readonly revision: number
-}
-
 export interface AppStoreOptions {
   /** Where secrets by reference are read; by default an app may refer to nothing. */
   readonly secrets?: SecretPlaces
@@ -62,15 +52,16 @@ export class AppStore {
   readonly #redis: RedisConnection
   readonly #keys: Keys
   readonly #credentials: AppCredentials
-
-  readonly #onUnreadable: (app: AppId) => void
-  readonly #unreadable = new Set<AppId>()
+  readonly #revisions: AppRevisions
 
   constructor(redis: RedisConnection, keys: Keys, keyring: Keyring, options: AppStoreOptions = {}) {
     this.#redis = redis
     this.#keys = keys
     this.#credentials = new AppCredentials(keyring, options.secrets ?? { env: {} })
-    this.#onUnreadable = options.onUnreadable ?? (() => {})
+    this.#revisions = new AppRevisions(redis, keys, {
+      publish: (app) => this.#publish(app),
+      onUnreadable: options.onUnreadable ?? (() => {}),
+    })
   }
 
   /**
@@ -148,25 +139,14 @@ export class AppStore {
     return ids.toSorted() as AppId[]
   }
 
-  /** Every app with its revision, in one call, for workers that look twice a second. Unreadable apps are left out. */
-  async revisions(): Promise<Map<AppId, AppRevision>> {
-    const found = new Map<AppId, AppRevision>()
-    for (const [app, text] of Object.entries(await this.#redis.hgetall(this.#keys.apps))) {
-      const revision = parseRevision(app as AppId, text)
-      if (revision === undefined) await this.#reportUnreadable(app as AppId)
-      else {
-        found.set(app as AppId, revision)
-        this.#unreadable.delete(app as AppId)
-      }
-    }
-    return found
+  /** Every app with its revision, in one call. Unreadable apps are left out. */
+  revisions(): Promise<Map<AppId, AppRevision>> {
+    return this.#revisions.all()
   }
 
-  /** What was read is a copy: it is written again from the original, unless that cannot be read either. */
-  async #reportUnreadable(app: AppId): Promise<void> {
-    if (!this.#unreadable.has(app)) this.#onUnreadable(app)
-    this.#unreadable.add(app)
-    await this.#publish(app).catch(() => {})
+  /** The same for workers, which look twice a second; undefined if nothing changed since the last call. */
+  changes(): Promise<Map<AppId, AppRevision> | undefined> {
+    return this.#revisions.changes()
   }
 
   /**
@@ -222,10 +202,12 @@ export class AppStore {
     const record = await this.#redis.exists(this.#keys.app(app))
     if (record === 1) await this.#redis.set(this.#keys.gone(app), '1', 'EX', GONE_SECONDS)
     const listed = await this.#redis.hdel(this.#keys.apps, app)
+    await this.#revisions.count()
     const campaigns = await this.#redis.zrange(this.#keys.campaigns(app), 0, '-1')
     for (const campaign of campaigns) await this.#redis.unlink(this.#keys.campaignApp(campaign))
     await deleteByPrefix(this.#redis, this.#keys.base(app), new Set([this.#keys.app(app), this.#keys.gone(app)]))
     await this.#redis.unlink(this.#keys.app(app))
+    await this.#redis.zrem(this.#keys.ready, app)
     return listed === 1 || record === 1
   }
 
@@ -262,7 +244,7 @@ export class AppStore {
       )
       if (typeof settings !== 'string' || typeof credentials !== 'string') {
         await this.#redis.hdel(this.#keys.apps, app)
-        return
+        break
       }
       const published: AppRevision = {
         settings: JSON.parse(settings) as AppSettings,
@@ -272,25 +254,14 @@ export class AppStore {
         revision: Number(revision),
       }
       await this.#redis.hset(this.#keys.apps, app, JSON.stringify(published))
-      if ((await this.#redis.hget(this.#keys.app(app), 'revision')) === revision) return
+      if ((await this.#redis.hget(this.#keys.app(app), 'revision')) === revision) break
     }
+    await this.#revisions.count()
   }
 }
 
 /** Longer than an upload may take. */
 const GONE_SECONDS = 3600
-
-/** Undefined for a text that `#publish` cannot have written. */
-function parseRevision(app: AppId, text: string): AppRevision | undefined {
-  try {
-    const revision = JSON.parse(text) as Partial<AppRevision> | null
-    return revision?.settings?.app === app && Number.isSafeInteger(revision.revision)
-      ? (revision as AppRevision)
-      : undefined
-  } catch {
-    return undefined
-  }
-}
 
 function parseState(text: string | null | undefined): AppState {
   return text === 'paused' ? 'paused' : 'active'

@@ -22,6 +22,22 @@ export class Keys {
   get apps(): string {
     return `${this.prefix}apps`
   }
+  /** integer: counts the changes of `apps`, so that a worker reads them only after a change. Permanent. */
+  get appsRevision(): string {
+    return `${this.prefix}apps:revision`
+  }
+  /** integer: counts the changes of the schedules of all apps, for the leader. Permanent. */
+  get schedulesRevision(): string {
+    return `${this.prefix}schedules:revision`
+  }
+  /** sorted set: app id → when its queue needs a worker, 0 for now, else ms. Until the queue is empty. */
+  get ready(): string {
+    return `${this.prefix}ready`
+  }
+  /** stream {app}: announces apps whose queue needs a worker now. About the last thousand. */
+  get readyAnnouncements(): string {
+    return `${this.prefix}ready:announcements`
+  }
   /** hash: key id → JSON {name, apps, verbs, sha256, createdAt, expiresAt?}. Until revoked. */
   get apiKeys(): string {
     return `${this.prefix}keys`

@@ -3,6 +3,7 @@ import { Problem } from '@wns-fanout/domain'
 import type { Keys } from './keys.ts'
 import { redisNowMs } from './redis-clock.ts'
 import type { RedisConnection } from './redis.ts'
+import { ScheduledApps } from './scheduled-apps.ts'
 import { loadScript } from './scripts.ts'
 
 const noteRun = loadScript('schedule-ran')
@@ -48,10 +49,12 @@ export const MAX_SCHEDULES = 100
 export class Schedules {
   readonly #redis: RedisConnection
   readonly #keys: Keys
+  readonly #scheduled: ScheduledApps
 
   constructor(redis: RedisConnection, keys: Keys) {
     this.#redis = redis
     this.#keys = keys
+    this.#scheduled = new ScheduledApps(redis, keys)
   }
 
   /**
@@ -80,6 +83,7 @@ export class Schedules {
       sinceMs: isUnchanged ? known.sinceMs : nowMs,
     }
     await this.#redis.hset(this.#keys.schedules(app), schedule, JSON.stringify(stored))
+    await this.#scheduled.count()
     return recordOf(schedule, stored, await this.#redis.hget(this.#keys.schedules(app), ranField(schedule)))
   }
 
@@ -98,6 +102,11 @@ export class Schedules {
         const name = field as ScheduleName
         return read(name, text, fields.get(ranField(name)))
       })
+  }
+
+  /** Those of `apps` that have schedules; cheap for many apps. */
+  appsWith(apps: readonly AppId[]): Promise<AppId[]> {
+    return this.#scheduled.among(apps)
   }
 
   /** False if there was none. */

@@ -14,12 +14,14 @@ import {
   importRegistrations,
   Lists,
   Permits,
+  ReadyApps,
+  ReadyListener,
   Registry,
   TokenPool,
   WorkerRegister,
 } from '@wns-fanout/state'
 import { Cluster } from 'ioredis'
-import { expect, inject, onTestFinished, test } from 'vitest'
+import { expect, inject, onTestFinished, test, vi } from 'vitest'
 import { ids, keyring, NEWS, registration, setup } from './support.ts'
 
 /** The rights of our Redis user as in the docs. */
@@ -50,6 +52,12 @@ test('a Redis user without dangerous rights, limited to our prefix, can run ever
   await redis.unlink(keys.dataSetId)
   expect((await dataSet.look()).kind).toBe('lost')
   expect(await acceptLosses(redis, keys)).toHaveLength(1)
+  const ready: string[] = []
+  const listener = new ReadyListener(redis, keys, { onReady: (app) => ready.push(app), onError: () => {} })
+  await listener.start()
+  onTestFinished(() => listener.stop())
+  await new ReadyApps(redis, keys).announce(NEWS)
+  await vi.waitFor(() => expect(ready).toEqual([NEWS]))
   const apps = new AppStore(redis, keys, keyring())
   await apps.put(NEWS, { credentials: { kind: 'entra', tenantId: 't', clientId: 'c', clientSecret: 's' } })
   const registry = new Registry(redis, keys)

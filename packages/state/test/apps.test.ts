@@ -1,7 +1,7 @@
 import type { AppId, AppRequest, ImportedLine } from '@wns-fanout/domain'
 import { Problem } from '@wns-fanout/domain'
 import { AppStore, importRegistrations, Registry, SecretUnavailableError } from '@wns-fanout/state'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { dumpOf, keyring, keysOf, NEWS, registrations, setup } from './support.ts'
 
 const SID = 'S-1-15-2-1234-5678'
@@ -90,6 +90,36 @@ describe('watching', () => {
     expect(await look()).toMatchObject({ state: 'active' })
     expect(await apps.pause('other' as AppId)).toBe(false)
     expect([...(await apps.revisions()).keys()]).toEqual(['news'])
+  })
+
+  test('workers read the apps only after a change, and an app that did not change is the same object', async () => {
+    const { apps, redis, keys, ring } = start()
+    const shop = 'shop' as AppId
+    await apps.put(NEWS, store('s'))
+    await apps.put(shop, store('s'))
+    const first = await apps.changes()
+    expect([...(first?.keys() ?? [])].toSorted()).toEqual(['news', 'shop'])
+    expect(await apps.changes()).toBeUndefined()
+    await new AppStore(redis, keys, ring).pause(shop)
+    const second = await apps.changes()
+    expect(second?.get(shop)).toMatchObject({ state: 'paused' })
+    expect(second?.get(NEWS)).toBe(first?.get(NEWS))
+    expect(await apps.changes()).toBeUndefined()
+    await apps.delete(shop)
+    expect([...((await apps.changes())?.keys() ?? [])]).toEqual(['news'])
+    await apps.setBreaker(NEWS, { kind: 'token', reason: 'r', since: '2026-01-01T00:00:00.000Z' })
+    expect((await apps.changes())?.get(NEWS)?.breaker?.kind).toBe('token')
+  })
+
+  test('a change that an older version did not count is found within seconds', async () => {
+    const { apps, redis, keys } = start()
+    await apps.put(NEWS, store('s'))
+    await apps.changes()
+    await redis.hdel(keys.apps, NEWS)
+    expect(await apps.changes()).toBeUndefined()
+    vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 5000)
+    onTestFinished(() => void vi.restoreAllMocks())
+    expect(await apps.changes()).toEqual(new Map())
   })
 
   test('an app that cannot be read is reported once, left out and written again from the original', async () => {

@@ -49,7 +49,7 @@ export class ScheduleRunner {
    * @param nowMs Redis time
    */
   async run(apps: readonly AppId[], nowMs: number, signal: AbortSignal): Promise<void> {
-    for (const app of apps) {
+    for (const app of await this.#deps.schedules.appsWith(apps)) {
       for (const stored of await this.#list(app)) {
         if (signal.aborted) return
         await this.#runIfDue(app, stored, nowMs).catch((error: unknown) => this.#failed(app, stored.schedule, error))

@@ -90,7 +90,7 @@ async function mustAddUp(
  * fails here does not block the others; a campaign whose ledger is damaged halts.
  */
 export async function reconcileAll(deps: ReconcileDeps, apps: readonly AppId[], signal: AbortSignal): Promise<void> {
-  for (const app of apps) {
+  for (const app of await deps.campaigns.appsWithAny(apps)) {
     try {
       await reconcileApp(deps, app, signal)
     } catch (error) {

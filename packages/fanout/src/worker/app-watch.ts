@@ -1,166 +1,166 @@
 import type { AppId, FanoutEvent } from '@wns-fanout/domain'
-import type { AppRevision, AppStore, Keys, RedisConnection } from '@wns-fanout/state'
-import type { Job } from 'bullmq'
-import { Worker } from 'bullmq'
-import type { LimitFunction } from 'p-limit'
+import type { AppRevision, AppStore } from '@wns-fanout/state'
 import pLimit from 'p-limit'
 import { AppBreaker } from '../send/app-breaker.ts'
-import { putOff } from './jobs.ts'
-import type { Queues, SendJob } from './queues.ts'
-import { sendQueueName, workerOptions } from './queues.ts'
-import { ownedBy, runWorker } from './run-worker.ts'
-import type { SendJobs } from './send-jobs.ts'
-import { Slots } from './slots.ts'
+import type { AppRunnerDeps } from './app-runner.ts'
+import { AppRunner } from './app-runner.ts'
+import type { Queues } from './queues.ts'
+import { sendQueueName } from './queues.ts'
 
-export interface AppWatchDeps {
-  readonly redis: RedisConnection
-  readonly keys: Keys
+export interface AppWatchDeps extends Omit<AppRunnerDeps, 'limit' | 'report' | 'queues'> {
   readonly apps: AppStore
+  readonly queues: AppRunnerDeps['queues'] & Pick<Queues, 'rest'>
   readonly emit: (event: FanoutEvent) => void
-  readonly lockMs: number
-  /** Marks the locks of this process. */
-  readonly processId: string
-  /** Batches of an app that keep the lanes busy, and places beyond those for campaigns that have none in hand. */
-  readonly busyBatches: number
-  readonly freeSlots: number
-  readonly queues: Pick<Queues, 'nextCampaign'>
   /** Only these apps, where workers are divided among apps. */
   readonly only?: ReadonlySet<string> | undefined
-  /** Called with each app, whenever it is looked at, before any of its batches is sent. */
+  /** Called with each app and whenever it changed, before any of its batches is sent. */
   readonly onApp: (app: AppRevision) => void
   readonly onAppGone: (app: AppId) => void
-  readonly sendJobs: SendJobs
-  /** Aborted when the process stops. */
-  readonly stopping: AbortSignal
-}
-
-/** The queue of one app as this process serves it. */
-export interface AppRunner {
-  readonly worker: Worker<SendJob>
-  readonly breaker: AppBreaker
-  readonly slots: Slots
-  /** Aborted when the app is paused or removed: its batches are then handed back. */
-  readonly halt: AbortController
+  /** How long a queue may be without work before the process lets it go, in milliseconds; default 5 s. */
+  readonly lingerMs?: number | undefined
 }
 
 /** The process has this many times as many batches in hand as one app, so that one app does not take all. */
 const MAX_FULL_QUEUES = 4
+const LINGER_MS = 5000
+/** Queues are served a little before their jobs are due, by the clock of this process. */
+const AHEAD_MS = 1000
 
-/** Serves a queue for each app that exists, and follows the state of the app: paused, active, removed. */
+interface KnownApp {
+  readonly revision: AppRevision
+  /** Kept between runners: it counts the answers of WNS. */
+  breaker?: AppBreaker
+}
+
+/**
+ * Serves the queues of the apps that have work, and follows the state of all: paused, active, removed. An app without
+ * work costs an entry of a map.
+ */
 export class AppWatch {
   readonly #deps: AppWatchDeps
+  readonly #runnerDeps: Omit<AppRunnerDeps, 'report'>
+  readonly #known = new Map<AppId, KnownApp>()
   readonly #runners = new Map<AppId, AppRunner>()
   readonly #leaving = new Set<Promise<void>>()
-  /** Limits the batches in hand of the process. */
-  readonly #limit: LimitFunction
+  #revisions: ReadonlyMap<AppId, AppRevision> | undefined
+  #mayServe = false
 
   constructor(deps: AppWatchDeps) {
     this.#deps = deps
-    this.#limit = pLimit(MAX_FULL_QUEUES * (deps.busyBatches + deps.freeSlots))
+    this.#runnerDeps = { ...deps, limit: pLimit(MAX_FULL_QUEUES * (deps.busyBatches + deps.freeSlots)) }
   }
 
-  runner(app: AppId): AppRunner | undefined {
-    return this.#runners.get(app)
+  /** Is the breaker of the app open? */
+  isBarred(app: AppId): boolean {
+    const known = this.#known.get(app)
+    return known?.breaker?.isOpen ?? known?.revision.breaker !== undefined
   }
 
-  /** Serve each app as its record shows it. An app that fails here does not keep the others from being served. */
+  /** Follow each app as its record shows it, and serve those whose queue needs a worker. */
   async look(): Promise<void> {
-    const revisions = await this.#deps.apps.revisions()
-    for (const [app, revision] of revisions) {
-      if (this.#deps.only !== undefined && !this.#deps.only.has(app)) continue
-      await this.#isolated(app, () => this.#follow(app, revision))
-    }
-    for (const [app, runner] of this.#runners) if (!revisions.has(app)) this.#stopServing(app, runner)
+    const { apps, queues } = this.#deps
+    this.#revisions =
+      this.#revisions === undefined ? await apps.revisions() : ((await apps.changes()) ?? this.#revisions)
+    for (const [app, revision] of this.#revisions) this.#isolated(app, () => this.#follow(app, revision))
+    for (const app of this.#known.keys()) if (!this.#revisions.has(app)) this.#forget(app)
+    this.#mayServe = true
+    // An announcement that was lost is made up for here.
+    for (const app of await queues.ready.until(Date.now() + AHEAD_MS)) this.#serve(app)
+    await Promise.all([...this.#runners].map(([app, runner]) => this.#letGoIfIdle(app, runner)))
+  }
+
+  /** The queue of the app may have a job. */
+  wake(app: AppId): void {
+    this.#serve(app)
+    this.#runners.get(app)?.wake()
   }
 
   /** Stop sending for every app, until the next `look`. */
-  async pauseAll(): Promise<void> {
-    for (const [app, runner] of this.#runners)
-      await this.#isolated(app, async () => {
-        if (!runner.worker.isPaused()) await pauseRunner(runner)
-      })
+  pauseAll(): void {
+    this.#mayServe = false
+    for (const [app, runner] of this.#runners) this.#end(app, runner)
   }
 
-  /** Stop serving every app; the next `look` begins again. */
-  stopServingAll(): void {
-    for (const [app, runner] of this.#runners) this.#stopServing(app, runner)
+  /** Forget every app; the next `look` begins again. */
+  forgetAll(): void {
+    this.#mayServe = false
+    this.#revisions = undefined
+    for (const app of this.#known.keys()) this.#forget(app)
   }
 
   /** Resolves when no job is under way any more. */
   async close(): Promise<void> {
-    const workers = [...this.#runners.values()].map(({ worker }) => worker)
-    await Promise.all([...this.#leaving, ...workers.map((worker) => worker.close())])
+    this.pauseAll()
+    await Promise.all(this.#leaving)
   }
 
-  async #follow(app: AppId, revision: AppRevision): Promise<void> {
-    this.#deps.onApp(revision)
-    const runner = this.#runners.get(app) ?? this.#serve(app)
-    runner.breaker.follow(revision.breaker)
-    if (revision.state === 'paused' && !runner.worker.isPaused()) await pauseRunner(runner)
-    else if (revision.state === 'active' && runner.worker.isPaused()) {
-      this.#runners.set(app, { ...runner, halt: new AbortController() })
-      await runner.worker.resume()
+  /** An app that fails here is tried again with each `look`, and does not keep the others from being served. */
+  #follow(app: AppId, revision: AppRevision): void {
+    if (this.#deps.only !== undefined && !this.#deps.only.has(app)) return
+    const known = this.#known.get(app)
+    if (known?.revision !== revision) {
+      this.#deps.onApp(revision)
+      this.#known.set(app, { ...known, revision })
     }
-  }
-
-  #serve(app: AppId): AppRunner {
-    const queue = sendQueueName(app)
-    const { redis, keys, apps, lockMs, processId, busyBatches, freeSlots, emit, sendJobs, queues } = this.#deps
-    const report = (error: unknown): void => emit({ type: 'operation.failed', operation: queue, error })
-    const worker = new Worker<SendJob>(queue, (job, token) => this.#send(app, job, token), {
-      ...workerOptions(redis, lockMs),
-      prefix: keys.sendQueuePrefix(app),
-      concurrency: busyBatches + freeSlots,
-    })
-    ownedBy(worker, processId)
-    const breaker = new AppBreaker(app, apps, (error) =>
-      emit({ type: 'operation.failed', operation: `breaker of ${app}`, error }),
-    )
-    const slots = new Slots({ busyBatches, freeSlots, nextInQueue: () => queues.nextCampaign(app) })
-    const runner = { worker, breaker, slots, halt: new AbortController() }
-    this.#runners.set(app, runner)
-    worker.on('completed', (job) => void sendJobs.completed(app, job).catch(report))
-    runWorker(worker, report)
-    return runner
-  }
-
-  async #send(app: AppId, job: Job<SendJob>, token: string | undefined): Promise<void> {
+    known?.breaker?.follow(revision.breaker)
     const runner = this.#runners.get(app)
-    // The app was removed while BullMQ fetched the job.
-    if (runner === undefined) return
-    const { sendJobs, stopping } = this.#deps
-    const signal = AbortSignal.any([runner.halt.signal, stopping])
-    const leave = await runner.slots.enter(job.data.campaign, signal)
-    if (leave === undefined) return putOff(job, 0, token)
+    if (runner !== undefined && revision.state === 'paused') this.#end(app, runner)
+  }
+
+  #serve(app: AppId): void {
+    const known = this.#known.get(app)
+    if (!this.#mayServe || known === undefined || known.revision.state === 'paused' || this.#runners.has(app)) return
+    this.#isolated(app, () => {
+      known.breaker ??= this.#breakerOf(app, known.revision)
+      const report = (error: unknown): void => this.#report(sendQueueName(app), error)
+      this.#runners.set(app, new AppRunner(app, known.breaker, { ...this.#runnerDeps, report }))
+    })
+  }
+
+  #breakerOf(app: AppId, revision: AppRevision): AppBreaker {
+    const breaker = new AppBreaker(app, this.#deps.apps, (error) => this.#report(`breaker of ${app}`, error))
+    breaker.follow(revision.breaker)
+    return breaker
+  }
+
+  /** A runner that waits for a job is held while its queue is looked at, so it cannot take one that is then dropped. */
+  async #letGoIfIdle(app: AppId, runner: AppRunner): Promise<void> {
+    if (runner.idleMs < (this.#deps.lingerMs ?? LINGER_MS) || !runner.hold()) return
     try {
-      await this.#limit(() => sendJobs.run(app, runner.breaker, job, token, signal))
+      if ((await this.#deps.queues.rest(app)) && this.#runners.get(app) === runner) this.#end(app, runner)
+    } catch (error) {
+      this.#report(sendQueueName(app), error)
     } finally {
-      leave()
+      if (this.#runners.get(app) === runner) runner.release()
     }
   }
 
   /** Stop serving an app, and wait for the answers of its posts under way. */
-  #stopServing(app: AppId, { worker, halt }: AppRunner): void {
+  #end(app: AppId, runner: AppRunner): void {
     this.#runners.delete(app)
-    this.#deps.onAppGone(app)
-    halt.abort()
-    const leaving = worker
-      .close()
-      .catch((error: unknown) => this.#deps.emit({ type: 'operation.failed', operation: sendQueueName(app), error }))
+    const leaving = runner
+      .end()
+      .catch((error: unknown) => this.#report(sendQueueName(app), error))
       .finally(() => this.#leaving.delete(leaving))
     this.#leaving.add(leaving)
   }
 
-  async #isolated(app: AppId, work: () => Promise<void>): Promise<void> {
+  #forget(app: AppId): void {
+    const runner = this.#runners.get(app)
+    if (runner !== undefined) this.#end(app, runner)
+    this.#known.delete(app)
+    this.#deps.onAppGone(app)
+  }
+
+  #isolated(app: AppId, work: () => void): void {
     try {
-      await work()
+      work()
     } catch (error) {
-      this.#deps.emit({ type: 'operation.failed', operation: `watch of ${app}`, error })
+      this.#report(`watch of ${app}`, error)
     }
   }
-}
 
-async function pauseRunner({ worker, halt }: AppRunner): Promise<void> {
-  halt.abort()
-  await worker.pause(true)
+  #report(operation: string, error: unknown): void {
+    this.#deps.emit({ type: 'operation.failed', operation, error })
+  }
 }

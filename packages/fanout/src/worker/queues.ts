@@ -1,15 +1,12 @@
 import type { AppId, CampaignId } from '@wns-fanout/domain'
-import type { Keys, RedisConnection } from '@wns-fanout/state'
-import type { BulkJobOptions, JobsOptions, QueueOptions, WorkerOptions } from 'bullmq'
+import type { Keys, QueueOutlook, RedisConnection } from '@wns-fanout/state'
+import { queueOutlook, ReadyApps } from '@wns-fanout/state'
 import { Queue } from 'bullmq'
 import type { CrashPoints } from '../crash-points.ts'
+import type { SendJob } from './batch-job.ts'
+import { batchJob, batchJobId, campaignOfJob, everyJob } from './batch-job.ts'
+import { QueueConnection } from './queue-connection.ts'
 import { isLockOf } from './run-worker.ts'
-
-/** A batch to send. A reference only: everything else is in the ledger. */
-export interface SendJob {
-  readonly campaign: CampaignId
-  readonly seq: number
-}
 
 /** Something to do for a campaign as a whole. */
 export interface CampaignJob {
@@ -26,71 +23,16 @@ export const CAMPAIGNS_QUEUE = 'campaigns'
 
 /** A delayed job that is due waits for a free worker. After this time, a wrong clock is holding it back. */
 const OVERDUE_MS = 5000
-
-/** A batch always has the same job id, so adding its job again is harmless while it exists. */
-export function batchJobId(campaign: CampaignId, seq: number): string {
-  return `c${campaign}-b${seq}`
-}
-
-const everyJob = {
-  // BullMQ ignores a job when a record of an ended one has its id. Failures are in the ledger and the log.
-  removeOnComplete: true,
-  removeOnFail: true,
-  // A batch is repeated until it is closed in the ledger, which also counts the attempts that matter.
-  attempts: 1_000_000,
-  // Not exponential: after a long outage of Redis, every batch would wait as long again.
-  backoff: { type: 'fixed', delay: 2000, jitter: 0.5 },
-  // A job is a reference of a hundred bytes; a large one would be a mistake that fills Redis. In bytes.
-  sizeLimit: 8192,
-} satisfies JobsOptions
-
-export function batchJob(
-  campaign: CampaignId,
-  seq: number,
-  turn: number,
-  delayMs = 0,
-): { name: string; data: SendJob; opts: BulkJobOptions } {
-  return {
-    name: 'send',
-    data: { campaign, seq },
-    opts: {
-      ...everyJob,
-      jobId: batchJobId(campaign, seq),
-      // BullMQ runs jobs without a priority first, so every job has one; a small number goes first.
-      priority: turn,
-      ...(delayMs > 0 ? { delay: Math.ceil(delayMs) } : {}),
-    },
-  }
-}
-
-/** The campaign in the id of a batch's job. */
-function campaignOfJob(jobId: string): CampaignId | undefined {
-  return /^c(.+)-b\d+$/.exec(jobId)?.[1] as CampaignId | undefined
-}
-
-/** Options of every worker, with the lock time that the configuration sets; the rest of the times follow from it. */
-export function workerOptions(connection: RedisConnection, lockMs: number): WorkerOptions & QueueOptions {
-  return {
-    connection,
-    // How long a worker may fail to renew the lock of a job before others take it: longer than a pause or a failover of
-    // Redis, and about as long as the batches of a dead worker wait.
-    lockDuration: lockMs,
-    // Two renewals may fail before the lock expires.
-    lockRenewTime: Math.round(lockMs / 3),
-    // A stalled job is marked by one check and moved by the next, so two intervals are added to the lock time.
-    stalledInterval: Math.max(1000, Math.round(lockMs / 4)),
-    // The queue never gives up a batch whose owners die; the ledger finds the recipient that crashes them.
-    maxStalledCount: 1_000_000_000,
-    // Started by `runWorker`, once its errors have a listener.
-    autorun: false,
-    // `waitForFitRedis` checks the version at start, with an error that names the setting.
-    skipVersionCheck: true,
-  }
-}
+/** A worker keeps serving a queue whose next job is due within this time. */
+const SOON_MS = 10_000
+/** Queues that are looked at at once, where all are. */
+const QUEUES_AT_ONCE = 100
 
 /** The queues of jobs. They share a connection; each app has its own queue, so that apps do not wait for each other. */
 export class Queues {
-  readonly #connection: RedisConnection
+  readonly connection: QueueConnection
+  readonly ready: ReadyApps
+  readonly #redis: RedisConnection
   readonly #keys: Keys
   readonly #onError: (queue: string, error: unknown) => void
   readonly #points: CrashPoints
@@ -98,12 +40,14 @@ export class Queues {
   readonly #campaigns: Queue<CampaignJob>
 
   constructor(
-    connection: RedisConnection,
+    redis: RedisConnection,
     keys: Keys,
     onError: (queue: string, error: unknown) => void,
     points: CrashPoints = {},
   ) {
-    this.#connection = connection
+    this.connection = new QueueConnection(redis, keys)
+    this.ready = new ReadyApps(redis, keys)
+    this.#redis = redis
     this.#keys = keys
     this.#onError = onError
     this.#points = points
@@ -124,13 +68,39 @@ export class Queues {
     return id === undefined ? undefined : campaignOfJob(id)
   }
 
-  /** Add the jobs of batches to the app's queue; a batch that already has a job keeps it. */
+  /** Add the jobs of batches to the app's queue and announce them; a batch that already has a job keeps it. */
   async addBatches(
     app: AppId,
     batches: readonly { campaign: CampaignId; seq: number; turn: number; delayMs?: number }[],
   ): Promise<void> {
     const jobs = batches.map(({ campaign, seq, turn, delayMs }) => batchJob(campaign, seq, turn, delayMs))
     for (let at = 0; at < jobs.length; at += 500) await this.sendQueue(app).addBulk(jobs.slice(at, at + 500))
+    if (batches.length === 0) return
+    const dueMs = firstDueMs(batches)
+    // After the jobs. Workers that wait have to learn of a batch that is due before they look again.
+    if (dueMs <= Date.now() + SOON_MS) await this.ready.announce(app, dueMs)
+    else await this.ready.note(app, dueMs)
+  }
+
+  /**
+   * Note when the app's queue needs a worker again.
+   *
+   * @returns false if it needs one now or soon
+   */
+  async rest(app: AppId): Promise<boolean> {
+    if (isSoon(await this.#outlook(app))) return false
+    // The entry is removed first. A batch that was announced before is in the queue by now, and one that is announced
+    // after it is entered again.
+    await this.ready.forget(app)
+    const outlook = await this.#outlook(app)
+    if (outlook.dueAtMs !== undefined) await this.ready.note(app, outlook.dueAtMs)
+    if (!isSoon(outlook)) return true
+    await this.ready.note(app, 0)
+    return false
+  }
+
+  #outlook(app: AppId): Promise<QueueOutlook> {
+    return queueOutlook(this.#redis, this.sendQueue(app).toKey)
   }
 
   /**
@@ -154,6 +124,9 @@ export class Queues {
     await this.addBatches(app, lost)
     const overdue = batches.filter(({ delayMs }, at) => delayMs < -OVERDUE_MS && states[at] === 'delayed')
     await Promise.all(overdue.map(({ campaign, seq }) => wake(queue, batchJobId(campaign, seq))))
+    if (overdue.length > 0) await this.ready.announce(app)
+    // In case a process died before it announced the others, or Redis lost the entry.
+    else if (batches.length > lost.length) await this.ready.note(app, firstDueMs(batches))
     return { lost: lost.length, overdue: overdue.length }
   }
 
@@ -184,17 +157,29 @@ export class Queues {
    * @returns how many
    */
   async releaseJobsOf(process: string, apps: readonly AppId[]): Promise<number> {
-    const queues = [this.#campaigns, ...apps.map((app) => this.sendQueue(app))]
-    const released = await Promise.all(queues.map((queue) => releaseJobs(this.#connection, queue, process)))
-    return released.reduce((sum, count) => sum + count, 0)
+    let sum = await releaseJobs(this.#redis, this.#campaigns, process)
+    for (let at = 0; at < apps.length; at += QUEUES_AT_ONCE) {
+      const counts = apps.slice(at, at + QUEUES_AT_ONCE).map(async (app) => {
+        const released = await releaseJobs(this.#redis, this.sendQueue(app), process)
+        if (released > 0) await this.ready.announce(app)
+        return released
+      })
+      sum += (await Promise.all(counts)).reduce((total, count) => total + count, 0)
+    }
+    return sum
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#campaigns, ...this.#send.values()].map((queue) => queue.close()))
+    await this.connection.close()
   }
 
   #queue<T>(name: string, prefix: string): Queue<T> {
-    const queue = new Queue<T>(name, { connection: this.#connection, prefix, skipVersionCheck: true })
+    const queue = new Queue<T>(
+      name,
+      { connection: this.#redis, prefix, skipVersionCheck: true },
+      this.connection.backend,
+    )
     queue.on('error', (error) => this.#onError(name, error))
     return queue
   }
@@ -235,6 +220,16 @@ async function releaseJobs(redis: RedisConnection, queue: Queue, process: string
     }
   })
   return (await Promise.all(released)).filter((count) => count > 0).length
+}
+
+function isSoon({ jobs, dueAtMs }: QueueOutlook): boolean {
+  return jobs > 0 || (dueAtMs !== undefined && dueAtMs <= Date.now() + SOON_MS)
+}
+
+/** When the first of some batches is due; 0 for one that is due already. */
+function firstDueMs(batches: readonly { readonly delayMs?: number }[]): number {
+  const delayMs = Math.min(...batches.map((batch) => batch.delayMs ?? 0))
+  return delayMs > 0 ? Date.now() + delayMs : 0
 }
 
 function isOver(state: string | undefined): boolean {

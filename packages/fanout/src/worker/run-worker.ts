@@ -1,5 +1,26 @@
 import { randomUUID } from 'node:crypto'
-import type { Worker } from 'bullmq'
+import type { RedisConnection } from '@wns-fanout/state'
+import type { QueueOptions, Worker, WorkerOptions } from 'bullmq'
+
+/** Options of every worker, with the lock time that the configuration sets; the rest of the times follow from it. */
+export function workerOptions(connection: RedisConnection, lockMs: number): WorkerOptions & QueueOptions {
+  return {
+    connection,
+    // How long a worker may fail to renew the lock of a job before others take it: longer than a pause or a failover of
+    // Redis, and about as long as the batches of a dead worker wait.
+    lockDuration: lockMs,
+    // Two renewals may fail before the lock expires.
+    lockRenewTime: Math.round(lockMs / 3),
+    // A stalled job is marked by one check and moved by the next, so two intervals are added to the lock time.
+    stalledInterval: Math.max(1000, Math.round(lockMs / 4)),
+    // The queue never gives up a batch whose owners die; the ledger finds the recipient that crashes them.
+    maxStalledCount: 1_000_000_000,
+    // Started by `runWorker`, once its errors have a listener.
+    autorun: false,
+    // `waitForFitRedis` checks the version at start, with an error that names the setting.
+    skipVersionCheck: true,
+  }
+}
 
 /** Locks of the worker's jobs begin with the id of the process, so that others can release them when it dies. */
 export function ownedBy(worker: Worker, process: string): void {

@@ -8,7 +8,7 @@ import type {
   DeathTimes,
   RedisConnection,
 } from '@wns-fanout/state'
-import { Leader, WorkerRegister } from '@wns-fanout/state'
+import { Leader, ReadyListener, WorkerRegister } from '@wns-fanout/state'
 import { Worker } from 'bullmq'
 import type { LaunchDeps } from '../campaign/launch.ts'
 import type { ReconcileDeps } from '../recover/reconcile.ts'
@@ -22,8 +22,8 @@ import { CampaignJobs } from './campaign-jobs.ts'
 import { DataWatch } from './data-watch.ts'
 import { DeathWatch } from './death-watch.ts'
 import type { CampaignJob } from './queues.ts'
-import { CAMPAIGNS_QUEUE, workerOptions } from './queues.ts'
-import { ownedBy, runWorker } from './run-worker.ts'
+import { CAMPAIGNS_QUEUE } from './queues.ts'
+import { ownedBy, runWorker, workerOptions } from './run-worker.ts'
 import { SendJobs } from './send-jobs.ts'
 import { UnusableLedgers } from './unusable-ledgers.ts'
 
@@ -34,7 +34,7 @@ export interface FanoutWorkerDeps extends Omit<BatchSenderDeps, 'isRegistered'> 
   /** The data set that the process works on; while it is lost nothing is sent. */
   readonly dataSet: Pick<DataSet, 'look'>
   readonly condition: LaunchDeps['condition']
-  /** Called with each app, whenever it is looked at, before any of its batches is sent. */
+  /** Called with each app and whenever it changed, before any of its batches is sent. */
   readonly onApp: (app: AppRevision) => void
   /** Called when an app was removed. */
   readonly onAppGone: (app: AppId) => void
@@ -44,6 +44,8 @@ export interface FanoutWorkerDeps extends Omit<BatchSenderDeps, 'isRegistered'> 
   readonly ledgerRedis?: RedisConnection | undefined
   /** When another worker counts as dead. */
   readonly deathTimes?: Partial<DeathTimes> | undefined
+  /** How long a queue may be without work before the process lets it go, in milliseconds; default 5 s. */
+  readonly lingerMs?: number | undefined
   /** Only these apps, where workers are divided among apps. */
   readonly only?: ReadonlySet<string> | undefined
 }
@@ -58,9 +60,9 @@ const MAX_RECONCILE_MS = 30_000
 const MAX_LEAD_MS = 5000
 
 /**
- * The part of a process that sends. It watches the apps and serves a queue for each of them, takes part in launching
- * and planning, and reconciles while it is the leader. `stop` hands everything back: no new post starts, posts under
- * way get their answer, every batch is parked and its job goes back to the queue.
+ * The part of a process that sends. It watches the apps and serves the queues of those with work, takes part in
+ * launching and planning, and reconciles while it is the leader. `stop` hands everything back: no new post starts, posts
+ * under way get their answer, every batch is parked and its job goes back to the queue.
  */
 export class FanoutWorker {
   readonly #deps: FanoutWorkerDeps
@@ -72,6 +74,7 @@ export class FanoutWorker {
   readonly #leader: Leader
   readonly #register: WorkerRegister
   readonly #deaths: DeathWatch
+  readonly #ready: ReadyListener
   #campaignWorker: Worker<CampaignJob> | undefined
   #watching: Promise<void> | undefined
   #leading: Promise<void> | undefined
@@ -99,14 +102,14 @@ export class FanoutWorker {
     this.#data = new DataWatch({
       ...deps,
       onChange: (dataSetId) => {
-        this.#apps.stopServingAll()
+        this.#apps.forgetAll()
         sender.forget()
         rollback.beginOn(dataSetId)
       },
     })
     this.#reconcile = {
       ...deps,
-      isBarred: (app) => this.#apps.runner(app)?.breaker.isOpen === true,
+      isBarred: (app) => this.#apps.isBarred(app),
       leaveAlone: (app, campaign, why) => ledgers.leaveAlone(app, campaign, why),
     }
     this.#campaignJobs = new CampaignJobs({
@@ -118,11 +121,16 @@ export class FanoutWorker {
     })
     this.#leader = new Leader(deps.redis, deps.keys, Math.max(3000, deps.lockMs / 2), processId)
     this.#deaths = new DeathWatch({ ...deps, register: this.#register, leader: this.#leader })
+    this.#ready = new ReadyListener(deps.redis, deps.keys, {
+      onReady: (app) => this.#apps.wake(app),
+      onError: (error) => this.#report('announcements of ready apps', error),
+    })
   }
 
-  /** Resolves when the apps that exist are served; where data is lost none is, until that is accepted. */
+  /** Resolves when the apps that have work are served; where data is lost none is, until that is accepted. */
   async start(): Promise<void> {
     await this.#register.start()
+    await this.#ready.start()
     await this.#watch()
     const { redis, keys, lockMs } = this.#deps
     this.#campaignWorker = new Worker<CampaignJob>(
@@ -151,6 +159,7 @@ export class FanoutWorker {
   async stop(): Promise<void> {
     this.#stopping.abort()
     await Promise.all([this.#watching, this.#leading, this.#watchingDeaths])
+    await this.#ready.stop()
     await this.#apps.close()
     await this.#campaignWorker?.close()
     await this.#leader.resign()
@@ -165,7 +174,7 @@ export class FanoutWorker {
     }
     // The apps of other data are not ours to serve, and the apps that it lacks are not removed.
     if (this.#campaignWorker?.isPaused() === false) await this.#campaignWorker.pause(true)
-    await this.#apps.pauseAll()
+    this.#apps.pauseAll()
   }
 
   async #lead(): Promise<void> {
@@ -173,7 +182,11 @@ export class FanoutWorker {
     let lastMs = Number.NEGATIVE_INFINITY
     await this.#every(Math.min(MAX_LEAD_MS, reconcileMs), async () => {
       if (this.#data.problem !== undefined || !(await this.#leader.hold())) return
-      const apps = await this.#deps.apps.list()
+      const { apps: store, queues } = this.#deps
+      const ready = await queues.ready.all()
+      const apps = await store.list()
+      // An app that was listed as ready before, and does not exist now, was removed.
+      await queues.ready.forget(...ready.filter((app) => !apps.includes(app)))
       // A failure in the schedules must not keep campaigns from being reconciled.
       await this.#deps
         .runSchedules(apps, this.#stopping.signal)

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { Worker } from 'bullmq'
-import { afterEach, beforeEach, expect, inject, test } from 'vitest'
+import { afterEach, beforeEach, expect, inject, onTestFinished, test } from 'vitest'
 import type { AppId, CampaignId } from '@wns-fanout/domain'
 import type { RedisConnection } from '@wns-fanout/state'
 import { Keys, closeRedis, connectRedis } from '@wns-fanout/state'
-import { CAMPAIGNS_QUEUE, Queues, batchJob, batchJobId, sendQueueName, workerOptions } from '../../src/worker/queues.ts'
-import { ownedBy } from '../../src/worker/run-worker.ts'
+import { batchJob, batchJobId } from '../../src/worker/batch-job.ts'
+import { CAMPAIGNS_QUEUE, Queues, sendQueueName } from '../../src/worker/queues.ts'
+import { ownedBy, workerOptions } from '../../src/worker/run-worker.ts'
 
 const app = 'news' as AppId
 const campaign = 'c1' as CampaignId
@@ -100,11 +101,78 @@ test('jobs of a dead process wake the others, and jobs of living ones stay', asy
   expect(await states()).toEqual(['active', 'active', 'active', 'active', 'active', 'prioritized'])
 
   expect(await queues.releaseJobsOf('dea', [app])).toBe(0)
+  await queues.ready.forget(app)
   expect(await queues.releaseJobsOf('dead', [app])).toBe(5)
+  expect(await queues.ready.until(0)).toEqual([app])
   expect(await queues.releaseJobsOf('dead', [app])).toBe(0)
   expect(await states()).toEqual(['delayed', 'active', 'delayed', 'delayed', 'delayed', 'prioritized'])
   await take(...sendJobs, 'next')
   expect((await states()).filter((state) => state === 'active')).toHaveLength(2)
+})
+
+const HOUR_MS = 3_600_000
+
+test('batches are announced after their jobs, at the time of the first', async () => {
+  await queues.addBatches(app, [])
+  expect(await queues.ready.all()).toEqual([])
+  await queues.addBatches(app, [
+    { campaign, seq: 0, turn: 1, delayMs: HOUR_MS },
+    { campaign, seq: 1, turn: 1, delayMs: 2 * HOUR_MS },
+  ])
+  expect(await queues.ready.until(Date.now() + HOUR_MS - 60_000)).toEqual([])
+  expect(await queues.ready.until(Date.now() + HOUR_MS)).toEqual([app])
+  expect(await redis.exists(keys.readyAnnouncements)).toBe(0)
+  await queues.addBatches(app, [{ campaign, seq: 2, turn: 1 }])
+  expect(await queues.ready.until(0)).toEqual([app])
+  expect(await redis.xlen(keys.readyAnnouncements)).toBe(1)
+})
+
+test('a queue rests until its first delayed job is due, and not while it has a job that waits or runs', async () => {
+  await queues.addBatches(app, [{ campaign, seq: 0, turn: 1, delayMs: HOUR_MS }])
+  await queues.addBatches(app, [{ campaign, seq: 1, turn: 1 }])
+  expect(await queues.rest(app)).toBe(false)
+  const worker = new Worker(sendQueueName(app), null, {
+    ...workerOptions(redis, 600_000),
+    prefix: keys.sendQueuePrefix(app),
+  })
+  onTestFinished(() => worker.close())
+  const job = await worker.getNextJob('token')
+  expect(await queues.rest(app)).toBe(false)
+  expect(await queues.ready.until(0)).toEqual([app])
+  await job?.moveToCompleted(undefined, 'token', false)
+  expect(await queues.rest(app)).toBe(true)
+  expect(await queues.ready.until(Date.now() + HOUR_MS - 60_000)).toEqual([])
+  expect(await queues.ready.until(Date.now() + HOUR_MS)).toEqual([app])
+})
+
+test('a queue whose first job is due within seconds does not rest; one without jobs is forgotten', async () => {
+  expect(await queues.rest(app)).toBe(true)
+  await queues.addBatches(app, [{ campaign, seq: 0, turn: 1, delayMs: 5000 }])
+  expect(await queues.rest(app)).toBe(false)
+  await queues.sendQueue(app).drain(true)
+  expect(await queues.ready.all()).toEqual([app])
+  expect(await queues.rest(app)).toBe(true)
+  expect(await queues.ready.all()).toEqual([])
+})
+
+test('a batch that is added while its queue goes to rest stays announced', async () => {
+  for (let seq = 0; seq < 100; seq += 1) {
+    const [hasRest] = await Promise.all([queues.rest(app), queues.addBatches(app, [{ campaign, seq, turn: 1 }])])
+    expect(hasRest ? await queues.ready.until(0) : [app]).toEqual([app])
+    await queues.sendQueue(app).drain()
+    await queues.ready.forget(app)
+  }
+})
+
+test('the entry of an app that Redis lost is written again with its batches, wherever their jobs are', async () => {
+  const batches = [0, 1].map((seq) => ({ campaign, seq, turn: 1, delayMs: HOUR_MS }))
+  await queues.addBatches(app, batches)
+  await queues.ready.forget(app)
+  expect(await queues.restoreBatches(app, batches)).toEqual({ lost: 0, overdue: 0 })
+  expect(await queues.ready.until(Date.now() + HOUR_MS)).toEqual([app])
+  await queues.ready.forget(app)
+  await queues.restoreBatches(app, [{ campaign, seq: 0, turn: 1, delayMs: -60_000 }])
+  expect(await queues.ready.until(0)).toEqual([app])
 })
 
 test('however often a batch fails, it is tried again within seconds', () => {

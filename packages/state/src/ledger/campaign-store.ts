@@ -1,5 +1,6 @@
 import type { AppId, CampaignId, CampaignState, OverLimitPolicy } from '@wns-fanout/domain'
 import { DAY_MS } from '@wns-fanout/domain'
+import { appsThat } from '../apps-that.ts'
 import type { Keys } from '../keys.ts'
 import { redisNowMs } from '../redis-clock.ts'
 import type { RedisConnection } from '../redis.ts'
@@ -190,6 +191,12 @@ export class CampaignStore {
   /** Ids of campaigns that are not finished. */
   async active(app: AppId): Promise<CampaignId[]> {
     return (await this.#redis.smembers(this.#keys.active(app))) as CampaignId[]
+  }
+
+  /** Those of `apps` that have campaigns in `active` or `finished`; cheap for many apps. */
+  appsWithAny(apps: readonly AppId[]): Promise<AppId[]> {
+    const count = (app: AppId) => this.#redis.exists(this.#keys.active(app), this.#keys.finished(app))
+    return appsThat(apps, async (app) => (await count(app)) > 0)
   }
 
   /** Ids of finished campaigns that the leader has not retired yet. */
