@@ -1,5 +1,6 @@
 import type { AppEvent, AppEventPage, AppEventType, AppId } from '@wns-fanout/domain'
 import { appEventTypes, DAY_MS } from '@wns-fanout/domain'
+import { appsThat } from './apps-that.ts'
 import type { Keys } from './keys.ts'
 import { unpackId } from './packed-id.ts'
 import type { RedisConnection } from './redis.ts'
@@ -11,6 +12,7 @@ const reportScript = loadScript('events-report')
 export const FIRST_CURSOR = '0-0'
 /** Events are kept this long, at most about 10,000 of each app. */
 export const EVENTS_KEPT_MS = 7 * DAY_MS
+const DROP_EVERY_MS = 3_600_000
 /** Entries that are read at once while those of other types are passed over. */
 const READ_AT_ONCE = 500
 /** Entries of other types that one page passes over. */
@@ -28,6 +30,7 @@ export interface EventQuery {
 export class AppEvents {
   readonly #redis: RedisConnection
   readonly #keys: Keys
+  #droppedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(redis: RedisConnection, keys: Keys) {
     this.#redis = redis
@@ -59,6 +62,15 @@ export class AppEvents {
   async latest(app: AppId): Promise<string> {
     const [newest] = await this.#redis.xrevrange(this.#keys.events(app), '+', '-', 'COUNT', 1)
     return newest?.[0] ?? FIRST_CURSOR
+  }
+
+  /** Those of `apps` that `report` has something to do for. Every hour these are all, for their old events. */
+  async toReport(apps: readonly AppId[]): Promise<readonly AppId[]> {
+    if (performance.now() - this.#droppedAtMs >= DROP_EVERY_MS) {
+      this.#droppedAtMs = performance.now()
+      return apps
+    }
+    return appsThat(apps, async (app) => (await this.#redis.exists(this.#keys.removed(app))) > 0)
   }
 
   /** Report the removed channels that wait for it, and drop old events. The leader calls it every few seconds. */

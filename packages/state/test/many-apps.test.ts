@@ -1,5 +1,5 @@
 import type { AppId, ScheduleName, ScheduleRequest } from '@wns-fanout/domain'
-import { CampaignStore, Schedules } from '@wns-fanout/state'
+import { AppEvents, CampaignStore, Schedules } from '@wns-fanout/state'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { setup } from './support.ts'
 
@@ -46,4 +46,16 @@ test('while no schedule is put, the apps are not asked again for a minute', asyn
   vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000)
   onTestFinished(() => void vi.restoreAllMocks())
   expect(await schedules.appsWith(apps)).toEqual([first, last])
+})
+
+test('the apps whose removed channels wait to be reported are found among many, and once an hour all', async () => {
+  const { redis, keys } = setup()
+  const events = new AppEvents(redis, keys)
+  expect(await events.toReport(apps)).toEqual(apps)
+  expect(await events.toReport(apps)).toEqual([])
+  await redis.rpush(keys.removed(second), 'a')
+  expect(await events.toReport(apps)).toEqual([second])
+  vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 3_600_000)
+  onTestFinished(() => void vi.restoreAllMocks())
+  expect(await events.toReport(apps)).toEqual(apps)
 })

@@ -30,7 +30,7 @@ import { UnusableLedgers } from './unusable-ledgers.ts'
 export interface FanoutWorkerDeps extends Omit<BatchSenderDeps, 'isRegistered'> {
   readonly apps: AppStore
   readonly audiences: Audiences
-  readonly events: Pick<AppEvents, 'report'>
+  readonly events: Pick<AppEvents, 'report' | 'toReport'>
   /** The data set that the process works on; while it is lost nothing is sent. */
   readonly dataSet: Pick<DataSet, 'look'>
   readonly condition: LaunchDeps['condition']
@@ -61,8 +61,8 @@ const MAX_LEAD_MS = 5000
 
 /**
  * The part of a process that sends. It watches the apps and serves the queues of those with work, takes part in
- * launching and planning, and reconciles while it is the leader. `stop` hands everything back: no new post starts, posts
- * under way get their answer, every batch is parked and its job goes back to the queue.
+ * launching and planning, and reconciles while it is the leader. `stop` hands everything back: no new post starts,
+ * posts under way get their answer, every batch is parked and its job goes back to the queue.
  */
 export class FanoutWorker {
   readonly #deps: FanoutWorkerDeps
@@ -182,21 +182,31 @@ export class FanoutWorker {
     let lastMs = Number.NEGATIVE_INFINITY
     await this.#every(Math.min(MAX_LEAD_MS, reconcileMs), async () => {
       if (this.#data.problem !== undefined || !(await this.#leader.hold())) return
-      const { apps: store, queues } = this.#deps
+      const { apps: store, queues, events } = this.#deps
       const ready = await queues.ready.all()
       const apps = await store.list()
-      // An app that was listed as ready before, and does not exist now, was removed.
-      await queues.ready.forget(...ready.filter((app) => !apps.includes(app)))
+      await this.#forgetRemoved(ready, apps)
       // A failure in the schedules must not keep campaigns from being reconciled.
       await this.#deps
         .runSchedules(apps, this.#stopping.signal)
         .catch((error: unknown) => this.#report('schedules', error))
-      for (const app of apps)
-        await this.#deps.events.report(app).catch((error: unknown) => this.#report(`events of ${app}`, error))
+      await this.#reportEvents(ready)
       if (performance.now() - lastMs < reconcileMs) return
       lastMs = performance.now()
       await reconcileAll(this.#reconcile, apps, this.#stopping.signal)
+      await this.#reportEvents(await events.toReport(apps))
     })
+  }
+
+  /** An app that was listed as ready before the apps were listed, and is none of them, was removed. */
+  async #forgetRemoved(ready: readonly AppId[], apps: readonly AppId[]): Promise<void> {
+    const existing = new Set(apps)
+    await this.#deps.queues.ready.forget(...ready.filter((app) => !existing.has(app)))
+  }
+
+  async #reportEvents(apps: readonly AppId[]): Promise<void> {
+    for (const app of apps)
+      await this.#deps.events.report(app).catch((error: unknown) => this.#report(`events of ${app}`, error))
   }
 
   async #every(ms: number, work: () => Promise<void>): Promise<void> {
