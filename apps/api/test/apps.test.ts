@@ -41,3 +41,43 @@ test('a patch that breaks a rule, has an unknown field or no app is refused', as
   const allowed = { genericIntervalSeconds: 60, allowFasterThanGuideline: reason }
   expect(await call('PATCH', '/v1/apps/news', { body: allowed })).toMatchObject({ status: 200, json: allowed })
 })
+
+test('settings are changed only as they were read, when the caller sends their ETag', async () => {
+  const { call } = await setup()
+  const change = (method: string, etag: string, body: unknown) =>
+    call(method, '/v1/apps/news', { body, headers: { 'if-match': etag } })
+  expect(await change('PUT', '*', storeApp)).toMatchObject({ status: 412, json: { code: 'precondition-failed' } })
+  const made = await call('PUT', '/v1/apps/news', { body: storeApp })
+  const first = String(made.headers.etag)
+  expect(first).toBe(`"${made.json.etag}"`)
+
+  const raised = await change('PATCH', first, { ratePerSecond: 500 })
+  expect(raised).toMatchObject({ status: 200, json: { ratePerSecond: 500 } })
+  expect(raised.headers.etag).not.toBe(first)
+
+  expect(await change('PATCH', first, { ratePerSecond: 100 })).toMatchObject({ status: 412 })
+  expect(await change('PUT', first, storeApp)).toMatchObject({ status: 412 })
+  expect(await change('PUT', `W/${raised.headers.etag}`, storeApp)).toMatchObject({ status: 412 })
+  expect((await call('GET', '/v1/apps/news')).json).toMatchObject({ ratePerSecond: 500, etag: raised.json.etag })
+
+  expect(await change('PUT', `"other", ${raised.headers.etag}`, storeApp)).toMatchObject({ status: 200 })
+  // The credentials are part of it, so that a rotated secret is not overwritten.
+  expect(await change('PUT', String(raised.headers.etag), storeApp)).toMatchObject({ status: 412 })
+  expect(await change('PATCH', 'abc', { burst: 1 })).toMatchObject({ status: 422 })
+})
+
+test('of two changes from the same ETag at once, one wins', async () => {
+  const { call } = await setup()
+  const { headers } = await call('PUT', '/v1/apps/news', { body: storeApp })
+  const answers = await Promise.all(
+    [100, 200, 300, 400].map((ratePerSecond) =>
+      call('PUT', '/v1/apps/news', {
+        body: { ...storeApp, ratePerSecond },
+        headers: { 'if-match': headers.etag ?? '' },
+      }),
+    ),
+  )
+  const statuses = answers.map(({ status }) => status)
+  expect(statuses.filter((status) => status === 200)).toHaveLength(1)
+  expect(statuses.filter((status) => status === 412)).toHaveLength(3)
+})

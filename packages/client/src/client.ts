@@ -64,6 +64,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface ChangeAppOptions extends CallOptions {
+  /** The `etag` of the app as it was read; the call throws `precondition-failed` if it was changed since. */
+  readonly ifMatch?: string
+}
+
 export interface ImportOptions extends CallOptions {
   /** Lines of JSON, or a CSV with the header `channel,uri,tags,locale`. */
   readonly type: 'ndjson' | 'csv'
@@ -140,8 +145,14 @@ const EVENT_SILENCE_MS = 45_000
 export function createClient(settings: ClientOptions) {
   const http = new Http(settings)
   const { reconnectMs = 1000 } = settings
-  const call = <T>(method: HttpRequest['method'], path: string, { signal }: CallOptions = {}, body?: unknown) =>
-    http.json<T>({ method, path, signal, ...(body === undefined ? {} : { body: json(body) }) })
+  const call = <T>(method: HttpRequest['method'], path: string, options: ChangeAppOptions = {}, body?: unknown) =>
+    http.json<T>({
+      method,
+      path,
+      signal: options.signal,
+      ...(options.ifMatch === undefined ? {} : { headers: { 'if-match': `"${options.ifMatch}"` } }),
+      ...(body === undefined ? {} : { body: json(body) }),
+    })
 
   const pages = async function* <T>(
     path: string,
@@ -210,10 +221,10 @@ export function createClient(settings: ClientOptions) {
     /** All apps that the key may read. */
     apps: (options: CallOptions = {}) => pages<App | UnreadableApp>('/apps', {}, options),
     app: (app: string, options?: CallOptions) => call<App>('GET', pathOf`/apps/${app}`, options),
-    putApp: (app: string, request: AppRequest, options?: CallOptions) =>
+    putApp: (app: string, request: AppRequest, options?: ChangeAppOptions) =>
       call<App>('PUT', pathOf`/apps/${app}`, options, request),
     /** Changes settings without the credentials; an absent one stays, null gives it its default. */
-    patchApp: (app: string, patch: AppPatch, options?: CallOptions) =>
+    patchApp: (app: string, patch: AppPatch, options?: ChangeAppOptions) =>
       call<App>('PATCH', pathOf`/apps/${app}`, options, patch),
     deleteApp: (app: string, options?: CallOptions) => call<void>('DELETE', pathOf`/apps/${app}`, options),
     /** Requests a token with the credentials of the app now. */

@@ -171,6 +171,7 @@ export const appSchema = z
     throttledUntil: z.string().optional(),
     breaker: z.strictObject({ reason: z.string(), since: z.string() }).optional(),
     createdBy: createdBySchema,
+    etag: z.string().meta({ description: 'Changes with the settings and the credentials; the header `ETag` has it.' }),
   })
   .meta({ id: 'App' })
 export type App = z.infer<typeof appSchema>

@@ -23,6 +23,7 @@ export const problems = {
   conflict: { status: 409, title: 'The state does not allow this' },
   'guard-interval': { status: 409, title: 'A generic update was sent within the guard interval' },
   'app-has-campaigns': { status: 409, title: 'The app still has campaigns' },
+  'precondition-failed': { status: 412, title: 'It was changed in between' },
   'too-large': { status: 413, title: 'The body is too large' },
   'media-type': { status: 415, title: 'The media type is not supported' },
   invalid: { status: 422, title: 'The input is not valid' },

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { App, AppId, AppPatch, AppRequest, AppSettings } from '@wns-fanout/domain'
 import { appSettings, patchedSettings, Problem } from '@wns-fanout/domain'
 import type { RevealedCredentials, StoredCredentials } from './app-credentials.ts'
@@ -32,6 +33,8 @@ export interface AppRecord {
   /** As the API shows them: of a secret only that it is set. */
   readonly credentials: App['credentials']
   readonly breaker?: Breaker
+  /** Changes with the settings and the credentials. */
+  readonly etag: string
   /** The id of the API key that made it; absent for one that was made before keys were recorded. */
   readonly createdBy?: string
 }
@@ -68,12 +71,12 @@ export class AppStore {
    * Create or replace an app. Its state stays; a breaker that the old credentials opened closes. Throws the Problem
    * `invalid` for secrets that the app may not refer to.
    *
-   * @param createdBy the id of the API key that makes it; one that replaces it changes nothing about that
+   * @param options.createdBy the id of the API key that makes it; one that replaces it changes nothing about that
    */
   async put(
     app: AppId,
     request: AppRequest,
-    createdBy?: string,
+    { createdBy, ifMatch }: { readonly createdBy?: string | undefined; readonly ifMatch?: IfMatch | undefined } = {},
   ): Promise<{ readonly created: boolean; readonly settings: AppSettings }> {
     const settings = appSettings(app, request)
     const stored = this.#credentials.seal(app, request.credentials)
@@ -87,22 +90,45 @@ export class AppStore {
       this.#keys.base(app),
     ]
     const args = [JSON.stringify(settings), JSON.stringify(stored), identityOf(stored), createdBy ?? '']
-    const created = (await putScript.run(this.#redis, keys, args)) === 1
-    await this.#publish(app)
-    return { created, settings }
+    for (;;) {
+      const before = ifMatch === undefined ? '' : (await this.#matched(app, ifMatch)).revision
+      const result = await putScript.run(this.#redis, keys, [...args, before])
+      // Another change came in between.
+      if (result === -1) continue
+      await this.#publish(app)
+      return { created: result === 1, settings }
+    }
+  }
+
+  /** Throws the Problem `precondition-failed` unless the app is one of those that the caller read. */
+  async #matched(app: AppId, ifMatch: IfMatch): Promise<{ readonly revision: string }> {
+    const [settings, credentials, revision] = await this.#redis.hmget(
+      this.#keys.app(app),
+      'settings',
+      'credentials',
+      'revision',
+    )
+    const found = typeof settings === 'string' && typeof credentials === 'string' && typeof revision === 'string'
+    if (!found || (ifMatch !== '*' && !ifMatch.includes(etagOf(settings, credentials))))
+      throw new Problem(
+        'precondition-failed',
+        found ? 'the app was changed since it was read; read it again' : 'the app does not exist (any more)',
+      )
+    return { revision }
   }
 
   /**
    * Change settings of an app; its credentials stay. False when there is no such app. Throws the Problem `invalid` for
    * settings that exclude each other.
    */
-  async patch(app: AppId, patch: AppPatch): Promise<boolean> {
+  async patch(app: AppId, patch: AppPatch, ifMatch?: IfMatch): Promise<boolean> {
     for (;;) {
       const before = await this.#redis.hget(this.#keys.app(app), 'settings')
       if (before === null) return false
+      const { revision } = ifMatch === undefined ? { revision: '' } : await this.#matched(app, ifMatch)
       const settings = JSON.stringify(patchedSettings(JSON.parse(before) as AppSettings, patch))
       // Another change came in between when it fails.
-      if ((await patchScript.run(this.#redis, [this.#keys.app(app)], [before, settings])) === 1) break
+      if ((await patchScript.run(this.#redis, [this.#keys.app(app)], [before, settings, revision])) === 1) break
     }
     await this.#publish(app)
     return true
@@ -122,6 +148,7 @@ export class AppStore {
       settings: JSON.parse(settings) as AppSettings,
       state: parseState(state),
       credentials: viewOf(JSON.parse(credentials) as StoredCredentials),
+      etag: etagOf(settings, credentials),
       ...parseBreaker(breaker),
       ...(typeof createdBy === 'string' ? { createdBy } : {}),
     }
@@ -258,6 +285,14 @@ export class AppStore {
     }
     await this.#revisions.count()
   }
+}
+
+/** The entity tags of which an app must have one to be changed; `*` for any app that exists. */
+export type IfMatch = '*' | readonly string[]
+
+/** Sealed credentials differ each time, so a tag never comes back. */
+function etagOf(settings: string, credentials: string): string {
+  return createHash('sha256').update(`${settings}\n${credentials}`).digest('base64url').slice(0, 16)
 }
 
 /** Longer than an upload may take. */

@@ -7,13 +7,14 @@ import {
   verificationSchema,
 } from '@wns-fanout/domain'
 import type { AppRecord } from '@wns-fanout/state'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
 import { maySee } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
 import { notFound } from '../not-found.ts'
 import { problemFrom } from '../problem.ts'
+import { ifMatchHeader, tagsIn } from '../if-match.ts'
 import { answers, appPath, nothing, pageOf, pageQuery } from './shapes.ts'
 
 const tags = ['apps']
@@ -22,9 +23,10 @@ export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
   const { apps } = deps
 
-  const view = async (id: AppId): Promise<App> => {
+  const view = async (id: AppId, reply: FastifyReply): Promise<App> => {
     const record = await apps.get(id)
     if (record === null) throw notFound('app', id)
+    reply.header('etag', `"${record.etag}"`)
     return await showApp(deps, record)
   }
 
@@ -69,14 +71,16 @@ export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
         tags,
         summary: 'Create or replace an app',
         params: appPath,
+        headers: ifMatchHeader,
         body: appRequestSchema,
         response: answers({ 200: appSchema, 201: appSchema }),
       },
     },
-    async ({ params, body, caller }, reply) => {
-      const { created } = await apps.put(params.app, body, caller?.id)
+    async ({ params, body, headers, caller }, reply) => {
+      const ifMatch = tagsIn(headers['if-match'])
+      const { created } = await apps.put(params.app, body, { createdBy: caller?.id, ifMatch })
       reply.code(created ? 201 : 200)
-      return await view(params.app)
+      return await view(params.app, reply)
     },
   )
 
@@ -88,20 +92,21 @@ export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
         summary: 'Change settings of an app',
         description: 'A JSON merge patch: an absent setting stays, `null` gives it its default. Credentials stay.',
         params: appPath,
+        headers: ifMatchHeader,
         body: appPatchSchema,
         response: answers({ 200: appSchema }),
       },
     },
-    async ({ params, body }) => {
-      if (!(await apps.patch(params.app, body))) throw notFound('app', params.app)
-      return await view(params.app)
+    async ({ params, body, headers }, reply) => {
+      if (!(await apps.patch(params.app, body, tagsIn(headers['if-match'])))) throw notFound('app', params.app)
+      return await view(params.app, reply)
     },
   )
 
   api.get(
     '/apps/:app',
     { schema: { tags, summary: 'An app', params: appPath, response: answers({ 200: appSchema }) } },
-    ({ params }) => view(params.app),
+    ({ params }, reply) => view(params.app, reply),
   )
 
   api.delete(
@@ -150,9 +155,9 @@ export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
           response: answers({ 200: appSchema }),
         },
       },
-      async ({ params }) => {
+      async ({ params }, reply) => {
         if (!(await apps.setState(params.app, state))) throw notFound('app', params.app)
-        return await view(params.app)
+        return await view(params.app, reply)
       },
     )
 }
@@ -180,5 +185,6 @@ async function showApp(deps: ApiDeps, record: AppRecord): Promise<App> {
     ...(rate.throttledUntilMs === undefined ? {} : { throttledUntil: new Date(rate.throttledUntilMs).toISOString() }),
     ...(breaker === undefined ? {} : { breaker: { reason: breaker.reason, since: breaker.since } }),
     ...(createdBy === undefined ? {} : { createdBy }),
+    etag: record.etag,
   }
 }
