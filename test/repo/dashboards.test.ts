@@ -115,3 +115,11 @@ test('one color means one thing: series of the same name have the same color on 
     colors.set(matcher.options, color)
   }
 })
+
+test('the documentation has a picture of every dashboard', () => {
+  const page = textOf('docs/operations.md')
+  for (const name of names) {
+    expect(page).toContain(`](pictures/${name}.png)`)
+    expect(files).toContain(`docs/pictures/${name}.png`)
+  }
+})

@@ -21,14 +21,15 @@ export interface Panel {
       readonly thresholds?: { readonly steps: readonly { readonly value: number | null; readonly color: string }[] }
       readonly mappings?: readonly { readonly options: Readonly<Record<string, { text: string; color: string }>> }[]
       readonly custom?: {
-        readonly drawStyle?: string
         readonly stacking?: { readonly mode: string }
         readonly thresholdsStyle?: { readonly mode: string }
       }
     }
     readonly overrides?: readonly {
       readonly matcher: { readonly options: string }
-      readonly properties: readonly { readonly value: { readonly fixedColor: string } }[]
+      readonly properties: readonly {
+        readonly value: { readonly fixedColor?: string; readonly dash?: readonly number[] }
+      }[]
     }[]
   }
   readonly transformations?: readonly {

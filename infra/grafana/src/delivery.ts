@@ -205,7 +205,7 @@ const guardAndTokens = [
     width: 8,
     runbook: 'faster-than-the-guideline',
     colors: { 'slot-taken': GREEN, 'slot-(deferred|coalesced)': YELLOW, 'slot-(dropped|refused)': RED },
-    bars: true,
+    stack: 'sum',
   }),
   graph({
     title: 'Token requests, by app and result',
@@ -215,7 +215,7 @@ const guardAndTokens = [
     width: 8,
     runbook: 'token-requests-fail',
     colors: { '.* ok': GREEN, '.* refused': RED, '.* failed': DARK_RED },
-    bars: true,
+    stack: 'sum',
   }),
   timeline({
     title: 'Breakers',
@@ -250,7 +250,7 @@ const guardAndTokens = [
     width: 8,
     runbook: 'many-dead',
     colors: { '.*': PURPLE },
-    bars: true,
+    stack: 'sum',
   }),
 ]
 

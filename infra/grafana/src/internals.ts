@@ -24,7 +24,7 @@ const ledger = [
     width: 8,
     runbook: 'takeovers',
     colors: { 'taken over': YELLOW, fenced: ORANGE, 'reconciled: .*': PURPLE, 'workers that died': RED },
-    bars: true,
+    stack: 'sum',
   }),
   heatmap({
     title: 'Checkpoints, distribution',
@@ -59,7 +59,7 @@ const ledger = [
     width: 12,
     runbook: 'redis-rollback',
     colors: { 'Redis rollbacks': RED, 'damaged campaigns: .*': DARK_RED, 'unreadable: .*': ORANGE },
-    bars: true,
+    stack: 'sum',
   }),
   graph({
     title: 'Failed operations',
@@ -219,7 +219,7 @@ const processes = [
     unit: 'short',
     width: 8,
     runbook: 'takeovers',
-    bars: true,
+    stack: 'sum',
   }),
   graph({
     title: 'Versions',

@@ -55,8 +55,9 @@ const isItWell = [
     steps: [{ color: GREEN }, { value: 0.8, color: YELLOW }, { value: 0.95, color: RED }],
   }),
   stat({
-    title: 'Recipients not reached, one hour',
-    description: 'Failed, lapsed or in doubt, as a share of the recipients that were sent to. The objective is 1 %.',
+    title: 'Not reached, one hour',
+    description:
+      'Recipients that failed, lapsed or are in doubt, as a share of those that were sent to. The objective is 1 %.',
     queries: [
       {
         expr: `(sum(increase(${notReached}[1h])) or vector(0)) / sum(increase(${decided}[1h]))`,
@@ -78,15 +79,12 @@ const isItWell = [
   }),
   timeline({
     title: 'What stops sending',
-    description: 'Breakers of apps, problems of Redis, lost data, and halted campaigns. All green is normal.',
+    description: 'Breakers of apps, halted campaigns, lost data, and Redis. All green is normal.',
     queries: [
-      { expr: installation('app, kind', series('breaker_open')), legend: '{{app}}: breaker {{kind}}' },
-      { expr: installation('kind', series('redis_problem')), legend: 'Redis: {{kind}}' },
+      { expr: installation('kind', series('breaker_open')), legend: 'breaker of an app: {{kind}}' },
+      { expr: `${installation('', series('campaigns', 'state="halted"'))} > bool 0`, legend: 'campaign halted' },
       { expr: installation('', series('data_lost')), legend: 'data lost' },
-      {
-        expr: `${installation('app', series('campaigns', 'state="halted"'))} > bool 0`,
-        legend: '{{app}}: campaign halted',
-      },
+      { expr: installation('', series('redis_problem')), legend: 'Redis' },
     ],
     unit: 'short',
     width: 12,
@@ -199,7 +197,7 @@ const whatRunsNow = [
     width: 8,
     runbook: 'campaign-expired',
     colors: ofCampaignStates,
-    bars: true,
+    stack: 'sum',
   }),
   graph({
     title: 'Campaign duration',
@@ -228,7 +226,7 @@ const whatRunsNow = [
     width: 8,
     runbook: 'a-schedule-was-refused',
     colors: { ran: GREEN, 'empty-audience': YELLOW, refused: RED, stopped: GRAY },
-    bars: true,
+    stack: 'sum',
   }),
 ]
 

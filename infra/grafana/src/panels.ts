@@ -80,8 +80,6 @@ interface Graph extends Common {
   readonly colors?: ColorsByName
   /** Values add up: their sum is shown, or with `percent` the share of each. */
   readonly stack?: 'sum' | 'percent'
-  /** Events in a window, which need no line between them. */
-  readonly bars?: boolean
 }
 
 const HEIGHT = 8
@@ -101,14 +99,14 @@ export function stat(text: Stat): Builder<Panel> {
 
 /** Values over time. */
 export function graph(text: Graph): Builder<Panel> {
-  const { colors = {}, stack, bars = false, steps } = text
+  const { colors = {}, stack, steps } = text
   const builder = new GraphBuilder()
-    .drawStyle(bars ? GraphDrawStyle.Bars : GraphDrawStyle.Line)
+    .drawStyle(GraphDrawStyle.Line)
     .lineWidth(1)
-    .fillOpacity(stack === undefined && !bars ? 8 : 60)
+    .fillOpacity(stack === undefined ? 0 : 60)
     .showPoints(VisibilityMode.Never)
     .min(0)
-    .stacking(new StackingConfigBuilder().mode(stackings[stack ?? (bars ? 'sum' : 'none')]).group('A'))
+    .stacking(new StackingConfigBuilder().mode(stackings[stack ?? 'none']).group('A'))
     .thresholdsStyle(
       new GraphThresholdsStyleConfigBuilder().mode(
         steps === undefined ? GraphThresholdsStyleMode.Off : GraphThresholdsStyleMode.Dashed,
@@ -122,9 +120,16 @@ export function graph(text: Graph): Builder<Panel> {
         .showLegend(true),
     )
     .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending))
-  for (const [name, color] of Object.entries(colors)) builder.overrideByRegexp(`/^(${name})$/`, [colored(color)])
+  for (const [name, color] of Object.entries(colors)) {
+    const dashes = limits.test(name) ? [dashed] : []
+    builder.overrideByRegexp(`/^(${name})$/`, [colored(color), ...dashes])
+  }
   return withCommon(builder, text, HEIGHT)
 }
+
+// A limit is no measured value.
+const limits = /allowed|configured|wanted|limit/
+const dashed: DynamicConfigValue = { id: 'custom.lineStyle', value: { fill: 'dash', dash: [8, 6] } }
 
 const stackings = { none: StackingMode.None, sum: StackingMode.Normal, percent: StackingMode.Percent }
 
