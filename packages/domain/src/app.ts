@@ -4,6 +4,8 @@ import { normalizePackageSid } from './package-sid.ts'
 import type { AppId } from './ids.ts'
 import { appIdSchema } from './ids.ts'
 import { parseSecret } from './secret-text.ts'
+import type { SendWindow } from './send-window.ts'
+import { quietHoursSchema } from './send-window.ts'
 import { labelSchema } from './visible-text.ts'
 
 // The trimmed text of `parseSecret`, or its reason.
@@ -87,6 +89,7 @@ export const appRequestSchema = z
     retentionDays: z.number().int().min(1).max(365).optional(),
     sharedUri: sharedUriSchema.optional(),
     rawGates: rawGatesSchema.optional(),
+    quietHours: quietHoursSchema.optional(),
   })
   .refine(
     (app) =>
@@ -113,6 +116,7 @@ export interface AppSettings {
   readonly retentionDays: number
   readonly sharedUri: SharedUriPolicy
   readonly rawGates: boolean
+  readonly quietHours?: SendWindow | undefined
   readonly credentialsKind: CredentialsKind
 }
 
@@ -131,6 +135,7 @@ export function appSettings(app: AppId, request: AppRequest): AppSettings {
     retentionDays: request.retentionDays ?? 7,
     sharedUri: request.sharedUri ?? 'move',
     rawGates: request.rawGates ?? true,
+    ...(request.quietHours === undefined ? {} : { quietHours: request.quietHours }),
     credentialsKind: request.credentials.kind,
   }
 }
@@ -165,6 +170,7 @@ export const appSchema = z
     retentionDays: z.number(),
     sharedUri: sharedUriSchema,
     rawGates: rawGatesSchema,
+    quietHours: quietHoursSchema.optional(),
     state: z.enum(['active', 'paused']),
     channels: z.number().int(),
     effectiveRatePerSecond: z.number(),

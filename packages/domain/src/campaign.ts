@@ -7,6 +7,7 @@ import { instantSchema } from './instant.ts'
 import { localTimeShape, waveSchema } from './local-delivery.ts'
 import { contentValuesShape } from './missing-variables.ts'
 import { notificationSchema } from './notification.ts'
+import { sendWindowSchema } from './send-window.ts'
 import type { RecipientClass } from './vector.ts'
 import { classes } from './vector.ts'
 import { labelSchema } from './visible-text.ts'
@@ -38,6 +39,8 @@ export const campaignRequestSchema = z.strictObject({
   startAt: instantSchema.optional(),
   expiresAt: instantSchema.optional(),
   ...localTimeShape,
+  sendWindow: sendWindowSchema.optional(),
+  ignoreQuietHours: z.boolean().optional().meta({ description: 'Of an urgent campaign: post in the quiet hours too.' }),
   pace: z.strictObject({ overSeconds: z.number().int().min(1).max(604_800) }).optional(),
   canary: canarySchema.optional(),
   maxFailureShare: share.optional(),

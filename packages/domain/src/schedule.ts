@@ -23,7 +23,7 @@ const timeZone = z
 
 const times = { cron, timeZone, paused: z.boolean().optional() }
 // Each occurrence is a campaign that starts at once and expires after a day.
-const campaign = campaignRequestSchema.omit({ startAt: true, expiresAt: true, dryRun: true })
+const campaign = campaignRequestSchema.omit({ startAt: true, expiresAt: true, localDate: true, dryRun: true })
 
 /** A schedule whose template, if it has one, is replaced with its notification. */
 export const resolvedScheduleSchema = z.strictObject({ ...times, campaign })

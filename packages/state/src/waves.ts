@@ -11,6 +11,8 @@ const waveScript = loadScript('audience-wave')
 export interface ZoneGroup {
   /** Undefined for zones that are left out. */
   readonly dueAtMs: number | undefined
+  /** When the send window closes that the instant is in; absent without a window. */
+  readonly closesAtMs?: number | undefined
   readonly timeZones: readonly string[]
   /** Does the group have the channels without a time zone too? True for one group. */
   readonly hasDefault: boolean
@@ -19,6 +21,8 @@ export interface ZoneGroup {
 /** The recipients of a campaign that are due at the same instant. */
 export interface StoredWave {
   readonly dueAtMs: number
+  /** When the send window closes that the instant is in; absent without a window. */
+  readonly closesAtMs?: number | undefined
   readonly recipients: number
   readonly timeZones: readonly string[]
 }
@@ -57,10 +61,10 @@ export async function countWaves(
   const waves: StoredWave[] = []
   let leftOut = 0
   for (const group of groups.toSorted((a, b) => (a.dueAtMs ?? 0) - (b.dueAtMs ?? 0))) {
-    const { dueAtMs, timeZones, hasDefault } = group
+    const { dueAtMs, closesAtMs, timeZones, hasDefault } = group
     const recipients = (counts.get(group) ?? 0) + (hasDefault ? popcount(left) : 0)
     if (dueAtMs === undefined) leftOut += recipients
-    else if (recipients > 0) waves.push({ dueAtMs, recipients, timeZones })
+    else if (recipients > 0) waves.push({ dueAtMs, closesAtMs, recipients, timeZones })
   }
   return { waves, leftOut }
 }
@@ -93,7 +97,7 @@ export async function divideIntoWaves(
   const waves: StoredWave[] = []
   let leftOut = 0
   const move = async (
-    { dueAtMs, timeZones }: ZoneGroup,
+    { dueAtMs, closesAtMs, timeZones }: ZoneGroup,
     mode: 'in' | 'not',
     zones: readonly string[],
   ): Promise<void> => {
@@ -101,7 +105,7 @@ export async function divideIntoWaves(
     const args = [mode, offset, TEMPORARY_SECONDS, ...zones]
     const count = Number(await waveScript.run(redis, [keys.base(app), source, destination], args))
     if (dueAtMs === undefined) leftOut += count
-    else if (count > 0) waves.push({ dueAtMs, recipients: count, timeZones })
+    else if (count > 0) waves.push({ dueAtMs, closesAtMs, recipients: count, timeZones })
   }
   for (const [at, group] of ordered.entries())
     if (!group.hasDefault) await move(group, 'in', group.timeZones)

@@ -179,6 +179,7 @@ async function showApp(deps: ApiDeps, record: AppRecord): Promise<App> {
     retentionDays: settings.retentionDays,
     sharedUri: settings.sharedUri,
     rawGates: settings.rawGates,
+    ...(settings.quietHours === undefined ? {} : { quietHours: settings.quietHours }),
     state,
     channels,
     effectiveRatePerSecond: rate.effectiveRatePerSecond,

@@ -7,7 +7,7 @@ import { withApi } from '../connection.ts'
 import { contextOf } from '../context.ts'
 import { Failure, UsageError } from '../failure.ts'
 import { integer, names, seconds } from '../input/arguments.ts'
-import { withoutAbsent } from '../input/campaign-request.ts'
+import { hoursOf, withoutAbsent } from '../input/campaign-request.ts'
 import { type CredentialOptions, credentialsOf } from '../input/credentials.ts'
 import { formatCount, formatRate } from '../terminal/format.ts'
 import { fieldLines, tableLines } from '../terminal/table.ts'
@@ -21,6 +21,8 @@ interface PutOptions extends CredentialOptions {
   readonly maxAttempts?: number
   readonly retentionDays?: number
   readonly rawGates?: 'on' | 'off'
+  readonly quietHours?: string
+  readonly quietHoursZone?: string
 }
 
 export function addApp(program: Command): void {
@@ -71,6 +73,8 @@ function settingOptions(command: Command): Command {
     .option('--interval-reason <text>', 'reason for an --interval below the 30-minute guideline')
     .option('--max-attempts <n>', 'maximum number of attempts per recipient (default 5)', integer(1, 6))
     .option('--retention-days <n>', 'days to keep results (default 7)', integer(1, 365))
+    .option('--quiet-hours <from-to>', 'hours of each day in which campaigns do not post, such as 22:00-07:00')
+    .option('--quiet-hours-zone <zone>', 'whose clocks count: device (default) or a time zone')
     .addOption(
       new Option('--raw-gates <switch>', 'off: raw notifications also go to apps that do not run (default on)').choices(
         ['on', 'off'],
@@ -101,6 +105,7 @@ const settingNames: Readonly<Record<string, string>> = {
   'max-attempts': 'maxAttempts',
   'retention-days': 'retentionDays',
   'raw-gates': 'rawGates',
+  'quiet-hours': 'quietHours',
 }
 
 async function set(
@@ -127,6 +132,7 @@ function settingsOf(options: PutOptions) {
     maxAttempts: options.maxAttempts,
     retentionDays: options.retentionDays,
     rawGates: options.rawGates === undefined ? undefined : options.rawGates === 'on',
+    quietHours: hoursOf('--quiet-hours', options.quietHours, options.quietHoursZone),
   })
 }
 
@@ -197,6 +203,7 @@ function appLines(app: App): readonly string[] {
     ['attempts', app.maxAttempts],
     ['results kept', `${app.retentionDays} days`],
     ['raw gates', app.rawGates ? undefined : 'off'],
+    ['quiet hours', app.quietHours && `${app.quietHours.from} to ${app.quietHours.to}, ${app.quietHours.zone}`],
     ['throttled until', app.throttledUntil],
     ['breaker', app.breaker === undefined ? null : `${app.breaker.reason} since ${app.breaker.since}`],
   ])

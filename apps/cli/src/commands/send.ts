@@ -101,6 +101,9 @@ export function addSend(program: Command): void {
       ),
     )
     .option('--default-time-zone <zone>', 'the zone of channels without one (default: UTC)')
+    .option('--window <from-to>', 'post within these hours of each day only, such as 08:00-20:00')
+    .option('--window-zone <zone>', 'whose clocks count: device (default) or a time zone')
+    .option('--ignore-quiet-hours', 'of an urgent campaign: post in the quiet hours of the app too')
     .option('--pace <duration>', 'spread the posts evenly over this time', seconds)
     .option(
       '--canary <n>',

@@ -39,6 +39,9 @@ export interface SendOptions extends FilterOptions {
   readonly localDate?: string
   readonly localTimePassed?: string
   readonly defaultTimeZone?: string
+  readonly window?: string
+  readonly windowZone?: string
+  readonly ignoreQuietHours?: true
   readonly pace?: number
   readonly canary?: number
   readonly canaryShare?: number
@@ -89,6 +92,8 @@ export async function planSend(options: SendOptions): Promise<SendPlan> {
     localDate: options.localDate,
     localTimePassed: options.localTimePassed,
     defaultTimeZone: options.defaultTimeZone,
+    sendWindow: hoursOf('--window', options.window, options.windowZone),
+    ignoreQuietHours: options.ignoreQuietHours,
     pace: options.pace === undefined ? undefined : { overSeconds: options.pace },
     canary: canaryOf(options),
     maxFailureShare: options.maxFailureShare,
@@ -98,6 +103,18 @@ export async function planSend(options: SendOptions): Promise<SendPlan> {
     allowEmpty: options.allowEmpty,
   })
   return upload === undefined ? { request } : { request, upload }
+}
+
+/** Daily hours such as `08:00-20:00`; without a zone those of each device. The API judges the times and the zone. */
+export function hoursOf(option: string, text: string | undefined, zone: string | undefined): object | undefined {
+  if (text === undefined) {
+    if (zone !== undefined) throw new UsageError(`${option}-zone needs ${option} <from-to>, such as 08:00-20:00`)
+    return undefined
+  }
+  const [from, to, ...more] = text.split('-')
+  if (to === undefined || more.length > 0)
+    throw new UsageError(`${option} must be two times of day such as 08:00-20:00; found "${text}"`)
+  return { from, to, zone: zone ?? 'device' }
 }
 
 /** A template has its own headers. */

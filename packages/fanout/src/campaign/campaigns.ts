@@ -26,10 +26,11 @@ import { evaluable } from './failed-of.ts'
 import type { Forecast } from './forecast.ts'
 import { forecast } from './forecast.ts'
 import { guardProblem, slotMs } from './guideline.ts'
+import { hasWaves } from './local-waves.ts'
 import { nullIfUnavailable, translateLedgerErrors } from './ledger-problems.ts'
 import { rejectWhenFull } from './reject-when-full.ts'
 import { refuseMissing } from './refuse-missing.ts'
-import { defaultExpiry, instantMs, rejectErrors, requestErrors } from './request-errors.ts'
+import { expiryOfWaves, instantMs, rejectErrors, requestErrors } from './request-errors.ts'
 import { replayOf } from './replay.ts'
 import type { ResultFilter } from './results.ts'
 import { results } from './results.ts'
@@ -72,14 +73,13 @@ export class Campaigns {
     if (empty !== undefined && (await this.#record(app.app, id)) === null) throw empty
     if (isNow) await refuseMissing(this.#deps, app.app, request)
     const definition = definitionOf(app, request, id, { parent, createdBy })
-    const isAtLocalTime = request.localTime !== undefined
     this.#deps.reached?.('campaign-admitted')
     const answer = await this.#deps.campaigns.create({
       definition,
       policy: request.overLimit ?? 'reject',
       topicIntervalMs: slotMs(definition),
       startAtMs: instantMs(request.startAt),
-      expiresAtMs: instantMs(request.expiresAt) ?? (isAtLocalTime ? defaultExpiry(request, nowMs) : undefined),
+      expiresAtMs: instantMs(request.expiresAt) ?? (hasWaves(definition) ? expiryOfWaves(request, nowMs) : undefined),
     })
     const slot = answer.kind === 'created' ? answer.slot : 'refused'
     if (slot !== undefined) this.#deps.onSlot?.(app.app, slot)

@@ -11,7 +11,7 @@ import { countWaves, recipientPages, timeZonesOf } from '@wns-fanout/state'
 import { definitionOf } from './definition.ts'
 import { evaluable } from './failed-of.ts'
 import { slotMs } from './guideline.ts'
-import { zoneGroups } from './local-waves.ts'
+import { hasWaves, zoneGroups } from './local-waves.ts'
 import { secondsLeft, senderOf, sharedRates } from './progress.ts'
 import { instantMs } from './request-errors.ts'
 import { storedVariables } from '../stored-variables.ts'
@@ -63,7 +63,7 @@ export async function forecast(
     for (const recipient of page) counts.add(recipient)
   const slot = slotMs(definition) > 0 ? await slotAt(deps, app.app, definition, startMs) : undefined
   const { suppressed, gated, contents } = counts
-  const divided = await wavesOf(deps, app.app, request, counted.bits, startMs)
+  const divided = await wavesOf(deps, definition, counted.bits, startMs)
   const audienceSize = counted.size - (divided?.leftOut ?? 0)
   const duration = durationOf(definition, audienceSize, audienceSize - suppressed - gated, condition, sending)
   return {
@@ -80,16 +80,16 @@ export async function forecast(
   }
 }
 
-/** The waves of a campaign at a local time; undefined for any other. */
+/** The waves of a campaign; undefined for one that has none. */
 async function wavesOf(
   { redis, keys }: AudienceDeps,
-  app: AppId,
-  request: CampaignRequest,
+  definition: CampaignDefinition,
   bits: Uint8Array,
   startMs: number,
 ): Promise<Pick<DividedAudience, 'waves' | 'leftOut'> | undefined> {
-  if (request.localTime === undefined) return undefined
-  return countWaves(redis, keys, app, bits, zoneGroups(request, await timeZonesOf(redis, keys, app), startMs))
+  if (!hasWaves(definition)) return undefined
+  const { app } = definition
+  return countWaves(redis, keys, app, bits, zoneGroups(definition, await timeZonesOf(redis, keys, app), startMs))
 }
 
 function lastWaveSeconds(waves: readonly StoredWave[] | undefined, startMs: number): number {

@@ -17,7 +17,7 @@ import type { PlanDeps } from '../plan/plan.ts'
 import { plan } from '../plan/plan.ts'
 import { evaluable } from './failed-of.ts'
 import { exceedsGuideline } from './guideline.ts'
-import { zoneGroups } from './local-waves.ts'
+import { hasWaves, zoneGroups } from './local-waves.ts'
 
 export interface LaunchDeps extends PlanDeps {
   readonly apps: AppStore
@@ -73,16 +73,17 @@ async function freeze(deps: LaunchDeps, app: AppId, id: CampaignId): Promise<boo
   return true
 }
 
-/** The audience of a campaign at a local time is divided by the instants at which its time zones get the campaign. */
+/** An audience whose time zones get the campaign at different instants is divided by these. */
 async function inWaves(
   { redis, keys }: LaunchDeps,
-  { definition: { app, request }, redisNowMs }: CampaignRecord,
+  { definition, redisNowMs }: CampaignRecord,
   draft: string,
   evaluated: Frozen,
 ): Promise<Frozen & { readonly key: string; readonly divided?: DividedAudience }> {
-  if (request.localTime === undefined) return { ...evaluated, key: draft }
+  if (!hasWaves(definition)) return { ...evaluated, key: draft }
+  const { app } = definition
   const key = keys.temporary(app, randomUUID())
-  const groups = zoneGroups(request, await timeZonesOf(redis, keys, app), redisNowMs)
+  const groups = zoneGroups(definition, await timeZonesOf(redis, keys, app), redisNowMs)
   const divided = await divideIntoWaves(redis, keys, app, { source: draft, destination: key }, groups)
   return { ...evaluated, size: divided.size, key, divided }
 }

@@ -166,7 +166,7 @@ function reasonOf(
   if ((app.throttledUntilMs ?? 0) > record.redisNowMs) return 'throttled'
   const { canary } = record.definition.request
   if (canary !== undefined && !record.canaryPassed) return 'canary'
-  if (waitsForWave(record)) return 'local-time'
+  if (waitsForWave(record)) return record.definition.windows === undefined ? 'local-time' : 'send-window'
   if (others.length > 0 && record.totals.pending === record.audienceSize) return 'queued'
   return paceRate < unpacedRate ? 'pace' : undefined
 }

@@ -1,5 +1,14 @@
 import type { AppSettings, CampaignRequest, InputError } from '@wns-fanout/domain'
-import { DAY_MS, endOfLocalDate, lintNotification, localTimeFields, MAX_LIFE_MS, Problem } from '@wns-fanout/domain'
+import {
+  DAY_MS,
+  endOfLocalDate,
+  lintNotification,
+  localTimeFields,
+  MAX_LIFE_MS,
+  openPeriod,
+  outsideOf,
+  Problem,
+} from '@wns-fanout/domain'
 import { valueErrors } from './missing.ts'
 import { isPersonal, MAX_LISTED_WITHOUT_PLACEHOLDER } from './guideline.ts'
 
@@ -19,7 +28,13 @@ export function requestErrors(app: AppSettings, request: CampaignRequest, nowMs:
   }))
   // Only an intact notification shows whether it has placeholders.
   const personalization = errors.length === 0 ? [...personalizationErrors(app, request), ...valueErrors(request)] : []
-  return [...errors, ...timeErrors(request, nowMs), ...localTimeErrors(request, nowMs), ...personalization]
+  return [
+    ...errors,
+    ...timeErrors(request, nowMs),
+    ...localTimeErrors(request, nowMs),
+    ...windowErrors(app, request),
+    ...personalization,
+  ]
 }
 
 function personalizationErrors(app: AppSettings, request: CampaignRequest): InputError[] {
@@ -71,29 +86,46 @@ function localTimeErrors(request: CampaignRequest, nowMs: number): InputError[] 
   const startAtMs = instantMs(request.startAt) ?? nowMs
   if (endOfLocalDate(localDate) <= startAtMs)
     errors.push(fault('localDate', 'out-of-range', 'localDate has ended in every time zone when the campaign starts'))
-  if (expiryOf(request, nowMs) - startAtMs > MAX_LIFE_MS)
+  if ((instantMs(request.expiresAt) ?? expiryOfWaves(request, nowMs)) - startAtMs > MAX_LIFE_MS)
     errors.push(
       fault('localDate', 'out-of-range', 'localDate must be at most 4 days after the start; give a later startAt'),
     )
   return errors
 }
 
+/** Errors in the hours of the day in which a campaign may post. */
+function windowErrors({ quietHours }: AppSettings, request: CampaignRequest): InputError[] {
+  const { sendWindow, ignoreQuietHours, priority, pace } = request
+  const errors: InputError[] = []
+  if (ignoreQuietHours === true && priority !== 'urgent')
+    errors.push(fault('ignoreQuietHours', 'not-urgent', 'only a campaign with priority urgent may ignore quiet hours'))
+  if (sendWindow === undefined) return errors
+  if (pace !== undefined)
+    errors.push(fault('pace', 'pace-and-window', 'a campaign has a pace or a sendWindow, not both; remove one'))
+  if (quietHours === undefined || ignoreQuietHours === true || quietHours.zone !== sendWindow.zone) return errors
+  // The clocks of one zone decide about both, so any zone shows whether they are ever open together.
+  if (openPeriod([sendWindow, outsideOf(quietHours)], 'UTC', 0) === undefined)
+    errors.push(
+      fault(
+        'sendWindow',
+        'never-open',
+        'sendWindow is within the quiet hours of the app, so nothing would ever be sent',
+      ),
+    )
+  return errors
+}
+
 /**
- * When a campaign expires that names no time for it. One at a local time has a day after its last zone got it; clocks
- * that are put back make a day an hour longer.
+ * When a campaign expires that has waves and names no time for it: a day after its last zone gets it. Clocks that are
+ * put back make a day an hour longer.
  */
-export function defaultExpiry(
-  { startAt, localTime, localDate }: Pick<CampaignRequest, 'startAt' | 'localTime' | 'localDate'>,
+export function expiryOfWaves(
+  { startAt, localDate }: Pick<CampaignRequest, 'startAt' | 'localDate'>,
   nowMs: number,
 ): number {
   const startAtMs = instantMs(startAt) ?? nowMs
-  if (localTime === undefined) return startAtMs + DAY_MS
   // A zone whose time has passed on that date gets it on the next day.
   return Math.max(startAtMs + DAY_MS, localDate === undefined ? 0 : endOfLocalDate(localDate)) + DAY_MS + HOUR_MS
-}
-
-function expiryOf(request: CampaignRequest, nowMs: number): number {
-  return instantMs(request.expiresAt) ?? defaultExpiry(request, nowMs)
 }
 
 /** Milliseconds of a time of a request. */

@@ -1,8 +1,8 @@
 import type { AppId, CampaignId } from '@wns-fanout/domain'
 import { PAGE_BYTES, pagesFor } from '@wns-fanout/domain'
-import type { CampaignRecord, CampaignStore, Ledger, PlannedBatch } from '@wns-fanout/state'
+import type { CampaignRecord, CampaignStore, Ledger, PlannedBatch, StoredWave } from '@wns-fanout/state'
 import { LedgerDamaged, assertIntact } from '@wns-fanout/state'
-import { waitsForWave, waveAt } from '../campaign/local-waves.ts'
+import { nextOpening, waitsForWave, waveAt } from '../campaign/local-waves.ts'
 import type { AppCondition } from '../campaign/view.ts'
 import type { CrashPoints } from '../crash-points.ts'
 import type { Queues } from '../worker/queues.ts'
@@ -47,19 +47,19 @@ export async function plan(deps: PlanDeps, app: AppId, campaign: CampaignId): Pr
     const atMost = Math.min(canary === 'unplanned' ? 1 : room, STEP_BATCHES, roomFor(record))
     if (atMost <= 0) return deps.ledger.wakeAt({ app, campaign }, wakeAt)
     // No batch has recipients of two waves, since these are due at different times.
-    const wave = waveAt(record, record.cursor)
-    const pages = Math.min(STRETCH_PAGES, (wave?.endPage ?? Infinity) - record.cursor)
+    const found = waveAt(record, record.cursor)
+    const pages = Math.min(STRETCH_PAGES, (found?.endPage ?? Infinity) - record.cursor)
     const from = record.cursor * PAGE_BYTES
     const bits = await deps.ledger.targets({ app, campaign }, from, from + pages * PAGE_BYTES - 1)
     const isEnd = bits.length < pages * PAGE_BYTES
-    const last = isEnd || record.cursor + pages === wave?.endPage
+    const last = isEnd || record.cursor + pages === found?.endPage
     const { batches, nextPage, nextBefore } = cutBatches(bits, record.cursor, atMost, last, {
       before: record.cursorBefore,
       size: batchRecipients(ratePerSecond),
       ...(canary === 'unplanned' ? { limit: leftOfCanary(record) } : {}),
     })
-    const ends = last && wave?.isLast !== false && nextPage >= record.cursor + pagesFor(bits.length * 8)
-    const timed = wave === undefined ? spreadOut(batches, record) : dueAt(batches, wave.dueAtMs, record)
+    const ends = last && found?.isLast !== false && nextPage >= record.cursor + pagesFor(bits.length * 8)
+    const timed = inWave(spreadOut(batches, record), found?.wave, record)
     const { turns, next } = nextTurns(record, others, timed.length)
     const step = await deps.ledger.plan(
       { app, campaign },
@@ -121,9 +121,16 @@ function leftOfCanary({ definition, audienceSize, plannedRecipients }: CampaignR
   return canary === undefined ? 0 : canarySize(canary, audienceSize ?? 0) - plannedRecipients
 }
 
-/** Those that are due already have no time of their own, so that workers take them as any other. */
-function dueAt(batches: readonly PlannedBatch[], dueAtMs: number, { redisNowMs }: CampaignRecord): PlannedBatch[] {
-  return dueAtMs <= redisNowMs ? [...batches] : batches.map((batch) => ({ ...batch, dueAtMs }))
+/** No batch of a wave is due before the wave. Those that are due have no time of their own, as most batches. */
+function inWave(
+  batches: readonly PlannedBatch[],
+  wave: StoredWave | undefined,
+  { definition, redisNowMs }: CampaignRecord,
+): readonly PlannedBatch[] {
+  if (wave === undefined) return batches
+  const opensAtMs = nextOpening(definition, wave, redisNowMs)
+  if (opensAtMs <= redisNowMs) return batches
+  return batches.map((batch) => ({ ...batch, dueAtMs: Math.max(opensAtMs, batch.dueAtMs ?? 0) }))
 }
 
 /** The batches of a campaign with a pace are due evenly over its time. */

@@ -19,6 +19,7 @@ import { PlannerWake } from './planner-wake.ts'
 import type { PreparedCampaign } from './prepared-campaign.ts'
 import { PreparedCampaigns } from './prepared-campaign.ts'
 import type { BatchRunDeps } from './run-parts.ts'
+import { putOffIfClosed } from './send-window.ts'
 import { SuspectSlot } from './suspect-slot.ts'
 import type { BatchEnd, ParkReason, TokenSource } from './types.ts'
 
@@ -87,6 +88,8 @@ export class BatchSender {
     if (isProbe && !(await breaker.mayProbe())) return parked(PROBE_EVERY_MS, 'breaker')
     const campaign = await this.#campaign(ref)
     if (campaign === null) return { kind: 'gone' }
+    const closedForMs = await putOffIfClosed(this.#deps, ref, campaign)
+    if (closedForMs > 0) return parked(closedForMs, 'send-window')
     const terms = isProbe ? { ...campaign.terms, window: 1, isProbe } : campaign.terms
     const owner = randomUUID()
     const opened = await ledger.open(ref, owner, terms)

@@ -12,6 +12,8 @@ export interface PreparedCampaign {
   readonly paceRatePerSecond: number | undefined
   /** Its definition is lost, so nothing may be posted for it: its batches can only be closed. */
   readonly isLost: boolean
+  /** Its waves, where it may post at some hours of the day only. */
+  readonly windowed?: Pick<CampaignRecord, 'waves' | 'wavePages'> | undefined
 }
 
 /** Credit at most: small where an uncertain recipient is lost to the campaign, larger where it only costs a repeat. */
@@ -19,9 +21,11 @@ const windows = { 'at-least-once': 256, 'at-most-once': 64 } as const
 
 const KEPT = 64
 
-function prepareRecord({ definition, audienceSize, definitionLost = false }: CampaignRecord): PreparedCampaign {
+function prepareRecord(record: CampaignRecord): PreparedCampaign {
+  const { definition, audienceSize, definitionLost = false, waves, wavePages } = record
   try {
-    return prepareCampaign(definition, audienceSize ?? 0, definitionLost)
+    const prepared = prepareCampaign(definition, audienceSize ?? 0, definitionLost)
+    return definition.windows === undefined ? prepared : { ...prepared, windowed: { waves, wavePages } }
   } catch (error) {
     // It was prepared once before it was admitted.
     throw new LedgerDamaged('the campaign: its definition is not what it has to be', { cause: error })

@@ -49,6 +49,7 @@ export type ParkReason =
   | 'no-replica'
   | 'suspected'
   | 'held'
+  | 'send-window'
 
 export interface BatchSpec {
   readonly ref: BatchRef

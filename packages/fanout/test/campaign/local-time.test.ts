@@ -5,7 +5,9 @@ import { until } from '@wns-fanout/testing'
 import { describe, expect, test } from 'vitest'
 import { launch } from '../../src/campaign/launch.ts'
 import { pendingNow, secondsOfWaves, waitsForWave, waveAt, zoneGroups } from '../../src/campaign/local-waves.ts'
-import { defaultExpiry, requestErrors } from '../../src/campaign/request-errors.ts'
+import { expiryOfWaves, requestErrors } from '../../src/campaign/request-errors.ts'
+import type { PreparedCampaign } from '../../src/send/prepared-campaign.ts'
+import { putOffIfClosed } from '../../src/send/send-window.ts'
 import { Installation } from '../support/installation.ts'
 import { helloToAll, NEWS, Stage } from './stage.ts'
 
@@ -16,7 +18,7 @@ const zones = ['America/New_York', 'Asia/Kolkata', 'Asia/Tokyo', 'Europe/Berlin'
 describe('time zones', () => {
   test('are grouped by the instant at which they get the campaign', () => {
     const request = { ...helloToAll, localTime: '16:30' }
-    expect(zoneGroups(request, ['Europe/Berlin', 'Europe/Paris', 'Asia/Tokyo'], NOON)).toEqual([
+    expect(zoneGroups({ request }, ['Europe/Berlin', 'Europe/Paris', 'Asia/Tokyo'], NOON)).toEqual([
       { dueAtMs: NOON + 4.5 * HOUR_MS, timeZones: ['UTC'], hasDefault: true },
       { dueAtMs: NOON + 2.5 * HOUR_MS, timeZones: ['Europe/Berlin', 'Europe/Paris'], hasDefault: false },
       { dueAtMs: NOON + 19.5 * HOUR_MS, timeZones: ['Asia/Tokyo'], hasDefault: false },
@@ -30,7 +32,7 @@ describe('time zones', () => {
       localTimePassed: 'skip' as const,
       defaultTimeZone: 'Asia/Tokyo',
     }
-    const groups = zoneGroups(request, zones, NOON)
+    const groups = zoneGroups({ request }, zones, NOON)
     expect(groups.map(({ dueAtMs, hasDefault }) => [dueAtMs, hasDefault])).toEqual([[undefined, true]])
   })
 })
@@ -40,15 +42,22 @@ describe('waves', () => {
     { dueAtMs: 1000, recipients: 30, timeZones: [] },
     { dueAtMs: 61_000, recipients: 20, timeZones: [] },
   ]
-  const record = { waves, wavePages: 4, audienceSize: 50, totals: { pending: 50 }, redisNowMs: 1000 } as never
+  const record = {
+    definition: {},
+    waves,
+    wavePages: 4,
+    audienceSize: 50,
+    totals: { pending: 50 },
+    redisNowMs: 1000,
+  } as never
 
   test.each([
-    [0, { dueAtMs: 1000, endPage: 4, isLast: false }],
-    [3, { dueAtMs: 1000, endPage: 4, isLast: false }],
-    [4, { dueAtMs: 61_000, endPage: 8, isLast: true }],
-    [99, { dueAtMs: 61_000, endPage: 8, isLast: true }],
-  ])('page %i belongs to the wave %o', (page, wave) => {
-    expect(waveAt(record, page)).toEqual(wave)
+    [0, { wave: waves[0], endPage: 4, isLast: false }],
+    [3, { wave: waves[0], endPage: 4, isLast: false }],
+    [4, { wave: waves[1], endPage: 8, isLast: true }],
+    [99, { wave: waves[1], endPage: 8, isLast: true }],
+  ])('page %i belongs to the wave %o', (page, found) => {
+    expect(waveAt(record, page)).toEqual(found)
   })
 
   test.each([
@@ -94,10 +103,9 @@ describe('a request', () => {
     expect(faults(more as Partial<CampaignRequest>)).toEqual(expected)
   })
 
-  test('expires a day after the last zone got it', () => {
-    expect(defaultExpiry({}, NOON)).toBe(NOON + 24 * HOUR_MS)
-    expect(defaultExpiry({ localTime: '07:00' }, NOON)).toBe(NOON + 49 * HOUR_MS)
-    const later = defaultExpiry({ localTime: '07:00', localDate: '2026-07-03' }, NOON)
+  test('expires a day after the last zone gets it', () => {
+    expect(expiryOfWaves({}, NOON)).toBe(NOON + 49 * HOUR_MS)
+    const later = expiryOfWaves({ localDate: '2026-07-03' }, NOON)
     expect(new Date(later).toISOString()).toBe('2026-07-05T13:00:00.000Z')
   })
 })
@@ -214,6 +222,84 @@ describe('a worker', () => {
     expect((await ended(place, replay.id)).totals).toMatchObject({ accepted: 10, suppressed: 0 })
     expect(new Set(place.posts).size).toBe(20)
     expect(place.posts).toHaveLength(20)
+  })
+})
+
+function timeAt(ms: number): string {
+  return new Date(ms).toISOString().slice(11, 16)
+}
+
+/** Hours around now in UTC, an hour before and after. */
+function aroundNow(): { readonly from: string; readonly to: string; readonly zone: string } {
+  return { from: timeAt(Date.now() - HOUR_MS), to: timeAt(Date.now() + HOUR_MS), zone: 'UTC' }
+}
+
+describe('quiet hours', () => {
+  async function quietApp() {
+    const place = new Installation()
+    await place.app('shop', 20)
+    const { settings } = await place.apps.put('shop' as AppId, {
+      credentials: { kind: 'store', packageSid: 'S-1-15-2-1-2-3-4-5-6-7', clientSecret: 's' },
+      quietHours: aroundNow(),
+    })
+    await place.worker().start()
+    return { place, settings }
+  }
+
+  test('keep a campaign waiting until they end, and an urgent one may ignore them', async () => {
+    const { place, settings } = await quietApp()
+    const { id } = await place.create(settings, { topic: 'later' })
+    const waiting = await until('the campaign to be planned', async () => {
+      const view = await place.view(id)
+      return view.waves === undefined ? undefined : view
+    })
+    expect(waiting).toMatchObject({
+      state: 'sending',
+      reason: 'send-window',
+      ratePerSecond: 0,
+      totals: { pending: 20 },
+    })
+    expect(waiting.etaSeconds).toBeGreaterThan(1800)
+    const urgent = await place.create(settings, { priority: 'urgent', ignoreQuietHours: true })
+    expect((await ended(place, urgent.id)).totals.accepted).toBe(20)
+    expect(place.posts).toHaveLength(20)
+  })
+
+  test.each([
+    [{ ignoreQuietHours: true }, ['not-urgent']],
+    [{ sendWindow: aroundNow() }, ['never-open']],
+    [{ sendWindow: { from: '00:00', to: '23:59', zone: 'device' }, pace: { overSeconds: 60 } }, ['pace-and-window']],
+    [{ sendWindow: { from: '00:00', to: '23:59', zone: 'UTC' } }, []],
+  ])('%o has the faults %o', async (more, codes) => {
+    const app = { app: NEWS, credentialsKind: 'store', quietHours: aroundNow() } as never
+    expect(requestErrors(app, { ...helloToAll, ...more }, NOON).map(({ code }) => code)).toEqual(codes)
+  })
+})
+
+describe('a send window', () => {
+  test('that closed puts off its batches until it opens again, and they stay as they are', async () => {
+    const stage = new Stage()
+    const settings = await stage.app(3)
+    const sendWindow = { ...aroundNow(), zone: 'UTC' }
+    const { id } = await stage.campaigns.create(settings, { ...helloToAll, sendWindow })
+    const ref = { app: NEWS, campaign: id as CampaignId, seq: 0 }
+    await launch(stage.deps, NEWS, ref.campaign)
+    const { definition, waves = [], wavePages, redisNowMs } = await stage.record(id)
+    expect(waves).toMatchObject([{ recipients: 3 }])
+    const prepared = (wave: object) =>
+      ({ definition, windowed: { waves: [{ ...waves[0], ...wave }], wavePages } }) as unknown as PreparedCampaign
+    const deps = { ledger: stage.ledger, campaigns: stage.store }
+    expect(await putOffIfClosed(deps, ref, prepared({}))).toBe(0)
+    expect(await putOffIfClosed(deps, ref, { definition } as unknown as PreparedCampaign)).toBe(0)
+    // Of a window that is about to open.
+    const later = { ...definition, windows: [{ ...sendWindow, from: sendWindow.to, to: sendWindow.from }] }
+    const closed = { ...prepared({ closesAtMs: redisNowMs - 1 }), definition: later }
+    const waitMs = await putOffIfClosed(deps, ref, closed)
+    expect(waitMs).toBeGreaterThan(30 * 60_000)
+    expect(waitMs).toBeLessThan(2 * HOUR_MS)
+    const [batch] = await stage.ledger.batches(ref, [0])
+    expect(batch).toMatchObject({ state: 'parked', recipients: 3, closed: false })
+    expect((batch?.dueAtMs ?? 0) - redisNowMs).toBeGreaterThanOrEqual(30 * 60_000)
   })
 })
 

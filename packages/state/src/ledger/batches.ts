@@ -28,6 +28,7 @@ const openScript = loadScript('ledger-open')
 const checkpointScript = loadScript('ledger-checkpoint')
 const mergeScript = loadScript('ledger-merge')
 const planScript = loadScript('ledger-plan')
+const putOffScript = loadScript('ledger-put-off')
 const sweepScript = loadScript('ledger-sweep')
 const batchesScript = loadScript('campaign-batches')
 
@@ -237,6 +238,13 @@ export class Ledger {
   /** The planner had nothing to plan: it is woken when fewer than `batches` are active. */
   async wakeAt({ app, campaign }: CampaignRef, batches: number): Promise<void> {
     await askLedger(() => this.#redis.hset(this.#keys.campaign(app, campaign), 'wakeAt', batches))
+  }
+
+  /** No worker opens a batch before then, unless one has it open now. */
+  async putOff({ app, campaign, seq }: BatchRef, untilMs: number): Promise<void> {
+    await askLedger(() =>
+      putOffScript.run(this.#redis, [this.#keys.campaign(app, campaign)], [seq, Math.ceil(untilMs)]),
+    )
   }
 
   /** Range, due time and vector of each batch; null for a batch that does not exist. */

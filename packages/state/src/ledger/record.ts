@@ -1,4 +1,12 @@
-import type { AppId, CampaignId, CampaignRequest, CampaignState, HaltCause, Totals } from '@wns-fanout/domain'
+import type {
+  AppId,
+  CampaignId,
+  CampaignRequest,
+  CampaignState,
+  HaltCause,
+  SendWindow,
+  Totals,
+} from '@wns-fanout/domain'
 import { campaignStates, classes, emptyTotals, haltCauses, isTerminal } from '@wns-fanout/domain'
 import type { StoredWave } from '../waves.ts'
 import type { CampaignField } from './fields.ts'
@@ -22,6 +30,8 @@ export interface CampaignDefinition {
   readonly retentionDays: number
   /** False when the app has no raw gates. */
   readonly rawGates: boolean
+  /** The daily hours in which it may post; absent where it may at any time. */
+  readonly windows?: readonly SendWindow[] | undefined
   readonly parent?: CampaignId | undefined
   /** The id of the API key that made it. */
   readonly createdBy?: string | undefined
