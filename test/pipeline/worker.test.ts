@@ -166,7 +166,7 @@ test('a worker whose open Redis has forgotten merges its outcomes, and no recipi
     const { body } = await request(`${worker.ops}/metrics`)
     expect(await body.text()).toMatch(/wns_fanout_redis_rollbacks_total [1-9]/)
     expect(await worker.log()).toContainEqual(
-      expect.objectContaining({ msg: expect.stringContaining('merged outcomes that Redis had forgotten') }),
+      expect.objectContaining({ msg: expect.stringContaining('merged outcomes that the ledger did not have') }),
     )
   } finally {
     await closeRedis(redis)

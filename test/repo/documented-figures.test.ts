@@ -46,7 +46,8 @@ const figures: readonly Figure[] = [
   figure(configuration, 'batches are parked after at most ten seconds', 'apps/worker', 'REPLICA_PATIENCE_MS', 10_000),
   figure(guarantees, 'Every 30 s, the leader enqueues batches', 'packages/fanout', 'MAX_RECONCILE_MS', 30_000),
   figure(guarantees, 'Posts made before the loss is noticed (within 500 ms)', 'packages/fanout', 'WATCH_MS', 500),
-  figure(guarantees, 'batches that it released within the last minute', 'packages/fanout', 'REMEMBERED_MS', 60_000),
+  figure(guarantees, 'released within the last ten minutes', 'packages/fanout', 'REMEMBERED_MS', 600_000),
+  figure(guarantees, 'ten minutes (2,048 batches at most)', 'packages/fanout', 'MAX_BATCHES', 2048),
   figure(guarantees, 'done or ten seconds old', 'packages/fanout', 'ALONE_MS', 10_000),
   figure(
     operations,

@@ -130,7 +130,9 @@ function log(logger: Logger, limit: LineLimit, event: FanoutEvent): void {
       logger.warn(fields, 'a worker died, and others get its jobs')
       return
     case 'batch.outcomes-merged':
-      logger.warn(fields, 'merged outcomes that Redis had forgotten')
+      limit.write(event.type, (suppressed) =>
+        logger.warn({ ...fields, ...suppressed }, 'merged outcomes that the ledger did not have'),
+      )
       return
     case 'campaign.launched':
     case 'campaign.finished':
@@ -151,7 +153,9 @@ function log(logger: Logger, limit: LineLimit, event: FanoutEvent): void {
       logger.warn(fields, 'campaign exceeds the WNS guideline')
       return
     case 'ledger.rolled-back':
-      logger.error(fields, 'Redis lost writes that it had acknowledged')
+      limit.write(event.type, (suppressed) =>
+        logger.error({ ...fields, ...suppressed }, 'Redis lost writes that it had acknowledged'),
+      )
       return
     case 'ledger.damaged':
       logger.error(fields, 'campaign halted: its ledger is damaged')

@@ -67,7 +67,7 @@ test.each<{ event: FanoutEvent; line?: string; metric?: string }>([
   },
   {
     event: { type: 'batch.outcomes-merged', ...ref, notificationType: 'toast', settled },
-    line: 'warn: merged outcomes that Redis had forgotten',
+    line: 'warn: merged outcomes that the ledger did not have',
     metric: 'wns_fanout_sends_total{app="news",type="toast",class="accepted"} 3',
   },
   {

@@ -1,14 +1,19 @@
--- Merge the outcomes that a fenced owner has, after Redis went back in time and lost the open of that owner.
+-- Merge the outcomes that an owner still has after it lost its batch: Redis went back in time and lost the open of that
+-- owner, or the run of the owner ended by an error before its checkpoint was stored.
 -- needs: read codes pages checks stamps closing
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 seq, 2 nonce of the fenced owner, 3 its fence, 4 delivery, 5 type, 6 guard window in seconds (0 = no guard),
---       7 its vector, with credit only for posts that have no answer yet
+--       7 its vector, with credit only for posts that have no answer yet,
+--       8 '1' if the caller vouches: it has seen another primary since its open, or its run has ended
 -- Returns an error DAMAGED or VERSION before any write if the ledger is not what a script could have left,
 --   {'missing'} while the batch is not planned again, {'closed'} if nothing can be added any more,
 --   {'refused'} if nothing proves a rollback, else {'ok', settled: {class, n, …} by this call}.
 -- The proof is a stored fence of another owner that is not above the caller's: a fence only rises and each value is
 -- given once, so only a rollback leaves such a fence. The script stores the proof for this owner, because others may
--- open the batch while the caller waits for the posts under way.
+-- open the batch while the caller waits for the posts under way. After takeovers on another primary the fence is higher
+-- than the caller's, and only the caller can know that this primary did not have its checkpoints: it vouches for that.
+-- An owner that vouches while the batch is still its own has ended and posts no more. So its vector also replaces
+-- credit, except that of its posts without an answer, which the next owner finds.
 -- Recipients with credit stay as they are, since the current owner may be posting to them. Every other pending
 -- recipient takes the outcome that the caller has. At-most-once, a recipient with a post but without an answer becomes
 -- in doubt.
@@ -17,7 +22,7 @@
 -- May be called again with the same or more outcomes: settled recipients stay, so a repeated call changes nothing.
 local base, campaign = KEYS[1], KEYS[2]
 local seq, owner, fence, delivery, type = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
-local guard, known_text = tonumber(ARGV[6]), ARGV[7]
+local guard, known_text, is_vouched = tonumber(ARGV[6]), ARGV[7], ARGV[8] == '1'
 local key = campaign .. ':b:' .. seq
 
 local b = fields(key, 'range', 'owner', 'fence', 'closed', 'stampedAt', 'recoveredOwners')
@@ -28,21 +33,27 @@ if wrong then return wrong end
 if not c.state or not b.range then return { 'missing' } end
 if b.closed then return { 'closed' } end
 local recovered = b.recoveredOwners or ''
-local is_proved = string.find(recovered, owner, 1, true) ~= nil
-if b.owner == owner or (tonumber(b.fence or '0') > fence and not is_proved) then return { 'refused' } end
+local is_known, is_owner = string.find(recovered, owner, 1, true) ~= nil, b.owner == owner
+local is_proved = is_vouched or (not is_owner and (is_known or tonumber(b.fence or '0') <= fence))
+if not is_proved then return { 'refused' } end
 local from, to, n, others_before, others_after = range_of(b.range)
 if not from then return wrong_field(where, 'range', b.range) end
 local old_text = redis.call('GET', key .. ':v') or string.rep('\0', n)
 if #old_text ~= n or #known_text ~= n then return { 'refused' } end
 
 local vector, known = unpack_bytes(old_text, n), unpack_bytes(known_text, n)
-local counts, merged, answered, posts = {}, {}, 0, 0
+local counts, merged, answered, posts, returned = {}, {}, 0, 0, false
 for i = 1, n do
   local was, is = vector[i], known[i]
-  local code = code_of(is)
-  if is_pending(was) and code_of(was) ~= CREDITED then
+  local code, was_credited = code_of(is), code_of(was) == CREDITED
+  if is_pending(was) and (is_owner or not was_credited) then
     local class, written = CLASS[code], posts_of(is)
-    if code == CREDITED and delivery == 'at-most-once' then
+    if was_credited then
+      if is_pending(is) and code ~= CREDITED then
+        posts, returned = posts + math.max(0, written - posts_of(was)), true
+        vector[i] = byte_of(code, math.max(posts_of(was), written))
+      end
+    elseif code == CREDITED and delivery == 'at-most-once' then
       code, class, written = IN_DOUBT, 'in_doubt', written + 1
     end
     if class and class ~= 'pending' and code ~= FAILED_ROTATED then
@@ -55,8 +66,8 @@ for i = 1, n do
   end
 end
 
-if not is_proved then redis.call('HSET', key, 'recoveredOwners', recovered .. owner .. ' ') end
-if answered == 0 then return { 'ok', {} } end
+if not is_known then redis.call('HSET', key, 'recoveredOwners', recovered .. owner .. ' ') end
+if answered == 0 and not returned then return { 'ok', {} } end
 redis.call('SET', key .. ':v', pack_bytes(vector))
 add_totals(campaign, counts)
 redis.call('HINCRBY', campaign, 'answers', answered)

@@ -1,12 +1,12 @@
-import { byteOf, code, codeOf, postsOf } from '@wns-fanout/domain'
+import { byteOf, code, codeOf, pendingCode, postsOf } from '@wns-fanout/domain'
 import type { BatchTerms, MergeAnswer } from '@wns-fanout/state'
 import { describe, expect, test } from 'vitest'
 import type { Hand } from './ledger-support.ts'
 import { Stage, tile, toast, upTo } from './ledger-support.ts'
 import { dumpOf } from './support.ts'
 
-function mergeOutcomes(hand: Hand): Promise<MergeAnswer> {
-  return hand.stage.ledger.mergeOutcomes(hand.ref, hand.owner, hand.opened.fence, hand.terms, hand.vector)
+function mergeOutcomes(hand: Hand, isVouched = false): Promise<MergeAnswer> {
+  return hand.stage.ledger.mergeOutcomes(hand.ref, hand.owner, hand.opened.fence, hand.terms, hand.vector, isVouched)
 }
 
 /** A batch whose open Redis has lost, and the owner that opened it and posted to the first four recipients. */
@@ -149,6 +149,48 @@ describe('an owner whose open Redis has lost', () => {
     expect(await lost.checkpoint()).toEqual({ kind: 'fenced', rolledBack: true })
     expect(await mergeOutcomes(lost)).toEqual({ kind: 'missing' })
     expect(await stage.totals()).toEqual({ accepted: 4 })
+  })
+})
+
+describe('an owner that vouches for its outcomes', () => {
+  test('merges them although takeovers on another primary raised the fence', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(6), { terms: { ...toast, window: 2 } })
+    const lost = await stage.hold({ ...toast, window: 2 })
+    // The other primary never had the credit of 2 and 3, nor their outcomes.
+    const heir = await stage.hold({ ...toast, window: 1 })
+    expect(heir.opened.fence).toBeGreaterThan(lost.opened.fence)
+    expect(heir.credited).toEqual([2])
+    const outcomes = lost.outcome(code.accepted, 0, 1, 2, 3)
+    expect(await mergeOutcomes(outcomes)).toEqual({ kind: 'refused' })
+    expect(await mergeOutcomes(outcomes, true)).toEqual({ kind: 'ok', settled: [{ class: 'accepted', count: 1 }] })
+    expect(await stage.codes()).toEqual([code.inDoubt, code.inDoubt, code.credited, code.accepted, 0, 0])
+    expect(await heir.outcome(code.accepted, 2).checkpoint()).toMatchObject({ kind: 'ok' })
+    expect(await stage.totals()).toEqual({ in_doubt: 2, accepted: 2, pending: 2 })
+  })
+
+  test('and has ended settles its own credit, gives the rest back, and leaves posts without an answer uncertain', async () => {
+    const stage = new Stage()
+    await stage.sending(upTo(6), { terms: toast })
+    const hand = await stage.hold({ ...toast, window: 4 })
+    expect(hand.credited).toEqual([0, 1, 2, 3])
+    hand.outcome(code.accepted, 0)
+    hand.vector[1] = byteOf(pendingCode(1), 1)
+    hand.vector[3] = code.pending
+    expect(await mergeOutcomes(hand)).toEqual({ kind: 'refused' })
+    expect(await mergeOutcomes(hand, true)).toEqual({ kind: 'ok', settled: [{ class: 'accepted', count: 1 }] })
+    expect((await stage.codes()).map((is) => (is === code.credited ? 'credited' : is)).slice(2)).toEqual([
+      'credited',
+      code.pending,
+      code.pending,
+      code.pending,
+    ])
+    expect(await mergeOutcomes(hand, true)).toEqual({ kind: 'ok', settled: [] })
+    const heir = await stage.hold(toast)
+    expect(heir.opened.uncertain).toBe(1)
+    expect(await stage.totals()).toEqual({ accepted: 1, in_doubt: 1, pending: 4 })
+    expect((await stage.vector()).map(postsOf)).toEqual([1, 1, 1, 0, 0, 0])
+    expect(await stage.bench.redis.hget(stage.bench.keys.campaign(stage.app, 'c1'), 'posts')).toBe('3')
   })
 })
 

@@ -7,6 +7,8 @@ export interface TcpProxy {
   silence(): void
   /** The connections of now are closed. Of the new ones the first `refused` (none) are closed too, the others work. */
   cut(options?: { readonly refused: number }): void
+  /** New connections lead to this port; those of now stay. */
+  retarget(port: number): void
   /** Called with what clients send, before it is forwarded. */
   onRequest(look: (bytes: string) => void): void
   /** Connections that were made so far. */
@@ -15,7 +17,8 @@ export interface TcpProxy {
 }
 
 /** A port of 127.0.0.1 that forwards to another. */
-export async function startTcpProxy(target: number): Promise<TcpProxy> {
+export async function startTcpProxy(firstTarget: number): Promise<TcpProxy> {
+  let target = firstTarget
   const sockets = new Set<Socket>()
   let connections = 0
   let refusals = 0
@@ -48,6 +51,9 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     cut({ refused } = { refused: 0 }) {
       refusals = refused
       for (const socket of sockets) socket.destroy()
+    },
+    retarget(port) {
+      target = port
     },
     onRequest(next) {
       look = next

@@ -4,10 +4,10 @@ import type { BatchLedger } from '../send/batch-ledger.ts'
 import type { Recipients } from '../send/recipients.ts'
 
 /** A lane gives up a post before this; posts without an answer by then are merged as uncertain. */
-const LAST_ANSWERS_MS = 15_000
+export const LAST_ANSWERS_MS = 15_000
 
 export interface OutcomeMergeOptions {
-  readonly ledger: Pick<BatchLedger, 'mergeOutcomes'>
+  readonly ledger: Pick<BatchLedger, 'mergeOutcomes' | 'leave'>
   readonly recipients: Recipients
   /** Posts under way. */
   readonly inFlight: () => number
@@ -28,6 +28,7 @@ export class OutcomeMerge {
   #isUnderWay = false
   #hasMerged = false
   #isDone = false
+  #isLeft = false
 
   constructor(options: OutcomeMergeOptions) {
     this.#options = options
@@ -36,6 +37,26 @@ export class OutcomeMerge {
   /** Has Redis forgotten this run? */
   get isStarted(): boolean {
     return this.#sinceMs !== undefined
+  }
+
+  /** Has the run ended by an error? Later answers still count. */
+  get isLeft(): boolean {
+    return this.#isLeft
+  }
+
+  /** The run ended by an error: others merge what it knows, and what it learns from the posts under way. */
+  leave(): void {
+    if (this.#isLeft) return
+    this.#isLeft = true
+    this.#isDone = true
+    const { ledger, recipients, inFlight } = this.#options
+    ledger.leave({
+      inFlight,
+      vector() {
+        recipients.giveBackCredit()
+        return recipients.withCredit(recipients.credited)
+      },
+    })
   }
 
   start(): void {

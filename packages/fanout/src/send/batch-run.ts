@@ -13,6 +13,7 @@ import type { Poster } from './poster.ts'
 import type { Recipients } from './recipients.ts'
 import type { BatchRunDeps } from './run-parts.ts'
 import { createParts } from './run-parts.ts'
+import { isFinal } from './resend.ts'
 import type { SetAside } from './set-aside.ts'
 import type { TokenInUse } from './token-in-use.ts'
 import type { Acknowledged, BatchEnd, BatchSpec, ParkReason } from './types.ts'
@@ -160,9 +161,10 @@ export class BatchRun {
 
   #answered(position: number, outcome: Outcome, durationMs: number): void {
     this.#poster.answered(position, outcome)
-    if (this.#isDone) return
+    if (this.#isDone && !this.#merge.isLeft) return
     this.#deps.reached?.('answer-read')
     const { wait, renew, stop } = this.#answers.record(position, outcome, durationMs)
+    if (this.#isDone) return
     if (wait !== undefined) this.#wait = longerWait(this.#wait, wait)
     if (renew !== undefined) this.#token.renew(renew)
     if (stop !== undefined) this.#rest(stop.reason, stop.delayMs)
@@ -231,6 +233,7 @@ export class BatchRun {
   }
 
   #fail(error: unknown): void {
+    if (!isFinal(error)) this.#merge.leave()
     this.#isDone = true
     this.#end.reject(error)
   }
@@ -248,7 +251,7 @@ export class BatchRun {
         if (proposal.change.dead.length > 0) this.#deps.reached?.('dead-removed')
         if (answer.kind !== 'closed' && answer.rolledBack) this.#rolledBack()
         if (answer.kind === 'ok') this.#acknowledged(proposal, answer)
-        else this.#fenced(answer.kind === 'fenced' && answer.rolledBack)
+        else this.#fenced(answer.kind === 'fenced' && (answer.rolledBack || answer.isForgotten === true))
       })
       // Any error here, also from a listener, ends only this run.
       .catch((error: unknown) => this.#fail(error))

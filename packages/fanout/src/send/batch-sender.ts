@@ -92,6 +92,7 @@ export class BatchSender {
     if (closedForMs > 0) return parked(closedForMs, 'send-window')
     const terms = isProbe ? { ...campaign.terms, window: 1, isProbe } : campaign.terms
     const owner = randomUUID()
+    await this.#rollback.caughtUp(ref)
     const opened = await ledger.open(ref, owner, terms)
     reached?.('batch-opened')
     switch (opened.kind) {

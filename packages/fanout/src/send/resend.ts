@@ -18,13 +18,14 @@ export async function resend<T>(
     try {
       return await send()
     } catch (error) {
-      if (isAnswer(error) || attempt === TRIES) throw error
+      if (isFinal(error) || attempt === TRIES) throw error
       emit({ type: 'operation.failed', operation, error })
       await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1))
     }
   }
 }
 
-function isAnswer(error: unknown): boolean {
+/** The ledger itself answered with this error, so that sending the call again changes nothing. */
+export function isFinal(error: unknown): boolean {
   return error instanceof LedgerDamaged || error instanceof LedgerVersion || error instanceof LedgerRefused
 }

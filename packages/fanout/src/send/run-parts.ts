@@ -18,7 +18,7 @@ export interface BatchRunDeps extends PosterDeps {
   readonly emit: (event: FanoutEvent) => void
   readonly breaker: AppBreaker
   readonly token: TokenSource
-  readonly ledger: Pick<BatchLedger, 'checkpoint' | 'mergeOutcomes'>
+  readonly ledger: Pick<BatchLedger, 'checkpoint' | 'mergeOutcomes' | 'leave'>
   /** Redis has forgotten a write: other batches of the process may be affected too. */
   readonly onRollback: () => void
   /** Milliseconds after the last acknowledged checkpoint during which posts may start. */

@@ -8,7 +8,7 @@ import type {
   DeathTimes,
   RedisConnection,
 } from '@wns-fanout/state'
-import { Leader, ReadyListener, WorkerRegister } from '@wns-fanout/state'
+import { Leader, PrimaryWatch, ReadyListener, WorkerRegister } from '@wns-fanout/state'
 import { Worker } from 'bullmq'
 import type { LaunchDeps } from '../campaign/launch.ts'
 import type { ReconcileDeps } from '../recover/reconcile.ts'
@@ -75,6 +75,7 @@ export class FanoutWorker {
   readonly #register: WorkerRegister
   readonly #deaths: DeathWatch
   readonly #ready: ReadyListener
+  readonly #primary: PrimaryWatch
   #campaignWorker: Worker<CampaignJob> | undefined
   #watching: Promise<void> | undefined
   #leading: Promise<void> | undefined
@@ -82,8 +83,13 @@ export class FanoutWorker {
 
   constructor(deps: FanoutWorkerDeps) {
     this.#deps = deps
-    const rollback = new RollbackRecovery(deps, this.#stopping.signal)
-    this.#register = new WorkerRegister(deps.ledgerRedis ?? deps.redis, deps.keys, {
+    const ledgerRedis = deps.ledgerRedis ?? deps.redis
+    this.#primary = new PrimaryWatch(ledgerRedis, {
+      onChange: () => rollback.noticed(),
+      onError: (error) => this.#report('watch', error),
+    })
+    const rollback = new RollbackRecovery({ ...deps, primary: this.#primary }, this.#stopping.signal)
+    this.#register = new WorkerRegister(ledgerRedis, deps.keys, {
       ...deps.deathTimes,
       onError: (error) => this.#report('register of workers', error),
     })
@@ -162,6 +168,7 @@ export class FanoutWorker {
     await this.#ready.stop()
     await this.#apps.close()
     await this.#campaignWorker?.close()
+    this.#primary.stop()
     await this.#leader.resign()
     await this.#register.leave()
   }

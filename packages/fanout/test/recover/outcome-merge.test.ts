@@ -23,6 +23,7 @@ function setup(answer: MergeAnswer = { kind: 'ok', settled: [] }) {
   }
   const merge = new OutcomeMerge({
     ledger: {
+      leave: () => {},
       mergeOutcomes: async (vector) => {
         state.vectors.push([...vector].map(codeOf))
         return answer

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
 import type { Checkpoint, CheckpointAnswer, MergeAnswer, RedisConnection } from '@wns-fanout/state'
-import { Keys, closeRedis, connectRedis } from '@wns-fanout/state'
-import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
-import type { LastCheckpoint } from '../../src/recover/rollback.ts'
+import { Keys, LedgerDamaged, closeRedis, connectRedis } from '@wns-fanout/state'
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
+import type { LastCheckpoint } from '../../src/recover/recent-checkpoints.ts'
 import { RollbackRecovery } from '../../src/recover/rollback.ts'
 
 let redis: RedisConnection
@@ -45,14 +45,26 @@ function lastOf(seq: number): LastCheckpoint {
   }
 }
 
+const here = { dataSetId: 'one', isVouched: false }
+const accepted = [{ class: 'accepted', count: 1 }] as const
+
 const ok = { kind: 'ok', settled: [], rolledBack: false } as unknown as CheckpointAnswer
 
 /** A recovery of the data set `one`, in front of a ledger that answers as given. */
-async function setup(answers: { checkpoint?: CheckpointAnswer; merges?: MergeAnswer[] } = {}) {
+async function setup(answers: { checkpoint?: CheckpointAnswer; merges?: (MergeAnswer | Error)[] } = {}) {
   const keys = new Keys(`rb${randomBytes(6).toString('hex')}:`)
   await redis.set(keys.dataSetId, 'one', 'EX', 60)
-  const state = { events: [] as FanoutEvent[], enqueued: [] as unknown[][], replayed: [] as number[], merges: 0 }
-  const merges = answers.merges ?? [{ kind: 'ok', settled: [{ class: 'accepted', count: 1 }] }]
+  const state = {
+    events: [] as FanoutEvent[],
+    enqueued: [] as unknown[][],
+    replayed: [] as number[],
+    merges: 0,
+    vouched: [] as boolean[],
+    changes: 0,
+    confirmed: 0,
+    vectors: [] as number[][],
+  }
+  const merges = answers.merges ?? [{ kind: 'ok', settled: accepted }]
   const stopping = new AbortController()
   const recovery = new RollbackRecovery(
     {
@@ -63,15 +75,26 @@ async function setup(answers: { checkpoint?: CheckpointAnswer; merges?: MergeAns
           state.replayed.push(seq)
           return answers.checkpoint ?? ok
         },
-        mergeOutcomes: async () => {
+        mergeOutcomes: async (_ref, _owner, _fence, _terms, vector, isVouched) => {
           state.merges += 1
-          return merges[Math.min(state.merges, merges.length) - 1] ?? { kind: 'missing' }
+          state.vouched.push(isVouched === true)
+          state.vectors.push([...vector])
+          const answer = merges[Math.min(state.merges, merges.length) - 1] ?? { kind: 'missing' }
+          if (answer instanceof Error) throw answer
+          return answer
         },
       },
       queues: {
         enqueue: async (...job) => {
           state.enqueued.push(job)
         },
+      },
+      primary: {
+        get changes() {
+          return state.changes
+        },
+        look: async () => state.changes,
+        confirmed: async () => void (state.confirmed += 1),
       },
       emit: (event) => state.events.push(event),
     },
@@ -112,7 +135,10 @@ test('a checkpoint that Redis had forgotten is settled by its replay, and the ca
   await vi.waitFor(() => {
     expect(state.enqueued).toEqual([['reconcile', { app: 'news', campaign: 'c1' }]])
   })
-  expect(state.events).toMatchObject([{ type: 'batch.outcomes-merged', seq: 7, settled }])
+  expect(state.events).toMatchObject([
+    { type: 'ledger.rolled-back', seq: 7 },
+    { type: 'batch.outcomes-merged', seq: 7, settled },
+  ])
   expect(state.merges).toBe(0)
 })
 
@@ -121,41 +147,89 @@ test('an open that Redis had forgotten is merged', async () => {
   recovery.remember(lastOf(7))
   recovery.noticed(someRun)
   await vi.waitFor(() => {
-    expect(state.events).toMatchObject([{ type: 'batch.outcomes-merged', settled: [{ count: 1 }] }])
+    expect(state.events).toMatchObject([
+      { type: 'ledger.rolled-back', seq: 7 },
+      { type: 'batch.outcomes-merged', settled: [{ count: 1 }] },
+    ])
   })
   expect(state.merges).toBe(1)
 })
 
-test.each<CheckpointAnswer>([{ kind: 'closed' }, { kind: 'fenced', rolledBack: false }])(
-  'a batch that another owner took since is left alone: %j',
-  async (checkpoint) => {
-    const { recovery, state } = await setup({ checkpoint })
+test('a batch that is closed by now is left alone', async () => {
+  const { recovery, state } = await setup({ checkpoint: { kind: 'closed' } })
+  recovery.remember(lastOf(7))
+  recovery.noticed(someRun)
+  await recovery.caughtUp(lastOf(7).ref)
+  expect([state.replayed, state.merges, state.events, state.enqueued]).toEqual([[7], 0, [], []])
+})
+
+test('a batch that others took over gets the outcomes too, and a rollback counts only if they were missing', async () => {
+  const fenced = { kind: 'fenced', rolledBack: false } as const
+  const missing = await setup({ checkpoint: fenced, merges: [{ kind: 'ok', settled: accepted }] })
+  const known = await setup({ checkpoint: fenced, merges: [{ kind: 'ok', settled: [] }] })
+  for (const { recovery, state } of [missing, known]) {
     recovery.remember(lastOf(7))
-    recovery.noticed(someRun)
-    await vi.waitFor(() => {
-      expect(state.replayed).toEqual([7])
-    })
-    expect([state.merges, state.enqueued]).toEqual([0, []])
-  },
-)
+    recovery.noticed()
+    await recovery.caughtUp(lastOf(7).ref)
+    expect(state.vouched).toEqual([true])
+  }
+  expect(missing.state.events.map(({ type }) => type)).toEqual(['ledger.rolled-back', 'batch.outcomes-merged'])
+  expect([known.state.events, known.state.enqueued]).toEqual([[], []])
+})
+
+test('a batch is opened only after its replay, and once it is known which primary answers', async () => {
+  const { recovery, state } = await setup()
+  recovery.remember(lastOf(7))
+  recovery.noticed()
+  await recovery.caughtUp(lastOf(7).ref)
+  expect([state.replayed, state.confirmed]).toEqual([[7], 1])
+  state.changes = 1
+  expect([await recovery.hasOtherPrimary(0), await recovery.hasOtherPrimary(1)]).toEqual([true, false])
+})
+
+describe('outcomes that a failed run left', () => {
+  test('are merged again until Redis takes them, and once more with the last answers', async () => {
+    const { recovery, state } = await setup({ merges: [new Error('no such right'), { kind: 'ok', settled: accepted }] })
+    const words = { count: 2, vector: () => Uint8Array.of(words.count), inFlight: () => words.count }
+    recovery.leave(lastOf(7), words, 'one')
+    await vi.waitFor(() => expect(state.merges).toBe(2), 5000)
+    words.count = 0
+    await recovery.caughtUp(lastOf(7).ref)
+    expect(state.enqueued).toHaveLength(1)
+    expect(state.vectors.at(-2)).toEqual([2])
+    expect(state.vectors.at(-1)).toEqual([0])
+    expect(state.vouched.every(Boolean)).toBe(true)
+    expect(state.events.filter(({ type }) => type === 'batch.outcomes-merged')).toHaveLength(2)
+    // Redis has lost nothing here.
+    expect(state.events.filter(({ type }) => type === 'ledger.rolled-back')).toEqual([])
+  })
+
+  test('end with an error of the ledger itself', async () => {
+    const { recovery, state } = await setup({ merges: [new LedgerDamaged('batch 7')] })
+    recovery.leave(lastOf(7), { vector: () => Uint8Array.of(1), inFlight: () => 0 }, 'one')
+    await recovery.caughtUp(lastOf(7).ref)
+    expect(state.events).toMatchObject([{ type: 'operation.failed', operation: 'merge of outcomes' }])
+    expect(state.merges).toBe(1)
+  })
+})
 
 test('a batch that Redis has forgotten is merged once it is planned again', async () => {
   const { recovery, state } = await setup({ merges: [{ kind: 'missing' }, { kind: 'ok', settled: [] }] })
-  expect(await recovery.merge(lastOf(1), Uint8Array.of(7))).toEqual({ kind: 'ok', settled: [] })
+  expect(await recovery.merge(lastOf(1), Uint8Array.of(7), here)).toEqual({ kind: 'ok', settled: [] })
   expect(state.merges).toBe(2)
 })
 
 test('a stop ends the wait for a batch that is not planned again', async () => {
   const { recovery, stopping } = await setup({ merges: [{ kind: 'missing' }] })
   stopping.abort()
-  expect(await recovery.merge(lastOf(1), Uint8Array.of(7))).toEqual({ kind: 'missing' })
+  expect(await recovery.merge(lastOf(1), Uint8Array.of(7), here)).toEqual({ kind: 'missing' })
 })
 
 test('nothing is merged into another data set, and nothing of another one is replayed', async () => {
   const { recovery, state, keys } = await setup()
   recovery.remember(lastOf(1))
   await redis.set(keys.dataSetId, 'two', 'EX', 60)
-  expect(await recovery.merge(lastOf(1), Uint8Array.of(7))).toEqual({ kind: 'refused' })
+  expect(await recovery.merge(lastOf(1), Uint8Array.of(7), here)).toEqual({ kind: 'refused' })
   recovery.beginOn('two')
   expect(recovery.dataSetId).toBe('two')
   recovery.noticed(someRun)

@@ -1,5 +1,6 @@
-import { byteOf, code, pendingCode, prepareMessage } from '@wns-fanout/domain'
+import { byteOf, code, codeOf, pendingCode, prepareMessage } from '@wns-fanout/domain'
 import type { Outcome } from '@wns-fanout/domain'
+import { LedgerDamaged } from '@wns-fanout/state'
 import { repeat } from '@wns-fanout/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { OneBatch, accepted, forbidden, serverError, throttled, unauthorized } from '../support/one-batch.ts'
@@ -660,6 +661,14 @@ describe('another owner', () => {
     expect([...(batch.merged.at(-1) ?? [])].map((byte) => byte & 31)).toEqual([code.accepted, code.credited])
   })
 
+  test('on another primary gets the outcomes too, and no rollback is reported before they are merged', async () => {
+    const batch = new OneBatch({ recipients: 2 })
+    batch.answerWith = () => ({ kind: 'fenced', rolledBack: false, isForgotten: true })
+    expect(await batch.start()).toEqual({ kind: 'fenced', forgotten: true })
+    expect([batch.merged.length, batch.rollbacks]).toEqual([1, 0])
+    expect(batch.eventsOf('ledger.rolled-back')).toEqual([])
+  })
+
   test('is noticed by a check, before anything was sent', async () => {
     const batch = new OneBatch({ recipients: 1, answer: () => undefined })
     batch.answerWith = () => ({ kind: 'fenced', rolledBack: false })
@@ -678,11 +687,41 @@ describe('a failure', () => {
     await expect(batch.start()).rejects.toThrow('no Redis')
   })
 
+  test('leaves what the run knows, and what it still learns', async () => {
+    const batch = new OneBatch({ recipients: 4, credited: 3, answer: (at) => (at === 0 ? accepted : undefined) })
+    batch.permits = 2
+    batch.answerWith = () => {
+      throw new Error('no right')
+    }
+    const failed = expect(batch.start()).rejects.toThrow('no right')
+    await later(300)
+    await failed
+    const codes = () => [...(batch.left?.vector() ?? [])].map(codeOf)
+    expect(codes()).toEqual([code.accepted, code.credited, code.pending, code.pending])
+    expect(batch.left?.inFlight()).toBe(1)
+    batch.answer(1, accepted)
+    expect(codes()).toEqual([code.accepted, code.accepted, code.pending, code.pending])
+    expect(batch.left?.inFlight()).toBe(0)
+    // The credit that is left is not used any more.
+    batch.grantPermits(5)
+    expect(batch.posts).toHaveLength(2)
+  })
+
+  test('that is an answer of the ledger leaves nothing', async () => {
+    const batch = new OneBatch({ recipients: 1 })
+    batch.answerWith = () => {
+      throw new LedgerDamaged('batch 0')
+    }
+    await expect(batch.start()).rejects.toThrow('batch 0')
+    expect(batch.left).toBeUndefined()
+  })
+
   test('of a merge ends the run with its error', async () => {
     const batch = new OneBatch({ recipients: 1 })
     batch.answerWith = () => ({ kind: 'fenced', rolledBack: true })
     batch.mergeWith = () => Promise.reject(new Error('no Redis'))
     await expect(batch.start()).rejects.toThrow('no Redis')
+    expect([...(batch.left?.vector() ?? [])].map(codeOf)).toEqual([code.accepted])
   })
 
   test('to replicate parks the batch, and grants no credit', async () => {

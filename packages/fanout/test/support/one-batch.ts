@@ -3,9 +3,11 @@ import { byteOf, code, codeOf, isSettled, prepareMessage } from '@wns-fanout/dom
 import type { BatchTerms, Checkpoint, CheckpointAnswer, MergeAnswer, OpenBatch } from '@wns-fanout/state'
 import { vi } from 'vitest'
 import { AppBreaker } from '../../src/send/app-breaker.ts'
+import type { OwnerAnswer } from '../../src/send/batch-ledger.ts'
 import { BatchRun } from '../../src/send/batch-run.ts'
 import { HostBreakers } from '../../src/send/host-breakers.ts'
 import type { Permit } from '../../src/send/local-permits.ts'
+import type { LeftOutcomes } from '../../src/recover/rollback.ts'
 import type { BatchEnd } from '../../src/send/types.ts'
 
 export const app = 'news' as AppId
@@ -63,7 +65,9 @@ export class OneBatch {
   /** The state that the ledger answers with. */
   state: CampaignState = 'sending'
   /** Fields of the next answers to checkpoints; a function decides for each. */
-  answerWith: (change: Checkpoint) => Partial<CheckpointAnswer & { kind: 'ok' }> | CheckpointAnswer = () => ({})
+  answerWith: (change: Checkpoint) => Partial<CheckpointAnswer & { kind: 'ok' }> | OwnerAnswer = () => ({})
+  /** What the run left when it ended by an error. */
+  left: LeftOutcomes | undefined
   mergeWith: () => Promise<MergeAnswer> = () => Promise.resolve({ kind: 'ok', settled: [] })
   /** Posts that may be under way. */
   lanes = Infinity
@@ -125,6 +129,9 @@ export class OneBatch {
           mergeOutcomes: (vector) => {
             this.merged.push(vector)
             return this.mergeWith()
+          },
+          leave: (left) => {
+            this.left = left
           },
         },
         onRollback: () => (this.rollbacks += 1),
@@ -277,11 +284,11 @@ export class OneBatch {
     return this.renewal.waitMs
   }
 
-  async #checkpoint(change: Checkpoint): Promise<CheckpointAnswer> {
+  async #checkpoint(change: Checkpoint): Promise<OwnerAnswer> {
     this.checkpoints.push(change)
     await Promise.resolve()
     const answer = this.answerWith(change)
-    if ('kind' in answer && answer.kind !== undefined && answer.kind !== 'ok') return answer as CheckpointAnswer
+    if ('kind' in answer && answer.kind !== undefined && answer.kind !== 'ok') return answer as OwnerAnswer
     return {
       kind: 'ok',
       state: this.state,

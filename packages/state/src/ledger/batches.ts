@@ -169,6 +169,9 @@ export class Ledger {
    * Merge the outcomes of an owner that was fenced because Redis went back in time. `vector` has its outcomes, and
    * credit only for posts that have no answer yet. Pending recipients without credit from the current owner take the
    * outcome. The owner calls this at once, and again when the posts under way have their answers.
+   *
+   * @param isVouched the caller knows that Redis lacks outcomes although the ledger cannot prove it: another primary
+   *   took over since the open, or the run of the owner has ended without its last checkpoint
    */
   async mergeOutcomes(
     batch: BatchRef,
@@ -176,8 +179,18 @@ export class Ledger {
     fence: number,
     terms: BatchTerms,
     vector: Uint8Array,
+    isVouched = false,
   ): Promise<MergeAnswer> {
-    const args = [batch.seq, owner, fence, terms.delivery, terms.type, terms.guardSeconds, Buffer.from(vector)]
+    const args = [
+      batch.seq,
+      owner,
+      fence,
+      terms.delivery,
+      terms.type,
+      terms.guardSeconds,
+      Buffer.from(vector),
+      isVouched ? '1' : '',
+    ]
     const reply = await this.#ask(mergeScript, batch, args)
     const kind = textOf(reply[0]) as MergeAnswer['kind']
     return kind === 'ok' ? { kind, settled: settledCounts(named(reply, replies.merge).settled) } : { kind }

@@ -133,7 +133,8 @@ export type CheckpointAnswer =
 
 export type MergeAnswer =
   /**
-   * `missing`: Redis has lost the batch too, and the planner may write it again. `refused`: nothing proves a rollback.
+   * `missing`: Redis has lost the batch too, and the planner may write it again. `refused`: nothing proves a rollback,
+   * and the caller does not vouch for one.
    */
   | { readonly kind: 'missing' | 'closed' | 'refused' }
   | { readonly kind: 'ok'; readonly settled: readonly SettledCount[] }
