@@ -83,6 +83,9 @@ export const rules: Readonly<Record<string, Rule>> = {
   'GET /v1/campaigns/:campaign/results': campaign('read', 'heavy'),
   'GET /v1/campaigns/:campaign/samples': campaign('read'),
 
+  // Which entries it shows is decided by the apps of the key.
+  'GET /v1/audit': { verb: 'admin', scope: 'visible', load: 'heavy' },
+
   'POST /v1/keys': installation,
   'GET /v1/keys': installation,
   'DELETE /v1/keys/:key': installation,

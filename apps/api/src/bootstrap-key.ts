@@ -18,13 +18,17 @@ const localStack = { name: 'local-stack', ...everything }
  * Sees to it that `file` holds an admin key that works: one that is there and valid is kept. One that is unknown is
  * entered again when all keys are gone, since it went with them; otherwise it was revoked, and a new one is made and
  * written with mode 0600. For a stack on one machine, whose owner may read that file; elsewhere use `bootstrapKey`.
+ *
+ * @returns the id of a key that was made or entered
  */
-export async function ensureKeyFile(keys: Keys, file: string): Promise<void> {
+export async function ensureKeyFile(keys: Keys, file: string): Promise<string | undefined> {
   const present = (await readFile(file, 'utf8').catch(() => '')).trim()
-  if (present !== '' && (await keys.verify(present)) !== null) return
-  if (present !== '' && (await keys.count()) === 0 && (await keys.restore(present, localStack, BOOTSTRAP)) !== null)
-    return
-  const { key } = await keys.create(localStack, BOOTSTRAP)
+  if (present !== '' && (await keys.verify(present)) !== null) return undefined
+  if (present !== '' && (await keys.count()) === 0) {
+    const restored = await keys.restore(present, localStack, BOOTSTRAP)
+    if (restored !== null) return restored.id
+  }
+  const { apiKey, key } = await keys.create(localStack, BOOTSTRAP)
   await mkdir(dirname(file), { recursive: true })
   const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`
   try {
@@ -33,6 +37,7 @@ export async function ensureKeyFile(keys: Keys, file: string): Promise<void> {
   } finally {
     await rm(draft, { force: true })
   }
+  return apiKey.id
 }
 
 /** Why no first key was made. */

@@ -1,9 +1,10 @@
-import type { AppId, Verification } from '@wns-fanout/domain'
+import type { AppId, AuditTrailName, Verification } from '@wns-fanout/domain'
 import type { Campaigns, CrashPoints, WorkersWanted } from '@wns-fanout/fanout'
 import type { Logger } from '@wns-fanout/runtime'
 import type {
   ApiKeys,
   AppEvents,
+  AuditTrail,
   AppRecord,
   AppStore,
   Audiences,
@@ -15,6 +16,7 @@ import type {
   Templates,
 } from '@wns-fanout/state'
 import type { AgeGauges } from './age-gauges.ts'
+import type { AuditDeps } from './audit/install.ts'
 import type { WatchOptions } from './sse.ts'
 
 /** How fast an app may send now. */
@@ -43,6 +45,7 @@ export interface ApiDeps extends CrashPoints {
   readonly events: AppEvents
   readonly apiKeys: ApiKeys
   readonly idempotency: Idempotency
+  readonly audit: AuditDeps & { readonly trails: Readonly<Record<AuditTrailName, AuditTrail>> }
   /** The workers that run, and how many are wanted. */
   readonly workers: { readonly count: () => Promise<number>; readonly wanted: WorkersWanted }
   readonly rateOf: (app: Pick<AppRecord, 'settings'>) => Promise<RateView>

@@ -2,11 +2,13 @@ import { parseArgs } from 'node:util'
 import { createLifecycle, createLogger, exitWhenParentGone, readConfig } from '@wns-fanout/runtime'
 import { ApiKeys, closeRedis, connectRedis, Keys, readRedisAccess } from '@wns-fanout/state'
 import { reportLoss } from './accept-loss.ts'
+import { auditCommand, keyBootstrapped, lossAccepted } from './audit/outside-requests.ts'
 import { bootstrapKey } from './bootstrap-key.ts'
 import { apiConfigSchema } from './config.ts'
 import { openRedis, startApi } from './start.ts'
 
-// The process of the API. On stdout it writes one line of JSON when it is ready; everything else goes to stderr.
+// The process of the API. On stdout it writes a line of JSON when it is ready, and the entries of the audit log;
+// everything else goes to stderr.
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -32,11 +34,11 @@ async function main(): Promise<void> {
       return
     }
     // Makes the first key instead of serving.
-    const apiKeys = new ApiKeys(
-      await openRedis(options, await readRedisAccess(config)),
-      new Keys(config.WNS_FANOUT_PREFIX),
-    )
+    const redis = await openRedis(options, await readRedisAccess(config))
+    const keys = new Keys(config.WNS_FANOUT_PREFIX)
+    const apiKeys = new ApiKeys(redis, keys)
     const made = await bootstrapKey(apiKeys, values['bootstrap-key'], { force: values.force === true })
+    await auditCommand(redis, keys, config, logger, keyBootstrapped(made.id))
     process.stdout.write(`${JSON.stringify(made)}\n`)
     await life.stop('the key is made')
   } catch (error) {
@@ -56,18 +58,26 @@ const ofRedis = {
   WNS_FANOUT_SENTINEL_PASSWORD_FILE: true,
   WNS_FANOUT_PREFIX: true,
   LOG_LEVEL: true,
+  WNS_FANOUT_AUDIT_MAX_ENTRIES: true,
+  WNS_FANOUT_AUDIT_DAYS: true,
 } as const
 
 // Reports the missing data, and with --yes accepts its loss. Only needs the place of Redis.
 async function acceptLoss(yes: boolean): Promise<void> {
   const config = readConfig(apiConfigSchema.pick(ofRedis), process.env)
-  const life = createLifecycle(createLogger({ name: 'api', level: config.LOG_LEVEL }))
+  const logger = createLogger({ name: 'api', level: config.LOG_LEVEL })
+  const life = createLifecycle(logger)
   life.installSignals()
   exitWhenParentGone(life)
   const redis = connectRedis(config.REDIS_URL, { ...(await readRedisAccess(config)), role: 'producer' })
   life.onStop('redis', () => closeRedis(redis))
   try {
-    const report = await reportLoss(redis, new Keys(config.WNS_FANOUT_PREFIX), { yes, signal: life.signal })
+    const keys = new Keys(config.WNS_FANOUT_PREFIX)
+    const report = await reportLoss(redis, keys, { yes, signal: life.signal })
+    if (report.accepted) {
+      const missed = report.missed.map(({ dataSetId }) => dataSetId)
+      await auditCommand(redis, keys, config, logger, lossAccepted(missed))
+    }
     process.stdout.write(`${JSON.stringify(report)}\n`)
   } finally {
     await life.stop('that was all')

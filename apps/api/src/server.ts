@@ -8,6 +8,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest }
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { ruleOf } from './access.ts'
 import { installAuth } from './auth.ts'
+import { installAudit } from './audit/install.ts'
 import { limitBodyTime } from './body-time.ts'
 import { installBodies } from './bodies.ts'
 import { installOpenApi } from './openapi.ts'
@@ -16,6 +17,7 @@ import type { ProblemAnswer } from './problem.ts'
 import { answerOf, methodNotAllowed, problemFrom } from './problem.ts'
 import type { ApiDeps } from './deps.ts'
 import { appRoutes } from './routes/apps.ts'
+import { auditRoutes } from './routes/audit.ts'
 import { campaignRoutes } from './routes/campaigns.ts'
 import { channelRoutes } from './routes/channels.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -160,6 +162,7 @@ export async function buildServer(
         verifyKey: (key) => deps.apiKeys.verify(key),
         appOfCampaign: (id) => deps.campaigns.appOf(id as CampaignId),
       })
+      installAudit(v1, deps.audit)
       await v1.register(async (json) => {
         installBodies(json)
         appRoutes(json, deps)
@@ -172,6 +175,7 @@ export async function buildServer(
         templateRoutes(json, deps)
         eventRoutes(json, deps)
         keyRoutes(json, deps)
+        auditRoutes(json, deps)
       })
       await v1.register(async (uploads) => uploadRoutes(uploads, deps, uploadIdleMs))
       await v1.register(async (changes) => channelChangeRoutes(changes, deps, uploadIdleMs))

@@ -1,5 +1,5 @@
 import type { Lifecycle, Logger } from '@wns-fanout/runtime'
-import { crashAt, createMetrics, listenProblem, showRedis, startOpsServer } from '@wns-fanout/runtime'
+import { crashAt, createLineWriter, createMetrics, listenProblem, showRedis, startOpsServer } from '@wns-fanout/runtime'
 import type { RedisAccess, RedisConnection } from '@wns-fanout/state'
 import {
   backLine,
@@ -20,6 +20,7 @@ import {
   writeProblem,
 } from '@wns-fanout/state'
 import { createTransport, requestToken } from '@wns-fanout/wns'
+import { auditLimits, keyBootstrapped } from './audit/outside-requests.ts'
 import { ensureKeyFile } from './bootstrap-key.ts'
 import type { ApiConfig } from './config.ts'
 import { DataWatch } from './data-watch.ts'
@@ -97,8 +98,9 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
     async begin() {
       // A key that went with other data would be taken for one that is here, and not be entered again.
       deps.apiKeys.forget()
-      if (config.WNS_FANOUT_BOOTSTRAP_KEY_FILE !== undefined)
-        await ensureKeyFile(deps.apiKeys, config.WNS_FANOUT_BOOTSTRAP_KEY_FILE)
+      if (config.WNS_FANOUT_BOOTSTRAP_KEY_FILE === undefined) return
+      const made = await ensureKeyFile(deps.apiKeys, config.WNS_FANOUT_BOOTSTRAP_KEY_FILE)
+      if (made !== undefined) await deps.audit.auditor.record('control', keyBootstrapped(made))
     },
     onChange(problem) {
       metrics.dataLost.set(problem === undefined ? 0 : 1)
@@ -108,7 +110,18 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
       else logger.error({ problem }, 'nothing is written: the data in Redis is not the one from before')
     },
   })
+  const lines = createLineWriter(1)
+  life.onStop('audit lines', () => lines.flush())
   const { deps, close } = wire({
+    audit: {
+      limits: auditLimits(config),
+      isShipped: config.WNS_FANOUT_AUDIT_STDOUT,
+      write: lines.write,
+      onUnstored(error) {
+        metrics.operationErrors.inc({ operation: 'audit' })
+        logger.error({ err: error }, 'an audit entry is not stored; it is on stdout')
+      },
+    },
     onSlot: metrics.countSlot,
     redis,
     keys,

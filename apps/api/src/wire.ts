@@ -1,10 +1,20 @@
 import type { CampaignsDeps, CrashPoints } from '@wns-fanout/fanout'
 import { Campaigns, conditionOf, Queues, WorkersWanted } from '@wns-fanout/fanout'
-import type { Logger } from '@wns-fanout/runtime'
-import type { AppRecord, Keyring, Keys, RedisConnection, RevealedCredentials, SecretPlaces } from '@wns-fanout/state'
+import type { Auditor, Logger } from '@wns-fanout/runtime'
+import { createAuditor } from '@wns-fanout/runtime'
+import type {
+  AppRecord,
+  AuditTrailOptions,
+  Keyring,
+  Keys,
+  RedisConnection,
+  RevealedCredentials,
+  SecretPlaces,
+} from '@wns-fanout/state'
 import {
   ApiKeys,
   AppEvents,
+  AuditTrail,
   AppStore,
   Audiences,
   CampaignStore,
@@ -16,6 +26,7 @@ import {
   Registry,
   Schedules,
   Templates,
+  recordDigest,
   registeredWorkers,
 } from '@wns-fanout/state'
 import type { TokenAnswer } from '@wns-fanout/domain'
@@ -32,13 +43,29 @@ export interface WireOptions extends CrashPoints, Pick<CampaignsDeps, 'onSlot'> 
   /** Why nothing may be written now, for people; undefined when all is well. */
   readonly dataProblem?: () => string | undefined
   readonly confirmWrites?: (() => Promise<boolean>) | undefined
+  readonly audit?: AuditWiring
   /** Asks the token service. */
   readonly askToken: (credentials: RevealedCredentials) => Promise<TokenAnswer>
 }
 
+export interface AuditWiring extends Pick<Parameters<typeof createAuditor>[0], 'write' | 'isShipped' | 'onUnstored'> {
+  readonly limits: AuditTrailOptions
+}
+
+/** The audit log of an API process. */
+export function wireAudit(redis: RedisConnection, keys: Keys, { limits, ...lines }: AuditWiring) {
+  const trails = {
+    control: new AuditTrail(redis, keys, 'control', limits),
+    devices: new AuditTrail(redis, keys, 'devices', limits),
+  }
+  const auditor: Auditor = createAuditor({ append: (trail, facts) => trails[trail].append(facts), ...lines })
+  return { trails, auditor }
+}
+
 /** Everything that the API is made of, on one connection; `close` ends what was opened here. */
 export function wire(options: WireOptions) {
-  const { redis, keys, keyring, logger, secrets, dataProblem, confirmWrites, askToken, reached, onSlot } = options
+  const { redis, keys, keyring, logger, secrets, dataProblem, confirmWrites, askToken, reached, onSlot, audit } =
+    options
   const queues = new Queues(redis, keys, (queue, error) => logger.debug({ queue, err: error }, 'queue'))
   const apps = new AppStore(redis, keys, keyring, {
     secrets,
@@ -83,6 +110,10 @@ export function wire(options: WireOptions) {
     events: new AppEvents(redis, keys),
     apiKeys: new ApiKeys(redis, keys),
     idempotency: new Idempotency(redis, keys),
+    audit: {
+      ...wireAudit(redis, keys, audit ?? unshipped(logger)),
+      digest: (kind, of) => recordDigest(redis, keys, kind, of),
+    },
     workers: { count: () => registeredWorkers(redis, keys), wanted: new WorkersWanted() },
     rateOf,
     reached,
@@ -90,4 +121,14 @@ export function wire(options: WireOptions) {
     lastVerification: verifyCredentials(apps, askedLately(askedNow(askToken)), logger),
   }
   return { deps, close: () => queues.close() }
+}
+
+/** Without other options, the audit log is in Redis alone. */
+function unshipped(logger: Logger): AuditWiring {
+  return {
+    limits: { maxEntries: 100_000, maxDays: 400 },
+    isShipped: false,
+    write: (line) => logger.error({ line }, 'an audit entry is not stored'),
+    onUnstored: () => {},
+  }
 }

@@ -58,10 +58,18 @@ async function start(env: Readonly<Record<string, string>> = {}, args: readonly 
         .filter((line) => line.includes('"fatal"'))
         .map((line) => JSON.parse(line) as { msg: string }),
     ready: async () => {
-      await until(() => seen.stdout.includes('\n') || child.exitCode !== null, 30_000)
-      return JSON.parse(seen.stdout) as { ready: boolean; api: string; ops: string }
+      await until(() => readyLineIn(seen.stdout) !== undefined || child.exitCode !== null, 30_000)
+      return JSON.parse(readyLineIn(seen.stdout) ?? '') as { ready: boolean; api: string; ops: string }
     },
   }
+}
+
+/** The other lines are entries of the audit log. */
+function readyLineIn(stdout: string): string | undefined {
+  return stdout
+    .split('\n')
+    .slice(0, -1)
+    .find((line) => line.startsWith('{"ready"'))
 }
 
 function fetchText(url: string, key = ''): Promise<{ status: number; text: string }> {
@@ -88,7 +96,14 @@ test('it reports on stdout when it is ready, serves, leaves a key, shows gauges 
 
   child.kill('SIGTERM')
   expect(await exited).toBe(0)
-  expect(seen.stdout.split('\n')).toHaveLength(2)
+  expect(
+    seen.stdout
+      .split('\n')
+      .map((line) => line.slice(0, 8))
+      .toSorted(),
+  ).toEqual(['', '{"audit"', '{"ready"'])
+  expect(seen.stdout).toContain('"actor":"bootstrap","action":"key.create"')
+  expect(seen.stdout).not.toContain(key)
   for (const line of seen.stderr.split('\n').filter((text) => text !== '')) expect(() => JSON.parse(line)).not.toThrow()
   expect(seen.stderr).not.toContain(key)
 })

@@ -54,7 +54,14 @@ export async function setup({
     level: 'debug',
     destination: { write: (line: string) => void logged.push(line) },
   })
-  const { deps, close } = wire({ redis, keys, keyring, logger, secrets, askToken })
+  const audited = { lines: [] as string[], unstored: 0 }
+  const audit = {
+    limits: { maxEntries: 10_000, maxDays: 1 },
+    isShipped: true,
+    write: (line: string) => void audited.lines.push(line),
+    onUnstored: () => void (audited.unstored += 1),
+  }
+  const { deps, close } = wire({ redis, keys, keyring, logger, secrets, askToken, audit })
   const server = await buildServer({ ...deps, ...(progress === undefined ? {} : { progress }) }, limits)
   const url = await server.listen({ host: '127.0.0.1', port: 0 })
   const agent = new Agent({ keepAlive: false })
@@ -87,6 +94,8 @@ export async function setup({
     keys,
     server,
     logged,
+    /** The lines of the audit log for shippers, and how many entries were not stored. */
+    audited,
     admin,
     keyFor,
     call,

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { addApp } from './commands/app.ts'
+import { addAudit } from './commands/audit.ts'
 import { addCampaigns } from './commands/campaigns.ts'
 import { addChannels } from './commands/channels.ts'
 import { addDemo } from './commands/demo.ts'
@@ -52,6 +53,7 @@ First steps:
     addTemplates,
     addLists,
     addKeys,
+    addAudit,
     addDoctor,
     addPlanCapacity,
   ])

@@ -1,13 +1,15 @@
 import type { AppId, Listener } from '@wns-fanout/domain'
 import type { CrashPoints } from '@wns-fanout/fanout'
 import { Campaigns, conditionOf, FanoutWorker, AppPermits, Queues, ScheduleRunner } from '@wns-fanout/fanout'
-import type { Lifecycle, Logger, Metrics } from '@wns-fanout/runtime'
+import type { Auditor, Lifecycle, Logger, Metrics } from '@wns-fanout/runtime'
+import { createAuditor, createLineWriter } from '@wns-fanout/runtime'
 import type { Keyring, RateLimit, RedisAccess, RedisConnection } from '@wns-fanout/state'
 import {
   ApiKeys,
   AppEvents,
   AppStore,
   Audiences,
+  AuditTrail,
   CampaignStore,
   closeRedis,
   connectLedger,
@@ -89,6 +91,7 @@ export function wire(options: WireOptions): FanoutWorker {
     reached,
     onSlot: (app, decision) => metrics.countSlot(app, decision),
   })
+  const auditor = makeAuditor(options, keys)
   const scheduleRunner = new ScheduleRunner({
     apps,
     schedules,
@@ -96,6 +99,7 @@ export function wire(options: WireOptions): FanoutWorker {
     campaigns,
     apiKeys: new ApiKeys(redis, keys),
     emit,
+    audit: (facts) => auditor.record('control', facts),
   })
   const limits = new Map<AppId, RateLimit>()
   const identities = new Map<AppId, string>()
@@ -130,6 +134,22 @@ export function wire(options: WireOptions): FanoutWorker {
     lockMs: config.WNS_FANOUT_LOCK_MS,
     reached,
     ...(config.WNS_FANOUT_APPS === undefined ? {} : { only: new Set(config.WNS_FANOUT_APPS) }),
+  })
+}
+
+/** Schedules are run by workers, so workers write to the audit log. */
+function makeAuditor({ config, redis, life, emit }: WireOptions, keys: Keys): Auditor {
+  const lines = createLineWriter(1)
+  life.onStop('audit lines', () => lines.flush())
+  const trail = new AuditTrail(redis, keys, 'control', {
+    maxEntries: config.WNS_FANOUT_AUDIT_MAX_ENTRIES,
+    maxDays: config.WNS_FANOUT_AUDIT_DAYS,
+  })
+  return createAuditor({
+    append: (_, facts) => trail.append(facts),
+    write: lines.write,
+    isShipped: config.WNS_FANOUT_AUDIT_STDOUT,
+    onUnstored: (error) => emit({ type: 'operation.failed', operation: 'audit', error }),
   })
 }
 

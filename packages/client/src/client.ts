@@ -8,6 +8,8 @@ import type {
   App,
   AppPatch,
   AppRequest,
+  AuditEntry,
+  AuditTrailName,
   Audience,
   Campaign,
   CampaignBody,
@@ -126,6 +128,23 @@ export interface CleanupOptions extends CallOptions {
 export interface CreateOptions extends CallOptions {
   /** A repeat with the same key within 24 hours returns the first answer. By default each call gets a new key. */
   readonly idempotencyKey?: string
+}
+
+export interface AuditOptions extends CallOptions {
+  /** `devices` has the changes of single channels; default `control`. */
+  readonly trail?: AuditTrailName
+  readonly app?: string
+  /** The id of an API key. */
+  readonly key?: string
+  /** An action, or a group such as `campaign.*`. */
+  readonly action?: string
+  readonly from?: string
+  readonly to?: string
+  /** The id of an entry: only those behind it. */
+  readonly after?: string
+  /** Which entries come first; default `oldest`. */
+  readonly order?: 'oldest' | 'newest'
+  readonly limit?: number
 }
 
 export type Client = ReturnType<typeof createClient>
@@ -488,6 +507,13 @@ export function createClient(settings: ClientOptions) {
     deleteKey: (id: string, options?: CallOptions) => call<void>('DELETE', pathOf`/keys/${id}`, options),
 
     ...appEventCalls(http),
+    /** The entries of the audit log that the key may see. */
+    audit: ({ signal, limit, ...filter }: AuditOptions = {}) =>
+      lines<AuditEntry>(
+        '/audit',
+        { ...filter, limit: limit === undefined ? undefined : String(limit) },
+        signal === undefined ? {} : { signal },
+      ),
 
     /** Closes all connections; calls in progress fail. */
     close: () => http.close(),

@@ -192,6 +192,33 @@ export const baseConfig = {
     default: 'info',
     usedBy: both,
   }),
+  WNS_FANOUT_AUDIT_STDOUT: variable(
+    z
+      .enum(['0', '1'])
+      .default('1')
+      .transform((text) => text === '1'),
+    {
+      wanted: '0 or 1',
+      example: '0',
+      meaning: 'With 1 each entry of the audit log is also a line of JSON on stdout, whatever LOG_LEVEL is.',
+      default: '1',
+      usedBy: both,
+    },
+  ),
+  WNS_FANOUT_AUDIT_MAX_ENTRIES: variable(integer(1000, 10_000_000, 100_000), {
+    wanted: 'an integer from 1000 to 10000000',
+    example: '100000',
+    meaning: 'About how many entries each trail of the audit log keeps in Redis (500 bytes each).',
+    default: '100000',
+    usedBy: both,
+  }),
+  WNS_FANOUT_AUDIT_DAYS: variable(integer(1, 3650, 400), {
+    wanted: 'an integer from 1 to 3650 (days)',
+    example: '400',
+    meaning: 'How long an entry of the audit log is kept in Redis at most, in days.',
+    default: '400',
+    usedBy: both,
+  }),
   WNS_ROUTE_TO: variable(z.string().refine(isHostAndPort).optional(), {
     wanted: 'host:port',
     example: '127.0.0.1:8443',

@@ -1,9 +1,11 @@
 /** How a process is configured, watched and stopped. */
+export { type Auditor, type AuditorOptions, createAuditor } from './auditor.ts'
 export { type Variable, baseConfig, integer, variables, variablesOf } from './base-config.ts'
 export { ConfigError, type ConfigProblem, type VariableNotes, readConfig, variable } from './config.ts'
 export { crashAt, crashAtVariable } from './crash-at.ts'
 export { serializeError } from './error-fields.ts'
 export { type Lifecycle, type StopReport, type StopStep, createLifecycle } from './lifecycle.ts'
+export { type LineWriter, createLineWriter } from './line-writer.ts'
 export { type Logger, type LoggerOptions, createLogger } from './logger.ts'
 export { endReasonLabel, operationLabel, statusLabel } from './metric-labels.ts'
 export { type Collector, type Metrics, type MetricsOptions, createMetrics } from './metrics.ts'

@@ -4,6 +4,7 @@ import { haltCauses } from '@wns-fanout/domain'
 
 /** The internal operations that `operation_errors_total` distinguishes. */
 export const operations: readonly string[] = [
+  'audit',
   'breaker',
   'campaign',
   'checkpoint',

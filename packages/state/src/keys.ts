@@ -74,6 +74,10 @@ export class Keys {
   get probeOfRights(): string {
     return `${this.prefix}rights`
   }
+  /** stream: the entries of an audit trail, a chain of hashes. Capped by number and age. */
+  auditTrail(name: string): string {
+    return `${this.prefix}audit:${name}`
+  }
   /** string: the app of a campaign. Lives as long as the campaign's ledger. */
   campaignApp(campaign: string): string {
     return `${this.prefix}cid:${campaign}`

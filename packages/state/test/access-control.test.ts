@@ -6,6 +6,7 @@ import {
   ApiKeys,
   AppStore,
   Audiences,
+  AuditTrail,
   checkRedis,
   closeRedis,
   connectRedis,
@@ -83,6 +84,10 @@ test('a Redis user without dangerous rights, limited to our prefix, can run ever
   await tokens.renew(NEWS, (await tokens.get(NEWS)).token)
   const { key } = await new ApiKeys(redis, keys).create({ name: 'n', apps: ['*'], verbs: ['read'] })
   expect(await new ApiKeys(redis, keys).verify(key)).not.toBeNull()
+  const trail = new AuditTrail(redis, keys, 'control', { maxEntries: 10, maxDays: 1 })
+  const time = new Date().toISOString()
+  expect(await trail.append({ time, actor: 'a', action: 'app.put', outcome: 'done' })).toMatchObject({ seq: 1 })
+  for await (const { seq } of trail.read({ newestFirst: true })) expect(seq).toBe(1)
   const begun = await new Idempotency(redis, keys).begin(NEWS, 'key', 'hash')
   if (begun.kind === 'fresh') await begun.finish(200, '')
   expect(await registry.unregister(NEWS, channelId('b'))).toBe(true)

@@ -210,6 +210,8 @@ function envOf(
 ): Readonly<Record<string, string | undefined>> {
   return {
     LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
+    // No log shipper reads the output of a stack on one machine; `audit list` shows the entries.
+    WNS_FANOUT_AUDIT_STDOUT: process.env['WNS_FANOUT_AUDIT_STDOUT'] ?? '0',
     ...options.env,
     REDIS_URL: redisUrl,
     WNS_FANOUT_KEYRING_FILE: options.folder.keyringFile,

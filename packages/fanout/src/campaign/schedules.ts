@@ -1,5 +1,6 @@
 import type {
   AppId,
+  AuditFacts,
   CampaignId,
   CampaignRequest,
   FanoutEvent,
@@ -26,6 +27,8 @@ export interface ScheduleRunnerDeps {
   readonly campaigns: Pick<Campaigns, 'create'>
   readonly apiKeys: Pick<ApiKeys, 'isUsable'>
   readonly emit: (event: FanoutEvent) => void
+  /** Enters a run into the audit log; never rejects. */
+  readonly audit?: (facts: AuditFacts) => Promise<void>
 }
 
 /** An occurrence that could not run for longer than this is skipped. */
@@ -92,13 +95,20 @@ export class ScheduleRunner {
         createdBy,
       })
       emit({ type: 'schedule.ran', app, schedule, dueAt, campaign: campaign.id as CampaignId })
+      await this.#audit(app, createdBy, 'done', `${schedule} ${campaign.id}`)
     } catch (error) {
       // An internal failure is retried in the next round; a rejected request ends this occurrence.
       if (!(error instanceof Problem) || error.status >= 500) throw error
       emit({ type: 'schedule.refused', app, schedule, dueAt, code: error.code, error })
       failure = { type: 'schedule.refused', data: { schedule, dueAt, code: error.code, detail: error.message } }
+      await this.#audit(app, createdBy, 'refused', schedule)
     }
     await schedules.ran(app, schedule, dueMs, failure)
+  }
+
+  async #audit(app: AppId, actor: string | undefined, outcome: AuditFacts['outcome'], object: string): Promise<void> {
+    const time = new Date().toISOString()
+    await this.#deps.audit?.({ time, actor: actor ?? 'schedule', action: 'schedule.run', app, object, outcome })
   }
 
   /** The template as it is now, so that a schedule sends the content of the day. */
