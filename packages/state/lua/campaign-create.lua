@@ -20,14 +20,15 @@ local start = ARGV[6] ~= '' and tonumber(ARGV[6]) or at
 local state, reason, superseded, decided = 'scheduled', '', '', ''
 local slot, waiting = base .. 'topic:' .. type .. ':' .. topic, base .. 'waiting:' .. type .. ':' .. topic
 if interval > 0 and start <= at then
-  local ttl = redis.call('PTTL', slot)
+  -- Not the time that is left: it counts from another instant than `at`, so two calls could differ by a millisecond.
+  local free_at = redis.call('PEXPIRETIME', slot)
   local deferred = redis.call('ZRANGE', waiting, 0, -1, 'WITHSCORES')
-  local holder = ttl > 0 and string.match(redis.call('GET', slot) or '', '^[^|]*') or ''
-  if (ttl <= 0 or holder == ARGV[12]) and #deferred == 0 then
+  local holder = free_at > at and string.match(redis.call('GET', slot) or '', '^[^|]*') or ''
+  if (free_at <= at or holder == ARGV[12]) and #deferred == 0 then
     redis.call('SET', slot, id .. '|' .. at, 'PX', interval)
     decided = 'taken'
   else
-    local admissible = at + math.max(ttl, 0)
+    local admissible = math.max(at, free_at)
     -- The next one waits for the last one that is deferred, or for the one that has the slot.
     local before = deferred[#deferred - 1] or holder
     if policy == 'reject' then

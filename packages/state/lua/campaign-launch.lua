@@ -26,7 +26,7 @@ if interval > 0 then
   local holder = redis.call('GET', slot)
   if holder and c.restOf and sub(holder, 1, #c.restOf + 1) == c.restOf .. '|' then holder = nil end
   if holder and sub(holder, 1, #id + 1) ~= id .. '|' then
-    local admissible = at + math.max(redis.call('PTTL', slot), 1)
+    local admissible = math.max(redis.call('PEXPIRETIME', slot), at + 1)
     if c.policy == 'defer' or c.policy == 'coalesce' then
       redis.call('ZADD', waiting, admissible, id)
       redis.call('HSET', campaign, 'startAt', admissible, 'reason', 'guard')

@@ -28,6 +28,7 @@ export const probedCommands: readonly string[] = [
   'PEXPIREAT KEY 1',
   'PERSIST KEY',
   'PTTL KEY',
+  'PEXPIRETIME KEY',
   'RENAME KEY KEY',
   'UNLINK KEY',
   'DEL KEY',
