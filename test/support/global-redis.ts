@@ -10,7 +10,7 @@ declare module 'vitest' {
     redisUrl: string
     /** A Redis Cluster of one node: enough to refuse what a cluster refuses. */
     redisClusterUrl: string
-    /** Two more, for the tests of `replicated-scripts.test.ts` alone, which make one the replica of the other. */
+    /** Two more for `replicated-scripts.system.test.ts` alone, which makes one the replica of the other. */
     redisPairUrls: readonly [string, string]
   }
 }

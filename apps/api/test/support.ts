@@ -6,6 +6,7 @@ import { createLogger } from '@wns-fanout/runtime'
 import type { ApiVerb } from '@wns-fanout/domain'
 import { closeRedis, connectRedis, Keyring, Keys } from '@wns-fanout/state'
 import type { TokenAnswer } from '@wns-fanout/domain'
+import { keysWith, removeKeysWith } from '@wns-fanout/testing'
 import { inject, onTestFinished } from 'vitest'
 import type { ApiDeps } from '../src/deps.ts'
 import { buildServer } from '../src/server.ts'
@@ -82,8 +83,7 @@ export async function setup({
     await server.close()
     await close()
     agent.destroy()
-    const names = await namesOf(redis, keys)
-    for (let at = 0; at < names.length; at += 1000) await redis.unlink(...names.slice(at, at + 1000))
+    await removeKeysWith(redis, keys.prefix)
     await closeRedis(redis)
   })
 
@@ -114,25 +114,13 @@ export async function setup({
     /** Every key of this test with what it holds. */
     dump: async (): Promise<Record<string, string>> => {
       const found: Record<string, string> = {}
-      for (const name of await namesOf(redis, keys)) {
+      for (const name of await keysWith(redis, keys.prefix)) {
         const bytes = await redis.dumpBuffer(name)
         found[name] = bytes === null ? '' : bytes.toString('base64')
       }
       return found
     },
   }
-}
-
-async function namesOf(redis: ReturnType<typeof connectRedis>, keys: Keys): Promise<string[]> {
-  if (!('scan' in redis)) throw new Error('the test Redis is no cluster')
-  const found: string[] = []
-  let cursor = '0'
-  do {
-    const [next, some] = await redis.scan(cursor, 'MATCH', `${keys.prefix}*`, 'COUNT', 1000)
-    found.push(...some)
-    cursor = next
-  } while (cursor !== '0')
-  return found.toSorted()
 }
 
 function isStream(body: unknown): body is Readable {

@@ -17,6 +17,7 @@ import {
   closeRedis,
   connectRedis,
 } from '@wns-fanout/state'
+import { removeKeysWith } from '@wns-fanout/testing'
 import { inject, onTestFinished } from 'vitest'
 
 export interface WorkerEnv {
@@ -71,6 +72,7 @@ export function installation({ env, keyring }: WorkerEnv) {
   })
   onTestFinished(async () => {
     await queues.close()
+    await removeKeysWith(redis, keys.prefix)
     await closeRedis(redis)
   })
   /** Connections that BullMQ has named after a queue of this installation. */

@@ -22,10 +22,13 @@ export class ApiKeys {
   readonly #cache = new Map<string, { readonly stored: StoredKey; readonly until: number }>()
   // Hash of each key text that was right here, by id.
   readonly #familiar = new Map<string, Buffer>()
+  readonly #nowMs: () => number
 
-  constructor(redis: RedisConnection, keys: Keys) {
+  /** @param nowMs a clock that only moves forward; default that of the process */
+  constructor(redis: RedisConnection, keys: Keys, nowMs: () => number = () => performance.now()) {
     this.#redis = redis
     this.#keys = keys
+    this.#nowMs = nowMs
   }
 
   /**
@@ -128,13 +131,13 @@ export class ApiKeys {
     const parsed = parseKey(text ?? standIn)
     const stored = text === null ? null : parsed
     if (stored === null) this.#cache.delete(id)
-    else remember(this.#cache, id, { stored, until: performance.now() + CACHE_MS })
+    else remember(this.#cache, id, { stored, until: this.#nowMs() + CACHE_MS })
     return stored
   }
 
   #cached(id: string): StoredKey | undefined {
     const known = this.#cache.get(id)
-    return known !== undefined && performance.now() < known.until ? known.stored : undefined
+    return known !== undefined && this.#nowMs() < known.until ? known.stored : undefined
   }
 }
 

@@ -15,6 +15,11 @@ export function isRedisAway(error: unknown): boolean {
 
 const RETRY_MS = 500
 
+export interface OnceRedisServesOptions extends Required<WaitForRedisOptions> {
+  /** Time between two runs of the step; default 500. */
+  readonly retryMs?: number
+}
+
 /**
  * The result of `step`, a part of starting, which is run once Redis answers, and again whenever it fails because Redis
  * went away or refuses commands. So a process that starts during an outage waits for its end. Rejects with any other
@@ -23,7 +28,7 @@ const RETRY_MS = 500
 export async function onceRedisServes<T>(
   connection: RedisConnection,
   step: () => Promise<T>,
-  { signal, onWaiting }: Required<WaitForRedisOptions>,
+  { signal, onWaiting, retryMs = RETRY_MS }: OnceRedisServesOptions,
 ): Promise<T> {
   let reportedAtMs = Number.NEGATIVE_INFINITY
   for (;;) {
@@ -38,6 +43,6 @@ export async function onceRedisServes<T>(
         onWaiting(`Redis at ${whereIs(connection)} went away while this process starts: ${reason} Trying again.`)
       }
     }
-    await sleep(RETRY_MS, undefined, { signal })
+    await sleep(retryMs, undefined, { signal })
   }
 }

@@ -19,7 +19,7 @@ async function throughProxy() {
     redis,
     stopping,
     lines,
-    options: { signal: stopping.signal, onWaiting: (line: string) => lines.push(line) },
+    options: { signal: stopping.signal, onWaiting: (line: string) => lines.push(line), retryMs: 10 },
   }
 }
 

@@ -3,6 +3,7 @@ import type { AppId, ChannelId, Registration } from '@wns-fanout/domain'
 import { channelId, parseImportLine } from '@wns-fanout/domain'
 import type { RedisConnection } from '@wns-fanout/state'
 import { closeRedis, connectRedis, Keyring, Keys } from '@wns-fanout/state'
+import { keysWith, removeKeysWith } from '@wns-fanout/testing'
 import { inject, onTestFinished } from 'vitest'
 
 export interface Bench {
@@ -15,8 +16,7 @@ export function setup(): Bench {
   const keys = new Keys(`t-${randomBytes(6).toString('hex')}:`)
   const redis = connectRedis(inject('redisUrl'), { role: 'worker' })
   onTestFinished(async () => {
-    const made = await keysOf({ redis, keys })
-    for (let at = 0; at < made.length; at += 1000) await redis.unlink(...made.slice(at, at + 1000))
+    await removeKeysWith(redis, keys.prefix)
     await closeRedis(redis)
   })
   return { redis, keys }
@@ -30,15 +30,8 @@ export function anotherConnection(): RedisConnection {
 }
 
 /** Every key of this test. */
-export async function keysOf({ redis, keys }: Bench): Promise<string[]> {
-  const found: string[] = []
-  let cursor = '0'
-  do {
-    const [next, some] = await redis.scan(cursor, 'MATCH', `${keys.prefix}*`, 'COUNT', 1000)
-    found.push(...some)
-    cursor = next
-  } while (cursor !== '0')
-  return found.toSorted()
+export function keysOf({ redis, keys }: Bench): Promise<string[]> {
+  return keysWith(redis, keys.prefix)
 }
 
 /** All data of this test in Redis as one text, to search for secrets. */

@@ -59,7 +59,7 @@ describe('a token', () => {
   test('is requested once for fifty workers, even from a slow token service', async () => {
     const { service, pool } = start()
     service.next = async () => {
-      await new Promise((resolve) => setTimeout(resolve, 700))
+      await new Promise((resolve) => setTimeout(resolve, 300))
       return { ok: true, token: new Secret('slow-token'), expiresInSeconds: 3600 }
     }
     const handles = await Promise.all(Array.from({ length: 50 }, () => pool().get(NEWS)))

@@ -1,5 +1,6 @@
 export { collect } from './collect.ts'
 export { growsLinearly } from './grows-linearly.ts'
+export { type KeySpace, keysWith, removeKeysWith } from './keys.ts'
 export { logEntries, type LogEntry } from './log-entries.ts'
 export { nth } from './nth.ts'
 export { repeat } from './repeat.ts'

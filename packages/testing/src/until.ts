@@ -5,11 +5,11 @@ export type Ask<T> = () => Promise<T | undefined | false> | T | undefined | fals
 
 const INTERVAL_MS = 10
 /** Conditions inside this process mostly hold within a few turns of the event loop. */
-const EVERY_TURN_MS = 200
+const EVERY_TURN_MS = 30
 const TIMEOUT_MS = 30_000
 
 /**
- * Asks every turn of the event loop, and after 200 ms every 10 ms. Resolves to the first answer that is neither
+ * Asks every turn of the event loop, and after 30 ms every 10 ms. Resolves to the first answer that is neither
  * `undefined` nor `false`. Rejects with the error of `ask`, or when there is no answer within `timeoutMs` (default
  * 30 s); the error then names `what` was awaited, by default the source of `ask`.
  */

@@ -46,6 +46,8 @@ export interface FanoutWorkerDeps extends Omit<BatchSenderDeps, 'isRegistered'> 
   readonly deathTimes?: Partial<DeathTimes> | undefined
   /** How long a queue may be without work before the process lets it go, in milliseconds; default 5 s. */
   readonly lingerMs?: number | undefined
+  /** Time between two looks at all campaigns by the leader; default half of the lock, at most 30 s. */
+  readonly reconcileMs?: number | undefined
   /** Only these apps, where workers are divided among apps. */
   readonly only?: ReadonlySet<string> | undefined
 }
@@ -185,7 +187,7 @@ export class FanoutWorker {
   }
 
   async #lead(): Promise<void> {
-    const reconcileMs = Math.min(MAX_RECONCILE_MS, this.#deps.lockMs / 2)
+    const { lockMs, reconcileMs = Math.min(MAX_RECONCILE_MS, lockMs / 2) } = this.#deps
     let lastMs = Number.NEGATIVE_INFINITY
     await this.#every(Math.min(MAX_LEAD_MS, reconcileMs), async () => {
       if (this.#data.problem !== undefined || !(await this.#leader.hold())) return

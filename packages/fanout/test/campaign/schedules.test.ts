@@ -17,6 +17,7 @@ import {
   Schedules,
   Templates,
 } from '@wns-fanout/state'
+import { removeKeysWith } from '@wns-fanout/testing'
 import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { Campaigns } from '../../src/campaign/campaigns.ts'
 import { conditionOf } from '../../src/condition.ts'
@@ -66,6 +67,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await queues.close()
+  await removeKeysWith(redis, keys.prefix)
   await closeRedis(redis)
 })
 

@@ -13,6 +13,7 @@ import {
   Ledger,
   Registry,
 } from '@wns-fanout/state'
+import { removeKeysWith } from '@wns-fanout/testing'
 import { inject, onTestFinished } from 'vitest'
 import { Campaigns } from '../../src/campaign/campaigns.ts'
 import type { AppCondition } from '../../src/campaign/view.ts'
@@ -81,8 +82,7 @@ export class Stage {
     this.ledger = new Ledger(this.redis, this.keys)
     this.campaigns = new Campaigns({ ...this.deps, condition: async () => this.condition })
     onTestFinished(async () => {
-      const left = await this.redis.keys(`${this.keys.prefix}*`)
-      if (left.length > 0) await this.redis.unlink(left)
+      await removeKeysWith(this.redis, this.keys.prefix)
       await closeRedis(this.redis)
     })
   }

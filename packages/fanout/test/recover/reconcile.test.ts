@@ -3,6 +3,7 @@ import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
 import type { RedisConnection } from '@wns-fanout/state'
 import { CampaignStore, Keys, Ledger, closeRedis, connectRedis } from '@wns-fanout/state'
 import { Queue } from 'bullmq'
+import { removeKeysWith } from '@wns-fanout/testing'
 import { afterEach, beforeEach, expect, inject, onTestFinished, test } from 'vitest'
 import { CAMPAIGNS_QUEUE, Queues } from '../../src/worker/queues.ts'
 import { reconcileAll } from '../../src/recover/reconcile.ts'
@@ -22,6 +23,7 @@ beforeEach(() => {
 })
 afterEach(async () => {
   await queues.close()
+  await removeKeysWith(redis, keys.prefix)
   await closeRedis(redis)
 })
 

@@ -26,6 +26,7 @@ import {
   closeRedis,
   connectRedis,
 } from '@wns-fanout/state'
+import { removeKeysWith } from '@wns-fanout/testing'
 import { inject, onTestFinished } from 'vitest'
 import { Campaigns } from '../../src/campaign/campaigns.ts'
 import { conditionOf } from '../../src/condition.ts'
@@ -78,6 +79,7 @@ export class Installation {
     })
     onTestFinished(async () => {
       await this.queues.close()
+      await removeKeysWith(this.redis, this.keys.prefix)
       await closeRedis(this.redis)
     })
   }
@@ -150,6 +152,7 @@ export class Installation {
       onAppGone: () => {},
       runSchedules: async () => {},
       lockMs: 6000,
+      reconcileMs: 100,
       deathTimes: { goneMs: 300, graceMs: 500 },
       ...deps,
     })

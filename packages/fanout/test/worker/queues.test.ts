@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Worker } from 'bullmq'
+import { removeKeysWith } from '@wns-fanout/testing'
 import { afterEach, beforeEach, expect, inject, onTestFinished, test } from 'vitest'
 import type { AppId, CampaignId } from '@wns-fanout/domain'
 import type { RedisConnection } from '@wns-fanout/state'
@@ -21,6 +22,7 @@ beforeEach(() => {
 })
 afterEach(async () => {
   await queues.close()
+  await removeKeysWith(redis, keys.prefix)
   await closeRedis(redis)
 })
 
