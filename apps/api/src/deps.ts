@@ -10,6 +10,7 @@ import type {
   Audiences,
   ChannelChanges,
   Idempotency,
+  Ledger,
   Lists,
   Registry,
   Schedules,
@@ -40,6 +41,7 @@ export interface ApiDeps extends CrashPoints {
   readonly audiences: Audiences
   readonly lists: Lists
   readonly campaigns: Campaigns
+  readonly ledger: Pick<Ledger, 'oldestReadyAtMs'>
   readonly schedules: Schedules
   readonly templates: Templates
   readonly events: AppEvents

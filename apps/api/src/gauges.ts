@@ -6,7 +6,7 @@ import type { Metrics } from '@wns-fanout/runtime'
 import { ageDays } from './age-gauges.ts'
 import type { ApiDeps } from './deps.ts'
 
-export type GaugeDeps = Pick<ApiDeps, 'apps' | 'registry' | 'ages' | 'rateOf' | 'campaigns' | 'workers'>
+export type GaugeDeps = Pick<ApiDeps, 'apps' | 'registry' | 'ages' | 'rateOf' | 'campaigns' | 'ledger' | 'workers'>
 
 interface AppGauges {
   readonly app: AppId
@@ -22,6 +22,8 @@ interface AppGauges {
   readonly settled: number
   readonly pending: Readonly<Record<Held, number>>
   readonly campaigns: ReadonlyMap<CampaignState, number>
+  /** Seconds since the oldest unsettled batch could be sent. */
+  readonly oldestBatch: number
   readonly breaker: string | undefined
 }
 
@@ -98,8 +100,21 @@ async function readGauges(deps: GaugeDeps, { settings, state, breaker }: Revisio
     settled: sending.reduce((sum, record) => sum + measuredRate(record), 0),
     pending: pendingOf(records, state === 'active' ? (breaker === undefined ? 'none' : 'breaker') : 'app'),
     campaigns,
+    // A batch that waits for an operator is not late.
+    oldestBatch: isSending ? await oldestBatchOf(deps, sending) : 0,
     breaker: breaker?.kind,
   }
+}
+
+async function oldestBatchOf(deps: GaugeDeps, sending: readonly CampaignRecord[]): Promise<number> {
+  const ages = await Promise.all(
+    sending.map(async ({ definition: { app, id }, redisNowMs }) => {
+      // A damaged ledger has an alert of its own, and the other gauges of the app stay.
+      const readyAtMs = await deps.ledger.oldestReadyAtMs({ app, campaign: id }).catch(() => undefined)
+      return readyAtMs === undefined ? 0 : (redisNowMs - readyAtMs) / 1000
+    }),
+  )
+  return Math.max(0, ...ages)
 }
 
 function pendingOf(
@@ -131,6 +146,7 @@ function show(metrics: Metrics, all: readonly AppGauges[]): void {
     metrics.configuredRate,
     metrics.channelsOlderThan,
     metrics.pendingRecipients,
+    metrics.oldestUnsettledBatch,
   ])
     gauge.reset()
   for (const one of all) {
@@ -141,6 +157,7 @@ function show(metrics: Metrics, all: readonly AppGauges[]): void {
       metrics.channelsOlderThan.inc({ app, days: String(ageDays[at]) }, count)
     effectiveRate.inc({ app }, one.effectiveRate)
     metrics.configuredRate.inc({ app }, one.configuredRate)
+    metrics.oldestUnsettledBatch.set({ app }, one.oldestBatch)
     for (const held of heldBy) metrics.pendingRecipients.inc({ app, held }, one.pending[held])
     // More workers could not send a backlog that waits for an operator.
     const backlog = one.pending.none

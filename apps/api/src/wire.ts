@@ -81,6 +81,7 @@ export function wire(options: WireOptions) {
       ...(pausedUntilMs === undefined ? {} : { throttledUntilMs: pausedUntilMs }),
     }
   }
+  const ledger = new Ledger(redis, keys)
   const campaigns = new Campaigns({
     redis,
     keys,
@@ -88,7 +89,7 @@ export function wire(options: WireOptions) {
     registry,
     audiences,
     campaigns: new CampaignStore(redis, keys),
-    ledger: new Ledger(redis, keys),
+    ledger,
     queues,
     condition: conditionOf(apps, permits),
     reached,
@@ -105,6 +106,7 @@ export function wire(options: WireOptions) {
     lists: new Lists(redis, keys),
     changes: new ChannelChanges(redis, keys),
     campaigns,
+    ledger,
     schedules: new Schedules(redis, keys),
     templates: new Templates(redis, keys),
     events: new AppEvents(redis, keys),

@@ -1,5 +1,5 @@
 import { createMetrics } from '@wns-fanout/runtime'
-import { CampaignStore } from '@wns-fanout/state'
+import { CampaignStore, Ledger } from '@wns-fanout/state'
 import { expect, test } from 'vitest'
 import { collectGauges } from '../src/gauges.ts'
 import { rawCampaign, setup } from './support.ts'
@@ -55,6 +55,40 @@ test('the gauges show every app, its backlog and its breakers, and forget an app
   await call('POST', `/v1/campaigns/${id}/cancel`)
   await call('DELETE', '/v1/apps/news')
   expect(await lines()).toEqual([])
+})
+
+test('the oldest batch counts from when it could be sent, unless the app waits for an operator', async () => {
+  const { call, withApp, deps, redis, keys } = await setup()
+  const metrics = createMetrics()
+  const oldest = async (): Promise<number | undefined> => {
+    await collectGauges(metrics, deps, never)
+    return (await metrics.oldestUnsettledBatch.get()).values[0]?.value
+  }
+  await withApp('news', 4)
+  expect(await oldest()).toBe(0)
+  const { id } = (await call('POST', '/v1/apps/news/campaigns', { body: rawCampaign })).json
+  const store = new CampaignStore(redis, keys)
+  await store.launch('news' as never, id)
+  await store.storeAudience('news' as never, id, `${keys.base('news')}draft`, { size: 4 })
+  const [second] = await redis.time()
+  const nowMs = (second ?? 0) * 1000
+  const plan = (cursor: number, dueAtMs: number) =>
+    new Ledger(redis, keys).plan(
+      { app: 'news' as never, campaign: id },
+      {
+        cursor,
+        nextCursor: cursor + 1,
+        ends: false,
+        batches: [{ fromPage: cursor, toPage: cursor, recipients: 2, dueAtMs }],
+      },
+    )
+  await plan(0, nowMs + 60_000)
+  expect(await oldest()).toBe(0)
+  await redis.hset(keys.batch('news', id, 0), 'readyAt', nowMs - 90_000)
+  await plan(1, nowMs + 60_000)
+  expect(await oldest()).toBeGreaterThanOrEqual(90)
+  await call('POST', '/v1/apps/news/pause')
+  expect(await oldest()).toBe(0)
 })
 
 test('a scrape that is cut short leaves the gauges as they were', async () => {

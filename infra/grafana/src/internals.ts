@@ -48,6 +48,15 @@ const ledger = [
     steps: [{ color: GREEN }, { value: 0.25, color: RED }],
   }),
   graph({
+    title: 'Oldest unsettled batch, by app',
+    description: 'Since when the oldest unsettled batch could be sent. It stays young while all batches make progress.',
+    queries: [{ expr: installation('app', series('oldest_unsettled_batch_seconds')), legend: '{{app}}' }],
+    unit: 's',
+    width: 8,
+    runbook: 'batch-is-late',
+    steps: [{ color: GREEN }, { value: 1800, color: RED }],
+  }),
+  graph({
     title: 'Losses and damage',
     description: 'Within five minutes: acknowledged writes that Redis lost, damaged campaigns, unreadable records.',
     queries: [
@@ -56,7 +65,7 @@ const ledger = [
       { expr: events('kind', 'unreadable_records_total'), legend: 'unreadable: {{kind}}' },
     ],
     unit: 'short',
-    width: 12,
+    width: 8,
     runbook: 'redis-rollback',
     colors: { 'Redis rollbacks': RED, 'damaged campaigns: .*': DARK_RED, 'unreadable: .*': ORANGE },
     stack: 'sum',
@@ -66,7 +75,7 @@ const ledger = [
     description: 'Internal operations that failed and are tried again, per second.',
     queries: [{ expr: perSecond('operation', ofProcess('operation_errors_total')), legend: '{{operation}}' }],
     unit: 'ops',
-    width: 12,
+    width: 8,
     runbook: 'operationfailed',
     stack: 'sum',
   }),

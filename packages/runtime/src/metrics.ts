@@ -72,6 +72,9 @@ function defineMetrics(registry: Registry) {
     configuredRate: gauge('configured_rate_posts_per_second', 'Posts per second of the settings of the app', ['app']),
     gaugesRead: gauge('gauges_read_timestamp_seconds', 'When the gauges of all apps were last read from Redis', []),
     backlogSeconds: gauge('backlog_seconds', 'Backlog divided by the rate that is achievable', ['app']),
+    oldestUnsettledBatch: gauge('oldest_unsettled_batch_seconds', 'Age of the oldest batch that could be sent', [
+      'app',
+    ]),
     campaigns: gauge('campaigns', 'Campaigns, by state', ['app', 'state']),
     campaignsEnded: counter('campaigns_ended_total', 'Campaigns that ended, by state and reason', [
       'app',

@@ -9,6 +9,7 @@ const contract = {
   wns_fanout_retries_total: ['app', 'reason'],
   wns_fanout_backlog_recipients: ['app'],
   wns_fanout_backlog_seconds: ['app'],
+  wns_fanout_oldest_unsettled_batch_seconds: ['app'],
   wns_fanout_pending_recipients: ['app', 'held'],
   wns_fanout_configured_rate_posts_per_second: ['app'],
   wns_fanout_gauges_read_timestamp_seconds: [],

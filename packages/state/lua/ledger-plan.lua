@@ -35,10 +35,11 @@ local total, size = tonumber(c.plannedRecipients or '0') + recipients, tonumber(
 if total > size or (ARGV[3] == '1' and total < size) then
   return damaged('the campaign has ' .. size .. ' recipients, its frozen audience holds ' .. (total > size and 'more' or total))
 end
+local at = now_ms()
 for a = 4, #ARGV do
   local seq = first + a - 4
   local range, due, others = string.match(ARGV[a], '^(%d+,%d+,%d+),(%d*)([%d,]*)$')
-  redis.call('HSET', campaign .. ':b:' .. seq, 'range', range .. others)
+  redis.call('HSET', campaign .. ':b:' .. seq, 'range', range .. others, 'readyAt', due ~= '' and due or at)
   if due ~= '' then
     redis.call('HSET', campaign .. ':b:' .. seq, 'state', 'parked', 'dueAt', due)
     set_parked(campaign, seq, true)
@@ -52,6 +53,6 @@ redis.call('HSET', campaign, 'cursor', cursor, 'cursorBefore', before, 'turn', t
 local finished = false
 if ARGV[3] == '1' then
   redis.call('HSET', campaign, 'planComplete', '1')
-  finished = finish_if_done(base, campaign, now_ms())
+  finished = finish_if_done(base, campaign, at)
 end
 return { 'ok', first, redis.call('SCARD', live), finished and 1 or 0, active_batches(campaign) }

@@ -6,6 +6,7 @@ import type { Context } from '../context.ts'
 import { Failure } from '../failure.ts'
 import { getText } from '../http.ts'
 import { explain } from '../explain.ts'
+import { checkGauges } from './gauges.ts'
 import { readRunningStack, type RunningStack } from '../stack/stack-file.ts'
 import { formatCount, formatRate } from '../terminal/format.ts'
 
@@ -75,7 +76,8 @@ export async function checkStack({ folder }: Context): Promise<{ checks: readonl
 /** Whether every process of the stack is ready, and if not, why. */
 export async function checkOps({ ops }: RunningStack): Promise<readonly Check[]> {
   const parts = [['API', ops.api] as const, ...ops.workers.map((url, index) => [`worker ${index + 1}`, url] as const)]
-  return await Promise.all(parts.map(async ([name, url]) => await checkReady(`${name} ready`, url)))
+  const ready = parts.map(async ([name, url]) => await checkReady(`${name} ready`, url))
+  return (await Promise.all([...ready, checkGauges(ops.api)])).flat()
 }
 
 async function checkReady(what: string, ops: string): Promise<Check> {

@@ -87,7 +87,7 @@ local function leave_live(campaign, seq)
 end
 
 -- The batch fields that only an unclosed batch has.
-local BATCH_TRANSIENT = { 'state', 'dueAt', 'stampedAt', 'losses', 'suspect', 'settled', 'recoveredOwners' }
+local BATCH_TRANSIENT = { 'state', 'dueAt', 'readyAt', 'stampedAt', 'losses', 'suspect', 'settled', 'recoveredOwners' }
 
 -- Mark a batch closed whose recipients are all settled.
 local function mark_closed(campaign, key, seq)

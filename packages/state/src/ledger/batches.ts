@@ -239,6 +239,19 @@ export class Ledger {
     return (await askLedger(() => this.#redis.smembers(this.#keys.live(app, campaign)))).map(Number)
   }
 
+  /**
+   * Redis time in milliseconds from which the first of the live batches could be sent, since batches are planned in
+   * the order of their numbers. Undefined without one, and for a batch of an older version.
+   */
+  async oldestReadyAtMs(ref: CampaignRef): Promise<number | undefined> {
+    const live = await this.liveBatches(ref)
+    if (live.length === 0) return undefined
+    const first = live.reduce((one, other) => Math.min(one, other))
+    const batch = this.#keys.batch(ref.app, ref.campaign, first)
+    const readyAt = await askLedger(() => this.#redis.hget(batch, 'readyAt'))
+    return readyAt === null ? undefined : Number(readyAt)
+  }
+
   /** How many live batches are open or wait for a worker; the others are parked. */
   async activeBatches({ app, campaign }: CampaignRef): Promise<number> {
     const [live, parked] = await Promise.all([

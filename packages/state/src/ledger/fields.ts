@@ -80,6 +80,7 @@ export const batchFields = {
   damaged: ['`1`: the sweep passes over the batch', 'damage', 'sweep'],
   state: ['open, parked; missing if new', 'plan, open, checkpoint', 'open, checkpoint, sweep'],
   dueAt: ['ms: not to be opened before', 'plan, checkpoint', 'open, reconciler'],
+  readyAt: ['instant from which it could be sent', 'plan', 'Ledger'],
   stampedAt: ['second of the stamps that are ours', 'open, checkpoint', 'open, checkpoint, merge, closing'],
   losses: ['owners lost in a row', 'open', 'open, checkpoint'],
   suspect: ['position of the only credited recipient, from 1', 'open', 'open'],
