@@ -4,6 +4,7 @@ import { version } from '@wns-fanout/runtime'
 import type { FastifyInstance } from 'fastify'
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import * as z from 'zod'
+import { completeOperation, completeSchemas, inOrder } from './reference/complete.ts'
 
 /** `/openapi.json`, made from the schemas that check the requests, and a page to read it at `/docs`. */
 export async function installOpenApi(app: FastifyInstance): Promise<void> {
@@ -27,6 +28,7 @@ export async function installOpenApi(app: FastifyInstance): Promise<void> {
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.register(fastifySwaggerUi, {
     routePrefix: '/docs',
+    theme: { title: 'wns-fanout API' },
     // The page has no scripts of its own and loads nothing from elsewhere.
     staticCSP:
       "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; " +
@@ -36,6 +38,9 @@ export async function installOpenApi(app: FastifyInstance): Promise<void> {
 }
 
 const operationSchema = z.looseObject({
+  operationId: z.string().optional(),
+  description: z.string().optional(),
+  parameters: z.array(z.unknown()).optional(),
   requestBody: z.unknown().optional(),
   responses: z.record(z.string(), z.looseObject({ content: z.unknown().optional() })).optional(),
 })
@@ -56,7 +61,15 @@ function tidy(document: Document): Document {
     if (operation === undefined) throw new Error(`the upload ${method} ${path} is no route`)
     operation.requestBody = { required: true, content }
   }
-  return withOneName(document)
+  return withTexts(withOneName(document))
+}
+
+function withTexts(document: Document): Document {
+  for (const [path, operations] of Object.entries(document.paths))
+    for (const [method, operation] of Object.entries(operations))
+      completeOperation(`${method.toUpperCase()} ${path}`, operation)
+  completeSchemas(document.components.schemas)
+  return { ...document, paths: inOrder(document.paths) }
 }
 
 function lines(name: string) {

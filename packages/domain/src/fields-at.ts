@@ -24,7 +24,8 @@ function branchesOf(schema: $ZodType): Definition[] {
     case 'readonly':
       return branchesOf(def.innerType)
     case 'pipe':
-      return branchesOf(def.in)
+      // A step before the schema is a transformation of the input, which has no fields of its own.
+      return [def.in, def.out].flatMap((side) => branchesOf(side))
     case 'union':
       return def.options.flatMap((option) => branchesOf(option))
     default:

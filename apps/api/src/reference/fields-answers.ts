@@ -1,0 +1,43 @@
+import type { FieldTexts } from './field-texts.ts'
+
+/** Parameters, pages of lists, problems and warnings. */
+export const answerFields: FieldTexts = {
+  'path.app': ['The id of the app.', 'news'],
+  'path.channel': ['The id of the channel.', 'laptop-1'],
+  'path.list': ['The name of the list.', 'beta-testers'],
+  'path.template': ['The name of the template.', 'breaking'],
+  'path.schedule': ['The name of the schedule.', 'morning'],
+  'path.campaign': ['The id of the campaign.', '4fzyo82mrs1j2k'],
+  'path.key': ['The id of the API key.', 'k3f9a2b7c1d0'],
+  'query.after': ['', 'news'],
+  'query.limit': ['Most items of the page.', 100],
+  'query.optedOut': ['Only channels that opted out, or only the others.', 'true'],
+  'query.topic': ['Only channels that opted out of this topic.', 'sport'],
+  'query.state': ['Only campaigns in this state.', 'sending'],
+  'query.class': ['Only recipients of this class.', 'failed'],
+  'query.reason': ['Only recipients with this reason.', 'server-error'],
+  'query.oddFields': ['What happens to a field that is not valid; absent, the line is rejected.', 'skip-field'],
+  'query.import': ['', '2026-03-01-nightly'],
+  'query.dryRun': ['', 'true'],
+  'query.tags': ['', 'news,sport'],
+  'header.idempotency-key': ['A text of your own: a repeat with it creates no second campaign.', 'storm-2026-03-01'],
+  'header.if-match': ['', '"Zk9TqX0v2mB1aYcD"'],
+
+  items: ['The items of this page.', null],
+  next: ['', 'news'],
+
+  'Problem.type': ['A URN made of the code.', 'urn:wns-fanout:problem:invalid'],
+  'Problem.title': ['The kind of the problem, for people.', 'The input is not valid'],
+  'Problem.status': ['The HTTP status.', 422],
+  'Problem.code': ['', 'invalid'],
+  'Problem.detail': ['', 'The campaign has 1 problem'],
+  'Problem.errors': ['', [{ pointer: '/audiance', code: 'unknown-field', detail: 'did you mean "audience"?' }]],
+  'errors.code': ['A stable word for programs.', 'unknown-field'],
+  'errors.detail': ['What was wanted, what was found, what to do; for people.', 'did you mean "audience"?'],
+  pointer: ['Where it is in the body, as RFC 6901 has it.', '/audience/tags'],
+  code: ['A stable word for programs.', 'unknown-field'],
+  detail: ['What was wanted, what was found, what to do; for people.', 'there is no field "audiance" here'],
+  admissibleAt: ['', '2026-03-01T09:01:00.000Z'],
+  'Problem.campaign': ['', '4fzyo82mrs1j2k'],
+  'Problem.missing': ['', 'app'],
+}
