@@ -31,8 +31,8 @@ const imported = { counted: ['created', 'updated'] } as const
 const changed = { counted: ['updated'] } as const
 
 /**
- * What each route leaves in the audit log, decided only here: the API does not start with a writing route that is
- * missing here. `null` is for a POST that only reads numbers. Of the reads, those that show URIs, results, variables or
+ * What each route leaves in the audit log, decided only here. A writing route that is missing here is entered under its
+ * own name, and a test fails. `null` is for a POST that only reads numbers. Of the reads, those that show URIs, results, variables or
  * the log itself are entered too.
  */
 export const auditActions: Readonly<Record<string, AuditAction | null>> = {
@@ -57,6 +57,7 @@ export const auditActions: Readonly<Record<string, AuditAction | null>> = {
   'POST /v1/apps/:app/channels::opt-out': control('channels.opt-out', changed),
   'POST /v1/apps/:app/channels::opt-in': control('channels.opt-in', changed),
   'POST /v1/apps/:app/channels::activate': control('channels.activate', changed),
+  'POST /v1/apps/:app/channels::cleanup': control('channels.cleanup', { counted: ['removed'] }),
   'GET /v1/apps/:app/channels::export': control('channels.export'),
   'POST /v1/apps/:app/channels::count': null,
 
