@@ -31,6 +31,9 @@ export const rules: Readonly<Record<string, Rule>> = {
   'POST /v1/apps/:app/pause': app('admin'),
   'POST /v1/apps/:app/resume': app('admin'),
 
+  'POST /v1/apps/:app/stop-all': app('admin'),
+  'POST /v1/apps/:app/resume-all': app('admin'),
+
   'GET /v1/apps/:app/channels': app('read', 'heavy'),
   'PUT /v1/apps/:app/channels/:channel': app('register'),
   'PATCH /v1/apps/:app/channels/:channel': app('register'),
@@ -85,6 +88,9 @@ export const rules: Readonly<Record<string, Rule>> = {
 
   // Which entries it shows is decided by the apps of the key.
   'GET /v1/audit': { verb: 'admin', scope: 'visible', load: 'heavy' },
+
+  'POST /v1/stop-all': installation,
+  'POST /v1/resume-all': installation,
 
   'POST /v1/keys': installation,
   'GET /v1/keys': installation,

@@ -14,6 +14,7 @@ import type {
   Lists,
   Registry,
   Schedules,
+  Stops,
   Templates,
 } from '@wns-fanout/state'
 import type { AgeGauges } from './age-gauges.ts'
@@ -47,6 +48,7 @@ export interface ApiDeps extends CrashPoints {
   readonly events: AppEvents
   readonly apiKeys: ApiKeys
   readonly idempotency: Idempotency
+  readonly stops: Stops
   readonly audit: AuditDeps & { readonly trails: Readonly<Record<AuditTrailName, AuditTrail>> }
   /** The workers that run, and how many are wanted. */
   readonly workers: { readonly count: () => Promise<number>; readonly wanted: WorkersWanted }

@@ -24,6 +24,7 @@ import { eventRoutes } from './routes/events.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { listRoutes } from './routes/lists.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
+import { stopRoutes } from './routes/stops.ts'
 import { templateRoutes } from './routes/templates.ts'
 import { uploadRoutes } from './routes/uploads.ts'
 import { channelChangeRoutes } from './routes/channel-changes.ts'
@@ -175,6 +176,7 @@ export async function buildServer(
         templateRoutes(json, deps)
         eventRoutes(json, deps)
         keyRoutes(json, deps)
+        stopRoutes(json, deps)
         auditRoutes(json, deps)
       })
       await v1.register(async (uploads) => uploadRoutes(uploads, deps, uploadIdleMs))

@@ -25,6 +25,7 @@ import {
   Permits,
   Registry,
   Schedules,
+  Stops,
   Templates,
   recordDigest,
   registeredWorkers,
@@ -112,6 +113,7 @@ export function wire(options: WireOptions) {
     events: new AppEvents(redis, keys),
     apiKeys: new ApiKeys(redis, keys),
     idempotency: new Idempotency(redis, keys),
+    stops: new Stops(redis, keys, apps),
     audit: {
       ...wireAudit(redis, keys, audit ?? unshipped(logger)),
       digest: (kind, of) => recordDigest(redis, keys, kind, of),

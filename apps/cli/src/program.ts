@@ -10,6 +10,7 @@ import { addKeys } from './commands/keys.ts'
 import { addLists } from './commands/lists.ts'
 import { addPlanCapacity } from './commands/plan-capacity.ts'
 import { addSchedules } from './commands/schedules.ts'
+import { addStopAll } from './commands/stop-all.ts'
 import { addTemplates } from './commands/templates.ts'
 import { addSend } from './commands/send.ts'
 import { addStartWorker } from './commands/start-worker.ts'
@@ -53,6 +54,7 @@ First steps:
     addTemplates,
     addLists,
     addKeys,
+    addStopAll,
     addAudit,
     addDoctor,
     addPlanCapacity,

@@ -28,6 +28,7 @@ import type {
   Result,
   Sample,
   Schedule,
+  StopResult,
   ScheduleRequest,
   UnreadableApp,
   HaltCause,
@@ -507,6 +508,11 @@ export function createClient(settings: ClientOptions) {
     deleteKey: (id: string, options?: CallOptions) => call<void>('DELETE', pathOf`/keys/${id}`, options),
 
     ...appEventCalls(http),
+    /** Stops everything of one app, or of all apps; `resumeAll` ends it. */
+    stopAll: ({ app, ...options }: CallOptions & { readonly app?: string | undefined } = {}) =>
+      call<StopResult>('POST', app === undefined ? '/stop-all' : pathOf`/apps/${app}/stop-all`, options),
+    resumeAll: ({ app, ...options }: CallOptions & { readonly app?: string | undefined } = {}) =>
+      call<StopResult>('POST', app === undefined ? '/resume-all' : pathOf`/apps/${app}/resume-all`, options),
     /** The entries of the audit log that the key may see. */
     audit: ({ signal, limit, ...filter }: AuditOptions = {}) =>
       lines<AuditEntry>(

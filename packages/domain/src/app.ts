@@ -4,6 +4,7 @@ import { normalizePackageSid } from './package-sid.ts'
 import type { AppId } from './ids.ts'
 import { appIdSchema } from './ids.ts'
 import { parseSecret } from './secret-text.ts'
+import { stopSchema } from './stop.ts'
 import type { SendWindow } from './send-window.ts'
 import { quietHoursSchema } from './send-window.ts'
 import { labelSchema } from './visible-text.ts'
@@ -172,6 +173,7 @@ export const appSchema = z
     rawGates: rawGatesSchema,
     quietHours: quietHoursSchema.optional(),
     state: z.enum(['active', 'paused']),
+    stopped: stopSchema.optional().meta({ description: 'While `stop-all` holds; the state is `paused` then.' }),
     channels: z.number().int(),
     effectiveRatePerSecond: z.number(),
     throttledUntil: z.string().optional(),

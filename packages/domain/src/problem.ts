@@ -22,6 +22,7 @@ export const problems = {
   timeout: { status: 408, title: 'The request did not arrive in time' },
   conflict: { status: 409, title: 'The state does not allow this' },
   'guard-interval': { status: 409, title: 'A generic update was sent within the guard interval' },
+  stopped: { status: 409, title: 'Everything is stopped' },
   'app-has-campaigns': { status: 409, title: 'The app still has campaigns' },
   'precondition-failed': { status: 412, title: 'It was changed in between' },
   'too-large': { status: 413, title: 'The body is too large' },

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { App, AppId, AppPatch, AppRequest, AppSettings } from '@wns-fanout/domain'
+import type { App, AppId, AppPatch, AppRequest, AppSettings, Stop } from '@wns-fanout/domain'
 import { appSettings, patchedSettings, Problem } from '@wns-fanout/domain'
 import type { RevealedCredentials, StoredCredentials } from './app-credentials.ts'
 import { AppCredentials, identityOf, viewOf } from './app-credentials.ts'
@@ -29,7 +29,9 @@ export interface Breaker {
 
 export interface AppRecord {
   readonly settings: AppSettings
+  /** `paused` while it is stopped, too. */
   readonly state: AppState
+  readonly stopped?: Stop
   /** As the API shows them: of a secret only that it is set. */
   readonly credentials: App['credentials']
   readonly breaker?: Breaker
@@ -135,18 +137,21 @@ export class AppStore {
   }
 
   async get(app: AppId): Promise<AppRecord | null> {
-    const [settings, state, credentials, breaker, createdBy] = await this.#redis.hmget(
+    const [settings, state, credentials, breaker, createdBy, stopped, stoppedAll] = await this.#redis.hmget(
       this.#keys.app(app),
       'settings',
       'state',
       'credentials',
       'breaker',
       'createdBy',
+      'stopped',
+      'stoppedAll',
     )
     if (settings === null || settings === undefined || credentials === null || credentials === undefined) return null
     return {
       settings: JSON.parse(settings) as AppSettings,
-      state: parseState(state),
+      state: parseState(state, stopped, stoppedAll),
+      ...parseStop(stoppedAll ?? stopped),
       credentials: viewOf(JSON.parse(credentials) as StoredCredentials),
       etag: etagOf(settings, credentials),
       ...parseBreaker(breaker),
@@ -186,11 +191,8 @@ export class AppStore {
   }
 
   /** Stop or start sending for an app. False when there is no such app. */
-  async setState(app: AppId, state: AppState): Promise<boolean> {
-    const revision = await setFields.run(this.#redis, [this.#keys.app(app)], ['state', state])
-    if (revision === 0) return false
-    await this.#publish(app)
-    return true
+  setState(app: AppId, state: AppState): Promise<boolean> {
+    return this.#setField(app, 'state', state)
   }
 
   pause(app: AppId): Promise<boolean> {
@@ -199,6 +201,24 @@ export class AppStore {
 
   resume(app: AppId): Promise<boolean> {
     return this.setState(app, 'active')
+  }
+
+  /** Stop an app, if it is not stopped already in that scope. False when there is no such app. */
+  async stop(app: AppId, stop: Stop): Promise<boolean> {
+    const field = stopField(stop.scope)
+    if ((await this.#redis.hexists(this.#keys.app(app), field)) === 1) return true
+    return this.#setField(app, field, JSON.stringify(stop))
+  }
+
+  /** End the stop of an app in that scope. False when there is no such app. */
+  endStop(app: AppId, scope: Stop['scope']): Promise<boolean> {
+    return this.#setField(app, stopField(scope), '')
+  }
+
+  async #setField(app: AppId, field: string, value: string): Promise<boolean> {
+    if ((await setFields.run(this.#redis, [this.#keys.app(app)], [field, value])) === 0) return false
+    await this.#publish(app)
+    return true
   }
 
   /** Open the breaker; the first reason stays until it is cleared. True if this call opened it. */
@@ -261,13 +281,15 @@ export class AppStore {
   /** Copy what is public about an app to where all are watched, until no newer change came in between. */
   async #publish(app: AppId): Promise<void> {
     for (;;) {
-      const [settings, state, credentials, breaker, revision] = await this.#redis.hmget(
+      const [settings, state, credentials, breaker, revision, stopped, stoppedAll] = await this.#redis.hmget(
         this.#keys.app(app),
         'settings',
         'state',
         'credentials',
         'breaker',
         'revision',
+        'stopped',
+        'stoppedAll',
       )
       if (typeof settings !== 'string' || typeof credentials !== 'string') {
         await this.#redis.hdel(this.#keys.apps, app)
@@ -275,7 +297,7 @@ export class AppStore {
       }
       const published: AppRevision = {
         settings: JSON.parse(settings) as AppSettings,
-        state: parseState(state),
+        state: parseState(state, stopped, stoppedAll),
         ...parseBreaker(breaker),
         identity: identityOf(JSON.parse(credentials) as StoredCredentials),
         revision: Number(revision),
@@ -298,8 +320,18 @@ function etagOf(settings: string, credentials: string): string {
 /** Longer than an upload may take. */
 const GONE_SECONDS = 3600
 
-function parseState(text: string | null | undefined): AppState {
-  return text === 'paused' ? 'paused' : 'active'
+type Field = string | null | undefined
+
+function parseState(text: Field, ...stops: readonly Field[]): AppState {
+  return text === 'paused' || stops.some((stop) => typeof stop === 'string') ? 'paused' : 'active'
+}
+
+function parseStop(text: Field): { readonly stopped?: Stop } {
+  return typeof text === 'string' ? { stopped: JSON.parse(text) as Stop } : {}
+}
+
+function stopField(scope: Stop['scope']): string {
+  return scope === 'app' ? 'stopped' : 'stoppedAll'
 }
 
 function parseBreaker(text: string | null | undefined): { readonly breaker?: Breaker } {

@@ -78,6 +78,10 @@ export class Keys {
   auditTrail(name: string): string {
     return `${this.prefix}audit:${name}`
   }
+  /** string: JSON {scope, at, by}: the stop of all apps. Until `resume-all`. */
+  get stopped(): string {
+    return `${this.prefix}stopped`
+  }
   /** string: the app of a campaign. Lives as long as the campaign's ledger. */
   campaignApp(campaign: string): string {
     return `${this.prefix}cid:${campaign}`
@@ -96,7 +100,7 @@ export class Keys {
     return `${this.prefix}{${app}}`
   }
 
-  /** hash {settings: JSON, credentials: JSON, secrets sealed or referenced, state: active|paused, breaker?: JSON}. */
+  /** hash {settings, credentials: JSON, secrets sealed or referenced, state: active|paused, breaker?, stopped?}. */
   app(app: AppId | string): string {
     return `${this.base(app)}app`
   }

@@ -29,7 +29,7 @@ function read(
 ): Promise<(string | null)[]> {
   switch (kind) {
     case 'app':
-      return redis.hmget(keys.app(app), 'settings', 'credentials', 'state')
+      return redis.hmget(keys.app(app), 'settings', 'credentials', 'state', 'stopped', 'stoppedAll')
     case 'schedule':
       return redis.hmget(keys.schedules(app), name)
     case 'template':

@@ -80,6 +80,11 @@ export const auditActions: Readonly<Record<string, AuditAction | null>> = {
   'POST /v1/campaigns/:campaign/retry-failed': control('campaign.retry-failed', { ...aCampaign, made: 'id' }),
   'GET /v1/campaigns/:campaign/results': control('campaign.results', { param: 'campaign' }),
 
+  'POST /v1/apps/:app/stop-all': control('app.stop-all', anApp),
+  'POST /v1/apps/:app/resume-all': control('app.resume-all', anApp),
+  'POST /v1/stop-all': control('stop-all'),
+  'POST /v1/resume-all': control('resume-all'),
+
   'POST /v1/keys': control('key.create', { made: 'id', record: 'key' }),
   'DELETE /v1/keys/:key': control('key.revoke', { param: 'key', record: 'key' }),
 

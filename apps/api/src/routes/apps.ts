@@ -163,7 +163,7 @@ export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
 }
 
 async function showApp(deps: ApiDeps, record: AppRecord): Promise<App> {
-  const { settings, state, credentials, breaker, createdBy } = record
+  const { settings, state, stopped, credentials, breaker, createdBy } = record
   const [channels, rate] = await Promise.all([deps.registry.count(settings.app), deps.rateOf(record)])
   return {
     app: settings.app,
@@ -181,6 +181,7 @@ async function showApp(deps: ApiDeps, record: AppRecord): Promise<App> {
     rawGates: settings.rawGates,
     ...(settings.quietHours === undefined ? {} : { quietHours: settings.quietHours }),
     state,
+    ...(stopped === undefined ? {} : { stopped }),
     channels,
     effectiveRatePerSecond: rate.effectiveRatePerSecond,
     ...(rate.throttledUntilMs === undefined ? {} : { throttledUntil: new Date(rate.throttledUntilMs).toISOString() }),

@@ -16,6 +16,7 @@ import type {
 } from '@wns-fanout/domain'
 import { DAY_MS, isTerminal, Problem } from '@wns-fanout/domain'
 import type { CampaignRecord } from '@wns-fanout/state'
+import { rejectWhenStopped } from '@wns-fanout/state'
 import type { AudienceCounts } from './audience-counts.ts'
 import { audienceCounts } from './audience-counts.ts'
 import { audienceErrors } from './audience-errors.ts'
@@ -65,6 +66,7 @@ export class Campaigns {
       ...requestErrors(app, request, nowMs),
       ...(await audienceErrors(this.#deps, app.app, request, nowMs)),
     ])
+    await rejectWhenStopped(this.#deps.redis, this.#deps.keys, app.app)
     await rejectWhenFull(this.#deps.redis)
     const warnings = await warningsInAdvance(this.#deps, app.app, request)
     const id = idempotencyKey === undefined ? newCampaignId() : await this.#idFor(app.app, idempotencyKey, request)
