@@ -32,8 +32,8 @@ const changed = { counted: ['updated'] } as const
 
 /**
  * What each route leaves in the audit log, decided only here. A writing route that is missing here is entered under its
- * own name, and a test fails. `null` is for a POST that only reads numbers. Of the reads, those that show URIs, results, variables or
- * the log itself are entered too.
+ * own name, and a test fails. `null` is for a POST that only reads numbers. Of the reads, those that show URIs,
+ * results, variables or the log itself are entered too.
  */
 export const auditActions: Readonly<Record<string, AuditAction | null>> = {
   'PUT /v1/apps/:app': control('app.put', anApp),
