@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { closeRedis, connectRedis, Keys, readRedisAccess, waitForFitRedis, waitForRedis } from '@wns-fanout/state'
-import { until } from '@wns-fanout/testing'
+import { startTcpProxy, until } from '@wns-fanout/testing'
 import { Cluster } from 'ioredis'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import type { SentinelGroup } from '../support/sentinels.ts'
@@ -65,6 +65,24 @@ test('all connections of a process follow a failover, and share one connection t
     const infos = await Promise.all(all.map((one) => one.info('server')))
     return infos.every((info) => info.includes(`tcp_port:${port}`)) || undefined
   })
+})
+
+test('a connection to a Sentinel that went silent is replaced', async () => {
+  const proxies = await Promise.all(group.sentinelPorts.map((port) => startTcpProxy(port)))
+  onTestFinished(async () => {
+    await Promise.all(proxies.map((proxy) => proxy.close()))
+  })
+  const hosts = proxies.map(({ port }) => `127.0.0.1:${port}`).join(',')
+  const url = group.url.replace(/@[^/]*/, `@${hosts}`)
+  const connection = await connect({ WNS_FANOUT_SENTINEL_PASSWORD_FILE: passwordFile }, url)
+  await waitForRedis(connection)
+  await until('it listens to every Sentinel', async () => proxies.every(({ connections }) => connections > 0))
+  const before = proxies.map(({ connections }) => connections)
+  for (const proxy of proxies) proxy.silence()
+  await until('new connections', async () => proxies.every(({ connections }, n) => connections > (before[n] ?? 0)))
+  const reconnected = new Promise((resolve) => connection.once('close', resolve))
+  await group.failOver()
+  await reconnected
 })
 
 test('a Sentinel in place of Redis, and Redis in place of a Sentinel, are named', async () => {

@@ -14,7 +14,7 @@ import {
   redisProblemKinds,
   redisStanding,
   ReplicatedWrites,
-  StuckConnection,
+  StuckConnections,
   waitForFitRedis,
   waitForRedis,
   writeProblem,
@@ -58,6 +58,7 @@ async function openReplicatedWrites(
   { config, logger, life }: StartOptions,
   access: RedisAccess,
   redis: RedisConnection,
+  stuck: StuckConnections,
 ): Promise<ReplicatedWrites | undefined> {
   const replicas = config.WNS_FANOUT_DURABILITY
   if (replicas === 0) return undefined
@@ -65,6 +66,7 @@ async function openReplicatedWrites(
     ...access,
     onError: (error) => logger.debug({ err: error }, 'the connection that waits for replicas failed'),
   })
+  stuck.add(waiter)
   life.onStop('connection that waits for replicas', () => closeRedis(waiter))
   await waitForRedis(waiter, { signal: life.signal, onWaiting: (line) => logger.warn(line) })
   return new ReplicatedWrites(redis, waiter, new Keys(config.WNS_FANOUT_PREFIX), { replicas })
@@ -91,7 +93,10 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
 
   const access = await readRedisAccess(config)
   const redis = await openRedis(options, access)
-  const writes = await openReplicatedWrites(options, access, redis)
+  const stuck = new StuckConnections({ open: () => connectRedis(config.REDIS_URL, { ...access, role: 'producer' }) })
+  stuck.add(redis)
+  life.onStop('watch over the connections', () => stuck.stop())
+  const writes = await openReplicatedWrites(options, access, redis, stuck)
   const keys = new Keys(config.WNS_FANOUT_PREFIX)
   const metrics = createMetrics({ onCollectError: (error) => logger.warn({ err: error }, 'gauges') })
   const data = new DataWatch(new DataSet(redis, keys), {
@@ -137,9 +142,6 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
 
   metrics.onCollect(async () => showRedis(metrics, redisProblemKinds, await redisStanding(redis, keys)))
   metrics.onCollect((signal) => collectGauges(metrics, deps, signal))
-  const open = () => connectRedis(config.REDIS_URL, { ...access, role: 'producer' })
-  const stuck = new StuckConnection(redis, { open })
-  life.onStop('watch over the connection', () => stuck.stop())
   const ready = async () => {
     const problem = (await writeProblem(redis, keys)) ?? (await data.look())
     return { ready: problem === undefined, problems: problem === undefined ? [] : [problem] }

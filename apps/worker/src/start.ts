@@ -21,7 +21,7 @@ import {
   redisProblemKinds,
   redisStanding,
   replicaWarning,
-  StuckConnection,
+  StuckConnections,
   waitForFitRedis,
   waitForRedis,
 } from '@wns-fanout/state'
@@ -83,8 +83,9 @@ async function serve(parts: Process, env: NodeJS.ProcessEnv): Promise<void> {
   const keys = new Keys(config.WNS_FANOUT_PREFIX)
   const askRedis = () => redisProblem(look, keys)
   const open = () => connectRedis(config.REDIS_URL, { ...access, role: 'producer' })
-  const stuck = new StuckConnection(redis, { open })
-  life.onStop('watch over the connection', () => stuck.stop())
+  const stuck = new StuckConnections({ open })
+  for (const connection of [redis, look]) stuck.add(connection)
+  life.onStop('watch over the connections', () => stuck.stop())
   const spare = () => replicaWarning(look, config.WNS_FANOUT_DURABILITY)
   const ops = await openOps(parts, stuck, async () => {
     const [ofRedis, ofReplicas] = await Promise.all([askRedis(), spare().catch(() => undefined)])
@@ -109,7 +110,7 @@ async function serve(parts: Process, env: NodeJS.ProcessEnv): Promise<void> {
     metrics.redisProblem.set({ kind: 'spare-replicas' }, (await spare()) === undefined ? 0 : 1),
   )
   const emit = reporter(logger, metrics)
-  const worker = wire({ ...parts, env, emit, redis, access, keyring, reached: crashAt(config.WNS_CRASH_AT) })
+  const worker = wire({ ...parts, env, emit, redis, access, keyring, stuck, reached: crashAt(config.WNS_CRASH_AT) })
   life.onStop('worker', (signal) => stopWorker(worker, askRedis, signal))
   await worker.start()
   serving.worker = worker
@@ -136,7 +137,7 @@ function openRedis(
 
 async function openOps(
   { config, logger, life, metrics }: Process,
-  stuck: StuckConnection,
+  stuck: StuckConnections,
   ready: () => Promise<Readiness>,
 ): Promise<OpsServer> {
   const ops = await startOpsServer({

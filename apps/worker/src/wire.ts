@@ -3,7 +3,7 @@ import type { CrashPoints } from '@wns-fanout/fanout'
 import { Campaigns, conditionOf, FanoutWorker, AppPermits, Queues, ScheduleRunner } from '@wns-fanout/fanout'
 import type { Auditor, Lifecycle, Logger, Metrics } from '@wns-fanout/runtime'
 import { createAuditor, createLineWriter } from '@wns-fanout/runtime'
-import type { Keyring, RateLimit, RedisAccess, RedisConnection } from '@wns-fanout/state'
+import type { Keyring, RateLimit, RedisAccess, RedisConnection, StuckConnections } from '@wns-fanout/state'
 import {
   ApiKeys,
   AppEvents,
@@ -40,6 +40,8 @@ export interface WireOptions extends CrashPoints {
   /** How further connections to Redis are made. */
   readonly access: RedisAccess
   readonly keyring: Keyring
+  /** Watches the connections of the process. */
+  readonly stuck: Pick<StuckConnections, 'add'>
 }
 
 /** Makes a worker of its parts. Those that have to be stopped are registered with `life`; the worker itself is not. */
@@ -157,12 +159,19 @@ function makeAuditor({ config, redis, life, emit }: WireOptions, keys: Keys): Au
 const REPLICA_PATIENCE_MS = 10_000
 
 /** The ledger's own connection where it waits for replicas, since `WAIT` blocks it; else it shares the worker's. */
-function openLedger({ config, access, logger, life }: WireOptions): ReturnType<typeof connectLedger> | undefined {
+function openLedger({
+  config,
+  access,
+  logger,
+  life,
+  stuck,
+}: WireOptions): ReturnType<typeof connectLedger> | undefined {
   if (config.WNS_FANOUT_DURABILITY === 0) return undefined
   const redis = connectLedger(config.REDIS_URL, {
     ...access,
     onError: (error) => logger.debug({ err: error }, 'the connection of the ledger failed'),
   })
+  stuck.add(redis)
   life.onStop('connection of the ledger', () => closeRedis(redis))
   return redis
 }

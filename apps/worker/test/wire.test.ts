@@ -3,7 +3,7 @@ import { type IncomingMessage, request } from 'node:http'
 import { join } from 'node:path'
 import type { AppId, FanoutEvent } from '@wns-fanout/domain'
 import { createLifecycle, createLogger, createMetrics } from '@wns-fanout/runtime'
-import { Keyring, closeRedis, connectRedis } from '@wns-fanout/state'
+import { Keyring, closeRedis, connectRedis, StuckConnections } from '@wns-fanout/state'
 import { until } from '@wns-fanout/testing'
 import { startSimulator } from '@wns-fanout/wns-simulator'
 import { expect, onTestFinished, test } from 'vitest'
@@ -34,7 +34,9 @@ async function wired(more: Readonly<Record<string, string>> = {}) {
   const metrics = createMetrics({ onCollectError: () => {} })
   const events: FanoutEvent[] = []
   const emit = (event: FanoutEvent): void => void events.push(event)
-  const worker = wire({ config, env, logger, life, metrics, emit, redis, access: {}, keyring })
+  const stuck = new StuckConnections({ open: () => connectRedis(config.REDIS_URL, { role: 'producer' }) })
+  life.onStop('watch over the connections', () => stuck.stop())
+  const worker = wire({ config, env, logger, life, metrics, emit, redis, access: {}, keyring, stuck })
   life.onStop('worker', () => worker.stop())
   onTestFinished(async () => {
     await life.stop('the test ends')

@@ -187,8 +187,8 @@ function isReadOnly(error: Error): boolean {
 // A command without an answer for this long means a half-open connection. It must exceed the 10 s that a blocking
 // command may wait.
 const SOCKET_TIMEOUT_MS = 15_000
-// A producer has no blocking command.
-const PRODUCER_SOCKET_TIMEOUT_MS = 7000
+// A producer has no blocking command, and `WAIT` on the connection of the ledger takes two seconds at most.
+const SHORT_SOCKET_TIMEOUT_MS = 7000
 
 const optionsOf = {
   worker: {
@@ -205,7 +205,7 @@ const optionsOf = {
     maxRetriesPerRequest: 2,
     commandTimeout: 5000,
     // Otherwise every command on a half-open connection would time out, until the kernel gives it up after minutes.
-    socketTimeout: PRODUCER_SOCKET_TIMEOUT_MS,
+    socketTimeout: SHORT_SOCKET_TIMEOUT_MS,
     reconnectOnError: (error: Error) => (isReadOnly(error) ? 2 : false),
   },
   ledger: {
@@ -213,7 +213,7 @@ const optionsOf = {
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
-    socketTimeout: SOCKET_TIMEOUT_MS,
+    socketTimeout: SHORT_SOCKET_TIMEOUT_MS,
     reconnectOnError: (error: Error) => (isReadOnly(error) ? 1 : false),
   },
 } as const satisfies Record<RedisRole, SingleOptions>

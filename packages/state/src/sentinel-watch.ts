@@ -4,6 +4,10 @@ import { Redis } from 'ioredis'
 /** A connection that finds its primary through the Sentinels. */
 type Follower = Pick<Redis, 'disconnect' | 'status' | 'once'>
 
+/** A subscriber sends nothing, so only its pings show that the connection is half-open. */
+const PING_MS = 5000
+const SOCKET_TIMEOUT_MS = 7000
+
 const watches = new Map<string, SentinelWatch>()
 
 /**
@@ -21,6 +25,7 @@ export function followFailovers(follower: Follower, options: RedisOptions): void
 class SentinelWatch {
   readonly #followers = new Set<Follower>()
   readonly #connections: readonly Redis[]
+  readonly #timer: NodeJS.Timeout
   readonly #onEmpty: () => void
 
   constructor({ sentinels = [], name = '', ...options }: RedisOptions, onEmpty: () => void) {
@@ -36,6 +41,7 @@ class SentinelWatch {
         ...(options.sentinelPassword ? { password: options.sentinelPassword } : {}),
         ...(options.enableTLSForSentinelMode === true ? { tls: { ...options.sentinelTLS } } : {}),
         connectTimeout: 5000,
+        socketTimeout: SOCKET_TIMEOUT_MS,
         keepAlive: 10_000,
         retryStrategy: () => 1000 + Math.random() * 1000,
         maxRetriesPerRequest: null,
@@ -50,6 +56,8 @@ class SentinelWatch {
       connection.subscribe('+switch-master').catch(() => {})
       return connection
     })
+    this.#timer = setInterval(() => this.#pingAll(), PING_MS)
+    this.#timer.unref()
   }
 
   add(follower: Follower): void {
@@ -57,9 +65,14 @@ class SentinelWatch {
     follower.once('end', () => {
       this.#followers.delete(follower)
       if (this.#followers.size > 0) return
+      clearInterval(this.#timer)
       for (const connection of this.#connections) connection.disconnect()
       this.#onEmpty()
     })
+  }
+
+  #pingAll(): void {
+    for (const connection of this.#connections) if (connection.status === 'ready') connection.ping().catch(() => {})
   }
 
   #reconnectAll(): void {

@@ -1,12 +1,12 @@
 import type { RedisConnection } from './redis.ts'
 import { waitForRedis } from './redis.ts'
 
-export interface StuckConnectionOptions {
+export interface StuckConnectionsOptions {
   /** Opens another connection to the same Redis; it is closed after a few seconds. */
   readonly open: () => RedisConnection
   /** Time between two looks, in milliseconds; default 10 s. */
   readonly everyMs?: number
-  /** How long the connection may leave a ping unanswered before it is compared, in milliseconds; default 60 s. */
+  /** How long a connection may leave a ping unanswered before it is compared, in milliseconds; default 60 s. */
   readonly patienceMs?: number
 }
 
@@ -15,25 +15,51 @@ const COMPARE_MS = 5000
 const COMPARISONS = 3
 
 /**
- * Finds a connection that does not recover by itself: it leaves a ping unanswered for long although another connection
- * to the same Redis answers at once. A Redis that is away is no reason to restart, since that connection recovers.
+ * Finds a connection of the process that does not recover by itself: it leaves a ping unanswered for long although
+ * another connection to the same Redis answers at once. A Redis that is away is no reason to restart, since its
+ * connections recover.
  */
-export class StuckConnection {
-  readonly #connection: RedisConnection
-  readonly #options: Required<StuckConnectionOptions>
+export class StuckConnections {
+  readonly #options: Required<StuckConnectionsOptions>
+  readonly #watched: Watched[] = []
   readonly #timer: NodeJS.Timeout
+
+  constructor(options: StuckConnectionsOptions) {
+    this.#options = { everyMs: 10_000, patienceMs: 60_000, ...options }
+    this.#timer = setInterval(() => {
+      for (const watched of this.#watched) watched.look()
+    }, this.#options.everyMs)
+  }
+
+  /** Watch a connection that lives as long as the process. */
+  add(connection: RedisConnection): void {
+    this.#watched.push(new Watched(connection, this.#options))
+  }
+
+  /** Why the process has to be restarted, for people; undefined if it need not be. */
+  get problem(): string | undefined {
+    return this.#watched.map((watched) => watched.problem).find((problem) => problem !== undefined)
+  }
+
+  /** May be called twice. */
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+}
+
+class Watched {
+  readonly #connection: RedisConnection
+  readonly #options: Required<StuckConnectionsOptions>
   #answeredAtMs = performance.now()
   #isAsking = false
   #isComparing = false
   #betterOthers = 0
 
-  constructor(connection: RedisConnection, options: StuckConnectionOptions) {
+  constructor(connection: RedisConnection, options: Required<StuckConnectionsOptions>) {
     this.#connection = connection
-    this.#options = { everyMs: 10_000, patienceMs: 60_000, ...options }
-    this.#timer = setInterval(() => this.#look(), this.#options.everyMs)
+    this.#options = options
   }
 
-  /** Why the process has to be restarted, for people; undefined if it need not be. */
   get problem(): string | undefined {
     if (this.#connection.status === 'end') return 'the connection to Redis has ended and is not opened again'
     return this.#betterOthers < COMPARISONS
@@ -41,12 +67,7 @@ export class StuckConnection {
       : 'Redis answers on a new connection but not on the one of this process'
   }
 
-  /** May be called twice. */
-  stop(): void {
-    clearInterval(this.#timer)
-  }
-
-  #look(): void {
+  look(): void {
     this.#ask()
     if (performance.now() - this.#answeredAtMs < this.#options.patienceMs || this.#isComparing) return
     this.#isComparing = true

@@ -1,4 +1,5 @@
-import { StuckConnection, closeRedis, connectRedis } from '@wns-fanout/state'
+import type { RedisConnection, StuckConnectionsOptions } from '@wns-fanout/state'
+import { StuckConnections, closeRedis, connectRedis } from '@wns-fanout/state'
 import { startTcpProxy, until } from '@wns-fanout/testing'
 import { expect, inject, onTestFinished, test } from 'vitest'
 
@@ -15,9 +16,15 @@ async function viaProxy() {
   return { proxy, open, redis }
 }
 
+function watching(options: StuckConnectionsOptions, ...connections: RedisConnection[]): StuckConnections {
+  const stuck = new StuckConnections(options)
+  for (const connection of connections) stuck.add(connection)
+  return stuck
+}
+
 test('a connection that gets no answer where a new one does is stuck, until it answers', async () => {
   const { proxy, open, redis } = await viaProxy()
-  const stuck = new StuckConnection(redis, { open, ...short })
+  const stuck = watching({ open, ...short }, redis)
   onTestFinished(() => stuck.stop())
   expect(stuck.problem).toBeUndefined()
   proxy.silence()
@@ -34,7 +41,7 @@ test('a Redis that is away is no reason to restart', async () => {
     opened += 1
     return open()
   }
-  const stuck = new StuckConnection(redis, { open: openCounted, ...short, patienceMs: 0 })
+  const stuck = watching({ open: openCounted, ...short, patienceMs: 0 }, redis)
   onTestFinished(() => stuck.stop())
   await proxy.close()
   await until(() => redis.status === 'reconnecting' && opened > 0)
@@ -43,8 +50,19 @@ test('a Redis that is away is no reason to restart', async () => {
 
 test('a connection that has ended is stuck', async () => {
   const { open, redis } = await viaProxy()
-  const stuck = new StuckConnection(redis, { open })
+  const stuck = watching({ open }, redis)
   onTestFinished(() => stuck.stop())
   redis.disconnect()
   await until(() => stuck.problem === 'the connection to Redis has ended and is not opened again')
+})
+
+test('one stuck connection among others is enough', async () => {
+  const { proxy, open, redis } = await viaProxy()
+  const well = connectRedis(inject('redisUrl'), { role: 'producer' })
+  onTestFinished(() => closeRedis(well))
+  const stuck = watching({ open, ...short }, well, redis)
+  onTestFinished(() => stuck.stop())
+  proxy.silence()
+  await until(() => stuck.problem !== undefined)
+  expect(await well.ping()).toBe('PONG')
 })
