@@ -57,29 +57,40 @@ export function mixedBehaviours(count: number, random: Dice): string[] {
   })
 }
 
-/** Repeat what an outage of Redis may refuse; every call that is repeated here is harmless to repeat. */
-export async function insist<T>(what: string, act: () => Promise<T>, timeoutMs = 60_000): Promise<T> {
-  const deadlineMs = performance.now() + timeoutMs
+const INSIST_MS = 60_000
+
+/**
+ * Repeat what an outage of Redis may refuse; every call that is repeated here is harmless to repeat. Rejects when the
+ * system stops.
+ */
+export async function insist<T>(
+  { stopping }: Pick<AnySystem, 'stopping'>,
+  what: string,
+  act: () => Promise<T>,
+): Promise<T> {
+  const deadlineMs = performance.now() + INSIST_MS
   for (;;) {
+    stopping.throwIfAborted()
     try {
       return await act()
     } catch (error) {
-      if (performance.now() > deadlineMs) throw new Error(`${what} did not work for ${timeoutMs} ms`, { cause: error })
-      await wait(100)
+      if (performance.now() > deadlineMs) throw new Error(`${what} did not work for ${INSIST_MS} ms`, { cause: error })
+      await wait(100, undefined, { signal: stopping })
     }
   }
 }
 
 /** Register an app whose nth channel, counted from 0 in the order of registration, is `d<n>` and behaves as asked. */
 export async function registerChannels(
-  { api }: AnySystem,
+  system: AnySystem,
   app: string,
   behaviours: readonly string[],
   settings: Record<string, unknown> = {},
   tags: readonly string[] = [],
 ): Promise<void> {
-  await insist(`registering app ${app}`, () => api.putApp(app, { ...appSettings, ...settings }))
-  await insist(`importing the channels of ${app}`, async () => {
+  const { api } = system
+  await insist(system, `registering app ${app}`, () => api.putApp(app, { ...appSettings, ...settings }))
+  await insist(system, `importing the channels of ${app}`, async () => {
     const lines = Readable.from(importLines(app, behaviours, tags))
     const { rejected, moved } = await api.importChannels(app, lines, { type: 'ndjson' })
     if (rejected + moved > 0) throw new Error(`${rejected} channels were rejected, ${moved} lost their URI`)
@@ -104,7 +115,7 @@ function* importLines(app: string, behaviours: readonly string[], tags: readonly
 
 /** Create a campaign to all channels of an app, once, however often the API has to be asked. */
 export async function launchCampaign(
-  { api }: AnySystem,
+  system: AnySystem,
   app: string,
   behaviours: readonly string[],
   delivery: Delivery,
@@ -117,12 +128,13 @@ export async function launchCampaign(
     ...request,
   }
   const idempotencyKey = `${app}-${request.topic ?? ''}-${delivery}`
-  const { id } = await insist(`creating a campaign of ${app}`, () => api.createCampaign(app, whole, { idempotencyKey }))
+  const create = () => system.api.createCampaign(app, whole, { idempotencyKey })
+  const { id } = await insist(system, `creating a campaign of ${app}`, create)
   return { app, id, delivery, behaviours }
 }
 
 /** The campaign once nothing of it is pending any more. */
-export function finishedCampaign({ api }: AnySystem, id: string, timeoutMs: number): Promise<Campaign> {
+export function finishedCampaign({ api, stopping }: AnySystem, id: string, timeoutMs: number): Promise<Campaign> {
   return eventually(
     `campaign ${id} to finish`,
     async () => {
@@ -130,11 +142,17 @@ export function finishedCampaign({ api }: AnySystem, id: string, timeoutMs: numb
       return campaign.finishedAt === undefined ? undefined : campaign
     },
     timeoutMs,
+    stopping,
   )
 }
 
 /** Resolves when this many recipients are settled, or the campaign has ended. */
-export function settledCount({ api }: AnySystem, id: string, atLeast: number, timeoutMs = 60_000): Promise<number> {
+export function settledCount(
+  { api, stopping }: AnySystem,
+  id: string,
+  atLeast: number,
+  timeoutMs = 60_000,
+): Promise<number> {
   return eventually(
     `${atLeast} recipients of ${id} to be settled`,
     async () => {
@@ -143,5 +161,6 @@ export function settledCount({ api }: AnySystem, id: string, atLeast: number, ti
       return audienceSize !== null && (settled >= atLeast || finishedAt !== undefined) ? settled : undefined
     },
     timeoutMs,
+    stopping,
   )
 }

@@ -35,6 +35,8 @@ export interface ChaosSystem<R extends RedisServers = ChaosRedis> {
   readonly keys: Keys
   readonly folder: string
   judged(figures: Figures): void
+  /** Aborted when the system stops: whatever still waits for it must not wait any longer. */
+  readonly stopping: AbortSignal
   /** Replace the simulator's faults; `{}` is a healthy WNS. */
   wns(faults: object): Promise<void>
   control(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Response>
@@ -62,14 +64,16 @@ export async function startChaosSystemOn<R extends RedisServers>(
 ): Promise<ChaosSystem<R>> {
   const folder = await temporaryFolder('wns-fanout-chaos-')
   const stops: (() => Promise<unknown>)[] = [() => folder.remove()]
+  const stopping = new AbortController()
   const stop = async (): Promise<void> => {
+    stopping.abort(new Error('the system of this run stops'))
     for (const end of stops.splice(0).toReversed()) await end().catch(complain)
   }
   try {
     const redis = await servers(join(folder.path, 'redis'))
     stops.push(() => redis.stop())
     await redis.start()
-    return { ...(await start(options, redis, folder, stops)), stop }
+    return { ...(await start(options, redis, folder, stops)), stopping: stopping.signal, stop }
   } catch (error) {
     await stop()
     throw error
@@ -85,7 +89,7 @@ async function start<R extends RedisServers>(
   redis: R,
   folder: TemporaryFolder,
   stops: (() => Promise<unknown>)[],
-): Promise<Omit<ChaosSystem<R>, 'stop'>> {
+): Promise<Omit<ChaosSystem<R>, 'stop' | 'stopping'>> {
   const simulator = await startChild({
     name: 'simulator',
     script: root('apps/wns-simulator/src/main.ts'),

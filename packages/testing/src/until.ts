@@ -25,8 +25,16 @@ export async function until<T>(
   return await poll(first, second, third)
 }
 
-/** Like `until(what, ask)`, for questions to a system under faults: an error of `ask` counts as no answer yet. */
-export async function eventually<T>(what: string, ask: Ask<T>, timeoutMs: number = TIMEOUT_MS): Promise<T> {
+/**
+ * Like `until(what, ask)`, for questions to a system under faults: an error of `ask` counts as no answer yet. Rejects
+ * once `signal` is aborted.
+ */
+export async function eventually<T>(
+  what: string,
+  ask: Ask<T>,
+  timeoutMs: number = TIMEOUT_MS,
+  signal?: AbortSignal,
+): Promise<T> {
   let lastError: unknown
   const tolerant = async (): Promise<T | undefined | false> => {
     try {
@@ -38,12 +46,19 @@ export async function eventually<T>(what: string, ask: Ask<T>, timeoutMs: number
       return undefined
     }
   }
-  return await poll(what, tolerant, timeoutMs, () => lastError)
+  return await poll(what, tolerant, timeoutMs, { cause: () => lastError, signal })
 }
 
-async function poll<T>(what: string, ask: Ask<T>, timeoutMs: number, cause?: () => unknown): Promise<T> {
+interface PollOptions {
+  /** Why the last question got no answer. */
+  readonly cause?: () => unknown
+  readonly signal?: AbortSignal | undefined
+}
+
+async function poll<T>(what: string, ask: Ask<T>, timeoutMs: number, { cause, signal }: PollOptions = {}): Promise<T> {
   const startedMs = performance.now()
   for (;;) {
+    signal?.throwIfAborted()
     const answer = await ask()
     if (answer !== undefined && answer !== false) return answer
     const waitedMs = performance.now() - startedMs

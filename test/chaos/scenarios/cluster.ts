@@ -130,12 +130,12 @@ async function move({ redis, keys }: Clustered, app: string): Promise<Facts> {
 }
 
 /** Registers channels until `signal`, each until it is confirmed; resolves to their number. */
-async function registering({ api }: Clustered, app: string, first: number, signal: AbortSignal): Promise<number> {
+async function registering(system: Clustered, app: string, first: number, signal: AbortSignal): Promise<number> {
   let n = 0
   while (!signal.aborted) {
     const uri = uriOf(app, first + n, 'ok')
     const channel = `late${n}`
-    await insist(`registering ${channel}`, () => api.putChannel(app, channel, { uri }))
+    await insist(system, `registering ${channel}`, () => system.api.putChannel(app, channel, { uri }))
     n += 1
     await wait(20)
   }
