@@ -27,8 +27,8 @@ export class Templates {
   /** Create or replace a template. Throws the Problem `conflict` if the app has 200 others. */
   async put(app: AppId, template: TemplateName, notification: Notification): Promise<TemplateRecord> {
     const key = this.#keys.templates(app)
-    const known = (await this.list(app)).map((record) => record.template)
-    if (!known.includes(template) && known.length >= MAX_TEMPLATES)
+    const [isKnown, count] = await Promise.all([this.#redis.hexists(key, template), this.#redis.hlen(key)])
+    if (isKnown === 0 && count >= MAX_TEMPLATES)
       throw new Problem(
         'conflict',
         `an app must have at most ${MAX_TEMPLATES} templates; delete one of app ${app} first`,
