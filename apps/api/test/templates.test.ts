@@ -89,6 +89,6 @@ test('a preview shows what a channel, or given values, would get', async () => {
     encoding: 'base64',
     bytes: 1,
   })
-  expect(await preview({ template: 'forecast', channel: 'nobody' })).toMatchObject({ status: 404 })
+  expect(await preview({ template: 'forecast', channel: 'unregistered' })).toMatchObject({ status: 404 })
   expect(await preview({ notification: { type: 'raw' } })).toMatchObject({ status: 422 })
 })

@@ -142,7 +142,7 @@ export class ApiKeys {
 }
 
 const standIn = JSON.stringify({
-  name: 'nobody',
+  name: 'stand-in',
   apps: ['*'],
   verbs: ['read'],
   createdAt: new Date(0).toISOString(),
