@@ -6,7 +6,7 @@ import { problems, classes, campaignStates } from '@wns-fanout/domain'
 import { variables } from '@wns-fanout/runtime'
 import { expect, test } from 'vitest'
 import { files, filesLike, root, textOf } from './files.ts'
-import { anchorsOf, blocksOf, headingsOf, linksOf, rowsOf } from './markdown.ts'
+import { anchorsOf, blocksOf, headingsOf, linksOf, rowsOf, tablesOf } from './markdown.ts'
 import { ownMetrics } from './metric-names.ts'
 
 const pages = files.filter((path) => path.endsWith('.md') && !path.startsWith('test/bench/'))
@@ -30,6 +30,13 @@ test.each(pages)('every link of %s has a target', (page) => {
     if (!existsSync(join(root, file))) return true
     return anchor !== undefined && file.endsWith('.md') && !anchorsOf(textOf(file)).includes(anchor)
   })
+  expect(broken).toEqual([])
+})
+
+test.each(pages)('every row of a table of %s has a name and as many columns as the head', (page) => {
+  const broken = tablesOf(textOf(page)).flatMap(([head = [], ...rows]) =>
+    rows.filter((row) => row.length !== head.length || row[0] === '').map((row) => row.join(' | ')),
+  )
   expect(broken).toEqual([])
 })
 
@@ -188,6 +195,24 @@ interface Used {
   readonly options: readonly string[]
 }
 
+/** Scripts that run a command of the CLI, as `pnpm demo` does. */
+const commandOfScript = new Map(
+  Object.entries((JSON.parse(textOf('package.json')) as { scripts: Record<string, string> }).scripts).flatMap(
+    ([name, script]) => {
+      const command = /^node bin\/wns-fanout\.mjs (.+)$/.exec(script)?.[1]
+      return command === undefined ? [] : [[name, command] as const]
+    },
+  ),
+)
+
+/** `pnpm start --simulate` becomes `wns-fanout up --simulate`. */
+function throughScripts(snippet: string): string {
+  return snippet.replace(/^\s*(?:npx --yes )?pnpm(?:@12\.21\.0)? (?:run )?([\w:-]+)/, (all, script: string) => {
+    const command = commandOfScript.get(script)
+    return command === undefined ? all : `wns-fanout ${command}`
+  })
+}
+
 /** The `wns-fanout` commands on the pages, each once, with all options used with it. */
 function commandsShown(): readonly Used[] {
   const shown = new Map<string, Set<string>>()
@@ -195,10 +220,10 @@ function commandsShown(): readonly Used[] {
     const text = textOf(page)
     const snippets = [
       ...blocksOf(text).flatMap((block) => block.text.replaceAll('\\\n', ' ').split(/\n|&&|\|/)),
-      ...[...text.matchAll(/`(wns-fanout [^`\n]+)`/g)].map(([, code = '']) => code),
+      ...[...text.matchAll(/`((?:wns-fanout|(?:npx --yes )?pnpm) [^`\n]+)`/g)].map(([, code = '']) => code),
     ]
     for (const snippet of snippets) {
-      const found = /^\s*(?:pnpm )?wns-fanout ([a-z].*)$/.exec(snippet)?.[1]
+      const found = /^\s*(?:pnpm )?wns-fanout ([a-z].*)$/.exec(throughScripts(snippet))?.[1]
       if (found === undefined) continue
       const plain = found.replaceAll(/"[^"]*"|'[^']*'/g, 'x')
       const words = /^((?:[a-z][a-z-]* ?){1,2})/.exec(plain)?.[1]?.trim().split(' ') ?? []
@@ -236,6 +261,7 @@ function commandsThatExist(): Command {
 test('every command on a page exists and accepts the options used with it', () => {
   const shown = commandsShown()
   expect(shown.length).toBeGreaterThan(8)
+  expect(shown.find(({ words }) => words[0] === 'demo')?.options).toContain('--channels')
   const program = commandsThatExist()
   const wrong = shown.flatMap(({ words, options }) => {
     const [name = '', action] = words

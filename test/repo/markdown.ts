@@ -38,6 +38,21 @@ export function blocksOf(text: string): readonly { readonly language: string; re
 /** The cells of every table row, without the marks of code. */
 export function rowsOf(text: string): readonly (readonly string[])[] {
   return [...withoutFences(text).matchAll(/^\|(.+)\|$/gm)].map(([, row = '']) =>
-    row.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll('\\|', '|').replaceAll('`', '')),
+    cellsOf(row).map((cell) => cell.replaceAll('`', '')),
   )
+}
+
+/** The tables, each as rows of cells as they are written; the first row is the head. */
+export function tablesOf(text: string): readonly (readonly (readonly string[])[])[] {
+  return [...withoutFences(text).matchAll(/(?:^\|.+\|\n?)+/gm)].map(([table]) =>
+    table
+      .trim()
+      .split('\n')
+      .map((line) => cellsOf(line.slice(1, -1)))
+      .filter((cells) => !cells.every((cell) => /^:?-+:?$/.test(cell))),
+  )
+}
+
+function cellsOf(row: string): string[] {
+  return row.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll('\\|', '|'))
 }
