@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { instantsOf, offsetsOf, stretchesAround } from './local-time.ts'
+import { timeOfDay, timeOfDayMs } from './time-of-day.ts'
 import { isTimeZone } from './time-zone.ts'
 
 // A campaign at a local time reaches each device when the clocks of its time zone show that time.
@@ -9,9 +10,7 @@ export const passedPolicies = ['now', 'tomorrow', 'skip'] as const
 export type PassedPolicy = (typeof passedPolicies)[number]
 
 export const localTimeShape = {
-  localTime: z
-    .string()
-    .regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, { error: 'localTime must be a time of day such as "07:00"' })
+  localTime: timeOfDay('localTime')
     .optional()
     .meta({ description: 'Time of day at which each time zone gets the campaign.', example: '07:00' }),
   localDate: z.iso
@@ -74,11 +73,6 @@ export function localInstant(terms: LocalTimeTerms, timeZone: string, startMs: n
   const today = Math.floor((startMs + offsetAt(startMs)) / DAY_MS) * DAY_MS
   const next = timeOn(today) ?? timeOn(today + DAY_MS)
   return next === undefined ? startMs : Math.max(next, startMs)
-}
-
-function timeOfDayMs(text: string): number {
-  const [hours = 0, minutes = 0] = text.split(':').map(Number)
-  return (hours * 60 + minutes) * MINUTE_MS
 }
 
 /** The last instant at which a date begins or ends in some zone, at the other end of the world. */

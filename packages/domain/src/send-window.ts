@@ -1,20 +1,18 @@
 import * as z from 'zod'
 import { instantsOf, offsetsOf, stretchesAround } from './local-time.ts'
+import { timeOfDay, timeOfDayMs } from './time-of-day.ts'
 import { isTimeZone } from './time-zone.ts'
 
 // A daily window of time in which a campaign may post, or the quiet hours in which those of an app may not.
 
-const timeOfDay = z
-  .string()
-  .regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, { error: 'a time of day must be written like "08:00"' })
 const zone = z.string().refine((text) => text === 'device' || isTimeZone(text), {
   error: 'zone must be "device" or a name of the IANA database, such as Europe/Berlin or UTC',
 })
 
 const hours = z
   .strictObject({
-    from: timeOfDay,
-    to: timeOfDay.meta({ description: 'On the next day, if it is before `from`.' }),
+    from: timeOfDay('from'),
+    to: timeOfDay('to').meta({ description: 'On the next day, if it is before `from`.' }),
     zone: zone.meta({ description: 'Whose clocks count: those of each `device`, or those of one zone.' }),
   })
   .superRefine(({ from, to }, context) => {
@@ -50,7 +48,6 @@ export interface OpenPeriod {
   readonly closesAtMs: number
 }
 
-const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 /** Windows that are open together on no day of a week are never open together. */
 const MOST_DAYS = 8
@@ -76,16 +73,11 @@ export function openPeriod(windows: readonly SendWindow[], timeZone: string, atM
 function nextPeriod({ from, to, zone: of }: SendWindow, timeZone: string, atMs: number): OpenPeriod {
   const offsetAt = offsetsOf(of === 'device' ? timeZone : of)
   const instant = (dayMs: number, time: string): number =>
-    instantsOf(dayMs + minutesOf(time) * MINUTE_MS, stretchesAround(dayMs, offsetAt))[0] ?? dayMs
+    instantsOf(dayMs + timeOfDayMs(time), stretchesAround(dayMs, offsetAt))[0] ?? dayMs
   const today = Math.floor((atMs + offsetAt(atMs)) / DAY_MS) * DAY_MS
-  const overnight = minutesOf(to) <= minutesOf(from) ? DAY_MS : 0
+  const overnight = timeOfDayMs(to) <= timeOfDayMs(from) ? DAY_MS : 0
   for (let dayMs = today - DAY_MS; ; dayMs += DAY_MS) {
     const closesAtMs = instant(dayMs + overnight, to)
     if (closesAtMs > atMs) return { opensAtMs: instant(dayMs, from), closesAtMs }
   }
-}
-
-function minutesOf(time: string): number {
-  const [hour = 0, minute = 0] = time.split(':').map(Number)
-  return hour * 60 + minute
 }

@@ -1,3 +1,5 @@
+import { remembered } from './remembered.ts'
+
 // One reader of time zones, for channels, schedules and campaigns at a local time.
 
 export type ParsedTimeZone =
@@ -11,18 +13,11 @@ const LONGEST = 60
  * `+01:00` is rejected, since it has no daylight saving time and is rarely what was meant.
  */
 export function parseTimeZone(text: string): ParsedTimeZone {
-  const known = parsedBefore.get(text)
-  if (known !== undefined) return known
-  const parsed = parse(text)
-  // Texts that callers make up must not fill the memory.
-  if (parsedBefore.size >= MAX_REMEMBERED) parsedBefore.clear()
-  if (text.length <= LONGEST) parsedBefore.set(text, parsed)
-  return parsed
+  return readTimeZone(text)
 }
 
-// `Intl.DateTimeFormat` takes 300 microseconds, and there are few zones in millions of lines.
-const MAX_REMEMBERED = 1000
-const parsedBefore = new Map<string, ParsedTimeZone>()
+// `Intl.DateTimeFormat` takes 300 microseconds.
+const readTimeZone = remembered(parse, LONGEST)
 
 function parse(text: string): ParsedTimeZone {
   const name = text.trim()

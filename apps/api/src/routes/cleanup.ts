@@ -8,6 +8,7 @@ import { notFound } from '../not-found.ts'
 import type { ApiDeps } from '../deps.ts'
 import { progressLines } from './change-progress.ts'
 import { answers, appPath } from './shapes.ts'
+import { maxShareSchema } from './max-share.ts'
 
 const count = z.number().int()
 export const cleanupResultSchema = z
@@ -38,12 +39,7 @@ export function cleanupRoutes(app: FastifyInstance, { apps, campaigns, changes, 
         params: appPath,
         body: z.strictObject({
           registeredBefore: instantSchema.meta({ description: 'Channels whose `registeredAt` is earlier match.' }),
-          maxShare: z
-            .number()
-            .min(0)
-            .max(1)
-            .default(0.1)
-            .meta({ description: 'The largest share of the channels that may be removed.' }),
+          maxShare: maxShareSchema,
           dryRun: z.boolean().default(false).meta({ description: 'Only count, and show the sample.' }),
         }),
         response: answers({ 200: cleanupResultSchema }),

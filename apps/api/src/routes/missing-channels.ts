@@ -5,6 +5,7 @@ import * as z from 'zod'
 import type { ApiDeps } from '../deps.ts'
 import { notFound } from '../not-found.ts'
 import { answers, appPath } from './shapes.ts'
+import { maxShareSchema } from './max-share.ts'
 
 /** The name that several uploads of one import have in common. */
 export const importIdSchema = z
@@ -36,12 +37,7 @@ export function missingChannelRoutes(app: FastifyInstance, { changes, logger }: 
         params: appPath,
         body: z.strictObject({
           import: importIdSchema,
-          maxShare: z
-            .number()
-            .min(0)
-            .max(1)
-            .default(0.1)
-            .meta({ description: 'The largest share of the channels that may be removed.' }),
+          maxShare: maxShareSchema,
           dryRun: z.boolean().default(false).meta({ description: 'Only count.' }),
         }),
         response: answers({ 200: missingResultSchema }),
