@@ -6,6 +6,7 @@ import { clusterScenarios } from './scenarios/cluster.ts'
 import { processScenarios } from './scenarios/process.ts'
 import { producerScenarios } from './scenarios/producer.ts'
 import { redisScenarios } from './scenarios/redis.ts'
+import { refusalScenarios } from './scenarios/refusals.ts'
 import { sentinelScenarios } from './scenarios/sentinel.ts'
 import { storageScenarios } from './scenarios/storage.ts'
 import { scaleScenarios } from './scenarios/scale.ts'
@@ -35,6 +36,7 @@ export const catalogue: readonly Scenario[] = [
   ...storageScenarios,
   ...clusterScenarios,
   ...sentinelScenarios,
+  ...refusalScenarios,
   ...producerScenarios,
   ...scaleScenarios,
 ]

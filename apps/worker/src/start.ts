@@ -126,7 +126,11 @@ function openRedis(
     ...access,
     role,
     // Both connections have the same troubles; one report is enough.
-    onError: (error) => logger[role === 'worker' ? 'warn' : 'debug']({ err: error }, 'trouble with Redis'),
+    onError: (error, repeated) =>
+      logger[role === 'worker' ? 'warn' : 'debug'](
+        { err: error, ...(repeated > 0 ? { repeated } : {}) },
+        'trouble with Redis',
+      ),
     ...(role === 'worker'
       ? { onBack: (awayMs: number) => logger.info({ awayMs: Math.round(awayMs) }, backLine(awayMs)) }
       : {}),

@@ -2,6 +2,7 @@ import { Cluster } from 'ioredis'
 import type { RedisConnection, WaitForRedisOptions } from './redis.ts'
 import type { Keys } from './keys.ts'
 import { onceRedisServes } from './redis-away.ts'
+import { ofNode } from './redis-errors.ts'
 import { refusalOf } from './redis-refusals.ts'
 import { missingRights } from './rights.ts'
 
@@ -166,10 +167,16 @@ function problemsOf(info: RedisInfo, allowVolatile: boolean): RedisProblem[] {
 
 /** What `INFO` shows of each master. */
 export async function infoOfEach(connection: RedisConnection): Promise<RedisInfo[]> {
-  const nodes = connection instanceof Cluster ? connection.nodes('master') : [connection]
-  const texts: string[] = []
-  for (const node of nodes) texts.push(await node.info())
-  return texts.map(parseInfo)
+  if (!(connection instanceof Cluster)) return [parseInfo(await connection.info())]
+  return Promise.all(
+    connection.nodes('master').map(async (node) => {
+      try {
+        return parseInfo(await node.info())
+      } catch (error) {
+        throw error instanceof Error ? ofNode(error, `${node.options.host}:${node.options.port}`) : error
+      }
+    }),
+  )
 }
 
 function parseInfo(text: string): RedisInfo {

@@ -4,7 +4,9 @@ import { Cluster, Redis } from 'ioredis'
 import type { RedisAccess } from './redis-access.ts'
 import { watchAbsence } from './redis-absence.ts'
 import type { RedisRole, SingleOptions } from './redis-guard.ts'
-import { GuardedCluster, GuardedRedis, withoutCommand } from './redis-guard.ts'
+import type { ReportError } from './redis-errors.ts'
+import { reportErrors } from './redis-errors.ts'
+import { GuardedCluster, GuardedRedis } from './redis-guard.ts'
 
 export type { RedisRole }
 
@@ -19,10 +21,10 @@ export interface RedisConnectionOptions extends RedisAccess {
    */
   readonly role: RedisRole
   /**
-   * Called with every connection error, and at most every five seconds with a refusal that makes a worker wait. The
-   * error does not contain the failed command, whose arguments are secret.
+   * Called with the errors of the connection, at most once a second for each text, and at most every five seconds with
+   * a refusal that makes a worker wait. The error does not contain the failed command, whose arguments are secret.
    */
-  readonly onError?: (error: Error) => void
+  readonly onError?: ReportError
   /** Called each time that Redis is reachable again, with the milliseconds for which it was not. */
   readonly onBack?: (awayMs: number) => void
 }
@@ -31,16 +33,8 @@ export interface RedisConnectionOptions extends RedisAccess {
 export function connectRedis(url: string, options: RedisConnectionOptions): RedisConnection {
   const address = parseRedisUrl(url)
   const connection = address.kind === 'cluster' ? openCluster(address, options) : openSingle(address, options)
-  const report = options.onError
-  // Without a listener ioredis writes errors to stderr, past the logger.
-  connection.on('error', (error: Error) => report?.(withoutCommand(error)))
+  reportErrors(connection, options.onError)
   if (options.onBack !== undefined) watchAbsence(connection, options.onBack)
-  let refusedAtMs = Number.NEGATIVE_INFINITY
-  connection.on('refused', (refusal: string) => {
-    if (performance.now() - refusedAtMs < WAITING_LINE_EVERY_MS) return
-    refusedAtMs = performance.now()
-    report?.(new Error(refusal))
-  })
   return connection
 }
 

@@ -6,7 +6,7 @@ import { ChaosSentinels } from '../redis-sentinels.ts'
 import type { ChaosSystem } from '../system.ts'
 import { startChaosSystemOn } from '../system.ts'
 import type { Bench, Facts, Scenario, ScenarioAlone } from './scenario.ts'
-import { LOCK_MS, facts, must, postsSoFar, settle, underWay } from './scenario.ts'
+import { LOCK_MS, facts, metric, must, postsSoFar, settle, underWay } from './scenario.ts'
 
 type Watched = ChaosSystem<ChaosSentinels>
 
@@ -22,15 +22,17 @@ interface SentinelRow {
   readonly fault: (system: Watched, campaign: ChaosCampaign) => Promise<void>
   /** Nothing died, so no batch may change its owner. */
   readonly isWithoutDeath?: boolean
+  /** Environment of API and workers; by default posts wait for both replicas. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
-/** At-most-once, with two replicas of which both have to acknowledge: no recipient is sent to twice. */
-function onSentinels({ id, what, fault, isWithoutDeath = false }: SentinelRow): ScenarioAlone {
+/** At-most-once with two replicas: no recipient is sent to twice. */
+function onSentinels({ id, what, fault, isWithoutDeath = false, env = waitingForBoth }: SentinelRow): ScenarioAlone {
   return {
     id,
     what,
     async runAlone(app: string, { judged }: Bench): Promise<Facts> {
-      const options = { workers: 3, lockMs: LOCK_MS, env: waitingForBoth, judged }
+      const options = { workers: 3, lockMs: LOCK_MS, env, judged }
       const system = await startChaosSystemOn((dir) => ChaosSentinels.make(dir, { replicas: 2 }), options)
       try {
         const campaign = await underWay(system, app, { ...long, delivery: 'at-most-once' })
@@ -93,7 +95,42 @@ export const sentinelScenarios: readonly Scenario[] = [
       await system.redis.failOver()
     },
   }),
+  onSentinels({
+    id: 'R23e',
+    what: 'a planned failover as in the runbook, without waiting for replicas: nothing is lost',
+    isWithoutDeath: true,
+    env: {},
+    async fault(system, { app }) {
+      await system.api.pauseApp(app)
+      await postsHaveStopped(system)
+      await system.look.client('PAUSE', 10_000, 'WRITE')
+      await system.redis.failOver()
+      await eventually('the API to take writes', () => system.api.resumeApp(app).catch(() => undefined), 60_000)
+      const rollbacks = await Promise.all(
+        system.workers.map((worker) => metric(worker, 'wns_fanout_redis_rollbacks_total')),
+      )
+      must(
+        rollbacks.every((count) => count === 0),
+        `${rollbacks.join(' and ')} rollbacks`,
+      )
+    },
+  }),
 ]
+
+async function postsHaveStopped(system: Watched): Promise<void> {
+  let before = -1
+  await eventually(
+    'posts to stop',
+    async () => {
+      const posts = await postsSoFar(system)
+      const isSame = posts === before
+      before = posts
+      await wait(1000)
+      return isSame || undefined
+    },
+    60_000,
+  )
+}
 
 /** Once they send again, so that they have batches in hand. */
 async function killSendingWorkers(system: Watched): Promise<void> {
