@@ -127,9 +127,12 @@ local most = window_of(losses, settled + newly_settled, window)
 if wanted > most then return refused(wanted .. ' credits exceed the window of ' .. most) end
 if ending ~= '' and wanted > 0 then return refused('a batch must end without credit; found ' .. wanted) end
 if #changed % 8 ~= 0 then return refused('changed must be pairs of 4 bytes') end
-for p = 1, #changed, 8 do
-  local position = int4(changed, p)
+local positions, changed_count = {}, #changed / 8
+for k = 1, changed_count do
+  local a, b1, c1, d1 = byte(changed, k * 8 - 7, k * 8 - 4)
+  local position = ((a * 256 + b1) * 256 + c1) * 256 + d1
   if position < 1 or position > n then return refused(where .. ' has no position ' .. position) end
+  positions[k] = position
 end
 for d = 0, dead_count - 1 do
   local position, ordinal = tonumber(ARGV[15 + d * 3]), tonumber(ARGV[16 + d * 3])
@@ -214,9 +217,9 @@ local packed = #adjusted > 0 and pack_bytes(new) or new_text
 -- campaign sets within this second on a cleared recipient is then not taken for ours.
 if guard > 0 and (#changed > 0 or clears) then
   local stamps, ours, stamp_now = stamps_of(base, type), tonumber(b.stampedAt or '-1'), pack4(second)
-  for p = 1, #changed, 8 do
-    local position, ordinal = int4(changed, p), int4(changed, p + 4)
-    local code = code_of(new[position])
+  for k = 1, changed_count do
+    local position = positions[k]
+    local ordinal, code = int4(changed, k * 8 - 3), new[position] % 32
     if suspects[position] then
       stamp_settled(stamps, ordinal, DEAD_LAST, ours, stamp_now)
     elseif CLASS[code] ~= 'pending' then

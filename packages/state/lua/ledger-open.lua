@@ -3,22 +3,21 @@
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 seq, 2 owner nonce, 3 window (maximum credit), 4 delivery, 5 type,
 --       6 guard interval in seconds (0 = no guard), 7 max attempts, 8 '1' if variables are wanted,
---       9 '1' if locales are wanted, 10 '1' if the credit is for one probe,
---       11 '1' if raw gates are ignored, 12 '1' if tags are wanted
+--       9 '1' if the credit is for one probe, 10 '1' if raw gates are ignored
 -- Returns an error DAMAGED or VERSION before any write if the ledger is not what a script could have left,
 --      or {'closed' | 'missing' | 'paused'},
 --      or {'not-due', dueAtMs},
 --      or {'open', fence, takeover 0|1, nowMs, expiresAtMs, vector before the credit, vector,
---          ordinals (4 bytes each, big endian), uris, variables, locales, heldUntilSecond or 0, uncertain, window,
---          settled (class, n, …) by this call, window until the first checkpoint, tags joined by ','}.
--- `uris` has a text for each recipient in the vector; it is empty if nothing is to be posted now.
+--          ordinals (4 bytes each, big endian), channels, variables, heldUntilSecond or 0, uncertain, window,
+--          settled (class, n, …) by this call, window until the first checkpoint}.
+-- `channels` has the stored text of each recipient in the vector, from which the owner takes URI, locale and tags; it is
+-- empty if nothing is to be posted now.
 -- Idempotent for the same owner: the script answers again and changes nothing, whatever state the campaign has by then.
 -- A late copy of the call may run while its owner works, and the owner would not learn of a change made here.
-local wants_tags = ARGV[12] == '1'
 local base, campaign = KEYS[1], KEYS[2]
 local seq, owner, window, delivery, type = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local guard, max_attempts, wants_vars = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
-local wants_locales, is_probe, has_gates = ARGV[9] == '1', ARGV[10] == '1', type == 'raw' and ARGV[11] ~= '1'
+local is_probe, has_gates = ARGV[9] == '1', type == 'raw' and ARGV[10] ~= '1'
 local key = campaign .. ':b:' .. seq
 
 local where = 'batch ' .. seq
@@ -134,10 +133,10 @@ if state == 'paused' and not mine then
 end
 
 -- Decide for each recipient: post now, settle without a post, or hold.
-local ordinals, uris, vars, locales, tags = {}, {}, {}, {}, {}
+local ordinals, channels, vars = {}, {}, {}
 local stamps = guard > 0 and not mine and stamps_of(base, type)
 local ours, stamp_now = tonumber(b.stampedAt or '-1'), pack4(second)
-local held_until, i, unusable, last_credited = 0, 0, {}, 0
+local held_until, i, unusable, last_credited, find = 0, 0, {}, 0, string.find
 if mine then
   for p = 1, n do if code_of(vector[p]) == CREDITED then last_credited = p end end
 end
@@ -147,29 +146,25 @@ for wave_page = from, to do
   if #slots > 0 then
     local page = wave_page % wave_pages
     local values = redis.call('HMGET', base .. 'uri:' .. page, unpack(slots))
-    -- All ordinals of a page share their upper 23 bits.
-    local lower, upper = sub(pack4(page * PAGE), 1, 3), sub(pack4(page * PAGE + 256), 1, 3)
+    ordinals[#ordinals + 1] = ordinals_of(page, slots)
     local by_vars = wants_vars and redis.call('HMGET', base .. 'vars:' .. page, unpack(slots))
     local holds = redis.call('GET', base .. 'hold:' .. page)
     local opted, gated = bits_of_page(base .. 'optout', page), has_gates and bits_of_page(base .. 'gated', page)
     local opted_topic = bits_of_page(base .. 'optout:' .. (c.topic or ''), page)
+    local stamp_text, stamp_changes = stamps and stamps:text(page), stamps and stamps:changes(page)
     for s = 1, #slots do
       local slot = slots[s]
-      local ordinal = page * PAGE + slot
       i = i + 1
-      ordinals[i] = slot < 256 and lower .. char(slot) or upper .. char(slot - 256)
-      uris[i] = ''
+      channels[i] = ''
       if wants_vars then vars[i] = by_vars[s] or '' end
-      if wants_locales then locales[i] = '' end
-      if wants_tags then tags[i] = '' end
-      local code = code_of(vector[i] or 0)
+      local code = (vector[i] or 0) % 32
       if CLASS[code] == 'pending' then
         local value = values[s]
-        local a = value and string.find(value, '\0', 1, true)
-        local z = a and string.find(value, '\0', a + 1, true)
-        local uri = a and sub(value, a + 1, (z or #value + 1) - 1) or ''
+        -- <packed id> \0 <packed URI> \0 <fields>; without a URI if the channel is dead or removed.
+        local a = value and find(value, '\0', 1, true)
+        local has_uri = a and (byte(value, a + 1) or 0) ~= 0
         local settle, held = nil, 0
-        if uri == '' then
+        if not has_uri then
           settle = UNREGISTERED
         elseif (opted and has_bit(opted, slot)) or (opted_topic and has_bit(opted_topic, slot)) then
           settle = SUPPRESSED_OPT_OUT
@@ -181,29 +176,26 @@ for wave_page = from, to do
           if hold > second then held = hold end
         end
         if not settle and stamps then
-          local stamp = stamps:get(ordinal)
+          local stamp = stamp_text == '' and 0 or int4(stamp_text, slot * 4 + 1)
           if stamp ~= ours and stamp ~= 0 and second - stamp < guard then
             settle = SUPPRESSED_GUARD
           elseif stamp ~= second then
-            stamps:set(ordinal, stamp_now)
+            stamp_changes[slot] = stamp_now
           end
         end
         if mine and code == CREDITED then
-          uris[i] = uri
           -- The channel was removed after the grant: report it without credit, so that the owner returns the credit.
-          if uri == '' then unusable[#unusable + 1] = i end
+          if has_uri then channels[i] = value else unusable[#unusable + 1] = i end
         elseif mine and (settle or i < last_credited) then
-          uris[i] = '' -- It was passed over when credit was granted; the next open decides again.
+          channels[i] = '' -- It was passed over when credit was granted; the next open decides again.
         elseif settle then
           vector[i] = byte_of(settle, posts_of(vector[i]))
           totals[CLASS[settle]] = (totals[CLASS[settle]] or 0) + 1
         elseif held > 0 then
           if held_until == 0 or held < held_until then held_until = held end
         else
-          uris[i] = uri
+          channels[i] = value
         end
-        if wants_tags and z and uris[i] ~= '' then tags[i] = string.match(sub(value, z + 1), '^[^;]*;[^;]*;(.*)$') or '' end
-        if wants_locales and z and uris[i] ~= '' then locales[i] = string.match(sub(value, z + 1), '^[^;]*;([^;]*)') or '' end
       end
     end
   end
@@ -218,14 +210,14 @@ if not mine then
     -- A probe goes to the recipient with the fewest posts, so that no single recipient is posted to again and again.
     local fewest
     for p = 1, n do
-      if uris[p] ~= '' and (not fewest or posts_of(vector[p]) < posts_of(vector[fewest])) then fewest = p end
+      if channels[p] ~= '' and (not fewest or posts_of(vector[p]) < posts_of(vector[fewest])) then fewest = p end
     end
     if fewest then vector[fewest] = vector[fewest] - code_of(vector[fewest]) + CREDITED end
     granted = credit
   end
   for p = 1, n do
     if granted == credit then break end
-    if uris[p] ~= '' then
+    if channels[p] ~= '' then
       vector[p] = vector[p] - code_of(vector[p]) + CREDITED
       granted = granted + 1
     end
@@ -239,5 +231,5 @@ for _, p in ipairs(unusable) do vector[p] = vector[p] - CREDITED + PENDING end
 local packed = pack_bytes(vector)
 if not mine and packed ~= stored then redis.call('SET', key .. ':v', packed) end
 add_totals(campaign, totals)
-return { 'open', fence, takeover and 1 or 0, at, tonumber(c.expiresAt), before, packed, table.concat(ordinals), uris, vars,
-  locales, held_until, uncertain, grants, list_of(totals), credit, tags }
+return { 'open', fence, takeover and 1 or 0, at, tonumber(c.expiresAt), before, packed, table.concat(ordinals), channels, vars,
+  held_until, uncertain, grants, list_of(totals), credit }

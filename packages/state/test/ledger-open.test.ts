@@ -50,6 +50,14 @@ describe('opening a batch', () => {
     expect(opened.uris.map(unpackUri)).toEqual(ordinals.map((ordinal) => uriOf(`u${ordinal}`)))
   })
 
+  test('the ordinals of a page are exact whatever bytes they have', async () => {
+    const stage = new Stage()
+    // 0x25 is the escape character of the patterns that the script uses.
+    const ordinals = [PAGE * 18 + 255, PAGE * 18 + 256, PAGE * 18 + 293, PAGE * 18 + 511]
+    await stage.sending(ordinals)
+    expect([...(await stage.hold()).opened.ordinals]).toEqual(ordinals)
+  })
+
   test('a repeated call of the owner gets the same answer and changes nothing', async () => {
     const stage = new Stage()
     await stage.sending(upTo(6))

@@ -16,7 +16,12 @@ local function slots_of(campaign, page)
   local slots, count = {}, 0
   for at = 1, #bits do
     local v = byte(bits, at)
-    if v ~= 0 then
+    if v == 255 then
+      for slot = at * 8 - 8, at * 8 - 1 do
+        count = count + 1
+        slots[count] = slot
+      end
+    elseif v ~= 0 then
       local slot, weight = at * 8 - 8, 128
       while v > 0 do
         if v >= weight then
@@ -41,6 +46,26 @@ local function slots_in_batch(campaign, page, from, to, before, after)
   local own = {}
   for s = first, last do own[#own + 1] = slots[s] end
   return own
+end
+
+-- The ordinals of slots of a page in ascending order, 4 bytes each. All ordinals of a page share their upper 23 bits, so
+-- the bytes of the slots are put between them.
+local function ordinals_of(page, slots)
+  local count, upper, u = #slots, {}, 0
+  local below = 0
+  for s = 1, count do
+    if slots[s] < 256 then
+      below = s
+    else
+      u = u + 1
+      upper[u] = slots[s] - 256
+    end
+  end
+  local function joined(bytes, first)
+    local prefix = string.gsub(sub(struct.pack('>I4', first), 1, 3), '%%', '%%%%')
+    return (string.gsub(bytes, '.', prefix .. '%0'))
+  end
+  return joined(char(unpack(slots, 1, below)), page * PAGE) .. joined(char(unpack(upper)), page * PAGE + 256)
 end
 
 -- The bits of a page in a bitmap over ordinals, or nil if none is set.

@@ -21,31 +21,36 @@ function Stamps:get(ordinal)
   if over and over[slot] then return int4(over[slot], 1) end
   return int4(self:text(page), slot * 4 + 1)
 end
-function Stamps:set(ordinal, packed)
-  local page = floor(ordinal / PAGE)
+-- The changes of a page: slot → packed stamp.
+function Stamps:changes(page)
   local over = self.over[page]
   if not over then
     over = {}
     self.over[page] = over
   end
-  over[ordinal % PAGE] = packed
+  return over
+end
+function Stamps:set(ordinal, packed)
+  local page = floor(ordinal / PAGE)
+  self:changes(page)[ordinal % PAGE] = packed
 end
 function Stamps:save()
   for page, over in pairs(self.over) do
-    local text, last = self:text(page), 0
+    local text, last = self:text(page), -1
     for slot in pairs(over) do if slot > last then last = slot end end
-    if #text < last * 4 then text = text .. string.rep('\0', last * 4 - #text) end
-    local parts, kept = {}, 1
-    for slot = 0, last do
-      local packed = over[slot]
-      if packed then
-        if kept <= slot * 4 then parts[#parts + 1] = sub(text, kept, slot * 4) end
-        parts[#parts + 1] = packed
-        kept = slot * 4 + 5
+    if last >= 0 then
+      if #text < last * 4 then text = text .. string.rep('\0', last * 4 - #text) end
+      -- In stretches of equal stamps: most posts of a page end in the same second.
+      local parts, count, slot = {}, 0, 0
+      while slot <= last do
+        local packed, first = over[slot], slot
+        repeat slot = slot + 1 until slot > last or over[slot] ~= packed
+        count = count + 1
+        parts[count] = packed and string.rep(packed, slot - first) or sub(text, first * 4 + 1, slot * 4)
       end
+      parts[count + 1] = sub(text, slot * 4 + 1)
+      redis.call('SET', self.base .. page, table.concat(parts))
     end
-    parts[#parts + 1] = sub(text, kept)
-    redis.call('SET', self.base .. page, table.concat(parts))
   end
 end
 

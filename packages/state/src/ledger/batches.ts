@@ -8,6 +8,7 @@ import type { Reply } from './codec.ts'
 import { gateRow, plannedText, storedBatch } from './batch-codec.ts'
 import { adjustments, bufferOf, bytesOf, named, packRows, replies, settledCounts, textOf, uint32sOf } from './codec.ts'
 import { askLedger } from './errors.ts'
+import { recipientsOf } from './recipients.ts'
 import { LedgerRepair } from './repair.ts'
 import type {
   BatchRef,
@@ -72,10 +73,8 @@ export class Ledger {
       terms.guardSeconds,
       terms.maxAttempts,
       terms.wantsVariables ? '1' : '0',
-      terms.wantsLocales ? '1' : '0',
       terms.isProbe === true ? '1' : '0',
       terms.ignoresGates === true ? '1' : '0',
-      terms.wantsTags === true ? '1' : '0',
     ])
     const kind = textOf(reply[0])
     switch (kind) {
@@ -96,11 +95,8 @@ export class Ledger {
           before: bytesOf(opened.before),
           vector: bytesOf(opened.vector),
           ordinals: uint32sOf(bytesOf(opened.ordinals)),
-          // URIs are ASCII by the policy that admitted them.
-          uris: (opened.uris as Buffer[]).map((uri) => uri.toString('latin1')),
+          ...recipientsOf(opened.channels as Buffer[], terms),
           variables: (opened.variables as Buffer[]).map((variables) => variables.toString('utf8')),
-          locales: (opened.locales as Buffer[]).map((locale) => locale.toString('latin1')),
-          tags: (opened.tags as Buffer[]).map((tags) => tags.toString('latin1')),
           heldUntilSecond: Number(opened.heldUntilSecond),
           uncertain: Number(opened.uncertain),
           window: Number(opened.window),
