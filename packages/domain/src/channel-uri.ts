@@ -93,6 +93,24 @@ export function splitChannelUri(raw: string): ChannelTarget | null {
   return { host, origin: `https://${host}`, path: requestTarget(parts[2]) }
 }
 
+const remainderPattern = /^[/?][a-z0-9\-._~!$&'()*+,;=:@/?%]*$/i
+
+/** `splitChannelUri` for many URIs: of one with the same host as the URI before, only the rest is judged. */
+export function channelUriSplitter(): typeof splitChannelUri {
+  let authority = ''
+  let target: ChannelTarget | null = null
+  return (raw) => {
+    if (target !== null && raw.length <= MAX_CHANNEL_URI_LENGTH && raw.startsWith(authority)) {
+      const remainder = raw.slice(authority.length)
+      if (remainderPattern.test(remainder))
+        return { host: target.host, origin: target.origin, path: requestTarget(remainder) }
+    }
+    target = splitChannelUri(raw)
+    authority = /^https:\/\/[^/?]+/i.exec(raw)?.[0] ?? ''
+    return target
+  }
+}
+
 function requestTarget(remainder: string | undefined): string {
   if (remainder === undefined) return '/'
   return remainder.startsWith('?') ? `/${remainder}` : remainder

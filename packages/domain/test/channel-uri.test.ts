@@ -2,7 +2,7 @@ import { fc, test as property } from '@fast-check/vitest'
 import { growsLinearly } from '@wns-fanout/testing'
 import { describe, expect, test } from 'vitest'
 import type { ChannelUriProblem } from '../src/channel-uri.ts'
-import { MAX_CHANNEL_URI_LENGTH, parseChannelUri, splitChannelUri } from '../src/channel-uri.ts'
+import { channelUriSplitter, MAX_CHANNEL_URI_LENGTH, parseChannelUri, splitChannelUri } from '../src/channel-uri.ts'
 
 // The same texts in every run.
 fc.configureGlobal({ seed: 1 })
@@ -303,6 +303,16 @@ describe('a channel URI', () => {
     // A channel that was registered before is still posted to, so that the answer of WNS settles it.
     expect(splitChannelUri(raw)?.path).toBe(path)
   })
+
+  const texts = [...benign, ...hostile].flatMap(([one, other]) => [one, other]).filter((raw) => typeof raw === 'string')
+  const variants = texts.flatMap((raw) => [raw, `${raw}a`, raw.replace('://', '://a.'), raw.replace('/?', ':443/?')])
+  property.prop([fc.array(fc.constantFrom(...variants, `https://${host}/?token=a`), { maxLength: 20 })])(
+    'is split the same whatever was split before it',
+    (raws) => {
+      const split = channelUriSplitter()
+      for (const raw of raws) expect(split(raw)).toEqual(splitChannelUri(raw))
+    },
+  )
 
   test('the tables cover the policy: at least 23 valid URIs, and 150 in all', () => {
     expect(benign.length).toBeGreaterThanOrEqual(23)

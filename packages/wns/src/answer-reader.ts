@@ -8,6 +8,13 @@ export type AnswerProblem = 'protocol' | 'too-large'
 /** `more`: not complete yet. `complete`: `status` and `headers` are set. A problem: the connection is unusable. */
 export type Progress = 'more' | 'complete' | AnswerProblem
 
+/** A line of a head, with its name if the header is kept. */
+interface HeaderLine {
+  readonly text: string
+  readonly name: string | undefined
+  readonly value: string
+}
+
 const endOfHead = Buffer.from('\r\n\r\n')
 const empty = Buffer.alloc(0)
 
@@ -32,6 +39,10 @@ export class AnswerReader {
   #bodyBytesLeft = 0
   #bodyBytes = 0
   #announcementBytes = 0
+  /** The lines of the last head: most are the same in the next one, and are not read again. */
+  #statusLine = ''
+  #status: Pick<AnswerReader, 'status' | 'isReusable'> | undefined
+  #lines: HeaderLine[] = []
 
   start(): void {
     this.status = 0
@@ -150,39 +161,64 @@ export class AnswerReader {
 
   #parseHead(head: string): boolean {
     const firstEnd = head.indexOf('\r\n')
-    const statusLine = statusLinePattern.exec(firstEnd === -1 ? head : head.slice(0, firstEnd))
-    if (statusLine === null) return false
-    this.status = Number(statusLine[2])
+    if (!this.#parseStatusLine(firstEnd === -1 ? head : head.slice(0, firstEnd))) return false
     this.headers = {}
-    this.isReusable = statusLine[1] === '1'
+    let count = 0
     for (let at = firstEnd + 2; at > 1 && at <= head.length;) {
-      const lineEnd = head.indexOf('\r\n', at)
-      const end = lineEnd === -1 ? head.length : lineEnd
-      if (!this.#parseHeader(head, at, end)) return false
-      at = end + 2
+      const line = this.#lineAt(head, at, count)
+      if (line === undefined) return false
+      this.#lines[count] = line
+      count += 1
+      if (line.name !== undefined) this.#keep(line.name, line.value)
+      at += line.text.length + 2
     }
+    this.#lines.length = count
     const connection = this.headers['connection']
     if (connection !== undefined && /close/i.test(String(connection))) this.isReusable = false
     return true
   }
 
-  #parseHeader(head: string, at: number, end: number): boolean {
-    const colon = head.indexOf(':', at)
-    if (colon === -1 || colon >= end) return false
-    const name = head.slice(at, colon)
-    // A folded line begins with a space, which no name contains.
-    if (!namePattern.test(name)) return false
-    const value = head.slice(colon + 1, end)
-    if (!valuePattern.test(value)) return false
-    const key = name.toLowerCase()
-    if (!isKept(key)) return true
-    const found = this.headers[key]
-    const trimmed = value.trim()
-    if (found === undefined) this.headers[key] = trimmed
-    else if (typeof found === 'string') this.headers[key] = [found, trimmed]
-    else found.push(trimmed)
+  #parseStatusLine(text: string): boolean {
+    if (text !== this.#statusLine || this.#status === undefined) {
+      const found = statusLinePattern.exec(text)
+      if (found === null) return false
+      this.#statusLine = text
+      this.#status = { status: Number(found[2]), isReusable: found[1] === '1' }
+    }
+    this.status = this.#status.status
+    this.isReusable = this.#status.isReusable
     return true
   }
+
+  /** The line that begins at `at`; undefined for one that is no header. */
+  #lineAt(head: string, at: number, count: number): HeaderLine | undefined {
+    const known = this.#lines[count]
+    if (known !== undefined && head.startsWith(known.text, at)) {
+      const end = at + known.text.length
+      if (end === head.length || head.startsWith('\r\n', end)) return known
+    }
+    const lineEnd = head.indexOf('\r\n', at)
+    return parseLine(head.slice(at, lineEnd === -1 ? head.length : lineEnd))
+  }
+
+  #keep(name: string, value: string): void {
+    const found = this.headers[name]
+    if (found === undefined) this.headers[name] = value
+    else if (typeof found === 'string') this.headers[name] = [found, value]
+    else found.push(value)
+  }
+}
+
+function parseLine(text: string): HeaderLine | undefined {
+  const colon = text.indexOf(':')
+  if (colon === -1) return undefined
+  const name = text.slice(0, colon)
+  // A folded line begins with a space, which no name contains.
+  if (!namePattern.test(name)) return undefined
+  const value = text.slice(colon + 1)
+  if (!valuePattern.test(value)) return undefined
+  const key = name.toLowerCase()
+  return { text, name: isKept(key) ? key : undefined, value: value.trim() }
 }
 
 const statusLinePattern = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/

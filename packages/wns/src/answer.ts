@@ -28,7 +28,8 @@ export function readAnswer(headers: AnswerHeaders): ReadAnswer {
   let msCv: string | undefined
   let retryAfter: string | undefined
   let continueAfter: string | undefined
-  for (const [key, listed] of Object.entries(headers)) {
+  for (const key of Object.keys(headers)) {
+    const listed = headers[key]
     const value = typeof listed === 'object' ? listed[0] : listed
     if (value === undefined) continue
     const name = key.toLowerCase()

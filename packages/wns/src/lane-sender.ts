@@ -24,21 +24,25 @@ export class Sender {
   }
 
   done(context: number, outcome: Outcome, durationMs: number): void {
-    this.#call(() => this.listener.done(context, outcome, durationMs))
+    try {
+      this.listener.done(context, outcome, durationMs)
+    } catch (error) {
+      reportBroken(error)
+    }
   }
 
   onFree(): void {
-    this.#call(() => this.listener.onFree())
-  }
-
-  /** A listener that throws is broken: the process gets the error, after the other senders were called. */
-  #call(listener: () => void): void {
     try {
-      listener()
+      this.listener.onFree()
     } catch (error) {
-      queueMicrotask(() => {
-        throw error
-      })
+      reportBroken(error)
     }
   }
+}
+
+/** A listener that throws is broken: the process gets the error, after the other senders were called. */
+function reportBroken(error: unknown): void {
+  queueMicrotask(() => {
+    throw error
+  })
 }

@@ -42,6 +42,35 @@ property.prop([fc.constantFrom(...good), fc.array(fc.nat())])(
   },
 )
 
+const statusLine = fc.constantFrom('HTTP/1.1 200 OK', 'HTTP/1.1 410 Gone', 'HTTP/1.0 200 OK', 'HTTP/2 200')
+const header = fc.constantFrom(
+  'Content-Length: 0',
+  'Content-Length: 00',
+  'X-WNS-STATUS: received',
+  'X-WNS-STATUS: received ',
+  'X-WNS-STATUS: rec',
+  'X-WNS-MSG-ID: 1',
+  'Connection: close',
+  'Date: now',
+  'no header',
+)
+const head = fc
+  .tuple(statusLine, fc.array(header, { maxLength: 5 }))
+  .map(([first, lines]) => [first, 'Content-Length: 0', ...lines].join('\r\n') + '\r\n\r\n')
+
+property.prop([fc.array(head, { maxLength: 8 })])('an answer is read the same whatever came before it', (heads) => {
+  const reader = new AnswerReader()
+  for (const text of heads) {
+    reader.start()
+    const progress = reader.push(Buffer.from(text, 'latin1'))
+    const alone = read(text)
+    expect(progress).toBe(alone.progress)
+    if (progress !== 'complete') return
+    const { headers, isReusable } = reader
+    expect({ progress, status: reader.status, headers, isReusable }).toEqual(alone)
+  }
+})
+
 property.prop([fc.uint8Array({ maxLength: 300 }), fc.constantFrom('', 'HTTP/1.1 200 OK\r\n'), fc.array(fc.nat())])(
   'any bytes lead to a known state',
   (bytes, start, cuts) => {

@@ -1,5 +1,5 @@
-import type { BodyRejection, Outcome } from '@wns-fanout/domain'
-import { bodyFor, splitChannelUri } from '@wns-fanout/domain'
+import type { BodyRejection, ChannelTarget, Outcome } from '@wns-fanout/domain'
+import { bodyFor, channelUriSplitter } from '@wns-fanout/domain'
 import type { OpenBatch } from '@wns-fanout/state'
 import { unpackUri } from '@wns-fanout/state'
 import type { LanePool, LaneSender } from '@wns-fanout/wns'
@@ -29,6 +29,16 @@ export interface PosterCalls {
  */
 export type PostStep = 'posted' | 'waits' | 'bad-uri' | BodyRejection | 'host-rests'
 
+/** What the post to a recipient needs, made once however often the post has to wait for a permit or a lane. */
+interface Turn {
+  readonly position: number
+  readonly target: ChannelTarget | null
+  readonly body: Buffer | BodyRejection
+  /** Undefined until the post has a permit. */
+  headers: string[] | undefined
+  token: string
+}
+
 /** Starts the posts of one opened batch, and keeps the facts of each until its answer. */
 export class Poster {
   readonly #deps: PosterDeps
@@ -42,6 +52,8 @@ export class Poster {
   readonly #postedMs: Float64Array
   readonly #origins: string[]
   readonly #tokens: string[]
+  readonly #split = channelUriSplitter()
+  #turn: Turn | undefined
   #inFlight = 0
 
   constructor(deps: PosterDeps, spec: BatchSpec, opened: OpenBatch, { onAnswer, onFree }: PosterCalls) {
@@ -83,19 +95,22 @@ export class Poster {
 
   tryPost(position: number, token: string): PostStep {
     const { hosts, reached } = this.#deps
-    const target = this.#targetOf(position)
+    const turn = this.#turnOf(position)
+    const { target, body } = turn
     if (target === null) return 'bad-uri'
-    const body = this.#body(position)
     if (typeof body === 'string') return body
     if (hosts.admit(target.origin) > 0) return 'host-rests'
     const permit = this.#takePermit()
     if (permit === undefined) return this.#notPosted(target.origin)
-    const headers = this.#headers.next(token)
+    const headers = turn.headers !== undefined && turn.token === token ? turn.headers : this.#headers.next(token)
+    turn.headers = headers
+    turn.token = token
     reached?.('credit-granted')
     this.#origins[position] = target.origin
     this.#tokens[position] = token
     this.#postedMs[position] = performance.now()
     if (!this.#lanes.tryPost(target.origin, target.path, headers, body, position)) return this.#notPosted(target.origin)
+    this.#turn = undefined
     this.#permit = undefined
     this.#permittedAtMs[position] = permit.grantedAtMs
     this.#inFlight += 1
@@ -113,8 +128,20 @@ export class Poster {
     this.#lanes.leave()
   }
 
-  #targetOf(position: number): ReturnType<typeof splitChannelUri> {
-    return splitChannelUri(unpackUri(this.#opened.uris[position] ?? ''))
+  #turnOf(position: number): Turn {
+    if (this.#turn?.position !== position)
+      this.#turn = {
+        position,
+        target: this.#targetOf(position),
+        body: this.#body(position),
+        headers: undefined,
+        token: '',
+      }
+    return this.#turn
+  }
+
+  #targetOf(position: number): ChannelTarget | null {
+    return this.#split(unpackUri(this.#opened.uris[position] ?? ''))
   }
 
   #takePermit(): Permit | undefined {
