@@ -10,7 +10,7 @@
 --      or {'open', fence, takeover 0|1, nowMs, expiresAtMs, vector before the credit, vector,
 --          ordinals (4 bytes each, big endian), channels, variables, heldUntilSecond or 0, uncertain, window,
 --          settled (class, n, …) by this call, window until the first checkpoint}.
--- `channels` has the stored text of each recipient in the vector, from which the owner takes URI, locale and tags; it is
+-- `channels` has the stored text of each recipient in the vector: the owner takes URI, locale and tags from it. It is
 -- empty if nothing is to be posted now.
 -- Idempotent for the same owner: the script answers again and changes nothing, whatever state the campaign has by then.
 -- A late copy of the call may run while its owner works, and the owner would not learn of a change made here.

@@ -48,8 +48,8 @@ local function slots_in_batch(campaign, page, from, to, before, after)
   return own
 end
 
--- The ordinals of slots of a page in ascending order, 4 bytes each. All ordinals of a page share their upper 23 bits, so
--- the bytes of the slots are put between them.
+-- The ordinals of slots of a page in ascending order, 4 bytes each. All ordinals of a page share their upper 23 bits,
+-- so the bytes of the slots are put between them.
 local function ordinals_of(page, slots)
   local count, upper, u = #slots, {}, 0
   local below = 0
