@@ -65,6 +65,12 @@ export const rules: Readonly<Record<string, Rule>> = {
   'GET /v1/apps/:app/schedules': app('read', 'heavy'),
 
   'GET /v1/apps/:app/events': app('read'),
+  // The URL of a webhook may be a capability, so reading alone is not enough.
+  'PUT /v1/apps/:app/webhooks/:webhook': app('admin'),
+  'GET /v1/apps/:app/webhooks/:webhook': app('admin'),
+  'DELETE /v1/apps/:app/webhooks/:webhook': app('admin'),
+  'GET /v1/apps/:app/webhooks': app('admin'),
+  'POST /v1/apps/:app/webhooks/:webhook/test': app('admin', 'heavy'),
 
   'PUT /v1/apps/:app/templates/:template': app('send'),
   'GET /v1/apps/:app/templates/:template': app('read'),

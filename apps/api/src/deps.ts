@@ -1,4 +1,4 @@
-import type { AppId, AuditTrailName, Verification } from '@wns-fanout/domain'
+import type { AppId, AuditTrailName, Verification, WebhookTest } from '@wns-fanout/domain'
 import type { Campaigns, CrashPoints, WorkersWanted } from '@wns-fanout/fanout'
 import type { Logger } from '@wns-fanout/runtime'
 import type {
@@ -16,6 +16,8 @@ import type {
   Schedules,
   Stops,
   Templates,
+  WebhookRecord,
+  Webhooks,
 } from '@wns-fanout/state'
 import type { AgeGauges } from './age-gauges.ts'
 import type { AuditDeps } from './audit/install.ts'
@@ -46,6 +48,9 @@ export interface ApiDeps extends CrashPoints {
   readonly schedules: Schedules
   readonly templates: Templates
   readonly events: AppEvents
+  readonly webhooks: Webhooks
+  /** Posts a test event to a webhook now. */
+  readonly testWebhook: (app: AppId, webhook: WebhookRecord) => Promise<WebhookTest>
   readonly apiKeys: ApiKeys
   readonly idempotency: Idempotency
   readonly stops: Stops

@@ -26,6 +26,7 @@ import { listRoutes } from './routes/lists.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
 import { stopRoutes } from './routes/stops.ts'
 import { templateRoutes } from './routes/templates.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 import { uploadRoutes } from './routes/uploads.ts'
 import { channelChangeRoutes } from './routes/channel-changes.ts'
 import { cleanupRoutes } from './routes/cleanup.ts'
@@ -175,6 +176,7 @@ export async function buildServer(
         scheduleRoutes(json, deps)
         templateRoutes(json, deps)
         eventRoutes(json, deps)
+        webhookRoutes(json, deps)
         keyRoutes(json, deps)
         stopRoutes(json, deps)
         auditRoutes(json, deps)

@@ -19,13 +19,14 @@ import {
   waitForRedis,
   writeProblem,
 } from '@wns-fanout/state'
-import { createTransport, requestToken } from '@wns-fanout/wns'
+import { createTransport, createWebhookTransport, requestToken } from '@wns-fanout/wns'
 import { auditLimits, keyBootstrapped } from './audit/outside-requests.ts'
 import { ensureKeyFile } from './bootstrap-key.ts'
 import type { ApiConfig } from './config.ts'
 import { DataWatch } from './data-watch.ts'
 import { collectGauges } from './gauges.ts'
 import { buildServer } from './server.ts'
+import { collectWebhookGauges } from './webhook-gauges.ts'
 import { wire } from './wire.ts'
 
 export interface StartOptions {
@@ -136,12 +137,19 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
     reached: crashAt(config.WNS_CRASH_AT),
     dataProblem: () => data.problem,
     confirmWrites: writes && (() => writes.confirm()),
+    webhookTransport: createWebhookTransport({
+      privateHosts: config.WNS_FANOUT_WEBHOOK_PRIVATE_HOSTS,
+      caFile: config.WNS_FANOUT_WEBHOOK_CA_FILE,
+      httpsProxy: config.HTTPS_PROXY,
+      noProxy: config.NO_PROXY,
+    }),
     askToken: (credentials) => requestToken(credentials, transport, { signal: life.signal }),
   })
   life.onStop('queues', close)
 
   metrics.onCollect(async () => showRedis(metrics, redisProblemKinds, await redisStanding(redis, keys)))
   metrics.onCollect((signal) => collectGauges(metrics, deps, signal))
+  metrics.onCollect((signal) => collectWebhookGauges(metrics, deps, signal))
   const ready = async () => {
     const problem = (await writeProblem(redis, keys)) ?? (await data.look())
     return { ready: problem === undefined, problems: problem === undefined ? [] : [problem] }

@@ -1,5 +1,5 @@
 import type { CampaignsDeps, CrashPoints } from '@wns-fanout/fanout'
-import { Campaigns, conditionOf, Queues, WorkersWanted } from '@wns-fanout/fanout'
+import { Campaigns, conditionOf, Queues, testWebhook, WorkersWanted } from '@wns-fanout/fanout'
 import type { Auditor, Logger } from '@wns-fanout/runtime'
 import { createAuditor } from '@wns-fanout/runtime'
 import type {
@@ -28,10 +28,12 @@ import {
   Stops,
   Templates,
   recordDigest,
+  Webhooks,
   registeredWorkers,
 } from '@wns-fanout/state'
 import type { TokenAnswer } from '@wns-fanout/domain'
 import { AgeGauges } from './age-gauges.ts'
+import type { Transport } from '@wns-fanout/wns'
 import type { ApiDeps, RateView } from './deps.ts'
 import { askedLately, askedNow, verifyCredentials } from './verify.ts'
 
@@ -45,6 +47,8 @@ export interface WireOptions extends CrashPoints, Pick<CampaignsDeps, 'onSlot'> 
   readonly dataProblem?: () => string | undefined
   readonly confirmWrites?: (() => Promise<boolean>) | undefined
   readonly audit?: AuditWiring
+  /** Opens the connections to receivers of webhooks. */
+  readonly webhookTransport: Transport
   /** Asks the token service. */
   readonly askToken: (credentials: RevealedCredentials) => Promise<TokenAnswer>
 }
@@ -67,6 +71,7 @@ export function wireAudit(redis: RedisConnection, keys: Keys, { limits, ...lines
 export function wire(options: WireOptions) {
   const { redis, keys, keyring, logger, secrets, dataProblem, confirmWrites, askToken, reached, onSlot, audit } =
     options
+  const webhooks = new Webhooks(redis, keys, keyring)
   const queues = new Queues(redis, keys, (queue, error) => logger.debug({ queue, err: error }, 'queue'))
   const apps = new AppStore(redis, keys, keyring, {
     secrets,
@@ -111,6 +116,8 @@ export function wire(options: WireOptions) {
     schedules: new Schedules(redis, keys),
     templates: new Templates(redis, keys),
     events: new AppEvents(redis, keys),
+    webhooks,
+    testWebhook: (app, webhook) => testWebhook(webhooks, options.webhookTransport, app, webhook),
     apiKeys: new ApiKeys(redis, keys),
     idempotency: new Idempotency(redis, keys),
     stops: new Stops(redis, keys, apps),

@@ -7,6 +7,8 @@ import type { ApiVerb } from '@wns-fanout/domain'
 import { closeRedis, connectRedis, Keyring, Keys } from '@wns-fanout/state'
 import type { TokenAnswer } from '@wns-fanout/domain'
 import { keysWith, removeKeysWith } from '@wns-fanout/testing'
+import type { Transport } from '@wns-fanout/wns'
+import { createTransport } from '@wns-fanout/wns'
 import { inject, onTestFinished } from 'vitest'
 import type { ApiDeps } from '../src/deps.ts'
 import { buildServer } from '../src/server.ts'
@@ -40,9 +42,12 @@ export async function setup({
   askToken = async (): Promise<TokenAnswer> => ({ ok: false, permanent: true, code: 'unused', explanation: '' }),
   progress,
   server: limits,
+  webhookTransport = createTransport(),
 }: {
   readonly askToken?: Parameters<typeof wire>[0]['askToken']
   readonly progress?: ApiDeps['progress']
+  /** By default receivers of webhooks must have public addresses. */
+  readonly webhookTransport?: Transport
   /** Limits of the server in milliseconds, instead of minutes. */
   readonly server?: Parameters<typeof buildServer>[1]
 } = {}) {
@@ -62,7 +67,7 @@ export async function setup({
     write: (line: string) => void audited.lines.push(line),
     onUnstored: () => void (audited.unstored += 1),
   }
-  const { deps, close } = wire({ redis, keys, keyring, logger, secrets, askToken, audit })
+  const { deps, close } = wire({ redis, keys, keyring, logger, secrets, askToken, webhookTransport, audit })
   const server = await buildServer({ ...deps, ...(progress === undefined ? {} : { progress }) }, limits)
   const url = await server.listen({ host: '127.0.0.1', port: 0 })
   const agent = new Agent({ keepAlive: false })

@@ -15,6 +15,7 @@ import { addTemplates } from './commands/templates.ts'
 import { addSend } from './commands/send.ts'
 import { addStartWorker } from './commands/start-worker.ts'
 import { addUp } from './commands/up.ts'
+import { addWebhooks } from './commands/webhooks.ts'
 import { version } from './version.ts'
 
 /** All commands of `wns-fanout`. Parsing throws a `CommanderError` instead of ending the process. */
@@ -51,6 +52,7 @@ First steps:
     addCampaigns,
     addSchedules,
     addEvents,
+    addWebhooks,
     addTemplates,
     addLists,
     addKeys,

@@ -80,6 +80,14 @@ function measure(metrics: Metrics, event: FanoutEvent): void {
     case 'schedule.stopped':
       metrics.scheduleRuns.inc({ app: metrics.appLabel(event.app), result: 'stopped' })
       return
+    case 'webhook.delivered':
+    case 'webhook.failed':
+    case 'webhook.gave-up':
+    case 'webhook.disabled': {
+      const result = event.type.slice('webhook.'.length)
+      metrics.webhookDeliveries.inc({ app: metrics.appLabel(event.app), result })
+      return
+    }
     case 'guideline.exceeded':
       metrics.guard.inc({ app: metrics.appLabel(event.app), decision: 'faster-than-guideline' })
       return
@@ -186,6 +194,22 @@ function log(logger: Logger, limit: LineLimit, event: FanoutEvent): void {
     }
     case 'schedule.stopped':
       logger.warn(fields, 'a schedule did not run: the API key that put it is revoked or expired')
+      return
+    case 'webhook.delivered':
+      if (event.afterFailures > 0) logger.info(fields, 'a webhook takes events again')
+      else logger.debug(fields, type)
+      return
+    case 'webhook.failed':
+      if (event.failures === 1) logger.warn(fields, 'a webhook fails')
+      else logger.info(fields, type)
+      return
+    case 'webhook.gave-up':
+      limit.write(`${event.type} ${event.app} ${event.webhook}`, (suppressed) =>
+        logger.error({ ...fields, ...suppressed }, 'an event was not delivered to a webhook'),
+      )
+      return
+    case 'webhook.disabled':
+      logger.warn(fields, 'a webhook is disabled: its receiver answered 410')
       return
     case 'app.unreadable':
       logger.error(fields, 'the stored record of an app cannot be read')

@@ -1,6 +1,14 @@
 import type { AppId, Listener } from '@wns-fanout/domain'
 import type { CrashPoints } from '@wns-fanout/fanout'
-import { Campaigns, conditionOf, FanoutWorker, AppPermits, Queues, ScheduleRunner } from '@wns-fanout/fanout'
+import {
+  Campaigns,
+  conditionOf,
+  FanoutWorker,
+  AppPermits,
+  Queues,
+  ScheduleRunner,
+  WebhookRunner,
+} from '@wns-fanout/fanout'
 import type { Auditor, Lifecycle, Logger, Metrics } from '@wns-fanout/runtime'
 import { createAuditor, createLineWriter } from '@wns-fanout/runtime'
 import type { Keyring, RateLimit, RedisAccess, RedisConnection, StuckConnections } from '@wns-fanout/state'
@@ -22,9 +30,10 @@ import {
   Schedules,
   Templates,
   TokenPool,
+  Webhooks,
 } from '@wns-fanout/state'
 import type { Transport } from '@wns-fanout/wns'
-import { createLanePool, createTransport } from '@wns-fanout/wns'
+import { createLanePool, createTransport, createWebhookTransport } from '@wns-fanout/wns'
 import { askForToken, tokenSource } from './app-tokens.ts'
 import type { WorkerConfig } from './config.ts'
 import { PerApp } from './per-app.ts'
@@ -103,6 +112,17 @@ export function wire(options: WireOptions): FanoutWorker {
     emit,
     audit: (facts) => auditor.record('control', facts),
   })
+  const webhooks = new WebhookRunner({
+    webhooks: new Webhooks(redis, keys, keyring),
+    events: stores.events,
+    transport: createWebhookTransport({
+      privateHosts: config.WNS_FANOUT_WEBHOOK_PRIVATE_HOSTS,
+      caFile: config.WNS_FANOUT_WEBHOOK_CA_FILE,
+      httpsProxy: config.HTTPS_PROXY,
+      noProxy: config.NO_PROXY,
+    }),
+    emit,
+  })
   const limits = new Map<AppId, RateLimit>()
   const identities = new Map<AppId, string>()
   const permitsOf = makePermits(options, permits, limits)
@@ -132,6 +152,7 @@ export function wire(options: WireOptions): FanoutWorker {
       permitsOf.forget(app)?.stop()
     },
     runSchedules: async (served, signal) => scheduleRunner.run(served, await schedules.redisNowMs(), signal),
+    webhooks,
     laneCount: config.WNS_FANOUT_LANES,
     lockMs: config.WNS_FANOUT_LOCK_MS,
     reached,

@@ -1,4 +1,4 @@
-import type { AppId, CampaignId, FanoutEvent, ScheduleName } from '@wns-fanout/domain'
+import type { AppId, CampaignId, FanoutEvent, ScheduleName, WebhookName } from '@wns-fanout/domain'
 import { emptyTotals } from '@wns-fanout/domain'
 import { createMetrics } from '@wns-fanout/runtime'
 import type { Logger } from '@wns-fanout/runtime'
@@ -11,6 +11,8 @@ const ref = { app, campaign, seq: 4 }
 const settled = [{ class: 'accepted', count: 3 }] as const
 const schedule = 'daily' as ScheduleName
 const totals = emptyTotals()
+const webhook = 'ops' as WebhookName
+const hook = { app, webhook, eventType: 'campaign.finished', durationMs: 20 } as const
 const error = new Error('no Redis')
 
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
@@ -106,6 +108,31 @@ test.each<{ event: FanoutEvent; line?: string; metric?: string }>([
     event: { type: 'guideline.exceeded', app, campaign, intervalSeconds: 60, reason: 'a ticker' },
     line: 'warn: campaign exceeds the WNS guideline',
     metric: 'wns_fanout_guard_total{app="news",decision="faster-than-guideline"} 1',
+  },
+  {
+    event: { type: 'webhook.delivered', ...hook, afterFailures: 0 },
+    line: 'debug: webhook.delivered',
+    metric: 'wns_fanout_webhook_deliveries_total{app="news",result="delivered"} 1',
+  },
+  {
+    event: { type: 'webhook.delivered', ...hook, afterFailures: 2 },
+    line: 'info: a webhook takes events again',
+  },
+  {
+    event: { type: 'webhook.failed', ...hook, failures: 1, status: 500 },
+    line: 'warn: a webhook fails',
+    metric: 'wns_fanout_webhook_deliveries_total{app="news",result="failed"} 1',
+  },
+  { event: { type: 'webhook.failed', ...hook, failures: 2, code: 'timeout' }, line: 'info: webhook.failed' },
+  {
+    event: { type: 'webhook.gave-up', app, webhook, reason: 'too-old' },
+    line: 'error: an event was not delivered to a webhook',
+    metric: 'wns_fanout_webhook_deliveries_total{app="news",result="gave-up"} 1',
+  },
+  {
+    event: { type: 'webhook.disabled', app, webhook },
+    line: 'warn: a webhook is disabled: its receiver answered 410',
+    metric: 'wns_fanout_webhook_deliveries_total{app="news",result="disabled"} 1',
   },
   { event: { type: 'app.throttled', app, status: 429 }, line: 'debug: app.throttled' },
   {
@@ -223,7 +250,7 @@ test('the number of series has a bound, whatever apps, statuses, reasons and ope
   expect(await valuesOf('wns_fanout_http_responses_total', 'app')).toBeLessThanOrEqual(1001)
   expect(await valuesOf('wns_fanout_http_responses_total', 'status')).toBeLessThanOrEqual(23)
   expect(await valuesOf('wns_fanout_campaigns_ended_total', 'reason')).toBe(1)
-  expect(await valuesOf('wns_fanout_operation_errors_total', 'operation')).toBe(14)
+  expect(await valuesOf('wns_fanout_operation_errors_total', 'operation')).toBe(16)
 })
 
 test('refusals are written ten times a minute for each campaign and status, and errors for each operation', () => {

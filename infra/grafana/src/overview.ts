@@ -1,4 +1,4 @@
-import { GRAY, GREEN, ofCampaignStates, ofClasses, ofHolds, ofLimits, ORANGE, RED, YELLOW } from './colors.ts'
+import { DARK_RED, GRAY, GREEN, ofCampaignStates, ofClasses, ofHolds, ofLimits, ORANGE, RED, YELLOW } from './colors.ts'
 import type { Content } from './frame.ts'
 import { graph, stat, table, timeline } from './panels.ts'
 import { inFiveMinutes, installation, perSecond, quantile, series } from './series.ts'
@@ -237,6 +237,24 @@ const whatRunsNow = [
     runbook: 'a-schedule-was-refused',
     colors: { ran: GREEN, 'empty-audience': YELLOW, refused: RED, stopped: GRAY },
     stack: 'sum',
+  }),
+  graph({
+    title: 'Deliveries to webhooks, by result',
+    description: 'Attempts within five minutes.',
+    queries: [{ expr: inFiveMinutes('result', series('webhook_deliveries_total')), legend: '{{result}}' }],
+    unit: 'short',
+    width: 8,
+    runbook: 'a-webhook-gets-no-events',
+    colors: { delivered: GREEN, failed: DARK_RED, 'gave-up': ORANGE, disabled: GRAY },
+    stack: 'sum',
+  }),
+  graph({
+    title: 'Oldest event that a webhook has not got',
+    description: 'Above half an hour there is an alert.',
+    queries: [{ expr: `max by (app) (${series('webhook_undelivered_seconds')})`, legend: '{{app}}' }],
+    unit: 's',
+    width: 8,
+    runbook: 'a-webhook-gets-no-events',
   }),
 ]
 

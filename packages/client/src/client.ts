@@ -56,6 +56,7 @@ import type {
   MissingResult,
   RegisteredChannel,
 } from './types.ts'
+import { webhookCalls } from './webhooks.ts'
 
 export interface ClientOptions extends HttpOptions {
   /** How long `watch` waits before it connects again, in milliseconds, unless the API sends `retry`; default 1000. */
@@ -520,6 +521,7 @@ export function createClient(settings: ClientOptions) {
         { ...filter, limit: limit === undefined ? undefined : String(limit) },
         signal === undefined ? {} : { signal },
       ),
+    ...webhookCalls(http, pages),
 
     /** Closes all connections; calls in progress fail. */
     close: () => http.close(),

@@ -1,4 +1,5 @@
-import type { AppId, CampaignId, ScheduleName } from './ids.ts'
+import type { AppEventType } from './app-event.ts'
+import type { AppId, CampaignId, ScheduleName, WebhookName } from './ids.ts'
 import type { RetryReason } from './disposition.ts'
 import type { AnswerTrace, Outcome } from './outcome.ts'
 import type { NotificationType } from './notification.ts'
@@ -207,6 +208,43 @@ export type FanoutEvent =
       readonly kind: 'credentials' | 'token' | 'answers'
       readonly answer: Outcome['kind']
       readonly verdict: 'closed' | 'refused' | 'unclear'
+    }
+  | {
+      /** The receiver of a webhook took an event, after this many failed attempts. */
+      readonly type: 'webhook.delivered'
+      readonly app: AppId
+      readonly webhook: WebhookName
+      readonly eventType: AppEventType
+      readonly durationMs: number
+      readonly afterFailures: number
+    }
+  | {
+      /** An attempt to deliver an event failed, by the status of the answer or the code of the missing one. */
+      readonly type: 'webhook.failed'
+      readonly app: AppId
+      readonly webhook: WebhookName
+      readonly eventType: AppEventType
+      readonly durationMs: number
+      /** Failed attempts in a row. */
+      readonly failures: number
+      readonly status?: number
+      readonly code?: string
+    }
+  | {
+      /**
+       * An event is not delivered any more: it waited for a day, its receiver refused it too often, or events were
+       * removed before their turn.
+       */
+      readonly type: 'webhook.gave-up'
+      readonly app: AppId
+      readonly webhook: WebhookName
+      readonly reason: 'too-old' | 'refused' | 'removed'
+    }
+  | {
+      /** The receiver of a webhook answered 410, so it gets no more events. */
+      readonly type: 'webhook.disabled'
+      readonly app: AppId
+      readonly webhook: WebhookName
     }
   | { readonly type: 'token.unavailable'; readonly app: AppId; readonly error: unknown }
   | { readonly type: 'operation.failed'; readonly operation: string; readonly error: unknown }

@@ -41,6 +41,12 @@ const appNames = z
   .refine((names) => names.every((name) => appName.test(name) && !reservedNames.has(name)), { abort: true })
   .transform((names): readonly string[] => [...new Set(names)])
 
+const hostNames = z
+  .string()
+  .default('')
+  .transform((text): readonly string[] => text.split(',').flatMap((part) => part.trim().toLowerCase() || []))
+  .refine((names) => names.every((name) => /^(?=.*[a-z])[a-z0-9.-]{1,253}$/.test(name)))
+
 function isProxyUrl(text: string): boolean {
   return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
 }
@@ -217,6 +223,18 @@ export const baseConfig = {
     example: '400',
     meaning: 'How long an entry of the audit log is kept in Redis at most, in days.',
     default: '400',
+    usedBy: both,
+  }),
+  WNS_FANOUT_WEBHOOK_PRIVATE_HOSTS: variable(hostNames, {
+    wanted: 'host names, separated by commas',
+    example: 'hooks.internal.example',
+    meaning: 'Hosts of webhooks whose addresses may be private. All others must be on the public internet.',
+    usedBy: both,
+  }),
+  WNS_FANOUT_WEBHOOK_CA_FILE: variable(z.string().optional(), {
+    wanted: 'the path of a PEM file',
+    example: '/etc/wns-fanout/webhook-ca.pem',
+    meaning: 'Certificate authorities for webhooks, beside the public ones.',
     usedBy: both,
   }),
   WNS_ROUTE_TO: variable(z.string().refine(isHostAndPort).optional(), {

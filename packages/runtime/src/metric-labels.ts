@@ -18,6 +18,7 @@ export const operations: readonly string[] = [
   'replay of a checkpoint',
   'schedules',
   'watch',
+  'webhooks',
   'worker',
 ]
 

@@ -102,6 +102,13 @@ function defineMetrics(registry: Registry) {
       'app',
     ]),
     scheduleRuns: counter('schedule_runs_total', 'Occurrences of schedules, by result', ['app', 'result']),
+    webhookDeliveries: counter('webhook_deliveries_total', 'Attempts to deliver an event to a webhook, by result', [
+      'app',
+      'result',
+    ]),
+    webhookOldest: gauge('webhook_undelivered_seconds', 'Age of the oldest event that an enabled webhook has not got', [
+      'app',
+    ]),
     unreadableRecords: counter('unreadable_records_total', 'Stored records that could not be read, by kind', ['kind']),
     redisRollbacks: counter('redis_rollbacks_total', 'Number of times that Redis lost acknowledged writes', []),
     dataLost: gauge('data_lost', '1 while a data loss is not accepted; nothing is sent', []),

@@ -12,6 +12,7 @@ export interface AppCounters {
   readonly reconciled: Counter<'app' | 'reason'>
   readonly ledgerDamaged: Counter<'app'>
   readonly scheduleRuns: Counter<'app' | 'result'>
+  readonly webhookDeliveries: Counter<'app' | 'result'>
   readonly campaignsEnded: Counter<'app' | 'state' | 'reason'>
   readonly campaignDuration: Histogram<'app'>
 }
@@ -48,6 +49,8 @@ export function zeroCounters(counters: AppCounters): (app: string) => void {
     counters.campaignsEnded.inc({ app, state: 'completed', reason: 'none' }, 0)
     counters.campaignsEnded.inc({ app, state: 'expired', reason: 'expired' }, 0)
     for (const result of ['ran', 'refused', 'empty-audience', 'stopped']) counters.scheduleRuns.inc({ app, result }, 0)
+    for (const result of ['delivered', 'failed', 'gave-up', 'disabled'])
+      counters.webhookDeliveries.inc({ app, result }, 0)
     for (const reason of ['no-job', 'overdue']) counters.reconciled.inc({ app, reason }, 0)
     for (const result of ['ok', 'refused', 'failed']) counters.tokenRequests.inc({ app, result }, 0)
     for (const decision of guardDecisions) counters.guard.inc({ app, decision }, 0)

@@ -20,6 +20,7 @@ test('only the keyring is required; the rest has defaults', () => {
   expect(readConfig(schema, minimal)).toEqual({
     REDIS_URL: 'redis://127.0.0.1:6379',
     WNS_FANOUT_PREFIX: 'wf:',
+    WNS_FANOUT_WEBHOOK_PRIVATE_HOSTS: [],
     WNS_FANOUT_KEYRING_FILE: '/etc/keyring',
     WNS_FANOUT_LANES: 256,
     WNS_FANOUT_LOCK_MS: 60_000,

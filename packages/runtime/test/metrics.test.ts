@@ -35,6 +35,8 @@ const contract = {
   wns_fanout_channels_older_than: ['app', 'days'],
   wns_fanout_reconciled_total: ['app', 'reason'],
   wns_fanout_schedule_runs_total: ['app', 'result'],
+  wns_fanout_webhook_deliveries_total: ['app', 'result'],
+  wns_fanout_webhook_undelivered_seconds: ['app'],
   wns_fanout_unreadable_records_total: ['kind'],
   wns_fanout_redis_rollbacks_total: [],
   wns_fanout_data_lost: [],

@@ -13,8 +13,8 @@ export const FIRST_CURSOR = '0-0'
 /** Events are kept this long, at most about 10,000 of each app. */
 export const EVENTS_KEPT_MS = 7 * DAY_MS
 const DROP_EVERY_MS = 3_600_000
-/** Entries that are read at once while those of other types are passed over. */
-const READ_AT_ONCE = 500
+/** Most entries that are read at once. */
+const READ_AT_ONCE = 200
 /** Entries of other types that one page passes over. */
 const MAX_PASSED_OVER = 5000
 
@@ -43,8 +43,9 @@ export class AppEvents {
     const items: AppEvent[] = []
     let missed = false
     let cursor = after
-    for (let seen = 0; seen < MAX_PASSED_OVER; seen += READ_AT_ONCE) {
-      const entries = await this.#redis.xrange(this.#keys.events(app), `(${cursor}`, '+', 'COUNT', READ_AT_ONCE)
+    const count = types === undefined ? Math.min(limit + 1, READ_AT_ONCE) : READ_AT_ONCE
+    for (let seen = 0; seen < MAX_PASSED_OVER; seen += count) {
+      const entries = await this.#redis.xrange(this.#keys.events(app), `(${cursor}`, '+', 'COUNT', count)
       for (const [id, fields] of entries) {
         if (cursor === after) missed = isCutBehind(after, fields)
         const event = eventOf(app, id, fields)
@@ -53,7 +54,7 @@ export class AppEvents {
         if (isWanted) items.push(event)
         cursor = id
       }
-      if (entries.length < READ_AT_ONCE) return { items, cursor, more: false, missed }
+      if (entries.length < count) return { items, cursor, more: false, missed }
     }
     return { items, cursor, more: true, missed }
   }

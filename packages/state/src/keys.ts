@@ -82,6 +82,10 @@ export class Keys {
   get stopped(): string {
     return `${this.prefix}stopped`
   }
+  /** set: apps that have webhooks, or had some. */
+  get webhookApps(): string {
+    return `${this.prefix}webhooks`
+  }
   /** string: the app of a campaign. Lives as long as the campaign's ledger. */
   campaignApp(campaign: string): string {
     return `${this.prefix}cid:${campaign}`
@@ -231,6 +235,10 @@ export class Keys {
   /** stream {type, data: JSON} or {type, channels}: what happened to the app. About 10,000 events, at most 7 days. */
   events(app: AppId | string): string {
     return `${this.base(app)}events`
+  }
+  /** hash: webhook → JSON with its sealed secret; `<webhook>:progress` → JSON {cursor, failures, …}. Until deleted. */
+  webhooks(app: AppId | string): string {
+    return `${this.base(app)}webhooks`
   }
   /** list: stored ids of channels that WNS has ended and that no event reports yet. Seconds. */
   removed(app: AppId | string): string {

@@ -3,7 +3,7 @@ import type { Keys } from './keys.ts'
 import type { RedisConnection } from './redis.ts'
 
 /** Records whose change the audit log shows by the digests before and after. */
-export type RecordKind = 'app' | 'schedule' | 'template' | 'list' | 'campaign' | 'key'
+export type RecordKind = 'app' | 'schedule' | 'template' | 'webhook' | 'list' | 'campaign' | 'key'
 
 /**
  * SHA-256 of a record as it is stored, sealed secrets included, so that a new secret changes it; undefined if there is
@@ -34,6 +34,8 @@ function read(
       return redis.hmget(keys.schedules(app), name)
     case 'template':
       return redis.hmget(keys.templates(app), name)
+    case 'webhook':
+      return redis.hmget(keys.webhooks(app), name)
     case 'list':
       return redis.hmget(keys.listInfo(app, name), 'unknown', 'updatedAtMs')
     case 'campaign':

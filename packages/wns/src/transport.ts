@@ -20,6 +20,8 @@ export interface TransportOptions {
   readonly httpsProxy?: string | undefined
   /** Hosts that are reached without the proxy, in the grammar of `NO_PROXY`. */
   readonly noProxy?: string | undefined
+  /** Host names whose addresses may be private, in lower case. Default none. */
+  readonly privateHosts?: ReadonlySet<string>
   /** Limit for name resolution, TCP, proxy and TLS together. Default 5,000. */
   readonly connectTimeoutMs?: number
   /** Resolves names of direct connections; default is the system's. Private addresses are rejected all the same. */
@@ -30,8 +32,11 @@ export type Connected = (error: ConnectError | null, socket: TLSSocket | null) =
 
 /** Opens verified TLS connections. */
 export interface Transport {
-  /** Connect to port 443 of `host`; `connected` is called exactly once. The returned function cancels the attempt. */
-  open(host: string, connected: Connected): () => void
+  /**
+   * Connect to `host`, by default to its port 443; `connected` is called exactly once. The returned function cancels
+   * the attempt.
+   */
+  open(host: string, connected: Connected, port?: number): () => void
 }
 
 // One session per host: a lane that reconnects skips half of the handshake. There are a few dozen hosts.
@@ -50,7 +55,8 @@ export function createTransport(options: TransportOptions = {}): Transport {
   const lookup = publicLookup(options.lookup)
   const sessions = new Map<string, Buffer>()
 
-  const open = (host: string, connected: Connected): (() => void) => {
+  const open = (host: string, connected: Connected, port = 443): (() => void) => {
+    const session = `${host}:${port}`
     let raw: Socket | undefined
     let closeTunnel: (() => void) | undefined
     let settled = false
@@ -60,7 +66,7 @@ export function createTransport(options: TransportOptions = {}): Transport {
       settled = true
       clearTimeout(timer)
       if (error !== null) {
-        sessions.delete(host)
+        sessions.delete(session)
         closeTunnel?.()
         raw?.destroy()
       }
@@ -73,10 +79,10 @@ export function createTransport(options: TransportOptions = {}): Transport {
     )
 
     const secure = (through: { socket: Socket } | Place): void => {
-      const socket = connectTls({ ...through, ...tlsOptions(host, secureContext, sessions.get(host)) })
+      const socket = connectTls({ ...through, ...tlsOptions(host, secureContext, sessions.get(session)) })
       raw = socket
       socket.setNoDelay(true).setKeepAlive(true, 60_000)
-      socket.on('session', (session) => remember(sessions, host, session))
+      socket.on('session', (ticket) => remember(sessions, session, ticket))
       socket.on('error', fail)
       socket.once('close', () => fail(new ConnectError('reset', 'the connection closed during the TLS handshake')))
       socket.once('secureConnect', () => settle(null, socket))
@@ -84,11 +90,12 @@ export function createTransport(options: TransportOptions = {}): Transport {
 
     if (isIP(host) !== 0) {
       // A literal address would bypass the lookup and with it the refusal of private addresses.
-      queueMicrotask(() => fail(new ConnectError('private-address', 'a channel host must be a name, not an address')))
+      queueMicrotask(() => fail(new ConnectError('private-address', 'a host must be a name, not an address')))
     } else if (route !== undefined) secure(route)
-    else if (proxy === undefined || bypassesProxy(options.noProxy, host, 443)) secure({ host, port: 443, lookup })
+    else if (options.privateHosts?.has(host) === true) secure({ host, port })
+    else if (proxy === undefined || bypassesProxy(options.noProxy, host, port)) secure({ host, port, lookup })
     else {
-      closeTunnel = openTunnel(proxy, host, 443, (error, socket) => {
+      closeTunnel = openTunnel(proxy, host, port, (error, socket) => {
         if (socket === null) return fail(error)
         if (settled) socket.destroy()
         else secure({ socket })
@@ -118,9 +125,9 @@ function tlsOptions(host: string, secureContext: SecureContext, session: Buffer 
   }
 }
 
-function remember(sessions: Map<string, Buffer>, host: string, session: Buffer): void {
-  sessions.delete(host)
-  sessions.set(host, session)
+function remember(sessions: Map<string, Buffer>, place: string, session: Buffer): void {
+  sessions.delete(place)
+  sessions.set(place, session)
   if (sessions.size > MAX_SESSIONS) for (const oldest of sessions.keys()) return void sessions.delete(oldest)
 }
 

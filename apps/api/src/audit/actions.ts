@@ -26,6 +26,7 @@ function device(action: string): AuditAction {
 const anApp = { param: 'app', record: 'app' } as const
 const aSchedule = { param: 'schedule', record: 'schedule' } as const
 const aTemplate = { param: 'template', record: 'template' } as const
+const aWebhook = { param: 'webhook', record: 'webhook' } as const
 const aCampaign = { param: 'campaign', record: 'campaign' } as const
 const imported = { counted: ['created', 'updated'] } as const
 const changed = { counted: ['updated'] } as const
@@ -69,6 +70,9 @@ export const auditActions: Readonly<Record<string, AuditAction | null>> = {
 
   'PUT /v1/apps/:app/templates/:template': control('template.put', aTemplate),
   'DELETE /v1/apps/:app/templates/:template': control('template.delete', aTemplate),
+  'PUT /v1/apps/:app/webhooks/:webhook': control('webhook.put', aWebhook),
+  'DELETE /v1/apps/:app/webhooks/:webhook': control('webhook.delete', aWebhook),
+  'POST /v1/apps/:app/webhooks/:webhook/test': control('webhook.test', aWebhook),
   'POST /v1/apps/:app/campaigns::preview': control('campaign.preview'),
 
   'POST /v1/apps/:app/campaigns': control('campaign.create', { made: 'id', record: 'campaign' }),

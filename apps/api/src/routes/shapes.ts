@@ -1,4 +1,12 @@
-import type { AppId, CampaignId, ChannelId, ListName, ScheduleName, TemplateName } from '@wns-fanout/domain'
+import type {
+  AppId,
+  CampaignId,
+  ChannelId,
+  ListName,
+  ScheduleName,
+  TemplateName,
+  WebhookName,
+} from '@wns-fanout/domain'
 import {
   appIdSchema,
   campaignIdSchema,
@@ -6,6 +14,7 @@ import {
   listNameSchema,
   scheduleNameSchema,
   templateNameSchema,
+  webhookNameSchema,
   topicNameSchema,
 } from '@wns-fanout/domain'
 import type { FastifySchemaCompiler } from 'fastify'
@@ -25,6 +34,10 @@ export const schedulePath = z.strictObject({
 export const templatePath = z.strictObject({
   app: appName,
   template: templateNameSchema.transform((name) => name as TemplateName),
+})
+export const webhookPath = z.strictObject({
+  app: appName,
+  webhook: webhookNameSchema.transform((name) => name as WebhookName),
 })
 export const campaignPath = z.strictObject({ campaign: campaignIdSchema.transform((id) => id as CampaignId) })
 

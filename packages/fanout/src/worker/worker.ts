@@ -18,6 +18,7 @@ import type { BatchSenderDeps } from '../send/batch-sender.ts'
 import { BatchSender } from '../send/batch-sender.ts'
 import { sleep } from '../sleep.ts'
 import { AppWatch } from './app-watch.ts'
+import type { WebhookRunner } from '../webhooks/webhook-runner.ts'
 import { CampaignJobs } from './campaign-jobs.ts'
 import { DataWatch } from './data-watch.ts'
 import { DeathWatch } from './death-watch.ts'
@@ -40,6 +41,8 @@ export interface FanoutWorkerDeps extends Omit<BatchSenderDeps, 'isRegistered'> 
   readonly onAppGone: (app: AppId) => void
   /** Called with the apps every few seconds while this process leads. */
   readonly runSchedules: (apps: readonly AppId[], signal: AbortSignal) => Promise<void>
+  /** Delivers events to webhooks while this process leads; absent, none are delivered. */
+  readonly webhooks?: Pick<WebhookRunner, 'look' | 'idle'> | undefined
   /** The connection of the ledger, if it is one of its own. */
   readonly ledgerRedis?: RedisConnection | undefined
   /** When another worker counts as dead. */
@@ -53,6 +56,7 @@ export interface FanoutWorkerDeps extends Omit<BatchSenderDeps, 'isRegistered'> 
 }
 
 const WATCH_MS = 500
+const WEBHOOKS_MS = 1000
 /** Window of the smaller delivery mode; the batches in hand have to keep every lane busy with it. */
 const SMALL_WINDOW = 64
 /** Batches of an app beyond those that keep the lanes busy, so that a newcomer finds a place at once. */
@@ -81,6 +85,8 @@ export class FanoutWorker {
   #campaignWorker: Worker<CampaignJob> | undefined
   #watching: Promise<void> | undefined
   #leading: Promise<void> | undefined
+  #isLeader = false
+  #deliveringEvents: Promise<void> | undefined
   #watchingDeaths: Promise<void> | undefined
 
   constructor(deps: FanoutWorkerDeps) {
@@ -155,6 +161,7 @@ export class FanoutWorker {
     runWorker(this.#campaignWorker, (error) => this.#report(CAMPAIGNS_QUEUE, error))
     this.#watching = this.#every(WATCH_MS, () => this.#watch())
     this.#leading = this.#lead()
+    this.#deliveringEvents = this.#every(WEBHOOKS_MS, () => this.#deliverEvents())
     this.#watchingDeaths = this.#every(WATCH_MS, () => this.#deaths.look())
   }
 
@@ -166,7 +173,8 @@ export class FanoutWorker {
   /** May be called twice. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    await Promise.all([this.#watching, this.#leading, this.#watchingDeaths])
+    await Promise.all([this.#watching, this.#leading, this.#watchingDeaths, this.#deliveringEvents])
+    await this.#deps.webhooks?.idle()
     await this.#ready.stop()
     await this.#apps.close()
     await this.#campaignWorker?.close()
@@ -190,7 +198,8 @@ export class FanoutWorker {
     const { lockMs, reconcileMs = Math.min(MAX_RECONCILE_MS, lockMs / 2) } = this.#deps
     let lastMs = Number.NEGATIVE_INFINITY
     await this.#every(Math.min(MAX_LEAD_MS, reconcileMs), async () => {
-      if (this.#data.problem !== undefined || !(await this.#leader.hold())) return
+      this.#isLeader = this.#data.problem === undefined && (await this.#leader.hold())
+      if (!this.#isLeader) return
       const { apps: store, queues, events } = this.#deps
       const ready = await queues.ready.all()
       const apps = await store.list()
@@ -216,6 +225,10 @@ export class FanoutWorker {
   async #reportEvents(apps: readonly AppId[]): Promise<void> {
     for (const app of apps)
       await this.#deps.events.report(app).catch((error: unknown) => this.#report(`events of ${app}`, error))
+  }
+
+  async #deliverEvents(): Promise<void> {
+    if (this.#isLeader && this.#data.problem === undefined) await this.#deps.webhooks?.look(this.#stopping.signal)
   }
 
   async #every(ms: number, work: () => Promise<void>): Promise<void> {
