@@ -89,7 +89,8 @@ export async function startTestStack({
       args,
       env: { ...process.env, ...env },
       logFile: join(folder.path, `${name}.log`),
-      readyLine: (line) => typeof line === 'object' && line !== null,
+      // Entries of the audit log are lines of JSON too.
+      readyLine: (line) => typeof line === 'object' && line !== null && !('audit' in line),
     })
     children.push(child)
     await child.ready

@@ -9,7 +9,7 @@ export const answerFields: FieldTexts = {
   'path.schedule': ['The name of the schedule.', 'morning'],
   'path.campaign': ['The id of the campaign.', '4fzyo82mrs1j2k'],
   'path.key': ['The id of the API key.', 'k3f9a2b7c1d0'],
-  'query.after': ['', 'news'],
+  'query.after': ['Where the page starts.', 'news'],
   'query.limit': ['Most items of the page.', 100],
   'query.optedOut': ['Only channels that opted out, or only the others.', 'true'],
   'query.topic': ['Only channels that opted out of this topic.', 'sport'],

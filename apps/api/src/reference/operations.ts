@@ -109,6 +109,11 @@ export const operations: Readonly<Record<string, OperationText>> = {
     id: 'cleanUpChannels',
     ...json({ registeredBefore: '2025-01-01T00:00:00Z', dryRun: true }),
   },
+  'POST /v1/apps/{app}/stop-all': { id: 'stopApp' },
+  'POST /v1/apps/{app}/resume-all': { id: 'resumeAppAfterStop' },
+  'POST /v1/stop-all': { id: 'stopAll' },
+  'POST /v1/resume-all': { id: 'resumeAll' },
+  'GET /v1/audit': { id: 'readAuditLog' },
 
   'GET /v1/apps/{app}/events': { id: 'listEvents' },
 

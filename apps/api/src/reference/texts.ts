@@ -1,5 +1,6 @@
 import { answerFields } from './fields-answers.ts'
 import { appFields } from './fields-apps.ts'
+import { auditFields } from './fields-audit.ts'
 import { campaignFields } from './fields-campaigns.ts'
 import { channelFields } from './fields-channels.ts'
 import { eventFields } from './fields-events.ts'
@@ -12,6 +13,7 @@ const byName: FieldTexts = {
   ...campaignFields,
   ...notificationFields,
   ...answerFields,
+  ...auditFields,
   ...eventFields,
 }
 
