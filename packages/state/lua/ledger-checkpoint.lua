@@ -217,10 +217,15 @@ local packed = #adjusted > 0 and pack_bytes(new) or new_text
 -- campaign sets within this second on a cleared recipient is then not taken for ours.
 if guard > 0 and (#changed > 0 or clears) then
   local stamps, ours, stamp_now = stamps_of(base, type), tonumber(b.stampedAt or '-1'), pack4(second)
+  local last_page, changes
   for k = 1, changed_count do
     local position = positions[k]
     local ordinal, code = int4(changed, k * 8 - 3), new[position] % 32
-    if suspects[position] then
+    if code == ACCEPTED then
+      local page = floor(ordinal / PAGE)
+      if page ~= last_page then last_page, changes = page, stamps:changes(page) end
+      changes[ordinal % PAGE] = stamp_now
+    elseif suspects[position] then
       stamp_settled(stamps, ordinal, DEAD_LAST, ours, stamp_now)
     elseif CLASS[code] ~= 'pending' then
       stamp_settled(stamps, ordinal, code, ours, stamp_now)

@@ -1,5 +1,5 @@
 -- Open a batch, or answer its owner again, and grant the first credit.
--- needs: read codes pages window checks stamps closing gates
+-- needs: read codes pages window checks stamps closing gates slot-names
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 seq, 2 owner nonce, 3 window (maximum credit), 4 delivery, 5 type,
 --       6 guard interval in seconds (0 = no guard), 7 max attempts, 8 '1' if variables are wanted,
@@ -145,9 +145,10 @@ for wave_page = from, to do
   local slots = slots_by_page[wave_page] or slots_in_batch(campaign, wave_page, from, to, others_before, others_after)
   if #slots > 0 then
     local page = wave_page % wave_pages
-    local values = redis.call('HMGET', base .. 'uri:' .. page, unpack(slots))
+    local names = slot_names(slots)
+    local values = redis.call('HMGET', base .. 'uri:' .. page, unpack(names))
     ordinals[#ordinals + 1] = ordinals_of(page, slots)
-    local by_vars = wants_vars and redis.call('HMGET', base .. 'vars:' .. page, unpack(slots))
+    local by_vars = wants_vars and redis.call('HMGET', base .. 'vars:' .. page, unpack(names))
     local holds = redis.call('GET', base .. 'hold:' .. page)
     local opted, gated = bits_of_page(base .. 'optout', page), has_gates and bits_of_page(base .. 'gated', page)
     local opted_topic = bits_of_page(base .. 'optout:' .. (c.topic or ''), page)

@@ -22,6 +22,7 @@ test('scripts and domain have the same table of outcomes', () => {
     PENDING: code.pending,
     CREDITED: code.credited,
     RETRY1: code.retry1,
+    ACCEPTED: code.accepted,
     ROTATED: code.rotated,
     FAILED_ROTATED: code.failedRotated,
     FAILED_NO_ANSWER: code.failedNoAnswer,

@@ -7,7 +7,7 @@ local CLASS = {
   'suppressed', 'suppressed', 'gated', 'unregistered', 'cancelled', 'lapsed', 'in_doubt', 'pending', 'failed', 'rejected',
   'rejected'
 }
-local PENDING, CREDITED, RETRY1, ROTATED, FAILED_ROTATED = 0, 1, 2, 28, 29
+local PENDING, CREDITED, RETRY1, ACCEPTED, ROTATED, FAILED_ROTATED = 0, 1, 2, 7, 28, 29
 local DEAD_FIRST, DEAD_LAST, POISON, IN_DOUBT = 9, 10, 20, 27
 local SUPPRESSED_GUARD, SUPPRESSED_OPT_OUT, GATED, UNREGISTERED, CANCELLED, LAPSED = 21, 22, 23, 24, 25, 26
 local FAILED_NO_ANSWER = 18
