@@ -108,6 +108,7 @@ class World {
     else if (random < 0.14) this.#steer()
     else if (random < 0.15) this.#sweep()
     else if (random < 0.16) this.#owners[this.#index(this.#owners.length)]?.wrapUp()
+    else if (random < 0.17) this.#fail(this.#owners[this.#index(this.#owners.length)])
     else this.#stepOf(this.#owners[this.#index(this.#owners.length)])
   }
 
@@ -125,7 +126,7 @@ class World {
       this.#abandon(owner)
       return
     }
-    if (owner.life === 'rolled-back') {
+    if (owner.life === 'merging') {
       this.#mergeOutcomes(owner)
       return
     }
@@ -196,6 +197,13 @@ class World {
     this.oracle.posted(owner.batch, recipient!, { accepted, known: answer !== 'ambiguous' })
     if (answer === 'ambiguous') this.oracle.ambiguity(owner.batch)
     owner.settle(recipient!, answer)
+  }
+
+  /** Its reply, if there is one, is lost with the call. */
+  #fail(owner: Owner | undefined): void {
+    if (owner?.life !== 'working') return
+    this.#replies.delete(owner)
+    owner.fail()
   }
 
   #crash(owner: Owner | undefined): void {

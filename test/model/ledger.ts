@@ -69,12 +69,14 @@ export type CheckpointReply =
   | { readonly kind: 'fenced'; readonly rolledBack: boolean }
   | { readonly kind: 'refused'; readonly why: string }
 
-/** The outcomes of an owner whose open Redis has lost. */
+/** The outcomes of an owner whose open Redis has lost, or that vouches for them. */
 export interface Merge {
   readonly batch: number
   readonly owner: number
   readonly fence: number
   readonly vector: Uint8Array
+  /** It saw another primary, or its run ended by an error: the fence need not prove anything. */
+  readonly isVouched: boolean
 }
 
 export type OpenReply =
@@ -90,6 +92,14 @@ export interface LedgerOptions {
   readonly window: number
   readonly atMostOnce: boolean
   readonly rules: Rules
+}
+
+/** Does the ledger take these outcomes? */
+export function takesMerge(batch: Batch, { owner, fence, isVouched }: Merge): boolean {
+  if (batch.state === 'closed') return false
+  if (isVouched) return true
+  // Once proved, the rollback stays proved: others may open the batch while the owner waits for posts under way.
+  return batch.owner !== owner && (batch.fence <= fence || batch.recoveredOwners.has(owner))
 }
 
 /** One campaign in Redis and its scripts. Each method is one script: it runs as a whole, or not at all. */
@@ -206,17 +216,23 @@ export class Ledger {
   }
 
   /** Outcomes of an owner whose open was lost settle pending recipients without credit from the current owner. */
-  mergeOutcomes({ batch: at, owner, fence, vector }: Merge): void {
+  mergeOutcomes(merge: Merge): void {
+    const { owner, vector } = merge
     const { atMostOnce, rules } = this.options
-    const batch = this.batches[at]
-    if (!rules.mergesOutcomes || batch === undefined || batch.state === 'closed' || batch.owner === owner) return
-    // Once proved, the rollback stays proved: others may open the batch while the owner waits for posts under way.
-    if (batch.fence > fence && !batch.recoveredOwners.has(owner)) return
+    const batch = this.batches[merge.batch]
+    if (!rules.mergesOutcomes || batch === undefined || !takesMerge(batch, merge)) return
     batch.recoveredOwners.add(owner)
     for (let i = 0; i < batch.vector.length; i += 1) {
       const byte = batch.vector[i]!
       const known = vector[i]!
-      if (isSettled(byte) || codeOf(byte) === codes.credited) continue
+      if (isSettled(byte)) continue
+      if (codeOf(byte) === codes.credited) {
+        // Only an owner that has ended knows more of its credit; posts without an answer keep it.
+        if (batch.owner !== owner || codeOf(known) === codes.credited) continue
+        if (isSettled(known)) this.#settle(batch, i, codeOf(known))
+        else batch.vector[i] = known
+        continue
+      }
       const code = codeOf(known) === codes.credited && atMostOnce ? codes.inDoubt : codeOf(known)
       if (isSettled(code)) this.#settle(batch, i, code)
     }

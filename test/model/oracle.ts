@@ -1,5 +1,5 @@
 import type { Batch, Merge, CheckpointReply, OpenReply } from './ledger.ts'
-import { codes, codeOf, CODES, isSettled, Ledger } from './ledger.ts'
+import { codes, codeOf, CODES, isSettled, Ledger, takesMerge } from './ledger.ts'
 
 /** Thrown when the model breaks a promise of the protocol. */
 export class Violation extends Error {
@@ -40,7 +40,6 @@ export class Oracle {
   /** Owner → recipients for which Redis has acknowledged credit to it. */
   readonly #granted = new Map<number, Uint8Array>()
   readonly #fenced = new Set<number>()
-  readonly #recoveredOwners = new Set<number>()
   #wasRolledBack = false
   duplicates = 0
   takeovers = 0
@@ -83,6 +82,8 @@ export class Oracle {
     this.#batches.forEach((record, at) => {
       const batch = this.#ledger.batches[at]
       record.seen.fill(0)
+      // Merges are forgotten like everything else.
+      record.merged.fill(0)
       if (batch !== undefined) record.seen.set(batch.vector)
       record.fence = batch?.fence ?? 0
       record.mark = batch?.mark ?? 0
@@ -90,15 +91,15 @@ export class Oracle {
   }
 
   /** An owner whose open was lost is about to merge its outcomes. */
-  merging({ batch: at, owner, fence, vector }: Merge): void {
+  merging(merge: Merge): void {
+    const { batch: at, owner, vector } = merge
     const batch = this.#ledger.batches[at]
-    if (batch === undefined || batch.state === 'closed' || batch.owner === owner) return
-    if (batch.fence > fence && !this.#recoveredOwners.has(owner)) return
-    this.#recoveredOwners.add(owner)
+    if (batch === undefined || !takesMerge(batch, merge)) return
     batch.vector.forEach((byte, i) => {
       const known = vector[i]!
-      const mayBeReached = isSettled(known) || (this.#atMostOnce && codeOf(known) === codes.credited)
-      if (!isSettled(byte) && codeOf(byte) !== codes.credited && mayBeReached) this.#record(at).merged[i] = 1
+      const isCredited = codeOf(byte) === codes.credited
+      const mayBeReached = isSettled(known) || (this.#atMostOnce && codeOf(known) === codes.credited && !isCredited)
+      if (!isSettled(byte) && (!isCredited || batch.owner === owner) && mayBeReached) this.#record(at).merged[i] = 1
     })
   }
 

@@ -16,8 +16,12 @@ export class Owner {
   readonly batch: number
   readonly rules: Rules
   readonly atMostOnce: boolean
-  /** `opening` → `working` → `done`: ended, fenced or crashed; `rolled-back` before that if Redis lost its open. */
-  life: 'opening' | 'working' | 'rolled-back' | 'done' = 'opening'
+  /** `opening` → `working` → `done`: ended, fenced or crashed; `merging` before that if it still has outcomes. */
+  life: 'opening' | 'working' | 'merging' | 'done' = 'opening'
+  /** It has seen another primary, or ended by an error. */
+  #isVouched = false
+  /** It ended by an error, maybe as the owner of the batch. */
+  #hasFailed = false
   fence = 0
   number = 0
   vector: Uint8Array = new Uint8Array(0)
@@ -100,7 +104,9 @@ export class Owner {
     const call = this.call!
     this.call = undefined
     if (reply.kind !== 'ok' || call.end !== 'none') {
-      this.life = reply.kind === 'fenced' && reply.rolledBack ? 'rolled-back' : 'done'
+      // Another owner took over on a new primary: it merges in any case, since its outcomes are true.
+      this.#isVouched = reply.kind === 'fenced' && !reply.rolledBack
+      this.life = reply.kind === 'fenced' ? 'merging' : 'done'
       return
     }
     let granted = 0
@@ -118,8 +124,17 @@ export class Owner {
   merge(late: boolean): Merge {
     this.#giveBack()
     const vector = this.vector.slice()
-    if (!late) for (const recipient of this.inFlight) vector[recipient] = codes.pending
-    return { batch: this.batch, owner: this.id, fence: this.fence, vector }
+    if (!late && !(this.#hasFailed && this.rules.failedKeepsCredit))
+      for (const recipient of this.inFlight) vector[recipient] = codes.pending
+    return { batch: this.batch, owner: this.id, fence: this.fence, vector, isVouched: this.#isVouched }
+  }
+
+  /** A call failed for good. It posts no more, and merges what it knows. */
+  fail(): void {
+    this.call = undefined
+    this.#isVouched = true
+    this.#hasFailed = true
+    this.life = 'merging'
   }
 
   /** Stop posting and park: a long throttle, a shutdown, or a minute of holding the batch. */

@@ -45,6 +45,8 @@ export interface Rules {
   readonly mergesOutcomes: boolean
   /** A merged outcome stays, whatever an owner sends that has not seen it. */
   readonly mergedStays: boolean
+  /** An owner that ends by an error keeps the credit of its posts without an answer. */
+  readonly failedKeepsCredit: boolean
 }
 
 export const protocol: Rules = {
@@ -69,6 +71,7 @@ export const protocol: Rules = {
   aloneTwice: true,
   mergesOutcomes: true,
   mergedStays: true,
+  failedKeepsCredit: true,
 }
 
 /** The mutants by the rule that they lack. */
@@ -94,4 +97,5 @@ export const mutants: Readonly<Record<string, Rules>> = {
   'poison after being alone once': { ...protocol, aloneTwice: false },
   'outcomes are not merged': { ...protocol, mergesOutcomes: false },
   'merged outcomes are overwritten': { ...protocol, mergedStays: false },
+  'a failed owner returns the credit of its posts under way': { ...protocol, failedKeepsCredit: false },
 }
