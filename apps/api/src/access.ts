@@ -81,6 +81,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 
   'POST /v1/apps/:app/campaigns': app('send'),
   'GET /v1/apps/:app/campaigns': app('read'),
+  'GET /v1/campaigns': { verb: 'read', scope: 'visible', load: 'heavy' },
   'GET /v1/campaigns/:campaign': campaign('read'),
   'POST /v1/campaigns/:campaign/pause': campaign('send'),
   'POST /v1/campaigns/:campaign/resume': campaign('send'),

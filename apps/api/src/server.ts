@@ -19,6 +19,7 @@ import type { ApiDeps } from './deps.ts'
 import { appRoutes } from './routes/apps.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { campaignRoutes } from './routes/campaigns.ts'
+import { campaignSearchRoutes } from './routes/campaign-search.ts'
 import { channelRoutes } from './routes/channels.ts'
 import { eventRoutes } from './routes/events.ts'
 import { keyRoutes } from './routes/keys.ts'
@@ -173,6 +174,7 @@ export async function buildServer(
         cleanupRoutes(json, deps)
         listRoutes(json, deps)
         campaignRoutes(json, deps, progress)
+        campaignSearchRoutes(json, deps)
         scheduleRoutes(json, deps)
         templateRoutes(json, deps)
         eventRoutes(json, deps)

@@ -45,6 +45,7 @@ import { Http } from './http.ts'
 import type { Reconnection } from './streams.ts'
 import { jsonLines, serverEvents } from './streams.ts'
 import type {
+  CampaignFilter,
   ChangeResult,
   ChannelCount,
   ChannelChangeKind,
@@ -439,6 +440,9 @@ export function createClient(settings: ClientOptions) {
     /** Campaigns of an app, newest first. */
     campaigns: (app: string, { state, ...options }: CallOptions & { readonly state?: CampaignState } = {}) =>
       pages<Campaign>(pathOf`/apps/${app}/campaigns`, { state }, options),
+    /** Campaigns of all apps that the key may see, newest first. */
+    searchCampaigns: ({ signal, ...filter }: CallOptions & CampaignFilter = {}) =>
+      pages<Campaign>('/campaigns', { ...filter }, signal === undefined ? {} : { signal }),
     campaign: (id: string, options?: CallOptions) => call<Campaign>('GET', pathOf`/campaigns/${id}`, options),
     pauseCampaign: (id: string, options?: CallOptions) =>
       call<Campaign>('POST', pathOf`/campaigns/${id}/pause`, options),

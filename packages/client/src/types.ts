@@ -1,6 +1,21 @@
-import type { Channel, Warning } from '@wns-fanout/domain'
+import type { CampaignState, Channel, Warning } from '@wns-fanout/domain'
 
 // Answers of the API that have no type in the domain.
+
+/** Which campaigns to list; each field that is given must match. */
+export interface CampaignFilter {
+  readonly app?: string | undefined
+  /** `open`: all that are not finished. */
+  readonly state?: CampaignState | 'open' | undefined
+  /** Part of the name, in any case of letters. */
+  readonly name?: string | undefined
+  readonly topic?: string | undefined
+  /** ISO 8601. */
+  readonly createdAfter?: string | undefined
+  readonly createdBefore?: string | undefined
+  /** Only the campaigns that this `Idempotency-Key` made. */
+  readonly idempotencyKey?: string | undefined
+}
 
 /** An absent field keeps its value, null clears it. */
 export interface ChannelRequest {

@@ -1,5 +1,5 @@
-import type { Client } from '@wns-fanout/client'
-import type { Campaign, CampaignState, HaltCause, RecipientClass, ReplayFilter } from '@wns-fanout/domain'
+import type { CampaignFilter, Client } from '@wns-fanout/client'
+import type { Campaign, HaltCause, RecipientClass, ReplayFilter } from '@wns-fanout/domain'
 import {
   campaignStates,
   classes,
@@ -24,11 +24,21 @@ export function addCampaigns(program: Command): void {
   const campaigns = program.command('campaigns').description('Show and control campaigns, and read their results.')
   campaigns
     .command('list')
-    .description('List the campaigns of an app, newest first.')
-    .requiredOption('--app <app>', 'app id')
-    .addOption(new Option('--state <state>', 'show only campaigns in this state').choices(campaignStates))
+    .description('List campaigns of all apps, newest first.')
+    .option('--app <app>', 'only of this app')
+    .addOption(
+      new Option('--state <state>', 'only in this state; open: not finished').choices(['open', ...campaignStates]),
+    )
+    .option('--name <text>', 'only with this text in their name')
+    .option('--topic <topic>', 'only of this topic')
+    .option('--created-after <time>', 'only created at this time (ISO 8601) or later')
+    .option('--created-before <time>', 'only created before this time')
+    .option('--idempotency-key <key>', 'only the campaigns that this key made')
     .option('--limit <n>', 'maximum number to show', integer(1, 10_000), 50)
-    .addHelpText('after', '\nExample:\n  $ wns-fanout campaigns list --app news --state sending')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ wns-fanout campaigns list --state open\n  $ wns-fanout campaigns list --app news --name sale',
+    )
     .action(async (options: ListOptions, command: Command) => await list(command, options))
   one(campaigns, 'show', 'Show a campaign with its totals.', async (api, id) => await api.campaign(id))
   campaigns
@@ -119,9 +129,7 @@ Examples:
     .action(async (id: string, options: ReplayOptions, command: Command) => await replay(command, id, options))
 }
 
-interface ListOptions {
-  readonly app: string
-  readonly state?: CampaignState
+interface ListOptions extends CampaignFilter {
   readonly limit: number
 }
 
@@ -165,11 +173,11 @@ async function showOne(command: Command, act: (api: Client) => Promise<Campaign>
   })
 }
 
-async function list(command: Command, { app, state, limit }: ListOptions): Promise<void> {
+async function list(command: Command, { limit, ...filter }: ListOptions): Promise<void> {
   const context = contextOf(command)
   await withApi(context, async (api) => {
     const items: Campaign[] = []
-    for await (const campaign of api.campaigns(app, state === undefined ? {} : { state })) {
+    for await (const campaign of api.searchCampaigns(filter)) {
       items.push(campaign)
       if (items.length === limit) break
     }
@@ -178,11 +186,12 @@ async function list(command: Command, { app, state, limit }: ListOptions): Promi
       items.length === 0
         ? ['No campaigns. Run "wns-fanout send --help" to start one.']
         : tableLines(
-            ['campaign', 'name', 'state', 'created', 'recipients', 'accepted', 'settled'],
-            items.map(({ id, name, createdAt, audienceSize, totals, ...rest }) => [
+            ['campaign', 'app', 'name', 'state', 'created', 'recipients', 'accepted', 'settled'],
+            items.map(({ id, app, name, createdAt, audienceSize, totals, ...rest }) => [
               id,
+              app,
               name,
-              stateOf({ id, createdAt, audienceSize, totals, ...rest }),
+              stateOf({ id, app, createdAt, audienceSize, totals, ...rest }),
               createdAt,
               audienceSize,
               totals.accepted,

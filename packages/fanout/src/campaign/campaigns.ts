@@ -37,6 +37,8 @@ import type { ResultFilter } from './results.ts'
 import { results } from './results.ts'
 import { samplesOf } from './samples.ts'
 import { acceptHalt, approveCanary, steer } from './steering.ts'
+import type { CampaignQuery } from './search.ts'
+import { searchCampaigns } from './search.ts'
 import { viewOf } from './view.ts'
 import { asField, emptyAudienceProblem, warningsInAdvance } from './warnings.ts'
 
@@ -150,6 +152,20 @@ export class Campaigns {
       }
       if (ids.length < page.limit) return { items }
     }
+  }
+
+  /** Campaigns of several apps, newest first. */
+  search(
+    apps: readonly AppId[],
+    query: CampaignQuery,
+  ): Promise<{ readonly items: Campaign[]; readonly next?: string }> {
+    const record = (app: AppId, id: CampaignId) => this.#record(app, id).catch(nullIfUnavailable)
+    const deps = {
+      campaigns: this.#deps.campaigns,
+      record,
+      show: (app: AppId, found: CampaignRecord) => this.#show(app, found),
+    }
+    return searchCampaigns(deps, apps, query)
   }
 
   /** Start no more posts. The answers to posts under way are still counted. */

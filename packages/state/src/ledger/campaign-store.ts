@@ -23,6 +23,12 @@ export interface NewCampaign {
   readonly expiresAtMs?: number | undefined
 }
 
+/** A campaign as the index of its app has it. */
+export interface CampaignIndexEntry {
+  readonly id: CampaignId
+  readonly createdAtMs: number
+}
+
 /** A campaign took the slot of its topic, waits for it, waits in place of another one, or was dropped. */
 export type SlotDecision = 'taken' | 'deferred' | 'coalesced' | 'dropped'
 
@@ -186,6 +192,16 @@ export class CampaignStore {
     const rank = after === undefined ? -1 : await this.#redis.zrevrank(key, after)
     if (rank === null) return []
     return (await this.#redis.zrevrange(key, rank + 1, rank + count)) as CampaignId[]
+  }
+
+  /** Up to `count` of an app's campaigns that were created at `untilMs` or before, newest first. */
+  async newest(app: AppId, untilMs: number, count: number): Promise<CampaignIndexEntry[]> {
+    const key = this.#keys.campaigns(app)
+    const found = await this.#redis.zrevrangebyscore(key, untilMs, '-inf', 'WITHSCORES', 'LIMIT', 0, count)
+    return Array.from({ length: found.length / 2 }, (_, at) => ({
+      id: found[2 * at] as CampaignId,
+      createdAtMs: Number(found[2 * at + 1]),
+    }))
   }
 
   /** Ids of campaigns that are not finished. */
