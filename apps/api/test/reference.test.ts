@@ -128,9 +128,13 @@ test('every schema and every field has a description, and every field has an exa
 test('every example of a field fits its schema', async () => {
   const document = await readDocument()
   const $defs = readable(document.components.schemas)
+  const judged = new Set<string>()
   const misfits = allFields(document).flatMap(({ name, schema }) => {
     const [example] = schema.examples ?? []
-    if (example === undefined) return []
+    const text = JSON.stringify(schema)
+    // Many schemas have fields in common.
+    if (example === undefined || judged.has(text)) return []
+    judged.add(text)
     const parsed = z.fromJSONSchema({ ...readable(schema), $defs }).safeParse(example)
     return parsed.success ? [] : [`${name}: ${JSON.stringify(example)} ${z.prettifyError(parsed.error)}`]
   })

@@ -1,4 +1,12 @@
 import * as z from 'zod'
+import {
+  groupElements,
+  groupErrors,
+  groupsSchema,
+  lineElement,
+  lineSchema,
+  textStackingSchema,
+} from './adaptive-content.ts'
 import { imageErrors } from './content-values.ts'
 import type { InputError } from './problem.ts'
 import { imageUri } from './xml-attribute-types.ts'
@@ -9,30 +17,23 @@ import { element } from './xml-element.ts'
 
 const text = z.string().max(5000)
 
-const textStyles = ['caption', 'body', 'base', 'subtitle', 'title', 'subheader', 'header'].flatMap((style) =>
-  ['title', 'subheader', 'header'].includes(style)
-    ? [style, `${style}Subtle`, `${style}Numeral`]
-    : [style, `${style}Subtle`],
-)
-
-const tileLineSchema = z.union([
-  text,
-  z.strictObject({ text, style: z.enum(textStyles).optional(), wrap: z.boolean().optional() }),
-])
-
 const tileImageSchema = z.union([
   z.string().min(1).max(2048),
   z.strictObject({
     src: z.string().min(1).max(2048),
     alt: text.optional(),
     crop: z.enum(['circle', 'none']).optional(),
+    overlay: z.number().int().min(0).max(100).optional(),
   }),
 ])
 
 const tileBindingSchema = z.strictObject({
-  lines: z.array(tileLineSchema).max(20).optional(),
+  lines: z.array(lineSchema).max(20).optional(),
   image: tileImageSchema.optional(),
   backgroundImage: tileImageSchema.optional(),
+  peekImage: tileImageSchema.optional(),
+  groups: groupsSchema.optional(),
+  textStacking: textStackingSchema.optional(),
 })
 type TileBinding = z.infer<typeof tileBindingSchema>
 
@@ -58,7 +59,23 @@ export function lintTileContent(content: TileContent): InputError[] {
   return sizeNames.flatMap((size) => [
     ...imageErrors([size, 'image'], content[size]?.image, imageUri),
     ...imageErrors([size, 'backgroundImage'], content[size]?.backgroundImage, imageUri),
+    ...imageErrors([size, 'peekImage'], content[size]?.peekImage, imageUri),
+    ...overlayErrors(size, content[size]?.image),
+    ...groupErrors([size, 'groups'], content[size]?.groups),
   ])
+}
+
+// Windows darkens what is behind text, or in front of it for a moment; an image between lines has neither.
+function overlayErrors(size: string, image: TileBinding['image']): InputError[] {
+  return typeof image === 'object' && image.overlay !== undefined
+    ? [
+        {
+          path: [size, 'image', 'overlay'],
+          code: 'not-for-this-place',
+          detail: 'overlay is for backgroundImage and peekImage; remove it',
+        },
+      ]
+    : []
 }
 
 export function tileElement(content: TileContent): XmlElement {
@@ -68,26 +85,43 @@ export function tileElement(content: TileContent): XmlElement {
       { branding: content.branding, displayName: content.displayName },
       sizeNames.map((size) => {
         const binding = content[size]
-        return binding !== undefined && element('binding', { template: sizes[size] }, bindingChildren(binding))
+        return (
+          binding !== undefined &&
+          element(
+            'binding',
+            { template: sizes[size], 'hint-textStacking': binding.textStacking },
+            bindingChildren(binding),
+          )
+        )
       }),
     ),
   ])
 }
 
-function bindingChildren({ lines = [], image, backgroundImage }: TileBinding): (XmlElement | false)[] {
+function bindingChildren({
+  lines = [],
+  image,
+  backgroundImage,
+  peekImage,
+  groups,
+}: TileBinding): (XmlElement | false)[] {
   return [
+    peekImage !== undefined && tileImage(peekImage, 'peek'),
     backgroundImage !== undefined && tileImage(backgroundImage, 'background'),
-    ...lines.map((line) =>
-      typeof line === 'string'
-        ? element('text', {}, [line])
-        : element('text', { 'hint-style': line.style, 'hint-wrap': line.wrap?.toString() }, [line.text]),
-    ),
+    ...lines.map((line) => lineElement(line)),
     image !== undefined && tileImage(image),
+    ...groupElements(groups),
   ]
 }
 
 function tileImage(image: z.infer<typeof tileImageSchema>, placement?: string): XmlElement {
   return typeof image === 'string'
     ? element('image', { placement, src: image })
-    : element('image', { placement, src: image.src, alt: image.alt, 'hint-crop': image.crop })
+    : element('image', {
+        placement,
+        src: image.src,
+        alt: image.alt,
+        'hint-crop': image.crop,
+        'hint-overlay': image.overlay?.toString(),
+      })
 }

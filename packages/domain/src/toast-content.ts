@@ -1,7 +1,8 @@
 import * as z from 'zod'
+import { groupElements, groupErrors, groupsSchema } from './adaptive-content.ts'
 import { imageErrors, valueErrors } from './content-values.ts'
 import type { InputError } from './problem.ts'
-import { imageUri, soundUri } from './xml-attribute-types.ts'
+import { imageUri, progressValue, soundUri } from './xml-attribute-types.ts'
 import type { XmlElement } from './xml-element.ts'
 import { element } from './xml-element.ts'
 
@@ -10,15 +11,13 @@ import { element } from './xml-element.ts'
 const text = z.string().max(5000)
 const name = z.string().min(1).max(256)
 
-const toastImageSchema = z.union([
-  z.string().min(1).max(2048),
-  z.strictObject({
-    src: z.string().min(1).max(2048),
-    placement: z.enum(['hero', 'appLogoOverride', 'inline']).optional(),
-    alt: text.optional(),
-    crop: z.enum(['circle', 'none']).optional(),
-  }),
-])
+const placedImageSchema = z.strictObject({
+  src: z.string().min(1).max(2048),
+  placement: z.enum(['hero', 'appLogoOverride', 'inline']).optional(),
+  alt: text.optional(),
+  crop: z.enum(['circle', 'none']).optional(),
+})
+const toastImageSchema = z.union([z.string().min(1).max(2048), placedImageSchema])
 
 const buttonSchema = z.strictObject({
   content: text,
@@ -46,7 +45,20 @@ export const toastContentSchema = z
     title: text.min(1),
     lines: z.array(text).max(20).optional(),
     image: toastImageSchema.optional(),
+    images: z.array(placedImageSchema).max(8).optional(),
+    attribution: text.optional(),
+    groups: groupsSchema.optional(),
+    progress: z
+      .strictObject({
+        title: text.optional(),
+        value: z.union([z.number().min(0).max(1), text]),
+        valueText: text.optional(),
+        status: text,
+      })
+      .optional(),
+    header: z.strictObject({ id: name, title: text.min(1), arguments: text }).optional(),
     launch: text.optional(),
+    activationType: z.enum(['foreground', 'background', 'protocol']).optional(),
     buttons: z.array(buttonSchema).max(5).optional(),
     inputs: z.array(inputSchema).max(5).optional(),
     audio: z
@@ -65,9 +77,13 @@ export type ToastContent = z.infer<typeof toastContentSchema>
 
 /** The rules that the schema cannot express: ids are used once, references exist, Windows loads the URIs. */
 export function lintToastContent(content: ToastContent): InputError[] {
-  const { image, buttons = [], inputs = [] } = content
+  const { image, images = [], buttons = [], inputs = [] } = content
   const errors: InputError[] = [
     ...imageErrors(['image'], image, imageUri),
+    ...images.flatMap((each, index) => imageErrors(['images', index], each, imageUri)),
+    ...placementErrors(content),
+    ...groupErrors(['groups'], content.groups),
+    ...valueErrors(['progress', 'value'], content.progress?.value.toString(), progressValue),
     ...valueErrors(['audio', 'src'], content.audio?.src, soundUri),
     ...buttons.flatMap((button, index) => valueErrors(['buttons', index, 'imageUri'], button.imageUri, imageUri)),
   ]
@@ -114,13 +130,38 @@ export function lintToastContent(content: ToastContent): InputError[] {
   return errors
 }
 
+/** A toast has one hero image and one logo. */
+function placementErrors({ image, images = [] }: ToastContent): InputError[] {
+  const taken = new Set(typeof image === 'object' ? [image.placement] : [])
+  return images.flatMap(({ placement }, index) => {
+    if (placement === undefined || placement === 'inline') return []
+    if (taken.has(placement)) {
+      const detail = `a toast shows one image with the placement ${placement}; remove one`
+      return [{ path: ['images', index, 'placement'], code: 'duplicate-placement', detail }]
+    }
+    taken.add(placement)
+    return []
+  })
+}
+
 export function toastElement(content: ToastContent): XmlElement {
-  const { title, lines = [], image, launch, scenario, duration, displayTimestamp } = content
-  return element('toast', { launch, duration, displayTimestamp, scenario }, [
+  const { title, lines = [], image, images = [], attribution, groups, progress, header } = content
+  const { launch, activationType, scenario, duration, displayTimestamp } = content
+  return element('toast', { launch, activationType, duration, displayTimestamp, scenario }, [
+    header !== undefined && element('header', header),
     element('visual', {}, [
       element('binding', { template: 'ToastGeneric' }, [
         ...[title, ...lines].map((line) => element('text', {}, [line])),
-        image !== undefined && toastImage(image),
+        attribution !== undefined && element('text', { placement: 'attribution' }, [attribution]),
+        ...[...(image === undefined ? [] : [image]), ...images].map((each) => toastImage(each)),
+        ...groupElements(groups),
+        progress !== undefined &&
+          element('progress', {
+            title: progress.title,
+            value: progress.value.toString(),
+            valueStringOverride: progress.valueText,
+            status: progress.status,
+          }),
       ]),
     ]),
     actions(content),

@@ -434,6 +434,69 @@ describe('a prepared message', () => {
     expect(bodyOf({ type: 'badge', value: '{{vars.n|0}}' }, { n: '3' })).toBe('<badge value="3"/>')
   })
 
+  test('writes columns, a progress bar, a header and images by their placement', () => {
+    const content = {
+      title: 'Download',
+      attribution: 'via Store',
+      images: [{ src: 'logo.png', placement: 'appLogoOverride', crop: 'circle' }, { src: 'a.png' }],
+      groups: [
+        [
+          { weight: 1, textStacking: 'center', lines: [{ text: 'Mon', style: 'base', align: 'center' }] },
+          { image: { src: 'sun.png', removeMargin: true }, lines: ['{{vars.high|?}}°'] },
+        ],
+      ],
+      progress: { title: 'File', value: 0.25, valueText: '1 of 4', status: 'Loading' },
+      header: { id: 'files', title: 'Files', arguments: 'show=files' },
+      launch: 'https://example.com',
+      activationType: 'protocol',
+    }
+    expect(inputErrorsOf({ type: 'toast', content })).toEqual([])
+    expect(bodyOf({ type: 'toast', content }, { high: '7' })).toBe(
+      '<toast launch="https://example.com" activationType="protocol">' +
+        '<header id="files" title="Files" arguments="show=files"/>' +
+        '<visual><binding template="ToastGeneric"><text>Download</text><text placement="attribution">via Store</text>' +
+        '<image placement="appLogoOverride" src="logo.png" hint-crop="circle"/><image src="a.png"/>' +
+        '<group><subgroup hint-weight="1" hint-textStacking="center">' +
+        '<text hint-style="base" hint-align="center">Mon</text></subgroup>' +
+        '<subgroup><image src="sun.png" hint-removeMargin="true"/><text>7°</text></subgroup></group>' +
+        '<progress title="File" value="0.25" valueStringOverride="1 of 4" status="Loading"/>' +
+        '</binding></visual></toast>',
+    )
+    const wrong = {
+      title: 'x',
+      images: [
+        { src: 'a.png', placement: 'hero' },
+        { src: 'b.png', placement: 'hero' },
+      ],
+      progress: { value: 'much', status: '' },
+    }
+    expect(inputErrorsOf({ type: 'toast', content: wrong })).toEqual([
+      'content.images.1.placement: duplicate-placement',
+      'content.progress.value: wrong-value',
+    ])
+  })
+
+  test('writes the peek image, the overlay and the columns of a tile', () => {
+    const medium = {
+      lines: ['Berlin'],
+      peekImage: { src: 'peek.png', overlay: 20 },
+      backgroundImage: { src: 'sky.png', overlay: 60 },
+      textStacking: 'center',
+      groups: [[{ lines: ['7°'] }]],
+    }
+    expect(inputErrorsOf({ type: 'tile', content: { medium } })).toEqual([])
+    expect(bodyOf({ type: 'tile', content: { medium } })).toBe(
+      '<tile><visual><binding template="TileMedium" hint-textStacking="center">' +
+        '<image placement="peek" src="peek.png" hint-overlay="20"/>' +
+        '<image placement="background" src="sky.png" hint-overlay="60"/><text>Berlin</text>' +
+        '<group><subgroup><text>7°</text></subgroup></group></binding></visual></tile>',
+    )
+    const wrong = { medium: { image: { src: 'a.png', overlay: 10 } } }
+    expect(inputErrorsOf({ type: 'tile', content: wrong })).toEqual([
+      'content.medium.image.overlay: not-for-this-place',
+    ])
+  })
+
   test('has the variant that is closest to the locale of a recipient', () => {
     const notification = {
       type: 'raw',
