@@ -62,6 +62,7 @@ const names: Readonly<Record<string, string>> = {
   list: 'beta-testers',
   template: 'breaking',
   schedule: 'morning',
+  webhook: 'newsroom',
 }
 /** Ids that answers to earlier examples have. */
 const ids: Record<string, string> = {}
@@ -92,7 +93,8 @@ const campaignFor: Readonly<Record<string, () => Promise<string>>> = {
   },
   cancelCampaign: later,
   resumeCampaign: async () => {
-    await register('gone', 600)
+    // Enough that it halts long before its end.
+    await register('gone', 3000)
     const { id } = await stack.api.createCampaign('news', { ...tagged('gone'), notification: raw })
     return (await halted(stack, id)).id
   },

@@ -7,6 +7,7 @@ export const answerFields: FieldTexts = {
   'path.list': ['The name of the list.', 'beta-testers'],
   'path.template': ['The name of the template.', 'breaking'],
   'path.schedule': ['The name of the schedule.', 'morning'],
+  'path.webhook': ['The name of the webhook.', 'newsroom'],
   'path.campaign': ['The id of the campaign.', '4fzyo82mrs1j2k'],
   'path.key': ['The id of the API key.', 'k3f9a2b7c1d0'],
   'query.after': ['Where the page starts.', 'news'],

@@ -116,6 +116,13 @@ export const operations: Readonly<Record<string, OperationText>> = {
   'GET /v1/audit': { id: 'readAuditLog' },
 
   'GET /v1/apps/{app}/events': { id: 'listEvents' },
+  'PUT /v1/apps/{app}/webhooks/{webhook}': {
+    id: 'putWebhook',
+    ...json({ url: 'https://example.com/hooks', types: ['campaign.finished', 'campaign.halted'] }),
+  },
+  'GET /v1/apps/{app}/webhooks/{webhook}': { id: 'getWebhook', description: 'With the state of its delivery.' },
+  'GET /v1/apps/{app}/webhooks': { id: 'listWebhooks', description: 'Sorted by name.' },
+  'POST /v1/apps/{app}/webhooks/{webhook}/test': { id: 'testWebhook' },
 
   'PUT /v1/apps/{app}/lists/{list}': {
     id: 'putList',
@@ -185,6 +192,10 @@ export const operations: Readonly<Record<string, OperationText>> = {
   'DELETE /v1/apps/{app}/templates/{template}': {
     id: 'deleteTemplate',
     description: 'Existing campaigns keep its content.',
+  },
+  'DELETE /v1/apps/{app}/webhooks/{webhook}': {
+    id: 'deleteWebhook',
+    description: 'Events that were not delivered yet are not sent to it any more.',
   },
   'DELETE /v1/apps/{app}/lists/{list}': {
     id: 'deleteList',

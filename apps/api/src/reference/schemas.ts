@@ -46,5 +46,8 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   UriMove: 'A channel that took the URI of another one.',
   Verification: 'What the token service answered.',
   Wave: 'The part of a campaign at a local time that is sent at one instant.',
+  Webhook: 'A URL that the events of an app are posted to.',
+  WebhookRequest: 'Where to post the events of an app, and which.',
+  WebhookTest: 'How a test event was answered.',
   Warning: 'What is odd about a request without being wrong.',
 }
