@@ -37,7 +37,13 @@ export interface StartOptions {
 }
 
 /** Connects to Redis, waiting for it, and refuses one that would forget campaigns. */
-export async function openRedis({ config, logger, life }: StartOptions, access: RedisAccess): Promise<RedisConnection> {
+export async function openRedis(options: StartOptions, access: RedisAccess): Promise<RedisConnection> {
+  const redis = connectTo(options, access)
+  await untilFit(redis, options)
+  return redis
+}
+
+function connectTo({ config, logger, life }: StartOptions, access: RedisAccess): RedisConnection {
   const redis = connectRedis(config.REDIS_URL, {
     ...access,
     role: 'producer',
@@ -45,13 +51,16 @@ export async function openRedis({ config, logger, life }: StartOptions, access: 
     onBack: (awayMs) => logger.info({ awayMs: Math.round(awayMs) }, backLine(awayMs)),
   })
   life.onStop('redis', () => closeRedis(redis))
+  return redis
+}
+
+async function untilFit(redis: RedisConnection, { config, logger, life }: StartOptions): Promise<void> {
   await waitForFitRedis(redis, {
     keys: new Keys(config.WNS_FANOUT_PREFIX),
     allowVolatile: config.WNS_FANOUT_ALLOW_VOLATILE_REDIS,
     signal: life.signal,
     onWarning: (line) => logger.warn(line),
   })
-  return redis
 }
 
 /** Where replicas must have a write before it is answered: on a connection of its own, which `WAIT` blocks. */
@@ -93,11 +102,10 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
     )
 
   const access = await readRedisAccess(config)
-  const redis = await openRedis(options, access)
+  const redis = connectTo(options, access)
   const stuck = new StuckConnections({ open: () => connectRedis(config.REDIS_URL, { ...access, role: 'producer' }) })
   stuck.add(redis)
   life.onStop('watch over the connections', () => stuck.stop())
-  const writes = await openReplicatedWrites(options, access, redis, stuck)
   const keys = new Keys(config.WNS_FANOUT_PREFIX)
   const metrics = createMetrics({ onCollectError: (error) => logger.warn({ err: error }, 'gauges') })
   const data = new DataWatch(new DataSet(redis, keys), {
@@ -116,6 +124,25 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
       else logger.error({ problem }, 'nothing is written: the data in Redis is not the one from before')
     },
   })
+  // Open before Redis answers: an orchestrator that gets no answer would restart the process again and again.
+  let serves = false
+  const ready = async () => {
+    const problem = serves ? ((await writeProblem(redis, keys)) ?? (await data.look())) : 'starting'
+    return { ready: problem === undefined, problems: problem === undefined ? [] : [problem] }
+  }
+  const ops = await startOpsServer({
+    host: config.WNS_FANOUT_HOST,
+    port: config.OPS_PORT,
+    metrics,
+    logger,
+    stuck: () => stuck.problem,
+    ready,
+    serves: () => serves,
+  })
+  life.onStop('ops server', () => ops.stop())
+  metrics.onCollect(async () => showRedis(metrics, redisProblemKinds, await redisStanding(redis, keys)))
+  await untilFit(redis, options)
+  const writes = await openReplicatedWrites(options, access, redis, stuck)
   const lines = createLineWriter(1)
   life.onStop('audit lines', () => lines.flush())
   const { deps, close } = wire({
@@ -147,22 +174,8 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
   })
   life.onStop('queues', close)
 
-  metrics.onCollect(async () => showRedis(metrics, redisProblemKinds, await redisStanding(redis, keys)))
   metrics.onCollect((signal) => collectGauges(metrics, deps, signal))
   metrics.onCollect((signal) => collectWebhookGauges(metrics, deps, signal))
-  const ready = async () => {
-    const problem = (await writeProblem(redis, keys)) ?? (await data.look())
-    return { ready: problem === undefined, problems: problem === undefined ? [] : [problem] }
-  }
-  const ops = await startOpsServer({
-    host: config.WNS_FANOUT_HOST,
-    port: config.OPS_PORT,
-    metrics,
-    logger,
-    stuck: () => stuck.problem,
-    ready,
-  })
-  life.onStop('ops server', () => ops.stop())
 
   const server = await buildServer(
     deps,
@@ -174,8 +187,12 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
     ({ route, status, durationMs }) =>
       metrics.apiRequestDuration.observe({ route, status: String(status) }, durationMs / 1000),
   )
-  life.onStop('api server', () => server.close())
+  life.onStop('api server', () => {
+    serves = false
+    return server.close()
+  })
   const api = await listen(server, config)
+  serves = true
   await onceRedisServes(redis, () => data.look(), { signal: life.signal, onWaiting: (line) => logger.warn(line) })
   const watching = data.run(life.signal)
   life.onStop('watch over the data', () => watching)

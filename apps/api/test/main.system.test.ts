@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { createServer, get } from 'node:http'
+import { type IncomingMessage, createServer, get } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -72,6 +72,14 @@ function readyLineIn(stdout: string): string | undefined {
     .find((line) => line.startsWith('{"ready"'))
 }
 
+async function closedPort(): Promise<number> {
+  const closed = createServer()
+  await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve))
+  const { port } = closed.address() as AddressInfo
+  await new Promise((resolve) => closed.close(resolve))
+  return port
+}
+
 function fetchText(url: string, key = ''): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     get(url, { agent: false, headers: { authorization: `Bearer ${key}` } }, (response) => {
@@ -123,6 +131,26 @@ test('it waits for a Redis that goes away while it starts, and is ready once Red
   const { ready, seen } = await start({ REDIS_URL: url.href })
   expect(await ready()).toMatchObject({ ready: true })
   expect(seen.stderr).toContain('went away while this process starts')
+})
+
+test('while Redis is away it keeps serving, and answers a problem with the time of a retry', async () => {
+  const url = new URL(inject('redisUrl'))
+  const proxy = await startTcpProxy(Number(url.port))
+  url.port = String(proxy.port)
+  const { ready, keyFile } = await start({ REDIS_URL: url.href })
+  const { api, ops } = await ready()
+  const key = (await readFile(keyFile, 'utf8')).trim()
+  expect((await fetchText(`${ops}/servesz`)).status).toBe(200)
+  await proxy.close()
+  await until(async () => (await fetchText(`${ops}/readyz`)).status === 503)
+  expect((await fetchText(`${ops}/servesz`)).status).toBe(200)
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    get(`${api}/v1/apps`, { agent: false, headers: { authorization: `Bearer ${key}` } }, resolve).on('error', reject)
+  })
+  answer.resume()
+  expect(answer.statusCode).toBe(503)
+  expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
+  expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
 })
 
 test('it is not ready any more when Redis lost its data, and its key is good again when that is accepted', async () => {
@@ -213,12 +241,19 @@ test('without a keyring it does not start, and reports how to make one', async (
 })
 
 test('while Redis is unavailable it waits and logs that, without a stack trace, and stops on a signal', async () => {
-  const closed = createServer()
-  await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve))
-  const { port } = closed.address() as AddressInfo
-  await new Promise((resolve) => closed.close(resolve))
-  const { child, exited, seen } = await start({ REDIS_URL: `redis://127.0.0.1:${port}` })
+  const port = await closedPort()
+  const opsPort = await closedPort()
+  const ops = `http://127.0.0.1:${opsPort}`
+  const { child, exited, seen } = await start({ REDIS_URL: `redis://127.0.0.1:${port}`, OPS_PORT: String(opsPort) })
   await until(() => seen.stderr.includes('cannot be used yet'), 30_000)
+  // A restart would not help, and Prometheus sees the reason.
+  expect((await fetchText(`${ops}/healthz`)).status).toBe(200)
+  expect((await fetchText(`${ops}/servesz`)).status).toBe(503)
+  expect(await fetchText(`${ops}/readyz`)).toMatchObject({
+    status: 503,
+    text: expect.stringContaining('starting') as string,
+  })
+  expect((await fetchText(`${ops}/metrics`)).text).toMatch(/^wns_fanout_redis_up 0$/m)
   expect(seen.stderr).toContain(`Redis at 127.0.0.1:${port} cannot be used yet`)
   expect(seen.stderr).not.toContain('    at ')
   child.kill('SIGTERM')

@@ -190,7 +190,7 @@ export const baseConfig = {
     },
   ),
   PORT: portNumber(['api'], 8080, 'Port of the HTTP API.'),
-  OPS_PORT: portNumber(both, 8081, 'Port of /metrics, /healthz and /readyz.'),
+  OPS_PORT: portNumber(both, 8081, 'Port of /metrics, /healthz and /readyz; of the API also /servesz.'),
   LOG_LEVEL: variable(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'), {
     wanted: 'fatal, error, warn, info, debug, trace or silent',
     example: 'info',

@@ -15,6 +15,11 @@ export interface OpsServerOptions {
   readonly port: number
   readonly metrics: Pick<Metrics, 'scrape' | 'registry' | 'ready'>
   readonly ready: () => Readiness | Promise<Readiness>
+  /**
+   * Whether the process answers its callers, even if only to report that Redis is away. `/servesz` reports it; absent
+   * for a process without callers.
+   */
+  readonly serves?: () => boolean
   /** Why only a restart helps this process, for people; undefined if it is well. */
   readonly stuck?: () => string | undefined
   readonly logger: Logger
@@ -32,7 +37,10 @@ export interface OpsServer {
 
 const STOP_GRACE_MS = 1000
 
-/** Serves /metrics, /healthz and /readyz. Throws an error with port and variable when it cannot listen. */
+/**
+ * Serves /metrics, /healthz, /readyz and, with `serves`, /servesz. Throws an error with port and variable when it
+ * cannot listen.
+ */
 export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
   const { host, logger, readyTimeoutMs = 2000 } = options
   const server = createServer(
@@ -59,7 +67,7 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { metrics, ready, stuck }: OpsServerOptions,
+  { metrics, ready, serves, stuck }: OpsServerOptions,
   readyTimeoutMs: number,
 ): Promise<void> {
   const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
@@ -83,9 +91,14 @@ async function answer(
       sendJson(response, state.ready ? 200 : 503, state)
       return
     }
+    case '/servesz':
+      if (serves === undefined) break
+      sendJson(response, serves() ? 200 : 503, { serves: serves() })
+      return
     default:
-      sendJson(response, 404, { error: 'not-found', paths: ['/metrics', '/healthz', '/readyz'] })
   }
+  const paths = ['/metrics', '/healthz', '/readyz', ...(serves === undefined ? [] : ['/servesz'])]
+  sendJson(response, 404, { error: 'not-found', paths })
 }
 
 // A check that hangs or throws means "not ready"; the request never hangs or fails.

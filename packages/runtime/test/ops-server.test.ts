@@ -56,6 +56,21 @@ test('/metrics shows whether the process is ready', async () => {
   expect((await ask(server, '/metrics')).text).toContain('wns_fanout_ready 1\n')
 })
 
+test('/servesz follows whether callers get answers, and does not exist for a process without callers', async () => {
+  let answersCallers = false
+  const server = await start({
+    ready: () => ({ ready: false, problems: ['Redis is away'] }),
+    serves: () => answersCallers,
+  })
+  expect(await ask(server, '/servesz')).toMatchObject({ status: 503, text: '{"serves":false}\n' })
+  answersCallers = true
+  expect(await ask(server, '/servesz')).toMatchObject({ status: 200, text: '{"serves":true}\n' })
+  expect((await ask(server, '/elsewhere')).text).toContain('/servesz')
+  const other = await ask(await start(), '/servesz')
+  expect(other.status).toBe(404)
+  expect(other.text).not.toContain('/servesz')
+})
+
 test('/healthz answers while the process lives, also when it is not ready', async () => {
   const server = await start({ ready: () => ({ ready: false, problems: ['Redis is away'] }) })
   expect(await ask(server, '/healthz')).toMatchObject({ status: 200, text: '{"alive":true}\n' })
