@@ -407,7 +407,7 @@ test('Prometheus on one Docker host sends alerts to Alertmanager, without the la
       readonly alertmanagers: readonly { readonly static_configs: readonly { readonly targets: string[] }[] }[]
     }
   }
-  expect(alerting.alert_relabel_configs).toEqual([{ action: 'labeldrop', regex: 'runbook_base' }])
+  expect(alerting.alert_relabel_configs).toEqual([{ action: 'labeldrop', regex: 'runbook_base|grafana_base' }])
   expect(alerting.alertmanagers).toEqual([{ static_configs: [{ targets: ['alertmanager:9093'] }] }])
   expect(composeFile.services['alertmanager']?.ports).toEqual(['127.0.0.1:9093:9093'])
   expect(composeFile.services['alertmanager']?.volumes?.[0]).toMatch(/^..\/prometheus\/alertmanager\.yaml:/)

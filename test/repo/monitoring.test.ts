@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { dashboards } from '@wns-fanout/dashboards'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { prometheusFolders } from '../support/prometheus.ts'
@@ -34,6 +35,7 @@ function resolved(expr: string): string {
 interface RuleTests {
   readonly rule_files: readonly string[]
   readonly tests: readonly {
+    readonly name: string
     readonly input_series: readonly { readonly series: string; readonly values: string }[]
     readonly alert_rule_test: readonly { readonly alertname: string; readonly exp_alerts: readonly unknown[] }[]
   }[]
@@ -52,14 +54,25 @@ test.each(rules)('the alert $alert uses metrics that exist', ({ expr }) => {
   expect(usedIn(expr).length > 0 || expr.trim() === 'vector(1)').toBe(true)
 })
 
-test.each(rules)('the alert $alert has a severity, a summary, a description and a runbook section', (rule) => {
-  expect(['critical', 'warning', 'info', 'none']).toContain(rule.labels['severity'])
-  expect(rule.annotations['summary']).toBeTruthy()
-  expect(rule.annotations['description']).toBeTruthy()
-  const [url = '', anchor = ''] = (rule.annotations['runbook_url'] ?? '').split('#')
-  expect(url).toBe('{{ $externalLabels.runbook_base }}docs/operations.md')
-  expect(anchorsOf(textOf('docs/operations.md'))).toContain(anchor)
-})
+test.each(rules)(
+  'the alert $alert has a severity, a summary, a description, a runbook section and a dashboard',
+  (rule) => {
+    expect(['critical', 'warning', 'info', 'none']).toContain(rule.labels['severity'])
+    expect(rule.annotations['summary']).toBeTruthy()
+    expect(rule.annotations['description']).toBeTruthy()
+    const [url = '', anchor = ''] = (rule.annotations['runbook_url'] ?? '').split('#')
+    expect(url).toBe('{{ $externalLabels.runbook_base }}docs/operations.md')
+    expect(anchorsOf(textOf('docs/operations.md'))).toContain(anchor)
+    const dashboard =
+      /^\{\{ \$externalLabels\.grafana_base \}\}d\/wns-fanout-(\w+)(\?var-app=\{\{ \$labels\.app \}\})?$/
+    const [, name = '', app] = dashboard.exec(rule.annotations['dashboard_url'] ?? '') ?? []
+    expect([...dashboards.keys()]).toContain(name)
+    // An alert of one app opens the dashboard of that app.
+    expect(app !== undefined).toBe(
+      `${rule.annotations['summary']}${rule.annotations['description']}`.includes('$labels.app'),
+    )
+  },
+)
 
 test('alert names are unique, and the runbook mentions each', () => {
   const names = rules.map(({ alert }) => alert)
@@ -105,6 +118,22 @@ test.each(counting)('a rule test gives $alert a series that starts at a high val
   )
   const fired = cases.flatMap((one) => one.alert_rule_test).filter(({ exp_alerts }) => exp_alerts.length > 0)
   expect(fired.map(({ alertname }) => alertname)).toContain(alert)
+})
+
+test.each(rules)('a rule test lets $alert fire, and another keeps it silent', ({ alert }) => {
+  const cases = ruleTests.tests.flatMap((one) => one.alert_rule_test).filter(({ alertname }) => alertname === alert)
+  expect(cases.some(({ exp_alerts }) => exp_alerts.length > 0)).toBe(true)
+  // The watchdog is never silent.
+  if (alert !== 'WnsFanoutWatchdog') expect(cases.some(({ exp_alerts }) => exp_alerts.length === 0)).toBe(true)
+})
+
+test('a restart of a worker, whose counters begin again at 0, fires no alert that counts', () => {
+  const restart = ruleTests.tests.filter(({ name }) => name.startsWith('restart:'))
+  const silent = restart.flatMap((one) => one.alert_rule_test).filter(({ exp_alerts }) => exp_alerts.length === 0)
+  const tested = new Set(silent.map(({ alertname }) => alertname))
+  // These two are about what is missing, not about what is counted.
+  const absent = new Set(['WnsFanoutNothingSent', 'WnsFanoutAppServedByNobody'])
+  expect(counting.map(({ alert }) => alert).filter((name) => !tested.has(name) && !absent.has(name))).toEqual([])
 })
 
 interface Matchers {
