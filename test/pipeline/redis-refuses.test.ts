@@ -34,6 +34,27 @@ test('a Redis that refuses writes costs no batch its owner and leaves no recipie
   expect(await problemsOf(worker.ops)).toBe('')
 })
 
+test('a Redis at maxmemory is no ready one, and everything resumes when it has memory', async () => {
+  await using stack = await startTestStack()
+  const redis = connectRedis(stack.redisUrl, { role: 'producer' })
+  onTestFinished(() => closeRedis(redis))
+  const worker = await stack.startWorker()
+  await registerApp(stack, 'full', repeat(2000), { ratePerSecond: 400, burst: 40 })
+  const { id } = await stack.api.createCampaign('full', tile)
+  await until('posts', async () => (await simulatorStats(stack)).posts > 100)
+
+  await redis.config('SET', 'maxmemory', '1mb')
+  for (const ops of [worker.ops, stack.apiOps]) {
+    await until(`${ops} to report it`, async () => /OOM/.test(await problemsOf(ops)))
+    const { body } = await request(`${ops}/metrics`)
+    expect(await body.text()).toContain('wns_fanout_redis_problem{kind="memory"} 1\n')
+  }
+
+  await redis.config('SET', 'maxmemory', '0')
+  expect(some((await finished(stack, id)).totals)).toEqual({ accepted: 2000 })
+  expect(await problemsOf(worker.ops)).toBe('')
+})
+
 async function problemsOf(ops: string): Promise<string> {
   const { body } = await request(`${ops}/readyz`)
   return ((await body.json()) as { problems: string[] }).problems.join(' ')

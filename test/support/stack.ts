@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Client } from '@wns-fanout/client'
 import { createClient } from '@wns-fanout/client'
-import type { Child, Exit } from '@wns-fanout/local'
+import type { Child, Exit, LocalRedis } from '@wns-fanout/local'
 import { type LogEntry, type TcpProxy, logEntries, startTcpProxy } from '@wns-fanout/testing'
 import { Redis } from 'ioredis'
 import { request } from 'undici'
@@ -55,6 +55,8 @@ export interface TestStackOptions {
   readonly apiEnv?: Readonly<Record<string, string>>
   /** API and workers reach Redis through a proxy. */
   readonly proxied?: boolean
+  /** A Redis that runs already and is stopped with the stack, in place of a new one. */
+  readonly redis?: Pick<LocalRedis, 'url' | 'port' | 'pid' | 'stop'>
 }
 
 /** Redis (AOF as in production), simulator and API in a temporary folder; everything is gone when it is disposed of. */
@@ -62,15 +64,18 @@ export async function startTestStack({
   cluster = false,
   rights,
   proxied = false,
+  redis: given,
   apiEnv: moreOfApi = {},
 }: TestStackOptions = {}): Promise<TestStack> {
   const folder = await temporaryFolder('wns-fanout-stack-')
-  const redis = await startRedis({
-    redis: await findRedis({ cacheDir: root('.cache') }),
-    dir: join(folder.path, 'redis'),
-    persistence: 'aof',
-    ...(cluster ? { extraArgs: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] } : {}),
-  })
+  const redis =
+    given ??
+    (await startRedis({
+      redis: await findRedis({ cacheDir: root('.cache') }),
+      dir: join(folder.path, 'redis'),
+      persistence: 'aof',
+      ...(cluster ? { extraArgs: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] } : {}),
+    }))
   if (cluster) await giveAllSlots(redis.url)
   const urls = rights === undefined ? undefined : await limitRights(redis.url, rights)
   const redisUrl = urls?.operator ?? (cluster ? redis.url.replace('redis://', 'redis+cluster://') : redis.url)
