@@ -1,11 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { dieWithParent, findRedis, freePort } from '@wns-fanout/local'
+import { findRedis, freePort } from '@wns-fanout/local'
 import { eventually } from '@wns-fanout/testing'
 import { Redis } from 'ioredis'
+import { sentinelsKnowEachOther, startSentinelProcesses, stopSentinelProcesses } from '../support/sentinel-processes.ts'
 import type { RedisServers } from './redis-server.ts'
 import { ChaosRedis } from './redis-server.ts'
 import { root } from './root.ts'
@@ -63,11 +61,7 @@ export class ChaosSentinels implements RedisServers {
   }
 
   async stop(): Promise<void> {
-    for (const sentinel of this.#sentinels.splice(0)) {
-      const ended = once(sentinel, 'exit')
-      sentinel.kill('SIGTERM')
-      await ended
-    }
+    await stopSentinelProcesses(this.#sentinels.splice(0))
     for (const server of this.#servers) server.thaw()
     await Promise.all(this.#servers.map((server) => server.stop()))
   }
@@ -113,37 +107,20 @@ export class ChaosSentinels implements RedisServers {
   async #form(): Promise<void> {
     const [first, ...replicas] = this.#servers
     for (const { port } of replicas) await on(port, (redis) => redis.replicaof('127.0.0.1', first?.port ?? 0))
-    await mkdir(this.#dir, { recursive: true })
-    const found = await findRedis({ cacheDir: root('.cache') })
-    for (const port of this.#ports) {
-      const file = join(this.#dir, `sentinel-${port}.conf`)
-      const lines = [
-        `port ${port}`,
-        'bind 127.0.0.1',
-        `dir ${this.#dir}`,
-        `sentinel monitor ${GROUP} 127.0.0.1 ${this.port} 2`,
+    this.#sentinels = await startSentinelProcesses({
+      redis: await findRedis({ cacheDir: root('.cache') }),
+      dir: this.#dir,
+      ports: this.#ports,
+      group: GROUP,
+      primaryPort: this.port,
+      lines: [
         `sentinel auth-user ${GROUP} chaos`,
         `sentinel auth-pass ${GROUP} chaos`,
         `sentinel down-after-milliseconds ${GROUP} ${DOWN_AFTER_MS}`,
         `sentinel failover-timeout ${GROUP} 10000`,
-      ]
-      await writeFile(file, `${lines.join('\n')}\n`)
-      const guard = dieWithParent(found.command, [...found.args, file, '--sentinel'])
-      const env = { ...process.env, ...found.env }
-      const child = spawn(guard.command, guard.args, { env, stdio: ['pipe', 'ignore', 'ignore'] })
-      guard.watch(child)
-      this.#sentinels.push(child)
-    }
-    await eventually(
-      'the Sentinels to know everything',
-      async () => {
-        const state = (await this.#ask('MASTER')) as string[]
-        const field = (name: string) => Number(state[state.indexOf(name) + 1])
-        const isWhole = field('num-slaves') === replicas.length && field('num-other-sentinels') === SENTINELS - 1
-        return isWhole || undefined
-      },
-      60_000,
-    )
+      ],
+    })
+    await sentinelsKnowEachOther((n) => this.#ask('MASTER', n), { sentinels: SENTINELS, replicas: replicas.length })
   }
 
   /** Every replica follows the primary, and has everything that was written so far. */
@@ -162,8 +139,9 @@ export class ChaosSentinels implements RedisServers {
     )
   }
 
-  async #ask(command: string): Promise<unknown> {
-    const [port = 0] = this.#ports
+  /** @param n which Sentinel is asked, from 0 */
+  async #ask(command: string, n = 0): Promise<unknown> {
+    const port = this.#ports[n] ?? 0
     const sentinel = new Redis({ host: '127.0.0.1', port })
     sentinel.on('error', () => {})
     try {

@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { LocalRedis } from '@wns-fanout/local'
-import { dieWithParent, findRedis, freePort, startRedis, temporaryFolder } from '@wns-fanout/local'
+import { findRedis, freePort, startRedis, temporaryFolder } from '@wns-fanout/local'
 import { eventually } from '@wns-fanout/testing'
 import { Redis } from 'ioredis'
+import { sentinelsKnowEachOther, startSentinelProcesses, stopSentinelProcesses } from './sentinel-processes.ts'
 
 export const MASTER = 'main'
 
@@ -47,46 +45,27 @@ export async function startSentinels(): Promise<SentinelGroup> {
   const follower = at(replica.port, password)
   await follower.replicaof('127.0.0.1', primary.port)
   await follower.quit()
-  const sentinelPorts: number[] = []
-  const children: ReturnType<typeof spawn>[] = []
-  for (let n = 0; n < 3; n += 1) {
-    const port = await freePort()
-    const file = join(folder.path, `sentinel-${n}.conf`)
-    const lines = [
-      `port ${port}`,
-      'bind 127.0.0.1',
-      `dir ${folder.path}`,
+  const sentinelPorts = [await freePort(), await freePort(), await freePort()]
+  const children = await startSentinelProcesses({
+    redis: found,
+    dir: folder.path,
+    ports: sentinelPorts,
+    group: MASTER,
+    primaryPort: primary.port,
+    lines: [
       `requirepass ${sentinelPassword}`,
       `sentinel sentinel-pass ${sentinelPassword}`,
-      `sentinel monitor ${MASTER} 127.0.0.1 ${primary.port} 2`,
       `sentinel auth-pass ${MASTER} ${password}`,
       `sentinel down-after-milliseconds ${MASTER} 5000`,
-    ]
-    await writeFile(file, `${lines.join('\n')}\n`, { mode: 0o600 })
-    const guard = dieWithParent(found.command, [...found.args, file, '--sentinel'])
-    const child = spawn(guard.command, guard.args, {
-      env: { ...process.env, ...found.env },
-      stdio: ['pipe', 'ignore', 'ignore'],
-    })
-    guard.watch(child)
-    children.push(child)
-    sentinelPorts.push(port)
-  }
+    ],
+  })
   const sentinels = sentinelPorts.map((port) => at(port, sentinelPassword))
   for (const sentinel of sentinels) sentinel.on('error', () => {})
   const [first] = sentinels as [Redis]
-  await eventually(
-    'the Sentinels know each other and the replica',
-    async () => {
-      for (const sentinel of sentinels) {
-        const state = (await sentinel.call('SENTINEL', 'MASTER', MASTER)) as string[]
-        const field = (name: string) => state[state.indexOf(name) + 1]
-        if (field('num-slaves') !== '1' || field('num-other-sentinels') !== '2') return undefined
-      }
-      return true
-    },
-    60_000,
-  )
+  await sentinelsKnowEachOther(async (n) => await sentinels[n]?.call('SENTINEL', 'MASTER', MASTER), {
+    sentinels: sentinels.length,
+    replicas: 1,
+  })
   const primaryPort = async () =>
     Number(((await first.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER)) as string[])[1])
   return {
@@ -106,11 +85,7 @@ export async function startSentinels(): Promise<SentinelGroup> {
     },
     async [Symbol.asyncDispose]() {
       for (const sentinel of sentinels) sentinel.disconnect()
-      for (const child of children) {
-        const ended = once(child, 'exit')
-        child.kill('SIGTERM')
-        await ended
-      }
+      await stopSentinelProcesses(children)
       for (const server of servers) await server.stop()
       await folder.remove()
     },
