@@ -2,12 +2,11 @@ import type { Campaign, CampaignRequest, HaltCause, ReplayFilter, Result } from 
 import { repeat, until } from '@wns-fanout/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TestStack } from '../support/stack.ts'
-import { startTestStack } from '../support/stack.ts'
-import { SimulatedClients } from '../support/clients.ts'
+import type { SimulatedClients } from '../support/clients.ts'
 import { registerApp } from '../support/apps.ts'
 import { finished } from '../support/campaigns.ts'
 import { simulatorStats } from '../support/simulator.ts'
-import { halted, letGo, some, tile, twoWorkers } from './support.ts'
+import { halted, letGo, some, tile, startWithClients } from './support.ts'
 
 // Halts that can be resumed. Each app has a client of its own, so that the simulator can treat them differently.
 
@@ -15,9 +14,7 @@ let stack: TestStack
 let clients: SimulatedClients
 
 beforeAll(async () => {
-  stack = await startTestStack()
-  clients = new SimulatedClients(stack)
-  await twoWorkers(stack, 4000)
+  ;({ stack, clients } = await startWithClients())
 })
 afterAll(async () => {
   await stack[Symbol.asyncDispose]()

@@ -2,7 +2,22 @@ import type { Campaign, CampaignRequest, Totals } from '@wns-fanout/domain'
 import { closeRedis, connectRedis, Keys } from '@wns-fanout/state'
 import { until } from '@wns-fanout/testing'
 import { sumsUp } from '../support/campaigns.ts'
+import { SimulatedClients } from '../support/clients.ts'
 import type { StackWorker, TestStack } from '../support/stack.ts'
+import { startTestStack } from '../support/stack.ts'
+
+export interface StackWithClients {
+  readonly stack: TestStack
+  readonly workers: readonly StackWorker[]
+  readonly clients: SimulatedClients
+}
+
+/** A stack with two workers, in which each app can have a client of its own that the simulator treats differently. */
+export async function startWithClients(): Promise<StackWithClients> {
+  const stack = await startTestStack()
+  const workers = await twoWorkers(stack, 4000)
+  return { stack, workers, clients: new SimulatedClients(stack) }
+}
 
 /** Two workers that take over from each other soon, started one after the other. */
 export async function twoWorkers(stack: TestStack, lockMs: number): Promise<StackWorker[]> {

@@ -2,23 +2,20 @@ import { repeat, until } from '@wns-fanout/testing'
 import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
-import { startTestStack } from '../support/stack.ts'
-import { SimulatedClients } from '../support/clients.ts'
+import type { SimulatedClients } from '../support/clients.ts'
 import { registerApp } from '../support/apps.ts'
 import { finished } from '../support/campaigns.ts'
-import { halted, letGo, metric, some, tile, twoWorkers } from './support.ts'
+import { halted, letGo, metric, some, startWithClients, tile } from './support.ts'
 
 // What a sender does when WNS is unhappy, and what keeps it from making WNS unhappy. Each app has a client of its own,
 // so that the simulator can treat them differently.
 
 let stack: TestStack
-let workers: StackWorker[]
+let workers: readonly StackWorker[]
 let clients: SimulatedClients
 
 beforeAll(async () => {
-  stack = await startTestStack()
-  clients = new SimulatedClients(stack)
-  workers = await twoWorkers(stack, 4000)
+  ;({ stack, workers, clients } = await startWithClients())
 })
 afterAll(async () => {
   await stack[Symbol.asyncDispose]()

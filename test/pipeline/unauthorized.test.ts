@@ -1,11 +1,10 @@
 import { repeat, until } from '@wns-fanout/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestStack } from '../support/stack.ts'
-import { startTestStack } from '../support/stack.ts'
-import { SimulatedClients } from '../support/clients.ts'
+import type { SimulatedClients } from '../support/clients.ts'
 import { registerApp } from '../support/apps.ts'
 import { finished } from '../support/campaigns.ts'
-import { letGo, some, tile, twoWorkers } from './support.ts'
+import { letGo, some, tile, startWithClients } from './support.ts'
 
 // A 401 concerns one channel while WNS takes the same token for others, and the app when it does not. Each app has a
 // client of its own, so that the simulator can treat them differently.
@@ -14,9 +13,7 @@ let stack: TestStack
 let clients: SimulatedClients
 
 beforeAll(async () => {
-  stack = await startTestStack()
-  clients = new SimulatedClients(stack)
-  await twoWorkers(stack, 4000)
+  ;({ stack, clients } = await startWithClients())
 })
 afterAll(async () => {
   await stack[Symbol.asyncDispose]()

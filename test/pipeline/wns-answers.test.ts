@@ -6,21 +6,19 @@ import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StackWorker, TestStack } from '../support/stack.ts'
 import { startTestStack } from '../support/stack.ts'
-import { SimulatedClients } from '../support/clients.ts'
+import type { SimulatedClients } from '../support/clients.ts'
 import { registerApp } from '../support/apps.ts'
 import { finished } from '../support/campaigns.ts'
-import { metric, some, tile, twoWorkers } from './support.ts'
+import { metric, some, startWithClients, tile } from './support.ts'
 
 // What WNS, its hosts and its token service may do to a campaign, one fault at a time.
 
 let stack: TestStack
-let workers: StackWorker[]
+let workers: readonly StackWorker[]
 let clients: SimulatedClients
 
 beforeAll(async () => {
-  stack = await startTestStack()
-  clients = new SimulatedClients(stack)
-  workers = await twoWorkers(stack, 4000)
+  ;({ stack, workers, clients } = await startWithClients())
 })
 afterAll(async () => {
   await stack[Symbol.asyncDispose]()

@@ -7,14 +7,7 @@ test('each decision about the slot of a topic is reported once, and none for a c
   const app = await place.app('news', 1)
   const decisions: string[] = []
   const campaigns = new Campaigns({
-    redis: place.redis,
-    keys: place.keys,
-    apps: place.apps,
-    registry: place.registry,
-    audiences: place.audiences,
-    campaigns: place.store,
-    ledger: place.ledger,
-    queues: place.queues,
+    ...place.deps,
     condition: async () => ({ effectiveRatePerSecond: 1, paused: false }),
     onSlot: (_app, decision) => decisions.push(decision),
   })

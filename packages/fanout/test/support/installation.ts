@@ -66,7 +66,17 @@ export class Installation {
     this.queues = new Queues(this.redis, this.keys, () => {})
     this.permits = new Permits(this.redis, this.keys)
     this.audiences = new Audiences(this.redis, this.keys)
-    this.campaigns = new Campaigns({
+    this.campaigns = new Campaigns(this.deps)
+    onTestFinished(async () => {
+      await this.queues.close()
+      await removeKeysWith(this.redis, this.keys.prefix)
+      await closeRedis(this.redis)
+    })
+  }
+
+  /** What campaigns need. */
+  get deps() {
+    return {
       redis: this.redis,
       keys: this.keys,
       apps: this.apps,
@@ -76,12 +86,7 @@ export class Installation {
       ledger: this.ledger,
       queues: this.queues,
       condition: conditionOf(this.apps, this.permits),
-    })
-    onTestFinished(async () => {
-      await this.queues.close()
-      await removeKeysWith(this.redis, this.keys.prefix)
-      await closeRedis(this.redis)
-    })
+    }
   }
 
   /** An app with channels `d0`, `d1`, …, whose paths are `/?token=<app>-<n>`. */
