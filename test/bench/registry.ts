@@ -1,5 +1,4 @@
 import { createWriteStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +7,7 @@ import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import type { CliStack } from '../e2e/support.ts'
 import { parse, startCli, startCliStack } from '../e2e/support.ts'
+import { residentBytes } from '../support/memory.ts'
 import { postgresFolders, startPostgres } from '../support/postgres.ts'
 import { rounded } from './support/campaign.ts'
 import { spread } from './support/cpu.ts'
@@ -118,7 +118,11 @@ async function importTable(
   running.child.stdin?.end()
   let peakMb = 0
   const timer = setInterval(() => {
-    void peakOf(running.child.pid).then((mb) => (peakMb = Math.max(peakMb, mb)))
+    void residentBytes(running.child.pid ?? 0).then(
+      ({ peak }) => (peakMb = Math.max(peakMb, Math.round(peak / 1024 ** 2))),
+      // It has just ended.
+      () => {},
+    )
   }, 100)
   const { code } = await running.ended
   clearInterval(timer)
@@ -127,11 +131,6 @@ async function importTable(
   const { count } = await stack.api.countChannels(app, { all: true })
   if (count !== channels) throw new Error(`${count} of ${channels} channels were imported`)
   return { perSecond: channels / seconds, peakMb }
-}
-
-async function peakOf(pid: number | undefined): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
-  return Math.round(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1024)
 }
 
 async function exportTable({ api }: CliStack, app: string, channels: number): Promise<number> {

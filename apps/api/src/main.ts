@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { createLifecycle, createLogger, exitWhenParentGone, readConfig } from '@wns-fanout/runtime'
-import { ApiKeys, closeRedis, connectRedis, Keys, readRedisAccess } from '@wns-fanout/state'
+import { ApiKeys, closeRedis, connectRedis, Keys, readRedisAccess, redisAccessVariables } from '@wns-fanout/state'
 import { reportLoss } from './accept-loss.ts'
 import { auditCommand, keyBootstrapped, lossAccepted } from './audit/outside-requests.ts'
 import { bootstrapKey } from './bootstrap-key.ts'
@@ -50,12 +50,7 @@ async function main(): Promise<void> {
 }
 
 const ofRedis = {
-  REDIS_URL: true,
-  WNS_FANOUT_REDIS_TLS_CA_FILE: true,
-  WNS_FANOUT_REDIS_TLS_CERT_FILE: true,
-  WNS_FANOUT_REDIS_TLS_KEY_FILE: true,
-  WNS_FANOUT_SENTINEL_USERNAME: true,
-  WNS_FANOUT_SENTINEL_PASSWORD_FILE: true,
+  ...redisAccessVariables,
   WNS_FANOUT_PREFIX: true,
   LOG_LEVEL: true,
   WNS_FANOUT_AUDIT_MAX_ENTRIES: true,

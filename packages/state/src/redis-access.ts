@@ -22,6 +22,16 @@ export interface RedisAccessConfig {
   readonly WNS_FANOUT_SENTINEL_PASSWORD_FILE?: string | undefined
 }
 
+/** The names of these variables, to pick them from a larger configuration. */
+export const redisAccessVariables = {
+  REDIS_URL: true,
+  WNS_FANOUT_REDIS_TLS_CA_FILE: true,
+  WNS_FANOUT_REDIS_TLS_CERT_FILE: true,
+  WNS_FANOUT_REDIS_TLS_KEY_FILE: true,
+  WNS_FANOUT_SENTINEL_USERNAME: true,
+  WNS_FANOUT_SENTINEL_PASSWORD_FILE: true,
+} as const satisfies Readonly<Record<keyof RedisAccessConfig, true>>
+
 type FileVariable = Extract<keyof RedisAccessConfig, `${string}_FILE`>
 
 /** Reads the files of the environment, and checks them. Throws one error with every problem, without any content. */
