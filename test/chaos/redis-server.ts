@@ -60,7 +60,7 @@ export class ChaosRedis implements RedisServers {
   async limitFiles(bytes: number | undefined): Promise<void> {
     const pid = this.#running?.pid
     if (pid === undefined) throw new Error('Redis does not run, so it has no limits')
-    // The soft limit alone: who is not root could not raise the other one again.
+    // The soft limit alone: a user other than root could not raise the other one again.
     await promisify(execFile)('prlimit', ['--pid', String(pid), `--fsize=${bytes ?? 'unlimited'}:`])
   }
 

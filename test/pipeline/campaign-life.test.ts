@@ -54,7 +54,7 @@ test('every answer of WNS ends in its class, with the posts it took', async () =
     { channel: 'd9', class: 'failed', reason: 'server-error', posts: 2 },
     { channel: 'd10', class: 'accepted', status: 200, posts: 1 },
   ])
-  // The dead are gone from the registry, everybody else stays.
+  // The dead are gone from the registry, all others stay.
   expect((await stack.api.app('every')).channels).toBe(8)
   const { items } = await stack.api.samples(campaign.id)
   expect(items.find(({ channel }) => channel === 'd6')).toMatchObject({
@@ -183,7 +183,7 @@ test('an app that is paused pauses in mid-campaign and continues where it was', 
   expect(await simulatorStats(stack)).toMatchObject({ posts: 4000, duplicates: 0 })
 })
 
-test('a cancelled campaign stops at once, and everybody who was not reached is counted as cancelled', async () => {
+test('a cancelled campaign stops at once, and each recipient that was not reached is counted as cancelled', async () => {
   await stack.control('POST', '/v1/reset')
   await registerApp(stack, 'stopped', repeat(20_000), { ratePerSecond: 4000, burst: 400 })
   const { id } = await stack.api.createCampaign('stopped', tile)
@@ -202,7 +202,7 @@ test('a cancelled campaign stops at once, and everybody who was not reached is c
   await expect(stack.api.resumeCampaign(id)).rejects.toMatchObject({ status: 409, code: 'conflict' })
 })
 
-test('a campaign whose time is up ends, and everybody who was not reached has lapsed', async () => {
+test('a campaign whose time is up ends, and each recipient that was not reached has lapsed', async () => {
   await registerApp(stack, 'late', repeat(3000), { ratePerSecond: 100, burst: 10 })
   const expiresAt = new Date(Date.now() + 2500).toISOString()
   const { id } = await stack.api.createCampaign('late', { ...tile, expiresAt })

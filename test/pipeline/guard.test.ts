@@ -9,7 +9,7 @@ import { importLine, packageSid } from '../support/apps.ts'
 import { finished } from '../support/campaigns.ts'
 import { letGo, tile, twoWorkers } from './support.ts'
 
-// The 30-minute rule for one device, whatever happens to those who keep it: judged by what the simulator was sent.
+// The 30-minute rule for one device, whatever happens to the workers: judged by what the simulator was sent.
 
 let stack: TestStack
 let workers: StackWorker[]

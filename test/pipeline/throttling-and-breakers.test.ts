@@ -21,7 +21,7 @@ afterAll(async () => {
   await stack[Symbol.asyncDispose]()
 })
 
-test('a payload that everybody refuses stops after hundreds of posts', async () => {
+test('a payload that WNS refuses for every channel stops after hundreds of posts', async () => {
   await registerApp(stack, 'refused', repeat(20_000), clients.as(1))
   await clients.faults({ 1: { always: 413 } })
   const campaign = await halted(stack, (await stack.api.createCampaign('refused', tile)).id)
@@ -31,7 +31,7 @@ test('a payload that everybody refuses stops after hundreds of posts', async () 
   expect((await clients.counts(1)).posts).toBeLessThan(1000)
 })
 
-test('when everybody seems to be gone, the campaign halts and the registry is kept', async () => {
+test('when every channel seems to be gone, the campaign halts and the registry is kept', async () => {
   await registerApp(stack, 'gone', repeat(5000), clients.as(2))
   await clients.faults({ 2: { always: 404 } })
   const campaign = await halted(stack, (await stack.api.createCampaign('gone', tile)).id)

@@ -1,4 +1,4 @@
--- Who has or had the slots of a page, without their URIs.
+-- The channels that have or had the slots of a page, without their URIs.
 -- KEYS[1] uri page: hash slot → `<id>\0<uri>\0<meta>`
 -- Returns slot, id, slot, id, …
 local answers = {}

@@ -6,7 +6,7 @@ export interface Sample {
 }
 
 /**
- * Clear the bits of those who are not in the sample, in place. Whether an ordinal is in depends on ordinal and seed
+ * Clear the bits of recipients outside of the sample, in place. Whether an ordinal is in depends on ordinal and seed
  * alone, so a larger share with the same seed contains the smaller one.
  * @param firstOrdinal the ordinal of the first bit, a multiple of 8
  * @returns how many bits are left

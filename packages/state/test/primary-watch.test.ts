@@ -53,7 +53,7 @@ test('a connection that leads to the same server again is no change', async () =
   expect([watch.changes, state.changes, state.errors]).toEqual([0, 0, []])
 })
 
-test('who asks before Redis has answered on a new connection waits for the answer', async () => {
+test('a question before Redis has answered on a new connection waits for the answer', async () => {
   const { watch, redis, proxy, second } = await watched('worker')
   proxy.retarget(second)
   redis.disconnect(true)

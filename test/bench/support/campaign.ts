@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Campaign, CampaignRequest } from '@wns-fanout/domain'
 import type { TestStack } from '../../support/stack.ts'
 
-/** A tile for everybody, of a usual size; at least once, so with a window of 256 and a checkpoint each 128 outcomes. */
+/** A tile of a usual size for all; at least once, so with a window of 256 and a checkpoint each 128 outcomes. */
 export const tileToAll: CampaignRequest = {
   notification: {
     type: 'tile',

@@ -28,7 +28,7 @@ export class QuietCampaigns {
     this.#campaigns = new CampaignStore(this.#redis, new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? ''))
   }
 
-  /** Send it to all of an app, who take it at the first post, and wait for its end. @returns the seconds it took */
+  /** Send it to all of an app, which accept the first post, and wait for its end. @returns the seconds it took */
   async send(app: string, request: CampaignRequest, recipients: number): Promise<number> {
     await this.#stack.control('POST', '/v1/reset')
     const startedAtMs = performance.now()

@@ -136,7 +136,7 @@ export const producerScenarios: readonly Scenario[] = [
       await each(untagged, (n) => system.api.putChannel(app, `d${n}`, { uri: uriOf(app, n, 'ok'), tags: ['other'] }))
       await each(6000, (n) => system.api.putChannel(app, `d${n}`, { uri: uriOf(app, n, 'ok'), tags: ['news'] }))
       const before = await system.api.campaign(launched.id)
-      must(before.totals.accepted < untagged - 512, 'it was too fast: those who change were sent to already')
+      must(before.totals.accepted < untagged - 512, 'it was too fast: the channels that change were sent to already')
       const now = behaviours.map((behaviour, n) => (n >= moved && n < gone ? 'slow-1' : behaviour))
       const verdict = await settle(system, { ...launched, behaviours: now })
       const { audienceSize, totals } = await system.api.campaign(launched.id)

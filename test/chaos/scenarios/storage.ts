@@ -133,11 +133,11 @@ interface Replicated {
   /** From now on nothing reaches the replica, without any error. */
   readonly cutReplicaOff: () => void
   /**
-   * The primary dies, the replica is promoted, everybody follows, and the old primary comes back as its replica.
+   * The primary dies, the replica is promoted, every process follows, and the old primary comes back as its replica.
    * Resolves to the system as it is then.
    */
   readonly failOver: () => Promise<ChaosSystem>
-  /** How many posts there were before anybody spoke to the new primary. */
+  /** How many posts there were before any process spoke to the new primary. */
   readonly postsAtFailOver: () => number
 }
 

@@ -24,7 +24,7 @@ export interface AuditDeps {
 
 /**
  * Enter each operation of `auditActions` into the audit log before it is answered. An operation of an unknown caller is
- * not entered, since anybody could fill the log with them.
+ * not entered, since any caller could fill the log with them.
  */
 export function installAudit(app: FastifyInstance, deps: AuditDeps): void {
   app.decorateRequest('digestBefore', undefined)

@@ -77,7 +77,7 @@ export const notificationFields: FieldTexts = {
   'buttons.content': ['The text of the button.', 'Read'],
   arguments: ['What the app gets when the button is clicked.', 'article=42'],
   activationType: [
-    'Who handles the click: the app in front, in the background, or another program by its protocol.',
+    'What handles the click: the app in front, in the background, or another program by its protocol.',
     'foreground',
   ],
   imageUri: ['The icon of the button.', 'ms-appx:///read.png'],

@@ -133,7 +133,7 @@ class Counts {
   }
 }
 
-/** Who has the slot of the topic at an instant, as `campaign-create.lua` judges it, and when it is free again. */
+/** The campaign that has the topic's slot at an instant, as `campaign-create.lua` judges it, and when it is free. */
 async function slotAt(
   { redis, keys, campaigns }: AudienceDeps,
   app: AppId,

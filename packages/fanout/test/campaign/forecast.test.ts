@@ -26,7 +26,7 @@ async function register(stage: Stage, at: number, fields: object): Promise<void>
 }
 
 describe('a dry run shows', () => {
-  test('who would be suppressed by the guard at the start', async () => {
+  test('recipients that would be suppressed by the guard at the start', async () => {
     const stage = new Stage()
     const app = await stage.app(4)
     const now = Math.floor((await stage.store.redisNowMs()) / 1000)
@@ -47,7 +47,7 @@ describe('a dry run shows', () => {
     expect(await stage.campaigns.forecast(app, badge)).toMatchObject({ gated: 0 })
   })
 
-  test('who opted out', async () => {
+  test('recipients that opted out', async () => {
     const stage = new Stage()
     const app = await stage.app(5)
     await stage.redis.setbit(stage.keys.optOut(NEWS), 2, 1)
@@ -57,7 +57,7 @@ describe('a dry run shows', () => {
     expect(await stage.campaigns.forecast(app, even)).toMatchObject({ audienceSize: 2, optedOut: 1 })
   })
 
-  test('who lacks variables, and whose content would be too large once filled in', async () => {
+  test('recipients that lack variables, and those whose content would be too large once filled in', async () => {
     const stage = new Stage()
     const app = await stage.app(3)
     await register(stage, 1, { vars: { name: 'Ann' } })

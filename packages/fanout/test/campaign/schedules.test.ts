@@ -106,7 +106,7 @@ test('an occurrence becomes one campaign, the next one another', async () => {
   expect(await made()).toHaveLength(2)
 })
 
-test('two who lead at once make one campaign for each occurrence', async () => {
+test('two leaders at once make one campaign for each occurrence', async () => {
   await schedules.put(app, morning, request)
   for (const dueMs of [hourMs, hourMs + 15 * MINUTE_MS, hourMs + 30 * MINUTE_MS])
     await Promise.all([leaderRuns(dueMs), leaderRuns(dueMs), leaderRuns(dueMs)])

@@ -86,7 +86,7 @@ test('a stretch as wide as a batch may be always gets on', () => {
   })
 })
 
-test('a stretch without anybody is passed over', () => {
+test('a stretch without recipients is skipped', () => {
   expect(cutBatches(pages(0, 0), 0, 10, false).nextPage).toBe(2)
 })
 
