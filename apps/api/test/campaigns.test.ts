@@ -246,6 +246,7 @@ test('an app is created, replaced, paused, listed and removed', async () => {
   expect((await call('GET', '/v1/apps?limit=1&after=news')).json).toMatchObject({ items: [{ app: 'shop' }] })
   expect((await call('GET', '/v1/apps/news')).json).toEqual({
     app: 'news',
+    etag: expect.stringMatching(/^[\w-]{16}$/),
     createdBy: expect.stringMatching(/^[0-9a-f]{12}$/),
     credentials: { kind: 'store', packageSid: 'ms-app://S-1-15-2-1-2', clientSecret: { set: true } },
     ratePerSecond: 300,
