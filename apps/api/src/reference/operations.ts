@@ -146,6 +146,7 @@ export const operations: Readonly<Record<string, OperationText>> = {
     id: 'getCampaign',
     description: 'Its state, its totals, and when it will be finished.',
   },
+  'GET /v1/campaigns': { id: 'searchCampaigns' },
   'GET /v1/campaigns/{campaign}/events': { id: 'watchCampaign' },
   'GET /v1/campaigns/{campaign}/results': { id: 'getResults' },
   'GET /v1/campaigns/{campaign}/samples': {
