@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import type { ListName } from '@wns-fanout/domain'
+import type { ListName, WebhookName } from '@wns-fanout/domain'
 import { channelId, Secret } from '@wns-fanout/domain'
 import {
   acceptLosses,
   ApiKeys,
+  AppEvents,
   AppStore,
   Audiences,
   AuditTrail,
@@ -19,6 +20,7 @@ import {
   ReadyListener,
   Registry,
   TokenPool,
+  Webhooks,
   WorkerRegister,
 } from '@wns-fanout/state'
 import { Cluster } from 'ioredis'
@@ -90,6 +92,20 @@ test('a Redis user without dangerous rights, limited to our prefix, can run ever
   for await (const { seq } of trail.read({ newestFirst: true })) expect(seq).toBe(1)
   const begun = await new Idempotency(redis, keys).begin(NEWS, 'key', 'hash')
   if (begun.kind === 'fresh') await begun.finish(200, '')
+  await apps.setBreaker(NEWS, { kind: 'token', reason: 'refused', since: new Date().toISOString() })
+  const events = new AppEvents(redis, keys)
+  await redis.rpush(keys.removed(NEWS), 'c')
+  expect(await events.report(NEWS)).toBe(1)
+  expect((await events.read(NEWS, { limit: 9 })).items.map(({ type }) => type)).toEqual([
+    'breaker.opened',
+    'channels.removed',
+  ])
+  const webhooks = new Webhooks(redis, keys, keyring())
+  const hook = await webhooks.put(NEWS, 'ops' as WebhookName, { url: 'https://example.com/' })
+  expect(await webhooks.apps()).toEqual([NEWS])
+  expect(await webhooks.disable(NEWS, hook, hook.progress, '410')).toBe(true)
+  expect(await webhooks.delete(NEWS, hook.webhook)).toBe(true)
+  await webhooks.forgetApp(NEWS)
   expect(await registry.unregister(NEWS, channelId('b'))).toBe(true)
   expect(await apps.delete(NEWS)).toBe(true)
 
