@@ -41,7 +41,7 @@ export function completeOperation(name: string, operation: Operation): void {
   operation.operationId ??= texts.id
   if (texts.description !== undefined && operation.description?.includes(texts.description) !== true)
     operation.description = [texts.description, operation.description].filter(Boolean).join(' ')
-  operation.parameters = operation.parameters?.map((one) => completeParameter(parameter.parse(one)))
+  operation.parameters = operation.parameters?.map((one) => completeParameter(parameter.parse(one), texts.id))
   for (const content of [operation.requestBody, ...Object.values(operation.responses ?? {})])
     for (const media of Object.values(contentOf(content))) completeSchema(media.schema, [texts.id])
   for (const [type, example] of Object.entries(texts.bodies ?? {})) {
@@ -95,8 +95,8 @@ function contentOf(holder: unknown): Record<string, Media> {
   return typeof content === 'object' && content !== null ? (content as Record<string, Media>) : {}
 }
 
-function completeParameter(one: z.infer<typeof parameter>): unknown {
-  const texts = textsOf([one.in], one.name)
+function completeParameter(one: z.infer<typeof parameter>, operation: string): unknown {
+  const texts = textsOf([operation, one.in], one.name)
   const description = one.description ?? one.schema.description ?? texts?.[0]
   const example = one.example ?? one.schema.examples?.[0] ?? one.schema.example ?? texts?.[1]
   return {

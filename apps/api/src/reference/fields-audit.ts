@@ -22,7 +22,7 @@ export const auditFields: FieldTexts = {
   requestId: ['The `X-Request-Id` of the request.', '0d6f8a52-2d3c-4c46-9a3e-0f7a5a3f8a11'],
   'query.from': ['Only entries of this time or later.', '2026-03-01T00:00:00Z'],
   'query.to': ['Only entries before this time.', '2026-03-02T00:00:00Z'],
-  'query.app': ['Only entries of this app.', 'news'],
+  'readAuditLog.app': ['Only entries of this app.', 'news'],
   'query.key': ['', 'k3f9a2b7c1d0'],
   'query.action': ['', 'campaign.*'],
   'query.order': ['', 'newest'],

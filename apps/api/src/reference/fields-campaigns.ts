@@ -153,6 +153,8 @@ export const campaignFields: FieldTexts = {
   debugTrace: ['`X-WNS-Debug-Trace` of the answer.', 'DB5SCH101110822'],
   msCv: ['`MS-CV` of the request and its answer.', 'x7q2Kf0aE0yQ.0'],
   at: ['When the answer arrived.', '2026-03-01T08:30:01.250Z'],
+  'searchCampaigns.app': ['Only campaigns of this app.', 'news'],
+  'searchCampaigns.topic': ['Only campaigns in this topic.', 'weather'],
   createdAfter: ['', '2026-03-01T00:00:00Z'],
   createdBefore: ['', '2026-04-01T00:00:00Z'],
   idempotencyKey: ['', 'storm-2026-03-01'],
