@@ -146,7 +146,7 @@ const lanesAndApi = [
   graph({
     title: 'Age of the gauges',
     description: 'Time since an API process read the gauges of all apps. Older gauges are not current.',
-    queries: [{ expr: `time() - max(${series('gauges_read_timestamp_seconds')})`, legend: 'age' }],
+    queries: [{ expr: `clamp_min(time() - max(${series('gauges_read_timestamp_seconds')}), 0)`, legend: 'age' }],
     unit: 's',
     width: 8,
     runbook: 'gauges-stale',
