@@ -3,6 +3,7 @@ import type { AppEventType, AppId, WebhookName, WebhookRequest } from '@wns-fano
 import { DAY_MS, Problem, Secret, webhookSecret } from '@wns-fanout/domain'
 import { AppEvents, FIRST_CURSOR } from './app-events.ts'
 import type { Keyring } from './keyring.ts'
+import { UnsealError } from './keyring.ts'
 import type { Keys } from './keys.ts'
 import { redisNowMs } from './redis-clock.ts'
 import type { RedisConnection } from './redis.ts'
@@ -61,6 +62,7 @@ export class Webhooks {
 
   /**
    * Create or replace a webhook. A new one gets the events from now on; a known one continues, and is tried at once.
+   * Its secret is sealed again with the newest key; if no key opens it, a new one is made.
    * Throws the Problem `conflict` if the app has 20 others.
    *
    * @returns the record, with the secret if this call made it
@@ -77,9 +79,10 @@ export class Webhooks {
     if (known === undefined && Object.keys(fields).filter(isName).length >= MAX_WEBHOOKS)
       throw new Problem('conflict', `an app must have at most ${MAX_WEBHOOKS} webhooks; delete one of app ${app} first`)
     const nowMs = await redisNowMs(this.#redis)
+    const kept = known === undefined ? undefined : this.#opened(app, webhook, known.secret)
     const made =
-      known === undefined && request.secret === undefined ? webhookSecret(randomBytes(SECRET_BYTES)) : undefined
-    const secret = request.secret ?? made
+      kept === undefined && request.secret === undefined ? webhookSecret(randomBytes(SECRET_BYTES)) : undefined
+    const secret = request.secret ?? made ?? kept ?? ''
     const by = known === undefined ? createdBy : known.createdBy
     const stored: Stored = {
       url: request.url,
@@ -88,7 +91,7 @@ export class Webhooks {
       createdAtMs: known?.createdAtMs ?? nowMs,
       ...(by === undefined ? {} : { createdBy: by }),
       updatedAtMs: nowMs,
-      ...this.#secrets(app, webhook, known, secret, nowMs),
+      ...this.#secrets(app, webhook, known, { secret, kept, nowMs }),
     }
     const before = progressOf(fields[progressField(webhook)])
     const cursor = before?.cursor ?? (await this.#events.latest(app))
@@ -187,13 +190,26 @@ export class Webhooks {
   }
 
   /** A replaced secret signs for another day, so that the receiver can change to the new one at any time. */
-  #secrets(app: AppId, webhook: WebhookName, known: Stored | undefined, secret: string | undefined, nowMs: number) {
-    const kept = known?.previous === undefined ? {} : { previous: known.previous }
-    if (known !== undefined && secret === undefined) return { secret: known.secret, ...kept }
-    const sealed = this.#keyring.seal(sealedFor(app, webhook), secret ?? '')
-    return {
-      secret: sealed,
-      ...(known === undefined ? {} : { previous: { secret: known.secret, untilMs: nowMs + DAY_MS } }),
+  #secrets(
+    app: AppId,
+    webhook: WebhookName,
+    known: Stored | undefined,
+    { secret, kept, nowMs }: { readonly secret: string; readonly kept: string | undefined; readonly nowMs: number },
+  ): Pick<Stored, 'secret' | 'previous'> {
+    const seal = (text: string): string => this.#keyring.seal(sealedFor(app, webhook), text)
+    if (kept !== undefined && kept !== secret)
+      return { secret: seal(secret), previous: { secret: seal(kept), untilMs: nowMs + DAY_MS } }
+    const isKept = kept !== undefined && known?.previous !== undefined && known.previous.untilMs > nowMs
+    return { secret: seal(secret), ...(isKept ? { previous: known.previous } : {}) }
+  }
+
+  /** Undefined if no key of the keyring opens it. */
+  #opened(app: AppId, webhook: WebhookName, sealed: string): string | undefined {
+    try {
+      return this.#keyring.open(sealedFor(app, webhook), sealed)
+    } catch (error) {
+      if (!(error instanceof UnsealError)) throw error
+      return undefined
     }
   }
 }

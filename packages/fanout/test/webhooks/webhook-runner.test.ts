@@ -14,6 +14,10 @@ const NEWS = 'news' as AppId
 const OPS = 'ops' as WebhookName
 const HOUR_MS = 3_600_000
 
+function sealed(record: string | null): string {
+  return (JSON.parse(record ?? '{}') as { secret: string }).secret
+}
+
 async function setup({ deadlineMs }: { readonly deadlineMs?: number } = {}) {
   const redis = connectRedis(inject('redisUrl'), { role: 'worker' })
   const keys = new Keys(`h${randomBytes(6).toString('hex')}:`)
@@ -124,6 +128,21 @@ describe('a webhook', () => {
     await round()
     expect(verify(secret)).toMatchObject({ type: 'breaker.closed' })
     expect(() => verify(old)).toThrow('No matching signature')
+  })
+
+  test('is sealed again when it is put, and gets a new secret where the key of the old one is lost', async () => {
+    const { put, redis, keys } = await setup()
+    const { secret } = await put()
+    const secrets = async (by: Webhooks) => (await by.secrets(NEWS, OPS, 0))?.map((each) => each.reveal())
+    const lost = new Webhooks(redis, keys, Keyring.parse(`k2 ${randomBytes(32).toString('base64')}`))
+    await expect(secrets(lost)).rejects.toThrow('k1')
+    const { secret: fresh = '' } = await lost.put(NEWS, OPS, { url: 'https://example.com/' })
+    expect(fresh).toMatch(/^whsec_/)
+    expect(fresh).not.toBe(secret)
+    const before = await redis.hget(keys.webhooks(NEWS), OPS)
+    expect(await lost.put(NEWS, OPS, { url: 'https://example.com/' })).not.toHaveProperty('secret')
+    expect(sealed(await redis.hget(keys.webhooks(NEWS), OPS))).not.toBe(sealed(before))
+    expect(await secrets(lost)).toEqual([fresh])
   })
 
   test('continues after a restart, and no secret is stored or shown in clear text', async () => {
