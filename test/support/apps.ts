@@ -26,5 +26,7 @@ export function importLine(app: string, n: number, behavior: string): Record<str
   return {
     channel: `d${n}`,
     uri: `https://${['db5p', 'am3p', 'wns2-by3p', 'hk2'][n % 4]}.notify.windows.com/?token=${behavior}.any.${app}-${n}`,
+    // A personalized campaign needs a variable that one of its recipients has.
+    ...(n === 0 ? { vars: { name: 'Ada' } } : {}),
   }
 }

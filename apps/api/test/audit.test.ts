@@ -55,7 +55,13 @@ test('operations leave entries with key, address, app, object, digests and outco
   expect(put).not.toHaveProperty('before')
   expect(patch).toMatchObject({ ...news, action: 'app.patch', before: put?.after })
   expect(patch?.after).not.toBe(patch?.before)
-  expect(create).toMatchObject({ actor: idOf(sender), app: 'news', action: 'campaign.create', object: id, status: 201 })
+  expect(create).toMatchObject({
+    actor: idOf(sender),
+    app: 'news',
+    action: 'campaign.create',
+    object: id,
+    recipients: 1,
+  })
   expect(cancel).toMatchObject({ action: 'campaign.cancel', app: 'news', object: id, before: create?.after })
   expect(cancel?.after).not.toBe(cancel?.before)
   expect(refused).toMatchObject({ action: 'app.patch', outcome: 'refused', status: 403, actor: idOf(sender) })

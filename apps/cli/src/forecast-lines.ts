@@ -15,6 +15,7 @@ export function forecastLines({
   slot,
   credentials,
   estimate,
+  confirm,
 }: Estimate): string[] {
   const lessened: (readonly [count: number, meaning: string])[] = [
     [optedOut, 'opted out and are no recipients'],
@@ -39,5 +40,6 @@ export function forecastLines({
     `${formatCount(audienceSize)} recipients; about ${formatDuration(estimate.seconds * 1000)} ` +
       `at ${formatCount(estimate.ratePerSecond)} posts per second. Nothing was sent.`,
     ...waveLines(waves),
+    ...(confirm === undefined ? [] : [`To send it until ${confirm.expiresAt}: --confirm ${confirm.digest}`]),
   ]
 }

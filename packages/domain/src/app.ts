@@ -1,5 +1,7 @@
 import * as z from 'zod'
 import { createdBySchema } from './api-key.ts'
+import type { AppLimits } from './app-limits.ts'
+import { appLimitsSchema, confirmAboveSchema } from './app-limits.ts'
 import { normalizePackageSid } from './package-sid.ts'
 import type { AppId } from './ids.ts'
 import { appIdSchema } from './ids.ts'
@@ -91,6 +93,8 @@ export const appRequestSchema = z
     sharedUri: sharedUriSchema.optional(),
     rawGates: rawGatesSchema.optional(),
     quietHours: quietHoursSchema.optional(),
+    confirmAbove: confirmAboveSchema.optional(),
+    limits: appLimitsSchema.optional(),
   })
   .refine(
     (app) =>
@@ -118,6 +122,8 @@ export interface AppSettings {
   readonly sharedUri: SharedUriPolicy
   readonly rawGates: boolean
   readonly quietHours?: SendWindow | undefined
+  readonly confirmAbove?: number | undefined
+  readonly limits?: AppLimits | undefined
   readonly credentialsKind: CredentialsKind
 }
 
@@ -137,6 +143,8 @@ export function appSettings(app: AppId, request: AppRequest): AppSettings {
     sharedUri: request.sharedUri ?? 'move',
     rawGates: request.rawGates ?? true,
     ...(request.quietHours === undefined ? {} : { quietHours: request.quietHours }),
+    ...(request.confirmAbove === undefined ? {} : { confirmAbove: request.confirmAbove }),
+    ...(request.limits === undefined ? {} : { limits: request.limits }),
     credentialsKind: request.credentials.kind,
   }
 }
@@ -172,6 +180,8 @@ export const appSchema = z
     sharedUri: sharedUriSchema,
     rawGates: rawGatesSchema,
     quietHours: quietHoursSchema.optional(),
+    confirmAbove: confirmAboveSchema.optional(),
+    limits: appLimitsSchema.optional(),
     state: z.enum(['active', 'paused']),
     stopped: stopSchema.optional().meta({ description: 'While `stop-all` holds; the state is `paused` then.' }),
     channels: z.number().int(),

@@ -47,6 +47,11 @@ export const campaignRequestSchema = z.strictObject({
   maxDeadShare: z.strictObject({ share, reason: labelSchema(500) }).optional(),
   priority: z.enum(['urgent', 'normal']).optional(),
   dryRun: z.boolean().optional(),
+  confirm: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{16,64}$/, { error: 'confirm is the digest of a dry run' })
+    .optional()
+    .meta({ description: 'The `confirm.digest` of the dry run of this request, where the app wants one.' }),
   allowEmpty: z.boolean().optional(),
   keepRawGates: z.boolean().optional(),
   sample: z.strictObject({ share, seed: z.union([z.string().max(100), z.number().int()]) }).optional(),

@@ -30,6 +30,9 @@ export const estimateSchema = z
     localTimePassed: count.optional().meta({
       description: 'Only with `localTime`: channels of the audience that are no recipients because it had passed.',
     }),
+    confirm: z.object({ digest: z.string(), expiresAt: z.string() }).optional().meta({
+      description: 'Only where the app wants a confirmation: send the same request with this digest as `confirm`.',
+    }),
     credentials: verificationSchema,
     estimate: z.object({ seconds: z.number(), ratePerSecond: z.number() }),
     warnings: z.array(warningSchema).optional(),

@@ -1,5 +1,6 @@
 export * from './api-key.ts'
 export * from './app.ts'
+export * from './app-limits.ts'
 export * from './app-patch.ts'
 export * from './app-event.ts'
 export * from './audience.ts'

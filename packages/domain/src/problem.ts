@@ -22,6 +22,8 @@ export const problems = {
   timeout: { status: 408, title: 'The request did not arrive in time' },
   conflict: { status: 409, title: 'The state does not allow this' },
   'guard-interval': { status: 409, title: 'A generic update was sent within the guard interval' },
+  'confirmation-needed': { status: 409, title: 'The campaign must be confirmed' },
+  'app-limit': { status: 429, title: 'A limit of the app is reached' },
   stopped: { status: 409, title: 'Everything is stopped' },
   'app-has-campaigns': { status: 409, title: 'The app still has campaigns' },
   'precondition-failed': { status: 412, title: 'It was changed in between' },

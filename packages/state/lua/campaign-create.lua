@@ -4,9 +4,12 @@
 -- ARGV: 1 id, 2 type, 3 topic, 4 guard window in ms (0 = exempt), 5 policy reject|defer|coalesce|drop,
 --       6 startAtMs or '' for now, 7 lifetime in ms from the start, or '', 8 expiresAtMs or '', 9 definition (JSON),
 --       10 share of failures that halts it, or '', 11 share of dead URIs that halts it, or '' for the usual one,
---       12 the campaign whose rest this one sends to, or '': it takes over the slot of that campaign
+--       12 the campaign whose rest this one sends to, or '': it takes over the slot of that campaign,
+--       13 the digest of a dry run that it uses up, or '', 14 recipients as far as known, 15 the API key or '',
+--       16 most recipients of the app on a day, 17 the same of the key, 18 most unfinished campaigns; '' for no limit
 -- Returns {'created', state, startAtMs, expiresAtMs, superseded campaign or '', slot}, or
 --      {'refused', admissibleAtMs, campaign that is waited for}, or {'full', …} the same if too many are deferred.
+-- or {'unconfirmed', 0, ''} for a digest that is used up, or {'limited', ms when it may be tried again, which limit}.
 -- `slot` is what the guard decided for this call: taken, deferred, coalesced or dropped, or '' if it decided nothing.
 local base, campaign = KEYS[1], KEYS[2]
 local id, type, topic, interval, policy = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
@@ -15,6 +18,20 @@ local at = now_ms()
 if redis.call('EXISTS', campaign) == 1 then
   local c = fields(campaign, 'state', 'startAt', 'expiresAt')
   return { 'created', c.state, tonumber(c.startAt), tonumber(c.expiresAt), '', '' }
+end
+local confirm, recipients = ARGV[13], tonumber(ARGV[14])
+if confirm ~= '' and redis.call('EXISTS', base .. 'confirm:' .. confirm) == 0 then return { 'unconfirmed', 0, '' } end
+local DAY_MS = 86400000
+local today = base .. 'day:' .. floor(at / DAY_MS)
+local of_key = 'k:' .. ARGV[15]
+local function is_over(field, limit)
+  return limit ~= '' and (tonumber(redis.call('HGET', today, field)) or 0) + recipients > tonumber(limit)
+end
+local tomorrow = (floor(at / DAY_MS) + 1) * DAY_MS
+if is_over('all', ARGV[16]) then return { 'limited', tomorrow, 'recipientsPerDay' } end
+if is_over(of_key, ARGV[17]) then return { 'limited', tomorrow, 'recipientsPerKeyAndDay' } end
+if ARGV[18] ~= '' and redis.call('SCARD', base .. 'active') >= tonumber(ARGV[18]) then
+  return { 'limited', at + 60000, 'unfinishedCampaigns' }
 end
 local start = ARGV[6] ~= '' and tonumber(ARGV[6]) or at
 local state, reason, superseded, decided = 'scheduled', '', '', ''
@@ -69,6 +86,12 @@ if ARGV[10] ~= '' then redis.call('HSET', campaign, 'maxFailureShare', ARGV[10])
 if ARGV[11] ~= '' then redis.call('HSET', campaign, 'maxDeadShare', ARGV[11]) end
 if ARGV[12] ~= '' then redis.call('HSET', campaign, 'restOf', ARGV[12]) end
 redis.call('ZADD', base .. 'campaigns', at, id)
+if confirm ~= '' then redis.call('UNLINK', base .. 'confirm:' .. confirm) end
+if recipients > 0 and state ~= 'cancelled' then
+  redis.call('HINCRBY', today, 'all', recipients)
+  if ARGV[15] ~= '' then redis.call('HINCRBY', today, of_key, recipients) end
+  redis.call('EXPIRE', today, 172800)
+end
 if state == 'cancelled' then
   redis.call('HSET', campaign, 'audienceSize', 0, 'planComplete', 1, 'finishedAt', at)
   redis.call('SADD', base .. 'finished', id)

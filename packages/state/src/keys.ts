@@ -216,6 +216,14 @@ export class Keys {
   idempotency(app: AppId | string, key: string): string {
     return `${this.base(app)}idem:${createHash('sha256').update(key).digest('hex')}`
   }
+  /** string: JSON {request, size}: what a dry run offers to confirm. Ten minutes, or until it is used. */
+  confirmation(app: AppId | string, digest: string): string {
+    return `${this.base(app)}confirm:${digest}`
+  }
+  /** hash: `all` or `k:<API key>` → recipients of the campaigns created on that UTC day. Two days. */
+  recipientsOn(app: AppId | string, day: number): string {
+    return `${this.base(app)}day:${day}`
+  }
   /** bitmap over ordinals: an uploaded list. 30 days. */
   list(app: AppId | string, list: string): string {
     return `${this.base(app)}list:${list}`

@@ -50,7 +50,12 @@ export async function prepareApp(stack: TestStack, { channels, ...benchApp }: Be
   await putApp(stack, benchApp)
   const lines = function* (): Generator<string> {
     for (let n = 0; n < channels; n += 1)
-      yield `${JSON.stringify({ channel: `device-${n}`, uri: `https://db5p.notify.windows.com/?token=ok.any.${app}-${n}` })}\n`
+      yield `${JSON.stringify({
+        channel: `device-${n}`,
+        uri: `https://db5p.notify.windows.com/?token=ok.any.${app}-${n}`,
+        // A personalized campaign needs a variable that one of its recipients has.
+        ...(n === 0 ? { vars: { name: 'Ada' } } : {}),
+      })}\n`
   }
   const result = await api.importChannels(app, Readable.from(lines(), { objectMode: false }), { type: 'ndjson' })
   if (result.created !== channels) throw new Error(`only ${result.created} of ${channels} channels were imported`)

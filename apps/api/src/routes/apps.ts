@@ -14,6 +14,7 @@ import { maySee } from '../auth.ts'
 import type { ApiDeps } from '../deps.ts'
 import { notFound } from '../not-found.ts'
 import { problemFrom } from '../problem.ts'
+import { putApp, rejectProtected } from '../protected-settings.ts'
 import { ifMatchHeader, tagsIn } from '../if-match.ts'
 import { answers, appPath, nothing, pageOf, pageQuery } from './shapes.ts'
 
@@ -78,7 +79,7 @@ export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
     },
     async ({ params, body, headers, caller }, reply) => {
       const ifMatch = tagsIn(headers['if-match'])
-      const { created } = await apps.put(params.app, body, { createdBy: caller?.id, ifMatch })
+      const { created } = await putApp(apps, params.app, body, caller, ifMatch)
       reply.code(created ? 201 : 200)
       return await view(params.app, reply)
     },
@@ -97,7 +98,8 @@ export function appRoutes(app: FastifyInstance, deps: ApiDeps): void {
         response: answers({ 200: appSchema }),
       },
     },
-    async ({ params, body, headers }, reply) => {
+    async ({ params, body, headers, caller }, reply) => {
+      rejectProtected(caller, body, await apps.settings(params.app))
       if (!(await apps.patch(params.app, body, tagsIn(headers['if-match'])))) throw notFound('app', params.app)
       return await view(params.app, reply)
     },
@@ -180,6 +182,8 @@ async function showApp(deps: ApiDeps, record: AppRecord): Promise<App> {
     sharedUri: settings.sharedUri,
     rawGates: settings.rawGates,
     ...(settings.quietHours === undefined ? {} : { quietHours: settings.quietHours }),
+    ...(settings.confirmAbove === undefined ? {} : { confirmAbove: settings.confirmAbove }),
+    ...(settings.limits === undefined ? {} : { limits: settings.limits }),
     state,
     ...(stopped === undefined ? {} : { stopped }),
     channels,

@@ -59,19 +59,28 @@ export function campaignRoutes(app: FastifyInstance, deps: ApiDeps, progress: Pr
       },
       validatorCompiler: bodyJudgedLater(),
     },
-    async ({ params, body, headers, caller }, reply) => {
+    async (asked, reply) => {
+      const { params, body, headers, caller } = asked
       const key = idempotencyKey(headers['idempotency-key'])
       const settings = await apps.settings(params.app)
       if (settings === null) throw notFound('app', params.app)
       const request = campaignOf(await withTemplate(deps.templates, params.app, body), settings)
       if (request.dryRun === true) {
         const forecast = await campaigns.forecast(settings, request)
+        await campaigns.rejectImpersonal(settings, request)
         return { ...forecast, credentials: await deps.lastVerification(params.app) }
       }
-      const create = async () => ({
-        status: 201,
-        body: JSON.stringify(await campaigns.create(settings, request, { idempotencyKey: key, createdBy: caller?.id })),
-      })
+      const create = async () => {
+        await campaigns.rejectImpersonal(settings, request)
+        const made = await campaigns.create(settings, request, {
+          idempotencyKey: key,
+          createdBy: caller?.id,
+          onCounted: (recipients) => {
+            asked.auditedRecipients = recipients
+          },
+        })
+        return { status: 201, body: JSON.stringify(made) }
+      }
       if (key === undefined) {
         const { status, body: text } = await create()
         return reply.code(status).type(JSON_TYPE).serializer(asIs).send(text)

@@ -56,10 +56,11 @@ export function scheduleRoutes(
       const nowMs = await schedules.redisNowMs()
       const campaign = await withTemplate(templates, params.app, memberOf(body, 'campaign'), ['campaign'])
       const resolved = requestOf(withCampaign(body, campaign), settings, nowMs)
-      const request = withNamed(resolved, memberOf(memberOf(body, 'campaign'), 'template'))
+      const request = withNamed(withoutConfirm(resolved), memberOf(memberOf(body, 'campaign'), 'template'))
       // Computed before the schedule is stored, so that one without times is never stored.
       const next = nextTimes(request, nowMs)
-      await campaigns.rejectEmpty(params.app, resolved.campaign)
+      await campaigns.rejectImpersonal(settings, resolved.campaign)
+      await campaigns.rejectRepeating(settings, resolved.campaign)
       return show(params.app, await schedules.put(params.app, params.schedule, request, caller?.id), next)
     },
   )
@@ -117,6 +118,12 @@ type ResolvedSchedule = z.infer<typeof resolvedScheduleSchema>
 
 function withCampaign(body: unknown, campaign: unknown): unknown {
   return campaign === undefined ? body : { ...(body as object), campaign }
+}
+
+/** A digest is used once, when the schedule is put. */
+function withoutConfirm(schedule: ResolvedSchedule): ResolvedSchedule {
+  const { confirm: _, ...campaign } = schedule.campaign
+  return { ...schedule, campaign }
 }
 
 /** The schedule as it is stored: with the name of its template, which may change before the next occurrence. */

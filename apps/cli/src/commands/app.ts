@@ -23,6 +23,10 @@ interface PutOptions extends CredentialOptions {
   readonly rawGates?: 'on' | 'off'
   readonly quietHours?: string
   readonly quietHoursZone?: string
+  readonly confirmAbove?: number
+  readonly recipientsPerDay?: number
+  readonly recipientsPerKey?: number
+  readonly unfinishedCampaigns?: number
 }
 
 export function addApp(program: Command): void {
@@ -75,6 +79,10 @@ function settingOptions(command: Command): Command {
     .option('--retention-days <n>', 'days to keep results (default 7)', integer(1, 365))
     .option('--quiet-hours <from-to>', 'hours of each day in which campaigns do not post, such as 22:00-07:00')
     .option('--quiet-hours-zone <zone>', 'whose clocks count: device (default) or a time zone')
+    .option('--confirm-above <n>', 'recipients above which a campaign must be confirmed', integer(0, 1_000_000_000))
+    .option('--recipients-per-day <n>', 'most recipients of the campaigns of a UTC day', integer(0, 1_000_000_000))
+    .option('--recipients-per-key <n>', 'the same for each API key', integer(0, 1_000_000_000))
+    .option('--unfinished-campaigns <n>', 'most unfinished campaigns (default 1000)', integer(0, 100_000))
     .addOption(
       new Option('--raw-gates <switch>', 'off: raw notifications also go to apps that do not run (default on)').choices(
         ['on', 'off'],
@@ -106,6 +114,8 @@ const settingNames: Readonly<Record<string, string>> = {
   'retention-days': 'retentionDays',
   'raw-gates': 'rawGates',
   'quiet-hours': 'quietHours',
+  'confirm-above': 'confirmAbove',
+  limits: 'limits',
 }
 
 async function set(
@@ -133,7 +143,19 @@ function settingsOf(options: PutOptions) {
     retentionDays: options.retentionDays,
     rawGates: options.rawGates === undefined ? undefined : options.rawGates === 'on',
     quietHours: hoursOf('--quiet-hours', options.quietHours, options.quietHoursZone),
+    confirmAbove: options.confirmAbove,
+    limits: limitsOf(options),
   })
+}
+
+/** The three limits are one setting, so they replace those from before. */
+function limitsOf(options: PutOptions): object | undefined {
+  const limits = withoutAbsent({
+    recipientsPerDay: options.recipientsPerDay,
+    recipientsPerKeyAndDay: options.recipientsPerKey,
+    unfinishedCampaigns: options.unfinishedCampaigns,
+  })
+  return Object.keys(limits).length === 0 ? undefined : limits
 }
 
 function addPut(app: Command): void {
@@ -186,7 +208,7 @@ function appLines(app: App): readonly string[] {
   return fieldLines([
     ['app', app.app],
     ['name', app.displayName],
-    ['state', app.state],
+    ['state', app.stopped === undefined ? app.state : `stopped (${app.stopped.scope}) since ${app.stopped.at}`],
     [
       'credentials',
       credentials.kind === 'store'
@@ -199,6 +221,10 @@ function appLines(app: App): readonly string[] {
       `${formatRate(app.ratePerSecond)}, burst ${formatCount(app.burst)}, now ${formatRate(app.effectiveRatePerSecond)}`,
     ],
     ['interval', `${app.genericIntervalSeconds} s between generic updates`],
+    ['confirmed above', app.confirmAbove],
+    ['recipients a day', app.limits?.recipientsPerDay],
+    ['recipients a day and key', app.limits?.recipientsPerKeyAndDay],
+    ['unfinished campaigns', app.limits?.unfinishedCampaigns],
     ['below the guideline', app.allowFasterThanGuideline?.reason],
     ['attempts', app.maxAttempts],
     ['results kept', `${app.retentionDays} days`],

@@ -9,6 +9,7 @@ import { collect, instant, integer, names, seconds, share } from '../input/argum
 import { addFilters } from '../input/audience.ts'
 import { planSend, type SendOptions } from '../input/campaign-request.ts'
 import { formatCount } from '../terminal/format.ts'
+import { createConfirmed } from '../confirm-send.ts'
 import { forecastLines } from '../forecast-lines.ts'
 import { campaignLines, warningLines, watch } from './watching.ts'
 
@@ -125,6 +126,7 @@ export function addSend(program: Command): void {
       ]),
     )
     .option('--idempotency-key <key>', 'a repeated command with the same key does not send again')
+    .option('--confirm <digest>', 'the digest of the dry run, for a campaign that the app wants confirmed')
     .option('--dry-run', 'show what would happen, and send nothing')
     .option('--allow-empty', 'send even if the audience has no recipients now')
     .option('--detach', 'return at once instead of showing progress')
@@ -162,11 +164,8 @@ async function send(command: Command, options: Options): Promise<void> {
       screen.show(found, [...warningLines(found.warnings), ...forecastLines(found)])
       return
     }
-    const campaign = await api.createCampaign(
-      options.app,
-      request,
-      options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey },
-    )
+    const keyed = options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey }
+    const campaign = await createConfirmed(api, options.app, request, keyed, context)
     if (options.detach === true) screen.show(campaign, [...warningLines(campaign.warnings), ...campaignLines(campaign)])
     else await watch(api, campaign, context)
   })

@@ -53,6 +53,7 @@ export interface SendOptions extends FilterOptions {
   readonly priority?: string
   readonly dryRun?: true
   readonly allowEmpty?: true
+  readonly confirm?: string
   readonly missing?: string
   readonly fallback?: readonly string[]
   readonly valuesByTag?: string
@@ -101,6 +102,7 @@ export async function planSend(options: SendOptions): Promise<SendPlan> {
     priority: options.priority,
     dryRun: options.dryRun,
     allowEmpty: options.allowEmpty,
+    confirm: options.confirm,
   })
   return upload === undefined ? { request } : { request, upload }
 }

@@ -35,4 +35,8 @@ export interface CreateOptions {
   readonly idempotencyKey?: string | undefined
   /** The id of the API key that makes it. */
   readonly createdBy?: string | undefined
+  /** Called with the number of recipients now, if the audience exists yet. */
+  readonly onCounted?: ((recipients: number) => void) | undefined
+  /** It is an occurrence of a schedule that was confirmed, or goes to recipients that a confirmed campaign missed. */
+  readonly isConfirmed?: boolean | undefined
 }

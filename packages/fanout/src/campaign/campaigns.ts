@@ -14,13 +14,16 @@ import type {
   Result,
   Sample,
 } from '@wns-fanout/domain'
-import { DAY_MS, isTerminal, Problem } from '@wns-fanout/domain'
+import { DAY_MS, DEFAULT_UNFINISHED_CAMPAIGNS, isTerminal, Problem } from '@wns-fanout/domain'
 import type { CampaignRecord } from '@wns-fanout/state'
 import { rejectWhenStopped } from '@wns-fanout/state'
 import type { AudienceCounts } from './audience-counts.ts'
 import { audienceCounts } from './audience-counts.ts'
 import { audienceErrors } from './audience-errors.ts'
 import type { CampaignsDeps, CreateOptions } from './campaigns-deps.ts'
+import { checkConfirmation, offerConfirmation, usedConfirmation } from './confirmation.ts'
+import { limitProblem } from './limit-problem.ts'
+import { rejectUnlessPersonal } from './personal-audience.ts'
 import { campaignIdOf, keyOfAnother, newCampaignId } from './campaign-id.ts'
 import { definitionOf } from './definition.ts'
 import { evaluable } from './failed-of.ts'
@@ -32,7 +35,7 @@ import { nullIfUnavailable, translateLedgerErrors } from './ledger-problems.ts'
 import { rejectWhenFull } from './reject-when-full.ts'
 import { refuseMissing } from './refuse-missing.ts'
 import { expiryOfWaves, instantMs, rejectErrors, requestErrors } from './request-errors.ts'
-import { replayOf } from './replay.ts'
+import { isResend, replayOf } from './replay.ts'
 import type { ResultFilter } from './results.ts'
 import { results } from './results.ts'
 import { samplesOf } from './samples.ts'
@@ -40,7 +43,7 @@ import { acceptHalt, approveCanary, steer } from './steering.ts'
 import type { CampaignQuery } from './search.ts'
 import { searchCampaigns } from './search.ts'
 import { viewOf } from './view.ts'
-import { asField, emptyAudienceProblem, warningsInAdvance } from './warnings.ts'
+import { asField, audienceInAdvance, emptyAudienceProblem, warningsFor } from './warnings.ts'
 
 /** Batches that a cancel closes itself; a worker closes the rest. */
 const SWEPT_AT_ONCE = 256
@@ -60,8 +63,8 @@ export class Campaigns {
    */
   async create(
     app: AppSettings,
-    request: CampaignRequest,
-    { parent, idempotencyKey, createdBy }: CreateOptions = {},
+    { confirm, ...request }: CampaignRequest,
+    { parent, idempotencyKey, createdBy, isConfirmed = false, onCounted }: CreateOptions = {},
   ): Promise<Campaign> {
     const nowMs = await this.#deps.campaigns.redisNowMs()
     rejectErrors([
@@ -70,11 +73,23 @@ export class Campaigns {
     ])
     await rejectWhenStopped(this.#deps.redis, this.#deps.keys, app.app)
     await rejectWhenFull(this.#deps.redis)
-    const warnings = await warningsInAdvance(this.#deps, app.app, request)
+    const known = await audienceInAdvance(this.#deps, app.app, request)
+    if (known !== undefined) onCounted?.(known.size)
+    const warnings = warningsFor(request, known)
     const id = idempotencyKey === undefined ? newCampaignId() : await this.#idFor(app.app, idempotencyKey, request)
     const isNow = (instantMs(request.startAt) ?? nowMs) <= nowMs
+    const isNew = (await this.#record(app.app, id)) === null
     const empty = isNow ? emptyAudienceProblem(warnings, request) : undefined
-    if (empty !== undefined && (await this.#record(app.app, id)) === null) throw empty
+    if (empty !== undefined && isNew) throw empty
+    const usedDigest =
+      isConfirmed || !isNew
+        ? undefined
+        : await checkConfirmation(
+            this.#deps,
+            app,
+            { ...request, ...(confirm === undefined ? {} : { confirm }) },
+            known?.size,
+          )
     if (isNow) await refuseMissing(this.#deps, app.app, request)
     const definition = definitionOf(app, request, id, { parent, createdBy })
     this.#deps.reached?.('campaign-admitted')
@@ -84,7 +99,12 @@ export class Campaigns {
       topicIntervalMs: slotMs(definition),
       startAtMs: instantMs(request.startAt),
       expiresAtMs: instantMs(request.expiresAt) ?? (hasWaves(definition) ? expiryOfWaves(request, nowMs) : undefined),
+      confirm: usedDigest,
+      recipients: known?.size,
+      limits: { unfinishedCampaigns: DEFAULT_UNFINISHED_CAMPAIGNS, ...app.limits },
     })
+    if (answer.kind === 'unconfirmed') throw usedConfirmation()
+    if (answer.kind === 'limited') throw limitProblem(app, answer, nowMs)
     const slot = answer.kind === 'created' ? answer.slot : 'refused'
     if (slot !== undefined) this.#deps.onSlot?.(app.app, slot)
     if (answer.kind !== 'created') throw guardProblem(definition, answer, nowMs)
@@ -104,13 +124,26 @@ export class Campaigns {
       ...(await audienceErrors(this.#deps, app.app, request, nowMs)),
     ])
     const [condition, sending] = await Promise.all([this.#deps.condition(app.app), this.#sending(app.app)])
-    return forecast(this.#deps, app, request, condition, sending)
+    const found = await forecast(this.#deps, app, request, condition, sending)
+    return { ...found, ...(await offerConfirmation(this.#deps, app, request, found.audienceSize)) }
   }
 
-  /** Throws the Problem `empty-audience` where a campaign that repeats has no recipients now. */
-  async rejectEmpty(app: AppId, request: CampaignRequest): Promise<void> {
-    const empty = emptyAudienceProblem(await warningsInAdvance(this.#deps, app, request), request)
+  /** Throws the Problem `invalid` for a personalized campaign that is the same for all of its recipients. */
+  async rejectImpersonal(app: AppSettings, request: CampaignRequest): Promise<void> {
+    if ((await audienceInAdvance(this.#deps, app.app, request)) !== undefined)
+      await rejectUnlessPersonal(this.#deps, app, request)
+  }
+
+  /**
+   * Throws the Problem of a campaign that repeats and has no recipients now, or must be confirmed and is not. The
+   * occurrences need no confirmation then, but they count for the limits of the app.
+   */
+  async rejectRepeating(app: AppSettings, request: CampaignRequest): Promise<void> {
+    const known = await audienceInAdvance(this.#deps, app.app, request)
+    const empty = emptyAudienceProblem(warningsFor(request, known), request)
     if (empty !== undefined) throw empty
+    const digest = await checkConfirmation(this.#deps, app, request, known?.size)
+    if (digest !== undefined) await this.#deps.redis.del(this.#deps.keys.confirmation(app.app, digest))
   }
 
   /** The same, with the channels of the audience that opted out, and what is odd about the audience. */
@@ -243,7 +276,7 @@ export class Campaigns {
     const request = replayOf(await this.#find(ref), filter)
     const settings = await this.#deps.apps.settings(ref.app)
     if (settings === null) throw new Problem('not-found', `there is no app ${ref.app}`)
-    return this.create(settings, request, { parent: ref.campaign, createdBy })
+    return this.create(settings, request, { parent: ref.campaign, createdBy, isConfirmed: isResend(filter) })
   }
 
   /** The id of the campaign that a key stands for: after a day, another one. */

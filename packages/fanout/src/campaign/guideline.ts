@@ -24,10 +24,12 @@ export const MAX_LISTED_WITHOUT_PLACEHOLDER = 100
 
 /** Does each recipient get a notification of its own? Then the guideline about generic updates does not apply. */
 export function isPersonal({ notification, audience }: CampaignRequest): boolean {
-  return (
-    ('channels' in audience && audience.channels.length <= MAX_LISTED_WITHOUT_PLACEHOLDER) ||
-    prepareMessage(notification).isPersonalized
-  )
+  return isListed({ audience }) || prepareMessage(notification).isPersonalized
+}
+
+/** Is the audience a list of few channels? */
+export function isListed({ audience }: Pick<CampaignRequest, 'audience'>): boolean {
+  return 'channels' in audience && audience.channels.length <= MAX_LISTED_WITHOUT_PLACEHOLDER
 }
 
 /** Is the campaign one that only an app with `allowFasterThanGuideline` may launch? */
@@ -42,7 +44,7 @@ export function exceedsGuideline({
 /** The Problem of a campaign that the guard does not admit now. */
 export function guardProblem(
   { request, topic }: Pick<CampaignDefinition, 'request' | 'topic'>,
-  { kind, admissibleAtMs, before }: Exclude<CreateAnswer, { readonly kind: 'created' }>,
+  { kind, admissibleAtMs, before }: Extract<CreateAnswer, { readonly before: unknown }>,
   nowMs: number,
 ): Problem {
   const admissibleAt = new Date(admissibleAtMs).toISOString()

@@ -35,3 +35,9 @@ function withoutTimes(request: CampaignRequest): CampaignRequest {
   const fields = Object.entries(request).filter(([name]) => !once.some((each) => each === name))
   return Object.fromEntries(fields) as CampaignRequest
 }
+
+/** Does a replay go to recipients alone that got nothing? They were confirmed with the campaign that missed them. */
+export function isResend({ classes, reasons }: ReplayFilter): boolean {
+  const missed = new Set<string>(['failed', 'lapsed', 'in_doubt'])
+  return classes === undefined ? reasons === undefined : classes.every((one) => missed.has(one))
+}

@@ -93,6 +93,7 @@ export class ScheduleRunner {
         // No caller of the API can send this key: keys of callers contain no spaces.
         idempotencyKey: `schedule ${schedule} ${dueAt}`,
         createdBy,
+        isConfirmed: true,
       })
       emit({ type: 'schedule.ran', app, schedule, dueAt, campaign: campaign.id as CampaignId })
       await this.#audit(app, createdBy, 'done', `${schedule} ${campaign.id}`)

@@ -37,14 +37,19 @@ export function warningsFor(request: CampaignRequest, known: KnownAudience | und
   ]
 }
 
-/** The warnings of a request to create a campaign. */
-export async function warningsInAdvance(deps: AudienceDeps, app: AppId, request: CampaignRequest): Promise<Warning[]> {
-  // Before a later start a list may be uploaded, and the campaign of `failedOf` may finish.
-  const known = await knownAudience(deps, app, request.audience, {
+/**
+ * What the registry knows about the audience of a request; undefined if it does not exist yet. Before a later start a
+ * list may be uploaded, and the campaign of `failedOf` may finish.
+ */
+export async function audienceInAdvance(
+  deps: AudienceDeps,
+  app: AppId,
+  request: CampaignRequest,
+): Promise<KnownAudience | undefined> {
+  return await knownAudience(deps, app, request.audience, {
     sample: request.sample,
     topic: topicOf(request),
   }).catch(undefinedIfMissing)
-  return warningsFor(request, known)
 }
 
 /** What the registry knows about an audience. Throws the Problem `not-found` for a list or campaign that is missing. */

@@ -1,4 +1,4 @@
-import type { AppId, CampaignId, CampaignState, OverLimitPolicy } from '@wns-fanout/domain'
+import type { AppId, AppLimits, CampaignId, CampaignState, OverLimitPolicy } from '@wns-fanout/domain'
 import { DAY_MS } from '@wns-fanout/domain'
 import { appsThat } from '../apps-that.ts'
 import type { Keys } from '../keys.ts'
@@ -21,6 +21,11 @@ export interface NewCampaign {
   readonly topicIntervalMs: number
   readonly startAtMs?: number | undefined
   readonly expiresAtMs?: number | undefined
+  /** The digest of a dry run that the campaign uses up. */
+  readonly confirm?: string | undefined
+  /** Recipients as far as they are known now, which count for the limits of the day. */
+  readonly recipients?: number | undefined
+  readonly limits?: AppLimits | undefined
 }
 
 /** A campaign as the index of its app has it. */
@@ -47,6 +52,9 @@ export type CreateAnswer =
       /** The campaign that has the slot of the topic, or the last one that waits for it. */
       readonly before: CampaignId
     }
+  /** The digest was used by another campaign meanwhile. */
+  | { readonly kind: 'unconfirmed' }
+  | { readonly kind: 'limited'; readonly untilMs: number; readonly limit: keyof AppLimits }
 
 export type LaunchAnswer =
   | { readonly kind: 'go' | 'frozen' }
@@ -101,6 +109,12 @@ export class CampaignStore {
       definition.request.maxFailureShare ?? '',
       definition.request.maxDeadShare?.share ?? '',
       'restOf' in definition.request.audience ? definition.request.audience.restOf : '',
+      campaign.confirm ?? '',
+      campaign.recipients ?? 0,
+      definition.createdBy ?? '',
+      campaign.limits?.recipientsPerDay ?? '',
+      campaign.limits?.recipientsPerKeyAndDay ?? '',
+      campaign.limits?.unfinishedCampaigns ?? '',
     ])
     const kind = String(reply[0])
     if (kind === 'created') {
@@ -117,6 +131,8 @@ export class CampaignStore {
     }
     await this.#redis.del(this.#keys.campaignApp(definition.id))
     const { admissibleAtMs, before } = named(reply, replies.notCreated)
+    if (kind === 'unconfirmed') return { kind }
+    if (kind === 'limited') return { kind, untilMs: Number(admissibleAtMs), limit: String(before) as keyof AppLimits }
     return {
       kind: kind as 'refused' | 'full',
       admissibleAtMs: Number(admissibleAtMs),
