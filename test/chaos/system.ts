@@ -95,8 +95,7 @@ async function start<R extends RedisServers>(
     script: root('apps/wns-simulator/src/main.ts'),
     args: ['--ca-file', join(folder.path, 'ca.pem'), '--exit-with-stdin'],
     logFile: join(folder.path, 'simulator.log'),
-    // Entries of the audit log are lines of JSON too.
-    readyLine: (line) => isObject(line) && !('audit' in line),
+    readyLine: isObject,
   })
   stops.push(() => simulator.stop())
   const wns = (await simulator.ready) as { host: string; port: number; caFile: string; control: string }

@@ -13,6 +13,10 @@ async function benchWith(settings: object, channels = 5): Promise<Setup> {
   return bench
 }
 
+function scheduleOf(campaign: object) {
+  return { cron: '30 8 * * *', timeZone: 'UTC', campaign }
+}
+
 function codeOf({ status, json }: Answer): string {
   return status < 300 ? 'ok' : String(json.code)
 }
@@ -72,8 +76,7 @@ test('an audience that cannot be counted yet is not confirmed', async () => {
 
 test('a schedule is confirmed when it is put, and stores no digest', async () => {
   const { call } = await benchWith({ confirmAbove: 4 })
-  const schedule = (campaign: object) => ({ cron: '30 8 * * *', timeZone: 'UTC', campaign })
-  const put = (campaign: object) => call('PUT', '/v1/apps/news/schedules/morning', { body: schedule(campaign) })
+  const put = (campaign: object) => call('PUT', '/v1/apps/news/schedules/morning', { body: scheduleOf(campaign) })
   expect(codeOf(await put(rawCampaign))).toBe('confirmation-needed')
   const { digest } = (await call('POST', path, { body: { ...rawCampaign, dryRun: true } })).json.confirm
   expect((await put({ ...rawCampaign, confirm: digest })).text).not.toContain(digest)

@@ -8,7 +8,7 @@ import { forecastLines } from './forecast-lines.ts'
 
 /**
  * Create a campaign. Where the app wants a confirmation, a person at a terminal sees the dry run and confirms it;
- * elsewhere the message says how to confirm.
+ * elsewhere the message has the commands.
  */
 export async function createConfirmed(
   api: Client,

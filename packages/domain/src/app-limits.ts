@@ -1,6 +1,8 @@
 import * as z from 'zod'
 
-const limit = (max: number) => z.number().int().min(0).max(max).optional()
+function limit(max: number) {
+  return z.number().int().min(0).max(max).optional()
+}
 
 /** What an app may use of the installation. Only a key for all apps changes it. */
 export const appLimitsSchema = z

@@ -10,7 +10,7 @@ interface ConfirmationDeps {
 
 const LIFE_SECONDS = 600
 /** Devices register all the time: the audience may have changed by this share, or by this many recipients. */
-const TOLERANCE = { share: 0.05, recipients: 100 }
+const tolerance = { share: 0.05, recipients: 100 }
 
 interface Offer {
   readonly request: string
@@ -33,7 +33,7 @@ export async function offerConfirmation(
 
 /**
  * The digest that creating the campaign uses up; undefined where it needs none. Throws the Problem
- * `confirmation-needed`, which says what to do.
+ * `confirmation-needed`.
  *
  * @param size recipients now; undefined for an audience that does not exist yet
  */
@@ -54,7 +54,7 @@ export async function checkConfirmation(
   if (text === null) throw needed(`its confirm was used, or is older than 10 minutes; ${todo}`)
   const offer = JSON.parse(text) as Offer
   if (offer.request !== hashOf(request)) throw needed(`its confirm is of another request; ${todo}`)
-  if (Math.abs(size - offer.size) > Math.max(TOLERANCE.recipients, TOLERANCE.share * offer.size))
+  if (Math.abs(size - offer.size) > Math.max(tolerance.recipients, tolerance.share * offer.size))
     throw needed(`it has ${size} recipients, and its dry run had ${offer.size}; ${todo}`)
   return confirm
 }
