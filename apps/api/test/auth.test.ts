@@ -1,6 +1,6 @@
 import { until } from '@wns-fanout/testing'
 import type { ApiVerb } from '@wns-fanout/domain'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { rules } from '../src/access.ts'
 import { sourceOf, TokenBuckets } from '../src/token-buckets.ts'
 import { rawCampaign, setup } from './support.ts'
@@ -123,13 +123,19 @@ function guess(n: number): string {
 
 test('wrong keys beyond the limit do not reach Redis', async () => {
   const { call, deps } = await setup()
+  const verify = vi.spyOn(deps.apiKeys, 'verify')
   let n = 0
   for (; (await call('GET', '/v1/apps', { key: guess(n) })).status === 401 && n < 1000; n += 1);
   expect(n).toBeGreaterThanOrEqual(200)
+  // Each guess that got 401 was looked up, and the first that got 429 was not.
+  expect(verify).toHaveBeenCalledTimes(n)
+
+  const answers = await Promise.all(Array.from({ length: 500 }, () => call('GET', '/v1/apps', { key: guess(n) })))
+  const lookedUp = answers.filter(({ status }) => status === 401).length
+  expect(verify).toHaveBeenCalledTimes(n + lookedUp)
+  expect(answers.filter(({ status }) => status === 429).length).toBeGreaterThan(0)
   // A new key is right, but this process cannot know that without asking Redis.
   const { key } = await deps.apiKeys.create({ name: 'new', apps: ['*'], verbs: ['read'] })
-  const answers = await Promise.all(Array.from({ length: 20 }, () => call('GET', '/v1/apps', { key: guess(n) })))
-  expect(answers.filter(({ status }) => status === 429).length).toBeGreaterThan(0)
   await until(async () => (await call('GET', '/v1/apps', { key })).status === 200)
 })
 

@@ -102,3 +102,19 @@ test('a key whose record cannot be read fits nothing, is listed with its problem
   ])
   expect(await apiKeys.revoke(torn.id)).toBe(true)
 })
+
+test('ten thousand guesses push no valid key out of what a process knows', async () => {
+  const { apiKeys } = start()
+  const { key, apiKey } = await apiKeys.create({ name: 'a', apps: ['*'], verbs: ['read'] })
+  expect(await apiKeys.verify(key)).toEqual(apiKey)
+  const secret = 'A'.repeat(43)
+  for (let first = 0; first < 10_000; first += 500) {
+    const ids = Array.from({ length: 500 }, (_, n) => String(first + n).padStart(12, '0'))
+    const found = await Promise.all(ids.map((id) => apiKeys.verify(`wnsf_${id}_${secret}`)))
+    expect(found.every((one) => one === null)).toBe(true)
+  }
+  // Nor do guesses of the secret of a key that exists.
+  expect(await apiKeys.verify(`wnsf_${apiKey.id}_${secret}`)).toBeNull()
+  expect(apiKeys.isFamiliar(key)).toBe(true)
+  expect(apiKeys.isFamiliar(`wnsf_${apiKey.id}_${secret}`)).toBe(false)
+})
