@@ -6,6 +6,7 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   AppEvent: 'Something that happened to an app.',
   AppEventPage: 'A part of the events of an app.',
   AppId: 'The id of an app.',
+  AppLimits: 'What an app may use of the installation.',
   AppPatch: 'Changes of the settings of an app.',
   AppRequest: 'Settings and credentials of an app.',
   Audience: 'The recipients of a campaign: exactly one way to name them.',

@@ -4,6 +4,7 @@ import { auditFields } from './fields-audit.ts'
 import { campaignFields } from './fields-campaigns.ts'
 import { channelFields } from './fields-channels.ts'
 import { eventFields } from './fields-events.ts'
+import { limitFields } from './fields-limits.ts'
 import { notificationFields } from './fields-notifications.ts'
 import type { FieldTexts } from './field-texts.ts'
 
@@ -15,6 +16,7 @@ const byName: FieldTexts = {
   ...answerFields,
   ...auditFields,
   ...eventFields,
+  ...limitFields,
 }
 
 /** The texts of a field; those of a field in this parent come first. */
