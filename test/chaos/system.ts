@@ -108,6 +108,7 @@ async function start<R extends RedisServers>(
     WNS_ROUTE_TO: `${wns.host}:${wns.port}`,
     WNS_CA_FILE: wns.caFile,
     OPS_PORT: '0',
+    WNS_FANOUT_SCRAPE_CACHE_MS: '0',
     LOG_LEVEL: 'info',
     WNS_FANOUT_LOCK_MS: String(options.lockMs),
     WNS_FANOUT_LANES: '64',

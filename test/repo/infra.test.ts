@@ -308,7 +308,16 @@ test('all traffic is denied first, and no rule allows the metadata service or pr
   )
   expect(blocks.map(({ cidr }) => cidr).toSorted()).toEqual(['0.0.0.0/0', '::/0'])
   const except = blocks.flatMap((block) => block.except ?? [])
-  for (const network of ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16', '127.0.0.0/8', 'fc00::/7'])
+  for (const network of [
+    '10.0.0.0/8',
+    '172.16.0.0/12',
+    '192.168.0.0/16',
+    '169.254.0.0/16',
+    '168.63.129.16/32',
+    '127.0.0.0/8',
+    'fc00::/7',
+    '64:ff9b::/96',
+  ])
     expect(except).toContain(network)
 })
 
@@ -425,7 +434,7 @@ test('the image runs only node, without privileges, and reports whether it is al
   expect(build).toContain('install --frozen-lockfile')
   expect(build).toContain('pnpm@12.21.0')
   expect(run).toMatch(/^USER 65532:65532$/m)
-  expect(run).toMatch(/^ENTRYPOINT \["node", "dist\/main\.js"\]$/m)
+  expect(run).toMatch(/^ENTRYPOINT \["node", "--disable-proto=throw", "--disable-sigusr1", "dist\/main\.js"\]$/m)
   expect(run).toMatch(/^HEALTHCHECK .*\\\n {2}CMD \["node", /m)
   expect(run).toMatch(/WNS_FANOUT_HOST=0\.0\.0\.0/)
   expect(run).toMatch(/^COPY --from=build --chown=0:0 /m)

@@ -118,6 +118,9 @@ export async function startTestStack({
     WNS_ROUTE_TO: `${simulator.host}:${simulator.port}`,
     WNS_CA_FILE: simulator.caFile,
     OPS_PORT: '0',
+    WNS_FANOUT_SCRAPE_CACHE_MS: '0',
+    // As in the images.
+    NODE_OPTIONS: '--disable-proto=throw',
     LOG_LEVEL: 'warn',
   }
   const apiEnv = { ...env, PORT: '0', WNS_FANOUT_BOOTSTRAP_KEY_FILE: keyFile, ...moreOfApi }

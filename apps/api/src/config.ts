@@ -46,6 +46,19 @@ export const apiConfigSchema = z.object({
     default: '1000',
     usedBy: ['api'],
   }),
+  WNS_FANOUT_DOCS: variable(
+    z
+      .enum(['0', '1'])
+      .default('1')
+      .transform((text) => text === '1'),
+    {
+      wanted: '0 or 1',
+      example: '0',
+      meaning: 'With 0 the API serves neither /openapi.json nor /docs.',
+      default: '1',
+      usedBy: ['api'],
+    },
+  ),
   WNS_FANOUT_TRUST_PROXY: variable(trustedProxies, {
     wanted: 'addresses and networks, separated by commas, such as 10.0.0.0/8,fd00::/8',
     example: '10.0.0.0/8',

@@ -60,6 +60,8 @@ export interface ServerOptions {
   readonly uploadIdleMs?: number
   /** Addresses and networks of the proxies whose `X-Forwarded-For` is believed. */
   readonly trustProxy?: readonly string[]
+  /** Are `/openapi.json` and `/docs` served? */
+  readonly hasDocs?: boolean
 }
 
 /**
@@ -76,6 +78,7 @@ export async function buildServer(
     uploadIdleMs = 60_000,
     requestsPerSecond = 1000,
     trustProxy = [],
+    hasDocs = true,
   }: ServerOptions = {},
   onRequestEnd?: (end: { readonly route: string; readonly status: number; readonly durationMs: number }) => void,
 ): Promise<Api> {
@@ -152,7 +155,7 @@ export async function buildServer(
     app.server.once('close', () => clearTimeout(timer))
   })
 
-  await installOpenApi(app)
+  if (hasDocs) await installOpenApi(app)
   const confirmWrites = deps.confirmWrites
   if (confirmWrites !== undefined) installConfirmation(app, confirmWrites)
   await app.register(

@@ -1,5 +1,13 @@
 import type { Lifecycle, Logger } from '@wns-fanout/runtime'
-import { crashAt, createLineWriter, createMetrics, listenProblem, showRedis, startOpsServer } from '@wns-fanout/runtime'
+import {
+  crashAt,
+  createLineWriter,
+  createMetrics,
+  listenProblem,
+  showRedis,
+  startOpsServer,
+  readOpsToken,
+} from '@wns-fanout/runtime'
 import type { RedisAccess, RedisConnection } from '@wns-fanout/state'
 import {
   backLine,
@@ -131,8 +139,10 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
     return { ready: problem === undefined, problems: problem === undefined ? [] : [problem] }
   }
   const ops = await startOpsServer({
-    host: config.WNS_FANOUT_HOST,
+    host: config.WNS_FANOUT_OPS_HOST ?? config.WNS_FANOUT_HOST,
     port: config.OPS_PORT,
+    token: await readOpsToken(config.WNS_FANOUT_OPS_TOKEN_FILE),
+    scrapeCacheMs: config.WNS_FANOUT_SCRAPE_CACHE_MS,
     metrics,
     logger,
     stuck: () => stuck.problem,
@@ -183,6 +193,7 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
       keepAliveMs: config.WNS_FANOUT_KEEP_ALIVE_MS,
       requestsPerSecond: config.WNS_FANOUT_KEY_REQUESTS_PER_SECOND,
       trustProxy: config.WNS_FANOUT_TRUST_PROXY,
+      hasDocs: config.WNS_FANOUT_DOCS,
     },
     ({ route, status, durationMs }) =>
       metrics.apiRequestDuration.observe({ route, status: String(status) }, durationMs / 1000),

@@ -58,3 +58,10 @@ test('the page that shows it loads nothing from elsewhere', async () => {
   expect(page.headers['content-security-policy']).toContain("default-src 'none'")
   expect(page.text).not.toMatch(/(src|href)="https?:/)
 })
+
+test('the description and its page can be off', async () => {
+  const { call } = await setup({ server: { hasDocs: false } })
+  for (const path of ['/openapi.json', '/docs', '/docs/', '/docs/static/index.css'])
+    expect([path, (await call('GET', path, { key: null })).status]).toEqual([path, 404])
+  expect((await call('GET', '/v1/apps')).status).toBe(200)
+})

@@ -6,6 +6,7 @@ import {
   createLogger,
   createMetrics,
   exitWhenParentGone,
+  readOpsToken,
   showRedis,
   startOpsServer,
 } from '@wns-fanout/runtime'
@@ -145,8 +146,10 @@ async function openOps(
   ready: () => Promise<Readiness>,
 ): Promise<OpsServer> {
   const ops = await startOpsServer({
-    host: config.WNS_FANOUT_HOST,
+    host: config.WNS_FANOUT_OPS_HOST ?? config.WNS_FANOUT_HOST,
     port: config.OPS_PORT,
+    token: await readOpsToken(config.WNS_FANOUT_OPS_TOKEN_FILE),
+    scrapeCacheMs: config.WNS_FANOUT_SCRAPE_CACHE_MS,
     metrics,
     logger,
     stuck: () => stuck.problem,

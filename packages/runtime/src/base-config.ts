@@ -189,6 +189,32 @@ export const baseConfig = {
       usedBy: both,
     },
   ),
+  WNS_FANOUT_OPS_HOST: variable(
+    z
+      .string()
+      .refine((text) => /^[A-Za-z0-9.:_-]{1,253}$/.test(text))
+      .optional(),
+    {
+      wanted: 'an IP address or host name to listen on',
+      example: '127.0.0.1',
+      meaning: 'The address that OPS_PORT listens on. Unset: the one of WNS_FANOUT_HOST.',
+      usedBy: both,
+    },
+  ),
+  WNS_FANOUT_OPS_TOKEN_FILE: variable(z.string().optional(), {
+    wanted: 'the path of a file with the token',
+    example: '/etc/wns-fanout/ops-token',
+    meaning: 'File with a token that requests for /metrics must send as Authorization: Bearer. Unset: none.',
+    usedBy: both,
+    secret: false,
+  }),
+  WNS_FANOUT_SCRAPE_CACHE_MS: variable(integer(0, 60_000, 5000), {
+    wanted: 'an integer from 0 to 60000 (milliseconds)',
+    example: '5000',
+    meaning: 'How long one answer of /metrics is the answer to other requests, in milliseconds.',
+    default: '5000',
+    usedBy: both,
+  }),
   PORT: portNumber(['api'], 8080, 'Port of the HTTP API.'),
   OPS_PORT: portNumber(both, 8081, 'Port of /metrics, /healthz and /readyz; of the API also /servesz.'),
   LOG_LEVEL: variable(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'), {

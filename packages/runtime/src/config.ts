@@ -66,6 +66,7 @@ export function readConfig<S extends z.ZodObject>(schema: S, env: NodeJS.Process
     ...aliasProblems(schema, env),
     ...pairProblems(schema, given),
     ...certificateProblems(env),
+    ...crashProblems(env),
   ]
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems)
   return parsed.data
@@ -116,6 +117,12 @@ function pairProblems(schema: z.ZodObject, given: Record<string, string>): Confi
       problem: `wanted together with ${there}; found only ${there}; set both (for a simulator) or none`,
     },
   ]
+}
+
+// The images set NODE_ENV, so a variable that was left from a test cannot end a process that sends.
+function crashProblems(env: NodeJS.ProcessEnv): ConfigProblem[] {
+  if (env['NODE_ENV'] !== 'production' || valueOf(env, 'WNS_CRASH_AT') === undefined) return []
+  return [{ variable: 'WNS_CRASH_AT', problem: 'wanted unset with NODE_ENV=production; found a crash point; unset it' }]
 }
 
 // It would disable the certificate check of every connection, so that any server could pose as WNS.

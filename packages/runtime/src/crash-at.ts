@@ -6,7 +6,9 @@ export function crashAtVariable<Point extends string>(points: readonly Point[]) 
   return variable(z.templateLiteral([z.enum(points), ':', z.int().min(1)]).optional(), {
     wanted: '<crash point>:<n>, the points being those of test/chaos/README.md',
     example: `${points[0] ?? ''}:1`,
-    meaning: 'For tests only: the process kills itself when it reaches this point for the nth time.',
+    meaning:
+      'For tests only: the process kills itself when it reaches this point for the nth time. ' +
+      'Rejected with NODE_ENV=production.',
     usedBy: ['api', 'worker'],
   })
 }

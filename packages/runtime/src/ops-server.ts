@@ -1,3 +1,4 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
@@ -25,6 +26,10 @@ export interface OpsServerOptions {
   readonly logger: Logger
   /** The variable that an error about the port names; default OPS_PORT. */
   readonly portVariable?: string
+  /** What a request for `/metrics` must send as `Authorization: Bearer`; absent: nothing. */
+  readonly token?: string | undefined
+  /** How long a scrape is the answer to others, in milliseconds, so that many cost no more than one; default 0. */
+  readonly scrapeCacheMs?: number
   /** How long `/readyz` waits for `ready`, in milliseconds; default 2000. */
   readonly readyTimeoutMs?: number
 }
@@ -43,10 +48,14 @@ const STOP_GRACE_MS = 1000
  */
 export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
   const { host, logger, readyTimeoutMs = 2000 } = options
+  const scrape = cached(
+    () => options.metrics.scrape(showReady(options.metrics, options.ready, readyTimeoutMs)),
+    options.scrapeCacheMs ?? 0,
+  )
   const server = createServer(
     { requestTimeout: 10_000, headersTimeout: 5000, keepAliveTimeout: 5000 },
     (request, response) => {
-      answer(request, response, options, readyTimeoutMs).catch((error: unknown) => {
+      answer(request, response, options, { readyTimeoutMs, scrape }).catch((error: unknown) => {
         logger.error({ err: error }, 'ops request failed')
         if (!response.headersSent) sendJson(response, 500, { error: 'internal' })
         else response.destroy()
@@ -67,8 +76,8 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { metrics, ready, serves, stuck }: OpsServerOptions,
-  readyTimeoutMs: number,
+  { metrics, ready, serves, stuck, token }: OpsServerOptions,
+  { readyTimeoutMs, scrape }: { readonly readyTimeoutMs: number; readonly scrape: () => Promise<string> },
 ): Promise<void> {
   const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
   if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -78,7 +87,15 @@ async function answer(
   }
   switch (path) {
     case '/metrics':
-      send(response, 200, metrics.registry.contentType, await metrics.scrape(showReady(metrics, ready, readyTimeoutMs)))
+      if (token !== undefined && !isBearer(request.headers.authorization, token)) {
+        response.setHeader('www-authenticate', 'Bearer')
+        sendJson(response, 401, {
+          error: 'unauthenticated',
+          wanted: 'Authorization: Bearer <WNS_FANOUT_OPS_TOKEN_FILE>',
+        })
+        return
+      }
+      send(response, 200, metrics.registry.contentType, await scrape())
       return
     case '/healthz': {
       const problem = stuck?.()
@@ -99,6 +116,31 @@ async function answer(
   }
   const paths = ['/metrics', '/healthz', '/readyz', ...(serves === undefined ? [] : ['/servesz'])]
   sendJson(response, 404, { error: 'not-found', paths })
+}
+
+/** Of equal length, so that the time shows nothing about the token. */
+function isBearer(header: string | undefined, token: string): boolean {
+  return timingSafeEqual(sha256(header ?? ''), sha256(`Bearer ${token}`))
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+/** With `ms` above 0, one run at a time, whose result is the answer for `ms` after its end. */
+function cached<T>(run: () => Promise<T>, ms: number): () => Promise<T> {
+  let last: { readonly result: Promise<T>; untilMs: number } | undefined
+  return () => {
+    if (last !== undefined && performance.now() < last.untilMs) return last.result
+    const current = { result: run(), untilMs: ms === 0 ? 0 : Infinity }
+    last = current
+    const end = (lifeMs: number) => () => {
+      current.untilMs = performance.now() + lifeMs
+    }
+    // A failure is no answer for others.
+    current.result.then(end(ms), end(0))
+    return current.result
+  }
 }
 
 // A check that hangs or throws means "not ready"; the request never hangs or fails.

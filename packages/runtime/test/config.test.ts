@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import * as z from 'zod'
-import { ConfigError, baseConfig, readConfig, variable, variables } from '../src/index.ts'
+import { ConfigError, baseConfig, crashAtVariable, readConfig, variable, variables } from '../src/index.ts'
 import { redactText } from '../src/redaction.ts'
 
 const schema = z.object({ ...baseConfig })
@@ -25,6 +25,7 @@ test('only the keyring is required; the rest has defaults', () => {
     WNS_FANOUT_LANES: 256,
     WNS_FANOUT_LOCK_MS: 60_000,
     WNS_FANOUT_ALLOW_VOLATILE_REDIS: false,
+    WNS_FANOUT_SCRAPE_CACHE_MS: 5000,
     WNS_FANOUT_AUDIT_STDOUT: true,
     WNS_FANOUT_AUDIT_MAX_ENTRIES: 100_000,
     WNS_FANOUT_AUDIT_DAYS: 400,
@@ -208,4 +209,12 @@ test('no hint about a variable is changed by the redaction of logs', () => {
   const message = problemsOf(env).join('\n')
   expect(message).toContain('HTTPS_PROXY: wanted a URL with http:// or https://, and user:password@ before the host')
   expect(redactText(message)).toBe(message)
+})
+
+test('a crash point is rejected in production', () => {
+  const withCrash = z.object({ ...baseConfig, WNS_CRASH_AT: crashAtVariable(['a-point']) })
+  const env = { ...minimal, WNS_CRASH_AT: 'a-point:1' }
+  expect(readConfig(withCrash, env).WNS_CRASH_AT).toBe('a-point:1')
+  expect(() => readConfig(withCrash, { ...env, NODE_ENV: 'production' })).toThrow(/WNS_CRASH_AT: wanted unset/)
+  expect(readConfig(withCrash, { ...minimal, NODE_ENV: 'production' }).WNS_CRASH_AT).toBeUndefined()
 })

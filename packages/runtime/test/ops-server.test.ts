@@ -165,3 +165,37 @@ test('the URL of a server on all addresses is reachable', async () => {
   expect(server.url).toBe(`http://127.0.0.1:${server.port}`)
   expect((await ask(server, '/healthz')).status).toBe(200)
 })
+
+test('/metrics needs the token where there is one, and the probes need none', async () => {
+  const server = await start({ token: 'canary-token' })
+  const status = async (authorization?: string): Promise<number | undefined> => {
+    const headers = authorization === undefined ? {} : { authorization }
+    const call = request(`${server.url}/metrics`, { agent: false, headers }).end()
+    const [response]: IncomingMessage[] = await once(call, 'response', { signal: AbortSignal.timeout(5000) })
+    response?.resume()
+    return response?.statusCode
+  }
+  expect(await status()).toBe(401)
+  for (const wrong of ['Bearer x', 'Basic canary-token', 'canary-token', 'Bearer canary-token x'])
+    expect([wrong, await status(wrong)]).toEqual([wrong, 401])
+  expect(await status('Bearer canary-token')).toBe(200)
+  expect((await ask(server, '/metrics')).text).not.toContain('canary')
+  expect((await ask(server, '/healthz')).status).toBe(200)
+  expect((await ask(server, '/readyz')).status).toBe(200)
+})
+
+test('many requests for /metrics within the time of a scrape cost one', async () => {
+  const metrics = createMetrics()
+  let runs = 0
+  metrics.onCollect(() => void (runs += 1))
+  const server = await start({ metrics, scrapeCacheMs: 60_000 })
+  const texts = await Promise.all(Array.from({ length: 60 }, async () => (await ask(server, '/metrics')).text))
+  expect(new Set(texts).size).toBe(1)
+  await ask(server, '/metrics')
+  expect(runs).toBe(1)
+
+  const fresh = await start({ metrics })
+  await ask(fresh, '/metrics')
+  await ask(fresh, '/metrics')
+  expect(runs).toBe(3)
+})

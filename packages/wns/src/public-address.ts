@@ -20,6 +20,7 @@ for (const [network, prefix] of [
   ['10.0.0.0', 8], // private
   ['100.64.0.0', 10], // carrier-grade NAT
   ['127.0.0.0', 8], // loopback
+  ['168.63.129.16', 32], // the host of an Azure machine: DHCP, DNS, agent
   ['169.254.0.0', 16], // link-local, cloud metadata
   ['172.16.0.0', 12], // private
   ['192.0.0.0', 24], // protocol assignments
@@ -35,7 +36,7 @@ for (const [network, prefix] of [
   notPublic4.addSubnet(network, prefix, 'ipv4')
 // Of IPv6 only 2000::/3 is assigned; inside it, these ranges are not public.
 for (const [network, prefix] of [
-  ['::', 3], // unspecified, loopback, v4-mapped, v4-compatible, NAT64 and 6bone remains
+  ['::', 3], // unspecified, loopback, v4-mapped, v4-compatible, NAT64 (64:ff9b::/96) and 6bone remains
   ['4000::', 2],
   ['8000::', 1], // unique local, link-local, site-local, multicast
   ['2001::', 23], // protocol assignments: Teredo, ORCHID, benchmarks

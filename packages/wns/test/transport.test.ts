@@ -45,6 +45,9 @@ test.each([
   'ff02::1',
   'fec0::1',
   '64:ff9b::7f00:1',
+  '64:ff9b::a83f:8110',
+  '64:ff9b:1::1',
+  '168.63.129.16',
   '2001:db8::1',
   '2002:7f00:1::',
   '2001::1',
@@ -54,7 +57,7 @@ test.each([
   expect(isPublicAddress(address)).toBe(false)
 })
 
-test.each(['13.107.4.50', '1.1.1.1', '172.32.0.1', '100.128.0.1', '2603:1030::1', '2a01:111::1'])(
+test.each(['13.107.4.50', '168.63.129.17', '1.1.1.1', '172.32.0.1', '100.128.0.1', '2603:1030::1', '2a01:111::1'])(
   '%s is a public address',
   (address) => {
     expect(isPublicAddress(address)).toBe(true)
@@ -64,6 +67,8 @@ test.each(['13.107.4.50', '1.1.1.1', '172.32.0.1', '100.128.0.1', '2603:1030::1'
 test.each([
   ['the machine itself', ['127.0.0.1']],
   ['the metadata service', ['169.254.169.254']],
+  ['the host of an Azure machine', ['168.63.129.16']],
+  ['that host through NAT64', ['64:ff9b::a83f:8110']],
   ['the machine itself in IPv6', ['::1']],
   ['a mapped address', ['::ffff:127.0.0.1']],
   ['a public and a private address', ['13.107.4.50', '10.0.0.1']],

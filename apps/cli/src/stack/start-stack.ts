@@ -212,6 +212,8 @@ function envOf(
     LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
     // No log shipper reads the output of a stack on one machine; `audit list` shows the entries.
     WNS_FANOUT_AUDIT_STDOUT: process.env['WNS_FANOUT_AUDIT_STDOUT'] ?? '0',
+    // The figures of a stack on one machine are read by a person, who wants those of now.
+    WNS_FANOUT_SCRAPE_CACHE_MS: process.env['WNS_FANOUT_SCRAPE_CACHE_MS'] ?? '0',
     ...options.env,
     REDIS_URL: redisUrl,
     WNS_FANOUT_KEYRING_FILE: options.folder.keyringFile,
