@@ -4,6 +4,7 @@ import { Worker } from 'bullmq'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { Queues, sendQueueName } from '../../src/worker/queues.ts'
 import { workerOptions } from '../../src/worker/run-worker.ts'
+import type { FanoutWorker } from '../../src/worker/worker.ts'
 import { Installation } from '../support/installation.ts'
 
 const news = 'news' as AppId
@@ -23,9 +24,10 @@ async function isCompleted(place: Installation, id: string): Promise<void> {
   })
 }
 
-/** A campaign whose batches are in the queue of a paused app, so that no worker serves it. */
-async function plannedWhilePaused(place: Installation, settings: AppSettings): Promise<string> {
+/** A campaign whose batch is in the queue of a paused app, which the worker finds paused when it starts. */
+async function plannedWhilePaused(place: Installation, settings: AppSettings, worker: FanoutWorker): Promise<string> {
   await place.apps.pause(news)
+  await worker.start()
   const { id } = await place.create(settings)
   await until(async () => {
     expect(await place.queues.sendQueue(news).getJobCountByTypes('prioritized')).toBe(1)
@@ -88,8 +90,7 @@ test('a batch that is due later is sent then, although its announcement is lost'
   const place = new Installation()
   const settings = await place.app('news', 5)
   const queues = silentQueues(place)
-  await place.worker({ queues, lingerMs: 0 }).start()
-  const id = await plannedWhilePaused(place, settings)
+  const id = await plannedWhilePaused(place, settings, place.worker({ queues, lingerMs: 0 }))
   const [job] = await queues.sendQueue(news).getJobs(['prioritized'])
   if (job === undefined) throw new Error('there is no job')
   await job.remove()
@@ -103,8 +104,7 @@ test('a batch that is due later is sent then, although its announcement is lost'
 test('a campaign that is announced nowhere starts when the leader reconciles it', async () => {
   const place = new Installation()
   const settings = await place.app('news', 5)
-  await place.worker().start()
-  const id = await plannedWhilePaused(place, settings)
+  const id = await plannedWhilePaused(place, settings, place.worker())
   await place.queues.ready.forget(news)
   await place.apps.resume(news)
   await isCompleted(place, id)
@@ -113,8 +113,7 @@ test('a campaign that is announced nowhere starts when the leader reconciles it'
 test('a batch in the hand of a worker that died alone is taken by the next one', async () => {
   const place = new Installation()
   const settings = await place.app('news', 5)
-  await place.worker().start()
-  const id = await plannedWhilePaused(place, settings)
+  const id = await plannedWhilePaused(place, settings, place.worker())
   const dead = new Worker(sendQueueName(news), null, {
     ...workerOptions(place.redis, 1000),
     prefix: place.keys.sendQueuePrefix(news),
