@@ -247,9 +247,11 @@ test('a recipient that kills workers is looked for in one batch at a time, so th
 
 test('a worker that is frozen, and workers whose connections all broke, keep their batches', async () => {
   const few = { WNS_FANOUT_LANES: '32' }
+  const redis = connectRedis(stack.redisUrl, { role: 'producer' })
+  // Workers of the tests above that died, which would be found dead here.
+  await redis.del(new Keys(stack.env['WNS_FANOUT_PREFIX'] ?? '').workers)
   const workers = [await stack.startWorker(few), await stack.startWorker(few)]
   const frozen = nth(workers, 0)
-  const redis = connectRedis(stack.redisUrl, { role: 'producer' })
   try {
     await registerApp(stack, 'kept', repeat(6000), { ratePerSecond: 500, burst: 50 })
     await stack.control('POST', '/v1/reset')
