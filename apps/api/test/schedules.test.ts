@@ -22,7 +22,12 @@ test('a schedule is returned as it was put, with its next five times', async () 
   await withApp()
   const put = await call('PUT', path, { body })
   expect(put.status).toBe(200)
-  expect(put.json).toEqual({
+  const { warnings, ...stored } = put.json
+  expect(warnings).toMatchObject([
+    { pointer: '/campaign/audience/tags', code: 'unknown-tag' },
+    { pointer: '/campaign/audience', code: 'empty-audience' },
+  ])
+  expect(stored).toEqual({
     schedule: 'morning',
     app: 'news',
     ...body,
@@ -36,7 +41,7 @@ test('a schedule is returned as it was put, with its next five times', async () 
   const clock = new Intl.DateTimeFormat('en-GB', { timeZone: 'Europe/Berlin', timeStyle: 'short' })
   expect(next.map((time) => clock.format(new Date(time)))).toEqual(Array.from({ length: 5 }, () => '08:30'))
   expect(next.every((time) => Date.parse(time) > Date.now())).toBe(true)
-  expect((await call('GET', path)).json).toEqual(put.json)
+  expect((await call('GET', path)).json).toEqual(stored)
 
   const paused = await call('PUT', path, { body: { ...body, paused: true } })
   expect(paused.json).toMatchObject({ paused: true, createdAt: put.json.createdAt })
@@ -114,13 +119,14 @@ test('a schedule in Australia/Lord_Howe, whose clocks change by half an hour, is
   const put = await call('PUT', path, { body: { ...body, cron: '0 8 4 * *', timeZone: 'Australia/Lord_Howe' } })
   expect(put.status).toBe(200)
   expect(put.json.next).toHaveLength(5)
-  expect((await call('GET', '/v1/apps/news/schedules')).json.items).toEqual([put.json])
+  const { warnings: _, ...stored } = put.json
+  expect((await call('GET', '/v1/apps/news/schedules')).json.items).toEqual([stored])
 })
 
 test('a stored schedule that cannot be read is listed with its problem, beside the others', async () => {
   const { call, withApp, redis, keys } = await setup()
   await withApp()
-  const put = (await call('PUT', path, { body })).json
+  const { warnings: _, ...put } = (await call('PUT', path, { body })).json
   const stored = JSON.parse((await redis.hget(keys.schedules('news'), 'morning')) ?? '')
   await redis.hset(keys.schedules('news'), {
     'a-torn': '{"request":',
@@ -148,6 +154,24 @@ test('a stored schedule that cannot be read is listed with its problem, beside t
   expect((await call('PUT', '/v1/apps/news/schedules/a-torn', { body })).status).toBe(200)
   expect((await call('DELETE', '/v1/apps/news/schedules/b-zone')).status).toBe(204)
   expect(namesOf((await call('GET', '/v1/apps/news/schedules')).json)).toEqual(['a-torn', 'morning'])
+})
+
+test('an unknown tag of a schedule is reported when it is put, with the nearest one', async () => {
+  const { call, withApp } = await setup()
+  await withApp()
+  const uri = 'https://db5p.notify.windows.com/?token=ok.any.a'
+  await call('PUT', '/v1/apps/news/channels/a', { body: { uri, tags: ['news'] } })
+  const of = async (audience: object) =>
+    (await call('PUT', path, { body: { ...body, campaign: { ...body.campaign, audience } } })).json
+  expect(await of({ tags: 'news' })).not.toHaveProperty('warnings')
+  expect((await of({ tags: 'news or nwes' })).warnings).toEqual([
+    {
+      pointer: '/campaign/audience/tags',
+      code: 'unknown-tag',
+      detail: 'no channel has the tag "nwes"; did you mean "news"?',
+    },
+  ])
+  expect((await call('GET', path)).json).not.toHaveProperty('warnings')
 })
 
 test('an invalid name is rejected', async () => {

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { createdBySchema } from './api-key.ts'
+import { warningSchema } from './warning.ts'
 import { campaignRequestSchema } from './campaign.ts'
 import { cronError } from './cron.ts'
 import { isTimeZone } from './time-zone.ts'
@@ -46,6 +47,7 @@ export const scheduleSchema = z
     lastRunAt: z.string().optional().meta({ description: 'The occurrence that was last run.' }),
     next: z.array(z.string()).meta({ description: 'The next five occurrences, also while it is paused.' }),
     problem: z.string().optional().meta({ description: 'Why it cannot run; absent if it can.' }),
+    warnings: z.array(warningSchema).optional().meta({ description: 'Only in the answer to PUT.' }),
   })
   .meta({ id: 'Schedule' })
 /** What the API shows of a schedule. */

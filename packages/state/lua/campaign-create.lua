@@ -1,17 +1,18 @@
--- Store a campaign once, and take its topic's guard slot if it starts now.
--- needs: read codes pages checks stamps closing
+-- Store a campaign once, and take a guard slot of its topic if it starts now.
+-- needs: read codes pages checks slots stamps closing
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
+-- KEYS[3] bitmap over ordinals: its recipients now; absent if they are not known
 -- ARGV: 1 id, 2 type, 3 topic, 4 guard window in ms (0 = exempt), 5 policy reject|defer|coalesce|drop,
 --       6 startAtMs or '' for now, 7 lifetime in ms from the start, or '', 8 expiresAtMs or '', 9 definition (JSON),
 --       10 share of failures that halts it, or '', 11 share of dead URIs that halts it, or '' for the usual one,
---       12 the campaign whose rest this one sends to, or '': it takes over the slot of that campaign,
+--       12 the campaign whose rest this one sends to, or '': it does not wait for the slot of that campaign,
 --       13 the digest of a dry run that it uses up, or '', 14 recipients as far as known, 15 the API key or '',
 --       16 most recipients of the app on a day, 17 the same of the key, 18 most unfinished campaigns; '' for no limit
--- Returns {'created', state, startAtMs, expiresAtMs, superseded campaign or '', slot}, or
+-- Returns {'created', state, startAtMs, expiresAtMs, the last superseded campaign or '', slot}, or
 --      {'refused', admissibleAtMs, campaign that is waited for}, or {'full', …} the same if too many are deferred.
 -- or {'unconfirmed', 0, ''} for a digest that is used up, or {'limited', ms when it may be tried again, which limit}.
 -- `slot` is what the guard decided for this call: taken, deferred, coalesced or dropped, or '' if it decided nothing.
-local base, campaign = KEYS[1], KEYS[2]
+local base, campaign, reach = KEYS[1], KEYS[2], KEYS[3]
 local id, type, topic, interval, policy = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local MAX_DEFERRED = 10
 local at = now_ms()
@@ -35,49 +36,50 @@ if ARGV[18] ~= '' and redis.call('SCARD', base .. 'active') >= tonumber(ARGV[18]
 end
 local start = ARGV[6] ~= '' and tonumber(ARGV[6]) or at
 local state, reason, superseded, decided = 'scheduled', '', '', ''
-local slot, waiting = base .. 'topic:' .. type .. ':' .. topic, base .. 'waiting:' .. type .. ':' .. topic
 if interval > 0 and start <= at then
-  -- Not the time that is left: it counts from another instant than `at`, so two calls could differ by a millisecond.
-  local free_at = redis.call('PEXPIRETIME', slot)
-  local deferred = redis.call('ZRANGE', waiting, 0, -1, 'WITHSCORES')
-  local holder = free_at > at and string.match(redis.call('GET', slot) or '', '^[^|]*') or ''
-  if (free_at <= at or holder == ARGV[12]) and #deferred == 0 then
-    redis.call('SET', slot, id .. '|' .. at, 'PX', interval)
+  local overlaps = topic_slots.overlap_with(base, reach)
+  local free, holder = topic_slots.taken(base, type, topic, at, overlaps, ARGV[12])
+  local deferred = topic_slots.deferred_before(base, type, topic, overlaps)
+  if free <= at and #deferred == 0 then
+    topic_slots.take(base, type, topic, id, at, interval)
     decided = 'taken'
   else
-    local admissible = math.max(at, free_at)
     -- The next one waits for the last one that is deferred, or for the one that has the slot.
     local before = deferred[#deferred - 1] or holder
     if policy == 'reject' then
-      return { 'refused', #deferred > 0 and tonumber(deferred[#deferred]) + interval or admissible, before }
+      return { 'refused', topic_slots.start_behind(free, deferred, interval), before }
     end
     if policy == 'drop' then
       state, reason, decided = 'cancelled', 'guard', 'dropped'
     else
       -- At most ten deferred campaigns wait. One more may wait for all that were coalesced: the newest takes its place.
-      start = #deferred > 0 and math.max(admissible, tonumber(deferred[#deferred]) + interval) or admissible
-      local others = 0
+      start = topic_slots.start_behind(free, deferred, interval)
+      local others, older = 0, {}
       for w = 1, #deferred, 2 do
         if redis.call('HGET', base .. 'c:' .. deferred[w], 'policy') ~= 'coalesce' then
           others = others + 1
         elseif policy == 'coalesce' then
-          superseded, start = deferred[w], math.max(admissible, tonumber(deferred[w + 1]))
+          older[#older + 1] = deferred[w]
+          superseded, start = deferred[w], math.max(free, tonumber(deferred[w + 1]))
         end
       end
       if policy == 'defer' and others >= MAX_DEFERRED then
         return { 'full', tonumber(deferred[#deferred]) + interval, before }
       end
-      if superseded ~= '' then
-        local older = base .. 'c:' .. superseded
-        redis.call('HSET', older, 'state', 'cancelled', 'reason', 'superseded', 'audienceSize', 0, 'planComplete', 1)
-        finish_if_done(base, older, at)
+      for _, other in ipairs(older) do
+        local key = base .. 'c:' .. other
+        redis.call('HSET', key, 'state', 'cancelled', 'reason', 'superseded', 'audienceSize', 0, 'planComplete', 1)
+        finish_if_done(base, key, at)
       end
-      redis.call('ZADD', waiting, start, id)
+      redis.call('ZADD', topic_slots.waiting_key(base, type, topic), start, id)
       reason, decided = 'guard', superseded == '' and 'deferred' or 'coalesced'
     end
   end
 end
 local expires = ARGV[8] ~= '' and tonumber(ARGV[8]) or start + tonumber(ARGV[7])
+if decided ~= '' and state == 'scheduled' then
+  topic_slots.keep_reach(base, id, reach, expires + interval)
+end
 redis.call('HSET', campaign, 'version', VERSION, 'id', id, 'definition', ARGV[9], 'type', type, 'topic', topic,
   'topicIntervalMs', interval, 'policy', policy, 'state', state, 'createdAt', at, 'startAt', start, 'expiresAt', expires,
   'planned', 0, 'closed', 0, 'cursor', 0)

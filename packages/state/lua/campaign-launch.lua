@@ -1,8 +1,9 @@
--- Decide whether a scheduled campaign may start now, and take its topic's slot if it does not have it yet.
--- needs: read codes pages checks stamps closing
+-- Decide whether a scheduled campaign may start now, and take a slot of its topic if it does not have one yet.
+-- needs: read codes pages checks slots stamps closing
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
+-- KEYS[3] bitmap over ordinals: its recipients now; absent if they are not known
 -- Returns {'go'}, {'frozen'} if its audience is stored already, {'wait', startAtMs}, or {'stopped', state}.
-local base, campaign = KEYS[1], KEYS[2]
+local base, campaign, reach = KEYS[1], KEYS[2], KEYS[3]
 local function wrong_launch(c)
   if not whole(c.startAt, 0, MAX_MS) then return wrong_field('the campaign', 'startAt', c.startAt) end
   if not whole(c.topicIntervalMs, 0, MAX_MS) then
@@ -22,20 +23,23 @@ if state ~= 'scheduled' then return { 'stopped', state } end
 if tonumber(c.startAt) > at then return { 'wait', tonumber(c.startAt) } end
 local interval, id = tonumber(c.topicIntervalMs), c.id
 if interval > 0 then
-  local slot, waiting = base .. 'topic:' .. c.type .. ':' .. c.topic, base .. 'waiting:' .. c.type .. ':' .. c.topic
-  local holder = redis.call('GET', slot)
-  if holder and c.restOf and sub(holder, 1, #c.restOf + 1) == c.restOf .. '|' then holder = nil end
-  if holder and sub(holder, 1, #id + 1) ~= id .. '|' then
-    local admissible = math.max(redis.call('PEXPIRETIME', slot), at + 1)
-    if c.policy == 'defer' or c.policy == 'coalesce' then
-      redis.call('ZADD', waiting, admissible, id)
-      redis.call('HSET', campaign, 'startAt', admissible, 'reason', 'guard')
-      return { 'wait', admissible }
+  local free = tonumber(redis.call('ZSCORE', topic_slots.key(base, c.type, c.topic), id) or '0')
+  if free <= at then
+    local overlaps = topic_slots.overlap_with(base, reach)
+    local admissible, holder = topic_slots.taken(base, c.type, c.topic, at, overlaps, c.restOf)
+    if holder ~= '' then
+      if c.policy == 'defer' or c.policy == 'coalesce' then
+        redis.call('ZADD', topic_slots.waiting_key(base, c.type, c.topic), admissible, id)
+        redis.call('HSET', campaign, 'startAt', admissible, 'reason', 'guard')
+        topic_slots.keep_reach(base, id, reach, tonumber(c.expiresAt) + interval)
+        return { 'wait', admissible }
+      end
+      redis.call('HSET', campaign, 'state', 'cancelled', 'reason', 'guard')
+      return { 'stopped', 'cancelled' }
     end
-    redis.call('HSET', campaign, 'state', 'cancelled', 'reason', 'guard')
-    return { 'stopped', 'cancelled' }
+    topic_slots.take(base, c.type, c.topic, id, at, interval)
   end
-  redis.call('ZREM', waiting, id)
-  if not holder then redis.call('SET', slot, id .. '|' .. at, 'PX', interval) end
+  redis.call('ZREM', topic_slots.waiting_key(base, c.type, c.topic), id)
+  topic_slots.keep_reach(base, id, reach, tonumber(c.expiresAt) + interval)
 end
 return { 'go' }

@@ -1,5 +1,5 @@
 -- Pause, resume, cancel, hold or halt a campaign.
--- needs: read codes pages checks stamps closing events halts
+-- needs: read codes pages checks slots stamps closing events halts
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 pause|resume|accept|cancel|hold|halt, 2 reason or ''; of `accept` and `hold` the cause (lib/halts.lua)
 -- Returns {'ok', state}, or {'conflict', state} if the state does not allow it. The state of a campaign that is held is
@@ -47,7 +47,7 @@ else
   -- The event of the end contains the reason.
   if reason ~= '' then redis.call('HSET', campaign, 'reason', reason) end
   if act == 'halt' then add_campaign_event(base, campaign, 'campaign.halted', { reason = reason, resumable = false }) end
-  redis.call('ZREM', base .. 'waiting:' .. c.type .. ':' .. c.topic, c.id)
+  redis.call('ZREM', topic_slots.waiting_key(base, c.type, c.topic), c.id)
   if not c.audienceSize and not c.plannedRecipients then
     redis.call('HSET', campaign, 'audienceSize', 0, 'planComplete', 1)
   end

@@ -1,5 +1,5 @@
 -- Record the outcomes that an owner reports for its batch, and grant the next credit.
--- needs: read codes pages window checks stamps closing events halts uri-index gates
+-- needs: read codes pages window checks slots stamps closing events halts uri-index gates
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 seq, 2 owner nonce, 3 fence, 4 checkpoint number (from 1, one more each time), 5 window of the terms, 6 type,
 --       7 guard interval in seconds (0 = no guard),
@@ -265,7 +265,7 @@ if answered > 0 then
   end
 end
 
-renew_slot(base, type, c, counts)
+topic_slots.renew(base, type, c, counts)
 if packed ~= old_text then redis.call('SET', key .. ':v', packed) end
 add_totals(campaign, counts)
 

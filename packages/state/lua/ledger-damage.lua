@@ -1,5 +1,5 @@
 -- Stop a campaign whose ledger is damaged, and restore the fields that sweep and repair need.
--- needs: read codes pages checks stamps closing events
+-- needs: read codes pages checks slots stamps closing events
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 id, 2 what was found, 3 seq of the batch in which it was found, or ''
 -- The batch is marked: the sweep passes over it, and the repair closes it with what is left of it.
@@ -51,7 +51,7 @@ for name, type in pairs(types) do
   if stored ~= type and stored ~= 'none' then redis.call('DEL', campaign .. ':' .. name) end
 end
 local f = fields(campaign, 'type', 'topic')
-redis.call('ZREM', base .. 'waiting:' .. f.type .. ':' .. f.topic, id)
+redis.call('ZREM', topic_slots.waiting_key(base, f.type, f.topic), id)
 redis.call('ZADD', base .. 'campaigns', 'NX', created, id)
 redis.call('SADD', base .. 'active', id)
 return { 'halted', state }

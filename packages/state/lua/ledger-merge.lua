@@ -1,6 +1,6 @@
 -- Merge the outcomes that an owner still has after it lost its batch: Redis went back in time and lost the open of that
 -- owner, or the run of the owner ended by an error before its checkpoint was stored.
--- needs: read codes pages checks stamps closing
+-- needs: read codes pages checks slots stamps closing
 -- KEYS[1] `<prefix>{<app>}:`   KEYS[2] the campaign's key
 -- ARGV: 1 seq, 2 nonce of the fenced owner, 3 its fence, 4 delivery, 5 type, 6 guard window in seconds (0 = no guard),
 --       7 its vector, with credit only for posts that have no answer yet,
@@ -83,5 +83,5 @@ if guard > 0 then
   end
   stamps:save()
 end
-renew_slot(base, type, c, counts)
+topic_slots.renew(base, type, c, counts)
 return { 'ok', list_of(counts) }

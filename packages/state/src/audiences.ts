@@ -39,6 +39,13 @@ export interface Frozen {
   readonly optedOutOfTopic?: number
 }
 
+/** An audience that was evaluated once: its bitmap is at `key` for an hour, or until it is removed. */
+export interface Evaluated extends Frozen {
+  readonly key: string
+  /** Recipients without the sample. */
+  readonly beforeSample: number
+}
+
 export interface Bitmap {
   readonly bits: Buffer
 }
@@ -81,32 +88,45 @@ export class Audiences {
     destination: string,
     options: FreezeOptions = {},
   ): Promise<Frozen> {
-    const { sample } = options
-    if (sample === undefined || sample.share >= 1) return this.#evaluate(app, audience, destination, '', options)
-    const { draft, ...frozen } = await this.#draft(app, audience, options)
-    if (frozen.size === 0) await this.#redis.unlink(draft, destination)
-    else await storeScript.run(this.#redis, [draft, destination], [])
+    if (!isSampled(options)) return this.#run(app, audience, destination, '', options)
+    const { key, beforeSample: _, ...frozen } = await this.evaluate(app, audience, options)
+    if (frozen.size === 0) await this.#redis.unlink(key, destination)
+    else await storeScript.run(this.#redis, [key, destination], [])
     return frozen
+  }
+
+  /** Evaluate an audience now, for several uses. Without recipients there may be no bitmap. */
+  async evaluate(app: AppId, audience: EvaluableAudience, options: FreezeOptions = {}): Promise<Evaluated> {
+    const { sample } = options
+    const key = this.#keys.temporary(app, randomUUID())
+    const evaluated = await this.#run(app, audience, key, String(TEMPORARY_SECONDS), options)
+    const beforeSample = evaluated.size
+    if (sample === undefined || !isSampled(options)) return { ...evaluated, beforeSample, key }
+    return { ...evaluated, size: await this.#thinOut(key, sample), beforeSample, key }
+  }
+
+  /** The bitmap at the key of an evaluated audience. */
+  async read(key: string): Promise<Buffer> {
+    const pieces: Buffer[] = []
+    const length = await this.#redis.strlen(key)
+    for (let at = 0; at < length; at += CHUNK_BYTES)
+      pieces.push(await this.#redis.getrangeBuffer(key, at, at + CHUNK_BYTES - 1))
+    return Buffer.concat(pieces)
   }
 
   /** The recipients that an audience has now, as a bitmap over ordinals. Stores nothing. */
   async bitmap(app: AppId, audience: EvaluableAudience, options: FreezeOptions = {}): Promise<Frozen & Bitmap> {
-    const { draft, ...frozen } = await this.#draft(app, audience, options)
-    const pieces: Buffer[] = []
-    const length = await this.#redis.strlen(draft)
-    for (let at = 0; at < length; at += CHUNK_BYTES)
-      pieces.push(await this.#redis.getrangeBuffer(draft, at, at + CHUNK_BYTES - 1))
-    await this.#redis.unlink(draft)
-    return { ...frozen, bits: Buffer.concat(pieces) }
+    const { key, beforeSample: _, ...frozen } = await this.evaluate(app, audience, options)
+    const bits = await this.read(key)
+    await this.#redis.unlink(key)
+    return { ...frozen, bits }
   }
 
   /** How many recipients an audience has now. */
   async count(app: AppId, audience: EvaluableAudience, options: FreezeOptions = {}): Promise<Frozen> {
-    const { sample } = options
-    const draft = this.#keys.temporary(app, randomUUID())
-    if (sample === undefined || sample.share >= 1) return this.#evaluate(app, audience, draft, '0', options)
-    const frozen = await this.freeze(app, audience, draft, options)
-    await this.#redis.unlink(draft)
+    if (!isSampled(options)) return this.#run(app, audience, this.#keys.temporary(app, randomUUID()), '0', options)
+    const { key, beforeSample: _, ...frozen } = await this.evaluate(app, audience, options)
+    await this.#redis.unlink(key)
     return frozen
   }
 
@@ -115,16 +135,7 @@ export class Audiences {
     return (await this.#redis.smembers(this.#keys.tags(app))).toSorted()
   }
 
-  /** The audience in a key that lives for an hour. */
-  async #draft(app: AppId, audience: EvaluableAudience, options: FreezeOptions): Promise<Frozen & { draft: string }> {
-    const { sample } = options
-    const draft = this.#keys.temporary(app, randomUUID())
-    const evaluated = await this.#evaluate(app, audience, draft, String(TEMPORARY_SECONDS), options)
-    if (sample === undefined || sample.share >= 1) return { ...evaluated, draft }
-    return { ...evaluated, size: await this.#thinOut(draft, sample), draft }
-  }
-
-  async #evaluate(
+  async #run(
     app: AppId,
     audience: EvaluableAudience,
     destination: string,
@@ -199,6 +210,10 @@ export class Audiences {
     }
     return size
   }
+}
+
+function isSampled({ sample }: FreezeOptions): boolean {
+  return sample !== undefined && sample.share < 1
 }
 
 function parsed(text: string): TagExpression {

@@ -204,9 +204,13 @@ export class Keys {
   probe(app: AppId | string): string {
     return `${this.base(app)}probe`
   }
-  /** string `<campaign>|<takenAtMs>`: the guard slot of a topic. Expires with the interval. */
-  topic(app: AppId | string, type: string, topic: string): string {
-    return `${this.base(app)}topic:${type}:${topic}`
+  /** zset: campaign → ms in which its guard slot of a topic is free again. Nine days after the last one was taken. */
+  slots(app: AppId | string, type: string, topic: string): string {
+    return `${this.base(app)}slots:${type}:${topic}`
+  }
+  /** bitmap over ordinals: recipients of a campaign that has a slot or waits for one. Until its slot is free. */
+  reach(app: AppId | string, campaign: string): string {
+    return `${this.campaign(app, campaign)}:reach`
   }
   /** zset: deferred campaigns of a topic → start time in ms. */
   waiting(app: AppId | string, type: string, topic: string): string {

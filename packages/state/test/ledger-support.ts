@@ -39,6 +39,8 @@ export interface CampaignOptions {
   readonly topicIntervalMs?: number
   readonly startAtMs?: number
   readonly expiresAtMs?: number
+  /** Ordinals of its recipients at the time of its creation; absent, they are not known. */
+  readonly reach?: readonly number[]
 }
 
 /** Shorthands for channels, campaigns and batches of one app. */
@@ -112,7 +114,28 @@ export class Stage {
     return Math.floor((await this.campaigns.redisNowMs()) / 1000)
   }
 
-  create(options: CampaignOptions = {}): Promise<CreateAnswer> {
+  async create(options: CampaignOptions = {}): Promise<CreateAnswer> {
+    const reachKey = options.reach === undefined ? undefined : await this.bitmap(options.reach)
+    return this.campaigns.create({
+      definition: this.definition(options),
+      policy: options.policy ?? 'reject',
+      topicIntervalMs: options.topicIntervalMs ?? 0,
+      reachKey,
+      ...(options.startAtMs === undefined ? {} : { startAtMs: options.startAtMs }),
+      ...(options.expiresAtMs === undefined ? {} : { expiresAtMs: options.expiresAtMs }),
+    })
+  }
+
+  /** A temporary bitmap of these ordinals. */
+  async bitmap(ordinals: readonly number[]): Promise<string> {
+    const key = this.bench.keys.temporary(this.app, randomUUID())
+    const pipeline = this.bench.redis.pipeline().setbit(key, 0, 0).expire(key, 3600)
+    for (const ordinal of ordinals) pipeline.setbit(key, ordinal, 1)
+    await pipeline.exec()
+    return key
+  }
+
+  definition(options: CampaignOptions = {}): CampaignDefinition {
     const terms = options.terms ?? tile
     const definition: CampaignDefinition = {
       id: (options.id ?? 'c1') as CampaignId,
@@ -133,13 +156,7 @@ export class Stage {
     }
     // The store takes the type from the request; the content does not matter here.
     const request = { ...definition.request, notification: { ...definition.request.notification, type: terms.type } }
-    return this.campaigns.create({
-      definition: { ...definition, request: request as CampaignDefinition['request'] },
-      policy: options.policy ?? 'reject',
-      topicIntervalMs: options.topicIntervalMs ?? 0,
-      ...(options.startAtMs === undefined ? {} : { startAtMs: options.startAtMs }),
-      ...(options.expiresAtMs === undefined ? {} : { expiresAtMs: options.expiresAtMs }),
-    })
+    return { ...definition, request: request as CampaignDefinition['request'] }
   }
 
   /** Stores these ordinals as the audience, unless one is stored. */

@@ -91,8 +91,8 @@ async function one(system: ChaosSystem, campaign: ChaosCampaign, request: Campai
   const { app, id } = campaign
   const refusal = await system.api.createCampaign(app, request).catch((error: unknown) => error)
   must(refusal instanceof ApiError && refusal.status === 409, 'another campaign of the topic was admitted')
-  const slot = await system.look.get(system.keys.topic(app, 'tile', 'default'))
-  must(slot?.startsWith(`${id}|`) === true, `the slot of the topic is held by ${slot}`)
+  const slots = await system.look.zrange(system.keys.slots(app, 'tile', 'default'), '0', '-1')
+  must(slots.length === 1 && slots[0] === id, `the slots of the topic are held by ${slots.join(' and ')}`)
   const verdict = await settle(system, campaign)
   const { state } = await finishedCampaign(system, id, 1000)
   must(state === 'completed', `it is ${state}`)

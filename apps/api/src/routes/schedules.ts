@@ -43,7 +43,8 @@ export function scheduleRoutes(
         description:
           'Each occurrence becomes one campaign; `overLimit` defaults to `coalesce`. If the clocks skip a time, it ' +
           'runs that much later; if they show it twice, it runs the first time. ' +
-          'It runs only while the API key that last put it is valid: to put it with another key hands it over.',
+          'It runs only while the API key that last put it is valid: to put it with another key hands it over. ' +
+          'The answer has `warnings` as that of a campaign has.',
         params: schedulePath,
         body: scheduleRequestSchema,
         response: answers({ 200: scheduleSchema }),
@@ -60,8 +61,10 @@ export function scheduleRoutes(
       // Computed before the schedule is stored, so that one without times is never stored.
       const next = nextTimes(request, nowMs)
       await campaigns.rejectImpersonal(settings, resolved.campaign)
-      await campaigns.rejectRepeating(settings, resolved.campaign)
-      return show(params.app, await schedules.put(params.app, params.schedule, request, caller?.id), next)
+      const found = await campaigns.rejectRepeating(settings, resolved.campaign)
+      const warnings = found.map((warning) => ({ ...warning, pointer: `/campaign${warning.pointer}` }))
+      const stored = await schedules.put(params.app, params.schedule, request, caller?.id)
+      return { ...show(params.app, stored, next), ...(warnings.length === 0 ? {} : { warnings }) }
     },
   )
 

@@ -4,6 +4,7 @@ import { withApi } from '../connection.ts'
 import { contextOf } from '../context.ts'
 import { readJson } from '../input/read.ts'
 import { fieldLines, tableLines } from '../terminal/table.ts'
+import { warningLines } from './watching.ts'
 
 interface AppOption {
   readonly app: string
@@ -32,7 +33,7 @@ Example:
       const request = (await readJson(file)) as ScheduleRequest
       await withApi(context, async (api) => {
         const made = await api.putSchedule(app, schedule, request)
-        context.screen.show(made, scheduleLines(schedule, made))
+        context.screen.show(made, [...warningLines(made.warnings), ...scheduleLines(schedule, made)])
       })
     })
   schedules

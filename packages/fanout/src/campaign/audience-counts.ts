@@ -20,6 +20,7 @@ export async function audienceCounts(
   topic?: string,
 ): Promise<AudienceCounts> {
   const known = await knownAudience(deps, app, audience, { topic })
+  await deps.redis.unlink(known.key)
   const { size, optedOut = 0, optedOutOfTopic = 0 } = known
   return { size, optedOut, optedOutOfTopic, warnings: audienceWarnings(audience, known) }
 }

@@ -13,6 +13,7 @@ import type {
   ReplayFilter,
   Result,
   Sample,
+  Warning,
 } from '@wns-fanout/domain'
 import { DAY_MS, DEFAULT_UNFINISHED_CAMPAIGNS, isTerminal, Problem } from '@wns-fanout/domain'
 import type { CampaignRecord } from '@wns-fanout/state'
@@ -25,7 +26,7 @@ import { checkConfirmation, offerConfirmation, usedConfirmation } from './confir
 import { limitProblem } from './limit-problem.ts'
 import { rejectUnlessPersonal } from './personal-audience.ts'
 import { campaignIdOf, keyOfAnother, newCampaignId } from './campaign-id.ts'
-import { definitionOf } from './definition.ts'
+import { definitionOf, topicOf } from './definition.ts'
 import { evaluable } from './failed-of.ts'
 import type { Forecast } from './forecast.ts'
 import { forecast } from './forecast.ts'
@@ -43,7 +44,8 @@ import { acceptHalt, approveCanary, steer } from './steering.ts'
 import type { CampaignQuery } from './search.ts'
 import { searchCampaigns } from './search.ts'
 import { viewOf } from './view.ts'
-import { asField, audienceInAdvance, emptyAudienceProblem, warningsFor } from './warnings.ts'
+import type { EvaluatedAudience } from './warnings.ts'
+import { asField, emptyAudienceProblem, knownAudience, knownInAdvance, warningsFor } from './warnings.ts'
 
 /** Batches that a cancel closes itself; a worker closes the rest. */
 const SWEPT_AT_ONCE = 256
@@ -64,7 +66,7 @@ export class Campaigns {
   async create(
     app: AppSettings,
     { confirm, ...request }: CampaignRequest,
-    { parent, idempotencyKey, createdBy, isConfirmed = false, onCounted }: CreateOptions = {},
+    options: CreateOptions = {},
   ): Promise<Campaign> {
     const nowMs = await this.#deps.campaigns.redisNowMs()
     rejectErrors([
@@ -73,30 +75,39 @@ export class Campaigns {
     ])
     await rejectWhenStopped(this.#deps.redis, this.#deps.keys, app.app)
     await rejectWhenFull(this.#deps.redis)
-    const known = await audienceInAdvance(this.#deps, app.app, request)
-    if (known !== undefined) onCounted?.(known.size)
+    const known = await knownInAdvance(this.#deps, app.app, request)
+    if (known !== undefined) options.onCounted?.(known.size)
+    const asked = { ...request, ...(confirm === undefined ? {} : { confirm }) }
+    try {
+      return await this.#admit(app, asked, options, known, nowMs)
+    } finally {
+      if (known !== undefined) await this.#deps.redis.unlink(known.key)
+    }
+  }
+
+  async #admit(
+    app: AppSettings,
+    asked: CampaignRequest,
+    { parent, idempotencyKey, createdBy, isConfirmed = false }: CreateOptions,
+    known: EvaluatedAudience | undefined,
+    nowMs: number,
+  ): Promise<Campaign> {
+    const { confirm: _, ...request } = asked
     const warnings = warningsFor(request, known)
     const id = idempotencyKey === undefined ? newCampaignId() : await this.#idFor(app.app, idempotencyKey, request)
     const isNow = (instantMs(request.startAt) ?? nowMs) <= nowMs
     const isNew = (await this.#record(app.app, id)) === null
     const empty = isNow ? emptyAudienceProblem(warnings, request) : undefined
     if (empty !== undefined && isNew) throw empty
-    const usedDigest =
-      isConfirmed || !isNew
-        ? undefined
-        : await checkConfirmation(
-            this.#deps,
-            app,
-            { ...request, ...(confirm === undefined ? {} : { confirm }) },
-            known?.size,
-          )
-    if (isNow) await refuseMissing(this.#deps, app.app, request)
+    const usedDigest = isConfirmed || !isNew ? undefined : await checkConfirmation(this.#deps, app, asked, known?.size)
+    if (isNow) await refuseMissing(this.#deps, app.app, request, known)
     const definition = definitionOf(app, request, id, { parent, createdBy })
     this.#deps.reached?.('campaign-admitted')
     const answer = await this.#deps.campaigns.create({
       definition,
       policy: request.overLimit ?? 'reject',
       topicIntervalMs: slotMs(definition),
+      reachKey: known?.key,
       startAtMs: instantMs(request.startAt),
       expiresAtMs: instantMs(request.expiresAt) ?? (hasWaves(definition) ? expiryOfWaves(request, nowMs) : undefined),
       confirm: usedDigest,
@@ -124,26 +135,40 @@ export class Campaigns {
       ...(await audienceErrors(this.#deps, app.app, request, nowMs)),
     ])
     const [condition, sending] = await Promise.all([this.#deps.condition(app.app), this.#sending(app.app)])
-    const found = await forecast(this.#deps, app, request, condition, sending)
-    return { ...found, ...(await offerConfirmation(this.#deps, app, request, found.audienceSize)) }
+    const known = await knownAudience(this.#deps, app.app, request.audience, {
+      sample: request.sample,
+      topic: topicOf(request),
+    })
+    try {
+      const found = await forecast(this.#deps, app, request, known, condition, sending)
+      return { ...found, ...(await offerConfirmation(this.#deps, app, request, found.audienceSize)) }
+    } finally {
+      await this.#deps.redis.unlink(known.key)
+    }
   }
 
   /** Throws the Problem `invalid` for a personalized campaign that is the same for all of its recipients. */
   async rejectImpersonal(app: AppSettings, request: CampaignRequest): Promise<void> {
-    if ((await audienceInAdvance(this.#deps, app.app, request)) !== undefined)
-      await rejectUnlessPersonal(this.#deps, app, request)
+    const known = await knownInAdvance(this.#deps, app.app, request)
+    if (known === undefined) return
+    await this.#deps.redis.unlink(known.key)
+    await rejectUnlessPersonal(this.#deps, app, request)
   }
 
   /**
-   * Throws the Problem of a campaign that repeats and has no recipients now, or must be confirmed and is not. The
-   * occurrences need no confirmation then, but they count for the limits of the app.
+   * What is odd about a campaign that repeats, such as a tag that no channel has now. Throws the Problem of one that
+   * has no recipients now, or must be confirmed and is not. The occurrences need no confirmation then, but they count
+   * for the limits of the app.
    */
-  async rejectRepeating(app: AppSettings, request: CampaignRequest): Promise<void> {
-    const known = await audienceInAdvance(this.#deps, app.app, request)
-    const empty = emptyAudienceProblem(warningsFor(request, known), request)
+  async rejectRepeating(app: AppSettings, request: CampaignRequest): Promise<Warning[]> {
+    const known = await knownInAdvance(this.#deps, app.app, request)
+    if (known !== undefined) await this.#deps.redis.unlink(known.key)
+    const warnings = warningsFor(request, known)
+    const empty = emptyAudienceProblem(warnings, request)
     if (empty !== undefined) throw empty
     const digest = await checkConfirmation(this.#deps, app, request, known?.size)
     if (digest !== undefined) await this.#deps.redis.del(this.#deps.keys.confirmation(app.app, digest))
+    return warnings
   }
 
   /** The same, with the channels of the audience that opted out, and what is odd about the audience. */

@@ -1,4 +1,4 @@
-import type { AppId, AppSettings, CampaignId, CampaignRequest, Estimate, PreparedMessage } from '@wns-fanout/domain'
+import type { AppSettings, CampaignId, CampaignRequest, Estimate, PreparedMessage } from '@wns-fanout/domain'
 import { bodyFor, campaignWeight, lackingFor, prepareMessage } from '@wns-fanout/domain'
 import type {
   CampaignDefinition,
@@ -9,7 +9,6 @@ import type {
 } from '@wns-fanout/state'
 import { countWaves, recipientPages, timeZonesOf } from '@wns-fanout/state'
 import { definitionOf } from './definition.ts'
-import { evaluable } from './failed-of.ts'
 import { slotMs } from './guideline.ts'
 import { hasWaves, zoneGroups } from './local-waves.ts'
 import { secondsLeft, senderOf, sharedRates } from './progress.ts'
@@ -17,7 +16,7 @@ import { instantMs } from './request-errors.ts'
 import { storedVariables } from '../stored-variables.ts'
 import type { AppCondition } from './view.ts'
 import { shownWave } from './view.ts'
-import type { AudienceDeps } from './warnings.ts'
+import type { AudienceDeps, EvaluatedAudience } from './warnings.ts'
 import { asField, warningsFor } from './warnings.ts'
 
 /** What a campaign would do, without the answer of the token service. */
@@ -27,56 +26,49 @@ export type Forecast = Omit<Estimate, 'credentials'>
 const CONTENT_PAGES = 128
 
 /**
- * What would become of a campaign, by what is stored now. Stores nothing.
+ * What would become of a campaign, by what is stored now. Stores nothing. Recipients and opt-outs are counted as the
+ * campaign itself would count them.
  *
+ * @param known its audience, evaluated now
  * @param sending records of the campaigns of the app that are sending
  */
 export async function forecast(
   deps: AudienceDeps,
   app: AppSettings,
   request: CampaignRequest,
+  known: EvaluatedAudience,
   condition: AppCondition,
   sending: readonly CampaignRecord[],
 ): Promise<Forecast> {
   const definition = definitionOf(app, request, '' as CampaignId)
-  const audience = await evaluable(deps, app.app, request.audience)
-  const { sample } = request
-  const { topic } = definition
-  const [counted, anyTopic, everyone, whole, tags, nowMs] = await Promise.all([
-    deps.audiences.bitmap(app.app, audience, { sample, topic }),
-    deps.audiences.count(app.app, audience, { sample }),
-    deps.audiences.count(app.app, audience, { sample, exceptOptOut: false }),
-    sample === undefined ? { size: 0 } : deps.audiences.count(app.app, audience, { topic }),
-    'tags' in request.audience ? deps.audiences.tags(app.app) : [],
-    deps.campaigns.redisNowMs(),
-  ])
+  const [bits, nowMs] = await Promise.all([deps.audiences.read(known.key), deps.campaigns.redisNowMs()])
   const startMs = Math.max(nowMs, instantMs(request.startAt) ?? nowMs)
   const message = prepareMessage(request.notification, request)
   const counts = new Counts(message, definition.guardSeconds, Math.floor(startMs / 1000))
   const wanted = {
-    bits: counted.bits,
+    bits,
     type: message.type,
     everyPage: definition.guardSeconds > 0 || message.type === 'raw',
     contentPages: message.isPersonalized ? CONTENT_PAGES : 0,
   }
   for await (const page of recipientPages(deps.redis, deps.keys, app.app, wanted))
     for (const recipient of page) counts.add(recipient)
-  const slot = slotMs(definition) > 0 ? await slotAt(deps, app.app, definition, startMs) : undefined
+  const slot = await slotAt(deps, definition, known.key, startMs)
   const { suppressed, gated, contents } = counts
-  const divided = await wavesOf(deps, definition, counted.bits, startMs)
-  const audienceSize = counted.size - (divided?.leftOut ?? 0)
+  const divided = await wavesOf(deps, definition, bits, startMs)
+  const audienceSize = known.size - (divided?.leftOut ?? 0)
   const duration = durationOf(definition, audienceSize, audienceSize - suppressed - gated, condition, sending)
   return {
     audienceSize,
-    optedOut: Math.max(0, everyone.size - anyTopic.size),
-    optedOutOfTopic: Math.max(0, anyTopic.size - counted.size),
+    optedOut: known.optedOut ?? 0,
+    optedOutOfTopic: known.optedOutOfTopic ?? 0,
     suppressed,
     gated,
     ...(message.isPersonalized ? { contents } : {}),
     ...(slot === undefined ? {} : { slot }),
     ...(divided === undefined ? {} : { waves: divided.waves.map(shownWave), localTimePassed: divided.leftOut }),
     estimate: { ...duration, seconds: Math.max(duration.seconds, lastWaveSeconds(divided?.waves, startMs)) },
-    ...asField(warningsFor(request, { ...counted, matching: everyone.size, beforeSample: whole.size, tags })),
+    ...asField(warningsFor(request, known)),
   }
 }
 
@@ -133,28 +125,18 @@ class Counts {
   }
 }
 
-/** The campaign that has the topic's slot at an instant, as `campaign-create.lua` judges it, and when it is free. */
+/** The campaign that this one would wait for at an instant, and until when. */
 async function slotAt(
-  { redis, keys, campaigns }: AudienceDeps,
-  app: AppId,
-  { request, topic, guardSeconds }: CampaignDefinition,
+  { campaigns }: AudienceDeps,
+  definition: CampaignDefinition,
+  reachKey: string,
   atMs: number,
 ): Promise<Estimate['slot']> {
-  const { type } = request.notification
-  const key = keys.topic(app, type, topic)
-  const [holder, ttlMs, deferred, nowMs] = await Promise.all([
-    redis.get(key),
-    redis.pttl(key),
-    redis.zrange(keys.waiting(app, type, topic), '-1', '-1', 'WITHSCORES'),
-    campaigns.redisNowMs(),
-  ])
-  const [last, startMs] = deferred
-  const heldUntilMs = nowMs + Math.max(0, ttlMs)
-  const untilMs = startMs === undefined ? heldUntilMs : Math.max(heldUntilMs, Number(startMs) + guardSeconds * 1000)
-  const campaign = holder?.split('|')[0] ?? last
-  const takesOver = 'restOf' in request.audience && request.audience.restOf === campaign && last === undefined
-  if (campaign === undefined || untilMs <= atMs || takesOver) return undefined
-  return { campaign, until: new Date(untilMs).toISOString() }
+  const intervalMs = slotMs(definition)
+  if (intervalMs === 0) return undefined
+  const taken = await campaigns.slotOf(definition, intervalMs, reachKey)
+  if (taken === undefined || taken.untilMs <= atMs) return undefined
+  return { campaign: taken.campaign, until: new Date(taken.untilMs).toISOString() }
 }
 
 function durationOf(

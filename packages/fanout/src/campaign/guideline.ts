@@ -53,9 +53,9 @@ export function guardProblem(
     kind === 'full'
       ? `ten generic ${type} updates of topic ${topic} are deferred already, the last one as campaign ${before}; ` +
         `the next is admitted at ${admissibleAt}`
-      : `campaign ${before} has the slot of generic ${type} updates of topic ${topic} within the guard interval; ` +
-        `the next is admitted at ${admissibleAt}. Wait, choose overLimit defer, coalesce or drop, or give an unrelated ` +
-        'update a topic of its own'
+      : `campaign ${before} has the slot of generic ${type} updates of topic ${topic} for channels of this audience; ` +
+        `the next is admitted at ${admissibleAt}. Wait, choose overLimit defer, coalesce or drop, address other ` +
+        'channels, or give an unrelated update a topic of its own'
   return new Problem('guard-interval', detail, {
     extra: { admissibleAt, campaign: before },
     retryAfterSeconds: Math.max(1, Math.ceil((admissibleAtMs - nowMs) / 1000)),

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { AppId, Audience, CampaignId, FanoutEvent } from '@wns-fanout/domain'
+import type { AppId, CampaignId, FanoutEvent } from '@wns-fanout/domain'
 import { Problem } from '@wns-fanout/domain'
 import type {
   AppStore,
@@ -7,7 +7,7 @@ import type {
   CampaignDefinition,
   CampaignRecord,
   DividedAudience,
-  FreezeOptions,
+  Evaluated,
   Frozen,
   Keys,
   RedisConnection,
@@ -28,44 +28,46 @@ export interface LaunchDeps extends PlanDeps {
 }
 
 /**
- * Launch a campaign: take the slot of its topic, freeze its audience, plan its first batches. May run any number of
- * times.
+ * Launch a campaign: evaluate its audience, take a slot of its topic, freeze the audience, plan its first batches. May
+ * run any number of times.
  *
  * @returns `waitMs` for a campaign that is not due yet
  */
 export async function launch(deps: LaunchDeps, app: AppId, id: CampaignId): Promise<{ readonly waitMs?: number }> {
-  const answer = await deps.campaigns.launch(app, id)
+  const record = await deps.campaigns.get(app, id)
+  const draft = record !== null && isDue(record) ? await evaluate(deps, record) : undefined
+  const answer = await deps.campaigns.launch(app, id, draft?.key)
+  if (answer.kind !== 'go' && draft !== undefined) await deps.redis.unlink(draft.key)
   if (answer.kind === 'wait') return { waitMs: Math.max(1, answer.startAtMs - (await deps.campaigns.redisNowMs())) }
   if (answer.kind === 'stopped') {
     await deps.ledger.sweep({ app, campaign: id }, 1)
     return {}
   }
-  if (answer.kind === 'go' && !(await freeze(deps, app, id))) return {}
+  if (answer.kind === 'go' && !(await freeze(deps, app, id, draft))) return {}
   await plan(deps, app, id)
   return {}
 }
 
-/** A draft outlives a launch that dies before the draft becomes the audience of its campaign. */
-const DRAFT_SECONDS = 3600
+/** Will the script most likely let it start now? Otherwise its audience is not worth evaluating. */
+function isDue({ state, audienceSize, startAtMs, redisNowMs, definitionLost }: CampaignRecord): boolean {
+  return state === 'scheduled' && audienceSize === null && startAtMs <= redisNowMs && definitionLost !== true
+}
 
 /** @returns false when the list or campaign that the audience comes from is gone, which halts the campaign */
-async function freeze(deps: LaunchDeps, app: AppId, id: CampaignId): Promise<boolean> {
+async function freeze(deps: LaunchDeps, app: AppId, id: CampaignId, draft: Evaluated | undefined): Promise<boolean> {
   const record = await deps.campaigns.get(app, id)
   if (record === null) return false
   assertIntact(record)
-  const { topic } = record.definition
-  const { audience, sample, maxDeadShare } = record.definition.request
   // Two launches may run at once: each evaluates the audience for itself, and the first to finish decides.
-  const draft = deps.keys.temporary(app, randomUUID())
-  const evaluated = await evaluate(deps, app, audience, draft, { sample, topic })
-  if (evaluated === null) {
+  const evaluated = draft ?? (await evaluate(deps, record))
+  if (evaluated === undefined) {
     // Retries would run for the whole life of the campaign, and keep the slot of its topic.
     await deps.campaigns.steer(app, id, 'halt', 'audience-missing')
     return false
   }
-  await deps.redis.expire(draft, DRAFT_SECONDS)
-  const { key, ...frozen } = await inWaves(deps, record, draft, evaluated)
+  const { key, ...frozen } = await inWaves(deps, record, evaluated)
   await deps.campaigns.storeAudience(app, id, key, frozen)
+  const { maxDeadShare } = record.definition.request
   const decision = maxDeadShare === undefined ? {} : { maxDeadShare }
   deps.emit({ type: 'campaign.launched', app, campaign: id, audienceSize: frozen.size, ...decision })
   if (exceedsGuideline(record.definition)) await reportGuideline(deps, record.definition)
@@ -77,29 +79,26 @@ async function freeze(deps: LaunchDeps, app: AppId, id: CampaignId): Promise<boo
 async function inWaves(
   { redis, keys }: LaunchDeps,
   { definition, redisNowMs }: CampaignRecord,
-  draft: string,
-  evaluated: Frozen,
+  evaluated: Evaluated,
 ): Promise<Frozen & { readonly key: string; readonly divided?: DividedAudience }> {
-  if (!hasWaves(definition)) return { ...evaluated, key: draft }
+  if (!hasWaves(definition)) return evaluated
   const { app } = definition
   const key = keys.temporary(app, randomUUID())
   const groups = zoneGroups(definition, await timeZonesOf(redis, keys, app), redisNowMs)
-  const divided = await divideIntoWaves(redis, keys, app, { source: draft, destination: key }, groups)
+  const divided = await divideIntoWaves(redis, keys, app, { source: evaluated.key, destination: key }, groups)
   return { ...evaluated, size: divided.size, key, divided }
 }
 
-/** Null when the list or campaign that the audience comes from does not exist. */
+/** Undefined when the list or campaign that the audience comes from does not exist. */
 async function evaluate(
   deps: LaunchDeps,
-  app: AppId,
-  audience: Audience,
-  draft: string,
-  options: FreezeOptions,
-): Promise<Frozen | null> {
+  { definition: { app, topic, request } }: CampaignRecord,
+): Promise<Evaluated | undefined> {
+  const { audience, sample } = request
   try {
-    return await deps.audiences.freeze(app, await evaluable(deps, app, audience), draft, options)
+    return await deps.audiences.evaluate(app, await evaluable(deps, app, audience), { sample, topic })
   } catch (error) {
-    if (error instanceof Problem && error.code === 'not-found') return null
+    if (error instanceof Problem && error.code === 'not-found') return undefined
     throw error
   }
 }

@@ -1,16 +1,22 @@
 import type { AppId, CampaignRequest } from '@wns-fanout/domain'
 import { lackingFor, prepareMessage, Problem } from '@wns-fanout/domain'
 import { recipientPages } from '@wns-fanout/state'
-import { topicOf } from './definition.ts'
-import { evaluable } from './failed-of.ts'
 import { storedVariables } from '../stored-variables.ts'
-import type { AudienceDeps } from './warnings.ts'
+import type { AudienceDeps, EvaluatedAudience } from './warnings.ts'
 
-/** Throws the Problem `invalid` when a recipient lacks a variable now and the campaign refuses that. */
-export async function refuseMissing(deps: AudienceDeps, app: AppId, request: CampaignRequest): Promise<void> {
-  if (request.missing !== 'refuse') return
-  const options = { sample: request.sample, topic: topicOf(request) }
-  const { bits } = await deps.audiences.bitmap(app, await evaluable(deps, app, request.audience), options)
+/**
+ * Throws the Problem `invalid` when a recipient lacks a variable now and the campaign refuses that.
+ *
+ * @param known its audience, evaluated now
+ */
+export async function refuseMissing(
+  deps: AudienceDeps,
+  app: AppId,
+  request: CampaignRequest,
+  known: EvaluatedAudience | undefined,
+): Promise<void> {
+  if (request.missing !== 'refuse' || known === undefined) return
+  const bits = await deps.audiences.read(known.key)
   const message = prepareMessage(request.notification, request)
   const wanted = { bits, type: message.type, everyPage: false, contentPages: Infinity }
   let lacking = 0

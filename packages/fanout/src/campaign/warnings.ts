@@ -1,6 +1,6 @@
 import type { AppId, Audience, CampaignRequest, Warning } from '@wns-fanout/domain'
 import { nearest, parseTagExpression, Problem, tagsIn, warningOf, warningsOf } from '@wns-fanout/domain'
-import type { Audiences, FreezeOptions } from '@wns-fanout/state'
+import type { Audiences, Evaluated, FreezeOptions } from '@wns-fanout/state'
 import { topicOf } from './definition.ts'
 import type { FailedOfDeps } from './failed-of.ts'
 import { evaluable } from './failed-of.ts'
@@ -16,9 +16,9 @@ export type AudienceDeps = FailedOfDeps & { readonly audiences: Audiences }
 export interface KnownAudience {
   /** Recipients that the audience has now. */
   readonly size: number
-  /** Channels that match an audience without recipients; all of them opted out. */
+  /** Channels that match, opted out or not. */
   readonly matching?: number | undefined
-  /** Recipients that an audience without recipients has without its sample. */
+  /** Recipients without the sample. */
   readonly beforeSample?: number | undefined
   /** Tags of the app. */
   readonly tags: readonly string[]
@@ -26,6 +26,9 @@ export interface KnownAudience {
   readonly optedOut?: number | undefined
   readonly optedOutOfTopic?: number | undefined
 }
+
+/** The same, with the bitmap of the audience at `key`. */
+export type EvaluatedAudience = KnownAudience & Evaluated
 
 /** The warnings of a request, `known` being absent where the audience is not evaluated in advance. */
 export function warningsFor(request: CampaignRequest, known: KnownAudience | undefined): Warning[] {
@@ -37,40 +40,35 @@ export function warningsFor(request: CampaignRequest, known: KnownAudience | und
   ]
 }
 
-/**
- * What the registry knows about the audience of a request; undefined if it does not exist yet. Before a later start a
- * list may be uploaded, and the campaign of `failedOf` may finish.
- */
-export async function audienceInAdvance(
+/** What the registry knows about the audience of a request; undefined where it cannot be evaluated yet. */
+export async function knownInAdvance(
   deps: AudienceDeps,
   app: AppId,
   request: CampaignRequest,
-): Promise<KnownAudience | undefined> {
-  return await knownAudience(deps, app, request.audience, {
+): Promise<EvaluatedAudience | undefined> {
+  // Before a later start a list may be uploaded, and the campaign of `failedOf` may finish.
+  return knownAudience(deps, app, request.audience, {
     sample: request.sample,
     topic: topicOf(request),
   }).catch(undefinedIfMissing)
 }
 
-/** What the registry knows about an audience. Throws the Problem `not-found` for a list or campaign that is missing. */
+/**
+ * What the registry knows about an audience, by evaluating it once. The caller removes its `key`. Throws the Problem
+ * `not-found` for a list or campaign that is missing.
+ */
 export async function knownAudience(
   deps: AudienceDeps,
   app: AppId,
   audience: Audience,
   options: Pick<FreezeOptions, 'sample' | 'topic'> = {},
-): Promise<KnownAudience> {
-  const evaluated = await evaluable(deps, app, audience)
-  const [counted, tags] = await Promise.all([
-    deps.audiences.count(app, evaluated, options),
+): Promise<EvaluatedAudience> {
+  const [evaluated, tags] = await Promise.all([
+    evaluable(deps, app, audience).then((known) => deps.audiences.evaluate(app, known, options)),
     'tags' in audience ? deps.audiences.tags(app) : [],
   ])
-  if (counted.size > 0) return { ...counted, tags }
-  const everyone = await evaluable(deps, app, audience)
-  const [{ size: all }, { size: sampled }] = await Promise.all([
-    deps.audiences.count(app, everyone, { exceptOptOut: false }),
-    deps.audiences.count(app, evaluated, { topic: options.topic }),
-  ])
-  return { ...counted, matching: all, beforeSample: sampled, tags }
+  const { beforeSample, optedOut = 0, optedOutOfTopic = 0 } = evaluated
+  return { ...evaluated, matching: beforeSample + optedOut + optedOutOfTopic, tags }
 }
 
 /**

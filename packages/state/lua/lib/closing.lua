@@ -1,4 +1,4 @@
--- needs: read codes checks stamps events
+-- needs: read codes checks slots stamps events
 -- How batches and campaigns end: totals, the stop of a campaign, closing a batch, finishing a campaign.
 
 -- Add `totals` (class → count) to the campaign. `pending` is not stored: it is the rest of the audience.
@@ -173,12 +173,6 @@ local function finish_if_done(base, campaign, at)
   redis.call('SADD', base .. 'finished', id)
   redis.call('SREM', base .. 'active', id)
   report_finished(base, campaign)
-  -- A campaign that ended before it started waits for no slot any more.
-  redis.call('ZREM', base .. 'waiting:' .. c.type .. ':' .. c.topic, id)
-  if not c.posts or c.posts == '0' then
-    local slot = base .. 'topic:' .. c.type .. ':' .. c.topic
-    local holder = redis.call('GET', slot)
-    if holder and sub(holder, 1, #id + 1) == id .. '|' then redis.call('DEL', slot) end
-  end
+  topic_slots.leave(base, c.type, c.topic, id, c.posts and c.posts ~= '0')
   return true
 end

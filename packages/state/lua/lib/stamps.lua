@@ -1,5 +1,5 @@
 -- needs: read codes pages checks
--- The 30-minute guard: a stamp for each channel (second of its last generic update) and a slot for each topic.
+-- The 30-minute guard of each channel: a stamp, the second of its last generic update. lib/slots.lua guards topics.
 
 -- Stamps of pages. Each page is loaded once and written back once; changes lie over the stored text until `save`.
 local Stamps = {}
@@ -62,16 +62,6 @@ local function stamp_settled(stamps, ordinal, code, ours, stamp_now)
   elseif stamps:get(ordinal) == ours then
     stamps:set(ordinal, '\0\0\0\0')
   end
-end
-
--- Restart the interval of the topic's slot with each update that was or may have been accepted. A campaign that starts
--- when the slot is free then finds no device of this campaign within its own interval.
-local function renew_slot(base, type, c, counts)
-  local interval_ms = tonumber(c.topicIntervalMs or '0')
-  if interval_ms <= 0 or not (counts['accepted'] or counts['in_doubt']) then return end
-  local slot = base .. 'topic:' .. type .. ':' .. c.topic
-  local holder = redis.call('GET', slot)
-  if holder and sub(holder, 1, #c.id + 1) == c.id .. '|' then redis.call('PEXPIRE', slot, interval_ms) end
 end
 
 -- Clear our stamps of recipients that will not be posted to, so that the next campaign may reach them. A recipient with

@@ -26,6 +26,8 @@ export interface NewCampaign {
   /** Recipients as far as they are known now, which count for the limits of the day. */
   readonly recipients?: number | undefined
   readonly limits?: AppLimits | undefined
+  /** Bitmap of its recipients now, a key of the app. Absent, it may reach any channel. */
+  readonly reachKey?: string | undefined
 }
 
 /** A campaign as the index of its app has it. */
@@ -63,6 +65,7 @@ export type LaunchAnswer =
 
 const createScript = loadScript('campaign-create')
 const launchScript = loadScript('campaign-launch')
+const slotScript = loadScript('topic-slot')
 const freezeScript = loadScript('campaign-freeze')
 const steerScript = loadScript('campaign-steer')
 const canaryWaitScript = loadScript('canary-wait')
@@ -96,26 +99,32 @@ export class CampaignStore {
     const { definition } = campaign
     // Written first: without its pointer a campaign could not be found; a pointer without its campaign is harmless.
     await this.#redis.set(this.#keys.campaignApp(definition.id), definition.app)
-    const reply = await this.#ask(createScript, definition.app, definition.id, [
+    const reply = await this.#ask(
+      createScript,
+      definition.app,
       definition.id,
-      definition.request.notification.type,
-      definition.topic,
-      campaign.topicIntervalMs,
-      campaign.policy,
-      campaign.startAtMs ?? '',
-      DAY_MS,
-      campaign.expiresAtMs ?? '',
-      JSON.stringify(definition),
-      definition.request.maxFailureShare ?? '',
-      definition.request.maxDeadShare?.share ?? '',
-      'restOf' in definition.request.audience ? definition.request.audience.restOf : '',
-      campaign.confirm ?? '',
-      campaign.recipients ?? 0,
-      definition.createdBy ?? '',
-      campaign.limits?.recipientsPerDay ?? '',
-      campaign.limits?.recipientsPerKeyAndDay ?? '',
-      campaign.limits?.unfinishedCampaigns ?? '',
-    ])
+      [
+        definition.id,
+        definition.request.notification.type,
+        definition.topic,
+        campaign.topicIntervalMs,
+        campaign.policy,
+        campaign.startAtMs ?? '',
+        DAY_MS,
+        campaign.expiresAtMs ?? '',
+        JSON.stringify(definition),
+        definition.request.maxFailureShare ?? '',
+        definition.request.maxDeadShare?.share ?? '',
+        restOf(definition),
+        campaign.confirm ?? '',
+        campaign.recipients ?? 0,
+        definition.createdBy ?? '',
+        campaign.limits?.recipientsPerDay ?? '',
+        campaign.limits?.recipientsPerKeyAndDay ?? '',
+        campaign.limits?.unfinishedCampaigns ?? '',
+      ],
+      keysOf(campaign.reachKey),
+    )
     const kind = String(reply[0])
     if (kind === 'created') {
       const created = named(reply, replies.created)
@@ -140,12 +149,30 @@ export class CampaignStore {
     }
   }
 
-  async launch(app: AppId, id: CampaignId): Promise<LaunchAnswer> {
-    const reply = await this.#ask(launchScript, app, id)
+  /** @param reachKey bitmap of its recipients now, a key of the app; absent, it may reach any channel */
+  async launch(app: AppId, id: CampaignId, reachKey?: string): Promise<LaunchAnswer> {
+    const reply = await this.#ask(launchScript, app, id, [], keysOf(reachKey))
     const kind = String(reply[0])
     if (kind === 'wait') return { kind, startAtMs: Number(named(reply, replies.launchWait).startAtMs) }
     if (kind === 'stopped') return { kind, state: String(named(reply, replies.launchStopped).state) }
     return { kind: kind as 'go' | 'frozen' }
+  }
+
+  /**
+   * The campaign that a new one would wait for, if it started now, and until when. Undefined where it would start.
+   *
+   * @param reachKey bitmap of its recipients now, a key of the app
+   */
+  async slotOf(
+    definition: CampaignDefinition,
+    topicIntervalMs: number,
+    reachKey: string,
+  ): Promise<{ readonly campaign: CampaignId; readonly untilMs: number } | undefined> {
+    const { app, topic, request } = definition
+    const args = [request.notification.type, topic, topicIntervalMs, restOf(definition)]
+    const reply = await slotScript.run(this.#redis, [this.#keys.base(app), this.#keys.app(app), reachKey], args)
+    const [untilMs, campaign] = reply as readonly [number, string]
+    return campaign === '' ? undefined : { campaign: campaign as CampaignId, untilMs }
   }
 
   /**
@@ -284,4 +311,12 @@ export class CampaignStore {
     const keys = [this.#keys.base(app), this.#keys.campaign(app, id), ...moreKeys]
     return (await askLedger(() => script.run(this.#redis, keys, args))) as Reply
   }
+}
+
+function keysOf(reachKey: string | undefined): readonly string[] {
+  return reachKey === undefined ? [] : [reachKey]
+}
+
+function restOf({ request: { audience } }: CampaignDefinition): string {
+  return 'restOf' in audience ? audience.restOf : ''
 }
