@@ -31,6 +31,15 @@ const hello: CampaignRequest = {
   update: 'personalized',
 }
 
+/** The time left that is shown before the start of a campaign, divided by the time that it then took. */
+async function predictedBefore(created: Campaign): Promise<number> {
+  const shown = await stack.api.campaign(created.id)
+  const shownAtMs = Date.now()
+  expect(shown).toMatchObject({ state: 'scheduled', audienceSize: null })
+  const { finishedAt = '' } = await finished(stack, created.id, 120_000)
+  return (shown.etaSeconds ?? 0) / ((Date.parse(finishedAt) - shownAtMs) / 1000)
+}
+
 /** The time left that was shown once `settled` recipients were, divided by the time that it then took. */
 async function predicted(created: Campaign, settled: number): Promise<number> {
   const shown = await until(
@@ -66,9 +75,38 @@ describe.concurrent('the time left after five seconds is within 20 % of what the
     for (const ratio of ratios) within20Percent(ratio)
   })
 
+  test('for a campaign that WNS throttles', async () => {
+    await clients.faults({ 4: { rateCap: { perSecond: RATE_PER_SECOND, status: 429, retryAfter: 1 } } })
+    await registerApp(stack, 'throttled', repeat(RECIPIENTS), { ...clients.as(4), ratePerSecond: 2 * RATE_PER_SECOND })
+    within20Percent(await predicted(await stack.api.createCampaign('throttled', hello), 5 * RATE_PER_SECOND))
+  })
+
   test('for a campaign with a pace', async () => {
     await registerApp(stack, 'paced', repeat(RECIPIENTS), { ...clients.as(3), ratePerSecond: 10 * RATE_PER_SECOND })
     const paced = { ...hello, pace: { overSeconds: 20 } }
     within20Percent(await predicted(await stack.api.createCampaign('paced', paced), RECIPIENTS / 4))
+  })
+
+  test('for a campaign that starts later', async () => {
+    await registerApp(stack, 'later', repeat(RECIPIENTS / 2), { ...clients.as(5), ratePerSecond: RATE_PER_SECOND })
+    const startAt = new Date(Date.now() + 5000).toISOString()
+    within20Percent(await predictedBefore(await stack.api.createCampaign('later', { ...hello, startAt })))
+  })
+
+  test('for a campaign that is deferred by the guard', async () => {
+    await registerApp(stack, 'deferred', repeat(RECIPIENTS / 2), {
+      ...clients.as(6),
+      ratePerSecond: RATE_PER_SECOND,
+      genericIntervalSeconds: 15,
+      allowFasterThanGuideline: { reason: 'a test of the time left' },
+    })
+    const generic: CampaignRequest = { notification: { type: 'badge', value: 1 }, audience: { all: true } }
+    await finished(
+      stack,
+      (await stack.api.createCampaign('deferred', { ...generic, sample: { share: 0.05, seed: 1 } })).id,
+    )
+    within20Percent(
+      await predictedBefore(await stack.api.createCampaign('deferred', { ...generic, overLimit: 'defer' })),
+    )
   })
 })

@@ -7,7 +7,8 @@
 --       10 share of failures that halts it, or '', 11 share of dead URIs that halts it, or '' for the usual one,
 --       12 the campaign whose rest this one sends to, or '': it does not wait for the slot of that campaign,
 --       13 the digest of a dry run that it uses up, or '', 14 recipients as far as known, 15 the API key or '',
---       16 most recipients of the app on a day, 17 the same of the key, 18 most unfinished campaigns; '' for no limit
+--       16 most recipients of the app on a day, 17 the same of the key, 18 most unfinished campaigns; '' for no limit,
+--       19 recipients as far as known, or ''
 -- Returns {'created', state, startAtMs, expiresAtMs, the last superseded campaign or '', slot}, or
 --      {'refused', admissibleAtMs, campaign that is waited for}, or {'full', …} the same if too many are deferred.
 -- or {'unconfirmed', 0, ''} for a digest that is used up, or {'limited', ms when it may be tried again, which limit}.
@@ -87,6 +88,7 @@ if reason ~= '' then redis.call('HSET', campaign, 'reason', reason) end
 if ARGV[10] ~= '' then redis.call('HSET', campaign, 'maxFailureShare', ARGV[10]) end
 if ARGV[11] ~= '' then redis.call('HSET', campaign, 'maxDeadShare', ARGV[11]) end
 if ARGV[12] ~= '' then redis.call('HSET', campaign, 'restOf', ARGV[12]) end
+if ARGV[19] ~= '' then redis.call('HSET', campaign, 'expectedRecipients', ARGV[19]) end
 redis.call('ZADD', base .. 'campaigns', at, id)
 if confirm ~= '' then redis.call('UNLINK', base .. 'confirm:' .. confirm) end
 if recipients > 0 and state ~= 'cancelled' then

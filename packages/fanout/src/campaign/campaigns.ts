@@ -327,7 +327,7 @@ export class Campaigns {
   async #show(app: AppId, record: CampaignRecord): Promise<Campaign> {
     const [condition, sending] = await Promise.all([
       this.#deps.condition(app),
-      record.state === 'sending' ? this.#sending(app) : [],
+      record.state === 'sending' || record.state === 'scheduled' ? this.#sending(app) : [],
     ])
     return viewOf(record, condition, sending)
   }

@@ -61,6 +61,22 @@ export function secondsLeft([own, ...others]: readonly [Sender, ...Sender[]], ra
   return seconds
 }
 
+/** What campaigns that share `ratePerSecond` have left after a time. */
+export function afterSeconds(senders: readonly Sender[], ratePerSecond: number, seconds: number): Sender[] {
+  let left = seconds
+  let current = [...senders]
+  while (left > 0 && current.length > 0) {
+    const rates = sharedRates(current, ratePerSecond)
+    const ends = current.map(({ pending }, at) => pending / Math.max(rates[at] ?? 0, MIN_RATE))
+    const step = Math.min(left, ...ends)
+    current = current
+      .map((sender, at) => ({ ...sender, pending: sender.pending - (rates[at] ?? 0) * step }))
+      .filter(({ pending }) => pending > 1e-6)
+    left -= step
+  }
+  return current
+}
+
 /** What is known of a campaign's progress: its rate, the time left, and why it is not faster. */
 export interface Progress {
   readonly ratePerSecond: number
@@ -78,7 +94,12 @@ export function progressOf(record: CampaignRecord, sending: readonly CampaignRec
   if (record.state !== 'sending')
     return {
       ratePerSecond: measured,
-      etaSeconds: isTerminal(record.state) && record.heldBy === undefined ? 0 : null,
+      etaSeconds:
+        record.state === 'scheduled'
+          ? secondsOfScheduled(record, others, app)
+          : isTerminal(record.state) && record.heldBy === undefined
+            ? 0
+            : null,
       reason: finalReason(record),
     }
   const senders: [Sender, ...Sender[]] = [senderOf(record), ...others.map((other) => senderOf(other))]
@@ -102,6 +123,28 @@ export function progressOf(record: CampaignRecord, sending: readonly CampaignRec
     etaSeconds: isStopped || !Number.isFinite(seconds) ? null : Math.ceil(seconds),
     reason,
   }
+}
+
+/**
+ * Seconds until a campaign that waits for its start is done: the time to its start, then its share of the rate beside
+ * what is left of the campaigns that send now. Null where that cannot be predicted.
+ */
+function secondsOfScheduled(
+  record: CampaignRecord,
+  sending: readonly CampaignRecord[],
+  app: AppCondition,
+): number | null {
+  const { expectedRecipients, definition, startAtMs, redisNowMs, totals } = record
+  const { localTime, canary } = definition.request
+  const waitsForTimes = localTime !== undefined || definition.windows !== undefined
+  const waits = app.paused || app.breaker !== undefined || waitsForTimes || canary?.approve === 'manual'
+  if (expectedRecipients === undefined || waits) return null
+  const rate = app.effectiveRatePerSecond
+  const waitSeconds = Math.max(0, startAtMs - redisNowMs, (app.throttledUntilMs ?? 0) - redisNowMs) / 1000
+  const expected = { ...record, audienceSize: expectedRecipients, totals: { ...totals, pending: expectedRecipients } }
+  const others = sending.map((other) => senderOf(other))
+  const seconds = waitSeconds + secondsLeft([senderOf(expected), ...afterSeconds(others, rate, waitSeconds)], rate)
+  return Number.isFinite(seconds) ? Math.ceil(seconds) : null
 }
 
 export function senderOf(record: CampaignRecord): Sender {

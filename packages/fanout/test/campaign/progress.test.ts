@@ -4,7 +4,7 @@ import { emptyTotals } from '@wns-fanout/domain'
 import type { CampaignRecord } from '@wns-fanout/state'
 import { describe, expect, test } from 'vitest'
 import type { Sender } from '../../src/campaign/progress.ts'
-import { progressOf, secondsLeft, sharedRates } from '../../src/campaign/progress.ts'
+import { afterSeconds, progressOf, secondsLeft, sharedRates } from '../../src/campaign/progress.ts'
 
 const NOW_MS = Date.parse('2026-03-01T12:00:00Z')
 const app = { paused: false, effectiveRatePerSecond: 300 }
@@ -204,4 +204,54 @@ describe('the reason', () => {
     const sending = others.map((other, at) => record({ ...other, id: `other-${at}` }))
     expect(progressOf(record(own), sending, app).reason).toBe(reason)
   })
+})
+
+function waiting(change: Partial<CampaignRecord> = {}, request: object = {}): CampaignRecord {
+  const { definition, ...rest } = record({ id: 'later' })
+  const scheduled = { state: 'scheduled', audienceSize: null, totals: emptyTotals(), startedAtMs: undefined } as const
+  const own = { ...definition, request: { ...definition.request, ...request } }
+  return { ...rest, definition: own, ...scheduled, expectedRecipients: 3000, startAtMs: NOW_MS + 60_000, ...change }
+}
+
+describe('the time left of a campaign that waits for its start', () => {
+  test('is the time to the start and that of its recipients, whether it is scheduled or deferred', () => {
+    expect(progressOf(waiting(), [], app)).toEqual({ ratePerSecond: 0, etaSeconds: 70, reason: undefined })
+    expect(progressOf(waiting({ reason: 'guard' }), [], app)).toMatchObject({ etaSeconds: 70, reason: 'guard' })
+    expect(progressOf(waiting({ startAtMs: NOW_MS - 5 }), [], app).etaSeconds).toBe(10)
+  })
+
+  test('counts what other campaigns have left at its start', () => {
+    // 60 s at 300 a second are 18,000; of 21,000 are 3,000 left, and each gets half of the rate.
+    expect(progressOf(waiting(), [record({ audienceSize: 21_000 })], app).etaSeconds).toBe(80)
+    expect(progressOf(waiting(), [record({ audienceSize: 18_000 })], app).etaSeconds).toBe(70)
+  })
+
+  test('respects its pace and a throttled app', () => {
+    expect(progressOf(waiting({}, { pace: { overSeconds: 100 } }), [], app).etaSeconds).toBe(160)
+    const throttledUntilMs = NOW_MS + 90_000
+    expect(progressOf(waiting(), [], { ...app, throttledUntilMs }).etaSeconds).toBe(100)
+  })
+
+  test.each<[string, Partial<CampaignRecord>, object, object]>([
+    ['recipients that are not known', { expectedRecipients: undefined }, {}, {}],
+    ['a paused app', {}, {}, { paused: true }],
+    ['an open breaker', {}, {}, { breaker: { reason: 'x' } }],
+    ['a canary that a person approves', {}, { canary: { size: 10, approve: 'manual' } }, {}],
+    ['local times', {}, { localTime: '08:00' }, {}],
+  ])('cannot be predicted with %s', (_, change, request, condition) => {
+    expect(progressOf(waiting(change, request), [], { ...app, ...condition }).etaSeconds).toBeNull()
+  })
+
+  property.prop([senders, fc.integer({ min: 1, max: 1000 }), fc.nat(100)], { numRuns: 200 })(
+    'is consistent: what is left after a time takes the rest of the time',
+    (all, rate, seconds) => {
+      const whole = secondsLeft(all, rate)
+      const rest = afterSeconds(all, rate, seconds)
+      const [first] = rest
+      if (whole <= seconds) return
+      expect(first).toBeDefined()
+      const left = secondsLeft(rest as [Sender, ...Sender[]], rate)
+      expect(Math.abs(left + seconds - whole)).toBeLessThan(0.01 * whole + 0.01)
+    },
+  )
 })

@@ -23,7 +23,7 @@ export interface NewCampaign {
   readonly expiresAtMs?: number | undefined
   /** The digest of a dry run that the campaign uses up. */
   readonly confirm?: string | undefined
-  /** Recipients as far as they are known now, which count for the limits of the day. */
+  /** Recipients as far as they are known now, which count for the limits of the day and the time left. */
   readonly recipients?: number | undefined
   readonly limits?: AppLimits | undefined
   /** Bitmap of its recipients now, a key of the app. Absent, it may reach any channel. */
@@ -122,6 +122,7 @@ export class CampaignStore {
         campaign.limits?.recipientsPerDay ?? '',
         campaign.limits?.recipientsPerKeyAndDay ?? '',
         campaign.limits?.unfinishedCampaigns ?? '',
+        campaign.recipients ?? '',
       ],
       keysOf(campaign.reachKey),
     )

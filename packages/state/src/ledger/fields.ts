@@ -34,6 +34,7 @@ export const campaignFields = {
   wavePages: ['pages of each wave of a campaign at a local time', 'freeze', 'open, merge, closing, record'],
   waves: ['JSON: when each wave is due, its recipients and time zones', 'freeze', 'record'],
   localTimePassed: ['count, left out as well', 'freeze', 'record'],
+  expectedRecipients: ['count, when it was created', 'create', 'record'],
   restOf: ['the campaign whose rest this one sends to', 'create', 'launch'],
   maxFailureShare: ['0 to 1', 'create', 'halts'],
   maxDeadShare: ['0 to 1', 'create', 'halts'],

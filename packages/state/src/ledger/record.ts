@@ -51,6 +51,8 @@ export interface CampaignRecord {
   readonly startedAtMs?: number | undefined
   readonly expiresAtMs: number
   readonly finishedAtMs?: number | undefined
+  /** Recipients of the audience when the campaign was created; undefined where they were not known. */
+  readonly expectedRecipients?: number | undefined
   /** Null before the freeze. */
   readonly audienceSize: number | null
   readonly unknownChannels?: number | undefined
@@ -156,6 +158,7 @@ export function recordOf(app: AppId, id: CampaignId, fields: CampaignFields, red
     startedAtMs: optional('startedAt'),
     expiresAtMs,
     finishedAtMs: optional('finishedAt'),
+    expectedRecipients: optional('expectedRecipients'),
     audienceSize,
     unknownChannels: optional('unknownChannels'),
     optedOut: optional('optedOut'),
