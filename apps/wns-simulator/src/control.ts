@@ -6,6 +6,7 @@ import type { Clients } from './clients.ts'
 import type { Clock } from './clock.ts'
 import { evidence } from './evidence.ts'
 import { parseFaults } from './faults.ts'
+import type { Devices } from './devices.ts'
 import type { OfflineCache } from './offline-cache.ts'
 import type { Tally } from './tally.ts'
 import type { Tokens } from './tokens.ts'
@@ -25,7 +26,7 @@ export function createControl(
   clients: Clients,
   tokens: Tokens,
   tally: Tally,
-  offline: OfflineCache,
+  { offline, devices }: { readonly offline: OfflineCache; readonly devices: Devices },
   clock: Clock,
 ): Server {
   const endpoints: Readonly<Record<string, Readonly<Record<string, Endpoint>>>> = {
@@ -53,6 +54,7 @@ export function createControl(
         clients.faults = {}
         tally.reset()
         offline.clear()
+        devices.clear()
         return { status: 200, body: { ok: true } }
       },
     },
@@ -68,6 +70,19 @@ export function createControl(
         const token = tokenIn(await readJson(request))
         if (token === undefined) return { status: 400, body: problem('', 'expected {"token": "<channel token>"}') }
         return { status: 200, body: { delivered: offline.deliver(token, clock.nowMs()) } }
+      },
+    },
+    '/v1/devices': {
+      PUT: async (request) => {
+        const body = await readJson(request)
+        const token = tokenIn(body)
+        const word = behaviorIn(body)
+        if (token === undefined || word === undefined || !devices.set(token, word))
+          return {
+            status: 400,
+            body: problem('', 'expected {"token": "<channel token>", "behavior": "<behavior>" or null}'),
+          }
+        return { status: 200, body: { token, behavior: word } }
       },
     },
     '/v1/behaviors': { GET: () => ({ status: 200, body: evidence }) },
@@ -133,6 +148,11 @@ function revocation(body: unknown): { client?: string } | undefined {
 function tokenIn(body: unknown): string | undefined {
   if (typeof body !== 'object' || body === null || !('token' in body)) return undefined
   return typeof body.token === 'string' ? body.token : undefined
+}
+
+function behaviorIn(body: unknown): string | null | undefined {
+  if (typeof body !== 'object' || body === null || !('behavior' in body)) return undefined
+  return typeof body.behavior === 'string' || body.behavior === null ? body.behavior : undefined
 }
 
 /** One line per channel, with back-pressure. */

@@ -9,6 +9,7 @@ import { type Connection, type Handler } from './connection.ts'
 import { Connections } from './connections.ts'
 import { createControl } from './control.ts'
 import { loadIdentity } from './identity.ts'
+import { Devices } from './devices.ts'
 import { OfflineCache } from './offline-cache.ts'
 import { Tally } from './tally.ts'
 import { TokenService } from './token-service.ts'
@@ -52,9 +53,10 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const tokens = new Tokens()
   const tally = new Tally(clients, clock)
   const offline = new OfflineCache()
+  const devices = new Devices()
   const connections = new Connections(clients, tally, clock)
   const handle = route(
-    new WnsService(clients, tokens, tally, offline, clock),
+    new WnsService(clients, tokens, tally, offline, devices, clock),
     new TokenService(clients, tokens, tally, clock),
     connections,
     clock,
@@ -72,7 +74,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   server.on('secureConnection', (socket: TLSSocket) => connections.open(socket, handle))
   // A failed handshake is a problem of the sender.
   server.on('tlsClientError', (_error, socket: TLSSocket) => socket.destroy())
-  const control = createControl(clients, tokens, tally, offline, clock)
+  const control = createControl(clients, tokens, tally, { offline, devices }, clock)
 
   const stop = async (): Promise<void> => {
     connections.stop()

@@ -4,6 +4,7 @@ import { type Behavior, parseBehavior, replyOf } from './behaviors.ts'
 import { MAX_TAG_LENGTH, refuseHeaders } from './checks.ts'
 import type { Client, Clients } from './clients.ts'
 import { type Clock, httpDate } from './clock.ts'
+import type { Devices } from './devices.ts'
 import type { FaultSet, RateCap } from './faults.ts'
 import type { OfflineCache } from './offline-cache.ts'
 import { type Reply, reply } from './reply.ts'
@@ -60,6 +61,7 @@ export class WnsService {
   readonly #tokens: Tokens
   readonly #tally: Tally
   readonly #offline: OfflineCache
+  readonly #devices: Devices
   readonly #clock: Clock
   readonly #always = new Map<number, Reply>()
   readonly #traceBase = randomBytes(4).toString('hex').toUpperCase()
@@ -82,11 +84,12 @@ export class WnsService {
     device: (post) => this.#spoken(post, 'device'),
   }
 
-  constructor(clients: Clients, tokens: Tokens, tally: Tally, offline: OfflineCache, clock: Clock) {
+  constructor(clients: Clients, tokens: Tokens, tally: Tally, offline: OfflineCache, devices: Devices, clock: Clock) {
     this.#clients = clients
     this.#tokens = tokens
     this.#tally = tally
     this.#offline = offline
+    this.#devices = devices
     this.#clock = clock
   }
 
@@ -101,7 +104,7 @@ export class WnsService {
 
     const auth = this.#tokens.check(request.authorization, nowMs)
     const client = auth.token?.client
-    const address = readAddress(request.target)
+    const address = this.#present(readAddress(request.target))
     this.#tally.arrive(client, nowMs)
     const row = address && this.#tally.row(address.token, address.behavior?.name ?? 'none')
     const faults = client?.faults ?? this.#clients.faults
@@ -120,6 +123,12 @@ export class WnsService {
       overMs: parameter,
       close: false,
     }
+  }
+
+  /** The address with what its device does now. */
+  #present(address: Address | undefined): Address | undefined {
+    const behavior = address && this.#devices.of(address.token)
+    return behavior === undefined || address === undefined ? address : { ...address, behavior }
   }
 
   #judge(post: Post): Reply {

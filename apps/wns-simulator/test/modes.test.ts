@@ -124,3 +124,18 @@ test('reset forgets what waits, and nonsense on the control port is explained', 
   expect((await sender.control('GET', '/v1/offline')).status).toBe(400)
   expect((await sender.control('POST', '/v1/offline/wake', {})).status).toBe(400)
 })
+
+test('a device changes what it does, until it does again what its address asks for', async () => {
+  const sender = await setup()
+  const statusNow = async () => (await sender.post('ok.any.1')).headers['x-wns-status']
+  const device = (behavior: unknown, token = 'ok.any.1') => sender.control('PUT', '/v1/devices', { token, behavior })
+  expect((await device('dropped')).status).toBe(200)
+  expect(await statusNow()).toBe('dropped')
+  expect((await sender.post('ok.any.2')).headers['x-wns-status']).toBe('received')
+  expect((await device(null)).status).toBe(200)
+  expect(await statusNow()).toBe('received')
+  for (const wrong of ['nonsense', 7, undefined]) expect((await device(wrong)).status).toBe(400)
+  await device('gone')
+  await sender.control('POST', '/v1/reset')
+  expect(await statusNow()).toBe('received')
+})
