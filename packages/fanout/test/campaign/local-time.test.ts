@@ -229,10 +229,8 @@ function timeAt(ms: number): string {
   return new Date(ms).toISOString().slice(11, 16)
 }
 
-/** Hours around now in UTC, an hour before and after. */
-function aroundNow(): { readonly from: string; readonly to: string; readonly zone: string } {
-  return { from: timeAt(Date.now() - HOUR_MS), to: timeAt(Date.now() + HOUR_MS), zone: 'UTC' }
-}
+/** Hours around now in UTC, an hour before and after; the same in all tests, also if a minute ends between them. */
+const aroundNow = { from: timeAt(Date.now() - HOUR_MS), to: timeAt(Date.now() + HOUR_MS), zone: 'UTC' }
 
 describe('quiet hours', () => {
   async function quietApp() {
@@ -240,7 +238,7 @@ describe('quiet hours', () => {
     await place.app('shop', 20)
     const { settings } = await place.apps.put('shop' as AppId, {
       credentials: { kind: 'store', packageSid: 'S-1-15-2-1-2-3-4-5-6-7', clientSecret: 's' },
-      quietHours: aroundNow(),
+      quietHours: aroundNow,
     })
     await place.worker().start()
     return { place, settings }
@@ -267,11 +265,11 @@ describe('quiet hours', () => {
 
   test.each([
     [{ ignoreQuietHours: true }, ['not-urgent']],
-    [{ sendWindow: aroundNow() }, ['never-open']],
+    [{ sendWindow: aroundNow }, ['never-open']],
     [{ sendWindow: { from: '00:00', to: '23:59', zone: 'device' }, pace: { overSeconds: 60 } }, ['pace-and-window']],
     [{ sendWindow: { from: '00:00', to: '23:59', zone: 'UTC' } }, []],
   ])('%o has the faults %o', async (more, codes) => {
-    const app = { app: NEWS, credentialsKind: 'store', quietHours: aroundNow() } as never
+    const app = { app: NEWS, credentialsKind: 'store', quietHours: aroundNow } as never
     expect(requestErrors(app, { ...helloToAll, ...more }, NOON).map(({ code }) => code)).toEqual(codes)
   })
 })
@@ -280,7 +278,7 @@ describe('a send window', () => {
   test('that closed puts off its batches until it opens again, and they stay as they are', async () => {
     const stage = new Stage()
     const settings = await stage.app(3)
-    const sendWindow = { ...aroundNow(), zone: 'UTC' }
+    const sendWindow = aroundNow
     const { id } = await stage.campaigns.create(settings, { ...helloToAll, sendWindow })
     const ref = { app: NEWS, campaign: id as CampaignId, seq: 0 }
     await launch(stage.deps, NEWS, ref.campaign)
