@@ -45,6 +45,8 @@ test('a base with 40 % dead addresses is sent to completely, with one explicit d
   const stopped = await halted(stack, (await stack.api.createCampaign('stale', tile)).id)
   expect(stopped).toMatchObject({ state: 'halted', reason: 'mass-removal' })
   const { channels } = await stack.api.app('stale')
+  // A placeholder that no channel has a value for would not make it personalized.
+  await stack.api.patchChannel('stale', 'd2', { vars: { name: 'Ada' } })
   const decided = await stack.api.createCampaign('stale', {
     ...tile,
     topic: 'again',
