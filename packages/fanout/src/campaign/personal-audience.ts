@@ -21,7 +21,8 @@ export async function rejectUnlessPersonal(
   request: CampaignRequest,
 ): Promise<void> {
   if (request.update !== 'personalized' || app.allowFasterThanGuideline !== undefined || isListed(request)) return
-  const options = { sample: request.sample, topic: topicOf(request) }
+  // Of the whole audience: a sample of a personalized update is one too, also where none of it has a value.
+  const options = { topic: topicOf(request) }
   const { bits } = await deps.audiences.bitmap(app.app, await evaluable(deps, app.app, request.audience), options)
   const message = prepareMessage(request.notification, request)
   let isEmpty = true

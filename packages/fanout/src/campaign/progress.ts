@@ -165,7 +165,8 @@ function withoutPace([own, ...others]: readonly [Sender, ...Sender[]]): Sender[]
  * Posts per second that the campaigns of the app reach together: what the app may send, or less where lanes or WNS are
  * slower, as measured. A pace slows no other campaign, so the measured rate counts only where none has one. While WNS
  * throttles, the allowed rate is without the pauses that it asks for, and a lower measured one may be mostly a pause:
- * the truth is between them. Right after a refusal the allowed rate is the lower one, and soon rises again.
+ * the truth is between them, nearer to the allowed one. Right after a refusal the allowed rate is the lower one, and
+ * soon rises again.
  */
 function achievableRate(record: CampaignRecord, others: readonly CampaignRecord[], app: AppCondition): number {
   const allowed = app.effectiveRatePerSecond
@@ -176,7 +177,7 @@ function achievableRate(record: CampaignRecord, others: readonly CampaignRecord[
   )
   const measured = sending.reduce((sum, each) => sum + each.ratePerSecond, 0)
   if (!isSettledIn || measured === 0) return allowed
-  return app.isThrottled === true ? Math.max(measured, (measured + allowed) / 2) : measured
+  return app.isThrottled === true ? Math.max(measured, (measured + 3 * allowed) / 4) : measured
 }
 
 /** Recipients settled per second: recently while it sends, over its whole life once it is finished. */
