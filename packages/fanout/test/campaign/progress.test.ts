@@ -170,7 +170,7 @@ describe('the time left', () => {
 
   test('of a throttled app is given by a rate between the measured one, with its pauses, and the allowed one', () => {
     const own = record({ ratePerSecond: 100, sendingForMs: 9000 })
-    expect(progressOf(own, [own], { ...app, isThrottled: true }).etaSeconds).toBe(15)
+    expect(progressOf(own, [own], { ...app, isThrottled: true }).etaSeconds).toBe(12)
     expect(progressOf(own, [own], { ...app, isThrottled: false }).etaSeconds).toBe(30)
     const refused = { ...app, isThrottled: true, effectiveRatePerSecond: 50 }
     expect(progressOf(own, [own], refused).etaSeconds).toBe(30)
