@@ -4,9 +4,9 @@ import {
   createLineWriter,
   createMetrics,
   listenProblem,
+  opsPortOf,
   showRedis,
   startOpsServer,
-  readOpsToken,
 } from '@wns-fanout/runtime'
 import type { RedisAccess, RedisConnection } from '@wns-fanout/state'
 import {
@@ -139,10 +139,7 @@ export async function startApi(options: StartOptions): Promise<{ readonly api: s
     return { ready: problem === undefined, problems: problem === undefined ? [] : [problem] }
   }
   const ops = await startOpsServer({
-    host: config.WNS_FANOUT_OPS_HOST ?? config.WNS_FANOUT_HOST,
-    port: config.OPS_PORT,
-    token: await readOpsToken(config.WNS_FANOUT_OPS_TOKEN_FILE),
-    scrapeCacheMs: config.WNS_FANOUT_SCRAPE_CACHE_MS,
+    ...(await opsPortOf(config)),
     metrics,
     logger,
     stuck: () => stuck.problem,

@@ -6,7 +6,7 @@ import {
   createLogger,
   createMetrics,
   exitWhenParentGone,
-  readOpsToken,
+  opsPortOf,
   showRedis,
   startOpsServer,
 } from '@wns-fanout/runtime'
@@ -146,10 +146,7 @@ async function openOps(
   ready: () => Promise<Readiness>,
 ): Promise<OpsServer> {
   const ops = await startOpsServer({
-    host: config.WNS_FANOUT_OPS_HOST ?? config.WNS_FANOUT_HOST,
-    port: config.OPS_PORT,
-    token: await readOpsToken(config.WNS_FANOUT_OPS_TOKEN_FILE),
-    scrapeCacheMs: config.WNS_FANOUT_SCRAPE_CACHE_MS,
+    ...(await opsPortOf(config)),
     metrics,
     logger,
     stuck: () => stuck.problem,

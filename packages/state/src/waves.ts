@@ -60,13 +60,18 @@ export async function countWaves(
     }
   const waves: StoredWave[] = []
   let leftOut = 0
-  for (const group of groups.toSorted((a, b) => (a.dueAtMs ?? 0) - (b.dueAtMs ?? 0))) {
+  for (const group of inOrder(groups)) {
     const { dueAtMs, closesAtMs, timeZones, hasDefault } = group
     const recipients = (counts.get(group) ?? 0) + (hasDefault ? popcount(left) : 0)
     if (dueAtMs === undefined) leftOut += recipients
     else if (recipients > 0) waves.push({ dueAtMs, closesAtMs, recipients, timeZones })
   }
   return { waves, leftOut }
+}
+
+/** In the order of their waves; groups that are left out come first. */
+function inOrder(groups: readonly ZoneGroup[]): readonly ZoneGroup[] {
+  return groups.toSorted((a, b) => (a.dueAtMs ?? 0) - (b.dueAtMs ?? 0))
 }
 
 /** Move the bits of a zone out of an audience; returns how many there were. */
@@ -93,7 +98,7 @@ export async function divideIntoWaves(
   groups: readonly ZoneGroup[],
 ): Promise<DividedAudience> {
   const wavePages = Math.max(1, pagesFor((await redis.strlen(source)) * 8))
-  const ordered = groups.toSorted((a, b) => (a.dueAtMs ?? 0) - (b.dueAtMs ?? 0))
+  const ordered = inOrder(groups)
   const waves: StoredWave[] = []
   let leftOut = 0
   const move = async (
